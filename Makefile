@@ -1,0 +1,67 @@
+# One command each: demo (see it work), lab (click it yourself), test, check, bench, docs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What pip is asked for first, so that nothing pulls a GPU build of PyTorch in. On a machine where this line does, put
+# the arguments that PyTorch's own install page gives for a CPU build here: make TORCH='…' demo
+TORCH ?= torch==2.13.0
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo lab test fast check format bench docs chromium clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.torch:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(TORCH)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[demo,server]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed ## the virtual environment, to use
+install-dev: $(VENV)/.installed-dev ## the virtual environment, to develop
+
+demo: install ## start the simulated AWS, scan it, and stop a database, end to end
+	$(BIN)/cloudops-nb demo quickstart
+
+lab: install ## the same set-up, then JupyterLab on the quickstart notebook
+	$(BIN)/cloudops-nb demo lab
+
+test: install-dev chromium ## every test
+	$(BIN)/python -m pytest
+
+fast: install-dev ## the tests that start no process and call no AWS
+	$(BIN)/python -m pytest -m fast
+
+check: install-dev ## lint, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install-dev ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install-dev ## the benchmark table, also as JSON in .artefacts/
+	$(BIN)/python -m benchmarks
+
+docs: install-dev ## check that the notebooks run and that the docs' commands exist
+	$(BIN)/python -m pytest tests/docs
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	|| echo "The browser test needs Chromium: sudo apt-get install chromium"
+
+clean: ## remove what the commands made, the virtual environment too
+	rm -rf $(VENV) .demo .artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,53 @@
+"""An AWS operations assistant for notebooks: ``%load_ext cloudops_nb``, or ``CloudOps`` from Python.
+
+Importing this package imports nothing else: the parts load when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cloudops_nb.answer import Answer
+    from cloudops_nb.client import CloudOps
+    from cloudops_nb.errors import CloudOpsError
+
+__version__ = "0.1.0"
+__all__ = [
+    "Answer",
+    "CloudOps",
+    "CloudOpsError",
+    "__version__",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+_HOMES = {"Answer": "answer", "CloudOps": "client", "CloudOpsError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register magics, completion and displays; no network, no output."""
+    from cloudops_nb.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Leave the shell as it was."""
+    from cloudops_nb.notebook.extension import unload
+
+    unload(shell)

@@ -1,0 +1,1 @@
+"""The commands ``cloudops-nb`` and ``cloudops-server``: thin shells over :class:`cloudops_nb.CloudOps`."""

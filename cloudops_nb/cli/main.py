@@ -1,0 +1,163 @@
+"""``cloudops-nb``: the client library's methods as commands."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloudops_nb import CloudOps, CloudOpsError, __version__
+from cloudops_nb.cli.demo import demo
+from cloudops_nb.cli.render import print_answer, print_events, print_frame, print_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloudops_nb.execution.plan import Plan
+
+FILTERS = ("account", "region", "service", "resource_type", "state")
+
+
+class Group(click.Group):
+    """Shows one of our errors as one line and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except CloudOpsError as error:
+            raise click.ClickException(f"{type(error).__name__}: {error}") from None
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cloudops-nb")
+@click.option("--data-path", type=click.Path(file_okay=False), help="The store's folder; ~/.cloudops if not set.")
+@click.pass_context
+def main(context: click.Context, data_path: str | None) -> None:
+    """AWS operations: discover, search, ask, review, approve, run, journal."""
+    context.obj = data_path
+
+
+def _opened(context: click.Context) -> CloudOps:
+    return context.with_resource(CloudOps(context.obj))
+
+
+def _filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the filters of ``search`` and ``resources`` as options."""
+    for name in reversed(FILTERS):
+        command = click.option(f"--{name.replace('_', '-')}", name)(command)
+    return command
+
+
+@main.command()
+@click.option("--account", "accounts", multiple=True, help="A configured account's name or id; may be repeated.")
+@click.option("--region", "regions", multiple=True, help="A region; may be repeated.")
+@click.option("--service", "services", multiple=True, help="A service, as botocore names it; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Print the list calls that a scan would make, and make none of them.")
+@click.pass_context
+def scan(
+    context: click.Context,
+    accounts: tuple[str, ...],
+    regions: tuple[str, ...],
+    services: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Discover resources and keep them in the store."""
+    scope = {"accounts": accounts or None, "regions": regions or None, "services": services or None}
+    ops = _opened(context)
+    if dry_run:
+        print_frame(ops.planned_calls(**scope))
+    else:
+        click.echo(str(ops.scan(**scope)))
+
+
+@main.command()
+@click.argument("query", nargs=-1, required=True)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
+@_filters
+@click.pass_context
+def search(context: click.Context, query: tuple[str, ...], limit: int, **filters: str | None) -> None:
+    """Find resources by words, name, id or tag."""
+    print_frame(_opened(context).search(" ".join(query), limit=limit, **filters))
+
+
+@main.command()
+@click.argument("prompt", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Print the bytes that would be sent, and send nothing.")
+@click.pass_context
+def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
+    """Turn a request in words into a plan; it runs only after `approve` and `apply`."""
+    ops = _opened(context)
+    if dry_run:
+        body = ops.preview(" ".join(prompt))
+        click.echo(body.decode() if body else "Nothing would be sent: this is answered on the host.")
+    else:
+        print_answer(ops.ask(" ".join(prompt)))
+
+
+@main.command()
+@click.argument("plan_id")
+@click.option("--reason", required=True, help="Why; it goes on record.")
+@click.pass_context
+def approve(context: click.Context, plan_id: str, reason: str) -> None:
+    """Show a plan and, after a person confirms in the terminal, approve it."""
+    from cloudops_nb.execution.plan import Channel
+
+    ops = _opened(context)
+    plan = ops.plan(plan_id)
+    print_plan(plan)
+    confirmed = _confirmed(plan)
+    phrase = plan.phrase or None
+    ops.decide(plan.id, approve=confirmed, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=phrase)
+    click.echo(f"Approved. Run it: cloudops-nb apply {plan.id}" if confirmed else "Rejected.")
+
+
+def _confirmed(plan: Plan) -> bool:
+    """Ask at the terminal; without one nobody has consented."""
+    if not sys.stdin.isatty():
+        raise click.ClickException("an approval needs a person at a terminal; standard input is none")
+    wanted = plan.phrase or "approve"
+    typed: str = click.prompt(f"Type {wanted!r} to approve; anything else rejects", default="", show_default=False)
+    return typed == wanted
+
+
+@main.command()
+@click.argument("plan_id")
+@click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
+@click.pass_context
+def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
+    """Run an approved plan."""
+    ops = _opened(context)
+    execution = ops.apply(ops.plan(plan_id), dry_run=dry_run)
+    print_events(execution)
+    if execution.status != "completed":
+        context.exit(1)
+
+
+@main.command()
+@click.pass_context
+def history(context: click.Context) -> None:
+    """List plans and executions."""
+    print_frame(_opened(context).history())
+
+
+@main.command()
+@click.pass_context
+def ledger(context: click.Context) -> None:
+    """List every request that left this host."""
+    print_frame(_opened(context).ledger())
+
+
+@main.command()
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Show the store's health and verify the journal."""
+    ops = _opened(context)
+    for name, value in ops.health().items():
+        click.echo(f"{name}: {value}")
+    click.echo(f"journal: {ops.storage.journal.verify().count} records, verified")
+
+
+main.add_command(demo)

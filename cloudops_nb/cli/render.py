@@ -1,0 +1,62 @@
+"""Frames, answers, plans and events as plain text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cloudops_nb.answer import Answer
+    from cloudops_nb.execution.execution import Execution
+    from cloudops_nb.execution.plan import Event, Plan
+
+#: Columns that a terminal has room for, in the order shown.
+NARROW = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
+
+
+def print_frame(frame: pd.DataFrame) -> None:
+    """Print a frame, with the columns that a terminal has room for."""
+    if frame.empty:
+        click.echo("(nothing)")
+        return
+    shown = [column for column in NARROW if column in frame.columns] or list(frame.columns)
+    click.echo(frame[shown].to_string(index=False, max_colwidth=48))
+
+
+def print_answer(answer: Answer) -> None:
+    """Print an answer: its text, then the plan or the table that belongs to it."""
+    click.echo(answer.text)
+    if answer.plan is not None:
+        print_plan(answer.plan)
+        click.echo(f"Approve it: cloudops-nb approve {answer.plan.id} --reason '…'")
+    for frame in (answer.candidates, answer.frame):
+        if frame is not None:
+            print_frame(frame)
+    click.echo(f"{answer.bytes_sent} bytes left this host.")
+
+
+def print_plan(plan: Plan) -> None:
+    """Print a plan completely enough to decide on it."""
+    from cloudops_nb.notebook.card_text import plan_text
+
+    click.echo(plan_text(plan))
+
+
+def print_events(execution: Execution) -> None:
+    """Print an execution's events as they come; Ctrl-C asks it to stop and waits for where it stands."""
+    try:
+        for event in execution:
+            print_event(event)
+    except KeyboardInterrupt:
+        execution.cancel()
+        execution.wait()
+    click.echo(f"{execution.id}: {execution.status}")
+
+
+def print_event(event: Event) -> None:
+    """Print one event on one line."""
+    where = " ".join(part for part in (event.target, event.step) if part)
+    click.echo(f"{event.at:%H:%M:%S} {event.kind:<15} {where} {event.message}".rstrip())

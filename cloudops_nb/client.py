@@ -1,0 +1,322 @@
+"""``CloudOps``, the front door: wires the parts; every magic and command is a thin shell over one of its methods."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.frames import hits_frame, ledger_frame, rows_frame
+from cloudops_nb.model import Account, ResourceFilter
+from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from cloudops_nb.answer import Answer
+    from cloudops_nb.assistant import Assistant
+    from cloudops_nb.embedding import Embedder
+    from cloudops_nb.execution.engine import ExecutionEngine
+    from cloudops_nb.execution.execution import Execution
+    from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
+    from cloudops_nb.inventory import Inventory
+    from cloudops_nb.model import BoundPlaybook
+    from cloudops_nb.request.ports import Transport
+    from cloudops_nb.scanner.progress import Progress
+    from cloudops_nb.scanner.report import ScanReport
+    from cloudops_nb.scanner.sessions import AccountSessions
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.ssm.catalogue import Catalogue
+    from cloudops_nb.storage.service import StorageService
+
+
+class CloudOps:
+    """AWS operations from a notebook or a script; also a context manager.
+
+    Opening creates the store if it is missing and checks its key; it reads nothing from AWS. Methods may be called from
+    several threads, and several processes may use one data path.
+
+    Args:
+        data_path: The store's folder, ``~/.cloudops`` if nothing else is set.
+        settings: Any field of :class:`cloudops_nb.settings.Settings` by name.
+
+    Raises:
+        ConfigurationError: A setting is unknown or does not fit.
+        StorageError: The store cannot be opened: its key is missing or another, or a file is corrupted.
+    """
+
+    def __init__(self, data_path: str | Path | None = None, **settings: Any) -> None:
+        self.settings: Settings = load_settings(data_path, **settings)
+        self._lock = threading.RLock()
+        self._open_embedder: Embedder | None = None
+        self._conversation = ""
+        from cloudops_nb.storage.service import StorageService
+
+        self.storage: StorageService = StorageService(self.settings, self._embedder)
+        self.engine.recover()
+        self._inventory.recover()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Flush and let go of the store."""
+        self.storage.close()
+
+    # --- the estate -----------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        accounts: Sequence[str] | None = None,
+        regions: Sequence[str] | None = None,
+        services: Sequence[str] | None = None,
+        mode: str = "full",
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> ScanReport:
+        """Discover resources and keep them in the store.
+
+        Args:
+            accounts: Names or ids of configured accounts; all if not given.
+            regions: Regions; the settings', else every region the accounts have enabled.
+            services: botocore service names; all that have a spec if not given.
+            mode: ``full`` is the only mode there is so far.
+            progress: Called on this thread with the scan's progress.
+
+        Raises:
+            ConfigurationError: An account, region, service or mode is unknown.
+            AwsError: No account can be entered.
+        """
+        if mode != "full":
+            raise ConfigurationError(f"unknown scan mode {mode}", "", "Use mode='full'.")
+        regions = regions or self.settings.regions or None
+        return self._inventory.scan(accounts=accounts, regions=regions, services=services, progress=progress)
+
+    def planned_calls(
+        self,
+        accounts: Sequence[str] | None = None,
+        regions: Sequence[str] | None = None,
+        services: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return the list calls that a scan would make, one row each, without making them."""
+        regions = regions or self.settings.regions or None
+        return self._inventory.planned_calls(accounts=accounts, regions=regions, services=services)
+
+    def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
+        """Return the best matches for words, a name, an id or a tag, best first.
+
+        Args:
+            query: What to look for.
+            limit: How many rows at the most.
+            filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
+        """
+        return hits_frame(self.storage.estate.search(query, limit=limit, where=_filter(filters)), scored=True)
+
+    def resources(self, **filters: Any) -> pd.DataFrame:
+        """Return every resource that passes the filters of :meth:`search`."""
+        return hits_frame(self.storage.estate.resources(_filter(filters)), scored=False)
+
+    def places(self) -> dict[str, list[str]]:
+        """Return the accounts, regions, services and resource types that the store knows, for completion."""
+        fields = ("account_name", "region", "service", "resource_type")
+        names = ("accounts", "regions", "services", "resource_types")
+        facets = self.storage.estate.facets
+        return {name: sorted(facets(field)) for name, field in zip(names, fields, strict=True)}
+
+    # --- requests and plans ---------------------------------------------------------------------------------------
+
+    def preview(self, prompt: str) -> bytes:
+        """Return the exact bytes that :meth:`ask` would send, empty if it would send none; sends nothing."""
+        return self._assistant.preview(prompt)
+
+    def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
+        """Answer a request in words with a plan, a question back, information, or a refusal.
+
+        Args:
+            prompt: The request.
+            conversation: Which conversation it continues; this object's own if not given.
+
+        Raises:
+            PromptError: The request is empty or too long.
+            EgressRefusedError: The gate stopped it, or the playbook server did not answer.
+        """
+        answer = self._assistant.ask(prompt, conversation or self._conversation)
+        if conversation is None:
+            self._conversation = answer.conversation
+        return answer
+
+    def plan(self, plan_id: str) -> Plan:
+        """Return a plan made earlier, in this kernel or another."""
+        return self.engine.plan(plan_id)
+
+    def plan_status(self, plan: Plan) -> PlanStatus:
+        """Return where a plan stands."""
+        return self.engine.status(plan)
+
+    def approve(self, plan: Plan, *, reason: str, phrase: str | None = None) -> Approval:
+        """Approve a plan from code (channel ``api``): never enough for production or destructive plans.
+
+        Raises:
+            ApprovalRefusedError: The channel is too weak, the phrase is wrong, or the plan was edited or expired.
+        """
+        from cloudops_nb.execution.plan import Channel
+
+        return self.engine.approve(plan, channel=Channel.API, by=getpass.getuser(), reason=reason, phrase=phrase)
+
+    def decide(
+        self, plan_id: str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+    ) -> Approval | None:
+        """Record a person's decision on a plan, taken on a card or in a terminal.
+
+        Raises:
+            ApprovalRefusedError: The plan cannot be approved this way.
+        """
+        plan = self.engine.plan(plan_id)
+        if approve:
+            return self.engine.approve(plan, channel=channel, by=by, reason=reason, phrase=phrase)
+        self.engine.reject(plan, channel=channel, by=by, reason=reason)
+        return None
+
+    def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> Execution:
+        """Run an approved plan, unchanged; the returned execution yields its events.
+
+        Raises:
+            ApprovalRequired: Nobody approved it.
+            ApprovalRefusedError: The approval is used or expired, or the plan was edited.
+            DriftError: A resource changed since the plan was shown.
+        """
+        if executor != "sdk":
+            raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
+        return self.engine.apply(plan, dry_run=dry_run)
+
+    def rollback(self, execution: Execution | str) -> Plan:
+        """Return the plan that undoes an execution; it needs an approval of its own.
+
+        Raises:
+            PlanError: There is no way back; the message says so plainly.
+        """
+        bound, rolls_back = self.engine.rollback(execution)
+        return self._prepare(bound, rolls_back=rolls_back)
+
+    # --- the record -----------------------------------------------------------------------------------------------
+
+    def history(self, **filters: Any) -> pd.DataFrame:
+        """Return plans and executions, one row each, the newest last."""
+        from cloudops_nb.execution.history import HISTORY_COLUMNS
+
+        return rows_frame(self.engine.history(**filters), HISTORY_COLUMNS)
+
+    def ledger(self) -> pd.DataFrame:
+        """Return every request that left this host, with its body."""
+        return ledger_frame(self.storage.journal.records(kind="egress"))
+
+    def health(self) -> Mapping[str, Any]:
+        """Return the store's health; reads nothing from AWS."""
+        return self.storage.health()
+
+    # --- wiring ---------------------------------------------------------------------------------------------------
+
+    def _embedder(self) -> Embedder:
+        from cloudops_nb.embedding import open_embedder
+
+        with self._lock:
+            if self._open_embedder is None:
+                self._open_embedder = open_embedder(self.settings)
+            return self._open_embedder
+
+    @cached_property
+    def _accounts(self) -> tuple[Account, ...]:
+        return tuple(Account(**account.model_dump()) for account in self.settings.accounts)
+
+    @cached_property
+    def sessions(self) -> AccountSessions:
+        """The AWS sessions of the configured accounts."""
+        from cloudops_nb.scanner.sessions import AccountSessions
+
+        return AccountSessions(self._accounts, threads=self.settings.scan_threads)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """This host's playbooks."""
+        from cloudops_nb.ssm.catalogue import Catalogue
+
+        return Catalogue.bundled()
+
+    @cached_property
+    def _inventory(self) -> Inventory:
+        from cloudops_nb.inventory import Inventory
+
+        return Inventory(self.storage, lambda: self.sessions, self.settings)
+
+    @cached_property
+    def engine(self) -> ExecutionEngine:
+        """Plans, approvals and executions."""
+        from cloudops_nb.execution.engine import ExecutionEngine
+
+        return ExecutionEngine(
+            _LazyClients(lambda: self.sessions),
+            self.storage.journal,
+            self.catalogue,
+            approval_minutes=self.settings.approval_minutes,
+            locks_path=self.settings.data_path / "locks",
+        )
+
+    @cached_property
+    def _assistant(self) -> Assistant:
+        from cloudops_nb.assistant import Assistant
+
+        environments = {account.name: account.environment for account in self._accounts}
+        return Assistant(self.storage, self.catalogue, lambda: self._transport, self._prepare, environments)
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from cloudops_nb.request.transport import HttpTransport, InProcessTransport
+
+        if self.settings.server_url:
+            return HttpTransport(self.settings.server_url, os.environ.get(SERVER_TOKEN_VARIABLE, ""))
+        from cloudops_nb.server.pipeline import PlaybookServer
+        from cloudops_nb.server.similarity import EmbeddingSimilarity
+
+        return InProcessTransport(PlaybookServer(self.catalogue, EmbeddingSimilarity(self._embedder)).handle)
+
+    def _prepare(self, bound: BoundPlaybook, *, rolls_back: str = "") -> Plan:
+        first = bound.targets[0]
+        known = {account.name: account for account in self._accounts}
+        account = known.get(first.account_name) or Account(first.account_name, account_id=first.account_id)
+        return self.engine.prepare(
+            bound, account=account, dependents=self._inventory.dependents(bound.targets), rolls_back=rolls_back
+        )
+
+
+class _LazyClients:
+    """AWS clients whose sessions are opened when the first one is asked for."""
+
+    def __init__(self, sessions: Callable[[], AccountSessions]) -> None:
+        self._sessions = sessions
+
+    def client(self, account_id: str, service: str, region: str) -> Any:
+        """Return a client of an account."""
+        return self._sessions().client(account_id, service, region)
+
+    def caller(self, account_id: str) -> Any:
+        """Return who the account's clients act as."""
+        return self._sessions().caller(account_id)
+
+
+def _filter(filters: Mapping[str, Any]) -> ResourceFilter:
+    """Return filters by keyword as one object; ``None`` does not filter."""
+    unknown = sorted(set(filters) - set(ResourceFilter.__dataclass_fields__))
+    if unknown:
+        raise ConfigurationError(
+            f"unknown filter {unknown[0]}", "", f"Use {', '.join(ResourceFilter.__dataclass_fields__)}."
+        )
+    return ResourceFilter(**{name: value for name, value in filters.items() if value is not None})

@@ -1,0 +1,269 @@
+"""The vocabulary every part shares: resources, accounts, scan cells, and a playbook bound to targets.
+
+Everything here is frozen data. ``Mapping`` fields are treated as immutable; nobody writes to them after construction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: The public columns of ``CloudOps.resources``; ``CloudOps.search`` adds ``score`` and ``why``.
+RESOURCE_COLUMNS = (
+    "identifier", "name", "resource_type", "account_id", "account_name", "region", "service", "state", "arn", "tags",
+    "allowed", "denied", "unknown", "as_of", "cell_state",
+)  # fmt: skip
+
+
+class Ternary(StrEnum):
+    """Yes, no, or honestly not known."""
+
+    TRUE = "true"
+    FALSE = "false"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An AWS account as configured, and how to get in.
+
+    Exactly one of ``profile`` and ``role_arn`` is set, or neither: then the ambient credentials are used.
+    ``source_profile`` names the profile from which ``role_arn`` is assumed (ambient credentials if empty).
+    """
+
+    name: str
+    account_id: str = ""
+    profile: str = ""
+    role_arn: str = ""
+    source_profile: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """Whether something can be done to a resource, with the reason as a sentence (empty when it can)."""
+
+    value: Ternary = Ternary.UNKNOWN
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What a resource's own configuration permits, apart from IAM, and facts an operator weighs.
+
+    ``facts`` holds further booleans and small counts by a name from the spec that derived them
+    (``has_dependencies``, ``has_backups``, ``multi_az``, ``read_replicas``, ``protected`` …).
+    """
+
+    can_start: Constraint = Constraint()
+    can_stop: Constraint = Constraint()
+    can_delete: Constraint = Constraint()
+    facts: Mapping[str, bool | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IamPermissions:
+    """The verdicts on a resource's catalogue actions for one principal.
+
+    ``allowed``, ``denied`` and ``unknown`` hold IAM action names (``ec2:StopInstances``) and are disjoint;
+    ``reasons`` maps an action to the statement or layer that decided it.
+    """
+
+    allowed: Sequence[str] = ()
+    denied: Sequence[str] = ()
+    unknown: Sequence[str] = ()
+    principal: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A directed link to another resource, as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``."""
+
+    kind: str
+    resource_type: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """One unit of a scan: an account, a region (``global`` for global services) and a resource type."""
+
+    account_id: str
+    region: str
+    resource_type: str
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.region}/{self.resource_type}"
+
+
+class CellState(StrEnum):
+    """How a cell ended; only ``ok`` and ``ok_empty`` may remove what they did not see."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    OK = "ok"
+    OK_EMPTY = "ok_empty"
+    DENIED = "denied"
+    SCP_DENIED = "scp_denied"
+    REGION_DISABLED = "region_disabled"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    THROTTLED = "throttled"
+    TIMEOUT = "timeout"
+    EXPIRED = "expired"
+    PARTIAL = "partial"
+    ERROR = "error"
+    SUSPICIOUS_EMPTY = "suspicious_empty"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the cell saw everything there is, so that what it did not see is gone."""
+        return self in (CellState.OK, CellState.OK_EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What one cell's scan did: its end state, times (UTC), counts, and the error in one line."""
+
+    key: CellKey
+    state: CellState
+    started: datetime
+    duration: float
+    resources: int = 0
+    calls: int = 0
+    pages: int = 0
+    retries: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One AWS resource as last seen.
+
+    ``resource_type`` follows the seed (``ec2_instance``, ``rds_instance``); ``service`` is botocore's name;
+    ``region`` is ``global`` for global resources; ``state`` is AWS's own word, empty where there is none.
+    """
+
+    resource_type: str
+    identifier: str
+    account_id: str
+    region: str
+    service: str
+    arn: str = ""
+    name: str = ""
+    state: str = ""
+    account_name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    iam: IamPermissions = IamPermissions()
+    constraints: Constraints = Constraints()
+    relations: Sequence[Relation] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    last_synced: datetime | None = None
+
+    @property
+    def cell(self) -> CellKey:
+        """The scan cell this resource belongs to."""
+        return CellKey(self.account_id, self.region, self.resource_type)
+
+    @property
+    def canonical_key(self) -> str:
+        """What makes the resource the same one at the next scan: its ARN, else account|region|service|type|id."""
+        if self.arn:
+            return self.arn
+        return f"{self.account_id}|{self.region}|{self.service}|{self.resource_type}|{self.identifier}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-ready data; ``last_synced`` as ISO 8601."""
+        data = asdict(self)
+        data["last_synced"] = self.last_synced.isoformat() if self.last_synced else None
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a resource from :meth:`to_dict`'s data."""
+        limits = {
+            name: Constraint(Ternary(value["value"]), value["reason"])
+            for name, value in data["constraints"].items()
+            if name != "facts"
+        }
+        when = data["last_synced"]
+        return cls(
+            **{
+                **data,
+                "iam": IamPermissions(**data["iam"]),
+                "constraints": Constraints(**limits, facts=data["constraints"]["facts"]),
+                "relations": tuple(Relation(**relation) for relation in data["relations"]),
+                "last_synced": datetime.fromisoformat(when) if when else None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceFilter:
+    """Equality filters over the estate; empty fields don't filter, filled ones AND together.
+
+    ``tags`` maps a key to a value; the value ``"*"`` means that the key must exist.
+    """
+
+    account: str = ""
+    region: str = ""
+    service: str = ""
+    resource_type: str = ""
+    state: str = ""
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A found resource with its score (higher is better, comparable within one search) and what matched."""
+
+    resource: Resource
+    score: float
+    why: str
+    cell_state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookRef:
+    """An immutable version of a playbook and the hash of its content."""
+
+    id: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPlaybook:
+    """The host's own copy of a playbook, chosen by the server, with real targets and parameter values filled in.
+
+    ``targets`` lie in one account and one region. ``parameters`` holds every document parameter except the one
+    named by ``target_parameter``, which receives the targets' identifiers. ``level`` is the server's opinion on risk.
+    """
+
+    playbook: PlaybookRef
+    targets: Sequence[Resource]
+    target_parameter: str
+    parameters: Mapping[str, Any]
+    level: str
+    reasons: Sequence[str] = ()
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """One record of the journal, decrypted: its place in the chain, UTC time, kind, subject and content.
+
+    ``subject`` is what the record is about (a plan id, an execution id, a scan id), so that records can be found again.
+    """
+
+    sequence: int
+    at: datetime
+    kind: str
+    subject: str
+    body: Mapping[str, Any]

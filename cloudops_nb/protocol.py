@@ -1,0 +1,196 @@
+"""The wire between notebook host and playbook server, version 1.
+
+Every string a request can hold comes from a closed, published set: a word of the operations vocabulary, a slot's
+id, a facet's value, or a random request id. There is no field in which a name, an id, an ARN, an account, a region, a
+tag or an address would be valid; :mod:`cloudops_nb.request.egress` checks that again on the finished bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from cloudops_nb.ssm.effects import iam_actions
+from cloudops_nb.understanding.tokens import ValueType
+from cloudops_nb.understanding.vocabulary import vocabulary
+
+VERSION = "cloudops/1"
+MEDIA_TYPE = "application/vnd.cloudops.v1+json"
+MAX_BYTES = 64 * 1024
+MAX_HANDLES = 10
+MAX_VALUES = 20
+MAX_WORDS = 200
+MAX_EXCHANGES = 5
+
+SLOT = re.compile(r"[rv]([1-9]|1\d|20)")
+#: What a facet says when AWS's value is not in the published set, or there is none.
+OTHER, NONE = "other", "none"
+
+Environment = Literal["production", "staging", "development", "unknown"]
+Bucket = Literal["0", "1", "2-5", "6-20", "21-100", "101+"]
+Verdict = Literal["allowed", "denied", "unknown"]
+TernaryValue = Literal["true", "false", "unknown"]
+ConstraintName = Literal["can_start", "can_stop", "can_delete"]
+FactName = Literal["has_dependencies", "has_backups", "multi_az", "read_replicas", "protected"]
+
+
+@cache
+def closed_words() -> frozenset[str]:
+    """Return every string of the published vocabulary that a request may hold as a word or a facet."""
+    words = vocabulary()
+    concepts = {
+        *words.resource_types.values(),
+        *words.engines.values(),
+        *words.environments.values(),
+        *words.intents.values(),
+    }
+    return words.words | words.states | concepts | {OTHER, NONE, "unknown"}
+
+
+def bucket(count: int) -> Bucket:
+    """Return the bucket a count is told as."""
+    for limit, name in ((0, "0"), (1, "1"), (5, "2-5"), (20, "6-20"), (100, "21-100")):
+        if count <= limit:
+            return name  # type: ignore[return-value] # the table's names are Bucket's own
+    return "101+"
+
+
+def _word(value: str) -> str:
+    if value not in vocabulary().words and not SLOT.fullmatch(value):
+        raise ValueError("not a published word and not a slot")
+    return value
+
+
+def _one_of(values: frozenset[str]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in values:
+            raise ValueError("not a published value")
+        return value
+
+    return AfterValidator(check)
+
+
+Word = Annotated[str, AfterValidator(_word)]
+Slot = Annotated[str, Field(pattern=rf"^{SLOT.pattern}$")]
+ResourceType = Annotated[str, _one_of(frozenset(vocabulary().resource_types.values()))]
+State = Annotated[str, _one_of(vocabulary().states | {OTHER, NONE})]
+Engine = Annotated[str, _one_of(frozenset(vocabulary().engines.values()) | {OTHER, NONE})]
+IntentName = Annotated[str, _one_of(frozenset(vocabulary().intents.values()) | {""})]
+IamAction = Annotated[str, _one_of(iam_actions())]
+
+
+class WireModel(BaseModel):
+    """A frozen model that refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Facets(WireModel):
+    """What may be said about one resource."""
+
+    resource_type: ResourceType
+    state: State = NONE
+    engine: Engine = NONE
+    environment: Environment = "unknown"
+    constraints: dict[ConstraintName, TernaryValue] = {}
+    facts: dict[FactName, bool | Bucket] = {}
+    iam: dict[IamAction, Verdict] = {}
+
+
+class ResourceHandle(WireModel):
+    """One resource, by an id that means nothing outside this request."""
+
+    slot: Slot
+    kind: Literal["resource"] = "resource"
+    facets: Facets
+
+
+class SetHandle(WireModel):
+    """Several resources as one: how many, and how many of each state, environment and constraint value."""
+
+    slot: Slot
+    kind: Literal["set"] = "set"
+    resource_type: ResourceType
+    count: Bucket
+    states: dict[State, Bucket] = {}
+    engines: dict[Engine, Bucket] = {}
+    environments: dict[Environment, Bucket] = {}
+    constraints: dict[ConstraintName, dict[TernaryValue, Bucket]] = {}
+    iam: dict[IamAction, dict[Verdict, Bucket]] = {}
+
+
+class ValueSlot(WireModel):
+    """A value of the prompt that stays on the host: only its type travels."""
+
+    slot: Slot
+    value_type: ValueType
+
+
+class Exchange(WireModel):
+    """An earlier request of the conversation in the same form, and what it was taken for."""
+
+    words: Annotated[tuple[Word, ...], Field(max_length=MAX_WORDS)]
+    intent: IntentName = ""
+
+
+class PlanRequest(WireModel):
+    """A request in words, as it leaves the host."""
+
+    protocol: Literal["cloudops/1"] = "cloudops/1"
+    request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    words: Annotated[tuple[Word, ...], Field(min_length=1, max_length=MAX_WORDS)]
+    handles: Annotated[tuple[ResourceHandle | SetHandle, ...], Field(max_length=MAX_HANDLES)] = ()
+    values: Annotated[tuple[ValueSlot, ...], Field(max_length=MAX_VALUES)] = ()
+    history: Annotated[tuple[Exchange, ...], Field(max_length=MAX_EXCHANGES)] = ()
+
+
+class PlaybookVersion(WireModel):
+    """A playbook by id, version and content hash."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Binding(WireModel):
+    """A playbook's parameter and the slot that fills it on the host."""
+
+    parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
+    slot: Slot
+
+
+class Blank(WireModel):
+    """A required parameter that nothing in the request fills; nobody guesses it."""
+
+    parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
+    value_type: str
+    description: str
+
+
+class Alternative(WireModel):
+    """Another playbook that was considered, with its score from 0 to 1 and why."""
+
+    playbook: PlaybookVersion
+    title: str
+    score: float
+    reason: str
+
+
+class PlanResponse(WireModel):
+    """The server's answer; texts are the catalogue's own or refer to slots by id."""
+
+    protocol: Literal["cloudops/1"] = "cloudops/1"
+    request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    kind: Literal["plan", "clarification", "information", "refusal"]
+    intent: IntentName = ""
+    confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    text: str
+    playbook: PlaybookVersion | None = None
+    bindings: tuple[Binding, ...] = ()
+    blanks: tuple[Blank, ...] = ()
+    level: Literal["low", "medium", "high", "critical"] = "low"
+    reasons: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()

@@ -1,0 +1,53 @@
+"""The stand-alone service: the same pipeline behind HTTP, with limits, health and a bearer token."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cloudops_nb import protocol
+from cloudops_nb.errors import CloudOpsError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from cloudops_nb.server.pipeline import PlaybookServer
+
+_LOG = logging.getLogger(__name__)
+
+
+def create_app(server: PlaybookServer, *, token: str = "") -> Starlette:
+    """Return the ASGI application.
+
+    Request bodies are never logged. Every answer to ``POST /v1/plan`` is JSON; ``GET /healthz`` needs no token.
+
+    Args:
+        server: The pipeline that answers.
+        token: The bearer token that requests must carry; empty to serve without authentication.
+    """
+
+    async def plan(request: Request) -> Response:
+        if token and not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {token}"):
+            return JSONResponse({"error": "a bearer token is needed"}, status_code=401)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > protocol.MAX_BYTES:
+                return JSONResponse({"error": "the request is too large"}, status_code=413)
+        try:
+            answer = await run_in_threadpool(server.handle, bytes(body))
+        except CloudOpsError as error:
+            _LOG.info("refused a request: %s", type(error).__name__)
+            return JSONResponse({"error": str(error)}, status_code=422)
+        return Response(answer, media_type=protocol.MEDIA_TYPE)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "protocol": protocol.VERSION})
+
+    return Starlette(routes=[Route("/v1/plan", plan, methods=["POST"]), Route("/healthz", healthz)])

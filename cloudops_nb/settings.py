@@ -1,0 +1,181 @@
+"""The one settings object.
+
+Sources, the later winning: defaults, ``config.toml`` in the data path, ``CLOUDOPS_*`` in the environment, keywords.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cloudops_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ENVIRONMENT_PREFIX = "CLOUDOPS_"
+#: Read by the key source, never kept in a settings object.
+KEY_VARIABLE = "CLOUDOPS_ENCRYPTION_KEY"
+#: Read when a request is sent or served, never kept either.
+SERVER_TOKEN_VARIABLE = "CLOUDOPS_SERVER_TOKEN"  # noqa: S105 - a variable's name
+#: Variables with our prefix that are no settings.
+RESERVED_VARIABLES = frozenset({KEY_VARIABLE, SERVER_TOKEN_VARIABLE})
+#: Tables of ``config.toml`` whose keys are settings with the table's name before them.
+TABLES = ("qdrant", "embedding", "key", "server", "s3", "approval")
+
+
+class AccountSettings(BaseModel):
+    """One ``[[accounts]]`` table; see :class:`cloudops_nb.model.Account` for the meaning of the fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    account_id: str = Field(default="", pattern=r"^(\d{12})?$")
+    profile: str = ""
+    role_arn: str = ""
+    source_profile: str = ""
+    environment: str = ""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> AccountSettings:
+        if self.profile and self.role_arn:
+            raise ValueError("give profile or role_arn, not both")
+        return self
+
+
+class Settings(BaseModel):
+    """Every setting, flat; frozen, so that a changed setting is a new object.
+
+    Paths are absolute after validation. Secrets (the encryption key) are no settings.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_path: Path = Path("~/.cloudops")
+    accounts: tuple[AccountSettings, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    key_source: Literal["auto", "keyring", "file", "environment"] = "auto"
+    key_file: Path | None = None
+
+    qdrant_mode: Literal["embedded", "remote"] = "embedded"
+    qdrant_url: str = ""
+    qdrant_idle_seconds: float = Field(default=60.0, gt=0)
+
+    embedding_backend: Literal["onnx", "sentence-transformers"] = "onnx"
+    embedding_model: str = ""
+    embedding_path: Path | None = None
+
+    server_url: str = ""
+    s3_bucket: str = ""
+
+    scan_threads: int = Field(default=64, ge=1, le=512)
+    approval_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
+    mask_outputs: bool = False
+
+    @field_validator("data_path", "key_file", "embedding_path")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - keeps links
+
+    @model_validator(mode="after")
+    def _remote_needs_url(self) -> Settings:
+        if self.qdrant_mode == "remote" and not self.qdrant_url:
+            raise ValueError("qdrant_mode is 'remote', so qdrant_url is needed")
+        return self
+
+    @property
+    def models_path(self) -> Path:
+        """Where exported embedding models are kept."""
+        return self.embedding_path or self.data_path / "models"
+
+
+def load_settings(
+    data_path: str | Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    **keywords: Any,
+) -> Settings:
+    """Merge every source into one :class:`Settings`.
+
+    Args:
+        data_path: The store's folder; wins over every other source.
+        environment: The variables to read, ``os.environ`` if not given.
+        keywords: Settings by name; ``None`` means "not given".
+
+    Raises:
+        ConfigurationError: A key is unknown (with the nearest name) or a value does not fit.
+    """
+    variables = os.environ if environment is None else environment
+    from_environment = _environment_settings(variables)
+    given = {key: value for key, value in keywords.items() if value is not None}
+    _refuse_unknown(given, "keyword")
+    if data_path is not None:
+        given["data_path"] = data_path
+    folder = Path(given.get("data_path") or from_environment.get("data_path") or Settings().data_path).expanduser()
+    merged = {**_file_settings(folder / "config.toml"), **from_environment, **given, "data_path": folder}
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise _configuration_error(error) from None
+
+
+def _configuration_error(error: ValidationError) -> ConfigurationError:
+    """Turn pydantic's report into one line; the values stay out of it, they may be secrets."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        return ConfigurationError(f"unknown setting {place}", _did_you_mean(place.rsplit(".", 1)[-1], _names()))
+    return ConfigurationError(f"setting {place} does not fit", first["msg"].removeprefix("Value error, "))
+
+
+def _names() -> Sequence[str]:
+    return [*Settings.model_fields, *AccountSettings.model_fields]
+
+
+def _did_you_mean(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(names))}"
+
+
+def _refuse_unknown(settings: Mapping[str, Any], source: str) -> None:
+    for key in settings:
+        if key not in Settings.model_fields:
+            raise ConfigurationError(
+                f"unknown setting {key} ({source})", _did_you_mean(key, list(Settings.model_fields))
+            )
+
+
+def _file_settings(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            data = tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {path}", str(error), "Correct the file or move it away.") from error
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in TABLES and isinstance(value, dict):
+            flat.update({f"{key}_{name}": inner for name, inner in value.items()})
+        else:
+            flat[key] = value
+    _refuse_unknown(flat, str(path))
+    return flat
+
+
+def _environment_settings(variables: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, value in variables.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in RESERVED_VARIABLES or value == "":
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        _refuse_unknown({name: value}, f"environment variable {variable}")
+        found[name] = tuple(part.strip() for part in value.split(",")) if name == "regions" else value
+    found.pop("accounts", None)
+    return found

@@ -1,0 +1,58 @@
+"""Fixtures that every folder of tests shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloudops_nb.demo import Demo
+
+ROOT = Path(__file__).parents[1]
+#: Kept between runs and out of git; an exported model is the same for every test.
+ARTEFACTS = ROOT / ".artefacts"
+
+
+@pytest.fixture(autouse=True)
+def no_ambient_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the credentials, settings or home of the person who runs it."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "CLOUDOPS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
+
+
+@pytest.fixture(scope="session")
+def models_path() -> Path:
+    """Where the embedding model is exported to, once for all runs."""
+    path = ARTEFACTS / "models"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The simulated AWS with its whole estate, up for the session; state changes take no time."""
+    from cloudops_nb.demo import down, up
+
+    home = tmp_path_factory.mktemp("demo")
+    yield up(home, transition_seconds=0.0)
+    down(home)
+
+
+@pytest.fixture
+def demo_environment(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """The simulated AWS, with this process's environment pointing there."""
+    for name in demo.unset:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in demo.environment.items():
+        monkeypatch.setenv(name, value)
+    return demo

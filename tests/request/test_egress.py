@@ -1,0 +1,140 @@
+"""The gate: nothing unpublished passes, and nothing leaves that is not on record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudops_nb import protocol
+from cloudops_nb.errors import EgressRefusedError
+from cloudops_nb.request.builder import build, private_values
+from cloudops_nb.request.egress import EgressGate, check, serialise
+from cloudops_nb.request.resolve import Resolver
+from tests.request.estates import MemoryEstate, environment_of, instance, types_for
+
+pytestmark = pytest.mark.fast
+
+
+def request_for(prompt="stop web-1"):
+    resolution = Resolver(MemoryEstate([instance()]), environment_of, types_for).resolve(prompt)
+    return build(resolution, environment_of), private_values(resolution, prompt, ["123456789012", "eu-west-1"])
+
+
+class Recorder:
+    """A ledger and a transport in one, so that their order shows."""
+
+    destination = "test"
+
+    def __init__(self, answer=b"{}"):
+        self.events, self.answer = [], answer
+
+    def append(self, kind, subject, body):
+        self.events.append((kind, subject, body))
+
+    def send(self, body):
+        self.events.append(("sent", body))
+        return self.answer
+
+
+def response(request, **fields):
+    data = {"request_id": request.request_id, "kind": "refusal", "text": "no", **fields}
+    return protocol.PlanResponse.model_validate(data).model_dump_json().encode()
+
+
+def test_a_request_is_on_record_before_it_leaves_with_its_whole_body():
+    request, private = request_for()
+    recorder = Recorder(response(request))
+    answer, size = EgressGate(recorder, recorder).send(request, private)
+    (kind, subject, body), (_, sent) = recorder.events
+    assert (kind, subject) == ("egress", request.request_id)
+    assert body["body"].encode() == sent
+    assert size == body["bytes"] == len(sent)
+    assert answer.text == "no"
+
+
+def test_what_cannot_be_recorded_does_not_leave():
+    class Broken(Recorder):
+        def append(self, *_):
+            raise OSError("disk full")
+
+    request, private = request_for()
+    recorder = Broken()
+    with pytest.raises(OSError, match="disk full"):
+        EgressGate(recorder, recorder).send(request, private)
+    assert recorder.events == []
+
+
+@given(st.text(min_size=1))
+def test_a_foreign_string_anywhere_in_the_document_is_refused(text):
+    """Whatever stands in any string of a request, unpublished text does not pass."""
+    request, _ = request_for()
+    document = json.loads(serialise(request))
+    published = protocol.closed_words()
+    for path in _paths(document):
+        changed = json.loads(serialise(request))
+        _set(changed, path, text)
+        body = json.dumps(changed, sort_keys=True).encode()
+        if text in published or protocol.SLOT.fullmatch(text) or body == serialise(request):
+            continue
+        with pytest.raises(EgressRefusedError):
+            check(body, set())
+
+
+def test_a_foreign_key_is_refused():
+    request, _ = request_for()
+    document = json.loads(serialise(request)) | {"note": "stop"}
+    with pytest.raises(EgressRefusedError):
+        check(json.dumps(document).encode(), set())
+
+
+def test_a_private_value_that_equals_the_text_is_refused_without_repeating_it():
+    request, _ = request_for()
+    with pytest.raises(EgressRefusedError) as caught:
+        check(serialise(request).replace(b'"stop"', b'"secretname"'), {"secretname"})
+    assert "secretname" not in str(caught.value)
+
+
+def test_an_oversized_request_is_refused():
+    with pytest.raises(EgressRefusedError, match="too large"):
+        check(b" " * (protocol.MAX_BYTES + 1), set())
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b"not json", b'{"kind": "plan"}'])
+def test_an_answer_outside_the_protocol_is_refused(answer):
+    request, private = request_for()
+    recorder = Recorder(answer)
+    with pytest.raises(EgressRefusedError, match="protocol"):
+        EgressGate(recorder, recorder).send(request, private)
+
+
+def test_an_answer_to_another_request_is_refused():
+    request, private = request_for()
+    recorder = Recorder(response(request, request_id="f" * 32))
+    with pytest.raises(EgressRefusedError, match="another request"):
+        EgressGate(recorder, recorder).send(request, private)
+
+
+def test_two_requests_differ_in_their_id_alone():
+    (first, _), (second, _) = request_for(), request_for()
+    assert first.request_id != second.request_id
+    assert first.model_copy(update={"request_id": second.request_id}) == second
+
+
+def _paths(value, prefix=()):
+    if isinstance(value, str):
+        yield prefix
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _paths(inner, (*prefix, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _paths(inner, (*prefix, place))
+
+
+def _set(document, path, text):
+    for part in path[:-1]:
+        document = document[part]
+    document[path[-1]] = text
