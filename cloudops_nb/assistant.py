@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.answer import Answer
@@ -66,17 +65,12 @@ class Assistant:
         self._transport = transport
         self._prepare = prepare
         self._environments = environments
-        self._resolver = Resolver(storage.estate, self.environment_of, self._types_for)
+        self._resolver = Resolver(storage.estate, self.environment_of, catalogue.types_for)
 
     def environment_of(self, resource: Resource) -> str:
         """Return a resource's environment class, of its tags and its account."""
         configured = self._environments.get(resource.account_name, "")
         return environment_class(resource.tags, configured, resource.account_name)
-
-    def _types_for(self, intent: str) -> set[str]:
-        """Return the resource types that some runnable playbook for an intent acts on."""
-        playbooks = [playbook.metadata for playbook in self._catalogue.runnable]
-        return {kind for metadata in playbooks if intent in metadata.intents for kind in metadata.resource_types}
 
     def preview(self, prompt: str) -> bytes:
         """Return exactly what ``ask`` would send, empty when it would be answered on this host; sends nothing."""
@@ -123,8 +117,7 @@ class Assistant:
         if response.kind != "plan":
             return Answer(response.kind, text, bytes_sent=size)
         try:
-            bound, _ = bind(response, resolution, self._catalogue, clock=lambda: datetime.now(UTC))
-            plan = self._prepare(bound)
+            plan = self._prepare(bind(response, resolution, self._catalogue))
         except (PlanError, PlaybookError) as error:
             return Answer("refusal", str(error), bytes_sent=size)
         return Answer("plan", plan.explanation, plan=plan, bytes_sent=size)

@@ -9,8 +9,7 @@ from cloudops_nb.errors import EgressRefusedError, PlaybookError
 from cloudops_nb.model import BoundPlaybook, PlaybookRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from cloudops_nb.protocol import PlanResponse
     from cloudops_nb.request.resolve import Resolution
@@ -19,16 +18,13 @@ if TYPE_CHECKING:
 _SLOT = re.compile(r"\b[rv]\d{1,2}\b")
 
 
-def bind(
-    response: PlanResponse, resolution: Resolution, catalogue: Catalogue, *, clock: Callable[[], datetime]
-) -> tuple[BoundPlaybook, Playbook]:
+def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -> BoundPlaybook:
     """Return the playbook with the targets and values that the slots stand for.
 
     Args:
         response: A server's answer of kind ``plan``.
         resolution: What the prompt meant on this host.
         catalogue: The host's own playbooks.
-        clock: Returns the current time in UTC, for generated names.
 
     Raises:
         EgressRefusedError: The answer binds slots that were not sent or targets the playbook does not take.
@@ -51,18 +47,14 @@ def bind(
             "",
             "Ask for an action that fits.",
         )
-    parameters = _parameters(playbook, slots, resolution, clock)
-    return (
-        BoundPlaybook(
-            playbook=playbook.ref,
-            targets=tuple(resolution.members),
-            target_parameter=metadata.target.parameter,
-            parameters=parameters,
-            level=response.level,
-            reasons=response.reasons,
-            explanation=reveal(response.text, resolution),
-        ),
-        playbook,
+    return BoundPlaybook(
+        playbook=playbook.ref,
+        targets=tuple(resolution.members),
+        target_parameter=metadata.target.parameter,
+        parameters=_parameters(playbook, slots, resolution),
+        level=response.level,
+        reasons=response.reasons,
+        explanation=reveal(response.text, resolution),
     )
 
 
@@ -74,23 +66,25 @@ def reveal(text: str, resolution: Resolution) -> str:
     return _SLOT.sub(lambda match: known.get(match[0], match[0]), text)
 
 
-def _parameters(
-    playbook: Playbook, slots: Mapping[str, str], resolution: Resolution, clock: Callable[[], datetime]
-) -> dict[str, Any]:
-    """Return every document parameter but the target: bound values, generated names, defaults."""
+def _parameters(playbook: Playbook, slots: Mapping[str, str], resolution: Resolution) -> dict[str, Any]:
+    """Return the values that the request gives; the engine generates names, fills defaults, and refuses what is missing.
+
+    Raises:
+        PlaybookError: One value was given for what must differ from target to target.
+    """
+    target = playbook.metadata.target.parameter
     values: dict[str, Any] = {}
-    for name, parameter in playbook.document.parameters.items():
-        if name == playbook.metadata.target.parameter:
+    for name, slot in slots.items():
+        if name == target:
             continue
         source = playbook.metadata.parameters.get(name)
-        if name in slots:
-            values[name] = _value(slots[name], name, source.part if source else None, resolution)
-        elif source is not None and source.source == "generated":
-            values[name] = _generated(source.template, resolution, clock)
-        elif parameter.default is not None:
-            values[name] = parameter.default
-        else:
-            raise PlaybookError(f"playbook {playbook.ref.id} needs a value for {name}", "", "Say it in the request.")
+        if source is not None and source.source == "generated" and len(resolution.members) > 1:
+            raise PlaybookError(
+                f"{name} must differ for each of {len(resolution.members)} targets",
+                "",
+                "Leave it out, and names are generated.",
+            )
+        values[name] = _value(slot, name, source.part if source else None, resolution)
     return values
 
 
@@ -102,9 +96,3 @@ def _value(slot: str, name: str, part: str | None, resolution: Resolution) -> st
         return text
     key, _, value = text.partition("=")
     return key if part == "key" else value
-
-
-def _generated(template: str, resolution: Resolution, clock: Callable[[], datetime]) -> str:
-    """Return a generated name; its parts come from the host alone, so that the same request gives a readable name."""
-    first = resolution.members[0]
-    return template.format(target=first.identifier, timestamp=clock().strftime("%Y%m%d%H%M%S"))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from cloudops_nb.errors import PlaybookError
+from cloudops_nb.ssm.lifecycle import Lifecycle
+from cloudops_nb.ssm.metadata import load_metadata
+
+pytestmark = pytest.mark.fast
+
+
+def test_metadata_are_read_with_their_types(metadata):
+    facts = load_metadata(metadata, "file")
+
+    assert facts.lifecycle is Lifecycle.ACTIVE
+    assert facts.impact.reversible is True
+    assert facts.parameters["DBInstanceIdentifier"].source == "estate"
+    assert facts.fingerprint.projection["state"] == "$.DBInstances[0].DBInstanceStatus"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("version: '1.0.0'\nname", "version: 1.0\nname", "2:1 version: Input should be a valid string"),
+        ("version: '1.0.0'\nname", "version: '1.0'\nname", "2:1 version: String should match"),
+        ("id: rds-stop", "id: RDS Stop", "1:1 id: String should match"),
+        ("lifecycle: active", "lifecycle: live", "lifecycle: Input should be 'draft'"),
+        ("level: medium", "level: severe", "level: Input should be 'low'"),
+        ("reversible: true", "reversible: 'true'", "impact.reversible: Input should be a valid boolean"),
+        ("level: medium", "level: medium\nrisk_level: high", "risk_level: Extra inputs are not permitted"),
+        ("level: medium\n", "", "1:1 level: Field required"),
+        ("    state: ", "    status: ", "fingerprint: projection needs a field state"),
+        ("'$.DBInstances[0].Engine'", "'DBInstances[0]'", "fingerprint.projection.engine: .* is not a JSONPath"),
+        ("constraints: [can_stop]", "constraints: [can_fly]", "constraints.0: Input should be 'can_start'"),
+        ("source: static", "source: generated", "parameters.AutomationAssumeRole: a template belongs"),
+        ("source: static", "source: prompt", "parameters.AutomationAssumeRole: a value_type belongs"),
+        ("source: static", "source: prompt\n    value_type: key_value", "AutomationAssumeRole: a part belongs"),
+        ("source: static", "source: static\n    value_type: text", "AutomationAssumeRole: a value_type belongs"),
+        ("'rds:StopDBInstance'", "'StopDBInstance'", "iam_actions.0: String should match"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_line(metadata, old, new, message):
+    assert old in metadata
+    with pytest.raises(PlaybookError, match=message) as caught:
+        load_metadata(metadata.replace(old, new, 1), "file")
+
+    assert caught.value.why.split(":")[0].isdecimal()
+
+
+def test_all_problems_are_told_at_once(metadata):
+    broken = metadata.replace("level: medium", "level: severe").replace("id: rds-stop", "id: X")
+
+    with pytest.raises(PlaybookError, match=r"1:1 id: .*; \d+:1 level: "):
+        load_metadata(broken, "file")
