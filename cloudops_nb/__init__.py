@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.version import VERSION
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from cloudops_nb.client import CloudOps
     from cloudops_nb.errors import CloudOpsError
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Answer",
     "CloudOps",

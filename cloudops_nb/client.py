@@ -204,13 +204,13 @@ class CloudOps:
         Raises:
             PlanError: There is no way back; the message says so plainly.
         """
-        bound, rolls_back = self.engine.rollback(execution)
-        return self._prepare(bound, rolls_back=rolls_back)
+        bound = self.engine.rollback(execution)
+        return self._prepare(bound, rolls_back=execution if isinstance(execution, str) else execution.id)
 
     # --- the record -----------------------------------------------------------------------------------------------
 
     def history(self, **filters: Any) -> pd.DataFrame:
-        """Return plans and executions, one row each, the newest last."""
+        """Return plans and executions, one row each, the newest first."""
         from cloudops_nb.execution.history import HISTORY_COLUMNS
 
         return rows_frame(self.engine.history(**filters), HISTORY_COLUMNS)

@@ -10,6 +10,7 @@ import click
 
 from cloudops_nb import CloudOps, CloudOpsError, __version__
 from cloudops_nb.cli.demo import demo
+from cloudops_nb.cli.quickstart import lab, quickstart
 from cloudops_nb.cli.render import print_answer, print_events, print_frame, print_plan
 
 if TYPE_CHECKING:
@@ -160,4 +161,6 @@ def status(context: click.Context) -> None:
     click.echo(f"journal: {ops.storage.journal.verify().count} records, verified")
 
 
+demo.add_command(quickstart)
+demo.add_command(lab)
 main.add_command(demo)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -40,9 +42,11 @@ def print_answer(answer: Answer) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print a plan completely enough to decide on it."""
-    from cloudops_nb.notebook.card_text import plan_text
+    from cloudops_nb.notebook.card_content import Outcome, card_sections
+    from cloudops_nb.notebook.card_text import card_text
 
-    click.echo(plan_text(plan))
+    sections = card_sections(plan, kernel_user=getpass.getuser(), now=datetime.now(UTC))
+    click.echo(card_text(sections, Outcome("awaiting_approval")))
 
 
 def print_events(execution: Execution) -> None:

@@ -67,7 +67,7 @@ def reveal(text: str, resolution: Resolution) -> str:
 
 
 def _parameters(playbook: Playbook, slots: Mapping[str, str], resolution: Resolution) -> dict[str, Any]:
-    """Return the values that the request gives; the engine generates names, fills defaults, and refuses what is missing.
+    """Return the values that the request gives; the engine generates names, fills defaults and refuses blanks.
 
     Raises:
         PlaybookError: One value was given for what must differ from target to target.

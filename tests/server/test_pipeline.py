@@ -44,7 +44,7 @@ def test_a_request_finds_its_playbook(server, words, target, playbook):
     answer = ask(server, words, target)
     assert answer.kind == "plan", answer.text
     assert answer.playbook.id == playbook
-    assert [(binding.slot) for binding in answer.bindings][0] == "r1"
+    assert "r1" in {binding.slot for binding in answer.bindings}
 
 
 def test_production_is_one_level_up_and_says_so(server):

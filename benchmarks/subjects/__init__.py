@@ -1,0 +1,1 @@
+"""One module a subject; its name is the subject's."""

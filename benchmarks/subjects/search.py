@@ -1,0 +1,72 @@
+"""A question in words over the encrypted estate, beside brute force over the same vectors in plain memory."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.child import IDLE_SECONDS, MODELS
+from benchmarks.estate import questions, resources
+from benchmarks.figure import Figure, median, percentile
+from cloudops_nb.embedding import open_embedder
+from cloudops_nb.settings import Settings
+from cloudops_nb.storage.description import describe
+from cloudops_nb.storage.service import StorageService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cloudops_nb.embedding import Embedder
+    from cloudops_nb.model import Resource
+
+REFERENCE_NAME = "NumPy brute force, unencrypted"
+LIMIT = 10
+
+
+def run(*, quick: bool) -> Iterator[Figure]:
+    """Time from a question's text to its hits; the reference embeds the question too."""
+    embedder = open_embedder(Settings(embedding_path=MODELS))
+    asked = questions(40 if quick else 160)
+    for count in (1_000,) if quick else (1_000, 10_000):
+        estate = list(resources(count))
+        with tempfile.TemporaryDirectory() as folder:
+            settings = Settings(
+                data_path=Path(folder) / "store",
+                embedding_path=MODELS,
+                key_source="file",
+                qdrant_idle_seconds=IDLE_SECONDS,
+            )
+            with StorageService(settings, lambda: embedder) as storage:
+                storage.estate.upsert(estate, scan_id="benchmark")
+                ours = _times(lambda text: storage.estate.search(text, limit=LIMIT), asked)
+        reference = _times(_brute_force(estate, embedder), asked)
+        for name, value, beside in (
+            ("p50", median(ours), median(reference)),
+            ("p95", percentile(ours, 0.95), percentile(reference, 0.95)),
+        ):
+            yield Figure(f"search {count:,} resources, {name}", value, "ms", beside, REFERENCE_NAME, runs=len(asked))
+
+
+def _times(search: Callable[[str], Sequence[object]], asked: Sequence[str]) -> list[float]:
+    milliseconds = []
+    for text in asked:
+        start = time.perf_counter()
+        found = search(text)
+        milliseconds.append((time.perf_counter() - start) * 1e3)
+        assert found, text
+    return milliseconds
+
+
+def _brute_force(estate: Sequence[Resource], embedder: Embedder) -> Callable[[str], list[Resource]]:
+    matrix = embedder.embed([describe(resource) for resource in estate])
+
+    def search(text: str) -> list[Resource]:
+        scores = matrix @ embedder.embed([text])[0]
+        best = np.argpartition(-scores, LIMIT)[:LIMIT]
+        return [estate[row] for row in best[np.argsort(-scores[best])]]
+
+    return search

@@ -1,0 +1,110 @@
+"""The simulated company as declared in ``company/*.yaml``: accounts, places, apps, and what stands where.
+
+Every entry of a section says in ``in`` where it stands: a list of places (or accounts, for IAM), or a mapping from
+a place to what differs there. Text may use ``{env}``, ``{site}``, ``{region}``, ``{account}`` and ``{account_id}``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+#: One resource as declared, with its text filled in for one place.
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyAccount:
+    """An account of the company; ``env`` is the short word that its resource names carry."""
+
+    account: str
+    account_id: str
+    env: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account in a region; ``site`` is the short word for the region in resource names."""
+
+    name: str
+    account: str
+    account_id: str
+    env: str
+    region: str
+    site: str
+
+
+class Company:
+    """What the data files declare; read-only.
+
+    Args:
+        data: The merged content of the files.
+    """
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = data
+        self.name: str = data["company"]
+        self.accounts: Sequence[CompanyAccount] = tuple(
+            CompanyAccount(name, account["id"], account["short"]) for name, account in data["accounts"].items()
+        )
+        by_name = {account.account: account for account in self.accounts}
+        self.places: Sequence[Place] = tuple(
+            Place(name=name, region=place["region"], site=place["site"], **asdict(by_name[place["account"]]))
+            for name, place in data["places"].items()
+        )
+
+    @property
+    def regions(self) -> Sequence[str]:
+        """The regions the company uses, its main one first."""
+        return tuple(dict.fromkeys(place.region for place in self.places))
+
+    def entries(self, section: str, where: Place | CompanyAccount) -> Iterator[Entry]:
+        """Yield what a section declares for a place or an account, in the order of the file."""
+        key = where.name if isinstance(where, Place) else where.account
+        words = asdict(where)
+        for entry in self._data[section]:
+            places = entry["in"]
+            if key not in places:
+                continue
+            differences = places[key] if isinstance(places, dict) else {}
+            merged = {**entry, **differences}
+            del merged["in"]
+            yield _filled(merged, words)
+
+    def tags(self, entry: Mapping[str, Any], account: str, name: str = "") -> dict[str, str]:
+        """Return a declared resource's tags: the company's own scheme and the entry's; none if it is ``untagged``."""
+        if entry.get("untagged"):
+            return {}
+        scheme = {"Name": name or entry["name"], "Environment": account}
+        if "app" in entry:
+            scheme |= {"App": entry["app"], **self._data["apps"][entry["app"]]}
+        return {**scheme, "ManagedBy": "terraform", **entry.get("tags", {})}
+
+
+@cache
+def load_company() -> Company:
+    """Read the data files of this package."""
+    merged: dict[str, Any] = {}
+    folder = resources.files(__package__) / "company"
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".yaml"):
+            merged |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    return Company(merged)
+
+
+def _filled(value: Any, words: Mapping[str, str]) -> Any:
+    """Replace ``{env}`` and its like in every text of a declaration."""
+    if isinstance(value, str):
+        return value.format_map(words)
+    if isinstance(value, list):
+        return [_filled(item, words) for item in value]
+    if isinstance(value, dict):
+        return {_filled(key, words): _filled(item, words) for key, item in value.items()}
+    return value

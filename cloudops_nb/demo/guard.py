@@ -1,0 +1,176 @@
+"""Keeps everything that runs against the demo away from real accounts.
+
+Two locks, each enough by itself. The credentials are AWS's documented examples, which no account accepts. And every
+way to an endpoint (environment, default and named profiles) leads to the loopback interface: variables that could lead
+elsewhere are removed, and an environment that does is refused.
+"""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cloudops_nb.demo.state import make_private_folder, write_private
+from cloudops_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping, Sequence
+
+    from cloudops_nb.demo.company import Company
+
+#: AWS's documented example, https://docs.aws.amazon.com/IAM/latest/UserGuide/security-creds.html
+EXAMPLE_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+EXAMPLE_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+BASE_PROFILE = "demo-base"
+ROLE = "CloudOpsDemo"
+
+#: Variables to remove even where they are not set now; every other ``AWS_*`` variable goes too.
+DANGEROUS = (
+    "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_DEFAULT_PROFILE", "AWS_PROFILE", "AWS_REGION", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT", "AWS_WEB_IDENTITY_TOKEN_FILE",
+)  # fmt: skip
+
+PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
+
+
+def config_path(path: Path) -> Path:
+    """Where the demo's own AWS config file is."""
+    return path / "aws-config"
+
+
+def credentials_path(path: Path) -> Path:
+    """Where the demo's own AWS credentials file is."""
+    return path / "aws-credentials"
+
+
+def store_path(path: Path) -> Path:
+    """Where ``CloudOps`` keeps what it learns of the demo: never among what it knows of real accounts."""
+    return path / "store"
+
+
+def write_store_settings(path: Path, company: Company) -> None:
+    """Write the store's ``config.toml`` with the demo's accounts, unless somebody has one there."""
+    make_private_folder(store_path(path))
+    settings = store_path(path) / "config.toml"
+    if not settings.exists():
+        tables = (
+            f'[[accounts]]\nname = "{name}"\nprofile = "{name}"\nenvironment = "{name}"\n'
+            for name in (account.account for account in company.accounts)
+        )
+        regions = json.dumps(list(company.regions))
+        # A key of its own: what the simulation teaches must not depend on, or touch, the person's keyring.
+        own_key = json.dumps(str(path / "store.key"))
+        write_private(settings, "\n".join([f"regions = {regions}\nkey_file = {own_key}\n", *tables]))
+
+
+def write_aws_files(path: Path, endpoint: str, company: Company) -> None:
+    """Write the AWS config and credentials files: one profile an account, each with the endpoint in it."""
+    home = {"region": company.regions[0], "endpoint_url": endpoint, "ignore_configured_endpoint_urls": "false"}
+    sections = {"default": home, f"profile {BASE_PROFILE}": home}
+    for account in company.accounts:
+        sections[f"profile {account.account}"] = {
+            **home,
+            "role_arn": f"arn:aws:iam::{account.account_id}:role/{ROLE}",
+            "source_profile": BASE_PROFILE,
+            "role_session_name": "cloudops-demo",
+        }
+    keys = {"aws_access_key_id": EXAMPLE_KEY_ID, "aws_secret_access_key": EXAMPLE_KEY}
+    write_private(config_path(path), _ini(sections))
+    write_private(credentials_path(path), _ini({"default": keys, BASE_PROFILE: keys}))
+
+
+def _ini(sections: Mapping[str, Mapping[str, str]]) -> str:
+    return "\n".join(
+        "".join([f"[{name}]\n", *(f"{key} = {value}\n" for key, value in keys.items())])
+        for name, keys in sections.items()
+    )
+
+
+def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that lead to the demo; loopback joins the hosts that ``ambient`` excepts from its proxy."""
+    excepted = [host for host in ambient.get("NO_PROXY", ambient.get("no_proxy", "")).split(",") if host]
+    hosts = ",".join(dict.fromkeys([*excepted, "127.0.0.1", "localhost"]))
+    return {
+        "AWS_CONFIG_FILE": str(config_path(path)),
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials_path(path)),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": region,
+        "CLOUDOPS_DATA_PATH": str(store_path(path)),
+        **dict.fromkeys(PROXY_EXCEPTIONS, hosts),
+    }
+
+
+def dangerous_variables(environment: Mapping[str, str], ambient: Mapping[str, str]) -> Sequence[str]:
+    """Return the names of the variables to remove: the known ones, and every ``AWS_*`` that is not the demo's."""
+    present = {name for name in ambient if name.upper().startswith("AWS_") and name not in environment}
+    return sorted(present.union(DANGEROUS))
+
+
+def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> None:
+    """Point a set of variables at the demo and nowhere else; boto3's cached session goes with the real ones.
+
+    Raises:
+        ConfigurationError: Some way leads off the loopback interface; nothing is changed then.
+    """
+    require_loopback(environment)
+    # The endpoint first: with it in place, no moment is left in which real credentials meet a real endpoint.
+    target.update(environment)
+    for name in dangerous_variables(environment, target):
+        target.pop(name, None)
+    if target is os.environ:
+        import boto3
+
+        boto3.DEFAULT_SESSION = None
+
+
+def require_loopback(environment: Mapping[str, str]) -> None:
+    """Check every endpoint and every key that the variables and the files they name lead to.
+
+    Raises:
+        ConfigurationError: An endpoint is not on the loopback interface, or a key is not the documented example.
+    """
+    _require_loopback_url(environment.get("AWS_ENDPOINT_URL", ""), "AWS_ENDPOINT_URL")
+    config = _read_ini(environment.get("AWS_CONFIG_FILE", ""))
+    for name in config.sections():
+        _require_loopback_url(config[name].get("endpoint_url", ""), f"profile [{name}]")
+        if name.startswith("services ") or config[name].get("services"):
+            raise _refusal(f"[{name}] of the demo's AWS config names endpoints for single services")
+    credentials = _read_ini(environment.get("AWS_SHARED_CREDENTIALS_FILE", ""))
+    for source in (config, credentials):
+        for name in source.sections():
+            if source[name].get("aws_access_key_id", EXAMPLE_KEY_ID) != EXAMPLE_KEY_ID:
+                raise _refusal(f"[{name}] of the demo's AWS files holds credentials that are not AWS's example")
+
+
+def _read_ini(file: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(default_section="no default section", interpolation=None)
+    try:
+        parser.read_string(Path(file).read_text(encoding="utf-8"))
+    except (OSError, configparser.Error, UnicodeDecodeError) as error:
+        raise _refusal("an AWS file of the demo cannot be read") from error
+    return parser
+
+
+def _require_loopback_url(url: str, place: str) -> None:
+    parts = urlsplit(url)
+    try:
+        loopback = parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise _refusal(f"{place} does not lead to the loopback interface")
+
+
+def _refusal(why: str) -> ConfigurationError:
+    return ConfigurationError("the demo's environment is refused", why, "Run cloudops-nb demo down, then up.")

@@ -1,0 +1,176 @@
+"""The demo's front door: up, down, status, and the environment that leads to it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from filelock import FileLock
+
+from cloudops_nb.demo import guard, process
+from cloudops_nb.demo.company import load_company
+from cloudops_nb.demo.state import ServerState, make_private_folder, state_path
+from cloudops_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping, Sequence
+
+DEFAULT_SEED = 20250617
+DEFAULT_TRANSITION_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demo: where it answers, and what leads there.
+
+    ``accounts`` suits ``CloudOps(accounts=...)``; ``environment`` are variables to set, ``unset`` those to remove.
+    """
+
+    path: Path
+    endpoint: str
+    seed: int
+    environment: Mapping[str, str]
+    unset: Sequence[str]
+    accounts: Sequence[Mapping[str, str]]
+    regions: Sequence[str]
+
+    def apply(self, environ: MutableMapping[str, str]) -> None:
+        """Point variables, usually ``os.environ``, at the demo and nowhere else.
+
+        Clients that exist already keep their endpoint.
+
+        Raises:
+            ConfigurationError: Some way leads off the loopback interface; nothing is changed then.
+        """
+        guard.enter(self.environment, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStatus:
+    """What is known of a folder's server.
+
+    ``state`` is ``running``, ``starting`` or ``down``; ``started`` is UTC, ISO 8601.
+    """
+
+    state: str
+    path: Path
+    endpoint: str = ""
+    pid: int = 0
+    seed: int = 0
+    started: str = ""
+
+
+def default_path() -> Path:
+    """Return where the demo lives unless told otherwise."""
+    return Path(platformdirs.user_data_dir("cloudops", appauthor=False)) / "demo"
+
+
+def up(path: str | Path | None = None, *, seed: int | None = None, transition_seconds: float | None = None) -> Demo:
+    """Start the demo, or find it running; several processes may call at once and get the same one.
+
+    Args:
+        path: The demo's folder; :func:`default_path` if not given.
+        seed: Decides every id; if not given, a fixed one or the running server's.
+        transition_seconds: How long EC2 and RDS stay in transitional states; 1.5 or the running server's if not given.
+
+    Raises:
+        ConfigurationError: The demo's packages are missing, it cannot start, or one with other options runs there.
+    """
+    folder = _folder(path)
+    make_private_folder(folder)
+    with _one_at_a_time(folder):
+        state = process.living(folder)
+        if state is None:
+            state = process.start(
+                folder,
+                seed=DEFAULT_SEED if seed is None else seed,
+                transition_seconds=DEFAULT_TRANSITION_SECONDS if transition_seconds is None else transition_seconds,
+            )
+        _require_same(state, seed, transition_seconds)
+        if not state.ready:
+            state = process.await_ready(folder)
+        guard.write_aws_files(folder, state.endpoint, load_company())
+        guard.write_store_settings(folder, load_company())
+    return _demo(folder, state)
+
+
+def down(path: str | Path | None = None) -> bool:
+    """Stop the demo and forget its estate; return whether it ran.
+
+    Raises:
+        ConfigurationError: The server does not end.
+    """
+    folder = _folder(path)
+    if not folder.is_dir():
+        return False
+    with _one_at_a_time(folder):
+        state = process.living(folder)
+        if state is not None:
+            process.stop(folder, state.pid)
+        for leftover in (state_path(folder), guard.config_path(folder), guard.credentials_path(folder)):
+            leftover.unlink(missing_ok=True)
+    return state is not None
+
+
+def status(path: str | Path | None = None) -> DemoStatus:
+    """Tell whether the demo runs, without waiting for it or changing anything."""
+    folder = _folder(path)
+    state = process.living(folder) if folder.is_dir() else None
+    if state is None:
+        return DemoStatus("down", folder)
+    endpoint = state.endpoint if state.ready else ""
+    return DemoStatus("running" if state.ready else "starting", folder, endpoint, state.pid, state.seed, state.started)
+
+
+def find(path: str | Path | None = None) -> Demo:
+    """Return the running demo of a folder.
+
+    Raises:
+        ConfigurationError: None runs there.
+    """
+    folder = _folder(path)
+    state = process.living(folder) if folder.is_dir() else None
+    if state is None or not state.ready:
+        raise ConfigurationError(f"no demo runs at {folder}", fix="Run cloudops-nb demo up.")
+    return _demo(folder, state)
+
+
+def _folder(path: str | Path | None) -> Path:
+    return default_path() if path is None else Path(path).expanduser().absolute()
+
+
+def _one_at_a_time(folder: Path) -> FileLock:
+    return FileLock(folder / "command.lock", timeout=process.START_SECONDS + process.STOP_SECONDS, mode=0o600)
+
+
+def _require_same(state: ServerState, seed: int | None, transition_seconds: float | None) -> None:
+    for name, wanted, running in (
+        ("seed", seed, state.seed),
+        ("transition seconds", transition_seconds, state.transition_seconds),
+    ):
+        if wanted is not None and wanted != running:
+            raise ConfigurationError(
+                "the demo runs with other options",
+                f"its {name} is {running}, not {wanted}",
+                "Run cloudops-nb demo down.",
+            )
+
+
+def _demo(folder: Path, state: ServerState) -> Demo:
+    company = load_company()
+    environment = guard.demo_environment(folder, state.endpoint, company.regions[0], os.environ)
+    return Demo(
+        path=folder,
+        endpoint=state.endpoint,
+        seed=state.seed,
+        environment=environment,
+        unset=guard.dangerous_variables(environment, os.environ),
+        accounts=[
+            {"name": account.account, "profile": account.account, "environment": account.account}
+            for account in company.accounts
+        ],
+        regions=company.regions,
+    )

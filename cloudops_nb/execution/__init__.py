@@ -1,0 +1,1 @@
+"""The execution engine: plan, approval, drift check, run, verify, roll back."""

@@ -1,0 +1,35 @@
+"""``aws:waitForAwsResourceProperty``: poll until a property has a desired value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.execution.actions.step_run import Outcome, as_text, failed
+from cloudops_nb.execution.plan import StepStatus
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.actions.step_run import StepRun
+
+
+def run(step: StepRun) -> Outcome:
+    """Poll until the property has a desired value, the step's time is up, or the execution is cancelled.
+
+    A poll that fails for a passing reason, such as throttling, is followed by the next one.
+    """
+    shown = "unknown"
+    while True:
+        result = step.call()
+        if result.problem and not result.transient:
+            return failed(result)
+        if result.problem:
+            step.poll(result.problem)
+        else:
+            shown, desired = step.observe(result.data)
+            if desired:
+                return Outcome(StepStatus.COMPLETED, shown, result.data)
+            step.poll(shown)
+        if step.pause(step.poll_seconds):
+            return Outcome(StepStatus.CANCELLED, f"cancelled while it was {shown}", result.data)
+        if step.overdue:
+            wanted = " or ".join(map(as_text, step.input("DesiredValues") or ()))
+            return Outcome(StepStatus.TIMEOUT, f"it was still {shown}, not {wanted}", result.data)

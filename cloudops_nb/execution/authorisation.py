@@ -1,0 +1,87 @@
+"""Whether a step would be allowed: AWS's own answer to a dry run where there is one, else the scan's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cloudops_nb.errors import PlanError
+from cloudops_nb.execution.executor import ApiCall
+from cloudops_nb.execution.plan import Effect
+from cloudops_nb.ssm.effects import effect_of
+from cloudops_nb.ssm.expressions import references
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.executor import Executor
+    from cloudops_nb.execution.plan import Step
+    from cloudops_nb.execution.ports import Clients
+    from cloudops_nb.model import IamPermissions
+
+ALLOWED, DENIED, UNKNOWN = "allowed", "denied", "unknown"
+_DENIALS = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+#: Simulators of AWS carry these out in spite of DryRun.
+_EXECUTED_BY_SIMULATORS = frozenset({("ec2", "ModifyInstanceMetadataOptions")})
+
+
+class Authorisation:
+    """Gives each step of a plan its IAM verdict."""
+
+    def __init__(self, clients: Clients, executor: Executor) -> None:
+        self._clients = clients
+        self._executor = executor
+
+    def judge(self, step: Step, permissions: IamPermissions, account_id: str, region: str) -> Step:
+        """Return the step with ``iam`` and ``iam_reason`` filled in; nothing changes.
+
+        Raises:
+            PlanError: The endpoint carried out a dry run.
+        """
+        if not step.api:
+            return replace(step, iam=ALLOWED, iam_reason="it calls no API")
+        verdict, reason = self.dry_run(step, account_id, region)
+        if verdict in (ALLOWED, DENIED):
+            return replace(step, iam=verdict, iam_reason=reason)
+        scanned, scan_reason = _as_scanned(step, permissions)
+        return replace(step, iam=scanned, iam_reason="; ".join(filter(None, (scan_reason, reason))))
+
+    def dry_run(self, step: Step, account_id: str, region: str) -> tuple[str, str]:
+        """Ask AWS whether a changing step would be allowed, and return the verdict and what decided it.
+
+        ``unknown`` with an empty reason means that the API has no dry run, or that the step awaits earlier outputs.
+
+        Raises:
+            PlanError: The endpoint carried out the dry run.
+        """
+        if not self._can_dry_run(step, account_id, region):
+            return UNKNOWN, ""
+        parameters = {**step.parameters, "DryRun": True}
+        result = self._executor.call(ApiCall(account_id, region, step.service, step.api, parameters, changes=True))
+        if not result.problem:
+            raise PlanError(
+                f"the dry run of {step.service}:{step.api} was carried out",
+                "the endpoint ignores DryRun",
+                "Look at the resource now, and use AWS's own endpoint.",
+            )
+        if result.code == "DryRunOperation":
+            return ALLOWED, "AWS answered the dry run: it would have succeeded"
+        if result.code in _DENIALS:
+            return DENIED, f"AWS refused the dry run: {result.code}"
+        return UNKNOWN, f"the dry run ended with {result.code}"
+
+    def _can_dry_run(self, step: Step, account_id: str, region: str) -> bool:
+        if step.effect is Effect.READ or not effect_of(step.service, step.api).dry_run or references(step.parameters):
+            return False
+        if (step.service, step.api) not in _EXECUTED_BY_SIMULATORS:
+            return True
+        endpoint = self._clients.client(account_id, step.service, region).meta.endpoint_url
+        return (urlsplit(endpoint).hostname or "").endswith(_AWS_DOMAINS)
+
+
+def _as_scanned(step: Step, permissions: IamPermissions) -> tuple[str, str]:
+    action = effect_of(step.service, step.api).iam_action
+    for verdict, actions in ((DENIED, permissions.denied), (ALLOWED, permissions.allowed)):
+        if action in actions:
+            return verdict, permissions.reasons.get(action, "") or "the policies read by the last scan"
+    return UNKNOWN, permissions.reasons.get(action, "") or f"{action} was not evaluated"

@@ -1,0 +1,52 @@
+"""The way back: which playbook undoes an execution, on which of its targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import PlanError
+from cloudops_nb.execution.plan import PlanStatus
+from cloudops_nb.execution.records import bound_from_dict
+from cloudops_nb.model import BoundPlaybook
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.picture import Picture
+    from cloudops_nb.ssm.catalogue import Catalogue
+
+
+def rollback_of(picture: Picture, execution_id: str, catalogue: Catalogue) -> BoundPlaybook:
+    """Return the playbook that undoes an execution, bound to the targets that it completed.
+
+    Parameters that both playbooks name alike keep their values.
+
+    Raises:
+        PlanError: There is no way back, the execution is unknown or still runs, or it completed nothing.
+    """
+    view = picture.plan_of(execution_id)
+    if view is None or view.run is None:
+        raise PlanError(f"there is no execution {execution_id}", fix="See the history for the executions there are.")
+    if view.run.status is PlanStatus.RUNNING:
+        raise PlanError(f"{view.plan.title} still runs", fix="Cancel it or wait for its end first.")
+    rule = view.plan.rollback
+    if not rule.playbook:
+        raise PlanError(f"{view.plan.title} cannot be rolled back", f"irreversible: {rule.note}")
+    completed = set(view.run.completed_targets)
+    bound = bound_from_dict(view.record.body["bound"])
+    targets = tuple(target for target in bound.targets if target.canonical_key in completed)
+    if not targets:
+        raise PlanError(f"{view.plan.title} completed on no resource", "there is nothing to roll back")
+    undo = catalogue.get(rule.playbook)
+    wanted = undo.metadata.target.parameter
+    return BoundPlaybook(
+        playbook=undo.ref,
+        targets=targets,
+        target_parameter=wanted,
+        parameters={
+            name: value
+            for name, value in view.plan.parameters.items()
+            if name in undo.document.parameters and name != wanted
+        },
+        level=undo.metadata.level,
+        reasons=(f"it undoes {view.plan.title}",),
+        explanation=rule.note,
+    )

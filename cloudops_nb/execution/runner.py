@@ -1,0 +1,134 @@
+"""Running a plan on its targets, in a thread of its own, to an end that is always recorded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.execution.interpreter import interpret
+from cloudops_nb.execution.picture import EXECUTION_ENDED, TARGET_RESULT
+from cloudops_nb.execution.plan import PlanStatus, StepStatus
+from cloudops_nb.execution.step_runner import StepRunner
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.plan import Target
+    from cloudops_nb.execution.step_runner import Surroundings
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs one execution; :meth:`run` never raises.
+
+    Targets are taken in the plan's order, at most ``max_concurrency`` at a time; once more than ``max_errors`` have
+    failed, no further target is begun. Those under way are finished.
+    """
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._results: dict[str, StepStatus] = {}
+        self._lock = threading.Lock()
+
+    def run(self) -> tuple[PlanStatus, str]:
+        """Run every target, record how it ended, and return that with the reason."""
+        execution = self._around.execution
+        execution.begin()
+        try:
+            self._run_targets()
+            status, reason = self._verdict()
+            self._record_end(status, reason)
+        except Exception as error:  # noqa: BLE001 - a thread's last chance to record how its run ended
+            _log.exception("execution %s broke", execution.id)
+            status, reason = PlanStatus.FAILED, f"{type(error).__name__}: {error}"
+            self._record_failure(reason)
+        execution.settle_steps()
+        return status, reason
+
+    def _run_targets(self) -> None:
+        plan = self._around.execution.plan
+        waiting = iter(plan.target_states)
+
+        def work() -> None:
+            while True:
+                with self._lock:
+                    target = None if self._stopped() else next(waiting, None)
+                if target is None:
+                    return
+                self._run_target(target)
+
+        with ThreadPoolExecutor(plan.max_concurrency, thread_name_prefix="cloudops-target") as pool:
+            for done in [pool.submit(work) for _ in range(plan.max_concurrency)]:
+                done.result()
+
+    def _stopped(self) -> bool:
+        errors = sum(status is not StepStatus.COMPLETED for status in self._results.values())
+        return self._around.execution.cancelled.is_set() or errors > self._around.execution.plan.max_errors
+
+    def _run_target(self, target: Target) -> None:
+        around = self._around
+        steps = StepRunner(around, target)
+        try:
+            status = interpret(around.ready.playbook.document, steps.run)
+        except BaseException:
+            with self._lock:
+                self._results[target.arn] = StepStatus.FAILED
+            raise
+        with self._lock:
+            self._results[target.arn] = status
+        if not around.execution.dry_run:
+            body = {"target": target.arn, "status": status.value}
+            around.journal.append(TARGET_RESULT, around.execution.id, body)
+        if status is StepStatus.COMPLETED and not around.execution.dry_run:
+            self._verify(target)
+
+    def _verify(self, target: Target) -> None:
+        """Say what came of it, as AWS shows it now."""
+        try:
+            now = str(self._around.reread(target)["state"])
+        except CloudOpsError as error:
+            self._around.execution.publish("output", target=target.arn, message=f"not verified: {error}")
+            return
+        expected = now == target.expected_state
+        note = "as expected" if expected else f"expected was {target.expected_state}"
+        self._around.execution.publish(
+            "output",
+            target=target.arn,
+            message=f"{target.name or target.identifier}: {target.state} -> {now}, {note}",
+            data={"state": now, "as_expected": expected},
+        )
+
+    def _verdict(self) -> tuple[PlanStatus, str]:
+        plan = self._around.execution.plan
+        found = set(self._results.values())
+        if found <= {StepStatus.COMPLETED} and len(self._results) == len(plan.target_states):
+            return PlanStatus.COMPLETED, ""
+        failed = [target for target in plan.target_states if self._results.get(target.arn) != StepStatus.COMPLETED]
+        reason = "; ".join(
+            f"{target.name or target.identifier}: {self._results.get(target.arn, 'not begun')}" for target in failed
+        )
+        for step_status, status in (
+            (StepStatus.OUTCOME_UNKNOWN, PlanStatus.FAILED),
+            (StepStatus.FAILED, PlanStatus.FAILED),
+            (StepStatus.TIMEOUT, PlanStatus.TIMEOUT),
+        ):
+            if step_status in found:
+                return status, reason
+        return PlanStatus.CANCELLED, reason
+
+    def _record_end(self, status: PlanStatus, reason: str) -> None:
+        if self._around.execution.dry_run:
+            return
+        body = {"status": status.value, "reason": reason}
+        execution_id = self._around.execution.id
+        once = f"{EXECUTION_ENDED}:{execution_id}"
+        self._around.journal.append(EXECUTION_ENDED, execution_id, body, once=once, power_safe=True)
+
+    def _record_failure(self, reason: str) -> None:
+        """Try to record the end of a broken run; a journal that cannot be written is what broke it, most likely."""
+        try:
+            self._record_end(PlanStatus.FAILED, reason)
+        except CloudOpsError:
+            _log.exception("the end of execution %s is not recorded", self._around.execution.id)

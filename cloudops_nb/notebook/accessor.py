@@ -1,0 +1,142 @@
+"""``df.cloudops``: ask about, plan for, redact and compare the resources in a DataFrame."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import PromptError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from cloudops_nb.answer import Answer
+    from cloudops_nb.notebook.session import Session
+
+NAME = "cloudops"
+#: What identifies a row, the best first.
+_KEYS = ("arn", "identifier")
+#: Columns that name something of somebody's, and the word each value is replaced by.
+_PRIVATE = {
+    "identifier": "resource",
+    "name": "name",
+    "account_id": "account",
+    "account_name": "account-name",
+    "arn": "arn",
+}
+#: Columns whose content may repeat such a name, dropped to empty values of their own kind.
+_EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": []}
+#: What tells one scan's row from another's without any change in the resource.
+_NO_CHANGE = frozenset({"as_of", "cell_state", "score", "why"})
+
+
+class CloudOpsAccessor:
+    """What CloudOps does with a DataFrame of ``search`` or ``resources``; each method leaves the DataFrame as it is."""
+
+    _session: Session
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def ask(self, prompt: str) -> Answer:
+        """Ask about exactly these resources; a plan that comes back is shown as a card.
+
+        Raises:
+            PromptError: The DataFrame is empty or has neither an ``arn`` nor an ``identifier`` column.
+        """
+        return self._session.ask(f"{prompt} {', '.join(self._references())}")
+
+    def plan(self, operation: str) -> Answer:
+        """Ask for an operation (``"stop"``) on every one of these resources; see :meth:`ask`."""
+        return self.ask(operation)
+
+    def redact(self) -> pd.DataFrame:
+        """Return a copy to show around: names, ids, ARNs and accounts become numbered words, tags are left out.
+
+        The same value becomes the same word within the DataFrame, so that counting and grouping still work.
+        """
+        copy = self._frame.copy()
+        for column, word in _PRIVATE.items():
+            if column in copy.columns:
+                copy[column] = _numbered(copy[column], word)
+        for column, empty in _EMPTIED.items():
+            if column in copy.columns:
+                copy[column] = [type(empty)() for _ in range(len(copy))]
+        return copy
+
+    def diff(self, other: pd.DataFrame) -> pd.DataFrame:
+        """Return what changed from ``other``, an earlier DataFrame, to this one.
+
+        One row for each resource that was ``added`` or ``removed`` and for each field ``changed``, in the columns
+        ``key, change, field, before, after``.
+
+        Raises:
+            PromptError: One of the two has neither an ``arn`` nor an ``identifier`` column.
+        """
+        import pandas as pd
+
+        now, before = _by_key(self._frame), _by_key(other)
+        rows: list[tuple[Any, ...]] = []
+        for key in [*before, *(key for key in now if key not in before)]:
+            rows.extend(_row_changes(key, before.get(key), now.get(key)))
+        return pd.DataFrame(rows, columns=["key", "change", "field", "before", "after"])
+
+    def _references(self) -> list[str]:
+        if self._frame.empty:
+            raise PromptError("there is nothing to ask about", "the DataFrame has no rows")
+        key = _key_of(self._frame)
+        return [str(value) for value in self._frame[key]]
+
+
+class AccessorRegistration:
+    """Registers the accessor once pandas is there, without importing it, and takes it away again."""
+
+    def __init__(self, session: Session) -> None:
+        self._accessor = type(CloudOpsAccessor.__name__, (CloudOpsAccessor,), {"_session": session})
+        self._registered = False
+
+    def check(self, *_: Any) -> None:
+        """Register if pandas has been imported by now; called before each cell and after each magic."""
+        pandas: Any = sys.modules.get("pandas")
+        if self._registered or not hasattr(pandas, "DataFrame"):
+            return
+        if not hasattr(pandas.DataFrame, NAME):
+            pandas.api.extensions.register_dataframe_accessor(NAME)(self._accessor)
+            self._registered = True
+
+    def remove(self) -> None:
+        """Take the accessor off the DataFrame class; pandas has no call for it."""
+        if self._registered:
+            pandas: Any = sys.modules["pandas"]
+            frame_class = pandas.DataFrame
+            delattr(frame_class, NAME)
+            frame_class._accessors.discard(NAME)  # noqa: SLF001 - where pandas lists accessors for completion
+            self._registered = False
+
+
+def _key_of(frame: pd.DataFrame) -> str:
+    for name in _KEYS:
+        if name in frame.columns and bool((frame[name] != "").all()):
+            return name
+    raise PromptError(
+        "these rows cannot be told apart", "there is no arn and no identifier column", "Keep one of them."
+    )
+
+
+def _by_key(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
+    key = _key_of(frame) if len(frame.columns) else _KEYS[0]
+    return {row[key]: row for row in frame.to_dict("records")}  # type: ignore[misc]  # pandas types keys as Hashable
+
+
+def _row_changes(key: Any, before: dict[str, Any] | None, now: dict[str, Any] | None) -> Iterable[tuple[Any, ...]]:
+    if before is None or now is None:
+        return [(key, "removed" if now is None else "added", "", "", "")]
+    fields = [field for field in now if field in before and field not in _NO_CHANGE]
+    return [(key, "changed", field, before[field], now[field]) for field in fields if before[field] != now[field]]
+
+
+def _numbered(values: pd.Series[Any], word: str) -> list[str]:
+    numbers: dict[str, int] = {}
+    return [f"{word}-{numbers.setdefault(str(value), len(numbers) + 1)}" if value else "" for value in values]

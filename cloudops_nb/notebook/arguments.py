@@ -1,0 +1,87 @@
+"""Argument parsing of the magics: IPython's own, made strict, with ``--help`` and one-line errors."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import no_var_expand
+from IPython.core.magic_arguments import argument as _argument
+from IPython.core.magic_arguments import magic_arguments
+
+from cloudops_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+Magic = Callable[..., Any]
+_UNKNOWN_FLAG = re.compile(r"unrecognized arguments: .*?(-[-\w]+)")
+
+
+def argument(*names: str, **options: Any) -> Callable[[Magic], Magic]:
+    """Declare one argument of a magic, as ``ArgumentParser.add_argument`` takes it."""
+    declare: Callable[[Magic], Magic] = _argument(*names, **options)  # type: ignore[no-untyped-call]  # IPython's
+    return declare
+
+
+#: ``-o VAR``, the same for every magic that has a result.
+output = argument(
+    "-o", "--output", metavar="VAR", default="", help="Keep the result in this variable instead of showing it."
+)
+
+
+def cloudops_magic(function: Callable[..., Any]) -> Magic:
+    """Turn ``function(self, args, body)`` into a magic whose line is parsed by the ``argument`` decorators below it.
+
+    The line is taken literally (``{x}`` and ``$x`` are not expanded: a prompt is no template), flags must be written in
+    full, ``-h`` prints the help, and ``-o VAR`` puts the result into a variable.
+
+    Raises:
+        ConfigurationError: The line does not parse; one line, with the nearest flag.
+    """
+    asks_help = argument("-h", "--help", action="store_true", help="Show this help.")
+    parsed = magic_arguments()(asks_help(function))  # type: ignore[no-untyped-call]  # IPython's
+    parser: ArgumentParser = parsed.parser
+    parser.allow_abbrev = False
+
+    @functools.wraps(parsed)
+    def magic(self: Any, line: str, cell: str | None = None) -> Any:
+        args = _parse(parser, line)
+        if args.help:
+            print(parser.format_help())  # noqa: T201 - the notebook's own output
+            return None
+        result = function(self, args, cell or "")
+        name = getattr(args, "output", "")
+        if not name:
+            return result
+        self.session.keep(name, result)
+        return None
+
+    return no_var_expand(magic)
+
+
+def flags_of(magic: Magic) -> list[str]:
+    """Return the flags that a magic takes, for completion."""
+    return sorted(magic.parser._option_string_actions)  # type: ignore[attr-defined]  # noqa: SLF001 - no public list
+
+
+def _parse(parser: ArgumentParser, line: str) -> Namespace:
+    try:
+        return parser.parse_argstring(line)  # type: ignore[attr-defined,no-any-return]  # IPython's own class
+    except (UsageError, ValueError) as error:
+        raise ConfigurationError(
+            f"%{parser.prog} cannot read its line", _reason(parser, str(error)), f"See %{parser.prog} --help."
+        ) from None
+
+
+def _reason(parser: ArgumentParser, message: str) -> str:
+    unknown = _UNKNOWN_FLAG.search(message)
+    if unknown is None:
+        return message
+    near = difflib.get_close_matches(unknown[1], parser._option_string_actions, n=1)  # noqa: SLF001 - no public list
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there is no flag {unknown[1]}{hint}"

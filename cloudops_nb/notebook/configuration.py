@@ -1,0 +1,72 @@
+"""``%config CloudOps.…``: the fields of :class:`cloudops_nb.settings.Settings` as traits of the shell."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from traitlets import Any
+from traitlets.config import Configurable
+
+from cloudops_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import typing
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cloudops_nb.notebook.session import Session
+
+
+class CloudOps(Configurable):
+    """Settings of CloudOps in this notebook; they win over config.toml and the environment.
+
+    The traits are declared here, rather than made from ``Settings``, because importing pydantic takes most of the time
+    that loading the extension may take; values are checked by ``Settings`` itself when they are set.
+    """
+
+    data_path = Any("~/.cloudops", help="The store's folder.").tag(config=True)
+    accounts = Any((), help="The AWS accounts: dicts with name and profile or role_arn.").tag(config=True)
+    regions = Any((), help="The regions to scan; empty for all that the accounts have enabled.").tag(config=True)
+    key_source = Any("auto", help="Where the key is: auto, keyring, file or environment.").tag(config=True)
+    key_file = Any(None, help="A file of mode 0600 with the key in hexadecimal.").tag(config=True)
+    qdrant_mode = Any("embedded", help="embedded, or remote for a Qdrant server.").tag(config=True)
+    qdrant_url = Any("", help="The Qdrant server in remote mode.").tag(config=True)
+    qdrant_idle_seconds = Any(60.0, help="Seconds after which the idle store process exits.").tag(config=True)
+    embedding_backend = Any("onnx", help="onnx or sentence-transformers.").tag(config=True)
+    embedding_model = Any("", help="The embedding model; empty for the bundled one.").tag(config=True)
+    embedding_path = Any(None, help="Where exported models are kept.").tag(config=True)
+    server_url = Any("", help="The playbook server; empty to run it in process.").tag(config=True)
+    s3_bucket = Any("", help="The bucket for backups.").tag(config=True)
+    scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
+    approval_minutes = Any(15.0, help="Minutes for which a plan can be approved.").tag(config=True)
+    mask_outputs = Any(default_value=False, help="Mask estate values in saved outputs.").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+        self._session = session
+        given = dict(shell.config.get(type(self).__name__, {}))
+        _refuse_unknown(given, self.trait_names(config=True))
+        # The shell's own configuration is taken unchecked: checking imports pydantic, and the first use checks anyway.
+        session.preset(**given)
+        super().__init__(config=shell.config)
+
+    def update_config(self, config: typing.Any) -> None:
+        """Take over what ``%config`` was given.
+
+        Raises:
+            ConfigurationError: There is no such setting (the nearest is named) or the value does not fit.
+        """
+        given = dict(config.get(type(self).__name__, {}))
+        if not given:
+            return
+        _refuse_unknown(given, self.trait_names(config=True))
+        self._session.configure(**given)
+        super().update_config(config)
+
+
+def _refuse_unknown(given: typing.Mapping[str, object], names: typing.Sequence[str]) -> None:
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f"did you mean CloudOps.{near[0]}?" if near else "%config CloudOps lists them"
+            raise ConfigurationError(f"there is no setting CloudOps.{name}", hint)

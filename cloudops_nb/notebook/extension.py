@@ -1,0 +1,125 @@
+"""``%load_ext cloudops_nb`` and back: everything put into a shell is taken out again."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.notebook.accessor import AccessorRegistration
+from cloudops_nb.notebook.completion import Completion, CompletionHooks
+from cloudops_nb.notebook.configuration import CloudOps
+from cloudops_nb.notebook.magics import CloudOpsMagics
+from cloudops_nb.notebook.screen import Screen
+from cloudops_nb.notebook.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cloudops_nb.notebook.ports import OpenOperations, Operations
+
+#: The short name of ``%%cloudops_ask``, taken only where nobody else has it.
+_SHORT_NAME = "ask"
+_KINDS = ("line", "cell")
+#: Which method of ``Reprs`` shows which class; classes by name, so that none is imported to be shown.
+_PRINTERS = {
+    ("cloudops_nb.execution.plan", "Plan"): "plan",
+    ("cloudops_nb.answer", "Answer"): "answer",
+    ("cloudops_nb.execution.execution", "Execution"): "execution",
+    ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
+}
+_LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()
+
+
+class Extension:
+    """What the extension put into one shell."""
+
+    def __init__(self, shell: InteractiveShell, open_operations: OpenOperations) -> None:
+        self._shell: Any = shell  # IPython's own annotations deny what its documentation promises
+        self.session = Session(shell, Screen(shell), open_operations)
+        self._configuration = CloudOps(shell, self.session)
+        self._magics = CloudOpsMagics(shell, self.session)
+        self._replaced: list[tuple[str, str, Any]] = []
+        self._hooks = CompletionHooks(shell, Completion(self.session))
+        self._accessor = AccessorRegistration(self.session)
+
+    def load(self) -> None:
+        """Put everything in."""
+        shell = self._shell
+        shell.configurables.append(self._configuration)
+        self._register_magics()
+        self._accessor.check()
+        shell.events.register("pre_run_cell", self.session.cell_started)
+        shell.events.register("pre_run_cell", self._accessor.check)
+        shell.events.register("post_run_cell", self._accessor.check)
+        for (module, name), method in _PRINTERS.items():
+            shell.display_formatter.mimebundle_formatter.for_type_by_name(module, name, self._printer(method))
+
+    def unload(self) -> None:
+        """Take everything out again, close the cards still open and the store."""
+        shell = self._shell
+        for module, name in _PRINTERS:
+            shell.display_formatter.mimebundle_formatter.pop(f"{module}.{name}", None)
+        shell.events.unregister("post_run_cell", self._accessor.check)
+        shell.events.unregister("pre_run_cell", self._accessor.check)
+        shell.events.unregister("pre_run_cell", self.session.cell_started)
+        self._accessor.remove()
+        self._hooks.remove()
+        self._unregister_magics()
+        shell.configurables.remove(self._magics)
+        shell.configurables.remove(self._configuration)
+        self.session.close()
+
+    def _register_magics(self) -> None:
+        shell, manager = self._shell, self._shell.magics_manager
+        names = {(kind, name): method for kind in _KINDS for name, method in self._magics.magics[kind].items()}
+        if _SHORT_NAME not in manager.magics["cell"] and _SHORT_NAME not in manager.lazy_magics:
+            names["cell", _SHORT_NAME] = names["cell", "cloudops_ask"]
+            self._magics.magics["cell"][_SHORT_NAME] = names["cell", "cloudops_ask"]
+        self._replaced = [(kind, name, manager.magics[kind].get(name)) for kind, name in names]
+        shell.register_magics(self._magics)
+        typed = {("%" if kind == "line" else "%%") + name: method.__name__ for (kind, name), method in names.items()}
+        self._hooks.add(self._magics, typed)
+
+    def _unregister_magics(self) -> None:
+        manager = self._shell.magics_manager
+        for kind, name, previous in self._replaced:
+            current = manager.magics[kind].get(name)
+            if getattr(current, "__self__", None) is not self._magics:
+                continue
+            if previous is None:
+                del manager.magics[kind][name]
+            else:
+                manager.magics[kind][name] = previous
+        manager.registry.pop(type(self._magics).__name__, None)
+
+    def _printer(self, method: str) -> Callable[..., dict[str, Any]]:
+        def bundle(value: Any, **_: Any) -> dict[str, Any]:
+            from cloudops_nb.notebook.reprs import Reprs
+
+            shown: dict[str, Any] = getattr(Reprs(self.session), method)(value)
+            return shown
+
+        return bundle
+
+
+def load(shell: InteractiveShell, open_operations: OpenOperations | None = None) -> None:
+    """Load the extension into a shell; a second time does nothing."""
+    if shell not in _LOADED:
+        extension = Extension(shell, open_operations or _open_cloudops)
+        extension.load()
+        _LOADED[shell] = extension
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the extension out of a shell; without it, nothing happens."""
+    extension = _LOADED.pop(shell, None)
+    if extension is not None:
+        extension.unload()
+
+
+def _open_cloudops(**settings: Any) -> Operations:
+    from cloudops_nb.client import CloudOps as Client
+
+    return Client(**settings)

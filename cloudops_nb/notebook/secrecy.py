@@ -1,0 +1,75 @@
+"""Keep secret parameter values out of everything a notebook shows or saves.
+
+A plan may need a secret to run (a new master password); its display never does. What counts as one is decided by the
+parameter's name, as AWS's own models name them, because a secret's value looks like anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.plan import Plan
+
+HIDDEN = "●●●●●●"
+_SECRET_NAME = re.compile(
+    r"pass(word|phrase|wd)|secret|auth_?token|session_?token|private_?key|api_?key|credential", re.IGNORECASE
+)
+#: Names that match above but hold a name or a number, never the secret itself.
+_HARMLESS_NAME = re.compile(
+    r"(id|arn|name|length|version|stage|policy|type|status|enabled|window.*|days)$", re.IGNORECASE
+)
+
+
+class Secrecy:
+    """Hides a plan's secret values in any text made from the plan."""
+
+    def __init__(self, values: Sequence[str] = ()) -> None:
+        # The longest first, so that a secret containing another one is hidden whole.
+        self._values = sorted({value for value in values if value}, key=len, reverse=True)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Secrecy:
+        """Collect the secret values among the parameters of a plan and of its steps."""
+        sources = [plan.parameters, *(step.parameters for step in plan.steps)]
+        return cls([value for source in sources for value in _secret_values(source, secret=False)])
+
+    def __call__(self, text: str) -> str:
+        """Return the text with every secret value replaced by dots."""
+        for value in self._values:
+            text = text.replace(value, HIDDEN)
+        return text
+
+    def within(self, data: Any) -> Any:
+        """Return JSON-ready data with every secret value replaced by dots, however deep."""
+        if isinstance(data, str):
+            return self(data)
+        if isinstance(data, Mapping):
+            return {key: self._of_name(str(key), value) for key, value in data.items()}
+        if isinstance(data, Sequence) and not isinstance(data, bytes):
+            return [self.within(value) for value in data]
+        return data
+
+    def _of_name(self, name: str, value: Any) -> Any:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return HIDDEN if number and is_secret_name(name) else self.within(value)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a parameter of this name holds a secret."""
+    return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)
+
+
+def _secret_values(data: Any, *, secret: bool) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            yield from _secret_values(value, secret=secret or is_secret_name(str(name)))
+    elif isinstance(data, str):
+        # A reference to another parameter is no secret, and the same reference stands in many places.
+        if secret and "{{" not in data:
+            yield data
+    elif isinstance(data, Sequence):
+        for value in data:
+            yield from _secret_values(value, secret=secret)

@@ -1,0 +1,191 @@
+"""One shell's use of CloudOps: opened when first needed, and what "the last plan" means in this notebook."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import PlanError
+from cloudops_nb.notebook.escape import LONG, visible
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cloudops_nb.answer import Answer
+    from cloudops_nb.execution.plan import Plan
+    from cloudops_nb.notebook.card import Card, CardServices
+    from cloudops_nb.notebook.ports import Execution, OpenOperations, Operations
+    from cloudops_nb.notebook.screen import Screen
+
+
+class Session:
+    """Belongs to one shell; used from its main thread, save for the cards, which see to their own safety."""
+
+    def __init__(self, shell: InteractiveShell, screen: Screen, open_operations: OpenOperations) -> None:
+        self.screen = screen
+        self._shell: Any = shell
+        self._open_operations = open_operations
+        self._operations: Operations | None = None
+        self._settings: dict[str, Any] = {}
+        self._conversation = f"notebook-{uuid.uuid4()}"
+        self._cards: dict[str, Card] = {}
+        self._last_plan: Plan | None = None
+        self._last_execution: Execution | None = None
+
+    @property
+    def operations(self) -> Operations:
+        """``CloudOps`` with this notebook's settings, opened at the first use."""
+        if self._operations is None:
+            self._operations = self._open_operations(**self._settings)
+        return self._operations
+
+    @property
+    def opened(self) -> bool:
+        """Whether ``CloudOps`` has been needed yet."""
+        return self._operations is not None
+
+    @property
+    def plan_ids(self) -> list[str]:
+        """The plans this notebook has shown, the newest first."""
+        return list(reversed(self._cards))
+
+    def cell_started(self, *_: Any) -> None:
+        """Take note that the person went on; called by the shell before each cell."""
+        self.screen.cells_started += 1
+        for card in self._cards.values():
+            card.tidy()
+
+    def configure(self, **settings: Any) -> None:
+        """Take settings over; they hold from the next use on.
+
+        Raises:
+            ConfigurationError: A value does not fit; the settings stay as they were.
+        """
+        from cloudops_nb.settings import load_settings
+
+        changed = {**self._settings, **settings}
+        load_settings(**changed)
+        self._settings = changed
+        self._close_operations()
+
+    def ask(self, prompt: str) -> Answer:
+        """Ask, and put the plan, if one comes back, on the screen as a card."""
+        answer = self.operations.ask(prompt, conversation=self._conversation)
+        if answer.plan is not None:
+            self.show(answer.plan, bytes_sent=answer.bytes_sent)
+        return answer
+
+    def preview(self, prompt: str) -> bytes:
+        """Print what asking would send, and return it; nothing is sent."""
+        body = self.operations.preview(prompt)
+        if body:
+            self.screen.line(f"{len(body):,} bytes would be sent, exactly these; nothing was:\n{body.decode()}")
+        else:
+            self.screen.line("Nothing would be sent: this host answers it alone.")
+        return body
+
+    def show(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
+        """Put a plan's card on the screen and make it the last plan; cards it replaces say so."""
+        from cloudops_nb.notebook.card import Card
+        from cloudops_nb.notebook.card_content import Outcome
+
+        for old_id in {plan.id, plan.replaces} & self._cards.keys():
+            detail = "It is shown again further down." if old_id == plan.id else f"Plan {plan.id} takes its place."
+            old = self._cards.pop(old_id)
+            old.settle(Outcome("superseded", detail=detail))
+            old.tidy()
+        card = Card(plan, self.services(), bytes_sent=bytes_sent)
+        self._cards[plan.id] = card
+        self._last_plan = plan
+        card.show()
+
+    def services(self) -> CardServices:
+        """Return what a card or a terminal needs to record a decision."""
+        from cloudops_nb.notebook.card import CardServices
+        from cloudops_nb.notebook.person import approver
+
+        return CardServices(screen=self.screen, decide=self.operations.decide, approver=lambda: approver(self._shell))
+
+    def decide(self, plan: Plan) -> None:
+        """Show a plan as text, let a person decide by typing, and let its card show the decision.
+
+        Raises:
+            ApprovalRequired: Nobody can answer here, or what was typed decides nothing.
+        """
+        from cloudops_nb.notebook.card_content import Outcome, card_sections
+        from cloudops_nb.notebook.card_text import card_text, outcome_line
+        from cloudops_nb.notebook.person import kernel_user
+        from cloudops_nb.notebook.terminal import decide_by_typing
+
+        services = self.services()
+        sections = card_sections(plan, kernel_user=kernel_user(), now=services.clock())
+        self.screen.line(card_text(sections, Outcome(self.operations.plan_status(plan))))
+        outcome = decide_by_typing(plan, services)
+        if plan.id in self._cards:
+            self._cards[plan.id].settle(outcome)
+            self._cards[plan.id].tidy()
+        self.screen.line(visible(outcome_line(outcome), limit=LONG))
+
+    def follow(self, execution: Execution) -> None:
+        """Show an execution until it ends.
+
+        Raises:
+            ExecutionError: It did not complete.
+        """
+        from cloudops_nb.notebook.run import RunDisplay, follow
+
+        self._last_execution = execution
+        follow(execution, RunDisplay(self.screen, execution))
+
+    def plan(self, named: str) -> Plan:
+        """Return the plan that a magic's argument names: a variable, a plan id, or nothing for the last one.
+
+        Raises:
+            PlanError: There is no such plan, or none yet.
+        """
+        if not named:
+            if self._last_plan is None:
+                raise PlanError("there is no plan yet", "nothing was asked in this notebook", "Ask with %%ask first.")
+            return self._last_plan
+        held = self._variable(named)
+        held = getattr(held, "plan", held)
+        plan: Plan = self.operations.plan(named) if held is None or not hasattr(held, "intent_hash") else held
+        self._last_plan = plan
+        return plan
+
+    def execution(self, named: str) -> Any:
+        """Return the execution that a magic's argument names: a variable, an id, or nothing for the last one.
+
+        Raises:
+            PlanError: Nothing ran yet.
+        """
+        if named:
+            held = self._variable(named)
+            return named if held is None else held
+        if self._last_execution is None:
+            raise PlanError("there is nothing to roll back", "no plan ran in this notebook", "Name an execution.")
+        return self._last_execution
+
+    def keep(self, name: str, value: Any) -> None:
+        """Put a result into the notebook's namespace."""
+        self._shell.push({name: value})
+
+    def preset(self, **settings: Any) -> None:
+        """Take over the settings that the shell was started with; their values are checked at the first use."""
+        self._settings = settings
+
+    def close(self) -> None:
+        """Withdraw the cards still open and close ``CloudOps``."""
+        for card in self._cards.values():
+            card.withdraw()
+            card.tidy()
+        self._cards.clear()
+        self._close_operations()
+
+    def _variable(self, name: str) -> Any:
+        return self._shell.user_ns.get(name)
+
+    def _close_operations(self) -> None:
+        operations, self._operations = self._operations, None
+        if operations is not None:
+            operations.close()

@@ -1,0 +1,50 @@
+"""The store's health as one readable table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cloudops_nb.notebook.card_html import frame
+from cloudops_nb.notebook.escape import marked_html, visible
+from cloudops_nb.notebook.screen import HTML, PLAIN
+
+
+class Status:
+    """What ``CloudOps.health`` said; ``health`` is the mapping itself."""
+
+    def __init__(self, health: Mapping[str, Any]) -> None:
+        self.health = health
+
+    def __repr__(self) -> str:
+        rows = list(_rows(self.health))
+        width = max((len(label) for label, _ in rows), default=0)
+        return "\n".join(f"{visible(label):<{width}}  {visible(value)}" for label, value in rows)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        pairs = "".join(
+            f"<dt>{marked_html(label)}</dt><dd>{marked_html(value)}</dd>" for label, value in _rows(self.health)
+        )
+        content = f'<section><div class="co-head"><h4>CloudOps on this host</h4></div><dl>{pairs}</dl></section>'
+        return {PLAIN: repr(self), HTML: frame(content, label="CloudOps status")}
+
+
+def _rows(data: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in data.items():
+        label = f"{above}{str(name).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{label} · ")
+        else:
+            yield label, _words(value)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return ", ".join(_words(item) for item in value) or "none"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,168 @@
+"""One account's way to AWS: one botocore session, and the clients made from it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.scanner.aws_errors import translated
+from cloudops_nb.scanner.credentials import IMPATIENT
+from cloudops_nb.scanner.regions import COMMERCIAL, GLOBAL, default_regions, home_region, partition_of_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from botocore.client import BaseClient
+    from botocore.session import Session
+
+    from cloudops_nb.model import Account
+    from cloudops_nb.scanner.credentials import SessionFactory
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who AWS says we are."""
+
+    account_id: str
+    arn: str
+
+
+class AccountSession:
+    """A botocore session for one configured account, and its cached clients.
+
+    Thread-safe: making a client is serialised, because botocore's sessions are not safe in that; using one is not.
+    Everything is made at its first use. :meth:`renew` drops it all, so that fresh credentials are read.
+    """
+
+    def __init__(self, account: Account, factory: SessionFactory, threads: int) -> None:
+        self.account = account
+        self.generation = 0
+        self._factory = factory
+        self._config = Config(
+            max_pool_connections=threads,
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            tcp_keepalive=True,
+        )
+        self._lock = threading.RLock()
+        self._session: Session | None = None
+        self._clients: dict[tuple[str, str], BaseClient] = {}
+        self._caller: Caller | None = None
+        self._regions: tuple[str, ...] = ()
+        self._regions_assumed = ""
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether getting in asks somebody for a code, which must not happen in a worker thread."""
+        with self._lock:
+            return "mfa_serial" in self._opened().get_scoped_config()
+
+    def caller(self) -> Caller:
+        """Return who AWS says we are; asked once.
+
+        Raises:
+            CredentialsError: There are no usable credentials, or the role was refused.
+            AwsUnreachableError: The endpoint does not answer.
+            ConfigurationError: The AWS configuration is not usable.
+        """
+        if self._caller is None:
+            answer = self._asked("sts", "get_caller_identity")
+            self._caller = Caller(answer["Account"], answer["Arn"])
+        return self._caller
+
+    @property
+    def partition(self) -> str:
+        """The partition that the account lies in, as far as is known without a call."""
+        arn = self._caller.arn if self._caller else self.account.role_arn
+        return partition_of_arn(arn) if arn else COMMERCIAL
+
+    def client(self, service: str, region: str) -> BaseClient:
+        """Return the cached client; ``region`` may be ``global``.
+
+        Raises:
+            CloudOpsError: As for :meth:`caller`.
+        """
+        where = home_region(self.partition) if region == GLOBAL else region
+        with self._lock:
+            client = self._clients.get((service, where))
+            if client is None:
+                client = self._created(service, where, self._config)
+                self._clients[service, where] = client
+            return client
+
+    def regions(self) -> Sequence[str]:
+        """Return the regions that the account has; if it may not ask, those that every account has."""
+        if not self._regions:
+            try:
+                answer = self._asked("ec2", "describe_regions")
+                self._regions = tuple(sorted(region["RegionName"] for region in answer["Regions"]))
+                self._regions_assumed = ""
+            except CloudOpsError as error:
+                _log.info("the regions of an account are assumed: ec2:DescribeRegions failed")
+                self._regions_assumed = error.why or str(error)
+                return default_regions(self.partition)
+        return self._regions
+
+    @property
+    def regions_assumed(self) -> str:
+        """Why :meth:`regions` answered with the default regions; empty if AWS told."""
+        return self._regions_assumed
+
+    def renew(self, generation: int) -> None:
+        """Forget credentials and clients, unless another thread has done so since ``generation`` was read."""
+        with self._lock:
+            if generation == self.generation:
+                self.generation += 1
+                self._session = None
+                self._clients.clear()
+                self._factory.forget_sources()
+
+    def release(self, region: str) -> None:
+        """Forget the clients of a region that is done; whoever still holds one can go on using it."""
+        with self._lock:
+            for key in [key for key in self._clients if key[1] == region]:
+                del self._clients[key]
+
+    def close(self) -> None:
+        """Close every client's connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            try:
+                self._session = self._factory.open(self.account)
+            except BotoCoreError as error:
+                raise translated(self.account, error) from error
+        return self._session
+
+    def _created(self, service: str, region: str, config: Config) -> BaseClient:
+        session = self._opened()
+        try:
+            client: BaseClient = session.create_client(service, region_name=region, config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise translated(self.account, error) from error
+        return client
+
+    def _asked(self, service: str, method: str) -> Any:
+        """Make one identity call that fails within seconds."""
+        with self._lock:
+            region = self._opened().get_config_variable("region") or home_region(self.partition)
+            client = self._created(service, region, IMPATIENT)
+        try:
+            return getattr(client, method)()
+        except (BotoCoreError, ClientError) as error:
+            raise translated(self.account, error) from error
+        finally:
+            client.close()

@@ -1,0 +1,98 @@
+"""How a cell ends: an error's place among the cell states, and whether a last page really was the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from botocore.exceptions import ClientError
+
+from cloudops_nb.model import CellState
+from cloudops_nb.scanner.regions import enabled_by_default
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_DETAIL = 300
+_SERVER_ERRORS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call or a cell failed, in one line, and the state that it ends in."""
+
+    state: CellState
+    detail: str
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may well succeed at the next scan without anybody doing anything."""
+        return self.state not in (CellState.DENIED, CellState.SCP_DENIED, CellState.REGION_DISABLED)
+
+
+def classify(error: BaseException, *, region: str) -> Failure:
+    """Tell what an error means for a cell.
+
+    An error of ours is judged by the AWS error that caused it. What is not in the table ends as ``error``: an unknown
+    failure is never an empty answer.
+
+    Args:
+        error: What was raised.
+        region: The cell's region; some codes mean "not opted in" only where opting in is needed.
+    """
+    cause = error.__cause__ or error
+    if isinstance(cause, ClientError):
+        return Failure(_of_code(cause, region), _one_line(f"{error_code(cause)}: {_message(cause)}"))
+    names = [kind.__name__ for kind in type(cause).__mro__]
+    state = next((_table()["exceptions"][name] for name in names if name in _table()["exceptions"]), CellState.ERROR)
+    return Failure(state, _one_line(f"{type(cause).__name__}: {cause}"))
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's code, without the ``Client.`` or ``Server.`` that EC2 puts before some."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code.removeprefix("Client.").removeprefix("Server.")
+
+
+def truncated(page: Mapping[str, Any]) -> str:
+    """Return the name of the field by which an answer says that it is not complete, empty if there is none."""
+    flags: list[str] = _table()["truncation_flags"]
+    return next((flag for flag in flags if page.get(flag) is True), "")
+
+
+def _of_code(error: ClientError, region: str) -> CellState:
+    code, table = error_code(error), _table()
+    if code in table["opt_in_or_credentials"]:
+        return CellState.EXPIRED if enabled_by_default(region) else CellState.REGION_DISABLED
+    if code in table["opt_in"]:
+        return CellState.SERVICE_UNAVAILABLE if enabled_by_default(region) else CellState.REGION_DISABLED
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    fallback = CellState.SERVICE_UNAVAILABLE if status >= _SERVER_ERRORS else CellState.ERROR
+    state = table["codes"].get(code) or table["statuses"].get(status) or fallback
+    if state is CellState.DENIED and any(words in _message(error).lower() for words in table["organisation_policy"]):
+        return CellState.SCP_DENIED
+    return CellState(state)
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split()).rstrip(": ")
+    return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 1]}…"
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = resources.files("cloudops_nb.scanner").joinpath("cells.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    return {
+        **data,
+        "codes": {code: CellState(state) for state, codes in data["codes"].items() for code in codes},
+        "statuses": {status: CellState(state) for status, state in data["statuses"].items()},
+        "exceptions": {name: CellState(state) for state, names in data["exceptions"].items() for name in names},
+    }

@@ -1,0 +1,166 @@
+"""What a scan found and what it could not read, as tables."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import pandas as pd
+
+    from cloudops_nb.model import CellKey, CellResult, CellState
+
+_CELL_COLUMNS = (
+    "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
+    "retries", "started", "duration", "detail",
+)  # fmt: skip
+_WIDEST_REASON = 100
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """The outcome of one scan; prints as a table, here and in a notebook.
+
+    Args:
+        scan_id: The scan's id.
+        started: When it began, UTC.
+        duration: Seconds.
+        results: One result a cell, those that have none yet included as ``pending`` or ``partial``.
+        account_names: Names by account id.
+        previous: Resources a cell had before, where that is known; the difference is the cell's change.
+        resources: One row a resource, filled in by whoever stored them.
+    """
+
+    scan_id: str
+    started: datetime
+    duration: float
+    results: Sequence[CellResult]
+    account_names: Mapping[str, str] = field(default_factory=dict)
+    previous: Mapping[CellKey, int] = field(default_factory=dict)
+    resources: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The resources found, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame() if self.resources is None else self.resources
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The cells, one row each; ``change`` is the difference in resources to the scan before, missing if unknown."""
+        import pandas as pd
+
+        rows = [self._row(result) for result in self.results]
+        frame = pd.DataFrame(rows, columns=list(_CELL_COLUMNS))
+        return frame.astype({"change": "Int64"})
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell was read to its end."""
+        return all(result.state.complete for result in self.results)
+
+    @property
+    def failures(self) -> Sequence[CellResult]:
+        """The cells that were not read to their end."""
+        return [result for result in self.results if not result.state.complete]
+
+    def counts(self, by: str) -> dict[str, int]:
+        """Return resources found by a part of the cell's key: ``resource_type``, ``account_id`` or ``region``."""
+        found: Counter[str] = Counter()
+        for result in self.results:
+            found[getattr(result.key, by)] += result.resources
+        return {name: count for name, count in sorted(found.items()) if count}
+
+    def __str__(self) -> str:
+        tables = [self.summary, *(_as_text(title, rows) for title, rows in self._tables() if rows)]
+        return "\n\n".join(tables)
+
+    def _repr_html_(self) -> str:
+        tables = "".join(_as_html(title, rows) for title, rows in self._tables() if rows)
+        return f"<div><p>{html.escape(self.summary)}</p>{tables}</div>"
+
+    @property
+    def summary(self) -> str:
+        """The scan in one line."""
+        found = sum(result.resources for result in self.results)
+        done = sum(result.state.complete for result in self.results)
+        calls, retries = (sum(getattr(result, name) for result in self.results) for name in ("calls", "retries"))
+        change = self._total_change()
+        return (
+            f"{found} resources{change} in {done} of {len(self.results)} cells read completely, "
+            f"{calls} calls, {retries} retries, {self.duration:.1f} s"
+        )
+
+    def _total_change(self) -> str:
+        known = [result for result in self.results if result.key in self.previous and result.state.complete]
+        change = sum(result.resources - self.previous[result.key] for result in known)
+        return f" ({change:+d} since the scan before)" if change else ""
+
+    def _row(self, result: CellResult) -> dict[str, Any]:
+        before = self.previous.get(result.key)
+        known = before is not None and result.state.complete
+        return {
+            "account_id": result.key.account_id,
+            "account_name": self.account_names.get(result.key.account_id, ""),
+            "region": result.key.region,
+            "resource_type": result.key.resource_type,
+            "state": result.state.value,
+            "resources": result.resources,
+            "change": result.resources - before if known and before is not None else None,
+            "calls": result.calls,
+            "pages": result.pages,
+            "retries": result.retries,
+            "started": result.started,
+            "duration": result.duration,
+            "detail": result.detail,
+        }
+
+    def _tables(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        names = self.account_names
+        accounts = {names.get(key, key): count for key, count in self.counts("account_id").items()}
+        return [
+            ("type", _counted(self.counts("resource_type"))),
+            ("account", _counted(accounts)),
+            ("region", _counted(self.counts("region"))),
+            ("not read", self._grouped(self.failures)),
+            ("read, but", self._grouped([each for each in self.results if each.state.complete and each.detail])),
+        ]
+
+    def _grouped(self, results: Sequence[CellResult]) -> list[tuple[str, ...]]:
+        """Return one row a state and reason with the cells that ended so: a refused account is one line."""
+        groups: dict[tuple[str, CellState, str], list[CellKey]] = {}
+        for result in results:
+            name = self.account_names.get(result.key.account_id, result.key.account_id)
+            groups.setdefault((name, result.state, result.detail), []).append(result.key)
+        return [
+            (f"{name} {_places(keys)}", state.value, detail[:_WIDEST_REASON])
+            for (name, state, detail), keys in groups.items()
+        ]
+
+
+def _places(keys: Sequence[CellKey]) -> str:
+    if len(keys) == 1:
+        return f"{keys[0].region}/{keys[0].resource_type}"
+    return f"{keys[0].region}/{keys[0].resource_type} and {len(keys) - 1} more cells"
+
+
+def _counted(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
+    return [(name, str(count)) for name, count in counts.items()]
+
+
+def _as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths[0] = max(widths[0], len(title))
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([title, "-" * len(title), *lines])
+
+
+def _as_html(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><caption>{html.escape(title)}</caption>{body}</table>"

@@ -1,0 +1,185 @@
+"""Turns one item of a list answer into a :class:`~cloudops_nb.model.Resource`, as its spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from jmespath.exceptions import JMESPathError
+
+from cloudops_nb.model import Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
+from cloudops_nb.scanner.regions import GLOBAL
+from cloudops_nb.scanner.selectors import fields, holds, select
+
+if TYPE_CHECKING:
+    from cloudops_nb.model import Account
+    from cloudops_nb.scanner.spec import ResourceSpec, Rule, Rules, TagSource
+
+#: The key of ``Resource.metadata`` under which unread answers stand, as ``{"tagging": "AccessDenied: …"}``.
+UNREAD = "unread"
+NOT_EVALUATED = "policies are not evaluated in this version"
+_NAME_TAG = "Name"
+_VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the items of one list answer have in common."""
+
+    account: Account
+    partition: str
+    region: str
+    principal: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a list answer with its detail answers put in.
+
+    ``unread`` holds why a detail answer is missing, by the name it would have; ``tags`` is set when tags came from a
+    call of their own.
+    """
+
+    data: Mapping[str, Any]
+    unread: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] | None = None
+
+
+def build(spec: ResourceSpec, item: Item, around: Surroundings) -> Resource:
+    """Return the resource that an item describes; what was not read is unknown in it, never assumed."""
+    identifier = str(select(spec.identifier, item.data))
+    own_name = str(_optional(spec.name, item.data) or identifier)
+    words = {
+        "partition": around.partition,
+        "region": region_of(spec, item.data, around.region),
+        "account_id": around.account.account_id,
+        "identifier": identifier,
+        "name": own_name,
+        "state": str(_optional(spec.state, item.data) or ""),
+    }
+    tags = _tags(spec.tags, item)
+    return Resource(
+        resource_type=spec.resource_type,
+        identifier=identifier,
+        account_id=words["account_id"],
+        region=words["region"],
+        service=spec.service,
+        arn=arn_of(spec, item.data, words),
+        name=tags.get(_NAME_TAG) or own_name,
+        state=words["state"],
+        account_name=around.account.name,
+        tags=tags,
+        iam=_unevaluated(spec.actions, around.principal),
+        constraints=_constraints(spec, item, words),
+        relations=_relations(spec, item.data),
+        metadata=_metadata(spec, item),
+        last_synced=around.at,
+    )
+
+
+def region_of(spec: ResourceSpec, data: Mapping[str, Any], region: str) -> str:
+    """Return the region that a resource lies in: its cell's, unless the type is listed once for all regions."""
+    return region if spec.region is None else str(select(spec.region, data) or GLOBAL)
+
+
+def arn_of(spec: ResourceSpec, data: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """Return the resource's ARN, read or written from the spec's template."""
+    return str(_optional(spec.arn, data) or "") if spec.arn else str(spec.arn_template).format(**words)
+
+
+def _optional(selector: str | None, data: Mapping[str, Any]) -> Any:
+    return None if selector is None else select(selector, data)
+
+
+def _tags(source: TagSource | None, item: Item) -> dict[str, str]:
+    if item.tags is not None:
+        return dict(item.tags)
+    found = None if source is None else _optional(source.path, item.data)
+    if not found:
+        return {}
+    if isinstance(found, Mapping):
+        return {str(key): str(value) for key, value in found.items()}
+    return {tag["Key"]: tag.get("Value") or "" for tag in found}
+
+
+def _unevaluated(actions: Sequence[str], principal: str) -> IamPermissions:
+    return IamPermissions(unknown=actions, principal=principal, reasons=dict.fromkeys(actions, NOT_EVALUATED))
+
+
+def _constraints(spec: ResourceSpec, item: Item, words: Mapping[str, str]) -> Constraints:
+    facts = {name: _fact(selector, item) for name, selector in spec.facts.items()}
+    return Constraints(
+        **{name: _decide(verb, getattr(spec.constraints, name), item, words) for name, verb in _VERBS.items()},
+        facts={name: value for name, value in facts.items() if value is not None},
+    )
+
+
+def _decide(verb: str, rules: Rules, item: Item, words: Mapping[str, str]) -> Constraint:
+    """Return what the first rule that holds says; a rule whose answer was not read leaves it unknown."""
+    for rule in rules:
+        try:
+            missing = _missing(rule.when, item)
+            if missing:
+                return Constraint(Ternary.UNKNOWN, f"its {missing} could not be read: {item.unread[missing]}")
+            if rule.when is None or holds(rule.when, item.data):
+                return _said(rule, words)
+        except JMESPathError as error:
+            return Constraint(Ternary.UNKNOWN, f"AWS's answer has another form than expected: {error}")
+    return Constraint(Ternary.FALSE, f"there is nothing to {verb}")
+
+
+def _said(rule: Rule, words: Mapping[str, str]) -> Constraint:
+    value = Ternary(str(rule.value).lower())
+    return Constraint(value, rule.reason.format(**words))
+
+
+def _missing(selector: str | None, item: Item) -> str:
+    """Return the unread answer on which a selector depends, empty if there is none."""
+    mentioned = fields(selector) if selector else frozenset()
+    return next((name for name in item.unread if name in mentioned), "")
+
+
+def _fact(selector: str, item: Item) -> bool | int | str | None:
+    if _missing(selector, item):
+        return None
+    try:
+        found = select(selector, item.data)
+    except JMESPathError:
+        return None
+    return found if isinstance(found, bool | int | str) else None
+
+
+def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, ...]:
+    links = dict.fromkeys(
+        Relation(relation.kind, relation.resource_type, str(target))
+        for relation in spec.relations
+        for target in _listed(select(relation.path, data))
+        if target
+    )
+    return tuple(links)
+
+
+def _listed(found: Any) -> Sequence[Any]:
+    return found if isinstance(found, list) else [found]
+
+
+def _metadata(spec: ResourceSpec, item: Item) -> dict[str, Any]:
+    found = {name: plain(select(selector, item.data)) for name, selector in spec.metadata.items()}
+    kept = {name: value for name, value in found.items() if value is not None}
+    return {**kept, UNREAD: dict(item.unread)} if item.unread else kept
+
+
+def plain(value: Any) -> Any:
+    """Return JSON-ready data: times as ISO 8601, bytes as hexadecimal."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value

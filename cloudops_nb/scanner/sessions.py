@@ -1,0 +1,237 @@
+"""Every configured account's way to AWS, checked against who AWS says we are."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import AwsError, ConfigurationError
+from cloudops_nb.model import Account
+from cloudops_nb.scanner.account_session import AccountSession, Caller
+from cloudops_nb.scanner.aws_errors import label
+from cloudops_nb.scanner.credentials import SessionFactory
+from cloudops_nb.scanner.regions import default_regions
+from cloudops_nb.scanner.user_agent import add_purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from botocore.client import BaseClient
+
+_RESOLVERS = 16
+#: Seconds for which a refusal is believed; then the account is tried again, with credentials read anew.
+_REFUSAL_HOLDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An account whose id is known; ``refusal`` is why it could not be entered, at a monotonic time."""
+
+    session: AccountSession
+    account: Account
+    refusal: AwsError | None = None
+    at: float = 0.0
+
+    @property
+    def settled(self) -> bool:
+        return self.refusal is None or time.monotonic() - self.at < _REFUSAL_HOLDS
+
+
+class AccountSessions:
+    """The accounts of one notebook, each with one botocore session; thread-safe.
+
+    Nothing is asked of AWS before the first use. An account that cannot be entered does not stop the others as long as
+    its id is known from the configuration: it stays in :meth:`accounts`, and using it raises its own error.
+
+    Args:
+        accounts: The configured accounts; none means the account of the ambient credentials.
+        threads: How many threads will use one client at the same time, at most.
+        label: A word that names our sessions in CloudTrail; a random one if not given.
+        events: Handlers of botocore events by name, registered on every session.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[Account] = (),
+        *,
+        threads: int = 64,
+        label: str = "",
+        events: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        handlers = {"request-created": add_purpose, **(events or {})}
+        self.label = label or f"cloudops-nb-{uuid.uuid4().hex[:12]}"
+        self._factory = SessionFactory(self.label, handlers)
+        self._configured = [AccountSession(each, self._factory, threads) for each in accounts or [Account(name="")]]
+        self._lock = threading.RLock()
+        self._entries: dict[str, _Entry] = {}
+
+    @property
+    def configured(self) -> Sequence[Account]:
+        """The accounts as configured, before AWS was asked."""
+        return tuple(session.account for session in self._configured)
+
+    def accounts(self, chosen: Collection[str] | None = None) -> Sequence[Account]:
+        """Return accounts with their ids, as ``sts:GetCallerIdentity`` tells them; each is asked for once.
+
+        Args:
+            chosen: Names or ids; all configured accounts if not given. Others are not entered, if that can be avoided.
+
+        Raises:
+            CredentialsError: No account can be entered, or one of unknown id cannot.
+            AwsUnreachableError: As before, because the endpoint does not answer.
+            ConfigurationError: A configured id is not the caller's, or two entries lead to one account.
+        """
+        with self._lock:
+            self._enter([each for each in self._configured if chosen is None or _may_be(each.account, chosen)])
+            entered = [entry.account for entry in self._entries.values()]
+        order = [session.account.name for session in self._configured]
+        return tuple(
+            sorted(
+                (each for each in entered if chosen is None or {each.name, each.account_id} & set(chosen)),
+                key=lambda each: order.index(each.name) if each.name in order else 0,
+            )
+        )
+
+    def client(self, account_id: str, service: str, region: str) -> BaseClient:
+        """Return a cached client; ``region`` may be ``global``, which stands for the partition's home region.
+
+        Raises:
+            CredentialsError: The account cannot be entered.
+            AwsUnreachableError: The endpoint does not answer.
+            ConfigurationError: The account is not configured.
+        """
+        return self._entered(account_id).client(service, region)
+
+    def caller(self, account_id: str) -> Caller:
+        """Return who AWS says we are in an account; raises as :meth:`client`."""
+        return self._entered(account_id).caller()
+
+    def regions(self, account_id: str) -> Sequence[str]:
+        """Return an account's regions, sorted; see :meth:`regions_assumed`."""
+        entry = self._entry(account_id)
+        return default_regions(entry.session.partition) if entry.refusal else entry.session.regions()
+
+    def regions_assumed(self, account_id: str) -> str:
+        """Return why :meth:`regions` answered with AWS's default regions, empty if AWS told."""
+        entry = self._entry(account_id)
+        return str(entry.refusal) if entry.refusal else entry.session.regions_assumed
+
+    def partition(self, account_id: str) -> str:
+        """Return the partition of an account, as far as is known without a call."""
+        return self._entry(account_id).session.partition
+
+    def generation(self, account_id: str) -> int:
+        """Return a number that changes whenever the account's credentials are renewed."""
+        return self._entry(account_id).session.generation
+
+    def renew(self, account_id: str, generation: int) -> None:
+        """Read an account's credentials anew, once for all threads that saw the same ``generation`` expire."""
+        self._entry(account_id).session.renew(generation)
+
+    def release(self, account_id: str, region: str) -> None:
+        """Forget the clients of a region that is done."""
+        self._entry(account_id).session.release(region)
+
+    def paginator(self, service: str, operation: str) -> Mapping[str, Any] | None:
+        """Return botocore's pagination rules of an operation, ``None`` if it answers in one piece."""
+        rules: Mapping[str, Any] | None = self._pagination(service).get(operation)
+        return rules
+
+    def close(self) -> None:
+        """Close every client's connections; a client asked for later is made anew."""
+        for session in self._configured:
+            session.close()
+
+    @lru_cache(maxsize=256)  # noqa: B019 - one object a notebook, and it lives as long as its kernel
+    def _pagination(self, service: str) -> Mapping[str, Any]:
+        rules: dict[str, Any] = self._factory.loader.load_service_model(service, "paginators-1")["pagination"]
+        return rules
+
+    def _entry(self, account_id: str) -> _Entry:
+        entry = self._entries.get(account_id)
+        if entry is None:
+            found = self.accounts()
+            entry = self._entries.get(account_id)
+            if entry is None:
+                known = ", ".join(f"{account.account_id} ({account.name})" for account in found)
+                what = f"account {account_id} is not configured"
+                raise ConfigurationError(what, f"the accounts are {known}", "Add it to [[accounts]].")
+        return entry
+
+    def _entered(self, account_id: str) -> AccountSession:
+        entry = self._entry(account_id)
+        if not entry.settled:
+            with self._lock:
+                self._enter([entry.session])
+            entry = self._entry(account_id)
+        if entry.refusal:
+            raise entry.refusal
+        return entry.session
+
+    def _enter(self, sessions: Sequence[AccountSession]) -> None:
+        """Ask who we are in each account that is not settled yet; the caller holds the lock."""
+        known = {entry.session: entry for entry in self._entries.values()}
+        asked = [session for session in sessions if session not in known or not known[session].settled]
+        for session in asked:
+            if session in known:
+                session.renew(session.generation)
+        for session in filter(_asks_for_code, asked):
+            _identify(session)
+        with ThreadPoolExecutor(_RESOLVERS) as pool:
+            outcomes = dict(zip(asked, pool.map(_identify, asked), strict=True))
+        none_works = all(isinstance(outcome, AwsError) for outcome in outcomes.values()) and len(asked) == len(sessions)
+        for session, outcome in outcomes.items():
+            entry = _checked(session, outcome)
+            if entry.refusal and (none_works or not entry.account.account_id):
+                raise entry.refusal
+            self._add(entry)
+
+    def _add(self, entry: _Entry) -> None:
+        account_id = entry.account.account_id
+        other = self._entries.get(account_id)
+        if other and other.session is not entry.session:
+            what = f"{label(other.session.account)} and {label(entry.session.account)} are one account, {account_id}"
+            raise ConfigurationError(what, "an account may be configured once", "Remove one of them.")
+        self._entries[account_id] = entry
+
+
+def _may_be(account: Account, chosen: Collection[str]) -> bool:
+    """Return whether an account may be among those chosen; an unknown id may be any."""
+    known = _configured_id(account)
+    return account.name in chosen or known in chosen or (not known and any(name.isdigit() for name in chosen))
+
+
+def _configured_id(account: Account) -> str:
+    parts = account.role_arn.split(":")
+    return account.account_id or "".join(parts[4:5])
+
+
+def _asks_for_code(session: AccountSession) -> bool:
+    """Return whether somebody must type a code; a prompt from a worker thread would hang unseen."""
+    try:
+        return session.needs_person
+    except AwsError:
+        return False
+
+
+def _identify(session: AccountSession) -> Caller | AwsError:
+    try:
+        return session.caller()
+    except AwsError as error:
+        return error
+
+
+def _checked(session: AccountSession, outcome: Caller | AwsError) -> _Entry:
+    """Return the account with its id; an id that AWS contradicts is an error, whatever the other accounts do."""
+    account, known = session.account, _configured_id(session.account)
+    if isinstance(outcome, AwsError):
+        return _Entry(session, replace(account, account_id=known), outcome, time.monotonic())
+    if known and outcome.account_id != known:
+        what = f"{label(account)} leads to account {outcome.account_id}, not {known}"
+        raise ConfigurationError(what, "the configured id is another", "Correct account_id, or the way in.")
+    return _Entry(session, replace(account, account_id=outcome.account_id, name=account.name or outcome.account_id))

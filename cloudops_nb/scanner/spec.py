@@ -1,0 +1,173 @@
+"""What a resource type is to the scanner: a declaration of how to list it and what its fields mean.
+
+Every string called a selector is JMESPath, evaluated on one item of the list answer, into which the answers of the
+detail calls were put under their own names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from cloudops_nb.scanner.selectors import compiled
+
+#: What an ARN template and a reason may name.
+TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
+
+
+def _is_selector(text: str) -> str:
+    try:
+        compiled(text)
+    except JMESPathError as error:
+        raise ValueError(f"{text!r} is no JMESPath: {' '.join(str(error).split())}") from None
+    return text
+
+
+def _is_template(text: str) -> str:
+    try:
+        text.format(**dict.fromkeys(TEMPLATE_NAMES, ""))
+    except (KeyError, ValueError, IndexError):
+        raise ValueError(f"{text!r} may name only {', '.join(TEMPLATE_NAMES)} in braces") from None
+    return text
+
+
+Selector = Annotated[str, Field(min_length=1), AfterValidator(_is_selector)]
+Template = Annotated[str, AfterValidator(_is_template)]
+Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]
+
+
+class _Declaration(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ListCall(_Declaration):
+    """The call whose pages name every resource of the type.
+
+    ``page_size`` is sent only to a paginated operation. ``omitted_when_empty`` is for the few operations that leave the
+    list out of an answer when there is nothing in it; anywhere else an answer without its list is a failure.
+    """
+
+    operation: Operation
+    items: Selector
+    parameters: dict[str, Any] = {}
+    page_size: int | None = Field(default=None, ge=1)
+    omitted_when_empty: bool = False
+
+
+class DetailCall(_Declaration):
+    """One more call for each item; its answer is put into the item as ``into``.
+
+    ``parameters`` are selectors. A code of ``absent`` answers "there is none"; one of ``gone`` says that the resource
+    was deleted since it was listed. Any other failure leaves what depends on the answer unknown.
+    """
+
+    into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
+    operation: Operation
+    parameters: dict[str, Selector]
+    when: Selector | None = None
+    absent: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class TagSource(_Declaration):
+    """Where tags come from: a list of Key and Value, a map, or one listing a cell of the tagging API."""
+
+    style: Literal["list", "map", "tagging_api"]
+    path: Selector | None = None
+    filter: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.style == "tagging_api") != bool(self.filter) or (self.style == "tagging_api") == bool(self.path):
+            raise ValueError("tagging_api takes a filter and no path; list and map take a path and no filter")
+        return self
+
+
+class RelationPath(_Declaration):
+    """A link to another resource; the selector gives the other's identifier, or a list of them."""
+
+    kind: str
+    resource_type: str
+    path: Selector
+
+
+class Rule(_Declaration):
+    """One line of a constraint: if ``when`` holds (always, if not given), the value is decided, and why."""
+
+    value: Literal[True, False, "unknown"]
+    when: Selector | None = None
+    reason: Template = ""
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if self.value is not True and not self.reason:
+            raise ValueError("a value that is not true needs a reason")
+        return self
+
+
+Rules = tuple[Rule, ...]
+
+
+class ConstraintRules(_Declaration):
+    """Rules in order: the first that holds decides, the last has no condition. No rules: the verb makes no sense."""
+
+    can_start: Rules = ()
+    can_stop: Rules = ()
+    can_delete: Rules = ()
+
+    @model_validator(mode="after")
+    def _decided(self) -> Self:
+        for name in ("can_start", "can_stop", "can_delete"):
+            rules: Rules = getattr(self, name)
+            if rules and (rules[-1].when is not None or any(rule.when is None for rule in rules[:-1])):
+                raise ValueError(f"{name}: exactly the last rule must have no condition")
+        return self
+
+
+class ResourceSpec(_Declaration):
+    """One resource type.
+
+    ``scope`` says how often the list call is made: ``regional``, once a region; ``global``, once an account, for
+    resources of no region; ``account``, once an account, for resources each of which lies in the region that ``region``
+    selects. An item whose ``owner`` is another account belongs to that account's scan and is left out. ``actions`` are
+    the IAM actions of the catalogue's operations on this type.
+    """
+
+    service: str
+    resource_type: Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)+$")]
+    cloudformation_type: Annotated[str, Field(pattern=r"^\w+::\w+::\w+$")]
+    scope: Literal["regional", "global", "account"] = "regional"
+    list: ListCall
+    identifier: Selector
+    name: Selector | None = None
+    arn: Selector | None = None
+    arn_template: Template | None = None
+    state: Selector | None = None
+    region: Selector | None = None
+    owner: Selector | None = None
+    details: tuple[DetailCall, ...] = ()
+    tags: TagSource | None = None
+    relations: tuple[RelationPath, ...] = ()
+    constraints: ConstraintRules = ConstraintRules()
+    facts: dict[str, Selector] = {}
+    metadata: dict[str, Selector] = {}
+    actions: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")], ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.arn is None) == (self.arn_template is None):
+            raise ValueError("give either arn or arn_template")
+        if (self.scope == "account") != (self.region is not None):
+            raise ValueError("region goes with scope account, and only with it")
+        if self.tags and self.tags.style == "tagging_api" and self.scope != "regional":
+            raise ValueError("the tagging API answers for one region: only a regional type can take its tags from it")
+        return self
+
+
+class SpecFile(_Declaration):
+    """One file of specs: everything the scanner reads of one service."""
+
+    service: str
+    types: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]

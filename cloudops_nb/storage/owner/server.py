@@ -1,0 +1,104 @@
+"""The listening side: one thread a connection, an orderly end when nobody is left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.owner.endpoint import PROTOCOL
+from cloudops_nb.storage.owner.frames import LARGEST_FRAME, failure, pack, unpack
+
+if TYPE_CHECKING:
+    from cloudops_nb.storage.owner.endpoint import Endpoint
+    from cloudops_nb.storage.owner.shards import Shards
+
+#: How often an idle owner looks whether its time has come, in seconds.
+_TICK = 0.2
+_WAITING_CONNECTIONS = 128
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Serves one data path until no client was connected for ``idle_seconds``, or its socket was removed.
+
+    A client proves by an HMAC challenge in both directions that it can read the endpoint's file; only then is a byte
+    of its requests looked at.
+    """
+
+    def __init__(self, endpoint: Endpoint, shards: Shards, idle_seconds: float) -> None:
+        self._endpoint = endpoint
+        self._shards = shards
+        self._idle_seconds = idle_seconds
+        self._lock = threading.Lock()
+        self._connected = 0
+        self._idle_since = time.monotonic()
+        Path(endpoint.address).unlink(missing_ok=True)
+        self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_WAITING_CONNECTIONS)
+
+    def serve(self) -> None:
+        """Answer clients; returns when idle for long enough, or when no new client could get in."""
+        threading.Thread(target=self._accept, name="accept", daemon=True).start()
+        while not self._idle() and Path(self._endpoint.address).exists():
+            time.sleep(min(_TICK, self._idle_seconds))
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        self._listener.close()
+
+    def _idle(self) -> bool:
+        with self._lock:
+            return not self._connected and time.monotonic() - self._idle_since >= self._idle_seconds
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection: Connection[Any, Any]) -> None:
+        with connection:
+            try:
+                deliver_challenge(connection, self._endpoint.secret)
+                answer_challenge(connection, self._endpoint.secret)
+            except (AuthenticationError, EOFError, OSError):
+                _log.warning("a client was refused: it does not know the secret")
+                return
+            self._count(1)
+            try:
+                self._answer_all(connection)
+            except (EOFError, OSError):
+                return
+            finally:
+                self._count(-1)
+
+    def _answer_all(self, connection: Connection[Any, Any]) -> None:
+        while True:
+            frame = connection.recv_bytes(LARGEST_FRAME)
+            connection.send_bytes(self._answer(frame))
+
+    def _answer(self, frame: bytes) -> bytes:
+        try:
+            operation, arguments = unpack(frame)
+            if operation == "hello":
+                return pack(["ok", {"protocol": PROTOCOL, "pid": os.getpid()}])
+            return pack(["ok", self._shards.run(operation, arguments)])
+        except StorageError as error:
+            _log.warning("%s", error)
+            return pack(failure(error))
+        except (TypeError, ValueError, KeyError) as error:
+            _log.exception("a request was refused")
+            return pack(failure(StorageError("the store refused a request", type(error).__name__)))
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._connected += change
+            self._idle_since = time.monotonic()

@@ -1,0 +1,170 @@
+"""The owner's side of every operation: the open shards, their locks, and when they are synced to disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.edge import EdgeCollection
+from cloudops_nb.storage.schema import COLLECTIONS
+from cloudops_nb.storage.vector_store import AnyOf, PointFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cloudops_nb.storage.vector_store import Point
+
+#: Writes within this time share one sync to disk, in seconds.
+FLUSH_DELAY = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Shard:
+    """One collection and its lock; operations are named as in ``VectorStore``.
+
+    Numbers given by :meth:`append` are unique because this process is the only one that gives them.
+    """
+
+    def __init__(self, collection: EdgeCollection) -> None:
+        self.lock = threading.Lock()
+        self.dirty = False
+        # Starting from the clock, no two owners of a data path ever give the same generation.
+        self._generation = time.time_ns()
+        self._collection = collection
+        self._last: dict[str, int] = {}
+        self._reads: dict[str, Callable[..., Any]] = {
+            name: getattr(collection, name) for name in ("retrieve", "page", "newest", "query", "count", "facet")
+        }
+        self._writes: dict[str, Callable[..., Any]] = {
+            "upsert": collection.upsert,
+            "append": self._append,
+            "patch": collection.patch,
+            "delete": self._delete,
+            "delete_ids": self._delete_ids,
+        }
+
+    def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Carry out one operation; a write counts as a change even when it fails half-way.
+
+        Raises:
+            StorageError: The operation is unknown, or the engine failed.
+        """
+        with self.lock:
+            if operation == "generation":
+                return self._generation
+            if operation in self._reads:
+                return self._reads[operation](**arguments)
+            if operation not in self._writes:
+                raise StorageError("the store cannot do that", f"there is no operation {operation}")
+            self.dirty = True
+            self._generation += 1
+            return self._writes[operation](**arguments)
+
+    def flush(self) -> bool:
+        """Sync to disk if anything was written since the last time; says whether it was needed."""
+        if not self.dirty:
+            return False
+        self.dirty = False
+        self._collection.flush()
+        return True
+
+    def close(self) -> None:
+        """Sync and close, and let nothing in afterwards: the lock stays taken."""
+        self.lock.acquire()
+        self._collection.close()
+
+    def _append(self, point: Point, group: str, sequence: str) -> int:
+        written = self._collection.retrieve([point.id], [sequence])
+        if written:
+            return int(written[0].payload[sequence])
+        value = str(point.payload[group])
+        if value not in self._last:
+            within = PointFilter(must=[AnyOf(group, [value])])
+            newest = self._collection.newest(within, [sequence], sequence, 1)
+            self._last[value] = int(newest[0].payload[sequence]) if newest else -1
+        number = self._last[value] + 1
+        numbered = type(point)(point.id, {**point.payload, sequence: number}, point.dense, point.sparse)
+        self._collection.upsert([numbered])
+        self._last[value] = number
+        return number
+
+    def _delete(self, where: PointFilter) -> int:
+        self._last.clear()
+        return self._collection.delete(where)
+
+    def _delete_ids(self, ids: Sequence[str]) -> int:
+        self._last.clear()
+        return self._collection.delete_ids(ids)
+
+
+class Shards:
+    """Every collection of a data path, opened at first use; safe to call from several threads.
+
+    A background thread syncs what was written at most :data:`FLUSH_DELAY` later, so that a burst of writes costs one
+    sync. A collection that cannot be opened fails its own operations only, and is tried again at the next one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shards: dict[str, Shard] = {}
+        self._opening = threading.Lock()
+        self._written = threading.Event()
+        self._closed = False
+        self._flusher = threading.Thread(target=self._flush_forever, name="flush", daemon=True)
+        self._flusher.start()
+
+    def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Carry out one operation on the collection that its arguments name, or on all.
+
+        Raises:
+            StorageError: Also as StoreCorruptedError, for a collection that cannot be opened.
+        """
+        if operation == "flush":
+            return self.flush()
+        inner = dict(arguments)
+        shard = self._shard(str(inner.pop("collection", "")))
+        result = shard.run(operation, inner)
+        if shard.dirty:
+            self._written.set()
+        return result
+
+    def flush(self) -> None:
+        """Sync every collection that was written to."""
+        for shard in list(self._shards.values()):
+            shard.flush()
+
+    def close(self) -> None:
+        """Sync and close everything; later operations wait for ever, so the process must end after this."""
+        self._closed = True
+        self._written.set()
+        self._flusher.join()
+        with self._opening:
+            for name, shard in self._shards.items():
+                try:
+                    shard.close()
+                except StorageError as error:
+                    _log.error("closing %s: %s", name, error)
+
+    def _shard(self, name: str) -> Shard:
+        with self._opening:
+            if name not in self._shards:
+                if name not in COLLECTIONS:
+                    raise StorageError("the store cannot do that", f"there is no collection {name}")
+                self._shards[name] = Shard(EdgeCollection(self._folder / name, COLLECTIONS[name]))
+            return self._shards[name]
+
+    def _flush_forever(self) -> None:
+        while not self._closed:
+            self._written.wait()
+            self._written.clear()
+            if self._closed:
+                return
+            time.sleep(FLUSH_DELAY)
+            try:
+                self.flush()
+            except StorageError as error:
+                _log.error("syncing: %s", error)

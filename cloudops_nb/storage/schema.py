@@ -1,0 +1,52 @@
+"""The store's two collections: their vectors and the payload fields that are indexed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IndexKind = Literal["keyword", "integer", "float"]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection: the size of its dense vector (cosine), whether it has a sparse one (IDF), its payload indexes."""
+
+    name: str
+    dimension: int
+    sparse: bool
+    indexes: Mapping[str, IndexKind]
+
+
+CHAT_HISTORY = Collection(
+    name="chat_history",
+    dimension=1,
+    sparse=False,
+    indexes={"kind": "keyword", "context": "keyword", "role": "keyword", "index": "integer", "at": "float"},
+)
+
+#: Estate fields that hold one blind value each and can be filtered and counted by.
+BLIND_FIELDS = (
+    "account_id", "account_name", "region", "service", "resource_type", "state", "name", "identifier", "arn",
+)  # fmt: skip
+
+AWS_ESTATE = Collection(
+    name="aws_estate",
+    dimension=384,
+    sparse=True,
+    indexes={
+        **dict.fromkeys(BLIND_FIELDS, "keyword"),
+        "tags": "keyword",
+        "tag_keys": "keyword",
+        "traits": "keyword",
+        "cell": "keyword",
+        "scan": "keyword",
+        "last_synced": "float",
+        "suspected": "float",
+    },
+)
+
+COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}

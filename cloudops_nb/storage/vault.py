@@ -1,0 +1,82 @@
+"""The store's keys and what is done with them, opened together: one call for the rest of the storage service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import StoreCorruptedError
+from cloudops_nb.storage.blind_index import BlindIndex
+from cloudops_nb.storage.envelope import Envelope
+from cloudops_nb.storage.journal_head import create_head
+from cloudops_nb.storage.key_loading import find_master_key, make_master_key
+from cloudops_nb.storage.keys import StoreKeys
+from cloudops_nb.storage.rotation import Rotation
+from cloudops_nb.storage.store_file import StoreFile, StoreHeader, prepare_data_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.keys import MasterKey
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Everything that needs a key; safe to share between threads, never sent to another process.
+
+    ``keys`` are the raw keys, ``envelope`` encrypts, ``blind_index`` makes comparable blind values, ``rotation`` turns
+    dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
+    """
+
+    data_path: Path
+    store_file: StoreFile
+    keys: StoreKeys
+    envelope: Envelope
+    blind_index: BlindIndex
+    rotation: Rotation
+
+
+def open_vault(settings: Settings) -> Vault:
+    """Open the store's keys; on the first run make the folder, the key and ``store.json``.
+
+    Several processes may do so at once, on a new store too.
+
+    Raises:
+        ConfigurationError: The settings of the key contradict each other.
+        InitialisationError: The data path cannot be used, or the store is newer than this package.
+        StoreCorruptedError: ``store.json`` is damaged, or missing beside data.
+        KeyMissingError: There is a store, but no key; a new one is never made for it.
+        WrongKeyError: The keys found are those of other stores.
+        EncryptionError: A key source is locked, fails, or holds something that is no key.
+    """
+    prepare_data_path(settings.data_path)
+    store_file = StoreFile(settings.data_path)
+    header = store_file.read()
+    if header is not None:
+        return _vault(store_file, find_master_key(settings, header.key_fingerprint), header.data_key_generation)
+    with store_file.lock():
+        header = store_file.read()
+        if header is not None:  # another process made it while we waited
+            return _vault(store_file, find_master_key(settings, header.key_fingerprint), header.data_key_generation)
+        return _create(settings, store_file)
+
+
+def _create(settings: Settings, store_file: StoreFile) -> Vault:
+    if store_file.has_data():
+        why = f"{store_file.path} is missing beside the store's data"
+        fix = "Restore store.json from a backup."
+        raise StoreCorruptedError(f"the store in {settings.data_path} does not open", why, fix)
+    master = make_master_key(settings)
+    header = StoreHeader(created=datetime.now(UTC), key_fingerprint=StoreKeys(master).fingerprint)
+    vault = _vault(store_file, master, header.data_key_generation)
+    # The head comes first: from then on a store without one is a store from which it was taken.
+    create_head(vault)
+    store_file.write(header)
+    return vault
+
+
+def _vault(store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
+    keys = StoreKeys(master, generation)
+    return Vault(store_file.data_path, store_file, keys, Envelope(keys), BlindIndex(keys), Rotation(keys))

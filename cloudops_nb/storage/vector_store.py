@@ -1,0 +1,168 @@
+"""The seam between the storage service and a Qdrant engine: plain points, filters and queries, no engine types.
+
+Everything that crosses it is ciphertext, blind values, vectors and times.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A sparse vector: dimensions as packed uint32 and weights as packed float32, of equal count, native byte order."""
+
+    indices: bytes
+    values: bytes
+
+    @classmethod
+    def of(cls, weights: Mapping[int, float]) -> Sparse:
+        """Pack a mapping of dimension to weight."""
+        return cls(array("I", weights.keys()).tobytes(), array("f", weights.values()).tobytes())
+
+    def unpack(self) -> tuple[list[int], list[float]]:
+        """Return dimensions and weights as lists."""
+        return array("I", self.indices).tolist(), array("f", self.values).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point to write; ``dense`` is packed float32, ``payload`` is JSON-ready, ``id`` a UUID as text."""
+
+    id: str
+    payload: Mapping[str, Any]
+    dense: bytes
+    sparse: Sparse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Payload fields to set on existing points."""
+
+    ids: Sequence[str]
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The keyword field holds one of the values."""
+
+    field: str
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """The numeric field is smaller than the value."""
+
+    field: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of the conditions holds."""
+
+    conditions: Sequence[AnyOf | Below]
+
+
+Condition = AnyOf | Below | Either
+
+
+@dataclass(frozen=True, slots=True)
+class PointFilter:
+    """Every condition of ``must`` holds and none of ``must_not``; empty matches every point."""
+
+    must: Sequence[Condition] = ()
+    must_not: Sequence[Condition] = ()
+
+    def __and__(self, other: PointFilter) -> PointFilter:
+        return PointFilter((*self.must, *other.must), (*self.must_not, *other.must_not))
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """The nearest points to one vector, dense (packed float32) or sparse, among those that pass the filter."""
+
+    vector: bytes | Sparse
+    limit: int
+    where: PointFilter = field(default_factory=PointFilter)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A point's id with its score; higher is nearer."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A point's id with the payload fields that were asked for."""
+
+    id: str
+    payload: Mapping[str, Any]
+
+
+class VectorStore(Protocol):
+    """What the storage service needs of an engine; safe to share between threads.
+
+    A write that returned survives the crash of any process; :meth:`flush` makes it survive a power cut. Every write is
+    idempotent, so that a caller may repeat one whose answer was lost. Methods raise
+    :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    """
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        """Insert points, or replace those with the same id."""
+
+    def append(self, collection: str, point: Point, *, group: str, sequence: str) -> int:
+        """Insert a point with the next number of its group under the payload field ``sequence``, and return the number.
+
+        ``group`` names a keyword field of the payload; numbers start at 0 and never repeat among concurrent writers.
+        """
+
+    def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
+        """Set payload fields on existing points, leaving the rest of them; returns the ids that do not exist."""
+
+    def delete(self, collection: str, where: PointFilter) -> int:
+        """Delete the points that pass the filter, and return how many there were."""
+
+    def delete_ids(self, collection: str, ids: Sequence[str]) -> int:
+        """Delete points by id, and return how many there were."""
+
+    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
+        """Fetch points by id, in no set order; unknown ids are left out."""
+
+    def rows(
+        self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
+    ) -> Iterator[Row]:
+        """Yield the points that pass the filter in the order of their ids, page by page."""
+
+    def newest(
+        self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
+    ) -> list[Row]:
+        """Fetch the points with the highest values of the numeric field ``order``, highest first."""
+
+    def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+        """Run several queries in one turn; one list of hits a query, best first."""
+
+    def count(self, collection: str, where: PointFilter) -> int:
+        """Count the points that pass the filter, exactly."""
+
+    def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
+        """Count points by the values of a keyword field."""
+
+    def generation(self, collection: str) -> int:
+        """Return a number that changes with every write to the collection."""
+
+    def flush(self) -> None:
+        """Make everything acknowledged so far survive a power cut."""
+
+    def close(self) -> None:
+        """Let go of connections; the store itself stays."""

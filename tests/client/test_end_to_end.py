@@ -1,0 +1,174 @@
+"""The whole way over the simulated AWS: scan, search, ask, approve, apply, the record, and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, PlanError
+from cloudops_nb.execution.plan import Channel
+from cloudops_nb.model import RESOURCE_COLUMNS
+
+DATABASE = "pg-instance-staging1"
+
+
+@pytest.fixture
+def scanned(ops):
+    ops.scan(accounts=["staging"], services=["rds", "ec2"])
+    return ops
+
+
+def rds(ops, plan):
+    return ops.sessions.client(plan.account_id, "rds", plan.region)
+
+
+def database_state(ops, plan):
+    return rds(ops, plan).describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"][0]["DBInstanceStatus"]
+
+
+@pytest.fixture
+def running_database(scanned):
+    """The staging database, up whatever an earlier test did to it."""
+    account = scanned.resources(name=DATABASE).iloc[0].account_id
+    client = scanned.sessions.client(account, "rds", "eu-west-1")
+    if client.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"][0]["DBInstanceStatus"] != "available":
+        client.start_db_instance(DBInstanceIdentifier=DATABASE)
+    scanned.scan(accounts=["staging"], services=["rds"])
+    return scanned
+
+
+def test_a_scan_fills_the_store_and_reports_every_cell(ops):
+    report = ops.scan(accounts=["staging"], services=["rds", "ec2"])
+    assert report.complete
+    assert set(report.cells.state) <= {"ok", "ok_empty"}
+    assert len(report.frame) == report.cells.resources.sum() > 20
+    assert list(ops.resources().columns) == list(RESOURCE_COLUMNS)
+    assert set(ops.resources().cell_state) == {"ok"}
+
+
+def test_search_finds_by_id_fragment_and_words(scanned):
+    instance = scanned.resources(resource_type="ec2_instance").iloc[0]
+    assert scanned.search(instance.identifier).iloc[0].arn == instance.arn
+    assert scanned.search(DATABASE[:14]).iloc[0]["name"].startswith(DATABASE[:14])
+    found = scanned.search("staging postgres", limit=3)
+    assert set(found.resource_type) <= {"rds_instance", "rds_cluster"}
+    assert found.why.str.len().min() > 0
+
+
+def test_a_request_is_planned_approved_run_and_on_record(running_database):
+    ops = running_database
+    answer = ops.ask(f"stop {DATABASE}")
+    assert answer.kind == "plan", answer.text
+    plan = answer.plan
+    assert plan.playbook.id == "rds-stop"
+    assert plan.environment == "staging"
+    assert not plan.production
+
+    with pytest.raises(ApprovalRequired):
+        ops.apply(plan)
+    approval = ops.approve(plan, reason="a test")
+    assert approval.channel is Channel.API
+
+    events = [event.kind for event in ops.apply(plan)]
+    assert events[0] == "started"
+    assert events[-1] == "completed"
+    assert database_state(ops, plan) == "stopped"
+
+    with pytest.raises(ApprovalRefusedError):
+        ops.apply(plan)
+    assert ops.history().iloc[0].status == "completed"
+    assert ops.storage.journal.verify().count > 0
+
+
+def test_the_way_back_is_a_plan_of_its_own(running_database):
+    ops = running_database
+    plan = ops.ask(f"stop {DATABASE}").plan
+    ops.approve(plan, reason="a test")
+    execution = ops.apply(plan)
+    execution.wait()
+    back = ops.rollback(execution)
+    assert back.playbook.id == "rds-start"
+    with pytest.raises(ApprovalRequired):
+        ops.apply(back)
+    ops.approve(back, reason="undo")
+    ops.apply(back).wait()
+    assert database_state(ops, back) == "available"
+
+
+def test_what_leaves_is_what_was_previewed_and_in_the_ledger(running_database):
+    ops = running_database
+    before = len(ops.ledger())
+    body = json.loads(ops.preview(f"stop {DATABASE}"))
+    assert len(ops.ledger()) == before
+    answer = ops.ask(f"stop {DATABASE}")
+    sent = json.loads(ops.ledger().iloc[-1].body)
+    assert {**sent, "request_id": ""} == {**body, "request_id": ""}
+    assert answer.bytes_sent == ops.ledger().iloc[-1].bytes
+    assert DATABASE not in ops.ledger().iloc[-1].body
+
+
+def test_a_change_since_the_card_stops_as_drift(running_database):
+    ops = running_database
+    plan = ops.ask(f"stop {DATABASE}").plan
+    ops.approve(plan, reason="a test")
+    rds(ops, plan).stop_db_instance(DBInstanceIdentifier=DATABASE)
+    with pytest.raises(DriftError, match="available"):
+        ops.apply(plan)
+
+
+def test_production_is_not_approved_by_code(open_ops):
+    ops = open_ops()
+    ops.scan(accounts=["production"], services=["rds"])
+    plan = ops.ask("reboot pg-instance-main1").plan
+    assert plan.production
+    with pytest.raises(ApprovalRefusedError, match="api"):
+        ops.approve(plan, reason="a script")
+
+
+def test_what_is_already_stopped_is_refused_in_words(running_database):
+    ops = running_database
+    plan = ops.ask(f"stop {DATABASE}").plan
+    ops.approve(plan, reason="a test")
+    ops.apply(plan).wait()
+    answer = ops.ask(f"stop {DATABASE}")
+    assert answer.kind == "refusal"
+    assert "stopped" in answer.text
+
+
+def test_an_ambiguous_change_is_asked_back_and_nothing_leaves(scanned):
+    answer = scanned.ask("stop the instance")
+    assert answer.kind == "clarification"
+    assert len(answer.candidates) > 1
+    assert answer.bytes_sent == 0
+    assert scanned.ledger().empty
+
+
+def test_a_question_is_answered_on_the_host(scanned):
+    answer = scanned.ask("which databases are in staging")
+    assert answer.kind == "information"
+    assert DATABASE in set(answer.frame["name"])
+    assert scanned.ledger().empty
+
+
+def test_it_means_what_the_conversation_was_about(running_database):
+    ops = running_database
+    first = ops.ask(f"stop {DATABASE}")
+    second = ops.ask("no wait, take a snapshot of it")
+    assert second.kind in {"plan", "clarification"}
+    assert second.conversation == first.conversation
+
+
+def test_a_plan_made_in_one_client_runs_in_another(running_database, open_ops):
+    plan = running_database.ask(f"stop {DATABASE}").plan
+    other = open_ops()
+    same = other.plan(plan.id)
+    assert same == plan
+    other.approve(same, reason="from the other one")
+    other.apply(same).wait()
+    assert running_database.history().iloc[0].status == "completed"
+
+
+def test_an_unknown_plan_is_one_line(ops):
+    with pytest.raises(PlanError, match="there is no plan nonsense"):
+        ops.plan("nonsense")

@@ -1,0 +1,265 @@
+"""Who may approve what, how, and how often."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired
+from cloudops_nb.execution.approvals import Approvals
+from cloudops_nb.execution.plan import (
+    Channel,
+    Effect,
+    Level,
+    Plan,
+    Rollback,
+    intent_hash,
+    plan_hash,
+)
+from cloudops_nb.execution.records import approval_from_dict, approval_to_dict, plan_to_dict
+from cloudops_nb.model import PlaybookRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.fast
+
+EDITS: dict[str, Any] = {
+    "id": "22222222-2222-4222-8222-222222222222",
+    "hash": "0" * 64,
+    "intent_hash": "0" * 64,
+    "playbook": PlaybookRef("ec2-stop", "1.0.0", "cd" * 32),
+    "title": "Look at an instance",
+    "account_id": "210987654321",
+    "account_name": "other",
+    "region": "us-east-1",
+    "environment": "staging",
+    "principal": "arn:aws:iam::123456789012:role/Other",
+    "parameters": {"Force": True},
+    "allowed_states": ("stopped",),
+    "effect": Effect.READ,
+    "level": Level.LOW,
+    "reasons": (),
+    "rollback": Rollback("", "none"),
+    "checks": (),
+    "explanation": "Nothing happens.",
+    "phrase": "yes",
+    "not_checked": ("permissions",),
+    "max_concurrency": 5,
+    "max_errors": 5,
+    "replaces": "another plan",
+    "rolls_back": "an execution",
+}
+
+
+@pytest.fixture
+def approvals(journal: Any, clock: Any) -> Approvals:
+    return Approvals(journal, clock)
+
+
+@pytest.fixture
+def recorded(a_plan: Plan, journal: Any, clock: Any) -> Callable[..., Plan]:
+    """Change the plan made by hand, seal it, and record it as the engine does."""
+
+    def make(**changes: Any) -> Plan:
+        now = clock()
+        plan = replace(a_plan, created=now, expires=now + timedelta(minutes=15), **changes)
+        plan = replace(plan, hash=plan_hash(plan), intent_hash=intent_hash(plan))
+        journal.append("plan", plan.id, {"plan": plan_to_dict(plan)})
+        return plan
+
+    return make
+
+
+def approve(approvals: Approvals, plan: Plan, channel: Channel = Channel.CARD, **words: Any) -> Any:
+    return approvals.approve(plan, channel=channel, **{"by": "ada", "reason": "maintenance", "phrase": None, **words})
+
+
+def test_an_approval_names_the_plan_its_author_and_its_channel(approvals: Approvals, recorded: Any) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan, Channel.TERMINAL, by=" ada ", reason=" patch day ")
+    assert (approval.plan_id, approval.plan_hash) == (plan.id, plan.hash)
+    assert (approval.by, approval.reason, approval.channel) == ("ada", "patch day", Channel.TERMINAL)
+    assert approval.expires == plan.expires
+    assert approvals.usable(plan) == approval
+
+
+def test_an_approval_is_in_the_journal_power_safe(approvals: Approvals, journal: Any, recorded: Any) -> None:
+    approval = approve(approvals, recorded())
+    assert journal.power_safe == ["approval"]
+    assert approval_from_dict(journal.records(kind="approval")[0].body) == approval
+    assert approval_to_dict(approval) == journal.records(kind="approval")[0].body
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Plan)])
+def test_a_plan_edited_in_any_field_is_refused(approvals: Approvals, recorded: Any, name: str) -> None:
+    plan = recorded()
+    edits = {
+        **EDITS,
+        "created": plan.created + timedelta(seconds=1),
+        "expires": plan.expires + timedelta(days=1),
+        "target_states": plan.target_states[:1],
+        "steps": plan.steps[:1],
+    }
+    with pytest.raises(ApprovalRefusedError, match=r"was edited|not in the journal"):
+        approve(approvals, replace(plan, **{name: edits[name]}))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Plan)])
+def test_a_plan_edited_and_hashed_anew_is_refused(approvals: Approvals, recorded: Any, name: str) -> None:
+    plan = recorded()
+    edits = {
+        **EDITS,
+        "created": plan.created + timedelta(seconds=1),
+        "expires": plan.expires + timedelta(days=1),
+        "target_states": plan.target_states[:1],
+        "steps": plan.steps[:1],
+    }
+    edited = replace(plan, **{name: edits[name]})
+    if name not in ("hash", "intent_hash"):
+        edited = replace(edited, hash=plan_hash(edited), intent_hash=intent_hash(edited))
+    with pytest.raises(ApprovalRefusedError, match=r"was edited|not in the journal"):
+        approve(approvals, edited)
+
+
+def test_a_plan_that_was_never_recorded_is_refused(approvals: Approvals, a_plan: Plan) -> None:
+    with pytest.raises(ApprovalRefusedError, match="not in the journal"):
+        approve(approvals, a_plan)
+
+
+def test_an_expired_plan_cannot_be_approved(approvals: Approvals, recorded: Any, clock: Any) -> None:
+    plan = recorded()
+    clock.ahead = timedelta(minutes=15)
+    with pytest.raises(ApprovalRefusedError, match="expired"):
+        approve(approvals, plan)
+
+
+def test_an_approval_expires_with_its_plan(approvals: Approvals, recorded: Any, clock: Any) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    clock.ahead = timedelta(minutes=15)
+    with pytest.raises(ApprovalRefusedError, match="expired"):
+        approvals.usable(plan)
+    with pytest.raises(ApprovalRefusedError, match="expired"):
+        approvals.consume(plan, approval, "execution")
+
+
+@pytest.mark.parametrize(("changes", "why"), [({"environment": "production"}, "production"), ({}, "destructive")])
+def test_an_approval_from_code_is_never_enough_for_production_or_destruction(
+    approvals: Approvals, recorded: Any, changes: dict[str, Any], why: str
+) -> None:
+    if why == "destructive":
+        changes = {"effect": Effect.DESTRUCTIVE, "phrase": "terminate i-1"}
+    plan = recorded(**changes)
+    with pytest.raises(ApprovalRefusedError, match=f"(?s){why}.*card.*terminal"):
+        approve(approvals, plan, Channel.API, phrase=plan.phrase)
+    approve(approvals, plan, Channel.CARD, phrase=plan.phrase)
+
+
+def test_an_approval_from_code_serves_elsewhere(approvals: Approvals, recorded: Any) -> None:
+    assert approve(approvals, recorded(), Channel.API).channel is Channel.API
+
+
+def test_a_signature_that_nobody_verifies_is_no_approval(approvals: Approvals, recorded: Any) -> None:
+    with pytest.raises(ApprovalRefusedError, match="signatures"):
+        approve(approvals, recorded(), Channel.SIGNATURE)
+
+
+@pytest.mark.parametrize("typed", [None, "", "terminate i-2", "Terminate i-1", "terminate i-1 "])
+def test_a_destructive_plan_needs_its_phrase_exactly(approvals: Approvals, recorded: Any, typed: str | None) -> None:
+    plan = recorded(effect=Effect.DESTRUCTIVE, phrase="terminate i-1")
+    with pytest.raises(ApprovalRefusedError, match="phrase"):
+        approve(approvals, plan, phrase=typed)
+    assert approve(approvals, plan, phrase="terminate i-1")
+
+
+@pytest.mark.parametrize("words", [{"reason": ""}, {"reason": "  "}, {"by": ""}, {"reason": None}])
+def test_a_decision_needs_a_name_and_a_reason(approvals: Approvals, recorded: Any, words: dict[str, Any]) -> None:
+    plan = recorded()
+    with pytest.raises(ApprovalRefusedError, match="missing"):
+        approve(approvals, plan, **words)
+    with pytest.raises(ApprovalRefusedError, match="missing"):
+        approvals.reject(plan, channel=Channel.CARD, **{"by": "ada", "reason": "no", **words})
+
+
+def test_without_an_approval_nothing_is_usable_and_the_message_says_how(approvals: Approvals, recorded: Any) -> None:
+    with pytest.raises(ApprovalRequired, match="%cloudops_approve"):
+        approvals.usable(recorded())
+
+
+def test_an_approval_of_another_hash_does_not_count(approvals: Approvals, journal: Any, recorded: Any) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    journal.lines = [record for record in journal.lines if record.kind != "approval"]
+    journal.append("approval", plan.id, approval_to_dict(replace(approval, plan_hash="0" * 64)))
+    with pytest.raises(ApprovalRequired):
+        approvals.usable(plan)
+
+
+def test_a_rejected_plan_stays_rejected(approvals: Approvals, recorded: Any) -> None:
+    plan = recorded()
+    approve(approvals, plan)
+    approvals.reject(plan, channel=Channel.CARD, by="grace", reason="not today")
+    with pytest.raises(ApprovalRefusedError, match="not today"):
+        approvals.usable(plan)
+    with pytest.raises(ApprovalRefusedError, match="rejected"):
+        approve(approvals, plan)
+
+
+def test_a_superseded_plan_can_be_neither_approved_nor_used(approvals: Approvals, recorded: Any) -> None:
+    old = recorded()
+    approve(approvals, old)
+    approvals.supersede(old.id, recorded(id="22222222-2222-4222-8222-222222222222"))
+    with pytest.raises(ApprovalRefusedError, match="superseded"):
+        approvals.usable(old)
+    with pytest.raises(ApprovalRefusedError, match="superseded"):
+        approve(approvals, old)
+
+
+def test_an_approval_serves_once(approvals: Approvals, journal: Any, recorded: Any) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    approvals.consume(plan, approval, "first")
+    for again in (
+        lambda: approvals.consume(plan, approval, "second"),
+        lambda: approvals.usable(plan),
+        lambda: approve(approvals, plan),
+        lambda: approvals.reject(plan, channel=Channel.CARD, by="ada", reason="too late"),
+    ):
+        with pytest.raises(ApprovalRefusedError, match="used"):
+            again()
+    assert journal.kinds().count("approval_consumed") == 1
+    assert journal.power_safe[-1] == "approval_consumed"
+
+
+def test_of_many_who_use_an_approval_at_once_one_gets_it(approvals: Approvals, recorded: Any) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    barrier, won, refused = threading.Barrier(8), [], []
+
+    def use(number: int) -> None:
+        barrier.wait()
+        try:
+            approvals.consume(plan, approval, f"execution-{number}")
+            won.append(number)
+        except ApprovalRefusedError:
+            refused.append(number)
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(refused)) == (1, 7)
+
+
+def test_losing_the_race_for_an_approval_is_a_refusal(approvals: Approvals, journal: Any, recorded: Any) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    journal.append("elsewhere", "another subject", {}, once=approval.id)
+    with pytest.raises(ApprovalRefusedError, match="used"):
+        approvals.consume(plan, approval, "execution")

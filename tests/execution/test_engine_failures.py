@@ -1,0 +1,235 @@
+"""Runs that do not go well: lost answers, refusals, waiting, stopping, broken journals."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from cloudops_nb.errors import JournalError, PlanError
+from cloudops_nb.execution.plan import PlanStatus, StepStatus
+
+LOOK = {"Service": "ec2", "Api": "DescribeInstances", "InstanceIds": ["{{ InstanceId }}"]}
+STATE = "$.Reservations[0].Instances[0].State.Name"
+STOP = {
+    "name": "stop",
+    "action": "aws:executeAwsApi",
+    "inputs": {"Service": "ec2", "Api": "StopInstances", "InstanceIds": ["{{ InstanceId }}"]},
+}
+
+
+def wait_for(state: str, **fields: Any) -> dict[str, Any]:
+    inputs = {**LOOK, "PropertySelector": STATE, "DesiredValues": [state]}
+    return {"name": "waitForIt", "action": "aws:waitForAwsResourceProperty", "inputs": inputs, **fields}
+
+
+def events_until(execution: Any, kind: str) -> Any:
+    return next(event for event in execution if event.kind == kind)
+
+
+def test_a_lost_answer_is_unknown_and_not_sent_again(
+    aws: Any, engine: Any, bind: Any, approved: Any, journal: Any
+) -> None:
+    database = aws.database()
+    plan = approved(engine, bind("rds-stop", database))
+    sent = aws.watch("rds")
+    aws.lose_answers("rds", "StopDBInstance")
+
+    execution = engine.apply(plan)
+    failed = events_until(execution, "step_failed")
+
+    assert execution.wait(30) is PlanStatus.FAILED
+    assert sent["StopDBInstance"] == 1
+    assert failed.data["status"] == StepStatus.OUTCOME_UNKNOWN
+    assert "the resource is stopped now" in failed.message
+    assert {step.status for step in execution.steps} == {
+        StepStatus.COMPLETED,
+        StepStatus.OUTCOME_UNKNOWN,
+        StepStatus.SKIPPED,
+    }
+    kinds = journal.kinds(execution.id)
+    assert kinds.index("step_intent") < len(kinds) - 1 - kinds[::-1].index("step_result")
+    assert "step_intent" in journal.power_safe
+    assert engine.status(plan) is PlanStatus.FAILED
+
+
+def test_reading_is_tried_again_after_a_lost_answer(aws: Any, engine: Any, bind: Any, approved: Any) -> None:
+    from botocore.exceptions import ConnectionClosedError
+
+    plan = approved(engine, bind("rds-stop", aws.database()))
+    broken = []
+
+    def break_once(request: Any, **_: Any) -> None:
+        if not broken:
+            broken.append(request.url)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+    aws.hook("rds", "before-send.rds.DescribeDBInstances", break_once)
+    assert engine.apply(plan).wait(60) is PlanStatus.COMPLETED
+    assert broken
+
+
+def test_an_idempotent_change_with_attempts_left_is_repeated_after_the_state_was_read(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([{**STOP, "maxAttempts": 2}, wait_for("stopped")])
+    instance, engine = aws.instance(), make_engine(playbook)
+    plan = approved(engine, bind(playbook, instance))
+    sent = aws.watch("ec2")
+    aws.lose_answers("ec2", "StopInstances")
+
+    assert engine.apply(plan).wait(30) is PlanStatus.FAILED
+    assert sent["StopInstances"] == 2
+    assert sent["DescribeInstances"] >= 3
+
+
+def test_what_aws_refuses_fails_with_its_reason(aws: Any, engine: Any, bind: Any, approved: Any) -> None:
+    database = aws.database()
+    plan = approved(engine, bind("rds-stop", database))
+
+    def stop_meanwhile(**_: Any) -> None:
+        aws.client("rds").meta.events.unregister("before-send.rds.StopDBInstance", stop_meanwhile)
+        aws.client("rds").stop_db_instance(DBInstanceIdentifier=database.identifier)
+
+    aws.hook("rds", "before-send.rds.StopDBInstance", stop_meanwhile)
+    execution = engine.apply(plan)
+
+    failed = events_until(execution, "step_failed")
+    assert "InvalidDBInstanceState" in failed.message
+    assert failed.data["status"] == StepStatus.FAILED
+    assert execution.wait(30) is PlanStatus.FAILED
+
+
+def test_cancelling_stops_a_wait_between_two_polls(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([STOP, wait_for("terminated")])
+    instance, engine = aws.instance(), make_engine(playbook)
+    plan = approved(engine, bind(playbook, instance))
+
+    execution = engine.apply(plan)
+    assert events_until(execution, "poll").message == "stopped"
+    assert engine.status(plan) is PlanStatus.RUNNING
+    execution.cancel()
+
+    assert execution.wait(30) is PlanStatus.CANCELLED
+    assert [step.status for step in execution.steps] == [StepStatus.COMPLETED, StepStatus.CANCELLED]
+    assert [event.kind for event in execution][-1] == "cancelled"
+    assert engine.status(plan) is PlanStatus.CANCELLED
+
+
+def test_cancelling_stops_a_sleep(aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any) -> None:
+    playbook = make_playbook([{"name": "rest", "action": "aws:sleep", "inputs": {"Duration": "PT1H"}}, STOP])
+    instance, engine = aws.instance(), make_engine(playbook)
+    execution = engine.apply(approved(engine, bind(playbook, instance)))
+    events_until(execution, "step_started")
+    execution.cancel()
+    assert execution.wait(30) is PlanStatus.CANCELLED
+    assert aws.instance_state(instance) == "running"
+
+
+def test_a_wait_ends_with_its_time_limit(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([wait_for("terminated", timeoutSeconds=1)])
+    engine = make_engine(playbook)
+    execution = engine.apply(approved(engine, bind(playbook, aws.instance())))
+    assert execution.wait(30) is PlanStatus.TIMEOUT
+    (step,) = execution.steps
+    assert (step.status, step.message) == (StepStatus.TIMEOUT, "it was still running, not terminated")
+
+
+def test_a_wait_ends_when_the_state_comes(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([wait_for("stopped")])
+    instance, engine = aws.instance(), make_engine(playbook)
+    execution = engine.apply(approved(engine, bind(playbook, instance)))
+    events_until(execution, "poll")
+    aws.client("ec2").stop_instances(InstanceIds=[instance.identifier])
+    assert execution.wait(30) is PlanStatus.COMPLETED
+
+
+def test_an_interrupted_reader_does_not_stop_the_work(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([wait_for("stopped")])
+    instance, engine = aws.instance(), make_engine(playbook)
+    execution = engine.apply(approved(engine, bind(playbook, instance)))
+
+    def read() -> None:
+        for event in execution:
+            if event.kind == "poll":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    assert execution.status is PlanStatus.RUNNING
+    aws.client("ec2").stop_instances(InstanceIds=[instance.identifier])
+    assert next(iter(execution)).kind == "started"
+    assert execution.wait(30) is PlanStatus.COMPLETED
+
+
+def test_no_further_target_is_begun_after_one_failed(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    look = {**LOOK, "PropertySelector": STATE, "DesiredValues": ["terminated"]}
+    playbook = make_playbook([{"name": "check", "action": "aws:assertAwsResourceProperty", "inputs": look}, STOP])
+    first, second = aws.instance(), aws.instance("web-2")
+    engine = make_engine(playbook)
+    execution = engine.apply(approved(engine, bind(playbook, first, second)))
+
+    assert execution.wait(30) is PlanStatus.FAILED
+    assert [step.status for step in execution.steps] == [StepStatus.FAILED, *[StepStatus.SKIPPED] * 3]
+    assert "web-2: not begun" in list(execution)[-1].message
+
+
+def test_a_second_change_of_a_resource_is_refused_while_the_first_runs(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([wait_for("terminated")])
+    instance, engine, other = aws.instance(), make_engine(playbook), make_engine(playbook)
+    first = engine.apply(approved(engine, bind(playbook, instance)))
+    second = approved(other, bind(playbook, instance))
+    with pytest.raises(PlanError, match="being changed"):
+        other.apply(second)
+    first.cancel()
+    first.wait(30)
+    execution = other.apply(second)
+    execution.cancel()
+    assert execution.wait(30) is PlanStatus.CANCELLED
+
+
+def test_no_more_than_ten_run_at_once(aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any) -> None:
+    playbook = make_playbook([wait_for("terminated")])
+    engine = make_engine(playbook, poll_seconds=0.2)
+    plans = [approved(engine, bind(playbook, aws.instance(f"web-{number}"))) for number in range(11)]
+    executions = [engine.apply(plan) for plan in plans[:10]]
+    with pytest.raises(PlanError, match="10 executions are running"):
+        engine.apply(plans[10])
+    for execution in executions:
+        execution.cancel()
+    assert {execution.wait(30) for execution in executions} == {PlanStatus.CANCELLED}
+
+
+@pytest.mark.parametrize("kind", ["step_intent", "step_result", "execution_ended"])
+def test_a_journal_that_cannot_be_written_ends_the_run_as_failed(
+    *, aws: Any, engine: Any, bind: Any, approved: Any, journal: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+    write = journal.append
+
+    def full(record_kind: str, *arguments: Any, **options: Any) -> Any:
+        if record_kind == kind:
+            raise JournalError("the disk is full")
+        return write(record_kind, *arguments, **options)
+
+    monkeypatch.setattr(journal, "append", full)
+    execution = engine.apply(plan)
+
+    assert execution.wait(30) is PlanStatus.FAILED
+    assert aws.instance_state(instance) == ("stopped" if kind == "execution_ended" else "running")
+    assert engine.status(plan) is PlanStatus.FAILED
+    assert not [thread for thread in threading.enumerate() if execution.id[:8] in thread.name]

@@ -1,0 +1,106 @@
+"""A real IPython shell without history, and a screen that keeps what was shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from cloudops_nb.notebook import extension
+from cloudops_nb.notebook.card import Card, CardServices
+from tests.notebook.fakes import FakeOperations
+from tests.notebook.plans import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudops_nb.execution.plan import Plan
+
+
+class ShownScreen:
+    """A front end in memory: ``displays`` is what it would show by now, by display id; ``bundles`` everything sent."""
+
+    def __init__(self) -> None:
+        self.rich = True
+        self.attended = True
+        self.terminal = False
+        self.cells_started = 0
+        self.displays: dict[str, dict[str, Any]] = {}
+        self.bundles: list[tuple[dict[str, Any], str, bool]] = []
+        self.lines: list[str] = []
+        self.answers: list[str] = []
+
+    def publish(self, bundle: dict[str, Any], *, display_id: str = "", update: bool = False) -> None:
+        self.bundles.append((bundle, display_id, update))
+        self.displays[display_id] = bundle
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def question(self, prompt: str) -> str | None:
+        self.lines.append(prompt)
+        return self.answers.pop(0) if self.answers else None
+
+
+class Notebook:
+    """A shell with the extension loaded over a fake ``CloudOps``; ``run`` raises what a cell raises."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.operations = FakeOperations()
+        self.screen = ShownScreen()
+        extension.load(shell, self._open)
+        self.session = extension._LOADED[shell].session
+        self.session.screen = self.screen
+        self.opened: list[dict[str, Any]] = []
+
+    def run(self, cell: str) -> Any:
+        outcome = self.shell.run_cell(cell, store_history=False)
+        outcome.raise_error()
+        return outcome.result
+
+    def _open(self, **settings: Any) -> FakeOperations:
+        self.opened.append(settings)
+        return self.operations
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    shell = InteractiveShell(config=config)
+    yield shell
+    shell.restore_sys_module_state()
+
+
+@pytest.fixture
+def notebook(shell: InteractiveShell) -> Iterator[Notebook]:
+    yield Notebook(shell)
+    extension.unload(shell)
+
+
+@pytest.fixture
+def screen() -> ShownScreen:
+    return ShownScreen()
+
+
+@pytest.fixture
+def operations() -> FakeOperations:
+    return FakeOperations()
+
+
+@pytest.fixture
+def show_card(screen: ShownScreen, operations: FakeOperations) -> Callable[..., Card]:
+    """Show a plan's card on the screen, at the time the plan was made."""
+
+    def show(plan: Plan, **options: Any) -> Card:
+        operations.plans[plan.id] = plan
+        services = CardServices(screen=screen, decide=operations.decide, approver=lambda: "alice", clock=lambda: NOW)
+        card = Card(plan, services, **options)
+        card.show()
+        return card
+
+    return show

@@ -1,0 +1,272 @@
+"""The live card: clicks, phrase, failure, and what stays behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ipywidgets import Widget
+from ipywidgets.widgets.widget import _instances as live_widgets
+
+from cloudops_nb.errors import ApprovalRefusedError
+from cloudops_nb.execution.plan import Channel
+from cloudops_nb.notebook.card import Card, CardServices
+from cloudops_nb.notebook.card_content import Outcome
+from cloudops_nb.notebook.screen import HTML, PLAIN, WIDGET
+from tests.notebook.plans import NOW, delete_volume, stop_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.notebook.conftest import ShownScreen
+    from tests.notebook.fakes import FakeOperations
+
+pytestmark = pytest.mark.fast
+PHRASE = "delete vol-0a1b2c3d"
+
+
+@pytest.fixture(autouse=True)
+def no_widgets_left() -> Iterator[None]:
+    Widget.close_all()
+    yield
+    Widget.close_all()
+
+
+def part(card: Card, name: str) -> Any:
+    """A widget of the card by its CSS class, as a front end would find it."""
+    return next(widget for widget in list(live_widgets.values()) if f"cloudops-{name}" in getattr(widget, "_dom_classes", ()))
+
+
+def shown(screen: ShownScreen) -> dict[str, Any]:
+    (bundle,) = screen.displays.values()
+    return bundle
+
+
+def test_the_card_is_a_widget_with_a_static_twin(show_card: Callable[..., Card], screen: ShownScreen) -> None:
+    show_card(stop_database())
+    assert set(shown(screen)) == {"text/plain", "text/markdown", "text/html", WIDGET}
+
+
+def test_reject_comes_before_approve(show_card: Callable[..., Card]) -> None:
+    card = show_card(stop_database())
+    row = next(w for w in list(live_widgets.values()) if part(card, "reject") in getattr(w, "children", ()))
+    assert list(row.children) == [part(card, "reject"), part(card, "approve")]
+
+
+def test_reject_takes_the_focus_once_it_is_drawn(show_card: Callable[..., Card], monkeypatch: pytest.MonkeyPatch) -> None:
+    focused = threading.Event()
+    monkeypatch.setattr("ipywidgets.Button.focus", lambda button: focused.set() if button.description == "Reject" else 0)
+    show_card(stop_database())
+    assert focused.wait(10)
+
+
+def test_approving_records_once_and_leaves_the_record(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    card = show_card(stop_database())
+    part(card, "reason").value = " nightly saving "
+    part(card, "approve").click()
+    (decision,) = operations.called("decide")
+    assert decision == (
+        "plan-7f3a",
+        {"approve": True, "channel": Channel.CARD, "by": "alice", "reason": "nightly saving", "phrase": None},
+    )
+    record = shown(screen)
+    assert WIDGET not in record
+    assert "APPROVED by alice (card)" in record[PLAIN]
+    assert "nightly saving" in record[HTML]
+    assert not card.open
+
+
+def test_rejecting_is_recorded_too(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    card = show_card(delete_volume())
+    part(card, "reason").value = "wrong volume"
+    part(card, "reject").click()
+    ((_, given),) = operations.called("decide")
+    assert (given["approve"], given["reason"]) == (False, "wrong volume")
+    assert "REJECTED by alice" in shown(screen)[PLAIN]
+
+
+def test_the_buttons_go_before_the_decision_is_recorded(
+    show_card: Callable[..., Card], operations: FakeOperations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = show_card(stop_database())
+    controls = next(w for w in list(live_widgets.values()) if "cloudops-controls" in getattr(w, "_dom_classes", ()))
+    seen: list[int] = []
+    decide = operations.decide
+
+    def watch(*arguments: Any, **options: Any) -> Any:
+        seen.append(len(controls.children))
+        return decide(*arguments, **options)
+
+    card._services = replace(card._services, decide=watch)
+    part(card, "approve").click()
+    assert seen == [1]
+
+
+def test_a_double_click_decides_once(show_card: Callable[..., Card], operations: FakeOperations) -> None:
+    card = show_card(stop_database())
+    approve, reject = part(card, "approve"), part(card, "reject")
+    approve.click()
+    approve.click()
+    reject.click()
+    assert len(operations.called("decide")) == 1
+    assert operations.decisions == {"plan-7f3a": True}
+
+
+def test_of_many_clicks_at_once_one_decides(show_card: Callable[..., Card], operations: FakeOperations) -> None:
+    card = show_card(stop_database())
+    buttons = [part(card, "approve"), part(card, "reject")] * 8
+    start = threading.Barrier(len(buttons))
+
+    def click(button: Any) -> None:
+        start.wait()
+        button.click()
+
+    threads = [threading.Thread(target=click, args=(button,)) for button in buttons]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(operations.called("decide")) == 1
+
+
+def test_approve_is_disabled_until_the_phrase_is_exact(show_card: Callable[..., Card]) -> None:
+    card = show_card(delete_volume())
+    approve, phrase = part(card, "approve"), part(card, "phrase")
+    assert approve.disabled
+    for typed in (PHRASE[:-1], PHRASE.upper(), f" {PHRASE}", f"{PHRASE} "):
+        phrase.value = typed
+        assert approve.disabled, typed
+    phrase.value = PHRASE
+    assert not approve.disabled
+    phrase.value = ""
+    assert approve.disabled
+
+
+def test_a_front_end_that_enables_approve_gets_nowhere_without_the_phrase(
+    show_card: Callable[..., Card], operations: FakeOperations
+) -> None:
+    card = show_card(delete_volume())
+    part(card, "approve").disabled = False
+    part(card, "approve").click()
+    assert not operations.called("decide")
+    assert card.open
+    part(card, "phrase").value = PHRASE
+    part(card, "approve").click()
+    ((_, given),) = operations.called("decide")
+    assert given["phrase"] == PHRASE
+
+
+def test_a_failing_journal_is_told_on_the_card_and_nothing_is_approved(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    operations.decide_error = ApprovalRefusedError("the approval was not recorded", "the disk is full", "Free space.")
+    card = show_card(stop_database())
+    approve = part(card, "approve")
+    approve.click()
+    assert "Nothing was approved. the approval was not recorded: the disk is full." in shown(screen)[PLAIN]
+    operations.decide_error = None
+    approve.click()
+    assert not operations.decisions
+    assert not card.open
+
+
+def test_an_unexpected_error_is_told_by_its_name_only(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    operations.decide_error = RuntimeError("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    card = show_card(stop_database())
+    part(card, "approve").click()
+    told = json.dumps([bundle for bundle, _, _ in screen.bundles])
+    assert "unexpected RuntimeError" in told
+    assert "wJalrXUtnFEMI" not in told
+
+
+def test_an_expired_plan_cannot_be_approved(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    card = show_card(stop_database(created=NOW - timedelta(minutes=15)))
+    part(card, "approve").click()
+    assert not operations.called("decide")
+    assert "EXPIRED" in shown(screen)[PLAIN]
+
+
+def test_a_plan_altered_since_it_was_made_cannot_be_approved(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    card = show_card(replace(stop_database(), region="us-east-1"))
+    part(card, "approve").click()
+    assert not operations.called("decide")
+    assert "its hash differs" in shown(screen)[PLAIN]
+
+
+def test_a_decided_card_leaves_no_widget_behind(show_card: Callable[..., Card]) -> None:
+    before = set(live_widgets)
+    card = show_card(delete_volume())
+    assert set(live_widgets) > before
+    part(card, "reject").click()
+    card.tidy()
+    assert set(live_widgets) == before
+
+
+def test_tidying_an_open_card_keeps_its_buttons(show_card: Callable[..., Card]) -> None:
+    card = show_card(stop_database())
+    card.tidy()
+    part(card, "approve").click()
+    assert not card.open
+
+
+def test_after_a_decision_the_widget_itself_shows_the_record(show_card: Callable[..., Card]) -> None:
+    card = show_card(stop_database())
+    root = next(w for w in list(live_widgets.values()) if "cloudops-card" in getattr(w, "_dom_classes", ()))
+    part(card, "approve").click()
+    (body,) = root.children
+    assert "approved" in body.value
+
+
+def test_a_decision_taken_elsewhere_replaces_the_buttons(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+) -> None:
+    card = show_card(stop_database())
+    approve = part(card, "approve")
+    card.settle(Outcome("approved", by="alice", channel="terminal"))
+    approve.click()
+    assert "APPROVED by alice (terminal)" in shown(screen)[PLAIN]
+    assert not operations.called("decide")
+
+
+def test_what_widgets_sync_holds_no_secret(show_card: Callable[..., Card]) -> None:
+    secret = "correct-horse-battery"
+    plan = stop_database()
+    step = replace(plan.steps[1], parameters={"MasterUserPassword": secret}, cli=f"aws rds x --password {secret}")
+    show_card(stop_database(parameters={"MasterUserPassword": secret}, steps=(step,)))
+    state = json.dumps([widget.get_state() for widget in list(live_widgets.values())], default=str)
+    assert "Stop RDS instance" in state
+    assert secret not in state
+
+
+@pytest.mark.parametrize(
+    ("rich", "attended", "command"),
+    [
+        (False, True, "%cloudops_approve plan-7f3a"),
+        (True, False, "cloudops-nb approve plan-7f3a"),
+        (False, False, "cloudops-nb approve plan-7f3a"),
+    ],
+)
+def test_where_nobody_can_click_there_are_no_widgets_and_the_command_is_told(
+    screen: ShownScreen, operations: FakeOperations, command: str, *, rich: bool, attended: bool
+) -> None:
+    screen.rich, screen.attended = rich, attended
+    before = set(live_widgets)
+    services = CardServices(screen=screen, decide=operations.decide, approver=lambda: "alice", clock=lambda: NOW)
+    Card(stop_database(), services).show()
+    assert set(live_widgets) == before
+    assert WIDGET not in shown(screen)
+    assert command in shown(screen)[PLAIN]

@@ -1,0 +1,48 @@
+"""Secret parameter values never reach the screen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudops_nb.notebook.secrecy import HIDDEN, Secrecy, is_secret_name
+from tests.notebook.plans import stop_database
+
+pytestmark = pytest.mark.fast
+
+
+@pytest.mark.parametrize(
+    "name", ["MasterUserPassword", "password", "SecretString", "AuthToken", "private_key", "ApiKey", "SessionToken"]
+)
+def test_parameters_that_hold_a_secret(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["SecretId", "SecretArn", "PasswordLength", "KmsKeyId", "Tokens", "InstanceId", "Name"])
+def test_parameters_that_hold_none(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P"]), min_size=6, max_size=40))
+def test_a_secret_is_hidden_in_text_and_in_data_however_deep(secret: str) -> None:
+    plan = stop_database(parameters={"Login": {"MasterUserPassword": [secret]}})
+    hide = Secrecy.of(plan)
+    assert secret not in hide(f"aws rds modify-db-instance --master-user-password={secret} --x")
+    shown = json.dumps(hide.within({"a": [{"b": f"--p {secret}"}]}), ensure_ascii=False)
+    assert json.dumps(secret, ensure_ascii=False)[1:-1] not in shown
+
+
+def test_a_reference_is_no_secret() -> None:
+    plan = stop_database(parameters={"Password": "{{ Generated.Password }}"})
+    assert Secrecy.of(plan)("--password {{ Generated.Password }}") == "--password {{ Generated.Password }}"
+
+
+def test_a_number_under_a_secret_name_is_hidden_in_data() -> None:
+    assert Secrecy().within({"Password": 123456, "Size": 5, "SecretFlag": True}) == {
+        "Password": HIDDEN,
+        "Size": 5,
+        "SecretFlag": True,
+    }

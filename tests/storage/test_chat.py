@@ -1,0 +1,130 @@
+"""Conversations: in order whoever writes, found again, unreadable on disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloudops_nb.errors import DecryptionError, StorageError
+from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.vector_store import Patch, PointFilter
+
+if TYPE_CHECKING:
+    from cloudops_nb.settings import Settings
+
+
+def test_a_message_comes_back_as_it_was_said(storage: StorageService) -> None:
+    metadata = {"resources": ["arn:aws:s3:::logs"], "plan": None, "bytes_sent": 120}
+    said = storage.chat.append("incident", "user", "stop pg-main1\n\tnow ☂", metadata)
+
+    assert storage.chat.history("incident") == [said]
+    assert (said.index, said.role, said.content, said.metadata) == (0, "user", "stop pg-main1\n\tnow ☂", metadata)
+    assert said.at - datetime.now(UTC) < timedelta(minutes=1)
+
+
+def test_history_is_the_last_messages_in_order_of_one_conversation(storage: StorageService) -> None:
+    for number in range(7):
+        storage.chat.append("one", "user" if number % 2 else "assistant", f"message {number}")
+        storage.chat.append("two", "system", "other")
+
+    assert [message.content for message in storage.chat.history("one", limit=3)] == [
+        "message 4",
+        "message 5",
+        "message 6",
+    ]
+    assert [message.index for message in storage.chat.history("one")] == list(range(7))
+    assert storage.chat.history("unheard of") == []
+
+
+def test_an_unknown_role_is_refused(storage: StorageService) -> None:
+    with pytest.raises(StorageError, match="there is no role wizard"):
+        storage.chat.append("one", "wizard", "abracadabra")
+    assert storage.chat.history("one") == []
+
+
+def test_two_kernels_never_give_a_message_the_same_number(
+    storage: StorageService, key_settings: Settings, embedder: object
+) -> None:
+    def talk(service: StorageService, name: str) -> None:
+        for number in range(25):
+            service.chat.append("shared", "user", f"{name} {number}")
+
+    with StorageService(key_settings, lambda: embedder) as other:
+        services = [(storage, "a"), (storage, "b"), (other, "c"), (other, "d")]
+        threads = [Thread(target=talk, args=pair) for pair in services]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    history = storage.chat.history("shared", limit=200)
+    assert [message.index for message in history] == list(range(100))
+    for name in "abcd":
+        said = [message.content for message in history if message.content.startswith(name)]
+        assert said == [f"{name} {number}" for number in range(25)]
+
+
+def test_conversations_come_newest_first_with_title_and_count(storage: StorageService) -> None:
+    storage.chat.append("old", "user", "a")
+    storage.chat.append("new", "user", "b")
+    storage.chat.append("new", "assistant", "c")
+    storage.chat.retitle("old", "The old one")
+    storage.chat.append("new", "user", "d")
+    found = storage.chat.conversations()
+
+    assert [(one.name, one.title, one.messages) for one in found] == [("new", "", 3), ("old", "The old one", 1)]
+    assert all(one.created <= one.updated for one in found)
+
+
+def test_deleting_a_conversation_leaves_the_others_and_starts_it_anew(storage: StorageService) -> None:
+    for name in ("gone", "gone", "kept"):
+        storage.chat.append(name, "user", "hello")
+
+    assert storage.chat.delete("gone") == 2
+    assert storage.chat.delete("gone") == 0
+    assert [one.name for one in storage.chat.conversations()] == ["kept"]
+    assert storage.chat.append("gone", "user", "again").index == 0
+
+
+def test_conversations_that_nobody_wrote_to_expire(storage: StorageService) -> None:
+    storage.chat.append("old", "user", "hello")
+    between = datetime.now(UTC)
+    storage.chat.append("new", "user", "hello")
+
+    assert storage.chat.expire(between) == 1
+    assert [one.name for one in storage.chat.conversations()] == ["new"]
+    assert storage.chat.history("old") == []
+
+
+def test_search_finds_messages_that_hold_every_word(storage: StorageService) -> None:
+    long = "x " * 100 + "the Payments database was stopped because of the migration " + "y " * 100
+    storage.chat.append("one", "assistant", long)
+    storage.chat.append("two", "user", "payments only")
+    (hit,) = storage.chat.search("DATABASE payments")
+
+    assert hit.message.content == long
+    assert "the Payments database was stopped" in hit.snippet
+    assert hit.snippet.startswith("…")
+    assert hit.snippet.endswith("…")
+    assert len(hit.snippet) < 150
+    assert [hit.message.conversation for hit in storage.chat.search("payments")] == ["two", "one"]
+    assert storage.chat.search("payments", limit=1)[0].message.conversation == "two"
+    assert storage.chat.search("  ") == []
+
+
+def test_a_message_moved_to_another_row_does_not_open(storage: StorageService) -> None:
+    storage.chat.append("one", "user", "secret plan")
+    storage.chat.append("one", "user", "other plan")
+    messages = [
+        row
+        for row in storage.vector_store.rows("chat_history", PointFilter(), ("data", "role"))
+        if "role" in row.payload
+    ]
+    storage.vector_store.patch("chat_history", [Patch([messages[0].id], {"data": messages[1].payload["data"]})])
+
+    with pytest.raises(DecryptionError) as raised:
+        storage.chat.history("one")
+    assert "plan" not in str(raised.value)

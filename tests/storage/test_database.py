@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloudops_nb.errors import InitialisationError, StorageError, StoreCorruptedError, StoreUnavailableError
+from cloudops_nb.storage import database as module
+from cloudops_nb.storage.database import Database
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+OPEN_AT_ONCE = """
+import sys
+from pathlib import Path
+from cloudops_nb.storage.database import Database
+database = Database(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+with database.writing() as connection:
+    connection.execute("INSERT INTO cells VALUES (?, X'00')", (sys.argv[2],))
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "journal.db")
+    yield database
+    database.close()
+
+
+def put(database: Database, cell: str, **options: bool) -> None:
+    with database.writing(**options) as connection:
+        connection.execute("INSERT INTO cells VALUES (?, X'00')", (cell,))
+
+
+def cells(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [row[0] for row in connection.execute("SELECT cell FROM cells ORDER BY cell")]
+
+
+@pytest.mark.fast
+def test_nothing_is_made_before_the_first_use(database: Database) -> None:
+    assert not database.path.exists()
+    database.close()
+
+    assert cells(database) == []
+    assert database.path.exists()
+
+
+@pytest.mark.fast
+def test_a_write_is_undone_by_any_exception(database: Database) -> None:
+    put(database, "one")
+
+    def interrupted() -> None:
+        with database.writing() as connection:
+            connection.execute("INSERT INTO cells VALUES ('two', X'00')")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    put(database, "three")
+    assert cells(database) == ["one", "three"]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(("synced", "level"), [(False, 1), (True, 2)])
+def test_a_synced_write_is_synchronous_in_full(database: Database, synced: bool, level: int) -> None:
+    with database.writing(synced=synced) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (level,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.fast
+def test_a_reader_sees_one_state_whatever_others_commit(database: Database) -> None:
+    put(database, "one")
+    with database.reading() as connection:
+        count = "SELECT count(*) FROM cells"
+        assert connection.execute(count).fetchone() == (1,)
+        other = Database(database.path)
+        put(other, "two")
+        other.close()
+        assert connection.execute(count).fetchone() == (1,)
+
+    assert cells(database) == ["one", "two"]
+
+
+@pytest.mark.fast
+def test_a_file_that_is_no_database_is_damaged(database: Database) -> None:
+    database.path.write_bytes(b"no database" * 100)
+
+    with pytest.raises(StoreCorruptedError, match=r"is damaged: .*Restore it from a backup") as caught:
+        cells(database)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.fast
+def test_a_page_of_rubbish_is_damage(database: Database) -> None:
+    for number in range(200):
+        put(database, f"{number:0100}")
+    database.close()
+    content = bytearray(database.path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    database.path.write_bytes(content)
+
+    with pytest.raises(StoreCorruptedError):
+        cells(database)
+
+
+@pytest.mark.fast
+def test_a_newer_schema_is_refused(database: Database) -> None:
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+
+    with pytest.raises(InitialisationError, match=r"its version is 2.*Upgrade cloudops-nb"):
+        cells(database)
+
+
+@pytest.mark.fast
+def test_a_path_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "journal.db").mkdir()
+
+    for path in (tmp_path / "file" / "journal.db", tmp_path / "journal.db"):
+        with pytest.raises(InitialisationError, match=r"journal\.db"):
+            cells(Database(path))
+
+
+@pytest.mark.fast
+def test_a_writer_that_never_ends_makes_others_give_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    other = Database(database.path)
+    with database.writing(), pytest.raises(StoreUnavailableError, match="another process"):
+        put(other, "two")
+    other.close()
+
+
+@pytest.mark.fast
+def test_any_other_refusal_of_sqlite_is_a_storage_error(database: Database) -> None:
+    with pytest.raises(StorageError, match="no such table"), database.writing() as connection:
+        connection.execute("SELECT * FROM nowhere")
+
+
+def test_processes_may_open_a_new_database_at_once(
+    database: Database, start_python: Callable[..., subprocess.Popen[str]]
+) -> None:
+    processes = [start_python(OPEN_AT_ONCE, database.path, number) for number in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+
+    assert [process.returncode for process in processes] == [0] * 4
+    assert cells(database) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.fast
+def test_its_repr_names_the_file(database: Database) -> None:
+    assert repr(database) == f"Database({str(database.path)!r})"
