@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloudops_nb.request.ports import Transport
     from cloudops_nb.request.resolve import Resolution
     from cloudops_nb.ssm.catalogue import Catalogue
+    from cloudops_nb.storage.chat import Role
     from cloudops_nb.storage.service import StorageService
 
 #: How many messages back a conversation is read; five exchanges are ten messages.
@@ -141,11 +142,11 @@ class Assistant:
         return Prepared(request, private_values(resolution, prompt, places), resolution)
 
     def _last_targets(self, exchanges: Sequence[Mapping[str, Any]]) -> list[Resource]:
-        keys = next((exchange["targets"] for exchange in reversed(exchanges) if exchange["targets"]), [])
+        keys: Sequence[str] = next((exchange["targets"] for exchange in reversed(exchanges) if exchange["targets"]), [])
         found = [self._storage.estate.get(key) for key in keys]
         return [resource for resource in found if resource is not None]
 
-    def _remember(self, conversation: str, role: str, content: str, metadata: Mapping[str, Any]) -> None:
+    def _remember(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any]) -> None:
         self._storage.chat.append(conversation, role, content, metadata)
 
 

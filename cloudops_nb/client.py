@@ -119,11 +119,11 @@ class CloudOps:
             limit: How many rows at the most.
             filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
         """
-        return hits_frame(self.storage.estate.search(query, limit=limit, where=_filter(filters)), scored=True)
+        return hits_frame(self.storage.estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
 
     def resources(self, **filters: Any) -> pd.DataFrame:
         """Return every resource that passes the filters of :meth:`search`."""
-        return hits_frame(self.storage.estate.resources(_filter(filters)), scored=False)
+        return hits_frame(self.storage.estate.resources(ResourceFilter.of(filters)), scored=False)
 
     def places(self) -> dict[str, list[str]]:
         """Return the accounts, regions, services and resource types that the store knows, for completion."""
@@ -204,13 +204,13 @@ class CloudOps:
         Raises:
             PlanError: There is no way back; the message says so plainly.
         """
-        bound = self.engine.rollback(execution)
-        return self._prepare(bound, rolls_back=execution if isinstance(execution, str) else execution.id)
+        bound, rolls_back = self.engine.rollback(execution)
+        return self._prepare(bound, rolls_back=rolls_back)
 
     # --- the record -----------------------------------------------------------------------------------------------
 
     def history(self, **filters: Any) -> pd.DataFrame:
-        """Return plans and executions, one row each, the newest first."""
+        """Return plans and executions, one row each, the newest last."""
         from cloudops_nb.execution.history import HISTORY_COLUMNS
 
         return rows_frame(self.engine.history(**filters), HISTORY_COLUMNS)
@@ -310,13 +310,3 @@ class _LazyClients:
     def caller(self, account_id: str) -> Any:
         """Return who the account's clients act as."""
         return self._sessions().caller(account_id)
-
-
-def _filter(filters: Mapping[str, Any]) -> ResourceFilter:
-    """Return filters by keyword as one object; ``None`` does not filter."""
-    unknown = sorted(set(filters) - set(ResourceFilter.__dataclass_fields__))
-    if unknown:
-        raise ConfigurationError(
-            f"unknown filter {unknown[0]}", "", f"Use {', '.join(ResourceFilter.__dataclass_fields__)}."
-        )
-    return ResourceFilter(**{name: value for name, value in filters.items() if value is not None})

@@ -68,7 +68,7 @@ class Inventory:
 
         Args:
             progress: Called on this thread after every page and cell.
-            scope: ``accounts``, ``regions`` and ``services``, as :meth:`~cloudops_nb.scanner.scan.Scanner.scan` takes them.
+            scope: ``accounts``, ``regions`` and ``services``, as the scanner takes them.
         """
         run = _Run(uuid.uuid4().hex, datetime.now(UTC), time.monotonic())
         scanner = self._scanner()

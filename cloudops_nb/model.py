@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+from cloudops_nb.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -217,6 +219,19 @@ class ResourceFilter:
     state: str = ""
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, filters: Mapping[str, Any]) -> Self:
+        """Build a filter of names and values; a value of ``None`` does not filter.
+
+        Raises:
+            ConfigurationError: There is no such filter.
+        """
+        unknown = sorted(set(filters) - set(cls.__dataclass_fields__))
+        if unknown:
+            fix = f"Use {', '.join(cls.__dataclass_fields__)}."
+            raise ConfigurationError(f"unknown filter {unknown[0]}", "", fix)
+        return cls(**{name: value for name, value in filters.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

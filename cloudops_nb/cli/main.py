@@ -66,12 +66,12 @@ def scan(
     dry_run: bool,
 ) -> None:
     """Discover resources and keep them in the store."""
-    scope = {"accounts": accounts or None, "regions": regions or None, "services": services or None}
     ops = _opened(context)
+    scope = accounts or None, regions or None, services or None
     if dry_run:
-        print_frame(ops.planned_calls(**scope))
+        print_frame(ops.planned_calls(*scope))
     else:
-        click.echo(str(ops.scan(**scope)))
+        click.echo(str(ops.scan(*scope)))
 
 
 @main.command()
@@ -79,7 +79,7 @@ def scan(
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
 @_filters
 @click.pass_context
-def search(context: click.Context, query: tuple[str, ...], limit: int, **filters: str | None) -> None:
+def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filters: str | None) -> None:
     """Find resources by words, name, id or tag."""
     print_frame(_opened(context).search(" ".join(query), limit=limit, **filters))
 

@@ -7,6 +7,7 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -82,11 +83,10 @@ def _tour(ops: CloudOps) -> None:
         raise ExecutionError("the quickstart's plan did not complete", str(execution.status))
 
     _heading("the record")
-    state = ops.sessions.client(answer.plan.account_id, "rds", answer.plan.region).describe_db_instances(
-        DBInstanceIdentifier=TARGET
-    )["DBInstances"][0]["DBInstanceStatus"]
-    click.echo(f"AWS says that {TARGET} is {state}.")
-    latest = ops.history().iloc[0]
+    rds: Any = ops.sessions.client(answer.plan.account_id, "rds", answer.plan.region)
+    database = rds.describe_db_instances(DBInstanceIdentifier=TARGET)["DBInstances"][0]
+    click.echo(f"AWS says that {TARGET} is {database['DBInstanceStatus']}.")
+    latest = ops.history().iloc[-1]
     for column in ("title", "status", "account_name", "region", "approver", "channel", "reason", "started", "ended"):
         click.echo(f"  {column:<13} {latest[column]}")
     verified = ops.storage.journal.verify()

@@ -98,7 +98,7 @@ def resource_table(frame_: pd.DataFrame) -> dict[str, Any]:
     rows = [Row([str(value) for value in row]) for row in frame_[columns].head(_ROWS_SHOWN).itertuples(index=False)]
     left_out = len(frame_) - len(rows)
     if left_out:
-        rows.append(Row([f"… and {left_out:,} more in .frame"], muted=True))
+        rows.append(Row([f"… and {left_out:,} more", *[""] * (len(columns) - 1)], muted=True))
     return {"head": [name.replace("_", " ").capitalize() for name in columns], "rows": rows}
 
 

@@ -125,7 +125,10 @@ class AwsCalls:
                 self.tally.count({})
                 raise
             # botocore hides a throttle that a retry overcame; a retried call is nearly always one.
-            bucket.throttled() if self.tally.count(answer.get("ResponseMetadata", {})) else bucket.succeeded()
+            if self.tally.count(answer.get("ResponseMetadata", {})):
+                bucket.throttled()
+            else:
+                bucket.succeeded()
             return answer
 
         return paced

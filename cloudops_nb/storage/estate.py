@@ -15,7 +15,6 @@ from cloudops_nb.storage.estate_vectors import EstateVectors
 from cloudops_nb.storage.estate_writing import EstateWriter, UpsertReport
 from cloudops_nb.storage.schema import AWS_ESTATE
 from cloudops_nb.storage.search import EstateSearch
-from cloudops_nb.storage.vector_store import PointFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -124,7 +123,7 @@ class EstateStore:
             StorageError: The filter is empty.
         """
         matching = self._points.matching(where)
-        if matching == PointFilter():
+        if not matching.must:
             raise StorageError("nothing was deleted", "the filter is empty", "Name what to forget.")
         return self._store.delete(AWS_ESTATE.name, matching)
 

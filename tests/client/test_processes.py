@@ -111,7 +111,7 @@ def test_a_kernel_that_dies_during_an_execution_leaves_a_true_picture(start, ope
     child.wait()
 
     again = open_ops()
-    row = again.history().iloc[0]
+    row = again.history().iloc[-1]
     assert row.status == "failed"
     result = again.storage.journal.records(kind="step_result")[-1]
     assert (result.body["step"], result.body["status"]) == ("stopDBInstance", "outcome_unknown")

@@ -318,7 +318,7 @@ def make_playbook() -> Callable[..., Playbook]:
         metadata = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
         document = yaml.safe_load((folder / "runbook.yaml").read_text(encoding="utf-8"))
         metadata |= {"id": "ec2-test", "name": "Test an instance", "constraints": [], **changes}
-        document |= {"mainSteps": list(steps), "outputs": []}
+        document |= {"mainSteps": json.loads(json.dumps(list(steps))), "outputs": []}  # no YAML aliases
         document["parameters"] |= parameters or {}
         return Playbook.from_texts(yaml.safe_dump(document), yaml.safe_dump(metadata), "ec2-test")
 

@@ -62,12 +62,19 @@ def filled(storage: StorageService) -> StorageService:
     return storage
 
 
+@pytest.fixture(scope="module")
+def settled(company: StorageService) -> StorageService:
+    """The same estate, for tests that only read."""
+    company.estate.upsert(ESTATE, scan_id="scan-1")
+    return company
+
+
 def names(storage: StorageService, **where: object) -> set[str]:
     return {hit.resource.identifier for hit in storage.estate.resources(ResourceFilter(**where))}
 
 
-def test_a_resource_comes_back_as_it_was(filled: StorageService) -> None:
-    assert filled.estate.get(DATABASE.arn) == DATABASE
+def test_a_resource_comes_back_as_it_was(settled: StorageService) -> None:
+    assert settled.estate.get(DATABASE.arn) == DATABASE
 
 
 def test_a_resource_without_an_arn_is_found_by_its_canonical_key(storage: StorageService) -> None:
@@ -96,36 +103,36 @@ def test_a_resource_without_an_arn_is_found_by_its_canonical_key(storage: Storag
     ],
 )
 def test_filters_and_together_without_regard_to_case(
-    filled: StorageService, where: dict[str, object], expected: set[str]
+    settled: StorageService, where: dict[str, object], expected: set[str]
 ) -> None:
-    assert names(filled, **where) == expected
-    assert filled.estate.count(ResourceFilter(**where)) == len(expected)
+    assert names(settled, **where) == expected
+    assert settled.estate.count(ResourceFilter(**where)) == len(expected)
 
 
 @pytest.mark.parametrize("text", ["jenkins", "JENKINS", " i-0ABC123def4567890 ", SERVER.arn.upper()])
-def test_lookup_is_equality_of_id_name_or_arn_without_case(filled: StorageService, text: str) -> None:
-    assert [resource.identifier for resource in filled.estate.lookup(text)] == [SERVER.identifier]
+def test_lookup_is_equality_of_id_name_or_arn_without_case(settled: StorageService, text: str) -> None:
+    assert [resource.identifier for resource in settled.estate.lookup(text)] == [SERVER.identifier]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "jenkin", "eu-west-1", "*"])
-def test_lookup_finds_nothing_else(filled: StorageService, text: str) -> None:
-    assert filled.estate.lookup(text) == []
+def test_lookup_finds_nothing_else(settled: StorageService, text: str) -> None:
+    assert settled.estate.lookup(text) == []
 
 
-def test_facets_name_the_values_they_count(filled: StorageService) -> None:
-    assert filled.estate.facets("region") == {"eu-west-1": 2, "us-east-1": 1}
-    assert filled.estate.facets("account_name") == {"Acme-Production": 2}
-    assert filled.estate.facets("tags", ResourceFilter(service="rds")) == {
+def test_facets_name_the_values_they_count(settled: StorageService) -> None:
+    assert settled.estate.facets("region") == {"eu-west-1": 2, "us-east-1": 1}
+    assert settled.estate.facets("account_name") == {"Acme-Production": 2}
+    assert settled.estate.facets("tags", ResourceFilter(service="rds")) == {
         "Environment=production": 1,
         "Team=zebra-crossing": 1,
     }
-    assert filled.estate.facets("traits") == {
+    assert settled.estate.facets("traits") == {
         "environment=production": 2,
         "engine=postgres": 1,
         "environment=unknown": 1,
     }
     with pytest.raises(StorageError, match="cannot be counted by data"):
-        filled.estate.facets("data")
+        settled.estate.facets("data")
 
 
 def test_an_unchanged_resource_is_not_embedded_or_written_again_but_is_seen_again(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
 
 CELL = CellKey("123456789012", "eu-west-1", "ec2_instance")
-OTHER = CellKey("123456789012", "us-east-1", "ec2_instance")
 
 
 def hosts(count: int, key: CellKey = CELL) -> list[Resource]:
@@ -34,16 +33,17 @@ def present(storage: StorageService, key: CellKey = CELL) -> list[str]:
 
 
 @pytest.mark.parametrize("state", list(CellState))
-def test_only_a_complete_cell_removes_what_it_did_not_see(storage: StorageService, state: CellState) -> None:
-    storage.estate.apply_full(ended(), hosts(4), scan_id="first")
-    storage.estate.apply_full(ended(key=OTHER), hosts(2, OTHER), scan_id="first")
-    kept = storage.estate.apply_full(ended(state), hosts(1), scan_id="second")
+def test_only_a_complete_cell_removes_what_it_did_not_see(company: StorageService, state: CellState) -> None:
+    cell, other = (CellKey("123456789012", f"{place}-{state}", "ec2_instance") for place in ("here", "there"))
+    company.estate.apply_full(ended(key=cell), hosts(4, cell), scan_id=f"first-{state}")
+    company.estate.apply_full(ended(key=other), hosts(2, other), scan_id=f"first-{state}")
+    kept = company.estate.apply_full(ended(state, cell), hosts(1, cell), scan_id=f"second-{state}")
 
     assert kept.state is state
-    assert present(storage) == (["i-0"] if state.complete else ["i-0", "i-1", "i-2", "i-3"])
-    assert present(storage, OTHER) == ["i-0", "i-1"]
-    assert {hit.cell_state for hit in storage.estate.resources(ResourceFilter(region=CELL.region))} == {state.value}
-    assert storage.scan_state.get(CELL) == kept
+    assert present(company, cell) == (["i-0"] if state.complete else ["i-0", "i-1", "i-2", "i-3"])
+    assert present(company, other) == ["i-0", "i-1"]
+    assert {hit.cell_state for hit in company.estate.resources(ResourceFilter(region=cell.region))} == {state.value}
+    assert company.scan_state.get(cell) == kept
 
 
 @pytest.mark.parametrize("state", [CellState.OK, CellState.OK_EMPTY])

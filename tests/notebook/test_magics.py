@@ -1,0 +1,293 @@
+"""Each magic over ``CloudOps``, in a real shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from cloudops_nb.answer import Answer
+from cloudops_nb.errors import ApprovalRequired, ConfigurationError, ExecutionError, PlanError
+from cloudops_nb.execution.plan import Channel, PlanStatus
+from cloudops_nb.notebook.screen import PLAIN, WIDGET
+from tests.notebook.fakes import FakeExecution
+from tests.notebook.plans import delete_volume, stop_database
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.plan import Plan
+    from tests.notebook.conftest import Notebook
+
+pytestmark = pytest.mark.fast
+LINE_MAGICS = ("status", "scan", "search", "approve", "apply", "rollback", "history", "ledger")
+
+
+def with_plan(notebook: Notebook, plan: Plan | None = None) -> Plan:
+    """Let the fake answer with a plan, and ask for it."""
+    plan = plan or stop_database()
+    notebook.operations.answer = Answer("plan", plan.explanation, plan=plan, bytes_sent=1204)
+    notebook.run(f"%%ask\nplan {plan.id}")
+    return plan
+
+
+def cards(notebook: Notebook) -> list[dict[str, Any]]:
+    return [bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-card")]
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("magic", LINE_MAGICS)
+def test_every_magic_prints_its_help_and_does_nothing(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str], magic: str, flag: str
+) -> None:
+    assert notebook.run(f"%cloudops_{magic} {flag if magic != 'search' else 'x ' + flag}") is None
+    printed = capsys.readouterr().out
+    assert f"%cloudops_{magic}" in printed
+    assert "--help" in printed
+    assert not notebook.opened
+
+
+def test_ask_prints_its_help(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook.run("%%ask --help\nx")
+    assert "--dry-run" in capsys.readouterr().out
+    assert not notebook.opened
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("%cloudops_scan --reg eu-west-1", "there is no flag --reg; did you mean --region?"),
+        ("%cloudops_apply --yes", "there is no flag --yes"),
+        ("%cloudops_apply --force", "there is no flag --force"),
+        ("%cloudops_search", "query"),
+        ("%cloudops_search db --limit many", "--limit"),
+        ("%cloudops_scan --region", "--region"),
+        ("%cloudops_search 'db", "quotation"),
+    ],
+)
+def test_a_line_that_does_not_parse_is_one_line_and_fails_the_cell(notebook: Notebook, cell: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        notebook.run(cell)
+    (line,) = raised.value._render_traceback_()
+    assert told in line
+    assert "\n" not in line
+    assert "--help" in line
+    assert not notebook.opened
+
+
+def test_an_error_of_ours_is_shown_as_one_line_and_the_cell_fails(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = notebook.shell.run_cell("%cloudops_apply", store_history=False)
+    assert isinstance(outcome.error_in_exec, PlanError)
+    assert capsys.readouterr().out.strip() == (
+        "PlanError: there is no plan yet: nothing was asked in this notebook. Ask with %%ask first."
+    )
+
+
+def test_status_shows_the_health(notebook: Notebook) -> None:
+    status = notebook.run("%cloudops_status")
+    assert "collections · aws estate · points  1,200" in repr(status)
+    assert "<dt>encrypted</dt><dd>yes</dd>" in status._repr_mimebundle_()["text/html"]
+
+
+def test_scan_passes_its_filters_and_shows_one_progress_display(notebook: Notebook) -> None:
+    report = notebook.run("%cloudops_scan --account prod --account staging --region eu-west-1 --service rds")
+    assert report == "scan report"
+    assert notebook.operations.called("scan") == [(["prod", "staging"], ["eu-west-1"], ["rds"], "full")]
+    (progress,) = notebook.screen.displays.values()
+    assert progress[PLAIN].startswith("Scan done: 3 of 3 cells, 30 resources, 6 calls in ")
+
+
+def test_a_scan_s_dry_run_makes_no_call(notebook: Notebook) -> None:
+    assert list(notebook.run("%cloudops_scan --dry-run").call) == ["ec2:DescribeInstances"]
+    assert not notebook.operations.called("scan")
+
+
+def test_search_joins_its_words_and_passes_filters(notebook: Notebook) -> None:
+    notebook.run("%cloudops_search production postgres --type rds_instance --state available --limit 3")
+    filters = {"resource_type": "rds_instance", "state": "available"}
+    assert notebook.operations.called("search") == [("production postgres", 3, filters)]
+
+
+def test_a_result_can_be_kept_in_a_variable(notebook: Notebook) -> None:
+    notebook.operations.frame = pd.DataFrame({"name": ["pg"]})
+    assert notebook.run("%cloudops_search pg -o found") is None
+    assert list(notebook.run("found.name")) == ["pg"]
+
+
+def test_the_line_is_no_template(notebook: Notebook) -> None:
+    notebook.run("secret = 'hunter2'")
+    notebook.run("%cloudops_search {secret} $secret")
+    assert notebook.operations.called("search") == [("{secret} $secret", 10, {})]
+
+
+def test_ask_returns_information_as_its_answer(notebook: Notebook) -> None:
+    answer = notebook.run("%%ask\nwhat runs in production?")
+    assert answer is notebook.operations.answer
+    ((prompt, conversation),) = notebook.operations.called("ask")
+    assert prompt == "what runs in production?"
+    assert conversation
+
+
+def test_requests_of_one_notebook_are_one_conversation(notebook: Notebook) -> None:
+    notebook.run("%%ask\nshow the staging databases")
+    notebook.run("%%cloudops_ask\nstop the first one")
+    first, second = notebook.operations.called("ask")
+    assert first[1] == second[1]
+
+
+def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) -> None:
+    assert notebook.run("%%ask --dry-run\nstop pg") is None
+    assert notebook.screen.lines == [
+        '23 bytes would be sent, exactly these; nothing was:\n{"words":["stop","r1"]}'
+    ]
+    assert not notebook.operations.called("ask")
+    notebook.run("%%ask --dry-run -o request\nstop pg")
+    assert notebook.run("request") == b'{"words":["stop","r1"]}'
+
+
+def test_a_dry_run_that_would_send_nothing_says_so(notebook: Notebook) -> None:
+    notebook.operations.request = b""
+    notebook.run("%%ask --dry-run\nlist databases")
+    assert notebook.screen.lines == ["Nothing would be sent: this host answers it alone."]
+
+
+def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:
+    with_plan(notebook)
+    (card,) = cards(notebook)
+    assert WIDGET in card
+    assert "1,204 bytes" in card[PLAIN]
+
+
+def test_nothing_runs_before_somebody_approved(notebook: Notebook) -> None:
+    with_plan(notebook)
+    with pytest.raises(ApprovalRequired):
+        notebook.run("%cloudops_apply")
+
+
+def test_the_last_plan_runs_once_approved_and_is_followed_to_its_end(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    assert notebook.run("%cloudops_apply") is None
+    run = next(bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run"))
+    assert run[PLAIN].startswith("completed: Stop RDS instance · 1 resource")
+    assert "completed        StopDBInstance  pg-instance-staging1  done" in run[PLAIN]
+
+
+@pytest.mark.parametrize("named", ["plan-7f3a", "plan", "answer"])
+def test_a_plan_can_be_named_by_id_and_by_variable(notebook: Notebook, named: str) -> None:
+    plan = with_plan(notebook)
+    with_plan(notebook, delete_volume())
+    notebook.shell.push({"plan": plan, "answer": Answer("plan", "x", plan=plan)})
+    notebook.operations.decisions[plan.id] = True
+    notebook.run(f"%cloudops_apply {named} --dry-run -o execution")
+    assert notebook.operations.called("apply") == [("plan-7f3a", "sdk", True)]
+    assert notebook.run("execution.status") is PlanStatus.COMPLETED
+
+
+def test_an_unknown_plan_is_refused(notebook: Notebook) -> None:
+    with pytest.raises(PlanError, match="there is no plan plan-0"):
+        notebook.run("%cloudops_apply plan-0")
+
+
+def test_a_failed_run_fails_the_cell(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    notebook.operations.execution = lambda plan: FakeExecution(plan, fails=True)
+    with pytest.raises(ExecutionError, match="exec-1 ended as failed"):
+        notebook.run("%cloudops_apply")
+    run = next(bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run"))
+    assert "failed           AssertAvailable  pg-instance-staging1  InvalidDBInstanceState" in run[PLAIN]
+
+
+def test_an_interrupt_cancels_and_shows_where_it_stopped(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    notebook.operations.execution = lambda plan: FakeExecution(plan, interrupt_at=3)
+    with pytest.raises(ExecutionError, match="exec-1 ended as cancelled"):
+        notebook.run("%cloudops_apply")
+    run = next(bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run"))
+    assert "completed        AssertAvailable" in run[PLAIN]
+    assert "pending          WaitUntilStopped" in run[PLAIN]
+
+
+def test_rollback_shows_a_new_card_that_needs_its_own_approval(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    notebook.run("%cloudops_apply")
+    notebook.run("%cloudops_rollback")
+    assert "Start RDS instance" in cards(notebook)[-1][PLAIN]
+    with pytest.raises(ApprovalRequired, match="plan-back"):
+        notebook.run("%cloudops_apply")
+
+
+def test_rollback_needs_something_that_ran(notebook: Notebook) -> None:
+    with pytest.raises(PlanError, match="nothing to roll back"):
+        notebook.run("%cloudops_rollback")
+    notebook.run("%cloudops_rollback exec-9")
+    assert notebook.operations.called("rollback") == ["exec-9"]
+
+
+def test_history_and_ledger_are_dataframes(notebook: Notebook) -> None:
+    notebook.operations.frame = pd.DataFrame({"plan": ["plan-7f3a"]})
+    assert list(notebook.run("%cloudops_history --status completed --limit 5").plan) == ["plan-7f3a"]
+    assert list(notebook.run("%cloudops_ledger").plan) == ["plan-7f3a"]
+    assert notebook.operations.called("history") == [{"status": "completed", "limit": 5}]
+
+
+def test_a_plan_that_replaces_another_leaves_a_card_that_says_superseded(notebook: Notebook) -> None:
+    with_plan(notebook)
+    with_plan(notebook, stop_database(id="plan-2", replaces="plan-7f3a"))
+    first, second = cards(notebook)
+    assert first[PLAIN].startswith("SUPERSEDED")
+    assert "plan-2" in first[PLAIN]
+    assert WIDGET not in first
+    assert WIDGET in second
+
+
+def test_unloading_withdraws_open_cards(notebook: Notebook) -> None:
+    with_plan(notebook)
+    notebook.session.close()
+    (card,) = cards(notebook)
+    assert card[PLAIN].startswith("WITHDRAWN")
+    assert WIDGET not in card
+
+
+def test_approving_by_typing_records_the_terminal_channel_and_settles_the_card(notebook: Notebook) -> None:
+    with_plan(notebook)
+    notebook.screen.answers = ["approve", "nightly saving"]
+    notebook.run("%cloudops_approve")
+    ((plan_id, given),) = notebook.operations.called("decide")
+    assert plan_id == "plan-7f3a"
+    assert given["channel"] is Channel.TERMINAL
+    assert (given["approve"], given["reason"], given["phrase"]) == (True, "nightly saving", None)
+    assert cards(notebook)[0][PLAIN].startswith("APPROVED")
+    assert "rds:StopDBInstance" in notebook.screen.lines[0]
+
+
+def test_a_destructive_plan_needs_its_phrase_typed(notebook: Notebook) -> None:
+    with_plan(notebook, delete_volume())
+    for typed in ("approve", "yes", "", "delete vol-0a1b2c3"):
+        notebook.screen.answers = [typed, ""]
+        with pytest.raises(ApprovalRequired, match="still undecided"):
+            notebook.run("%cloudops_approve")
+    assert not notebook.operations.called("decide")
+    notebook.screen.answers = ["delete vol-0a1b2c3d", ""]
+    notebook.run("%cloudops_approve")
+    ((_, given),) = notebook.operations.called("decide")
+    assert given["phrase"] == "delete vol-0a1b2c3d"
+
+
+def test_rejecting_by_typing_is_recorded(notebook: Notebook) -> None:
+    with_plan(notebook)
+    notebook.screen.answers = ["reject", "not tonight"]
+    notebook.run("%cloudops_approve")
+    ((_, given),) = notebook.operations.called("decide")
+    assert (given["approve"], given["reason"], given["phrase"]) == (False, "not tonight", None)
+
+
+def test_where_nobody_can_type_nothing_is_approved_and_the_command_is_told(notebook: Notebook) -> None:
+    with_plan(notebook)
+    with pytest.raises(ApprovalRequired, match="cloudops-nb approve plan-7f3a"):
+        notebook.run("%cloudops_approve")
+    assert not notebook.operations.called("decide")

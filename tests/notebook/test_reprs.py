@@ -1,0 +1,92 @@
+"""How domain objects look when a cell returns them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from cloudops_nb.answer import Answer
+from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.notebook.reprs import Reprs
+from cloudops_nb.scanner.report import ScanReport
+from tests.notebook.fakes import FakeExecution
+from tests.notebook.plans import stop_database
+
+if TYPE_CHECKING:
+    from tests.notebook.conftest import Notebook
+
+pytestmark = pytest.mark.fast
+
+
+def formatted(notebook: Notebook, value: Any) -> dict[str, Any]:
+    bundle, _ = notebook.shell.display_formatter.format(value)
+    return bundle
+
+
+def test_a_plan_is_its_card_without_buttons(notebook: Notebook) -> None:
+    bundle = formatted(notebook, stop_database())
+    assert set(bundle) >= {"text/plain", "text/markdown", "text/html", "application/vnd.cloudops.plan+json"}
+    assert "rds:StopDBInstance" in bundle["text/plain"]
+    assert "%cloudops_approve plan-7f3a" in bundle["text/plain"]
+    assert json.loads(json.dumps(bundle))["application/vnd.cloudops.plan+json"]["id"] == "plan-7f3a"
+    assert not notebook.opened
+
+
+def test_a_plan_says_where_it_stands_once_the_store_is_open(notebook: Notebook) -> None:
+    notebook.run("%cloudops_history")
+    notebook.operations.decisions["plan-7f3a"] = True
+    assert formatted(notebook, stop_database())["text/plain"].startswith("APPROVED")
+
+
+def test_a_plan_s_json_holds_no_secret(notebook: Notebook) -> None:
+    plan = stop_database(parameters={"MasterUserPassword": "correct-horse-battery"})
+    assert "correct-horse-battery" not in json.dumps(formatted(notebook, plan))
+
+
+def test_an_answer_shows_words_bytes_and_resources(notebook: Notebook) -> None:
+    frame = pd.DataFrame({"name": ["<b>pg</b>"] * 25, "identifier": ["pg"] * 25, "score": [1.0] * 25})
+    bundle = formatted(notebook, Answer("information", "25 resources fit.", frame=frame, bytes_sent=0))
+    assert "25 resources fit." in bundle["text/plain"]
+    assert "0 bytes" in bundle["text/plain"]
+    assert "… and 5 more" in bundle["text/plain"]
+    assert "<b>" not in bundle["text/html"]
+
+
+def test_a_clarification_lists_its_candidates(notebook: Notebook) -> None:
+    frame = pd.DataFrame({"name": ["pg-main1", "pg-main2"], "region": ["eu-west-1", "us-east-1"]})
+    bundle = formatted(notebook, Answer("clarification", "Which one?", candidates=frame))
+    assert "pg-main2" in bundle["text/plain"]
+
+
+def test_an_answer_with_a_plan_shows_both(notebook: Notebook) -> None:
+    bundle = formatted(notebook, Answer("plan", "Stops it.", plan=stop_database(), bytes_sent=1204))
+    assert "1,204 bytes" in bundle["text/plain"]
+    assert "rds:StopDBInstance" in bundle["text/html"]
+    assert bundle["application/vnd.cloudops.answer+json"]["plan"]["id"] == "plan-7f3a"
+
+
+def test_an_execution_shows_its_steps_but_no_output_values(notebook: Notebook) -> None:
+    execution = FakeExecution(stop_database())
+    list(execution)
+    text = Reprs(notebook.session).execution(execution)["text/plain"]
+    assert text.splitlines()[0] == "completed: Stop RDS instance · 1 resource  (execution exec-1)"
+    assert len(text.splitlines()) == 4
+
+
+def test_a_scan_report_shows_counts_and_what_it_could_not_read(notebook: Notebook) -> None:
+    began = datetime(2026, 3, 4, tzinfo=UTC)
+    results = [
+        CellResult(CellKey("123456789012", "eu-west-1", "rds_instance"), CellState.OK, began, 0.2, resources=3, calls=1),
+        CellResult(
+            CellKey("123456789012", "us-east-1", "rds_instance"), CellState.DENIED, began, 0.1, detail="<b>AccessDenied</b>"
+        ),
+    ]
+    bundle = formatted(notebook, ScanReport("scan-1", began, 0.3, results))
+    assert "3 resources" in bundle["text/plain"]
+    assert "<dt>rds instance</dt><dd>3</dd>" in bundle["text/html"]
+    assert "&lt;b&gt;AccessDenied" in bundle["text/html"]
+    assert "<b>" not in bundle["text/html"]
