@@ -69,8 +69,10 @@ class CloudOps:
         self.close()
 
     def close(self) -> None:
-        """Flush and let go of the store."""
+        """Flush and let go of the store and of the connections to AWS."""
         self.storage.close()
+        if "sessions" in vars(self):
+            self.sessions.close()
 
     # --- the estate -----------------------------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from filelock import FileLock, Timeout
 
 from cloudops_nb.frames import hits_frame, rows_frame
 from cloudops_nb.model import CellKey, CellResult, CellState, ResourceFilter
-from cloudops_nb.scanner.reading import PageRead
-from cloudops_nb.scanner.report import ScanReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Resource
     from cloudops_nb.scanner.progress import Progress
+    from cloudops_nb.scanner.reading import PageRead
+    from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.scan import Scanner
     from cloudops_nb.scanner.sessions import AccountSessions
     from cloudops_nb.settings import Settings
@@ -130,7 +130,7 @@ class Inventory:
         return Scanner(self._sessions(), threads=self._settings.scan_threads)
 
     def _keep(self, item: PageRead | CellResult, run: _Run) -> None:
-        if isinstance(item, PageRead):
+        if not isinstance(item, CellResult):
             if item.key not in run.touched:
                 run.touched.add(item.key)
                 running = CellResult(item.key, CellState.RUNNING, datetime.now(UTC), 0.0)
@@ -157,13 +157,15 @@ class Inventory:
             return False
 
     def _report(self, run: _Run, previous: dict[CellKey, int]) -> ScanReport:
+        from cloudops_nb.scanner.report import ScanReport
+
         found = [hit for hit in self._storage.estate.resources() if hit.resource.cell in run.results]
         return ScanReport(
             run.id,
             run.started,
             time.monotonic() - run.clock,
             sorted(run.results.values(), key=lambda result: str(result.key)),
-            {account.account_id: account.name for account in self._sessions().accounts()},
+            {hit.resource.account_id: hit.resource.account_name for hit in found},
             previous,
             hits_frame(found, scored=False),
         )

@@ -51,7 +51,7 @@ def _option(option: str, value: Any) -> Iterator[str]:
         yield from (option, json.dumps(value))
     elif isinstance(value, str) and value.startswith("-"):
         yield f"{option}={value}"
-    elif isinstance(value, list) and value and all(isinstance(item, str | int) for item in value):
+    elif isinstance(value, list) and value and all(type(item) in (str, int) for item in value):
         yield from (option, *(str(item) for item in value))
     elif isinstance(value, str | int | float):
         yield from (option, str(value))

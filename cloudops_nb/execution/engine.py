@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import PlanError
+from cloudops_nb.errors import ExecutionError, PlanError
 from cloudops_nb.execution.approvals import PLAN, Approvals
 from cloudops_nb.execution.assembly import Request
 from cloudops_nb.execution.authorisation import Authorisation
@@ -155,7 +155,7 @@ class ExecutionEngine:
             ApprovalRequired: Nobody approved the plan.
             ApprovalRefusedError: The plan was edited, rejected, superseded or expired, or its approval is used.
             DriftError: A target is no longer as the plan was shown.
-            PlanError: The account or the principal is another now, or a target is being changed.
+            PlanError: The account or the principal is another now, a target is being changed, or too much runs already.
             PlaybookError: The host no longer has the playbook with that content.
         """
         record = self._approvals.require_recorded(plan)
@@ -177,6 +177,12 @@ class ExecutionEngine:
                 self._begin(execution)
             self._start(execution, ready, held)
         return execution
+
+    @property
+    def running(self) -> Sequence[Execution]:
+        """The executions under way in this process."""
+        with self._lock:
+            return tuple(self._running.values())
 
     def status(self, plan: Plan) -> PlanStatus:
         """Return how the plan stands, its rollback included."""
@@ -277,6 +283,8 @@ class ExecutionEngine:
 
         try:
             threading.Thread(target=work, name=f"cloudops-execution-{execution.id[:8]}").start()
-        except RuntimeError:
+        except RuntimeError as error:
             taken.close()
-            raise
+            raise ExecutionError(
+                f"{execution.plan.title} was not begun", str(error), "Ask again for a plan."
+            ) from error

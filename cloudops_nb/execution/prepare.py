@@ -43,6 +43,8 @@ class Preparer:
     def prepare(self, request: Request) -> Plan:
         """Return the plan; see :meth:`cloudops_nb.execution.engine.ExecutionEngine.prepare`."""
         bound = request.bound
+        if request.max_concurrency < 1 or request.max_errors < 0:
+            raise PlanError("the rate does not fit", "max_concurrency is at least 1, max_errors at least 0")
         playbook = self._catalogue.by_ref(bound.playbook, override=request.override)
         account_id, region = _place(bound, playbook, request.account)
         caller = self._clients.caller(account_id)

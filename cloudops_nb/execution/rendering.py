@@ -10,7 +10,7 @@ from cloudops_nb.execution.actions import ACTIONS
 from cloudops_nb.execution.cli_command import cli_command
 from cloudops_nb.execution.plan import Effect, Step
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import references, substitute
+from cloudops_nb.ssm.expressions import substitute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Where the endpoints of global services are, by partition.
 _GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-_EXECUTION_ID = "automation:EXECUTION_ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def _refuse(step: DocumentStep, row: ApiEffect, parameters: Mapping[str, Any], *
         raise PlanError(f"step {step.name} cannot run", f"{api} returns secrets, which no plan may do")
     refused = sorted({*row.refused_parameters} & {*parameters})
     if refused:
-        raise PlanError(f"step {step.name} cannot run", f"{', '.join(refused)} of {api} makes code run")
+        raise PlanError(f"step {step.name} cannot run", f"{', '.join(refused)} of {api} may run code or hold a secret")
     if not row.reviewed and not unreviewed:
         raise PlanError(
             f"step {step.name} cannot run",
@@ -164,11 +163,6 @@ def _expectation(step: DocumentStep, context: Mapping[str, Any]) -> str:
         return ""
     desired = substitute(step.inputs.get("DesiredValues") or [], context, partial=True)
     return f"{substitute(selector, context, partial=True)} is {' or '.join(map(str, desired))}"
-
-
-def open_references(parameters: Mapping[str, Any]) -> set[str]:
-    """Return the references that only the run can fill in."""
-    return references(parameters) - {_EXECUTION_ID}
 
 
 def _template(playbook: Playbook, name: str) -> str:

@@ -35,6 +35,7 @@ _EVENTS = {
     StepStatus.COMPLETED: "step_completed",
     StepStatus.SKIPPED: "step_skipped",
 }
+_WAITING = frozenset({"aws:sleep", "aws:waitForAwsResourceProperty"})
 _log = logging.getLogger(__name__)
 
 
@@ -89,6 +90,8 @@ class StepRunner:
         try:
             if self._around.execution.dry_run and (self._rehearsed or planned.effect is not Effect.READ):
                 return self._rehearse(planned)
+            if self._around.execution.dry_run and step.action in _WAITING:
+                return Outcome(StepStatus.SKIPPED, "dry run: it would only wait")
             context = {**self._known, **self._outputs}
             parameters = substitute(planned.parameters, self._outputs)
             limit = float(substitute(step.timeout_seconds, context) or DEFAULT_TIMEOUT)

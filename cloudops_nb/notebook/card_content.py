@@ -49,12 +49,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of the card: any of badges, paragraphs, labelled facts and a table, shown in that order."""
+    """One part of the card: any of badges, paragraphs, a list, labelled facts and a table, shown in that order."""
 
     key: str
     title: str
     badges: Sequence[Badge] = ()
     lines: Sequence[str] = ()
+    items: Sequence[str] = ()
     facts: Sequence[tuple[str, str]] = ()
     head: Sequence[str] = ()
     rows: Sequence[Row] = ()
@@ -147,7 +148,8 @@ def _what(plan: Plan, hide: Callable[[str], str]) -> Section:
             Badge(f"{plan.level} risk", _LEVEL_TONES[plan.level]),
             _reversibility(plan),
         ),
-        lines=[hide(line) for line in (plan.explanation, *plan.reasons) if line],
+        lines=[hide(plan.explanation)],
+        items=[hide(reason) for reason in plan.reasons],
         facts=(("Playbook", f"{plan.playbook.id} {plan.playbook.version}"),),
     )
 
@@ -207,8 +209,18 @@ def _changes(target: Target, hide: Callable[[str], str]) -> Iterator[Row]:
 
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field, value in sorted(data.items()):
-        words = {None: "none", True: "yes", False: "no"}
-        yield field, words[value] if value is None or isinstance(value, bool) else str(value)
+        yield field, value_words(value)
+
+
+def value_words(value: Any) -> str:
+    """Return a JSON value as people say it."""
+    if value is None or value in ("", [], {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(value_words(item) for item in value)
+    return str(value)
 
 
 def _blast_radius(plan: Plan, hide: Callable[[str], str]) -> Section:

@@ -96,7 +96,10 @@ def section_html(section: Section) -> str:
     badges = "".join(badge_html(badge) for badge in section.badges)
     head = f'<div class="co-head"><{level}>{marked_html(section.title)}</{level}>{badges}</div>'
     lines = "".join(f"<p>{marked_html(line, limit=LONG)}</p>" for line in section.lines)
-    return f'<section class="co-{section.key}">{head}{lines}{_facts(section.facts)}{_table(section)}</section>'
+    items = "".join(f"<li>{marked_html(item, limit=LONG)}</li>" for item in section.items)
+    listed = f"<ul>{items}</ul>" if items else ""
+    rest = f"{_facts(section.facts)}{_table(section)}"
+    return f'<section class="co-{section.key}">{head}{lines}{listed}{rest}</section>'
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:

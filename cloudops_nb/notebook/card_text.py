@@ -52,6 +52,8 @@ def section_text(section: Section) -> Iterator[str]:
     yield visible(section.title) + (f"  {badges}" if badges else "")
     for line in section.lines:
         yield "  " + visible(line, limit=LONG)
+    for item in section.items:
+        yield "  - " + visible(item, limit=LONG)
     width = max([_LABEL_WIDTH, *(len(visible(label)) for label, _ in section.facts)])
     for label, value in section.facts:
         yield f"  {visible(label):<{width}} {visible(value, limit=LONG)}"
@@ -78,8 +80,10 @@ def section_markdown(section: Section) -> Iterator[str]:
     yield f"#### {escape_markdown(section.title)}{badges}"
     for line in section.lines:
         yield from ("", escape_markdown(line, limit=LONG))
-    if section.facts:
+    if section.items or section.facts:
         yield ""
+    for item in section.items:
+        yield f"- {escape_markdown(item, limit=LONG)}"
     for label, value in section.facts:
         yield f"- {escape_markdown(label)}: {escape_markdown(value, limit=LONG)}"
     if section.rows:

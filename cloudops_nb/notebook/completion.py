@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 #: Which of the known places a flag's value is.
 _VALUES = {"--account": "accounts", "--region": "regions", "--service": "services", "--type": "resource_types"}
-_CHOICES = {"--mode": ("full",), "--executor": ("sdk",)}
+_CHOICES = {
+    "--mode": ("full",),
+    "--executor": ("sdk",),
+    "--level": ("low", "medium", "high", "critical"),
+    "--effect": ("read", "modify", "destructive"),
+}
 #: Magics whose positional argument is a plan.
 _PLAN_MAGICS = ("cloudops_approve", "cloudops_apply")
 #: Seconds for which the places read from the store serve further key presses.

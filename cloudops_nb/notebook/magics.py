@@ -10,6 +10,7 @@ from cloudops_nb.notebook.arguments import argument, cloudops_magic, output
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -71,8 +72,7 @@ class CloudOpsMagics(Magics):
     def cloudops_search(self, args: Namespace, _: str) -> Any:
         """Find resources in the store, best match first; asks AWS nothing."""
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
-        given = {name: value for name, value in filters.items() if value is not None}
-        return self.session.operations.search(" ".join(args.query), limit=args.limit, **given)
+        return self.session.operations.search(" ".join(args.query), limit=args.limit, **_given(filters))
 
     @cell_magic
     @cloudops_magic
@@ -116,12 +116,16 @@ class CloudOpsMagics(Magics):
     @line_magic
     @cloudops_magic
     @argument("--status", metavar="STATUS", help="Only plans in this state, as completed.")
-    @argument("--limit", type=int, metavar="N", help="Only the newest N.")
+    @argument("--level", metavar="LEVEL", help="Only plans of this risk level, as high.")
+    @argument("--effect", metavar="EFFECT", help="Only plans of this effect: read, modify or destructive.")
+    @argument("--resource", metavar="TEXT", help="Only plans for a resource whose id, name or ARN contains this.")
+    @argument("--account", metavar="NAME", help="Only plans in this account.")
+    @argument("--text", metavar="TEXT", help="Only plans whose title, reason or detail contains this.")
     @output
     def cloudops_history(self, args: Namespace, _: str) -> Any:
-        """Show plans and executions, the newest last."""
-        filters = {"status": args.status, "limit": args.limit}
-        return self.session.operations.history(**{name: value for name, value in filters.items() if value is not None})
+        """Show plans and what became of them, the newest last."""
+        filters = {name: getattr(args, name) for name in ("status", "level", "effect", "resource", "account", "text")}
+        return self.session.operations.history(**_given(filters))
 
     @line_magic
     @cloudops_magic
@@ -129,3 +133,7 @@ class CloudOpsMagics(Magics):
     def cloudops_ledger(self, _: Namespace, __: str) -> Any:
         """Show every request that left this host, with its exact body."""
         return self.session.operations.ledger()
+
+
+def _given(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in filters.items() if value is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cloudops_nb.notebook.card_content import value_words
 from cloudops_nb.notebook.card_html import frame
 from cloudops_nb.notebook.escape import marked_html, visible
 from cloudops_nb.notebook.screen import HTML, PLAIN
@@ -35,16 +36,8 @@ def _rows(data: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]
         if isinstance(value, Mapping):
             yield from _rows(value, f"{label} · ")
         else:
-            yield label, _words(value)
+            yield label.removesuffix(" bytes"), _size(value) if label.endswith(" bytes") else value_words(value)
 
 
-def _words(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return ", ".join(_words(item) for item in value) or "none"
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"  # noqa: PLR2004 - one billion

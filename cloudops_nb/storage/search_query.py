@@ -62,7 +62,7 @@ class ParsedQuery:
 def parse_query(text: str, accounts: Collection[str] = ()) -> ParsedQuery:
     """Read a query; ``accounts`` are the names and ids of the estate's accounts."""
     tokens = [token.strip(".:") for token in _TOKEN.findall(text)]
-    tokens = [token for token in tokens if token]
+    tokens = [token for token in tokens if words(token)]
     slots: defaultdict[str, set[str]] = defaultdict(set)
     rest: list[str] = []
     names = {phrase(account): folded(account) for account in accounts}
@@ -97,7 +97,7 @@ def _structure(span: Sequence[str], names: Mapping[str, str], after: str) -> Ite
         yield "region", frozenset([whole])
     elif _ACCOUNT_ID.fullmatch(whole):
         yield "account", frozenset([whole])
-    elif whole and _IDENTIFYING.search(whole) and whole not in declared.states:
+    elif whole and _IDENTIFYING.search(whole) and spoken not in declared.states:
         return  # "prod-db" is a name, whatever its parts mean
     for slot, group in (
         ("region", declared.regions),

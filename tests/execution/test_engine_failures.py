@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from cloudops_nb.errors import JournalError, PlanError
+from cloudops_nb.errors import ExecutionError, JournalError, PlanError
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 
 LOOK = {"Service": "ec2", "Api": "DescribeInstances", "InstanceIds": ["{{ InstanceId }}"]}
+LOOKING = "provide-client-params.ec2.DescribeInstances"
 STATE = "$.Reservations[0].Instances[0].State.Name"
 STOP = {
     "name": "stop",
@@ -233,3 +234,56 @@ def test_a_journal_that_cannot_be_written_ends_the_run_as_failed(
     assert aws.instance_state(instance) == ("stopped" if kind == "execution_ended" else "running")
     assert engine.status(plan) is PlanStatus.FAILED
     assert not [thread for thread in threading.enumerate() if execution.id[:8] in thread.name]
+
+
+def test_a_lost_answer_is_unknown_also_when_the_state_cannot_be_read(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook([STOP])
+    engine = make_engine(playbook)
+    plan = approved(engine, bind(playbook, aws.instance()))
+    aws.lose_answers("ec2", "StopInstances")
+
+    def see_nothing(**_: Any) -> dict[str, Any]:
+        return {"InstanceIds": ["i-0123456789abcdef0"]}
+
+    aws.hook("ec2", "before-call.ec2.StopInstances", lambda **_: aws.hook("ec2", LOOKING, see_nothing))
+    execution = engine.apply(plan)
+    assert execution.wait(30) is PlanStatus.FAILED
+    (step,) = execution.steps
+    assert step.status is StepStatus.OUTCOME_UNKNOWN
+    assert "its state cannot be read" in step.message
+
+
+def test_a_time_limit_that_is_no_number_fails_the_step(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    playbook = make_playbook(
+        [wait_for("running", timeoutSeconds="{{ Limit }}")], {"Limit": {"type": "String", "default": "soon"}}
+    )
+    engine = make_engine(playbook)
+    execution = engine.apply(approved(engine, bind(playbook, aws.instance())))
+    assert execution.wait(30) is PlanStatus.FAILED
+    assert "ValueError" in execution.steps[0].message
+
+
+def test_a_run_that_cannot_begin_frees_the_resource_and_shows_as_failed(
+    *, aws: Any, engine: Any, bind: Any, approved: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+
+    start = threading.Thread.start
+
+    def no_thread(thread: threading.Thread) -> None:
+        if thread.name.startswith("cloudops-execution"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(ExecutionError, match="was not begun"):
+            engine.apply(plan)
+    assert engine.status(plan) is PlanStatus.FAILED
+    assert not engine.running
+    assert engine.apply(approved(engine, bind("ec2-stop", instance))).wait(30) is PlanStatus.COMPLETED

@@ -12,7 +12,7 @@ import pytest
 
 from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, PlanError
 from cloudops_nb.execution.locks import Locks
-from cloudops_nb.execution.plan import Channel, PlanStatus, intent_hash, plan_hash
+from cloudops_nb.execution.plan import Channel, PlanStatus, StepStatus, intent_hash, plan_hash
 from cloudops_nb.execution.records import plan_to_dict
 
 
@@ -243,3 +243,25 @@ def test_a_dry_run_finds_drift(aws: Any, engine: Any, bind: Any, account: Any) -
     aws.client("ec2").stop_instances(InstanceIds=[instance.identifier])
     with pytest.raises(DriftError):
         engine.apply(plan, dry_run=True)
+
+
+def test_a_dry_run_does_not_wait(*, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any) -> None:
+    stop = {"Service": "ec2", "Api": "StopInstances", "InstanceIds": ["{{ InstanceId }}"]}
+    playbook = make_playbook(
+        [
+            {"name": "rest", "action": "aws:sleep", "inputs": {"Duration": "PT1H"}},
+            {"name": "stop", "action": "aws:executeAwsApi", "inputs": stop},
+            {"name": "restAgain", "action": "aws:sleep", "inputs": {"Duration": "PT1H"}},
+        ]
+    )
+    engine = make_engine(playbook)
+    plan = engine.prepare(bind(playbook, aws.instance()), account=account)
+    execution = engine.apply(plan, dry_run=True)
+    assert execution.wait(30) is PlanStatus.COMPLETED
+    assert [step.status for step in execution.steps] == [StepStatus.SKIPPED] * 3
+
+
+def test_a_rate_that_does_not_fit_is_refused(aws: Any, engine: Any, bind: Any, account: Any) -> None:
+    for rate in ({"max_concurrency": 0}, {"max_errors": -1}):
+        with pytest.raises(PlanError, match="rate"):
+            engine.prepare(bind("ec2-stop", aws.instance()), account=account, **rate)

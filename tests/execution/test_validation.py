@@ -32,6 +32,7 @@ def validate(service: str, api: str, **parameters: Any) -> list[str]:
         ("rds", "StopDBInstance", {}, "Missing required parameter"),
         ("rds", "StopDBInstance", {"DBInstanceIdentifier": 5}, "Invalid type"),
         ("rds", "StopDBInstance", {"DBInstanceIdentifier": "a", "Force": True}, "Unknown parameter"),
+        ("iam", "GetAccountSummary", {"Name": "x"}, "takes no parameters"),
         ("rds", "HaltDBInstance", {}, "no API HaltDBInstance"),
         ("sqs", "ListQueues", {"QueueNamePrefix": "a", "MaxResults": "all"}, "Invalid type"),
         ("lambda", "GetAccountSettings", {"All": True}, "Unknown parameter"),
@@ -63,3 +64,7 @@ def test_references_stand_for_values_of_the_right_type() -> None:
     assert validate("ec2", "StopInstances", InstanceIds="{{ a.Ids }}", Force="{{ a.Force }}") == []
     assert validate("ec2", "StopInstances", InstanceIds=["{{ a.Id }}"]) == []
     assert validate("lambda", "TagResource", Resource="{{ a.Arn }}", Tags={"a": "{{ a.Value }}"}) == []
+
+
+def test_an_api_without_parameters_fits() -> None:
+    assert validate("iam", "GetAccountSummary") == []

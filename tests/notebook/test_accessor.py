@@ -28,7 +28,10 @@ def resources() -> pd.DataFrame:
             "account_id": ["123456789012", "123456789012"],
             "account_name": ["prod", "prod"],
             "state": ["running", "stopped"],
-            "arn": ["arn:aws:ec2:eu-west-1:123456789012:instance/i-1", "arn:aws:ec2:eu-west-1:123456789012:instance/i-2"],
+            "arn": [
+                "arn:aws:ec2:eu-west-1:123456789012:instance/i-1",
+                "arn:aws:ec2:eu-west-1:123456789012:instance/i-2",
+            ],
             "tags": [{"Owner": "alice"}, {}],
             "score": [1.0, 0.5],
         }

@@ -38,7 +38,9 @@ def no_widgets_left() -> Iterator[None]:
 
 def part(card: Card, name: str) -> Any:
     """A widget of the card by its CSS class, as a front end would find it."""
-    return next(widget for widget in list(live_widgets.values()) if f"cloudops-{name}" in getattr(widget, "_dom_classes", ()))
+    return next(
+        widget for widget in list(live_widgets.values()) if f"cloudops-{name}" in getattr(widget, "_dom_classes", ())
+    )
 
 
 def shown(screen: ShownScreen) -> dict[str, Any]:
@@ -57,9 +59,13 @@ def test_reject_comes_before_approve(show_card: Callable[..., Card]) -> None:
     assert list(row.children) == [part(card, "reject"), part(card, "approve")]
 
 
-def test_reject_takes_the_focus_once_it_is_drawn(show_card: Callable[..., Card], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reject_takes_the_focus_once_it_is_drawn(
+    show_card: Callable[..., Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
     focused = threading.Event()
-    monkeypatch.setattr("ipywidgets.Button.focus", lambda button: focused.set() if button.description == "Reject" else 0)
+    monkeypatch.setattr(
+        "ipywidgets.Button.focus", lambda button: focused.set() if button.description == "Reject" else 0
+    )
     show_card(stop_database())
     assert focused.wait(10)
 

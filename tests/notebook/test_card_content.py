@@ -23,7 +23,7 @@ pytestmark = pytest.mark.fast
 
 ORDER = ["where", "what", "steps", "diff", "blast", "iam", "rollback", "checks", "binding"]
 WAITING = Outcome("awaiting_approval")
-HOSTILE = '<img src=x onerror=alert(1)>\u202e"\'`|'
+HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'`|"
 
 
 def texts(plan: Plan) -> dict[str, str]:

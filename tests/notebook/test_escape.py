@@ -14,7 +14,21 @@ from cloudops_nb.notebook.escape import escape_html, escape_markdown, marked_htm
 
 pytestmark = pytest.mark.fast
 
-HIDDEN = ["\u202e", "\u200b", "\u2066", "\x1b", "\x00", "\r", "\n", "\u2028", "\ufeff", "\u3164", "\ufe0f", "\u00a0", "\U000e0041"]
+HIDDEN = [
+    "\u202e",
+    "\u200b",
+    "\u2066",
+    "\x1b",
+    "\x00",
+    "\r",
+    "\n",
+    "\u2028",
+    "\ufeff",
+    "\u3164",
+    "\ufe0f",
+    "\u00a0",
+    "\U000e0041",
+]
 
 
 class Elements(HTMLParser):

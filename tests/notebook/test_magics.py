@@ -86,7 +86,7 @@ def test_an_error_of_ours_is_shown_as_one_line_and_the_cell_fails(
 
 def test_status_shows_the_health(notebook: Notebook) -> None:
     status = notebook.run("%cloudops_status")
-    assert "collections · aws estate · points  1,200" in repr(status)
+    assert "collections · aws estate · points  1200" in repr(status)
     assert "<dt>encrypted</dt><dd>yes</dd>" in status._repr_mimebundle_()["text/html"]
 
 
@@ -138,9 +138,7 @@ def test_requests_of_one_notebook_are_one_conversation(notebook: Notebook) -> No
 
 def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) -> None:
     assert notebook.run("%%ask --dry-run\nstop pg") is None
-    assert notebook.screen.lines == [
-        '23 bytes would be sent, exactly these; nothing was:\n{"words":["stop","r1"]}'
-    ]
+    assert notebook.screen.lines == ['23 bytes would be sent, exactly these; nothing was:\n{"words":["stop","r1"]}']
     assert not notebook.operations.called("ask")
     notebook.run("%%ask --dry-run -o request\nstop pg")
     assert notebook.run("request") == b'{"words":["stop","r1"]}'
@@ -230,9 +228,9 @@ def test_rollback_needs_something_that_ran(notebook: Notebook) -> None:
 
 def test_history_and_ledger_are_dataframes(notebook: Notebook) -> None:
     notebook.operations.frame = pd.DataFrame({"plan": ["plan-7f3a"]})
-    assert list(notebook.run("%cloudops_history --status completed --limit 5").plan) == ["plan-7f3a"]
+    assert list(notebook.run("%cloudops_history --status completed --resource pg").plan) == ["plan-7f3a"]
     assert list(notebook.run("%cloudops_ledger").plan) == ["plan-7f3a"]
-    assert notebook.operations.called("history") == [{"status": "completed", "limit": 5}]
+    assert notebook.operations.called("history") == [{"status": "completed", "resource": "pg"}]
 
 
 def test_a_plan_that_replaces_another_leaves_a_card_that_says_superseded(notebook: Notebook) -> None:

@@ -80,9 +80,15 @@ def test_an_execution_shows_its_steps_but_no_output_values(notebook: Notebook) -
 def test_a_scan_report_shows_counts_and_what_it_could_not_read(notebook: Notebook) -> None:
     began = datetime(2026, 3, 4, tzinfo=UTC)
     results = [
-        CellResult(CellKey("123456789012", "eu-west-1", "rds_instance"), CellState.OK, began, 0.2, resources=3, calls=1),
         CellResult(
-            CellKey("123456789012", "us-east-1", "rds_instance"), CellState.DENIED, began, 0.1, detail="<b>AccessDenied</b>"
+            CellKey("123456789012", "eu-west-1", "rds_instance"), CellState.OK, began, 0.2, resources=3, calls=1
+        ),
+        CellResult(
+            CellKey("123456789012", "us-east-1", "rds_instance"),
+            CellState.DENIED,
+            began,
+            0.1,
+            detail="<b>AccessDenied</b>",
         ),
     ]
     bundle = formatted(notebook, ScanReport("scan-1", began, 0.3, results))

@@ -21,7 +21,9 @@ def test_parameters_that_hold_a_secret(name: str) -> None:
     assert is_secret_name(name)
 
 
-@pytest.mark.parametrize("name", ["SecretId", "SecretArn", "PasswordLength", "KmsKeyId", "Tokens", "InstanceId", "Name"])
+@pytest.mark.parametrize(
+    "name", ["SecretId", "SecretArn", "PasswordLength", "KmsKeyId", "Tokens", "InstanceId", "Name"]
+)
 def test_parameters_that_hold_none(name: str) -> None:
     assert not is_secret_name(name)
 

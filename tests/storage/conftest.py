@@ -76,10 +76,10 @@ class WordEmbedder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         self.embedded += texts
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for vector, text in zip(vectors, texts, strict=True):
+        for row, text in enumerate(texts):
             for word in text.casefold().split():
                 seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
-                vector += np.random.default_rng(seed).standard_normal(self.dimension, dtype=np.float32)
+                vectors[row] += np.random.default_rng(seed).standard_normal(self.dimension, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.where(lengths, lengths, 1)
 

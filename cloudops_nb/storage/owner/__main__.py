@@ -83,7 +83,8 @@ def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.close()
         shards.close()
-        paths.endpoint.unlink(missing_ok=True)
+        if Endpoint.read(paths.endpoint) == endpoint:  # the folder may have been deleted and made anew
+            paths.endpoint.unlink(missing_ok=True)
 
 
 def _redirect(log: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager, suppress
-from multiprocessing import AuthenticationError
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -184,12 +183,12 @@ class OwnerClient:
         return self._connect()
 
     def _connect(self) -> Connection[Any, Any]:
-        with suppress(ConnectionLostError, AuthenticationError):
+        with suppress(ConnectionLostError):
             return dial(self._paths)
         self._paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             with FileLock(self._paths.start_lock, timeout=START_SECONDS, mode=0o600):
-                with suppress(ConnectionLostError, AuthenticationError):
+                with suppress(ConnectionLostError):
                     return dial(self._paths)
                 start_owner(self._paths, self._idle_seconds)
                 return dial(self._paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, answer_challenge, deliver_challenge
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,7 @@ def dial(paths: OwnerPaths) -> Connection[Any, Any]:
     """Connect to the owner that wrote the endpoint's file.
 
     Raises:
-        ConnectionLostError: There is no owner, or it just ended.
-        AuthenticationError: Who listens there is not the owner that wrote the file.
+        ConnectionLostError: There is no owner, or it just ended, or who listens there did not write the file.
         StoreUnavailableError: It is of another version, or alive and mute.
     """
     endpoint = Endpoint.read(paths.endpoint)
@@ -43,7 +43,7 @@ def dial(paths: OwnerPaths) -> Connection[Any, Any]:
         _greet(connection, endpoint)
     except BaseException as error:
         connection.close()
-        if isinstance(error, EOFError | OSError):
+        if isinstance(error, EOFError | OSError | AuthenticationError):
             raise ConnectionLostError from error
         raise
     return connection

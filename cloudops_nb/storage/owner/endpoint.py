@@ -83,15 +83,19 @@ class Endpoint:
 
 
 def socket_address(data_path: Path) -> str:
-    """The socket's path: short, in a private folder of the user's, and the same for every process of the host.
+    """Choose a new socket's path, short and in a private folder of the user's; sockets of dead owners are removed.
+
+    The caller holds the data path's lock, so whoever else had a socket for it is dead, or serves a deleted folder.
 
     Raises:
         StoreUnavailableError: No private folder can be had.
     """
-    name = f"{hashlib.sha256(os.fsencode(data_path.resolve())).hexdigest()[:16]}.sock"
+    place = hashlib.sha256(os.fsencode(data_path.resolve())).hexdigest()[:16]
     for folder in _folders():
-        address = str(folder / name)
+        address = str(folder / f"{place}-{secrets.token_hex(4)}.sock")
         if len(os.fsencode(address)) <= LONGEST_ADDRESS and _private(folder):
+            for stale in folder.glob(f"{place}-*.sock"):
+                stale.unlink(missing_ok=True)
             return address
     fix = "Set XDG_RUNTIME_DIR to a short path that only you can enter."
     raise StoreUnavailableError("the store's socket cannot be made", "there is no short private folder for it", fix)

@@ -39,7 +39,6 @@ class Server:
         self._lock = threading.Lock()
         self._connected = 0
         self._idle_since = time.monotonic()
-        Path(endpoint.address).unlink(missing_ok=True)
         self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_WAITING_CONNECTIONS)
 
     def serve(self) -> None:

@@ -32,6 +32,7 @@ class Shard:
     def __init__(self, collection: EdgeCollection) -> None:
         self.lock = threading.Lock()
         self.dirty = False
+        self._flushing = threading.Lock()
         # Starting from the clock, no two owners of a data path ever give the same generation.
         self._generation = time.time_ns()
         self._collection = collection
@@ -60,17 +61,23 @@ class Shard:
                 return self._reads[operation](**arguments)
             if operation not in self._writes:
                 raise StorageError("the store cannot do that", f"there is no operation {operation}")
-            self.dirty = True
-            self._generation += 1
-            return self._writes[operation](**arguments)
+            try:
+                return self._writes[operation](**arguments)
+            finally:
+                self._generation += 1
+                self.dirty = True
 
-    def flush(self) -> bool:
-        """Sync to disk if anything was written since the last time; says whether it was needed."""
-        if not self.dirty:
-            return False
-        self.dirty = False
-        self._collection.flush()
-        return True
+    def flush(self) -> None:
+        """Sync what was written since the last time; when it returns, that is on disk, whoever synced it."""
+        with self._flushing:
+            if self.dirty:
+                # Before the sync: what is written during it needs another one.
+                self.dirty = False
+                try:
+                    self._collection.flush()
+                except StorageError:
+                    self.dirty = True
+                    raise
 
     def close(self) -> None:
         """Sync and close, and let nothing in afterwards: the lock stays taken."""

@@ -1,0 +1,189 @@
+"""The notebook in a real JupyterLab, driven in headless Chromium as an operator would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import nbformat
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.notebook.lab import BROWSER_ARGUMENTS, Lab, LabPage, browser_executable, running_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from cloudops_nb.demo import Demo
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / ".artefacts" / "screenshots"
+DATABASE = "pg-instance-staging1"
+#: A card over the tests' own plans and no AWS, for what the demo has no playbook for.
+DESTRUCTIVE = """
+from dataclasses import replace
+from datetime import UTC, datetime
+from cloudops_nb.answer import Answer
+from cloudops_nb.notebook import extension
+from tests.notebook.fakes import FakeOperations
+from tests.notebook.plans import delete_volume
+
+plan = delete_volume(created=datetime.now(UTC))
+hostile = replace(plan.target_states[0], name="<img src=x onerror=\\"document.title='owned'\\">\\u202eevil")
+plan = delete_volume(created=datetime.now(UTC), target_states=(hostile,))
+operations = FakeOperations(answer=Answer("plan", "x", plan=plan, bytes_sent=1204))
+extension.load(get_ipython(), lambda **_: operations)
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(demo: Demo, models_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home = tmp_path_factory.mktemp("lab")
+    environment = {
+        **demo.environment,
+        "PYTHONPATH": str(ROOT),
+        "CLOUDOPS_DATA_PATH": str(home / "store"),
+        "CLOUDOPS_KEY_SOURCE": "file",
+        "CLOUDOPS_EMBEDDING_PATH": str(models_path),
+    }
+    with running_lab(home, environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = browser_executable()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(BROWSER_ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+def database_state(demo: Demo) -> str:
+    """What AWS says of the staging database."""
+    session = boto3.Session(profile_name="staging", region_name="eu-west-1")
+    (found,) = session.client("rds", endpoint_url=demo.endpoint).describe_db_instances(DBInstanceIdentifier=DATABASE)[
+        "DBInstances"
+    ]
+    return str(found["DBInstanceStatus"])
+
+
+def test_ask_read_approve_run_and_see_the_database_stopped(
+    browser: Browser, lab: Lab, demo: Demo, demo_environment: Demo
+) -> None:
+    assert database_state(demo) == "available"
+    accounts = json.dumps([dict(account) for account in demo.accounts])
+    lab.write(
+        "operate.ipynb",
+        [
+            "%load_ext cloudops_nb",
+            f"%config CloudOps.accounts = {accounts}",
+            "%cloudops_scan --account staging --service rds --service ec2",
+            f"%%ask\nstop {DATABASE}",
+            "%cloudops_apply",
+            "%cloudops_history",
+        ],
+    )
+    page = LabPage.open(browser, lab, "operate.ipynb")
+    for number in (0, 1, 2):
+        page.run(number)
+    assert "resources" in (page.output(2).text_content() or "")
+
+    page.run_to_card(3)
+    card = page.output(3)
+    for fact in ("staging", "rds:StopDBInstance", DATABASE, "available → stopped", "rds-start"):
+        assert fact in (card.text_content() or ""), fact
+    photograph(page, 3, "card")
+
+    page.run(4)
+    assert "ApprovalRequired" in (page.output(4).text_content() or "")
+    assert database_state(demo) == "available"
+
+    card.locator(".cloudops-reason input").fill("nobody works on staging tonight")
+    card.locator(".cloudops-approve").click()
+    card.locator(".co-status", has_text="approved").wait_for()
+    assert card.locator("button").count() == 0
+    assert "nobody works on staging tonight" in (card.text_content() or "")
+    photograph(page, 3, "record")
+
+    page.run(4)
+    page.output(4).locator(".co-status", has_text="completed").wait_for()
+    assert database_state(demo) == "stopped"
+    photograph(page, 4, "run")
+    page.run(5)
+    assert "completed" in (page.output(5).text_content() or "")
+
+    page.save()
+    page.reload()
+    assert "approved" in (page.output(3).text_content() or "")
+    assert page.output(3).locator("button").count() == 0
+    assert "widgets" not in nbformat.read(lab.folder / "operate.ipynb", as_version=4).metadata
+
+
+def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_name_is_inert(
+    browser: Browser, lab: Lab
+) -> None:
+    lab.write("destroy.ipynb", [DESTRUCTIVE, "%%cloudops_ask\ndelete the volume", "%cloudops_apply"])
+    page = LabPage.open(browser, lab, "destroy.ipynb")
+    page.run(0)
+    page.run_to_card(1)
+    card, keyboard = page.output(1), page.page.keyboard
+    assert "⟨U+202E⟩evil" in (card.text_content() or "")
+    assert card.locator("img").count() == 0
+    assert page.page.title() != "owned"
+    approve = card.locator(".cloudops-approve")
+    assert approve.is_disabled()
+
+    keyboard.press("Shift+Tab")  # from Reject, which has the focus, back to the phrase
+    keyboard.type("delete vol-0a1b2c3")
+    assert approve.is_disabled()
+    photograph(page, 1, "destructive")
+    keyboard.type("d")
+    card.locator(".cloudops-approve:not([disabled])").wait_for()
+    keyboard.press("Tab")
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    card.locator(".co-status", has_text="approved").wait_for()
+    page.run(2)
+    page.output(2).locator(".co-status", has_text="completed").wait_for()
+
+
+def test_a_click_while_a_cell_runs_is_recorded_and_run_all_stops_at_the_gate(browser: Browser, lab: Lab) -> None:
+    lab.write(
+        "gate.ipynb",
+        [DESTRUCTIVE, "%%cloudops_ask\ndelete the volume", "%cloudops_apply", "reached = True"],
+    )
+    page = LabPage.open(browser, lab, "gate.ipynb")
+    page.command("notebook:run-all-cells")
+    page.output(2).get_by_text("ApprovalRequired").wait_for()
+    page.await_idle()
+    assert page.prompt(3).strip() == "[ ]:"
+
+    lab.write(
+        "busy.ipynb",
+        [
+            DESTRUCTIVE,
+            "%%cloudops_ask\ndelete the volume",
+            "import time\nwhile not operations.decisions: time.sleep(0.05)",
+        ],
+    )
+    page = LabPage.open(browser, lab, "busy.ipynb")
+    page.run(0)
+    page.run_to_card(1)
+    page.start(2)
+    page.output(1).locator(".cloudops-reject").click()
+    page.output(1).locator(".co-status", has_text="rejected").wait_for()
+    page.await_idle()
+
+
+def photograph(page: LabPage, number: int, name: str) -> None:
+    """Keep a picture of a cell's output in both themes."""
+    for theme in ("dark", "light"):
+        page.theme(theme)
+        page.screenshot(number, SCREENSHOTS / f"{name}-{theme}.png")
