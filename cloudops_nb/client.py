@@ -69,7 +69,9 @@ class CloudOps:
         self.close()
 
     def close(self) -> None:
-        """Flush and let go of the store and of the connections to AWS."""
+        """Wait for runs under way, then flush and let go of the store and of the connections to AWS."""
+        for execution in self.engine.running:
+            execution.wait()
         self.storage.close()
         if "sessions" in vars(self):
             self.sessions.close()
@@ -270,6 +272,7 @@ class CloudOps:
             self.catalogue,
             approval_minutes=self.settings.approval_minutes,
             locks_path=self.settings.data_path / "locks",
+            after_run=self._inventory.refresh,
         )
 
     @cached_property

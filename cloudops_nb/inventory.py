@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cloudops_nb.execution.plan import Plan
     from cloudops_nb.model import Resource
     from cloudops_nb.scanner.progress import Progress
     from cloudops_nb.scanner.reading import PageRead
@@ -87,6 +88,7 @@ class Inventory:
                     self._keep(item, run)
                 for left in scanner.remaining():
                     self._leave(left, run)
+                self._storage.flush()
                 self._storage.journal.append(ENDED, run.id, _summary(run, status))
         return self._report(run, previous)
 
@@ -95,6 +97,11 @@ class Inventory:
         calls = self._scanner().planned_calls(**scope)
         rows = [{name: getattr(call, name) for name in PLANNED_COLUMNS} for call in calls]
         return rows_frame(rows, PLANNED_COLUMNS)
+
+    def refresh(self, plan: Plan) -> None:
+        """Read again what a plan acted on, so that the store shows what came of it."""
+        types = sorted({target.resource_type for target in plan.target_states})
+        self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
 
     def recover(self) -> None:
         """Tell the truth about scans whose process died: their open cells are ``partial``."""

@@ -76,7 +76,6 @@ class Settings(BaseModel):
 
     scan_threads: int = Field(default=64, ge=1, le=512)
     approval_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
-    mask_outputs: bool = False
 
     @field_validator("data_path", "key_file", "embedding_path")
     @classmethod
@@ -84,9 +83,12 @@ class Settings(BaseModel):
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - keeps links
 
     @model_validator(mode="after")
-    def _remote_needs_url(self) -> Settings:
-        if self.qdrant_mode == "remote" and not self.qdrant_url:
-            raise ValueError("qdrant_mode is 'remote', so qdrant_url is needed")
+    def _only_what_works(self) -> Settings:
+        """Refuse the settings of parts that this version lacks: a backup that nobody makes must not look configured."""
+        if self.qdrant_mode == "remote" or self.qdrant_url:
+            raise ValueError("this version keeps the estate on this host only; leave qdrant_mode and qdrant_url out")
+        if self.s3_bucket:
+            raise ValueError("this version makes no backups to S3; leave s3_bucket out")
         return self
 
     @property

@@ -11,7 +11,7 @@ import click
 from cloudops_nb import CloudOps, CloudOpsError, __version__
 from cloudops_nb.cli.demo import demo
 from cloudops_nb.cli.quickstart import lab, quickstart
-from cloudops_nb.cli.render import print_answer, print_events, print_frame, print_plan
+from cloudops_nb.cli.render import CALLS, PLANS, REQUESTS, print_answer, print_events, print_frame, print_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def scan(
     ops = _opened(context)
     scope = accounts or None, regions or None, services or None
     if dry_run:
-        print_frame(ops.planned_calls(*scope))
+        print_frame(ops.planned_calls(*scope), CALLS)
     else:
         click.echo(str(ops.scan(*scope)))
 
@@ -141,14 +141,14 @@ def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
 @click.pass_context
 def history(context: click.Context) -> None:
     """List plans and executions."""
-    print_frame(_opened(context).history())
+    print_frame(_opened(context).history(), PLANS)
 
 
 @main.command()
 @click.pass_context
 def ledger(context: click.Context) -> None:
     """List every request that left this host."""
-    print_frame(_opened(context).ledger())
+    print_frame(_opened(context).ledger(), REQUESTS)
 
 
 @main.command()

@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from cloudops_nb.answer import Answer
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event, Plan
 
-#: Columns that a terminal has room for, in the order shown.
-NARROW = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
+#: The columns of resources that a terminal has room for, in the order shown.
+RESOURCES = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
+PLANS = ("created", "title", "status", "level", "account_name", "region", "approver", "channel", "plan_id")
+REQUESTS = ("at", "destination", "purpose", "bytes", "sha256")
+CALLS = ("account", "region", "service", "operation", "times")
 
 
-def print_frame(frame: pd.DataFrame) -> None:
-    """Print a frame, with the columns that a terminal has room for."""
+def print_frame(frame: pd.DataFrame, columns: Sequence[str] = RESOURCES) -> None:
+    """Print the given columns of a frame, those that it has."""
     if frame.empty:
         click.echo("(nothing)")
         return
-    shown = [column for column in NARROW if column in frame.columns] or list(frame.columns)
-    click.echo(frame[shown].to_string(index=False, max_colwidth=48))
+    shown = frame[[column for column in columns if column in frame.columns]].copy()
+    for column in shown.select_dtypes("datetimetz"):
+        shown[column] = shown[column].dt.strftime("%Y-%m-%d %H:%M:%S")
+    click.echo(shown.to_string(index=False, max_colwidth=48))
 
 
 def print_answer(answer: Answer) -> None:
@@ -62,5 +69,5 @@ def print_events(execution: Execution) -> None:
 
 def print_event(event: Event) -> None:
     """Print one event on one line."""
-    where = " ".join(part for part in (event.target, event.step) if part)
+    where = " ".join(part for part in (event.target.rsplit(":", 1)[-1], event.step) if part)
     click.echo(f"{event.at:%H:%M:%S} {event.kind:<15} {where} {event.message}".rstrip())

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import ExecutionError, PlanError
+from cloudops_nb.errors import CloudOpsError, ExecutionError, PlanError
 from cloudops_nb.execution.approvals import PLAN, Approvals
 from cloudops_nb.execution.assembly import Request
 from cloudops_nb.execution.authorisation import Authorisation
@@ -25,7 +25,7 @@ from cloudops_nb.execution.runner import Runner
 from cloudops_nb.execution.step_runner import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cloudops_nb.execution.executor import Executor
@@ -60,6 +60,8 @@ class ExecutionEngine:
         clock: The time.
         executor: How calls are made; boto3 in this process if not given.
         poll_seconds: Seconds between two looks of a waiting step.
+        after_run: Called with the plan when a run is over and recorded, on the run's own thread, before its last event:
+            whoever keeps a picture of the resources looks again. An error of ours in it is an event, not a failure.
     """
 
     def __init__(
@@ -73,7 +75,9 @@ class ExecutionEngine:
         clock: Clock = utcnow,
         executor: Executor | None = None,
         poll_seconds: float = 5.0,
+        after_run: Callable[[Plan], None] | None = None,
     ) -> None:
+        self._after_run = after_run
         self._clients = clients
         self._journal = journal
         self._catalogue = catalogue
@@ -262,6 +266,16 @@ class ExecutionEngine:
         }
         self._journal.append(EXECUTION_STARTED, execution.id, body, power_safe=True)
 
+    def _look_again(self, execution: Execution) -> None:
+        if self._after_run is None or execution.dry_run:
+            return
+        try:
+            self._after_run(execution.plan)
+        except CloudOpsError as error:
+            execution.publish("output", message=f"the resources were not looked at again: {error}")
+        except Exception as error:  # noqa: BLE001 - the run itself is over and must still be said to be
+            execution.publish("output", message=f"looking at the resources again broke: {type(error).__name__}")
+
     def _start(self, execution: Execution, ready: Ready, held: ExitStack) -> None:
         """Start the thread; it takes over the locks, and frees them before it says that the run is over."""
         around = Surroundings(
@@ -279,6 +293,7 @@ class ExecutionEngine:
         def work() -> None:
             with taken:
                 status, reason = Runner(around).run()
+                self._look_again(execution)
             execution.end(status, reason)
 
         try:

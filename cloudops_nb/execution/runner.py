@@ -41,7 +41,8 @@ class Runner:
             status, reason = self._verdict()
             self._record_end(status, reason)
         except Exception as error:  # noqa: BLE001 - a thread's last chance to record how its run ended
-            _log.exception("execution %s broke", execution.id)
+            # Neither the error's text nor its traceback: both may hold values of the estate.
+            _log.error("execution %s broke: %s", execution.id, type(error).__name__)
             status, reason = PlanStatus.FAILED, f"{type(error).__name__}: {error}"
             self._record_failure(reason)
         execution.settle_steps()
@@ -130,5 +131,6 @@ class Runner:
         """Try to record the end of a broken run; a journal that cannot be written is what broke it, most likely."""
         try:
             self._record_end(PlanStatus.FAILED, reason)
-        except CloudOpsError:
-            _log.exception("the end of execution %s is not recorded", self._around.execution.id)
+        except CloudOpsError as error:
+            ended = self._around.execution.id
+            _log.error("the end of execution %s is not recorded: %s", ended, type(error).__name__)

@@ -85,7 +85,8 @@ class ChatStore:
         """
         if role not in get_args(Role):
             raise StorageError("the message was not kept", f"there is no role {role}", "Use user, assistant or system.")
-        now, message_id = time.time(), str(uuid.uuid4())
+        # The engine may change a number's last bit; one of whole microseconds still comes back as the same time.
+        now, message_id = round(time.time(), 6), str(uuid.uuid4())
         kept = {"conversation": conversation, "content": content, "metadata": dict(metadata or {})}
         payload = {
             "kind": "message",

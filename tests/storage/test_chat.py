@@ -25,6 +25,12 @@ def test_a_message_comes_back_as_it_was_said(storage: StorageService) -> None:
     assert said.at - datetime.now(UTC) < timedelta(minutes=1)
 
 
+def test_every_message_comes_back_with_the_time_it_was_given(storage: StorageService) -> None:
+    said = [storage.chat.append("one", "user", str(number)) for number in range(60)]
+
+    assert storage.chat.history("one") == said
+
+
 def test_history_is_the_last_messages_in_order_of_one_conversation(storage: StorageService) -> None:
     for number in range(7):
         storage.chat.append("one", "user" if number % 2 else "assistant", f"message {number}")
