@@ -197,9 +197,11 @@ class CloudOps:
             ApprovalRequired: Nobody approved it.
             ApprovalRefusedError: The approval is used or expired, or the plan was edited.
             DriftError: A resource changed since the plan was shown.
+            JournalError: The journal was tampered with, so that nobody can say what was approved or used.
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
+        self.storage.journal.verify()
         return self.engine.apply(plan, dry_run=dry_run)
 
     def rollback(self, execution: Execution | str) -> Plan:

@@ -128,7 +128,8 @@ class Approvals:
         self.require_open(plan)
         body = {"approval_id": approval.id, "plan_hash": plan.hash, "execution_id": execution_id}
         try:
-            self._journal.append(CONSUMED, plan.id, body, once=approval.id, power_safe=True)
+            # Keyed by the plan: a second approval of it must not let it run a second time.
+            self._journal.append(CONSUMED, plan.id, body, once=f"{CONSUMED}:{plan.hash}", power_safe=True)
         except AlreadyRecordedError:
             raise _used(plan) from None
 

@@ -98,7 +98,7 @@ class AccessorRegistration:
         self._registered = False
 
     def check(self, *_: Any) -> None:
-        """Register if pandas has been imported by now; called before each cell and after each magic."""
+        """Register if pandas has been imported by now; called before and after each cell."""
         pandas: Any = sys.modules.get("pandas")
         if self._registered or not hasattr(pandas, "DataFrame"):
             return

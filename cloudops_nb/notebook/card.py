@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,12 +58,11 @@ class Card:
     def __init__(self, plan: Plan, services: CardServices, *, bytes_sent: int | None = None) -> None:
         self.plan = plan
         self._services = services
-        self._bytes_sent = bytes_sent
+        self._shown = card_sections(plan, kernel_user=kernel_user(), now=services.clock(), bytes_sent=bytes_sent)
         self._lock = threading.Lock()
         self._spent = False
         self._view: CardView | None = None
-        self._display_id = f"cloudops-card-{plan.id}-{id(self):x}"
-        self._shown: list[Section] = []
+        self._display_id = f"cloudops-card-{uuid.uuid4()}"
 
     @property
     def open(self) -> bool:
@@ -72,9 +72,6 @@ class Card:
     def show(self) -> None:
         """Put the card on the screen: with buttons where somebody can click, else with the command to decide by."""
         services = self._services
-        self._shown = card_sections(
-            self.plan, kernel_user=kernel_user(), now=services.clock(), bytes_sent=self._bytes_sent
-        )
         clickable = services.screen.rich and services.screen.attended
         outcome = Outcome(PlanStatus.AWAITING_APPROVAL, detail=self._how_to_decide(clickable=clickable))
         bundle = bundle_of(self._shown, outcome)
@@ -154,6 +151,7 @@ class Card:
             return
         if plan_hash(plan) != plan.hash:
             raise ApprovalRefusedError("the plan is not the one that was shown", "its hash differs", "Ask again.")
+        self._spent = True  # from here on even an interrupt leaves a card that takes no second decision
         if self._view is not None:
             self._view.remove_buttons()
         by, reason = services.approver(), reason.strip()[:_REASON_LIMIT]

@@ -114,8 +114,10 @@ def environment_badge(plan: Plan) -> Badge:
 
 
 def headline(plan: Plan) -> str:
-    """Return what would be done and to how many resources."""
+    """Return what would be done and to how many resources; a title that names the only one says enough."""
     count = len(plan.target_states)
+    if count == 1 and plan.target_states[0].identifier in plan.title:
+        return plan.title
     return f"{plan.title} · {count} resource{'' if count == 1 else 's'}"
 
 
@@ -134,7 +136,7 @@ def _where(plan: Plan, kernel_user: str) -> Section:
             ("Account", account),
             ("Region", plan.region),
             ("Acts as", plan.principal),
-            ("Kernel of", f"{kernel_user}, who acts for everybody in a shared notebook"),
+            ("Kernel of", f"{kernel_user}, also for others in a shared notebook"),
         ),
     )
 
@@ -267,11 +269,12 @@ def _rollback(plan: Plan, hide: Callable[[str], str]) -> Section:
 
 
 def _checks(plan: Plan, hide: Callable[[str], str]) -> Section:
-    words = {"before": "Before", "after": "After"}
-    rows = [
-        Row((words.get(check.when, check.when), hide(check.what), hide(check.outcome) or "runs with the plan"))
-        for check in plan.checks
-    ]
+    rows: list[Row] = []
+    when = ""
+    for check in plan.checks:
+        first = "" if check.when == when else check.when.capitalize()
+        when = check.when
+        rows.append(Row((first, hide(check.what), hide(check.outcome) or "runs with the plan")))
     return Section("checks", "Checks", head=("When", "Check", "Outcome"), rows=rows)
 
 

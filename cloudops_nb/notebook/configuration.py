@@ -40,7 +40,6 @@ class CloudOps(Configurable):
     s3_bucket = Any("", help="The bucket for backups.").tag(config=True)
     scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
     approval_minutes = Any(15.0, help="Minutes for which a plan can be approved.").tag(config=True)
-    mask_outputs = Any(default_value=False, help="Mask estate values in saved outputs.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, session: Session) -> None:
         self._session = session

@@ -56,7 +56,7 @@ class Session:
             card.tidy()
 
     def configure(self, **settings: Any) -> None:
-        """Take settings over; they hold from the next use on.
+        """Take settings over; they hold from the next use on, and cards still open are withdrawn with the old store.
 
         Raises:
             ConfigurationError: A value does not fit; the settings stay as they were.
@@ -176,16 +176,16 @@ class Session:
 
     def close(self) -> None:
         """Withdraw the cards still open and close ``CloudOps``."""
-        for card in self._cards.values():
-            card.withdraw()
-            card.tidy()
-        self._cards.clear()
         self._close_operations()
 
     def _variable(self, name: str) -> Any:
         return self._shell.user_ns.get(name)
 
     def _close_operations(self) -> None:
+        for card in self._cards.values():
+            card.withdraw()
+            card.tidy()
+        self._cards.clear()
         operations, self._operations = self._operations, None
         if operations is not None:
             operations.close()

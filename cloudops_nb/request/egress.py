@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -54,8 +55,8 @@ def _with_kind(handle: protocol.ResourceHandle | protocol.SetHandle) -> dict[str
 def check(body: bytes, private: Collection[str]) -> None:
     """Refuse bytes that hold anything unpublished.
 
-    Two checks that share no code with the builder: every string of the document must be in a closed set, and none of
-    the private values at hand may stand anywhere in the bytes.
+    Three checks, each meant to hold if the others have a hole: the schema, then every string of the document must be
+    in a closed set, then none of the private values at hand may stand in any of them.
 
     Args:
         body: The finished request.
@@ -74,12 +75,11 @@ def check(body: bytes, private: Collection[str]) -> None:
     request_id = document.pop("request_id")
     if not _REQUEST_ID.fullmatch(request_id):
         raise _refusal("its request id is not random hex")
-    allowed = protocol.closed_words() | iam_actions() | _STRUCTURE | _LITERALS
     texts = list(_strings(document))
-    if any(text not in allowed and not protocol.SLOT.fullmatch(text) for text in texts):
+    if not all(_is_published(text) for text in texts):
         raise _refusal("it holds a string that is not published")
     content = "\n".join(texts).casefold()
-    if any(value.strip().casefold() in content for value in private if _is_telling(value, allowed)):
+    if any(value.strip().casefold() in content for value in private if _is_telling(value)):
         raise _refusal("it holds a value of the estate or the prompt")
 
 
@@ -89,11 +89,20 @@ def _refusal(why: str) -> EgressRefusedError:
     )
 
 
-def _is_telling(value: str, published: Collection[str]) -> bool:
+@cache
+def _closed() -> frozenset[str]:
+    return protocol.closed_words() | iam_actions() | _STRUCTURE | _LITERALS
+
+
+def _is_published(text: str) -> bool:
+    return text in _closed() or protocol.SLOT.fullmatch(text) is not None
+
+
+def _is_telling(value: str) -> bool:
     """Whether finding a value in the bytes would tell anything: not if published text contains it anyway."""
     folded = value.strip().casefold()
     slot = protocol.SLOT.fullmatch(folded)
-    return bool(folded) and not slot and not any(folded in word.casefold() for word in published)
+    return bool(folded) and not slot and not any(folded in word.casefold() for word in _closed())
 
 
 def _strings(value: Any) -> Iterator[str]:

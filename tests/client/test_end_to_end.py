@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 
-from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, PlanError
+from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, JournalError, PlanError
 from cloudops_nb.execution.plan import Channel
 from cloudops_nb.model import RESOURCE_COLUMNS
 
@@ -79,6 +80,22 @@ def test_a_request_is_planned_approved_run_and_on_record(running_database):
         ops.apply(plan)
     assert ops.history().iloc[-1].status == "completed"
     assert ops.storage.journal.verify().count > 0
+
+    assert ops.resources(name=DATABASE).iloc[0].state == "stopped"
+    again = ops.ask("now start it again")
+    assert again.plan.playbook.id == "rds-start", again.text
+
+
+def test_a_journal_that_was_tampered_with_runs_nothing(running_database):
+    ops = running_database
+    plan = ops.ask(f"stop {DATABASE}").plan
+    ops.approve(plan, reason="a test")
+    with sqlite3.connect(ops.settings.data_path / "journal.db") as connection:
+        connection.execute("DELETE FROM records WHERE sequence = 2")
+    connection.close()
+    with pytest.raises(JournalError):
+        ops.apply(plan)
+    assert database_state(ops, plan) == "available"
 
 
 def test_the_way_back_is_a_plan_of_its_own(running_database):

@@ -260,6 +260,6 @@ def test_of_many_who_use_an_approval_at_once_one_gets_it(approvals: Approvals, r
 def test_losing_the_race_for_an_approval_is_a_refusal(approvals: Approvals, journal: Any, recorded: Any) -> None:
     plan = recorded()
     approval = approve(approvals, plan)
-    journal.append("elsewhere", "another subject", {}, once=approval.id)
+    journal.append("elsewhere", "another subject", {}, once=f"approval_consumed:{plan.hash}")
     with pytest.raises(ApprovalRefusedError, match="used"):
         approvals.consume(plan, approval, "execution")

@@ -103,7 +103,7 @@ class LabPage:
 
     @classmethod
     def open(cls, browser: Browser, lab: Lab, notebook: str) -> LabPage:
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
+        page = browser.new_page(viewport={"width": 1280, "height": 2400})
         page.set_default_timeout(PATIENCE)
         page.goto(lab.url(notebook))
         opened = cls(page)
@@ -161,6 +161,7 @@ class LabPage:
         light = "true" if name == "light" else "false"
         self.command("apputils:change-theme", theme=THEMES[name])
         self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def save(self) -> None:
         self.command("docmanager:save")

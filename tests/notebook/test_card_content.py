@@ -49,7 +49,8 @@ def test_the_sections_come_in_the_order_a_careful_operator_asks() -> None:
     "fact",
     [
         "staging (123456789012)", "eu-west-1", "assumed-role/Operator/alice", "alice", "Stop RDS instance · 1 resource",
-        "rds:StopDBInstance", "available → stopped", "aws rds stop-db-instance --db-instance-identifier", "as of 7 s ago",
+        "rds:StopDBInstance", "available → stopped", "aws rds stop-db-instance --db-instance-identifier",
+        "as of 7 s ago",
         "db.t4g.medium", "lambda orders-import", "CloudFormation stack data-staging", "organisation policies",
         "OperatorPolicy, statement StopStart", "rds-start", "It starts again by itself after 7 days.",
         "state is stopped", "plan-7f3a", "2026-03-04 12:45:00 UTC", "1,204 bytes",
@@ -99,6 +100,10 @@ def test_an_unlabelled_environment_says_so() -> None:
 def test_the_way_back_is_said_plainly(effect: Effect, rollback: Rollback, told: str) -> None:
     sections = card_sections(stop_database(effect=effect, rollback=rollback), kernel_user="alice", now=NOW)
     assert sections[ORDER.index("rollback")].lines == [told]
+
+
+def test_a_title_that_names_the_only_resource_needs_no_count() -> None:
+    assert "1 resource" not in texts(stop_database(title="Stop RDS instance pg-instance-staging1"))["text"]
 
 
 def test_equal_verdicts_are_one_row_that_names_its_steps() -> None:

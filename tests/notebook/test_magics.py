@@ -251,6 +251,13 @@ def test_unloading_withdraws_open_cards(notebook: Notebook) -> None:
     assert WIDGET not in card
 
 
+def test_changing_the_store_withdraws_its_open_cards(notebook: Notebook) -> None:
+    with_plan(notebook)
+    notebook.run("%config CloudOps.scan_threads = 8")
+    (card,) = cards(notebook)
+    assert card[PLAIN].startswith("WITHDRAWN")
+
+
 def test_approving_by_typing_records_the_terminal_channel_and_settles_the_card(notebook: Notebook) -> None:
     with_plan(notebook)
     notebook.screen.answers = ["approve", "nightly saving"]

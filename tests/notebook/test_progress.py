@@ -63,9 +63,13 @@ def test_a_terminal_rewrites_one_line(screen: ShownScreen, capsys: pytest.Captur
 
 
 def test_an_interrupted_call_says_how_far_it_came(screen: ShownScreen) -> None:
-    with pytest.raises(KeyboardInterrupt), showing(screen, "Scan") as display:
-        display(FakeProgress(1, 4, resources=7))
-        raise KeyboardInterrupt
+    def scan() -> None:
+        with showing(screen, "Scan") as display:
+            display(FakeProgress(1, 4, resources=7))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan()
     (bundle,) = screen.displays.values()
     assert bundle[PLAIN].startswith("Scan interrupted: 1 of 4 cells, 7 resources")
 

@@ -90,6 +90,29 @@ def test_a_foreign_key_is_refused():
         check(json.dumps(document).encode(), set())
 
 
+@pytest.fixture
+def schema_with_a_hole(monkeypatch):
+    """The schema as it would be if somebody widened it too far."""
+    monkeypatch.setattr(protocol.PlanRequest, "model_validate_json", lambda _: None)
+
+
+@pytest.mark.usefixtures("schema_with_a_hole")
+def test_the_closed_sets_hold_if_the_schema_does_not():
+    request, _ = request_for()
+    check(serialise(request), set())
+    with pytest.raises(EgressRefusedError, match="not published"):
+        check(serialise(request).replace(b'"stop"', b'"secretname"'), set())
+
+
+@pytest.mark.usefixtures("schema_with_a_hole")
+def test_the_private_values_hold_if_schema_and_closed_sets_do_not(monkeypatch):
+    monkeypatch.setattr("cloudops_nb.request.egress._is_published", lambda _: True)
+    request, private = request_for()
+    check(serialise(request), private)
+    with pytest.raises(EgressRefusedError, match="value of the estate"):
+        check(serialise(request).replace(b'"stop"', b'"my-secretname-1"'), {"SecretName"})
+
+
 def test_a_private_value_that_equals_the_text_is_refused_without_repeating_it():
     request, _ = request_for()
     with pytest.raises(EgressRefusedError) as caught:
