@@ -56,9 +56,7 @@ class Inventory:
         settings: The settings in force.
     """
 
-    def __init__(
-        self, storage: StorageService, sessions: Callable[[], AccountSessions], settings: Settings
-    ) -> None:
+    def __init__(self, storage: StorageService, sessions: Callable[[], AccountSessions], settings: Settings) -> None:
         self._storage = storage
         self._sessions = sessions
         self._settings = settings

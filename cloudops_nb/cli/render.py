@@ -49,8 +49,9 @@ def print_answer(answer: Answer) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print a plan completely enough to decide on it."""
-    from cloudops_nb.notebook.card_content import Outcome, card_sections
+    from cloudops_nb.notebook.card_content import card_sections
     from cloudops_nb.notebook.card_text import card_text
+    from cloudops_nb.notebook.section import Outcome
 
     sections = card_sections(plan, kernel_user=getpass.getuser(), now=datetime.now(UTC))
     click.echo(card_text(sections, Outcome("awaiting_approval")))

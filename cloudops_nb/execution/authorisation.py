@@ -32,14 +32,25 @@ class Authorisation:
         self._clients = clients
         self._executor = executor
 
-    def judge(self, step: Step, permissions: IamPermissions, account_id: str, region: str) -> Step:
+    def judge(
+        self, step: Step, permissions: IamPermissions, account_id: str, region: str, *, answered: tuple[str, str]
+    ) -> Step:
         """Return the step with ``iam`` and ``iam_reason`` filled in; nothing changes.
+
+        Args:
+            step: The step.
+            permissions: The scan's verdicts on the target.
+            account_id: The target's account.
+            region: The region called.
+            answered: Service and API of the read that AWS has just answered for this target.
 
         Raises:
             PlanError: The endpoint carried out a dry run.
         """
         if not step.api:
             return replace(step, iam=ALLOWED, iam_reason="it calls no API")
+        if (step.service, step.api) == answered:
+            return replace(step, iam=ALLOWED, iam_reason="AWS answered it when this plan was made")
         verdict, reason = self.dry_run(step, account_id, region)
         if verdict in (ALLOWED, DENIED):
             return replace(step, iam=verdict, iam_reason=reason)

@@ -110,12 +110,16 @@ class Preparer:
     ) -> tuple[list[Step], list[str]]:
         steps: list[Step] = []
         warnings: list[str] = []
+        answered = (playbook.metadata.fingerprint.service, playbook.metadata.fingerprint.api)
         for resource, context, target in zip(request.bound.targets, contexts, targets, strict=True):
             for step in render_steps(playbook, context, target.arn, scope, unreviewed=request.override):
                 if step.api:
                     client = self._clients.client(scope.account_id, step.service, scope.client_region)
                     warnings += validate_step(step, client.meta.service_model)
-                steps.append(self._authorisation.judge(step, resource.iam, scope.account_id, scope.client_region))
+                judged = self._authorisation.judge(
+                    step, resource.iam, scope.account_id, scope.client_region, answered=answered
+                )
+                steps.append(judged)
         return steps, warnings
 
 

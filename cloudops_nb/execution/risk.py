@@ -44,7 +44,7 @@ def assess(
     cannot be undone each raise it by one. What only reads stays at the base.
     """
     level = highest_level((Level(metadata.level), _LEAST[effect]))
-    reasons = [f"{metadata.name}: level {metadata.level}, effect {effect}"]
+    reasons: list[str] = []
     if effect is Effect.READ:
         return level, reasons
     raising = [

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudops_nb.errors import ApprovalRefusedError, CloudOpsError
 from cloudops_nb.execution.plan import Channel, PlanStatus, plan_hash
-from cloudops_nb.notebook.card_content import Outcome, Section, card_sections, utc
+from cloudops_nb.notebook.card_content import card_sections
 from cloudops_nb.notebook.card_html import card_html, record_html
 from cloudops_nb.notebook.card_text import card_markdown, card_text
 from cloudops_nb.notebook.person import kernel_user
 from cloudops_nb.notebook.screen import HTML, MARKDOWN, PLAIN, Screen
+from cloudops_nb.notebook.section import Outcome, Section, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +146,10 @@ class Card:
         if approve and not self.phrase_fits(phrase):
             if self._view is not None:
                 self._view.notice("The phrase does not match; nothing was approved.")
+            return
+        if approve and not reason.strip():
+            if self._view is not None:
+                self._view.notice("Say why: the journal keeps the reason. Nothing was approved yet.")
             return
         if services.clock() >= plan.expires:
             self._settle(Outcome(PlanStatus.EXPIRED, detail=f"It expired at {utc(plan.expires)}; ask again."))

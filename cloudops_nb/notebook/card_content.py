@@ -5,72 +5,17 @@ Texts in here are as they came; each renderer escapes them for its own medium.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.execution.plan import Effect, Level
 from cloudops_nb.notebook.secrecy import Secrecy
+from cloudops_nb.notebook.section import Badge, Row, Section, Tone, utc, value_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from cloudops_nb.execution.plan import Plan, Step, Target
-
-
-class Tone(StrEnum):
-    """What a colour would say; the words beside it always say it too."""
-
-    PLAIN = "plain"
-    GOOD = "good"
-    CAUTION = "caution"
-    DANGER = "danger"
-    MUTED = "muted"
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A word with a tone."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table: ``badges`` fill its last cell, ``command`` is shown whole below, ``muted`` is background."""
-
-    cells: Sequence[str]
-    command: str = ""
-    badges: Sequence[Badge] = ()
-    muted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the card: any of badges, paragraphs, a list, labelled facts and a table, shown in that order."""
-
-    key: str
-    title: str
-    badges: Sequence[Badge] = ()
-    lines: Sequence[str] = ()
-    items: Sequence[str] = ()
-    facts: Sequence[tuple[str, str]] = ()
-    head: Sequence[str] = ()
-    rows: Sequence[Row] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a plan: its status or another word, and who decided when, how and why (empty while nobody has)."""
-
-    status: str
-    by: str = ""
-    channel: str = ""
-    reason: str = ""
-    at: datetime | None = None
-    detail: str = ""
 
 
 _ENVIRONMENT_TONES = {"production": Tone.DANGER, "staging": Tone.CAUTION, "": Tone.MUTED}
@@ -119,11 +64,6 @@ def headline(plan: Plan) -> str:
     if count == 1 and plan.target_states[0].identifier in plan.title:
         return plan.title
     return f"{plan.title} · {count} resource{'' if count == 1 else 's'}"
-
-
-def utc(moment: datetime) -> str:
-    """Return a moment as UTC to the second."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _where(plan: Plan, kernel_user: str) -> Section:
@@ -212,17 +152,6 @@ def _changes(target: Target, hide: Callable[[str], str]) -> Iterator[Row]:
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field, value in sorted(data.items()):
         yield field, value_words(value)
-
-
-def value_words(value: Any) -> str:
-    """Return a JSON value as people say it."""
-    if value is None or value in ("", [], {}):
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(value_words(item) for item in value)
-    return str(value)
 
 
 def _blast_radius(plan: Plan, hide: Callable[[str], str]) -> Section:

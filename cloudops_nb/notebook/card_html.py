@@ -7,8 +7,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from cloudops_nb.execution.plan import PlanStatus
-from cloudops_nb.notebook.card_content import Badge, Outcome, Row, Section, Tone, utc
 from cloudops_nb.notebook.escape import LONG, escape_html, marked_html
+from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, Tone, utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.notebook.card_content import Badge, Outcome, Row, Section, utc
 from cloudops_nb.notebook.escape import LONG, escape_markdown, visible
+from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

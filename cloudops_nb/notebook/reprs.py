@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.execution.plan import canonical_json
 from cloudops_nb.notebook.card import bundle_of
-from cloudops_nb.notebook.card_content import Badge, Outcome, Row, Section, Tone, card_sections
+from cloudops_nb.notebook.card_content import card_sections
 from cloudops_nb.notebook.card_html import frame, section_html
 from cloudops_nb.notebook.card_text import section_markdown, section_text
 from cloudops_nb.notebook.person import kernel_user
 from cloudops_nb.notebook.run import run_bundle
 from cloudops_nb.notebook.screen import HTML, MARKDOWN, PLAIN
 from cloudops_nb.notebook.secrecy import Secrecy
+from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, Tone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,8 @@ class Reprs:
         data: Bundle = {"kind": answer.kind, "text": answer.text, "bytes_sent": answer.bytes_sent}
         if answer.plan is not None:
             plan = self.plan(answer.plan)
-            bundle = {form: f"{bundle[form]}\n{plan[form]}" for form in bundle}
+            if answer.plan.id not in self._session.plan_ids:  # else its card is on the screen already
+                bundle = {form: f"{bundle[form]}\n{plan[form]}" for form in bundle}
             data["plan"] = plan["application/vnd.cloudops.plan+json"]
         return {**bundle, "application/vnd.cloudops.answer+json": data}
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ExecutionError
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
-from cloudops_nb.notebook.card_content import Badge, Tone, headline, named
+from cloudops_nb.notebook.card_content import headline, named
 from cloudops_nb.notebook.card_html import badge_html, frame, status_tone
 from cloudops_nb.notebook.escape import marked_html, visible
 from cloudops_nb.notebook.progress import LINE_INTERVAL, REDRAW_INTERVAL
 from cloudops_nb.notebook.screen import HTML, PLAIN, Pace, Screen
+from cloudops_nb.notebook.section import Badge, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

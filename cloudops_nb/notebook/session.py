@@ -87,7 +87,7 @@ class Session:
     def show(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
         """Put a plan's card on the screen and make it the last plan; cards it replaces say so."""
         from cloudops_nb.notebook.card import Card
-        from cloudops_nb.notebook.card_content import Outcome
+        from cloudops_nb.notebook.section import Outcome
 
         for old_id in {plan.id, plan.replaces} & self._cards.keys():
             detail = "It is shown again further down." if old_id == plan.id else f"Plan {plan.id} takes its place."
@@ -112,9 +112,10 @@ class Session:
         Raises:
             ApprovalRequired: Nobody can answer here, or what was typed decides nothing.
         """
-        from cloudops_nb.notebook.card_content import Outcome, card_sections
+        from cloudops_nb.notebook.card_content import card_sections
         from cloudops_nb.notebook.card_text import card_text, outcome_line
         from cloudops_nb.notebook.person import kernel_user
+        from cloudops_nb.notebook.section import Outcome
         from cloudops_nb.notebook.terminal import decide_by_typing
 
         services = self.services()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cloudops_nb.notebook.card_content import value_words
 from cloudops_nb.notebook.card_html import frame
 from cloudops_nb.notebook.escape import marked_html, visible
 from cloudops_nb.notebook.screen import HTML, PLAIN
+from cloudops_nb.notebook.section import value_words
 
 
 class Status:

@@ -12,7 +12,7 @@ from cloudops_nb.notebook.escape import visible
 if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.notebook.card import CardServices
-    from cloudops_nb.notebook.card_content import Outcome
+    from cloudops_nb.notebook.section import Outcome
 
 REJECT = "reject"
 APPROVE = "approve"

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.notebook.conftest import STAGING_DATABASE
 from tests.notebook.lab import BROWSER_ARGUMENTS, Lab, LabPage, browser_executable, running_lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / ".artefacts" / "screenshots"
-DATABASE = "pg-instance-staging1"
 #: A card over the tests' own plans and no AWS, for what the demo has no playbook for.
 DESTRUCTIVE = """
 from dataclasses import replace
@@ -67,19 +66,10 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def database_state(demo: Demo) -> str:
-    """What AWS says of the staging database."""
-    session = boto3.Session(profile_name="staging", region_name="eu-west-1")
-    (found,) = session.client("rds", endpoint_url=demo.endpoint).describe_db_instances(DBInstanceIdentifier=DATABASE)[
-        "DBInstances"
-    ]
-    return str(found["DBInstanceStatus"])
-
-
 def test_ask_read_approve_run_and_see_the_database_stopped(
-    browser: Browser, lab: Lab, demo: Demo, demo_environment: Demo
+    browser: Browser, lab: Lab, demo: Demo, staging_database: Callable[[], str]
 ) -> None:
-    assert database_state(demo) == "available"
+    assert staging_database() == "available"
     accounts = json.dumps([dict(account) for account in demo.accounts])
     lab.write(
         "operate.ipynb",
@@ -87,7 +77,7 @@ def test_ask_read_approve_run_and_see_the_database_stopped(
             "%load_ext cloudops_nb",
             f"%config CloudOps.accounts = {accounts}",
             "%cloudops_scan --account staging --service rds --service ec2",
-            f"%%ask\nstop {DATABASE}",
+            f"%%ask\nstop {STAGING_DATABASE}",
             "%cloudops_apply",
             "%cloudops_history",
         ],
@@ -96,16 +86,17 @@ def test_ask_read_approve_run_and_see_the_database_stopped(
     for number in (0, 1, 2):
         page.run(number)
     assert "resources" in (page.output(2).text_content() or "")
+    photograph(page, 2, "scan")
 
     page.run_to_card(3)
     card = page.output(3)
-    for fact in ("staging", "rds:StopDBInstance", DATABASE, "available → stopped", "rds-start"):
+    for fact in ("staging", "rds:StopDBInstance", STAGING_DATABASE, "available → stopped", "rds-start"):
         assert fact in (card.text_content() or ""), fact
     photograph(page, 3, "card")
 
     page.run(4)
     assert "ApprovalRequired" in (page.output(4).text_content() or "")
-    assert database_state(demo) == "available"
+    assert staging_database() == "available"
 
     card.locator(".cloudops-reason input").fill("nobody works on staging tonight")
     card.locator(".cloudops-approve").click()
@@ -116,7 +107,7 @@ def test_ask_read_approve_run_and_see_the_database_stopped(
 
     page.run(4)
     page.output(4).locator(".co-status", has_text="completed").wait_for()
-    assert database_state(demo) == "stopped"
+    assert staging_database() == "stopped"
     photograph(page, 4, "run")
     page.run(5)
     assert "completed" in (page.output(5).text_content() or "")

@@ -10,6 +10,8 @@ import pytest
 from nbclient import NotebookClient
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbformat import NotebookNode
 
     from cloudops_nb.demo import Demo
@@ -19,7 +21,13 @@ QUICKSTART = ROOT / "notebooks" / "01-quickstart.ipynb"
 
 
 @pytest.fixture
-def executed(demo: Demo, models_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NotebookNode:
+def executed(
+    demo: Demo,
+    staging_database: Callable[[], str],
+    models_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> NotebookNode:
     """The notebook after a run over the tests' own demo, found where the notebook looks for one."""
     share = tmp_path / "share"
     (share / "cloudops").mkdir(parents=True)

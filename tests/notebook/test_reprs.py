@@ -69,6 +69,12 @@ def test_an_answer_with_a_plan_shows_both(notebook: Notebook) -> None:
     assert bundle["application/vnd.cloudops.answer+json"]["plan"]["id"] == "plan-7f3a"
 
 
+def test_an_answer_whose_card_is_on_the_screen_does_not_show_the_plan_twice(notebook: Notebook) -> None:
+    answer = notebook.operations.answer = Answer("plan", "Stops it.", plan=stop_database(), bytes_sent=1204)
+    notebook.run("%%ask\nstop pg")
+    assert "rds:StopDBInstance" not in formatted(notebook, answer)["text/html"]
+
+
 def test_an_execution_shows_its_steps_but_no_output_values(notebook: Notebook) -> None:
     execution = FakeExecution(stop_database())
     list(execution)
