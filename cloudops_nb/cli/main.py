@@ -109,19 +109,32 @@ def approve(context: click.Context, plan_id: str, reason: str) -> None:
     ops = _opened(context)
     plan = ops.plan(plan_id)
     print_plan(plan)
-    confirmed = _confirmed(plan)
-    phrase = plan.phrase or None
-    ops.decide(plan.id, approve=confirmed, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=phrase)
-    click.echo(f"Approved. Run it: cloudops-nb apply {plan.id}" if confirmed else "Rejected.")
+    typed = _typed(plan)
+    ops.decide(plan.id, approve=True, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=typed)
+    click.echo(f"Approved. Run it: cloudops-nb apply {plan.id}")
 
 
-def _confirmed(plan: Plan) -> bool:
-    """Ask at the terminal; without one nobody has consented."""
+def _typed(plan: Plan) -> str:
+    """Ask at the terminal for the words that approve; without a terminal nobody has consented."""
     if not sys.stdin.isatty():
         raise click.ClickException("an approval needs a person at a terminal; standard input is none")
     wanted = plan.phrase or "approve"
-    typed: str = click.prompt(f"Type {wanted!r} to approve; anything else rejects", default="", show_default=False)
-    return typed == wanted
+    typed: str = click.prompt(f"Type {wanted!r} to approve", default="", show_default=False)
+    if typed != wanted:
+        raise click.ClickException("what was typed does not match; the plan is still undecided")
+    return typed
+
+
+@main.command()
+@click.argument("plan_id")
+@click.option("--reason", default="", help="Why; it goes on record.")
+@click.pass_context
+def reject(context: click.Context, plan_id: str, reason: str) -> None:
+    """Reject a plan, so that it can never run."""
+    from cloudops_nb.execution.plan import Channel
+
+    _opened(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
+    click.echo("Rejected.")
 
 
 @main.command()

@@ -47,10 +47,9 @@ def quickstart(path: Path) -> None:
 
 
 @click.command()
-@_PATH
-def lab(path: Path) -> None:
+def lab() -> None:
     """Bring the simulated AWS up and open JupyterLab on the quickstart notebook."""
-    simulation.up(path).apply(os.environ)
+    simulation.up().apply(os.environ)
     notebook = Path(str(files("cloudops_nb"))).parent / "notebooks" / "01-quickstart.ipynb"
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(notebook)])  # noqa: S606 - replaces this process
 

@@ -147,15 +147,15 @@ class Card:
             if self._view is not None:
                 self._view.notice("The phrase does not match; nothing was approved.")
             return
-        if approve and not reason.strip():
-            if self._view is not None:
-                self._view.notice("Say why: the journal keeps the reason. Nothing was approved yet.")
-            return
         if services.clock() >= plan.expires:
             self._settle(Outcome(PlanStatus.EXPIRED, detail=f"It expired at {utc(plan.expires)}; ask again."))
             return
         if plan_hash(plan) != plan.hash:
             raise ApprovalRefusedError("the plan is not the one that was shown", "its hash differs", "Ask again.")
+        if approve and not reason.strip():
+            if self._view is not None:
+                self._view.notice("Say why: the journal keeps the reason. Nothing was approved yet.")
+            return
         self._spent = True  # from here on even an interrupt leaves a card that takes no second decision
         if self._view is not None:
             self._view.remove_buttons()

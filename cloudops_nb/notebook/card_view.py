@@ -54,6 +54,7 @@ class CardView:
             self._approve.add_class("cloudops-destroys")
             self._approve.disabled = True
         self._notice = ipywidgets.HTML()
+        self._notice.add_class("cloudops-notice")
         buttons = ipywidgets.HBox([self._reject, self._approve])
         question = ipywidgets.HTML(_question_html(plan.phrase))
         fields = [self._reason, *([question, self._phrase] if plan.phrase else [])]

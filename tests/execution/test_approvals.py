@@ -178,12 +178,19 @@ def test_a_destructive_plan_needs_its_phrase_exactly(approvals: Approvals, recor
 
 
 @pytest.mark.parametrize("words", [{"reason": ""}, {"reason": "  "}, {"by": ""}, {"reason": None}])
-def test_a_decision_needs_a_name_and_a_reason(approvals: Approvals, recorded: Any, words: dict[str, Any]) -> None:
+def test_an_approval_needs_a_name_and_a_reason(approvals: Approvals, recorded: Any, words: dict[str, Any]) -> None:
     plan = recorded()
     with pytest.raises(ApprovalRefusedError, match="missing"):
         approve(approvals, plan, **words)
+
+
+def test_a_rejection_needs_a_name_alone(approvals: Approvals, recorded: Any) -> None:
+    plan = recorded()
     with pytest.raises(ApprovalRefusedError, match="missing"):
-        approvals.reject(plan, channel=Channel.CARD, **{"by": "ada", "reason": "no", **words})
+        approvals.reject(plan, channel=Channel.CARD, by="", reason="no")
+    approvals.reject(plan, channel=Channel.CARD, by="ada", reason="")
+    with pytest.raises(ApprovalRefusedError, match="rejected"):
+        approve(approvals, plan)
 
 
 def test_without_an_approval_nothing_is_usable_and_the_message_says_how(approvals: Approvals, recorded: Any) -> None:

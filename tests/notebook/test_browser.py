@@ -139,8 +139,10 @@ def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_nam
     photograph(page, 1, "destructive")
     keyboard.type("d")
     card.locator(".cloudops-approve:not([disabled])").wait_for()
-    keyboard.press("Tab")
-    keyboard.press("Tab")
+    keyboard.press("Shift+Tab")
+    keyboard.type("replaced last week")
+    for _ in ("phrase", "reject", "approve"):
+        keyboard.press("Tab")
     keyboard.press("Enter")
     card.locator(".co-status", has_text="approved").wait_for()
     page.run(2)

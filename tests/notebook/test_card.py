@@ -43,6 +43,18 @@ def part(card: Card, name: str) -> Any:
     )
 
 
+@pytest.fixture
+def show_card(show_card: Callable[..., Card]) -> Callable[..., Card]:
+    """Show a card into which a reason is typed already."""
+
+    def show(*arguments: Any, **options: Any) -> Card:
+        card = show_card(*arguments, **options)
+        part(card, "reason").value = "a test"
+        return card
+
+    return show
+
+
 def shown(screen: ShownScreen) -> dict[str, Any]:
     (bundle,) = screen.displays.values()
     return bundle
@@ -86,6 +98,26 @@ def test_approving_records_once_and_leaves_the_record(
     assert "APPROVED by alice (card)" in record[PLAIN]
     assert "nightly saving" in record[HTML]
     assert not card.open
+
+
+def test_approving_without_a_reason_is_not_recorded_and_can_be_made_good(
+    show_card: Callable[..., Card], operations: FakeOperations
+) -> None:
+    card = show_card(stop_database())
+    part(card, "reason").value = "  "
+    part(card, "approve").click()
+    assert operations.called("decide") == []
+    assert "Say why" in part(card, "notice").value
+    part(card, "reason").value = "nightly saving"
+    part(card, "approve").click()
+    assert operations.decisions == {"plan-7f3a": True}
+
+
+def test_rejecting_needs_no_reason(show_card: Callable[..., Card], operations: FakeOperations) -> None:
+    card = show_card(stop_database())
+    part(card, "reason").value = ""
+    part(card, "reject").click()
+    assert operations.decisions == {"plan-7f3a": False}
 
 
 def test_rejecting_is_recorded_too(
