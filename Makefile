@@ -37,10 +37,10 @@ lab: install ## the same set-up, then JupyterLab on the quickstart notebook
 	$(BIN)/cloudops-nb demo lab
 
 test: install-dev chromium ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 fast: install-dev ## the tests that start no process and call no AWS
-	$(BIN)/python -m pytest -m fast
+	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4
 
 check: install-dev ## lint, types, architecture
 	$(BIN)/ruff check .

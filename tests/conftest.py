@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cloudops_nb.demo import Demo
 
 ROOT = Path(__file__).parents[1]
 #: Kept between runs and out of git; an exported model is the same for every test.
 ARTEFACTS = ROOT / ".artefacts"
+#: A database of the simulated company that tests may stop.
+STAGING_DATABASE = "pg-instance-staging1"
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +59,22 @@ def demo_environment(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
     for name, value in demo.environment.items():
         monkeypatch.setenv(name, value)
     return demo
+
+
+@pytest.fixture
+def staging_database(demo: Demo, demo_environment: Demo) -> Iterator[Callable[[], str]]:
+    """The demo's staging database, running before and after the test; calling it returns the state AWS tells."""
+    import boto3
+
+    session = boto3.Session(profile_name="staging", region_name="eu-west-1")
+    client = session.client("rds", endpoint_url=demo.endpoint)
+
+    def state() -> str:
+        (found,) = client.describe_db_instances(DBInstanceIdentifier=STAGING_DATABASE)["DBInstances"]
+        return str(found["DBInstanceStatus"])
+
+    if state() == "stopped":
+        client.start_db_instance(DBInstanceIdentifier=STAGING_DATABASE)
+    yield state
+    if state() == "stopped":
+        client.start_db_instance(DBInstanceIdentifier=STAGING_DATABASE)

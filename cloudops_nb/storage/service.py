@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from cloudops_nb.errors import InitialisationError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,9 +56,6 @@ class StorageService:
         """The Qdrant engine behind the estate and the conversations."""
         from cloudops_nb.storage.owner.client import OwnerClient
 
-        if self._settings.qdrant_mode != "embedded":
-            why = f"qdrant_mode is {self._settings.qdrant_mode}"
-            raise InitialisationError("the store cannot be opened", why, "Set qdrant_mode to embedded.")
         # The vault first: it checks the data path, and no shard may come before its key.
         path, idle_seconds = self.vault.data_path, self._settings.qdrant_idle_seconds
         return self._part("vector_store", lambda: OwnerClient(path, idle_seconds=idle_seconds))

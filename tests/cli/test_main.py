@@ -11,7 +11,7 @@ from cloudops_nb.cli.main import main
 
 
 @pytest.fixture
-def run(demo_environment, models_path, tmp_path, monkeypatch):
+def run(demo_environment, staging_database, models_path, tmp_path, monkeypatch):
     """Run one command on a store of its own over the simulated AWS."""
     monkeypatch.setenv("CLOUDOPS_DATA_PATH", str(tmp_path / "store"))
     monkeypatch.setenv("CLOUDOPS_KEY_FILE", str(tmp_path / "key"))

@@ -29,13 +29,8 @@ def database_state(ops, plan):
 
 
 @pytest.fixture
-def running_database(scanned):
-    """The staging database, up whatever an earlier test did to it."""
-    account = scanned.resources(name=DATABASE).iloc[0].account_id
-    client = scanned.sessions.client(account, "rds", "eu-west-1")
-    if client.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"][0]["DBInstanceStatus"] != "available":
-        client.start_db_instance(DBInstanceIdentifier=DATABASE)
-    scanned.scan(accounts=["staging"], services=["rds"])
+def running_database(staging_database, scanned):
+    """A client that has scanned the staging account, with its database up whatever an earlier test did to it."""
     return scanned
 
 

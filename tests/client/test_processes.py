@@ -81,14 +81,9 @@ def test_a_kernel_that_dies_during_a_scan_leaves_a_true_picture(start, open_ops)
     assert report.complete
 
 
-def test_a_kernel_that_dies_during_an_execution_leaves_a_true_picture(start, open_ops):
+def test_a_kernel_that_dies_during_an_execution_leaves_a_true_picture(staging_database, start, open_ops):
     ops = open_ops()
     ops.scan(accounts=["staging"], services=["rds"])
-    account = ops.resources(name=DATABASE).iloc[0].account_id
-    rds = ops.sessions.client(account, "rds", "eu-west-1")
-    if rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"][0]["DBInstanceStatus"] != "available":
-        rds.start_db_instance(DBInstanceIdentifier=DATABASE)
-        ops.scan(accounts=["staging"], services=["rds"])
     child = start(
         f"""
         plan = ops.ask("stop {DATABASE}").plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -17,10 +16,7 @@ from tests.notebook.plans import NOW
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloudops_nb.demo import Demo
     from cloudops_nb.execution.plan import Plan
-
-STAGING_DATABASE = "pg-instance-staging1"
 
 
 class ShownScreen:
@@ -108,20 +104,3 @@ def show_card(screen: ShownScreen, operations: FakeOperations) -> Callable[..., 
         return card
 
     return show
-
-
-@pytest.fixture
-def staging_database(demo: Demo, demo_environment: Demo) -> Iterator[Callable[[], str]]:
-    """The demo's staging database, running before and after the test; calling it returns the state AWS tells."""
-    session = boto3.Session(profile_name="staging", region_name="eu-west-1")
-    client = session.client("rds", endpoint_url=demo.endpoint)
-
-    def state() -> str:
-        (found,) = client.describe_db_instances(DBInstanceIdentifier=STAGING_DATABASE)["DBInstances"]
-        return str(found["DBInstanceStatus"])
-
-    if state() == "stopped":
-        client.start_db_instance(DBInstanceIdentifier=STAGING_DATABASE)
-    yield state
-    if state() == "stopped":
-        client.start_db_instance(DBInstanceIdentifier=STAGING_DATABASE)

@@ -6,9 +6,6 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-import pytest
-
-from cloudops_nb.errors import InitialisationError
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.owner.endpoint import Endpoint, OwnerPaths
@@ -26,12 +23,6 @@ def test_making_a_service_touches_nothing(tmp_path: Path) -> None:
 
     StorageService(Settings(data_path=tmp_path / "store"), no_embedder).close()
     assert not (tmp_path / "store").exists()
-
-
-def test_a_remote_engine_is_refused_in_one_line(tmp_path: Path) -> None:
-    settings = Settings(data_path=tmp_path / "store", qdrant_mode="remote", qdrant_url="http://localhost:6333")
-    with pytest.raises(InitialisationError, match="qdrant_mode is remote"):
-        _ = StorageService(settings, lambda: None).estate
 
 
 def test_what_was_written_is_there_after_closing_and_opening(storage: StorageService) -> None:

@@ -1,0 +1,68 @@
+"""Settings: where they come from, which wins, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.settings import load_settings
+
+pytestmark = pytest.mark.fast
+
+
+def write(tmp_path, text):
+    (tmp_path / "config.toml").write_text(text)
+
+
+def test_the_later_source_wins(tmp_path):
+    write(tmp_path, "scan_threads = 3\napproval_minutes = 4\n[qdrant]\nidle_seconds = 9\n")
+    settings = load_settings(tmp_path, environment={"CLOUDOPS_SCAN_THREADS": "5"}, approval_minutes=6)
+    assert (settings.qdrant_idle_seconds, settings.scan_threads, settings.approval_minutes) == (9, 5, 6)
+    assert load_settings(tmp_path, environment={}, scan_threads=None).scan_threads == 3
+
+
+def test_the_environment_names_the_data_path_and_regions(tmp_path):
+    settings = load_settings(
+        environment={"CLOUDOPS_DATA_PATH": str(tmp_path), "CLOUDOPS_REGIONS": "eu-west-1, us-east-1"}
+    )
+    assert settings.data_path == tmp_path
+    assert settings.regions == ("eu-west-1", "us-east-1")
+
+
+def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
+    settings = load_settings(tmp_path, environment={"CLOUDOPS_ENCRYPTION_KEY": "ab" * 32})
+    assert "abab" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "said"),
+    [
+        ({"regoins": ["x"]}, {}, "regions"),
+        ({}, {"CLOUDOPS_REGOINS": "x"}, "regions"),
+        ({"accounts": [{"name": "a", "profle": "b"}]}, {}, "profile"),
+        ({"accounts": [{"name": "a", "profile": "b", "role_arn": "c"}]}, {}, "not both"),
+        ({"accounts": [{"name": "a", "account_id": "12"}]}, {}, "account_id"),
+        ({"scan_threads": 0}, {}, "scan_threads"),
+        ({"scan_threads": "many"}, {}, "scan_threads"),
+        ({"qdrant_mode": "remote", "qdrant_url": "http://localhost"}, {}, "this host only"),
+        ({"s3_bucket": "backups"}, {}, "no backups"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(tmp_path, settings, environment, said):
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(tmp_path, environment=environment, **settings)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["regions = [", "regoins = []", "[qdrant]\nidel_seconds = 1", "\xff"])
+def test_a_settings_file_that_does_not_fit_is_named(tmp_path, text):
+    (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=r"config\.toml"):
+        load_settings(tmp_path, environment={})
+
+
+def test_accounts_come_from_the_file(tmp_path):
+    write(tmp_path, '[[accounts]]\nname = "a"\nprofile = "b"\nenvironment = "staging"\n')
+    (account,) = load_settings(tmp_path, environment={}).accounts
+    assert (account.name, account.profile, account.environment) == ("a", "b", "staging")
