@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.notebook.conftest import STAGING_DATABASE
+from tests.conftest import STAGING_DATABASE
 from tests.notebook.lab import BROWSER_ARGUMENTS, Lab, LabPage, browser_executable, running_lab
 
 if TYPE_CHECKING:
