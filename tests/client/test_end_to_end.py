@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -79,6 +82,40 @@ def test_a_request_is_planned_approved_run_and_on_record(running_database):
     assert ops.resources(name=DATABASE).iloc[0].state == "stopped"
     again = ops.ask("now start it again")
     assert again.plan.playbook.id == "rds-start", again.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"region": "us-east-1"},
+        {"title": "Something harmless"},
+        {"parameters": {"DBInstanceIdentifier": "pg-instance-main1"}},
+        {"steps": ()},
+        {"expires": datetime(2100, 1, 1, tzinfo=UTC)},
+    ],
+)
+def test_an_edited_plan_is_neither_approved_nor_run(running_database, change):
+    ops = running_database
+    plan = ops.ask(f"stop {DATABASE}").plan
+    ops.approve(plan, reason="a test")
+    edited = replace(plan, **change)
+    with pytest.raises(ApprovalRefusedError, match="edited"):
+        ops.apply(edited)
+    with pytest.raises(ApprovalRefusedError, match="edited"):
+        ops.approve(edited, reason="a test")
+    assert database_state(ops, plan) == "available"
+
+
+def test_an_expired_approval_is_refused(staging_database, open_ops):
+    ops = open_ops(approval_minutes=0.02)
+    ops.scan(accounts=["staging"], services=["rds"])
+    plan = ops.ask(f"stop {DATABASE}").plan
+    ops.approve(plan, reason="a test")
+    while datetime.now(UTC) < plan.expires:
+        threading.Event().wait((plan.expires - datetime.now(UTC)).total_seconds() + 0.01)
+    with pytest.raises(ApprovalRefusedError, match="expired"):
+        ops.apply(plan)
+    assert staging_database() == "available"
 
 
 def test_a_journal_that_was_tampered_with_runs_nothing(running_database):

@@ -173,3 +173,17 @@ def test_kernels_go_on_when_the_owner_process_is_killed_in_mid_write(start, open
     assert len(acknowledged) == 150
     for name in acknowledged:
         assert ops.storage.estate.lookup(name), name
+
+
+def test_torch_stays_out_of_the_kernel_up_to_the_first_search(start, open_ops):
+    open_ops().scan(accounts=["staging"], services=["rds"])
+    child = start(
+        """
+        found = ops.search("staging postgres")
+        heavy = {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
+        say(len(found), *sorted(heavy))
+        """
+    )
+    rows, *heavy = child.communicate(timeout=DEADLINE)[0].split()
+    assert int(rows) > 0
+    assert heavy == []
