@@ -59,3 +59,12 @@ def test_every_dependency_has_its_reason_and_the_required_ones_are_there():
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     for entry in (entry for group in groups for entry in group if not entry.startswith("cloudops-nb")):
         assert re.search(rf'"{re.escape(entry)}",\s+# \S', text), f"{entry} has no reason beside it"
+
+
+def test_every_magic_is_documented():
+    text = (ROOT / "docs" / "notebook.md").read_text("utf-8")
+    source = (ROOT / "cloudops_nb" / "notebook" / "magics.py").read_text("utf-8")
+    names = re.findall(r"def (cloudops_\w+)\(", source)
+    assert len(names) > 8
+    for name in names:
+        assert f"%{name}`" in text, name
