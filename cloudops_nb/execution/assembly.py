@@ -133,5 +133,7 @@ def _not_checked(found: Findings) -> Iterator[str]:
         if resource.state != target.state and found.playbook.metadata.constraints:
             limits = ", ".join(found.playbook.metadata.constraints)
             yield f"{limits} of {label}: it was {resource.state or 'unknown'} when scanned"
+        if unread := resource.metadata.get("unread"):
+            yield f"{', '.join(sorted(unread))} of {label}: the scan could not read it"
         if target.arn not in found.request.dependents:
             yield f"what depends on {label}"
