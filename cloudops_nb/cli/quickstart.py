@@ -51,7 +51,10 @@ def lab() -> None:
     """Bring the simulated AWS up and open JupyterLab on the quickstart notebook."""
     simulation.up().apply(os.environ)
     notebook = Path(str(files("cloudops_nb"))).parent / "notebooks" / "01-quickstart.ipynb"
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(notebook)])  # noqa: S606 - replaces this process
+    # Jupyter refuses root unless told; a container's only user is no reason to fail here.
+    as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", *as_root, str(notebook)]
+    os.execv(sys.executable, command)  # noqa: S606 - replaces this process
 
 
 def _tour(ops: CloudOps) -> None:
