@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.answer import Answer
@@ -42,6 +43,14 @@ class Prepared:
     resolution: Resolution
 
 
+@dataclass(frozen=True)
+class Past:
+    """What a conversation brings to the next request: the exchanges that really left, and the last one's targets."""
+
+    sent: Sequence[Mapping[str, Any]] = ()
+    targets: Sequence[Resource] = ()
+
+
 class Assistant:
     """One conversation partner over one store; safe to use from several threads, as it keeps nothing between calls.
 
@@ -66,49 +75,43 @@ class Assistant:
         self._transport = transport
         self._prepare = prepare
         self._environments = environments
-        self._resolver = Resolver(storage.estate, self.environment_of, catalogue.types_for)
+        self._resolver = Resolver(storage.estate, self.environment_of, catalogue)
 
     def environment_of(self, resource: Resource) -> str:
         """Return a resource's environment class, of its tags and its account."""
         configured = self._environments.get(resource.account_name, "")
         return environment_class(resource.tags, configured, resource.account_name)
 
-    def preview(self, prompt: str) -> bytes:
+    def preview(self, prompt: str, conversation: str) -> bytes:
         """Return exactly what ``ask`` would send, empty when it would be answered on this host; sends nothing."""
-        resolution = self._resolver.resolve(prompt)
+        past = self._past(conversation)
+        resolution = self._resolver.resolve(prompt, previous=past.targets)
         if resolution.question or not resolution.intent.changes:
             return b""
-        prepared = self._request(prompt, resolution, [])
+        prepared = self._request(prompt, resolution, past)
         return preview(prepared.request, prepared.private)
 
     def ask(self, prompt: str, conversation: str) -> Answer:
         """Answer one request and remember both.
 
         Raises:
-            CloudOpsError: The request cannot be read, sent or planned; the conversation keeps the request.
+            CloudOpsError: The request cannot be read or sent; the conversation keeps the request.
         """
         conversation = conversation or str(uuid.uuid4())
-        history = self._storage.chat.history(conversation, limit=REMEMBERED)
-        exchanges = [dict(message.metadata) for message in history if message.role == "user"]
-        resolution = self._resolver.resolve(prompt, previous=self._last_targets(exchanges))
+        past = self._past(conversation)
+        resolution = self._resolver.resolve(prompt, previous=past.targets)
         self._remember(conversation, "user", prompt, _exchange(resolution))
-        try:
-            answer = self._answer(prompt, resolution, exchanges)
-        except (PlanError, PlaybookError) as error:
-            answer = Answer("refusal", str(error))
+        answer = self._answer(prompt, resolution, past)
         kept = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
         self._remember(conversation, "assistant", answer.text, kept)
         return Answer(**{**vars(answer), "conversation": conversation})
 
-    def _answer(self, prompt: str, resolution: Resolution, exchanges: Sequence[Mapping[str, Any]]) -> Answer:
+    def _answer(self, prompt: str, resolution: Resolution, past: Past) -> Answer:
         if resolution.question:
             return Answer("clarification", resolution.question, candidates=resources_frame(resolution.candidates))
         if not resolution.intent.changes:
             return self._inform(prompt, resolution)
-        sent = [
-            {"words": exchange["words"], "intent": exchange["intent"]} for exchange in exchanges if exchange["words"]
-        ]
-        prepared = self._request(prompt, resolution, sent)
+        prepared = self._request(prompt, resolution, past)
         gate = EgressGate(self._transport(), self._storage.journal)
         response, size = gate.send(prepared.request, prepared.private)
         return self._bound(response, resolution, size)
@@ -134,17 +137,28 @@ class Assistant:
         text = "The nearest in the estate." if hits else "The estate holds nothing that fits. Has it been scanned?"
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
-    def _request(self, prompt: str, resolution: Resolution, exchanges: Sequence[Mapping[str, Any]]) -> Prepared:
+    def _request(self, prompt: str, resolution: Resolution, past: Past) -> Prepared:
         places = {
             place for field in ("account_id", "account_name", "region") for place in self._storage.estate.facets(field)
         }
-        request = build(resolution, self.environment_of, history=exchanges)
+        request = build(resolution, self.environment_of, history=past.sent)
         return Prepared(request, private_values(resolution, prompt, places), resolution)
 
-    def _last_targets(self, exchanges: Sequence[Mapping[str, Any]]) -> list[Resource]:
-        keys: Sequence[str] = next((exchange["targets"] for exchange in reversed(exchanges) if exchange["targets"]), [])
-        found = [self._storage.estate.get(key) for key in keys]
-        return [resource for resource in found if resource is not None]
+    def _past(self, conversation: str) -> Past:
+        """Return what a conversation's earlier requests mean for the next one."""
+        if not conversation:
+            return Past()
+        messages = self._storage.chat.history(conversation, limit=REMEMBERED)
+        pairs = [(each, after) for each, after in zip_longest(messages, messages[1:]) if each.role == "user"]
+        sent = tuple(
+            {"words": each.metadata["words"], "intent": each.metadata["intent"]}
+            for each, after in pairs
+            if after is not None and after.role == "assistant" and after.metadata["bytes_sent"]
+        )
+        keys = pairs[-1][0].metadata["targets"] if pairs else []
+        found = [resource for key in keys if (resource := self._storage.estate.get(key)) is not None]
+        # If one of them is gone, "them" no longer means what it meant.
+        return Past(sent, tuple(found) if len(found) == len(keys) else ())
 
     def _remember(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any]) -> None:
         self._storage.chat.append(conversation, role, content, metadata)

@@ -139,8 +139,11 @@ class CloudOps:
     # --- requests and plans ---------------------------------------------------------------------------------------
 
     def preview(self, prompt: str) -> bytes:
-        """Return the exact bytes that :meth:`ask` would send, empty if it would send none; sends nothing."""
-        return self._assistant.preview(prompt)
+        """Return the exact bytes that :meth:`ask` would send now, but for the random request id; sends nothing.
+
+        They are empty if it would send none.
+        """
+        return self._assistant.preview(prompt, self._conversation)
 
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
         """Answer a request in words with a plan, a question back, information, or a refusal.
@@ -177,14 +180,22 @@ class CloudOps:
         return self.engine.approve(plan, channel=Channel.API, by=getpass.getuser(), reason=reason, phrase=phrase)
 
     def decide(
-        self, plan_id: str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+        self, plan: Plan | str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
     ) -> Approval | None:
         """Record a person's decision on a plan, taken on a card or in a terminal.
+
+        Args:
+            plan: The plan as it was shown, which must be the recorded one in every field; or its id.
+            approve: Whether the person said yes.
+            channel: How they said it.
+            by: Who they are.
+            reason: Why; an approval needs one.
+            phrase: What they typed, where the plan asks for a phrase.
 
         Raises:
             ApprovalRefusedError: The plan cannot be approved this way.
         """
-        plan = self.engine.plan(plan_id)
+        plan = self.engine.plan(plan) if isinstance(plan, str) else plan
         if approve:
             return self.engine.approve(plan, channel=channel, by=by, reason=reason, phrase=phrase)
         self.engine.reject(plan, channel=channel, by=by, reason=reason)
@@ -296,9 +307,14 @@ class CloudOps:
         return InProcessTransport(PlaybookServer(self.catalogue, EmbeddingSimilarity(self._embedder)).handle)
 
     def _prepare(self, bound: BoundPlaybook, *, rolls_back: str = "") -> Plan:
-        first = bound.targets[0]
-        known = {account.name: account for account in self._accounts}
-        account = known.get(first.account_name) or Account(first.account_name, account_id=first.account_id)
+        # By id, as AWS tells it: a name is the configuration's, and may have been another when the estate was scanned.
+        account_id = bound.targets[0].account_id
+        account = next((a for a in self.sessions.accounts({account_id}) if a.account_id == account_id), None)
+        if account is None:
+            what = f"account {account_id} is not configured here"
+            raise ConfigurationError(
+                what, "its resources were scanned under another configuration", "Add it to accounts."
+            )
         return self.engine.prepare(
             bound, account=account, dependents=self._inventory.dependents(bound.targets), rolls_back=rolls_back
         )
@@ -314,6 +330,6 @@ class _LazyClients:
         """Return a client of an account."""
         return self._sessions().client(account_id, service, region)
 
-    def caller(self, account_id: str) -> Any:
-        """Return who the account's clients act as."""
-        return self._sessions().caller(account_id)
+    def caller(self, account_id: str, *, fresh: bool = False) -> Any:
+        """Return who the account's clients act as; asked anew if ``fresh``."""
+        return self._sessions().caller(account_id, fresh=fresh)

@@ -33,6 +33,11 @@ Beside it stands ``CloudOpsWarning``, for what works but should not stay so.
 
 from __future__ import annotations
 
+import unicodedata
+
+#: Control, format and unassigned characters, and line ends: an error may name a resource as somebody else chose to.
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
 
 class CloudOpsError(Exception):
     """The root of every error this package raises.
@@ -56,7 +61,15 @@ class CloudOpsError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in IPython, while the cell still fails (IPython's own protocol for exceptions)."""
-        return [f"{type(self).__name__}: {self}"]
+        return [_visible(f"{type(self).__name__}: {self}")]
+
+
+def _visible(text: str) -> str:
+    """Return the text with a mark for each character that draws nothing or turns its neighbours around."""
+    return "".join(
+        f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in _INVISIBLE_CATEGORIES else character
+        for character in text
+    )
 
 
 class ConfigurationError(CloudOpsError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from cloudops_nb.errors import AlreadyRecordedError
 from cloudops_nb.frames import hits_frame, rows_frame
 from cloudops_nb.model import CellKey, CellResult, CellState, ResourceFilter
 
@@ -35,13 +36,14 @@ PLANNED_COLUMNS = ("account", "region", "service", "operation", "times", "parame
 
 @dataclass
 class _Run:
-    """One scan under way: its id, when it began, and the results so far."""
+    """One scan under way: its id, when it began, the results so far, and what was begun, or begun and not finished."""
 
     id: str
     started: datetime
     clock: float
     results: dict[CellKey, CellResult] = field(default_factory=dict)
     touched: set[CellKey] = field(default_factory=set)
+    broken: set[CellKey] = field(default_factory=set)
 
 
 class Inventory:
@@ -87,7 +89,7 @@ class Inventory:
                 for left in scanner.remaining():
                     self._leave(left, run)
                 self._storage.flush()
-                self._storage.journal.append(ENDED, run.id, _summary(run, status))
+                self._end(run.id, _summary(run, status))
         return self._report(run, previous)
 
     def planned_calls(self, **scope: Iterable[str] | None) -> pd.DataFrame:
@@ -105,17 +107,15 @@ class Inventory:
         """Tell the truth about scans whose process died: their open cells are ``partial``."""
         records = self._storage.journal.records(kind=(STARTED, ENDED))
         ended = {record.subject for record in records if record.kind == ENDED}
-        dead = [record.subject for record in records if record.subject not in ended and self._dead(record.subject)]
-        if not dead:
-            return
-        alive = any(record.subject not in ended and record.subject not in dead for record in records)
-        if not alive:
-            for result in self._storage.scan_state.cells():
-                if result.state is CellState.RUNNING:
-                    left = replace(result, state=CellState.PARTIAL, detail="the process that read it ended")
-                    self._storage.scan_state.put(left)
-        for scan_id in dead:
-            self._storage.journal.append(ENDED, scan_id, {"status": "failed", "reason": "the process ended"})
+        still_open = [record.subject for record in records if record.subject not in ended]
+        if not still_open or not all(map(self._dead, still_open)):
+            return  # cells of a scan that lives look the same; whoever opens after it ended tells about the dead one
+        for result in self._storage.scan_state.cells():
+            if result.state is CellState.RUNNING:
+                left = replace(result, state=CellState.PARTIAL, detail="the process that read it ended")
+                self._storage.scan_state.put(left)
+        for scan_id in still_open:
+            self._end(scan_id, {"status": "failed", "reason": "the process ended"})
 
     def dependents(self, targets: Sequence[Resource]) -> dict[str, list[str]]:
         """Return, by each target's canonical key, what in the store says that it depends on it."""
@@ -135,20 +135,32 @@ class Inventory:
         return Scanner(self._sessions(), threads=self._settings.scan_threads)
 
     def _keep(self, item: PageRead | CellResult, run: _Run) -> None:
-        if not isinstance(item, CellResult):
-            if item.key not in run.touched:
-                run.touched.add(item.key)
-                running = CellResult(item.key, CellState.RUNNING, datetime.now(UTC), 0.0)
-                self._storage.scan_state.put(running, run.id)
-            self._storage.estate.upsert(item.resources, scan_id=run.id)
-        else:
-            run.results[item.key] = self._storage.estate.finish_cell(item, scan_id=run.id)
+        if isinstance(item, CellResult):
+            # A page that was not written to its end must not let its cell remove what it did not stamp.
+            whole = item.key not in run.broken
+            result = item if whole else replace(item, state=CellState.PARTIAL, detail="a page was not written")
+            run.results[item.key] = self._storage.estate.finish_cell(result, scan_id=run.id)
+            return
+        broken_before = item.key in run.broken
+        run.broken.add(item.key)
+        if item.key not in run.touched:
+            run.touched.add(item.key)
+            running = CellResult(item.key, CellState.RUNNING, datetime.now(UTC), 0.0)
+            self._storage.scan_state.put(running, run.id)
+        self._storage.estate.upsert(item.resources, scan_id=run.id)
+        if not broken_before:
+            run.broken.discard(item.key)
 
     def _leave(self, left: CellResult, run: _Run) -> None:
         """Keep the rows of a cell that was not read to its end; one that was not begun stays as it was."""
         run.results[left.key] = left
         if left.key in run.touched:
             self._storage.estate.finish_cell(left, scan_id=run.id)
+
+    def _end(self, scan_id: str, body: dict[str, Any]) -> None:
+        """Record the end of a scan; a scan ends once, whoever is first to say so."""
+        with suppress(AlreadyRecordedError):
+            self._storage.journal.append(ENDED, scan_id, body, once=f"{ENDED}:{scan_id}")
 
     def _lock(self, scan_id: str) -> FileLock:
         self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)

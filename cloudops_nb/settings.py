@@ -168,6 +168,8 @@ def _file_settings(path: Path) -> dict[str, Any]:
         else:
             flat[key] = value
     _refuse_unknown(flat, str(path))
+    if "data_path" in flat:
+        raise ConfigurationError(f"data_path stands in {path}", "the file lies in the data path itself", "Remove it.")
     return flat
 
 
@@ -178,6 +180,9 @@ def _environment_settings(variables: Mapping[str, str]) -> dict[str, Any]:
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         _refuse_unknown({name: value}, f"environment variable {variable}")
+        if name == "accounts":
+            raise ConfigurationError(
+                f"{variable} cannot hold accounts", "a variable is one text", "Use [[accounts]] in config.toml."
+            )
         found[name] = tuple(part.strip() for part in value.split(",")) if name == "regions" else value
-    found.pop("accounts", None)
     return found

@@ -46,6 +46,7 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({"scan_threads": "many"}, {}, "scan_threads"),
         ({"qdrant_mode": "remote", "qdrant_url": "http://localhost"}, {}, "this host only"),
         ({"s3_bucket": "backups"}, {}, "no backups"),
+        ({}, {"CLOUDOPS_ACCOUNTS": "prod"}, "[[accounts]]"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, settings, environment, said):
@@ -55,7 +56,7 @@ def test_what_does_not_fit_is_one_line(tmp_path, settings, environment, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["regions = [", "regoins = []", "[qdrant]\nidel_seconds = 1", "\xff"])
+@pytest.mark.parametrize("text", ["regions = [", "regoins = []", "[qdrant]\nidel_seconds = 1", "data_path = 'x'", "\xff"])
 def test_a_settings_file_that_does_not_fit_is_named(tmp_path, text):
     (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=r"config\.toml"):

@@ -110,7 +110,7 @@ def approve(context: click.Context, plan_id: str, reason: str) -> None:
     plan = ops.plan(plan_id)
     print_plan(plan)
     typed = _typed(plan)
-    ops.decide(plan.id, approve=True, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=typed)
+    ops.decide(plan, approve=True, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=typed)
     click.echo(f"Approved. Run it: cloudops-nb apply {plan.id}")
 
 

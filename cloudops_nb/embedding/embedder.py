@@ -31,6 +31,8 @@ OFFLINE = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
+#: All that the child gets of the environment: no key, no AWS credentials.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class Embedder(Protocol):
@@ -77,6 +79,7 @@ def open_embedder(settings: Settings) -> Embedder:
 def _export(weights: Weights, folder: Path) -> None:
     """Run ``cloudops_nb.embedding.export`` in a child: torch costs seconds and half a gigabyte, once."""
     verify_weights(weights)
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     _log.info("exporting %s, once, to %s", weights.model_id, folder)
     command = [
         sys.executable,
@@ -95,7 +98,7 @@ def _export(weights: Weights, folder: Path) -> None:
             errors="replace",
             stdin=subprocess.DEVNULL,
             timeout=EXPORT_TIMEOUT_SECONDS,
-            env={**os.environ, **OFFLINE, "PYTHONPATH": _import_path()},
+            env={**environment, **OFFLINE, "PYTHONPATH": _import_path()},
         )
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines() if error.returncode > 0 else []  # a killed child's last line misleads

@@ -41,7 +41,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was looked up for a plan; ``warnings`` are values that AWS's model does not know."""
+    """What was looked up for a plan.
+
+    ``warnings`` are values that AWS's model does not know; ``untagged`` the targets whose live answer has no tags.
+    """
 
     request: Request
     playbook: Playbook
@@ -51,6 +54,7 @@ class Findings:
     targets: Sequence[Target]
     steps: Sequence[Step]
     warnings: Sequence[str]
+    untagged: Sequence[Target]
 
 
 def assemble(found: Findings, *, expires: datetime) -> Plan:
@@ -128,6 +132,8 @@ def _not_checked(found: Findings) -> Iterator[str]:
     for step in found.steps:
         if step.iam != ALLOWED and step.effect is not Effect.READ:
             yield f"permission for {step.service}:{step.api}: {step.iam}, {step.iam_reason}"
+    for target in found.untagged:
+        yield f"the tags of {target.name or target.identifier} now: AWS's answer shows none, the last scan's count"
     for resource, target in zip(found.request.bound.targets, found.targets, strict=True):
         label = target.name or target.identifier
         if resource.state != target.state and found.playbook.metadata.constraints:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import uuid
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import CloudOpsError, ExecutionError, PlanError
+from cloudops_nb.errors import CloudOpsError, PlanError
 from cloudops_nb.execution.approvals import PLAN, Approvals
 from cloudops_nb.execution.assembly import Request
 from cloudops_nb.execution.authorisation import Authorisation
 from cloudops_nb.execution.execution import Execution
 from cloudops_nb.execution.executor import InProcess
+from cloudops_nb.execution.launch import Launch
 from cloudops_nb.execution.locks import Locks
 from cloudops_nb.execution.picture import EXECUTION_STARTED, Picture
 from cloudops_nb.execution.prepare import Preparer
@@ -26,6 +26,7 @@ from cloudops_nb.execution.step_runner import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import ExitStack
     from pathlib import Path
 
     from cloudops_nb.execution.executor import Executor
@@ -172,14 +173,14 @@ class ExecutionEngine:
         self._recheck.require_same_steps(ready, override=override)
         self._recheck.require_same_caller(plan)
         execution = Execution(str(uuid.uuid4()), plan, self._clock, dry_run=dry_run)
-        with ExitStack() as held:
+        with Launch(execution, self._journal) as launch:
             if not dry_run:
-                held.enter_context(self._locks.hold(plan.targets, execution.id))
+                launch.held.enter_context(self._locks.hold(plan.targets, execution.id))
             self._recheck.require_no_drift(ready)
-            self._admit(execution, held)
+            self._admit(execution, launch.held)
             if not dry_run:
                 self._begin(execution)
-            self._start(execution, ready, held)
+            launch.start(lambda: self._work(execution, ready))
         return execution
 
     @property
@@ -209,10 +210,10 @@ class ExecutionEngine:
         return bound_from_dict(self._record(plan_id).body["bound"])
 
     def rollback(self, execution: Execution | str) -> tuple[BoundPlaybook, str]:
-        """Return what undoes an execution on the targets it completed, and the id for :meth:`prepare`'s ``rolls_back``.
+        """Return what undoes an execution on the targets it changed or may have, and the id for :meth:`prepare`'s ``rolls_back``.
 
         Raises:
-            PlanError: The playbook cannot be undone, the execution still runs, or it completed nothing.
+            PlanError: The playbook cannot be undone, the execution still runs, or it changed nothing.
         """
         execution_id = execution if isinstance(execution, str) else execution.id
         return rollback_of(self._picture(), execution_id, self._catalogue), execution_id
@@ -276,8 +277,8 @@ class ExecutionEngine:
         except Exception as error:  # noqa: BLE001 - the run itself is over and must still be said to be
             execution.publish("output", message=f"looking at the resources again broke: {type(error).__name__}")
 
-    def _start(self, execution: Execution, ready: Ready, held: ExitStack) -> None:
-        """Start the thread; it takes over the locks, and frees them before it says that the run is over."""
+    def _work(self, execution: Execution, ready: Ready) -> tuple[PlanStatus, str]:
+        """Run to the end, on the run's own thread."""
         around = Surroundings(
             execution=execution,
             ready=ready,
@@ -288,18 +289,6 @@ class ExecutionEngine:
             poll_seconds=self._poll_seconds,
             reread=lambda target: self._recheck.fingerprint(ready, target),
         )
-        taken = held.pop_all()
-
-        def work() -> None:
-            with taken:
-                status, reason = Runner(around).run()
-                self._look_again(execution)
-            execution.end(status, reason)
-
-        try:
-            threading.Thread(target=work, name=f"cloudops-execution-{execution.id[:8]}").start()
-        except RuntimeError as error:
-            taken.close()
-            raise ExecutionError(
-                f"{execution.plan.title} was not begun", str(error), "Ask again for a plan."
-            ) from error
+        ended = Runner(around).run()
+        self._look_again(execution)
+        return ended

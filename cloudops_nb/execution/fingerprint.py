@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall
 from cloudops_nb.ssm.expressions import substitute
-from cloudops_nb.ssm.selectors import project
+from cloudops_nb.ssm.selectors import project, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,17 +19,27 @@ if TYPE_CHECKING:
 
 #: The field of every projection that holds AWS's own word for the resource's state.
 STATE = "state"
+#: How AWS's services call a list of tags in an answer.
+_TAG_LISTS = ("Tags", "TagList", "TagSet")
 
 
-def read_fingerprint(
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A resource as AWS shows it now: the playbook's projection, and its tags, ``None`` where the answer has none."""
+
+    fingerprint: Mapping[str, Any]
+    tags: Mapping[str, str] | None
+
+
+def read_live(
     specification: Fingerprint,
     context: Mapping[str, Any],
     *,
     account_id: str,
     region: str,
     executor: Executor,
-) -> dict[str, Any]:
-    """Ask AWS for the resource now and return the playbook's projection of the answer, JSON-ready.
+) -> Live:
+    """Ask AWS for the resource now and return the playbook's projection of the answer, JSON-ready, and the tags.
 
     Args:
         specification: Which call to make and which fields to keep.
@@ -57,7 +68,20 @@ def read_fingerprint(
     found: dict[str, Any] = plain(project(specification.projection, result.data))
     if found.get(STATE) is None:
         raise PlanError(f"{call.service}:{call.api} shows no state", "the resource may be gone", "Scan again.")
-    return found
+    return Live(found, _tags(specification.projection[STATE], result.data))
+
+
+def _tags(state: str, answer: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the tags of whatever holds the state: the innermost part of the answer around it that lists any."""
+    place = state
+    while "." in place:
+        place = place.rpartition(".")[0]
+        part = select(place, answer)
+        for name in _TAG_LISTS if isinstance(part, dict) else ():
+            listed = part.get(name)
+            if isinstance(listed, list) and all(isinstance(tag, dict) and "Key" in tag for tag in listed):
+                return {str(tag["Key"]): str(tag.get("Value", "")) for tag in listed}
+    return None
 
 
 def plain(value: Any) -> Any:

@@ -32,6 +32,7 @@ KINDS = (
     EXECUTION_ENDED,
 )
 PROCESS_ENDED = "its process ended"
+ANSWER_UNRECORDED = "the answer was not recorded"
 
 _ROLLED_BACK = {
     PlanStatus.RUNNING: PlanStatus.ROLLING_BACK,
@@ -68,13 +69,17 @@ class Run:
         return "" if self.alive else PROCESS_ENDED
 
     @property
-    def completed_targets(self) -> Sequence[str]:
-        """The ARNs on which every step was done."""
-        return tuple(
+    def changed_targets(self) -> frozenset[str]:
+        """The ARNs on which a changing call was made, or may have been; how the run went on doesn't matter."""
+        begun = {(record.body["target"], record.body["step"]) for record in self.records if record.kind == STEP_INTENT}
+        done = {
             record.body["target"]
             for record in self.records
-            if record.kind == TARGET_RESULT and record.body["status"] == StepStatus.COMPLETED
-        )
+            if record.kind == STEP_RESULT
+            and record.body["status"] in (StepStatus.COMPLETED, StepStatus.OUTCOME_UNKNOWN)
+            and (record.body["target"], record.body["step"]) in begun
+        }
+        return frozenset(done | {call["target"] for call in self.unanswered})
 
     @property
     def unanswered(self) -> Sequence[Mapping[str, Any]]:
@@ -101,7 +106,7 @@ class Run:
             if record.kind == STEP_RESULT
         ]
         status = StepStatus.RUNNING if self.alive else StepStatus.OUTCOME_UNKNOWN
-        note = "" if self.alive else f"{PROCESS_ENDED} before the answer was recorded"
+        note = "" if self.alive else ANSWER_UNRECORDED
         rows += [
             {"target": call["target"], "step": call["step"], "status": status.value, "message": note, "at": None}
             for call in self.unanswered

@@ -29,8 +29,8 @@ class Clients(Protocol):
     def client(self, account_id: str, service: str, region: str) -> Any:
         """Return a botocore client whose credentials and region are its own, never the process's."""
 
-    def caller(self, account_id: str) -> Caller:
-        """Return who the clients of an account act as."""
+    def caller(self, account_id: str, *, fresh: bool = False) -> Caller:
+        """Return who the clients of an account act as; ``fresh`` asks AWS now, whatever was answered before."""
 
 
 class JournalPort(Protocol):

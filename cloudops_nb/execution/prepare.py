@@ -8,7 +8,7 @@ from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.assembly import Findings, Request, assemble
 from cloudops_nb.execution.authorisation import Authorisation
 from cloudops_nb.execution.controllers import managed_by
-from cloudops_nb.execution.fingerprint import STATE, read_fingerprint
+from cloudops_nb.execution.fingerprint import STATE, read_live
 from cloudops_nb.execution.plan import Target
 from cloudops_nb.execution.rendering import Scope, bind_parameters, render_steps, target_context
 from cloudops_nb.execution.validation import validate_step
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from cloudops_nb.execution.executor import Executor
+    from cloudops_nb.execution.fingerprint import Live
     from cloudops_nb.execution.plan import Plan, Step
     from cloudops_nb.execution.ports import Caller, Clients, Clock
     from cloudops_nb.model import Account, BoundPlaybook, Resource
@@ -52,9 +53,9 @@ class Preparer:
         scope = Scope(account_id, region, caller.arn.split(":")[1], self._clock())
         parameters = bind_parameters(playbook, bound.parameters)
         contexts = [target_context(playbook, parameters, each.identifier, scope) for each in bound.targets]
+        lives = [self._live(playbook, context, scope) for context in contexts]
         targets = [
-            self._target(playbook, request, resource, context, scope)
-            for resource, context in zip(bound.targets, contexts, strict=True)
+            _target(playbook, request, resource, live) for resource, live in zip(bound.targets, lives, strict=True)
         ]
         steps, warnings = self._steps(playbook, request, contexts, targets, scope)
         return assemble(
@@ -67,37 +68,18 @@ class Preparer:
                 targets=targets,
                 steps=steps,
                 warnings=warnings,
+                untagged=[target for target, live in zip(targets, lives, strict=True) if live.tags is None],
             ),
             expires=scope.created + self._approval,
         )
 
-    def _target(
-        self, playbook: Playbook, request: Request, resource: Resource, context: Mapping[str, Any], scope: Scope
-    ) -> Target:
-        metadata = playbook.metadata
-        live = read_fingerprint(
-            metadata.fingerprint,
+    def _live(self, playbook: Playbook, context: Mapping[str, Any], scope: Scope) -> Live:
+        return read_live(
+            playbook.metadata.fingerprint,
             context,
             account_id=scope.account_id,
             region=scope.client_region,
             executor=self._executor,
-        )
-        state = str(live[STATE])
-        _require_state(resource, state, playbook)
-        if state == resource.state:
-            _require_possible(resource, playbook)
-        account = request.account
-        return Target(
-            identifier=resource.identifier,
-            name=resource.name,
-            resource_type=resource.resource_type,
-            arn=resource.canonical_key,
-            state=state,
-            expected_state=metadata.expected_state,
-            fingerprint=live,
-            environment=environment_class(resource.tags, account.environment, account.name),
-            managed_by=managed_by(resource.tags),
-            dependents=tuple(request.dependents.get(resource.canonical_key, ())),
         )
 
     def _steps(
@@ -152,6 +134,27 @@ def _place(bound: BoundPlaybook, playbook: Playbook, account: Account) -> tuple[
     if account.account_id and account.account_id != account_id:
         raise PlanError(f"the resource is in account {account_id}", f"{account.name} is account {account.account_id}")
     return account_id, region
+
+
+def _target(playbook: Playbook, request: Request, resource: Resource, live: Live) -> Target:
+    state = str(live.fingerprint[STATE])
+    _require_state(resource, state, playbook)
+    if state == resource.state:
+        _require_possible(resource, playbook)
+    account, tags = request.account, live.tags or {}
+    scanned = environment_class(resource.tags, account.environment, account.name)
+    return Target(
+        identifier=resource.identifier,
+        name=resource.name,
+        resource_type=resource.resource_type,
+        arn=resource.canonical_key,
+        state=state,
+        expected_state=playbook.metadata.expected_state,
+        fingerprint=live.fingerprint,
+        environment=environment_class(tags, scanned),
+        managed_by=tuple(sorted({*managed_by(resource.tags), *managed_by(tags)})),
+        dependents=tuple(request.dependents.get(resource.canonical_key, ())),
+    )
 
 
 def _label(resource: Resource) -> str:

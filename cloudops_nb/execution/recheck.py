@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ApprovalRefusedError, DriftError, PlanError
-from cloudops_nb.execution.fingerprint import differences, read_fingerprint
+from cloudops_nb.execution.fingerprint import differences, read_live
 from cloudops_nb.execution.prepare import require_account
 from cloudops_nb.execution.rendering import Scope, render_steps, target_context
 from cloudops_nb.iam.principal import acting_principal
+from cloudops_nb.understanding.environment import environment_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudops_nb.execution.executor import Executor
+    from cloudops_nb.execution.fingerprint import Live
     from cloudops_nb.execution.plan import Plan, Step, Target
     from cloudops_nb.execution.ports import Clients
     from cloudops_nb.ssm.catalogue import Catalogue, Playbook
@@ -68,7 +70,7 @@ class Recheck:
 
     def require_same_caller(self, plan: Plan) -> None:
         """Raise :class:`PlanError` unless the credentials are of the plan's account and act as its principal."""
-        caller = self._clients.caller(plan.account_id)
+        caller = self._clients.caller(plan.account_id, fresh=True)
         require_account(caller, plan.account_id)
         principal = acting_principal(caller.arn).arn
         if principal != plan.principal:
@@ -79,7 +81,8 @@ class Recheck:
     def require_no_drift(self, ready: Ready) -> None:
         """Raise :class:`DriftError`, with each change, unless every target is as the plan was shown."""
         for target in ready.plan.target_states:
-            changed = differences(target.fingerprint, self.fingerprint(ready, target))
+            live = self._live(ready, target)
+            changed = [*differences(target.fingerprint, live.fingerprint), *_more_dangerous(target, live)]
             if changed:
                 raise DriftError(
                     f"{target.name or target.identifier} changed since the plan was shown",
@@ -89,13 +92,22 @@ class Recheck:
 
     def fingerprint(self, ready: Ready, target: Target) -> dict[str, Any]:
         """Return a target's live state now; raises :class:`PlanError` when AWS does not show it."""
-        return read_fingerprint(
+        return dict(self._live(ready, target).fingerprint)
+
+    def _live(self, ready: Ready, target: Target) -> Live:
+        return read_live(
             ready.playbook.metadata.fingerprint,
             ready.contexts[target.arn],
             account_id=ready.plan.account_id,
             region=ready.scope.client_region,
             executor=self._executor,
         )
+
+
+def _more_dangerous(target: Target, live: Live) -> list[str]:
+    """Say when the tags now put the target into a more dangerous environment than the one that was shown."""
+    shown = environment_class({}, target.environment)
+    return differences({"environment": shown}, {"environment": environment_class(live.tags or {}, shown)})
 
 
 def _acting(step: Step) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, CloudOpsError
-from cloudops_nb.execution.picture import EXECUTION_ENDED, PROCESS_ENDED, STEP_RESULT
+from cloudops_nb.execution.picture import ANSWER_UNRECORDED, EXECUTION_ENDED, PROCESS_ENDED, STEP_RESULT
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Recovery:
         for call in run.unanswered:
             result = {"step": call["step"], "target": call["target"], "attempts": call["attempt"], "outputs": {}}
             result |= {"status": StepStatus.OUTCOME_UNKNOWN.value}
-            result |= {"message": f"{PROCESS_ENDED} before the answer was recorded"}
+            result |= {"message": ANSWER_UNRECORDED}
             self._journal.append(STEP_RESULT, run.id, result)
         return Recovered(
             execution_id=run.id,

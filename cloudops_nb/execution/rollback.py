@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def rollback_of(picture: Picture, execution_id: str, catalogue: Catalogue) -> BoundPlaybook:
-    """Return the playbook that undoes an execution, bound to the targets that it completed.
+    """Return the playbook that undoes an execution, bound to the targets that it changed or may have.
 
     Parameters that both playbooks name alike keep their values.
 
     Raises:
-        PlanError: There is no way back, the execution is unknown or still runs, or it completed nothing.
+        PlanError: There is no way back, the execution is unknown or still runs, or it changed nothing.
     """
     view = picture.plan_of(execution_id)
     if view is None or view.run is None:
@@ -30,11 +30,11 @@ def rollback_of(picture: Picture, execution_id: str, catalogue: Catalogue) -> Bo
     rule = view.plan.rollback
     if not rule.playbook:
         raise PlanError(f"{view.plan.title} cannot be rolled back", f"irreversible: {rule.note}")
-    completed = set(view.run.completed_targets)
+    changed = view.run.changed_targets
     bound = bound_from_dict(view.record.body["bound"])
-    targets = tuple(target for target in bound.targets if target.canonical_key in completed)
+    targets = tuple(target for target in bound.targets if target.canonical_key in changed)
     if not targets:
-        raise PlanError(f"{view.plan.title} completed on no resource", "there is nothing to roll back")
+        raise PlanError(f"{view.plan.title} changed no resource", "there is nothing to roll back")
     undo = catalogue.get(rule.playbook)
     wanted = undo.metadata.target.parameter
     return BoundPlaybook(

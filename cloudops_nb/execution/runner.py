@@ -92,8 +92,9 @@ class Runner:
         except CloudOpsError as error:
             self._around.execution.publish("output", target=target.arn, message=f"not verified: {error}")
             return
-        expected = now == target.expected_state
-        note = "as expected" if expected else f"expected was {target.expected_state}"
+        wanted = target.expected_state or target.state
+        expected = now == wanted
+        note = "as expected" if expected else f"expected was {wanted}"
         self._around.execution.publish(
             "output",
             target=target.arn,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.execution.actions import ACTIONS
 from cloudops_nb.execution.actions.step_run import Outcome, StepRun
+from cloudops_nb.execution.authorisation import DENIED
 from cloudops_nb.execution.execution import StepState
 from cloudops_nb.execution.executor import ApiCall, CallResult
 from cloudops_nb.execution.outputs import redacted, take_outputs
@@ -73,10 +74,11 @@ class StepRunner:
         attempt, outcome = 0, Outcome(StepStatus.CANCELLED, "cancelled")
         for attempt in range(1, self._attempts(step, planned) + 1):
             if self._around.execution.cancelled.is_set():
-                outcome = Outcome(StepStatus.CANCELLED, "cancelled before it began")
+                outcome = _weightier(outcome, Outcome(StepStatus.CANCELLED, "cancelled before it began"))
                 break
-            outcome = self._settle(self._attempt(step, planned, attempt))
-            if outcome.status in (StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.CANCELLED):
+            latest = self._settle(self._attempt(step, planned, attempt))
+            outcome = _weightier(outcome, latest)
+            if latest.status in (StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.CANCELLED):
                 break
         self._conclude(step, outcome, replace(state, attempts=attempt))
         return outcome
@@ -140,7 +142,8 @@ class StepRunner:
         )
         if not reason:
             verdict, reason = planned.iam, planned.iam_reason
-        return Outcome(StepStatus.SKIPPED, f"dry run: {planned.service}:{planned.api} is {verdict} ({reason})")
+        status = StepStatus.FAILED if verdict == DENIED else StepStatus.SKIPPED
+        return Outcome(status, f"dry run: {planned.service}:{planned.api} is {verdict} ({reason})")
 
     def _settle(self, outcome: Outcome) -> Outcome:
         """After a lost answer, find out what is true now; it stays unknown whether our call made it so."""
@@ -172,3 +175,12 @@ class StepRunner:
 
     def _publish(self, kind: str, step: DocumentStep, message: str, data: Mapping[str, Any] | None = None) -> None:
         self._around.execution.publish(kind, step=step.name, target=self._target.arn, message=message, data=data or {})
+
+
+def _weightier(before: Outcome, latest: Outcome) -> Outcome:
+    """Return the latest outcome, save that after an unknown one only a completed repetition says what is true."""
+    if before.status is not StepStatus.OUTCOME_UNKNOWN or latest.status is StepStatus.COMPLETED:
+        return latest
+    if latest.status is StepStatus.OUTCOME_UNKNOWN:
+        return latest
+    return replace(before, message=f"{before.message}; then {latest.status}: {latest.message}")

@@ -32,9 +32,9 @@ class Decide(Protocol):
     """Records a decision; ``CloudOps.decide`` does."""
 
     def __call__(
-        self, plan_id: str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+        self, plan: Plan, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
     ) -> Approval | None:
-        """Return the approval, ``None`` for a rejection."""
+        """Record the decision on exactly the plan that was shown; return the approval, ``None`` for a rejection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Card:
 
     A click arrives in the kernel's main thread, or in another one while a cell runs; two may arrive at once. Each takes
     the card's lock, validates, records and returns within milliseconds: no AWS call, no waiting. One decision is ever
-    recorded. A failure is written on the card, which then takes no further decision: nothing is approved that was not
-    recorded.
+    recorded, on exactly the plan that was shown. A failure is written on the card, which then takes no further
+    decision: nothing is approved that was not recorded.
     """
 
     def __init__(self, plan: Plan, services: CardServices, *, bytes_sent: int | None = None) -> None:
@@ -62,6 +62,7 @@ class Card:
         self._shown = card_sections(plan, kernel_user=kernel_user(), now=services.clock(), bytes_sent=bytes_sent)
         self._lock = threading.Lock()
         self._spent = False
+        self._recorded = False
         self._view: CardView | None = None
         self._display_id = f"cloudops-card-{uuid.uuid4()}"
 
@@ -161,13 +162,14 @@ class Card:
             self._view.remove_buttons()
         by, reason = services.approver(), reason.strip()[:_REASON_LIMIT]
         approval = services.decide(
-            plan.id,
+            plan,
             approve=approve,
             channel=Channel.CARD,
             by=by,
             reason=reason,
             phrase=phrase if approve and plan.phrase else None,
         )
+        self._recorded = True
         self._settle(decided(plan, approval, by=by, reason=reason, channel=Channel.CARD, at=services.clock()))
 
     def _settle(self, outcome: Outcome) -> None:
@@ -179,12 +181,15 @@ class Card:
         self._services.screen.publish(bundle, display_id=self._display_id, update=True)
 
     def _fail(self, error: Exception) -> None:
-        told = str(error) if isinstance(error, CloudOpsError) else f"unexpected {type(error).__name__}."
-        text = f"Nothing was approved. {told} Ask again for a new card."
+        if self._recorded:
+            word, text = "decided", "The decision was recorded, but the card could not be drawn; see %cloudops_history."
+        else:
+            told = str(error) if isinstance(error, CloudOpsError) else f"unexpected {type(error).__name__}."
+            word, text = "not approved", f"Nothing was approved. {told} Ask again for a new card."
         if self._view is not None:
             self._view.remove_buttons()
             self._view.notice(text)
-        self._settle(Outcome("not approved", detail=text))
+        self._settle(Outcome(word, detail=text))
 
 
 def decided(plan: Plan, approval: Approval | None, *, by: str, reason: str, channel: Channel, at: datetime) -> Outcome:

@@ -133,20 +133,22 @@ def named(target: Target) -> str:
 
 
 def _difference(plan: Plan, hide: Callable[[str], str], now: datetime) -> Section:
-    rows = [row for target in plan.target_states for row in _changes(target, hide)]
+    rest = "unchanged" if plan.effect is Effect.READ else "not predicted"
+    rows = [row for target in plan.target_states for row in _changes(target, hide, rest)]
     age = max(0, round((now - plan.created).total_seconds()))
     title = f"Change against live state, as of {age} s ago ({utc(plan.created)})"
     return Section("diff", title, head=("Resource", "Field", "Now", "After"), rows=rows)
 
 
-def _changes(target: Target, hide: Callable[[str], str]) -> Iterator[Row]:
+def _changes(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[Row]:
+    """Yield a row a field: what a playbook promises is a state, so of the other fields we say what ``rest`` says."""
     changes = bool(target.expected_state) and target.expected_state != target.state
     yield Row(
         (named(target), "state", hide(target.state) or "none", hide(target.expected_state) if changes else "unchanged")
     )
     for field, value in _flat(target.fingerprint):
         if field != "state":
-            yield Row(("", field, hide(value), "unchanged"), muted=True)
+            yield Row(("", field, hide(value), rest), muted=True)
 
 
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

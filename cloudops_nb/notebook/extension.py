@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class Extension:
     """What the extension put into one shell."""
 
     def __init__(self, shell: InteractiveShell, open_operations: OpenOperations) -> None:
+        self._config = copy.deepcopy(dict(shell.config))
         self._shell: Any = shell  # IPython's own annotations deny what its documentation promises
         self.session = Session(shell, Screen(shell), open_operations)
         self._configuration = CloudOps(shell, self.session)
@@ -69,7 +71,16 @@ class Extension:
         self._unregister_magics()
         shell.configurables.remove(self._magics)
         shell.configurables.remove(self._configuration)
+        self._restore_config()
         self.session.close()
+
+    def _restore_config(self) -> None:
+        """Give the shell its own settings of ours back; ``%config`` wrote into them."""
+        name = type(self._configuration).__name__
+        if name in self._config:
+            self._shell.config[name] = self._config[name]
+        else:
+            self._shell.config.pop(name, None)
 
     def _register_magics(self) -> None:
         shell, manager = self._shell, self._shell.magics_manager

@@ -54,6 +54,10 @@ class Execution(Protocol):
         """The plan that runs."""
 
     @property
+    def dry_run(self) -> bool:
+        """Whether it only asks what would happen."""
+
+    @property
     def status(self) -> PlanStatus:
         """How far it is."""
 
@@ -109,9 +113,9 @@ class Operations(Protocol):
         """Return how far a plan is."""
 
     def decide(
-        self, plan_id: str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+        self, plan: Plan, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
     ) -> Approval | None:
-        """Record a person's decision on a plan."""
+        """Record a person's decision on a plan as it was shown."""
 
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> Any:
         """Run an approved plan and return its :class:`Execution`."""

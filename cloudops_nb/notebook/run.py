@@ -31,6 +31,7 @@ _TONES = {
 }
 _SUCCESS = frozenset({PlanStatus.COMPLETED, PlanStatus.ROLLED_BACK})
 _LINE = 400
+DRY_RUN = "dry run: nothing was changed"
 
 
 class RunDisplay:
@@ -81,12 +82,15 @@ def follow(execution: Execution, display: RunDisplay) -> None:
         _show(execution, display)
     finally:
         display.end()
-    if execution.status not in _SUCCESS:
-        raise ExecutionError(
-            f"execution {execution.id} ended as {execution.status}",
-            "its steps are shown above",
-            "Look at %cloudops_history; %cloudops_rollback plans the way back.",
-        )
+    if execution.status in _SUCCESS:
+        return
+    if execution.dry_run:
+        raise ExecutionError(f"the dry run ended as {execution.status}", "its steps above say what would not work")
+    raise ExecutionError(
+        f"execution {execution.id} ended as {execution.status}",
+        "its steps are shown above",
+        "Look at %cloudops_history; %cloudops_rollback plans the way back.",
+    )
 
 
 def run_bundle(execution: Execution) -> dict[str, Any]:
@@ -96,7 +100,8 @@ def run_bundle(execution: Execution) -> dict[str, Any]:
 
 def run_text(execution: Execution) -> str:
     """Return how an execution and each of its steps stand."""
-    lines = [f"{_words(execution.status)}: {headline(execution.plan)}  (execution {execution.id})"]
+    lines = [DRY_RUN] if execution.dry_run else []
+    lines.append(f"{_words(execution.status)}: {headline(execution.plan)}  (execution {execution.id})")
     lines += [
         f"  {_words(step.status):<16} {step.name}  {_resource(execution, step.target)}  {step.message}".rstrip()
         for step in execution.steps
@@ -107,8 +112,9 @@ def run_text(execution: Execution) -> str:
 def run_html(execution: Execution) -> str:
     """Return how an execution and each of its steps stand as escaped HTML."""
     tone = status_tone(execution.status)
+    heading = f"<span>{DRY_RUN}</span>" if execution.dry_run else ""
     strip = (
-        f'<div class="co-outcome co-{tone}"><span class="co-status">{_words(execution.status)}</span>'
+        f'<div class="co-outcome co-{tone}"><span class="co-status">{_words(execution.status)}</span>{heading}'
         f"<span>{marked_html(headline(execution.plan))}</span>"
         f'<span class="co-note">execution {marked_html(execution.id)}</span></div>'
     )

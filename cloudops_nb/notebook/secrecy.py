@@ -6,7 +6,9 @@ parameter's name, as AWS's own models name them, because a secret's value looks 
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,8 @@ class Secrecy:
 
     def __init__(self, values: Sequence[str] = ()) -> None:
         # The longest first, so that a secret containing another one is hidden whole.
-        self._values = sorted({value for value in values if value}, key=len, reverse=True)
+        forms = {form for value in values if value for form in _forms(value)}
+        self._values = sorted(forms, key=len, reverse=True)
 
     @classmethod
     def of(cls, plan: Plan) -> Secrecy:
@@ -55,6 +58,13 @@ class Secrecy:
     def _of_name(self, name: str, value: Any) -> Any:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return HIDDEN if number and is_secret_name(name) else self.within(value)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield the value as it came, and as JSON and the shell's quotes spell it in a command."""
+    for spelled in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield spelled
+        yield shlex.quote(f" {spelled}")[2:-1]
 
 
 def is_secret_name(name: str) -> bool:

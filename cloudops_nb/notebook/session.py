@@ -69,7 +69,8 @@ class Session:
         self._close_operations()
 
     def ask(self, prompt: str) -> Answer:
-        """Ask, and put the plan, if one comes back, on the screen as a card."""
+        """Ask, and put the plan, if one comes back, on the screen as a card; it alone is then the last plan."""
+        self._last_plan = None
         answer = self.operations.ask(prompt, conversation=self._conversation)
         if answer.plan is not None:
             self.show(answer.plan, bytes_sent=answer.bytes_sent)
@@ -135,7 +136,8 @@ class Session:
         """
         from cloudops_nb.notebook.run import RunDisplay, follow
 
-        self._last_execution = execution
+        if not execution.dry_run:
+            self._last_execution = execution
         follow(execution, RunDisplay(self.screen, execution))
 
     def plan(self, named: str) -> Plan:

@@ -43,7 +43,7 @@ def decide_by_typing(plan: Plan, services: CardServices) -> Outcome:
     reason = (services.screen.question("Reason, for the journal: ") or "").strip()
     by = services.approver()
     approval = services.decide(
-        plan.id,
+        plan,
         approve=approve,
         channel=Channel.TERMINAL,
         by=by,

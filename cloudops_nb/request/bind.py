@@ -27,8 +27,9 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
         catalogue: The host's own playbooks.
 
     Raises:
-        EgressRefusedError: The answer binds slots that were not sent or targets the playbook does not take.
-        PlaybookError: This host has no playbook of that id, version and content.
+        EgressRefusedError: The answer is another action than asked for, binds slots that were not sent, or targets that
+            the playbook does not take.
+        PlaybookError: This host has no playbook of that id, version and content, or it leaves a value unused.
     """
     if response.playbook is None:
         raise EgressRefusedError(
@@ -40,6 +41,15 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
     slots = {binding.parameter: binding.slot for binding in response.bindings}
     if slots.get(metadata.target.parameter) != "r1" or not resolution.members:
         raise EgressRefusedError("the playbook server's answer binds no target", "", "Ask again, naming the resource.")
+    if resolution.intent.action not in metadata.intents:
+        why = f"it does {', '.join(metadata.intents)}"
+        what = f"playbook {metadata.id} is no answer to a request to {resolution.intent.action}"
+        raise EgressRefusedError(what, why, "Check the playbook server.")
+    if left := {slot for slot, kind in resolution.types.items() if kind != "place"} - set(slots.values()):
+        said = ", ".join(repr(resolution.values[slot]) for slot in sorted(left))
+        raise PlaybookError(
+            f"{metadata.name} has no use for {said}", "", "Ask again without it, or for each by itself."
+        )
     wrong = {member.resource_type for member in resolution.members} - set(metadata.resource_types)
     if wrong:
         raise EgressRefusedError(
@@ -53,8 +63,9 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
         target_parameter=metadata.target.parameter,
         parameters=_parameters(playbook, slots, resolution),
         level=response.level,
-        reasons=response.reasons,
-        explanation=reveal(response.text, resolution),
+        # In the host's own words: what a person decides on must not be a server's text.
+        reasons=tuple(f"{risk.risk} ({risk.mitigation})" for risk in metadata.risks),
+        explanation=reveal(f"{metadata.name} on r1: {metadata.purpose}", resolution),
     )
 
 

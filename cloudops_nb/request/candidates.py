@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloudops_nb.model import ResourceFilter
-from cloudops_nb.request.facets import engine_family
+from cloudops_nb.request.facets import engine_families
 
 if TYPE_CHECKING:
     from cloudops_nb.model import Resource
@@ -17,7 +17,7 @@ _SEPARATORS = re.compile(r"[^0-9a-z]+")
 
 @dataclass(slots=True)
 class Conditions:
-    """What a target must be; values within one field are alternatives, fields AND together."""
+    """What a target must be; values within one field are alternatives (but of engines all must fit), fields AND."""
 
     types: set[str] = field(default_factory=set)
     engines: set[str] = field(default_factory=set)
@@ -46,7 +46,7 @@ class Conditions:
         tags = {key.casefold(): value.casefold() for key, value in resource.tags.items()}
         return (
             (not self.types or resource.resource_type in self.types)
-            and (not self.engines or engine_family(resource.metadata) in self.engines)
+            and self.engines.issubset(engine_families(resource.metadata))
             and (not self.environments or environment in self.environments)
             and (not self.states or resource.state.lower() in self.states)
             and (not self.accounts or bool({resource.account_id, resource.account_name} & self.accounts))

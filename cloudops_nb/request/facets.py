@@ -66,14 +66,17 @@ def closed_state(state: str) -> str:
     return state.lower() if state.lower() in vocabulary().states else protocol.OTHER
 
 
-def engine_family(metadata: Mapping[str, Any]) -> str:
-    """Return the published engine family of a database's engine name, as ``postgres`` of ``aurora-postgresql``."""
-    engine = str(metadata.get("engine") or "").casefold()
-    if not engine:
-        return protocol.NONE
+def engine_families(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the published families of an engine's name, as ``aurora`` and ``postgres`` of ``aurora-postgresql``."""
     families = vocabulary().engines
-    found = [families[part] for part in engine.split("-") if part in families]
-    return found[-1] if found else protocol.OTHER
+    return [families[part] for part in str(metadata.get("engine") or "").casefold().split("-") if part in families]
+
+
+def engine_family(metadata: Mapping[str, Any]) -> str:
+    """Return the engine family that may be told: the last one of its name, ``other``, or ``none`` for no engine."""
+    if not metadata.get("engine"):
+        return protocol.NONE
+    return next(reversed(engine_families(metadata)), protocol.OTHER)
 
 
 def _fact(value: bool | int | str) -> bool | str:

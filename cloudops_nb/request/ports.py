@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cloudops_nb.model import JournalRecord, Resource, ResourceFilter, SearchHit
 
@@ -24,6 +24,16 @@ class Estate(Protocol):
 
     def facets(self, field: str) -> Mapping[str, int]:
         """Return each value of a field and how many resources have it."""
+
+
+class Abilities(Protocol):
+    """What the playbooks of this host can do, by intent."""
+
+    def types_for(self, intent: str) -> Collection[str]:
+        """Return the resource types that playbooks for an intent act on."""
+
+    def value_types_for(self, intent: str) -> Collection[str]:
+        """Return the types of values that playbooks for an intent take from a request."""
 
 
 class Ledger(Protocol):

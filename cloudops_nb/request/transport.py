@@ -65,7 +65,7 @@ class HttpTransport:
             answer = retrying(
                 httpx.post, f"{self.url.rstrip('/')}/v1/plan", content=body, headers=headers, timeout=TIMEOUT
             )
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             why = f"{self.url}: {type(error).__name__}"
             raise EgressRefusedError("the playbook server cannot be reached", why, "Check server_url.") from None
         if answer.is_error:

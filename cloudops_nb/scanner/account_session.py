@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudops_nb.errors import CloudOpsError
-from cloudops_nb.scanner.aws_errors import translated
+from cloudops_nb.errors import CloudOpsError, ConfigurationError
+from cloudops_nb.scanner.aws_errors import label, translated
 from cloudops_nb.scanner.credentials import IMPATIENT
 from cloudops_nb.scanner.regions import COMMERCIAL, GLOBAL, default_regions, home_region, partition_of_arn
 
@@ -57,6 +57,7 @@ class AccountSession:
         self._session: Session | None = None
         self._clients: dict[tuple[str, str], BaseClient] = {}
         self._caller: Caller | None = None
+        self._first: Caller | None = None
         self._regions: tuple[str, ...] = ()
         self._regions_assumed = ""
 
@@ -66,23 +67,35 @@ class AccountSession:
         with self._lock:
             return "mfa_serial" in self._opened().get_scoped_config()
 
-    def caller(self) -> Caller:
-        """Return who AWS says we are; asked once.
+    def caller(self, *, fresh: bool = False) -> Caller:
+        """Return who AWS says we are; asked once, again after :meth:`renew`, and always with ``fresh``.
 
         Raises:
             CredentialsError: There are no usable credentials, or the role was refused.
             AwsUnreachableError: The endpoint does not answer.
-            ConfigurationError: The AWS configuration is not usable.
+            ConfigurationError: The AWS configuration is not usable, or now leads to another account than at first.
         """
-        if self._caller is None:
-            answer = self._asked("sts", "get_caller_identity")
-            self._caller = Caller(answer["Account"], answer["Arn"])
-        return self._caller
+        generation, caller = self.generation, self._caller
+        if caller is not None and not fresh:
+            return caller
+        answer = self._asked("sts", "get_caller_identity")
+        caller = Caller(answer["Account"], answer["Arn"])
+        with self._lock:
+            if self._first is None:
+                self._first = caller
+            if caller.account_id != self._first.account_id:
+                self._caller = None
+                what = f"{label(self.account)} now leads to account {caller.account_id}, not {self._first.account_id}"
+                fix = "Restore the credentials, or open the notebook's accounts anew."
+                raise ConfigurationError(what, "its credentials were replaced by another account's", fix)
+            if generation == self.generation:
+                self._caller = caller
+        return caller
 
     @property
     def partition(self) -> str:
         """The partition that the account lies in, as far as is known without a call."""
-        arn = self._caller.arn if self._caller else self.account.role_arn
+        arn = self._first.arn if self._first else self.account.role_arn
         return partition_of_arn(arn) if arn else COMMERCIAL
 
     def client(self, service: str, region: str) -> BaseClient:
@@ -91,6 +104,8 @@ class AccountSession:
         Raises:
             CloudOpsError: As for :meth:`caller`.
         """
+        if self._first is not None:
+            self.caller()  # renewed credentials may be another account's: nothing is asked with those
         where = home_region(self.partition) if region == GLOBAL else region
         with self._lock:
             client = self._clients.get((service, where))
@@ -123,6 +138,7 @@ class AccountSession:
             if generation == self.generation:
                 self.generation += 1
                 self._session = None
+                self._caller = None
                 self._clients.clear()
                 self._factory.forget_sources()
 

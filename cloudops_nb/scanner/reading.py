@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _TAGS = "tags"
+_REGION = "region"
 #: Items whose details are read before they are handed on, so that rows flow while a long page is worked through.
 _CHUNK = 100
 
@@ -86,7 +87,7 @@ class TaskReader:
         self._found: Counter[CellKey] = Counter()
         self._missed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
-        self._missed_in_passing = False
+        self._incomplete = False
 
     def _chunks(self) -> Iterator[list[Resource]]:
         spec, region = self._spec, self._task.region
@@ -139,10 +140,18 @@ class TaskReader:
                 failures[_TAGS] = tags
             self._missed.update(failures.keys())
             self._reasons.update({name: failure.detail for name, failure in failures.items()})
-            self._missed_in_passing |= any(failure.transient for failure in failures.values())
+            self._incomplete |= any(failure.transient for failure in failures.values())
             if each.item is not None:
+                self._note_unplaced(each.item)
                 resources.append(self._tagged(each.item, failures, tags, around))
         return resources
+
+    def _note_unplaced(self, item: Item) -> None:
+        """An item whose region nobody told may lie in any of the task's cells, so none of them is complete."""
+        if self._spec.region is not None and not select(self._spec.region, item.data):
+            self._incomplete = True
+            self._missed[_REGION] += 1
+            self._reasons[_REGION] = "AWS did not tell it"
 
     def _tagged(
         self,
@@ -162,7 +171,8 @@ class TaskReader:
             return Failure(CellState.ERROR, str(error))
         failure = classify(error, region=self._task.region)
         if failure.state is CellState.ERROR:
-            _log.info("cell %s ended with %s", self._task.keys, type(error).__name__)
+            # Neither accounts nor regions: a log is plaintext.
+            _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
         return failure
 
     def _by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
@@ -198,8 +208,9 @@ class TaskReader:
     def _end_state(self, failure: Failure | None) -> CellState:
         """Return the end of every cell of the task; a passing failure in the details leaves a cell partial.
 
-        A lasting one, as a denied read of tags, does not: the listing was complete, and the rows say what they lack.
+        A lasting one, as a denied read of tags, does not: the listing was complete, and the rows say what they lack;
+        unless it was the region that was denied.
         """
         if failure is not None:
             return CellState.PARTIAL if self._pages else failure.state
-        return CellState.PARTIAL if self._missed_in_passing else CellState.OK
+        return CellState.PARTIAL if self._incomplete else CellState.OK

@@ -107,9 +107,14 @@ class AccountSessions:
         """
         return self._entered(account_id).client(service, region)
 
-    def caller(self, account_id: str) -> Caller:
-        """Return who AWS says we are in an account; raises as :meth:`client`."""
-        return self._entered(account_id).caller()
+    def caller(self, account_id: str, *, fresh: bool = False) -> Caller:
+        """Return who AWS says we are in an account; ``fresh`` asks anew, now.
+
+        Raises:
+            ConfigurationError: The account is not configured, or its credentials are another account's by now.
+            CloudOpsError: As :meth:`client`.
+        """
+        return self._entered(account_id).caller(fresh=fresh)
 
     def regions(self, account_id: str) -> Sequence[str]:
         """Return an account's regions, sorted; see :meth:`regions_assumed`."""

@@ -33,7 +33,8 @@ def create_app(server: PlaybookServer, *, token: str = "") -> Starlette:
     """
 
     async def plan(request: Request) -> Response:
-        if token and not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {token}"):
+        given = request.headers.get("authorization", "").encode("utf-8", "replace")
+        if token and not hmac.compare_digest(given, f"Bearer {token}".encode()):
             return JSONResponse({"error": "a bearer token is needed"}, status_code=401)
         body = bytearray()
         async for chunk in request.stream():

@@ -121,6 +121,13 @@ class Catalogue:
         fitting = (playbook.metadata for playbook in self.runnable if intent in playbook.metadata.intents)
         return frozenset(kind for metadata in fitting for kind in metadata.resource_types)
 
+    def value_types_for(self, intent: str) -> frozenset[str]:
+        """Return the types of values that runnable playbooks for an intent take from a request."""
+        fitting = (playbook.metadata for playbook in self.runnable if intent in playbook.metadata.intents)
+        sources = (source for metadata in fitting for source in metadata.parameters.values())
+        taken = [source.value_type or "text" for source in sources if source.source in {"prompt", "generated"}]
+        return frozenset("text" if kind == "name" else kind for kind in taken)
+
     def get(self, playbook_id: str, version: str | None = None, *, override: bool = False) -> Playbook:
         """Return a playbook.
 

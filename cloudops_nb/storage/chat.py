@@ -96,12 +96,19 @@ class ChatStore:
             "data": seal(self._envelope, kept, CHAT_HISTORY, message_id),
         }
         point = Point(message_id, payload, _VECTOR)
-        index = self._store.append(CHAT_HISTORY.name, point, group="context", sequence="index")
+        # Before the message, so that whoever is expiring conversations meanwhile finds this one in use.
         self._touch(conversation, now)
+        index = self._store.append(CHAT_HISTORY.name, point, group="context", sequence="index")
         return Message(message_id, conversation, index, role, content, dict(metadata or {}), _time(now))
 
     def history(self, conversation: str, limit: int = 100) -> list[Message]:
-        """Return the last messages of a conversation, the oldest of them first."""
+        """Return the last messages of a conversation, the oldest of them first.
+
+        Raises:
+            StorageError: ``limit`` is not a positive number.
+        """
+        if limit < 1:
+            raise StorageError("the history was not read", f"the limit is {limit}", "Ask for one message or more.")
         where = PointFilter([_MESSAGE, self._in(conversation)])
         rows = self._store.newest(CHAT_HISTORY.name, where, _MESSAGE_FIELDS, order="index", limit=limit)
         return [self._message(row) for row in reversed(rows)]
@@ -125,12 +132,23 @@ class ChatStore:
         return messages
 
     def expire(self, before: datetime) -> int:
-        """Delete the conversations that nobody wrote to since a time; returns how many there were."""
-        where = PointFilter([_CONVERSATION, Below("at", before.timestamp())])
-        contexts = [row.payload["context"] for row in self._store.rows(CHAT_HISTORY.name, where, ("context",))]
-        if contexts:
-            self._store.delete(CHAT_HISTORY.name, PointFilter([AnyOf("context", contexts)]))
-        return len(contexts)
+        """Delete the conversations that nobody wrote to since a time; returns how many there were.
+
+        A message said since then is never deleted, whoever says it meanwhile.
+        """
+        old = Below("at", before.timestamp())
+        unused = PointFilter([_CONVERSATION, old])
+        contexts = [row.payload["context"] for row in self._store.rows(CHAT_HISTORY.name, unused, ("context",))]
+        return sum(self._expired(AnyOf("context", [context]), old) for context in contexts)
+
+    def _expired(self, context: AnyOf, old: Below) -> bool:
+        """Delete what is old of a conversation, unless somebody has written to it again."""
+        unused = PointFilter([_CONVERSATION, context, old])
+        if not self._store.count(CHAT_HISTORY.name, unused):
+            return False
+        # The conversation's own point goes last: whoever is killed in between leaves it to be found again.
+        self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, context, old]))
+        return bool(self._store.delete(CHAT_HISTORY.name, unused))
 
     def search(self, text: str, limit: int = 20) -> list[ChatHit]:
         """Return the newest messages that hold every word of a text, without regard to case.

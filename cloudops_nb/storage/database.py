@@ -46,6 +46,7 @@ CREATE TABLE cells (
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE = "Restore it from a backup."
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_UNOPENED = "SQLITE_CANTOPEN"
 
 
 class Database:
@@ -155,11 +156,13 @@ def _translated(path: Path) -> Iterator[None]:
         raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
 
 
-def _storage_error(path: Path, error: sqlite3.Error) -> StorageError:
+def _storage_error(path: Path, error: sqlite3.Error) -> CloudOpsError:
     # SQLite's extended codes begin with the name of their group.
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith(_CORRUPT):
         return StoreCorruptedError(f"{path} is damaged", str(error), _RESTORE)
     if code.startswith(_BUSY):
         return StoreUnavailableError(f"{path} is locked", "another process has been writing to it for too long")
+    if code.startswith(_UNOPENED):
+        return InitialisationError(f"cannot open {path}", str(error))
     return StorageError(f"{path} cannot be used", str(error))

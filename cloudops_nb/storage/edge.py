@@ -5,6 +5,7 @@ Only the owner process loads this module.
 
 from __future__ import annotations
 
+import shutil
 from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,11 +52,9 @@ class EdgeCollection:
     def __init__(self, path: Path, collection: Collection) -> None:
         self.collection = collection
         with _engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
-            if (path / "segments").exists() or (path / "edge_config.json").exists():
-                self._shard = qdrant.EdgeShard.load(str(path))
-            else:
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._shard = qdrant.EdgeShard.create(str(path), _configuration(collection))
+            if not (path / "segments").exists() and not (path / "edge_config.json").exists():
+                _create(path, collection)
+            self._shard = qdrant.EdgeShard.load(str(path))
             self._create_missing_indexes()
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -148,6 +147,18 @@ class EdgeCollection:
         for name, kind in self.collection.indexes.items():
             if name not in present:
                 self._shard.update(qdrant.UpdateOperation.create_field_index(name, _index(kind)))
+
+
+def _create(path: Path, collection: Collection) -> None:
+    """Make an empty shard beside its place and move it there whole: a killed process leaves no half of one."""
+    partial = path.with_name(f"{path.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(mode=0o700, parents=True)
+    shard = qdrant.EdgeShard.create(str(partial), _configuration(collection))
+    shard.flush()
+    shard.close()
+    partial.replace(path)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class CellResults(Protocol):
 
 
 class EstateCells:
-    """Ends cells. Only a complete cell removes rows, and only rows that no scan has seen since this one's first write.
+    """Ends cells. Only a complete cell removes rows, and only rows that no scan has brought since its listing began.
 
     So two kernels that scan the same cell at once do not remove each other's rows, and a read that failed, in whatever
     way, removes nothing. Suspicion is kept on the rows themselves, so whoever sees them again clears it.
@@ -62,7 +62,8 @@ class EstateCells:
         them, unless an earlier scan found the same.
         """
         if result.state.complete:
-            begun = self.begin(scan_id)
+            # What another kernel wrote since may be newer than what this listing, an empty one too, could show.
+            begun = min(self.begin(scan_id), result.started.timestamp())
             unseen = self._points.unseen(result.key, scan_id, begun)
             rows = self._store.count(AWS_ESTATE.name, unseen)
             if self._suspicious(result.key, unseen, rows, begun):

@@ -61,9 +61,17 @@ class EstatePoints:
         }
 
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
-        """Return the fields that every scan renews; a resource that doesn't say when it was seen was seen now."""
-        seen = resource.last_synced.timestamp() if resource.last_synced else now
-        return {"scan": self._blind_index.blind("scan", scan_id), "last_synced": seen, "suspected": []}
+        """Return the fields that every scan renews; a resource that doesn't say when it was read was read now.
+
+        ``last_synced`` is when its listing began, for people; ``seen`` is when it came here, for :meth:`unseen`.
+        """
+        synced = resource.last_synced.timestamp() if resource.last_synced else now
+        return {
+            "scan": self._blind_index.blind("scan", scan_id),
+            "last_synced": synced,
+            "seen": now,
+            "suspected": [],
+        }
 
     def payload(self, resource: Resource) -> dict[str, Any]:
         """Return the fields that change only with the resource; every field is there, an empty one as a list."""
@@ -120,9 +128,9 @@ class EstatePoints:
         return PointFilter(must=[AnyOf("cell", [self._cell(key)])])
 
     def unseen(self, key: CellKey, scan_id: str, since: float) -> PointFilter:
-        """Return the filter for a cell's rows that neither this scan nor, since a time, any other has seen."""
+        """Return the filter for a cell's rows that neither this scan nor, since a time, any other has brought."""
         stamped = AnyOf("scan", [self._blind_index.blind("scan", scan_id)])
-        return self.in_cell(key) & PointFilter([Below("last_synced", since)], [stamped])
+        return self.in_cell(key) & PointFilter([Below("seen", since)], [stamped])
 
     def _tag(self, key: str, value: str) -> str:
         return self.blind("tags", f"{key}={value}")

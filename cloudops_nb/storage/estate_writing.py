@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.storage.description import describe
@@ -68,8 +68,9 @@ class EstateWriter:
     def _batch(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
         now = time.time()
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
-        rows = self._store.retrieve(AWS_ESTATE.name, list(drafts), ("content", "searchable"))
+        rows = self._store.retrieve(AWS_ESTATE.name, list(drafts), ("content", "searchable", "last_synced"))
         known = {row.id: row.payload for row in rows}
+        drafts = {point_id: _not_older(draft, known) for point_id, draft in drafts.items()}
         same = [draft for draft in drafts.values() if _equal(draft, known, "content")]
         # A changed size or verdict shows in no vector, so the point's vectors stay as they are.
         altered = [
@@ -113,8 +114,14 @@ def _equal(draft: _Draft, known: Mapping[str, Mapping[str, Any]], name: str) -> 
     return known.get(draft.point_id, {}).get(name) == draft.hashes[name]
 
 
+def _not_older(draft: _Draft, known: Mapping[str, Mapping[str, Any]]) -> _Draft:
+    """Keep a later ``last_synced``: the listing of a scan beside this one may have begun later and come sooner."""
+    later = max(draft.stamp["last_synced"], known.get(draft.point_id, {}).get("last_synced", 0.0))
+    return replace(draft, stamp={**draft.stamp, "last_synced": later})
+
+
 def _stamps(drafts: Sequence[_Draft]) -> list[Patch]:
-    """One patch for all that were seen at the same moment, which a page of a listing is."""
+    """One patch for all that were read at the same moment, which a page of a listing is."""
     moments: dict[float, list[_Draft]] = defaultdict(list)
     for draft in drafts:
         moments[draft.stamp["last_synced"]].append(draft)

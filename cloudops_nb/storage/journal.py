@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, JournalError
@@ -12,6 +13,7 @@ from cloudops_nb.model import JournalRecord
 from cloudops_nb.storage.database import Database
 from cloudops_nb.storage.journal_chain import Chain, ChainHead, StoredRecord, altered, check_length
 from cloudops_nb.storage.journal_head import HeadFile
+from cloudops_nb.storage.journal_once import OnceKeys
 from cloudops_nb.storage.store_file import JOURNAL_NAME
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Journal:
         self._envelope = vault.envelope
         self._blind_index = vault.blind_index
         self._chain = Chain(vault.keys)
+        self._once_keys = OnceKeys(self._chain)
         self._head_file = HeadFile(vault)
         self._clock = clock or (lambda: datetime.now(UTC))
 
@@ -78,7 +81,8 @@ class Journal:
 
         Raises:
             AlreadyRecordedError: ``once`` was recorded before; nothing is added.
-            JournalError: The body is no JSON data, or the journal was cut short or replaced; nothing is added.
+            JournalError: The body is no JSON data, or the journal was cut short or replaced, or with ``once`` altered
+                in any way; nothing is added.
         """
         at = self._clock()
         plaintext = _serialised(at, kind, subject, body)
@@ -86,7 +90,7 @@ class Journal:
         # The commit is synced always: the head below must never be ahead of a journal that lost power.
         with self.database.writing(synced=True) as connection:
             head = self._intact_end(connection)
-            if blind_once is not None and _exists(connection, blind_once):
+            if blind_once is not None and self._once_keys.contains(blind_once, partial(_rows, connection), head):
                 raise AlreadyRecordedError(f"a {kind} record exists already", "it can be made one time only")
             record = self._stored(head, kind, subject, blind_once, plaintext)
             connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", record)
@@ -107,9 +111,10 @@ class Journal:
 
         Raises:
             DecryptionError: A record was altered or moved.
+            JournalError: A record was filed under another kind or subject than its own.
         """
-        kinds = [kind] if isinstance(kind, str) else list(kind)
-        condition, values = self._condition([name for name in kinds if name], subject)
+        kinds = [name for name in ([kind] if isinstance(kind, str) else kind) if name]
+        condition, values = self._condition(kinds, subject)
         found: list[JournalRecord] = []
         with self.database.reading() as connection:
             for sequence, sealed in connection.execute(_NEWEST.format(condition), values):
@@ -117,6 +122,8 @@ class Journal:
                     break
                 plaintext = self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence))
                 record = _record(sequence, plaintext)
+                if (kinds and record.kind not in kinds) or (subject and record.subject != subject):
+                    raise altered(f"record {sequence} is filed under another kind or subject than its own")
                 if since is None or record.at >= since:
                     found.append(record)
         return found[::-1]
@@ -192,12 +199,8 @@ class Journal:
         return self._blind_index.blind(f"journal.{column}", value).encode()
 
 
-def _rows(connection: sqlite3.Connection, *, behind: int) -> Iterator[StoredRecord]:
+def _rows(connection: sqlite3.Connection, behind: int) -> Iterator[StoredRecord]:
     return map(StoredRecord._make, connection.execute(_BEHIND, (behind,)))
-
-
-def _exists(connection: sqlite3.Connection, once: bytes) -> bool:
-    return connection.execute("SELECT 1 FROM records WHERE once = ?", (once,)).fetchone() is not None
 
 
 def _serialised(at: datetime, kind: str, subject: str, body: Mapping[str, Any]) -> bytes:

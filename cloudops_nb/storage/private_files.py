@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -11,12 +12,14 @@ _OTHERS = 0o077
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file with mode 0600, if it does not exist.
+    """Create an empty file with mode 0600, if it does not exist; one that exists is not opened.
 
     Raises:
         OSError: The folder does not allow it.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Closing any descriptor of a file drops all POSIX locks that the process holds on it, SQLite's among them.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def replace_private(path: Path, content: bytes, *, sync_folder: bool = True) -> None:

@@ -45,6 +45,7 @@ AWS_ESTATE = Collection(
         "cell": "keyword",
         "scan": "keyword",
         "last_synced": "float",
+        "seen": "float",
         "suspected": "float",
     },
 )

@@ -10,7 +10,7 @@ from cloudops_nb.understanding.vocabulary import vocabulary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Words that negate what follows; a negated change is no request for it.
+#: Words that negate; what exactly they exclude is not guessed, so a change with one of them is no request for it.
 NEGATIONS = frozenset({"not", "no", "without"})
 #: "on" and "off" mean start and stop only after one of these.
 PARTICLES = frozenset({"on", "off"})
@@ -23,7 +23,7 @@ WEAK = frozenset({"on", "off", "get"})
 class Intent:
     """The action asked for (empty when none is), and every other action the words mention.
 
-    ``negated`` is set when the words say not to do it.
+    ``negated`` is set when the words say not to do something.
     """
 
     action: str = ""
@@ -48,9 +48,9 @@ def classify(words: Sequence[str]) -> Intent:
     ranked = specific or [entry for entry in found if words[entry[0]] not in WEAK] or found
     if not ranked:
         return Intent()
-    place, action = ranked[0]
+    _, action = ranked[0]
     others = tuple(dict.fromkeys(other for _, other in specific if other != action))
-    return Intent(action, others, negated=bool(NEGATIONS & set(words[:place])))
+    return Intent(action, others, negated=bool(NEGATIONS & set(words)))
 
 
 def _is_verb(words: Sequence[str], place: int) -> bool:

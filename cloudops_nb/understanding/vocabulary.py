@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: Groups of the file that are plain lists of words.
+SETS = ("states", "quantifiers", "pronouns", "plural_pronouns", "naming", "qualifiers")
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Closed sets of public words; ``words`` is all of them, and all that may travel.
@@ -29,6 +33,9 @@ class Vocabulary:
     states: frozenset[str]
     quantifiers: frozenset[str]
     pronouns: frozenset[str]
+    plural_pronouns: frozenset[str]
+    naming: frozenset[str]
+    qualifiers: frozenset[str]
     reading: frozenset[str]
 
     @classmethod
@@ -37,27 +44,25 @@ class Vocabulary:
         intents, types, engines, environments = (
             _by_word(data[name]) for name in ("intents", "resource_types", "engines", "environments")
         )
-        states, quantifiers, pronouns = (frozenset(data[name]) for name in ("states", "quantifiers", "pronouns"))
+        sets = {name: frozenset(data[name]) for name in SETS}
         return cls(
-            words=frozenset(
-                [*intents, *types, *engines, *environments, *states, *quantifiers, *pronouns, *data["connectives"]]
-            ),
+            words=frozenset([*intents, *types, *engines, *environments, *data["connectives"]]).union(*sets.values()),
             intents=intents,
             resource_types=types,
             engines=engines,
             environments=environments,
-            states=states,
-            quantifiers=quantifiers,
-            pronouns=pronouns,
+            states=sets["states"],
+            quantifiers=sets["quantifiers"],
+            pronouns=sets["pronouns"],
+            plural_pronouns=sets["plural_pronouns"],
+            naming=sets["naming"],
+            qualifiers=sets["qualifiers"],
             reading=frozenset(data["reading"]),
         )
 
-    def environment_of(self, *values: str) -> str:
-        """Return the environment class of the first value that is exactly an environment word, else ``unknown``."""
-        for value in values:
-            if found := self.environments.get(value.strip().casefold()):
-                return found
-        return "unknown"
+    def environment_of(self, value: str) -> str:
+        """Return the environment class of a value that is exactly an environment word, else ``unknown``."""
+        return self.environments.get(value.strip().casefold(), "unknown")
 
 
 def _by_word(groups: Mapping[str, list[str]]) -> dict[str, str]:

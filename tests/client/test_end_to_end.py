@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, JournalError, PlanError
+from cloudops_nb.errors import (
+    ApprovalRefusedError,
+    ApprovalRequired,
+    ConfigurationError,
+    DriftError,
+    JournalError,
+    PlanError,
+)
 from cloudops_nb.execution.plan import Channel
 from cloudops_nb.model import RESOURCE_COLUMNS
 
@@ -221,3 +228,39 @@ def test_a_plan_made_in_one_client_runs_in_another(running_database, open_ops):
 def test_an_unknown_plan_is_one_line(ops):
     with pytest.raises(PlanError, match="there is no plan nonsense"):
         ops.plan("nonsense")
+
+
+def test_the_preview_is_what_is_sent_in_the_conversation_as_it_stands(running_database):
+    ops = running_database
+    ops.ask("list databases in staging")
+    ops.ask(f"reboot {DATABASE}")
+    prompt = "stop it"
+    body = json.loads(ops.preview(prompt))
+    ops.ask(prompt)
+    sent = json.loads(ops.ledger().iloc[-1].body)
+    assert {**sent, "request_id": ""} == {**body, "request_id": ""}
+    assert [exchange["intent"] for exchange in sent["history"]] == ["reboot"]
+
+
+def test_it_does_not_reach_back_over_a_request_that_ended_in_a_question(running_database):
+    ops = running_database
+    assert ops.ask(f"reboot {DATABASE}").kind == "plan"
+    assert ops.ask("stop the billing-of-nobody database").kind == "clarification"
+    assert ops.ask("stop it").kind == "clarification"
+
+
+def test_an_account_keeps_its_environment_when_its_name_changes(open_ops):
+    accounts = [{"name": "before", "profile": "production", "environment": "production"}]
+    first = open_ops(accounts=accounts)
+    first.scan(services=["rds"])
+    renamed = open_ops(accounts=[{**accounts[0], "name": "after"}])
+    plan = renamed.ask("reboot pg-instance-main1").plan
+    assert plan.environment == "production"
+    assert plan.account_name == "after"
+
+
+def test_resources_of_an_account_that_is_not_configured_are_not_planned(open_ops):
+    open_ops().scan(accounts=["production", "staging"], services=["rds"])
+    only_staging = open_ops(accounts=[{"name": "staging", "profile": "staging"}])
+    with pytest.raises(ConfigurationError, match="is not configured"):
+        only_staging.ask("reboot pg-instance-main1")

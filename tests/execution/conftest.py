@@ -122,11 +122,13 @@ class Clients:
 
     sessions: AccountSessions
     as_caller: Caller | None = None
+    asked_afresh: int = 0
 
     def client(self, account_id: str, service: str, region: str) -> Any:
         return self.sessions.client(account_id, service, region)
 
-    def caller(self, account_id: str) -> Any:
+    def caller(self, account_id: str, *, fresh: bool = False) -> Any:
+        self.asked_afresh += fresh
         return self.as_caller or self.sessions.caller(account_id)
 
 

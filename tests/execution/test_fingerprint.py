@@ -10,7 +10,7 @@ import pytest
 
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall, CallResult
-from cloudops_nb.execution.fingerprint import differences, plain, read_fingerprint
+from cloudops_nb.execution.fingerprint import differences, plain, read_live
 from cloudops_nb.ssm.metadata import Fingerprint
 
 pytestmark = pytest.mark.fast
@@ -30,7 +30,7 @@ class Answers:
 def read(executor: Answers) -> dict[str, Any]:
     projection = {"state": "$.State", "since": "$.Since"}
     specification = Fingerprint(service="x", api="Describe", parameters={"Id": "{{ Id }}"}, projection=projection)
-    return read_fingerprint(specification, {"Id": "a"}, account_id="1", region="r", executor=executor)
+    return read_live(specification, {"Id": "a"}, account_id="1", region="r", executor=executor)
 
 
 def test_only_the_projection_is_kept_and_it_is_json() -> None:

@@ -44,6 +44,7 @@ class FakeExecution:
     def __init__(self, plan: Plan, *, fails: bool = False, interrupt_at: int | None = None) -> None:
         self.id = "exec-1"
         self.plan = plan
+        self.dry_run = False
         self.status = PlanStatus.RUNNING
         self.cancelled = False
         self.steps: list[FakeStep] = [FakeStep(step.name, step.target) for step in plan.steps]
@@ -155,24 +156,25 @@ class FakeOperations:
         return words[self.decisions.get(plan.id)]
 
     def decide(
-        self, plan_id: str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+        self, plan: Plan, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
     ) -> Approval | None:
         if self.decide_error is not None:
             raise self.decide_error
         with self._lock:
             given = {"approve": approve, "channel": channel, "by": by, "reason": reason, "phrase": phrase}
-            self.calls.append(("decide", (plan_id, given)))
-            self.decisions[plan_id] = approve
+            self.calls.append(("decide", (plan, given)))
+            self.decisions[plan.id] = approve
         if not approve:
             return None
-        plan = self.plans.get(plan_id) or stop_database()
-        return Approval("approval-1", plan_id, plan.hash, channel, by, reason, datetime.now(UTC), plan.expires)
+        return Approval("approval-1", plan.id, plan.hash, channel, by, reason, datetime.now(UTC), plan.expires)
 
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> FakeExecution:
         self.calls.append(("apply", (plan.id, executor, dry_run)))
         if not self.decisions.get(plan.id):
             raise ApprovalRequired(f"plan {plan.id} is not approved", "nobody decided", "Approve its card.")
-        return self.execution(plan)
+        execution = self.execution(plan)
+        execution.dry_run = dry_run
+        return execution
 
     def rollback(self, execution: Any) -> Plan:
         self.calls.append(("rollback", execution))

@@ -57,8 +57,14 @@ def environment_of(resource):
     return environment_class(resource.tags, resource.account_name)
 
 
-def types_for(intent):
-    return TYPES.get(intent, set())
+class Abilities:
+    """What the playbooks of these tests can do."""
+
+    def types_for(self, intent):
+        return TYPES.get(intent, set())
+
+    def value_types_for(self, intent):
+        return {"snapshot": {"text"}, "tag": {"key_value"}}.get(intent, set())
 
 
 def instance(name="web-1", **fields):

@@ -13,13 +13,13 @@ from cloudops_nb.errors import EgressRefusedError
 from cloudops_nb.request.builder import build, private_values
 from cloudops_nb.request.egress import EgressGate, check, serialise
 from cloudops_nb.request.resolve import Resolver
-from tests.request.estates import MemoryEstate, environment_of, instance, types_for
+from tests.request.estates import Abilities, MemoryEstate, environment_of, instance
 
 pytestmark = pytest.mark.fast
 
 
 def request_for(prompt="stop web-1"):
-    resolution = Resolver(MemoryEstate([instance()]), environment_of, types_for).resolve(prompt)
+    resolution = Resolver(MemoryEstate([instance()]), environment_of, Abilities()).resolve(prompt)
     return build(resolution, environment_of), private_values(resolution, prompt, ["123456789012", "eu-west-1"])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloudops_nb.errors import PromptError
 from cloudops_nb.request.resolve import Resolver
-from tests.request.estates import MemoryEstate, database, environment_of, instance, types_for
+from tests.request.estates import Abilities, MemoryEstate, database, environment_of, instance
 
 pytestmark = pytest.mark.fast
 
@@ -21,7 +21,7 @@ ESTATE = [JENKINS, STAGING, REPORTS, MAIN, VOLUME]
 
 
 def resolve(prompt, *, estate=ESTATE, previous=()):
-    return Resolver(MemoryEstate(estate), environment_of, types_for).resolve(prompt, previous=previous)
+    return Resolver(MemoryEstate(estate), environment_of, Abilities()).resolve(prompt, previous=previous)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,14 @@ def test_a_value_stays_behind_a_slot():
     assert resolution.types == {"v1": "key_value"}
 
 
-def test_a_password_somebody_typed_is_a_slot_too():
-    resolution = resolve("stop jenkins hunter2!x")
-    assert list(resolution.words) == ["stop", "r1", "v1"]
+def test_a_name_for_something_new_stays_behind_a_slot_too():
+    resolution = resolve("snapshot orders-db as hunter2!x")
+    assert list(resolution.words) == ["snapshot", "r1", "as", "v1"]
+    assert resolution.values == {"v1": "hunter2!x"}
+
+
+def test_a_password_somebody_typed_is_asked_about_and_never_sent():
+    assert "was not understood" in resolve("stop jenkins hunter2!x").question
 
 
 def test_it_means_the_last_target():
@@ -107,11 +112,11 @@ def test_it_means_the_last_target():
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
-        ("do not stop jenkins", "not to stop"),
+        ("do not stop jenkins", "what not to do"),
         ("stop and start jenkins", "One change at a time"),
         ("stop", "Nothing in the estate fits"),
         ("stop it", "Nothing in the estate fits"),
-        ("stop everything-of-ours", "Nothing in the estate fits"),
+        ("stop everything-of-ours", "was not understood"),
     ],
 )
 def test_what_cannot_be_settled_is_asked_back(prompt, said):
@@ -133,3 +138,79 @@ def test_a_question_is_no_change():
     resolution = resolve("which databases are stopped?")
     assert not resolution.intent.changes
     assert list(resolution.members) == [REPORTS]
+
+
+WEB1, WEB2 = (instance(f"web-{n}", identifier=f"i-0web{n}", arn=f"arn:web{n}") for n in (1, 2))
+TWIN1, TWIN2 = (instance("web", identifier=f"i-0twin{n}", arn=f"arn:twin{n}") for n in (1, 2))
+TEST = instance("test", identifier="i-0test", arn="arn:test")
+FOO = instance("foo", identifier="i-0foo", arn="arn:foo", tags={"Environment": "dev"})
+PG1, PG2 = (database(f"pg-{n}", arn=f"arn:pg{n}") for n in (1, 2))
+AURORA = database("aur-1", arn="arn:aur1", metadata={"engine": "aurora-postgresql"})
+CROWD = [WEB1, WEB2, TWIN1, TWIN2, TEST, FOO, PG1, PG2, AURORA]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "stop all instances except web-2",
+        "don't stop web-1",
+        "never stop web-1",
+        "stop web-1 but not web-2",
+        "stop all t3.micro instances",
+        "stop all instances in 210987654321",
+        "stop all instances with Team=paymnts",
+        "stop all databases with 100gb",
+        "stop pg 7",
+        "stop web-1 and web-9",
+        "why did web-1 stop?",
+        "stop all instances without web-2",
+        "stop web-1 tomorrow",
+        "stop web-1 in two hours",
+        "stop all old databases",
+        "stop web-1 or web-2",
+        "stop this instance",
+        "stop that database",
+        "stop the database that is available",
+        "stop this web",
+        "stop web",
+        "stop web-1 and foo in production",
+        "stop web-1 and pg-1 databases",
+        "stop test",
+    ],
+)
+def test_a_change_is_asked_back_unless_every_word_of_it_is_honoured(prompt):
+    resolution = resolve(prompt, estate=CROWD)
+    assert resolution.question
+    assert list(resolution.words) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "members"),
+    [
+        ("please stop web-1 now", [WEB1]),
+        ("stop web (i-0twin1)", [TWIN1]),
+        ("stop web-1 and web-2", [WEB1, WEB2]),
+        ('stop "test"', [TEST]),
+        ("stop the aurora database", [AURORA]),
+        ("stop the aurora postgres database", [AURORA]),
+        ("stop all instances in development", [FOO]),
+    ],
+)
+def test_what_is_said_plainly_is_not_asked_back(prompt, members):
+    resolution = resolve(prompt, estate=CROWD)
+    assert resolution.question == ""
+    assert list(resolution.members) == members
+
+
+def test_several_are_meant_by_a_plural_pronoun_only():
+    assert list(resolve("stop them", previous=[WEB1, WEB2]).members) == [WEB1, WEB2]
+    assert resolve("stop it", previous=[WEB1, WEB2]).question
+
+
+def test_that_database_is_the_one_spoken_of():
+    assert list(resolve("stop that database", estate=CROWD, previous=[PG2]).members) == [PG2]
+
+
+def test_the_longest_request_that_is_read_can_be_sent():
+    resolution = resolve("stop all staging databases " + "please " * 195)
+    assert len(resolution.words) == 200

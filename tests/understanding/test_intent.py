@@ -42,6 +42,7 @@ def test_every_action_that_is_mentioned_is_told():
     assert (intent.action, list(intent.others)) == ("stop", ["start"])
 
 
-def test_a_negation_before_the_verb_is_told():
+def test_a_negation_anywhere_is_told():
     assert classify(["do", "not", "stop", "r1"]).negated
-    assert not classify(["stop", "r1", "not", "now"]).negated
+    assert classify(["stop", "all", "instances", "without", "r1"]).negated
+    assert not classify(["stop", "r1", "now"]).negated

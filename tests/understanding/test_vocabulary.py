@@ -35,6 +35,9 @@ def test_no_word_stands_for_two_concepts_of_one_group():
         ({"Environment": "production-like"}, "", "unknown"),
         ({"Name": "production"}, "acme-production", "unknown"),
         ({}, "", "unknown"),
+        ({"Environment": "dev", "env": "prod"}, "", "production"),
+        ({"Environment": "prod", "environment": "dev"}, "", "production"),
+        ({"environment": "dev", "Environment": "prod"}, "", "production"),
     ],
 )
 def test_the_environment_of_a_resource(tags, account, expected):

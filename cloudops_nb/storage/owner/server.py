@@ -39,6 +39,7 @@ class Server:
         self._lock = threading.Lock()
         self._connected = 0
         self._idle_since = time.monotonic()
+        self._closing = threading.Event()
         self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_WAITING_CONNECTIONS)
 
     def serve(self) -> None:
@@ -49,6 +50,7 @@ class Server:
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
+        self._closing.set()
         self._listener.close()
 
     def _idle(self) -> bool:
@@ -56,12 +58,13 @@ class Server:
             return not self._connected and time.monotonic() - self._idle_since >= self._idle_seconds
 
     def _accept(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 connection = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            except (OSError, RuntimeError) as error:  # out of descriptors, or of threads: both come back
+                if not self._closing.wait(_TICK):
+                    _log.warning("a client could not be let in: %s", error)
 
     def _converse(self, connection: Connection[Any, Any]) -> None:
         with connection:
@@ -93,7 +96,7 @@ class Server:
         except StorageError as error:
             _log.warning("%s", error)
             return pack(failure(error))
-        except (TypeError, ValueError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001 - logged, and told: a client cut off would only ask the same again
             _log.exception("a request was refused")
             return pack(failure(StorageError("the store refused a request", type(error).__name__)))
 

@@ -1,0 +1,77 @@
+"""Filling an answer with real values, whatever the server says."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudops_nb.errors import EgressRefusedError, PlaybookError
+from cloudops_nb.protocol import Binding, PlanResponse, PlaybookVersion
+from cloudops_nb.request.bind import bind
+from cloudops_nb.request.resolve import Resolver
+from cloudops_nb.ssm.catalogue import Catalogue
+from tests.request.estates import Abilities, MemoryEstate, database, environment_of, instance
+
+pytestmark = pytest.mark.fast
+ESTATE = [instance(), database(), database("pg-2", arn="arn:pg2")]
+
+
+def resolve(prompt):
+    resolution = Resolver(MemoryEstate(ESTATE), environment_of, Abilities()).resolve(prompt)
+    assert resolution.question == ""
+    return resolution
+
+
+def answer(playbook_id, text="", sha256="", **bindings):
+    ref = Catalogue.bundled().get(playbook_id).ref
+    return PlanResponse(
+        request_id="0" * 32,
+        kind="plan",
+        text=text,
+        reasons=("Perfectly harmless.",),
+        playbook=PlaybookVersion(id=ref.id, version=ref.version, sha256=sha256 or ref.sha256),
+        bindings=tuple(Binding(parameter=name, slot=slot) for name, slot in bindings.items()),
+    )
+
+
+def test_the_words_on_the_card_are_the_hosts_own():
+    response = answer("ec2-stop", text="Start r1: bring it back.", InstanceId="r1")
+    bound = bind(response, resolve("stop web-1"), Catalogue.bundled())
+    assert "bring it back" not in bound.explanation
+    assert "web-1" in bound.explanation
+    assert "Perfectly harmless." not in bound.reasons
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (answer("ec2-start", InstanceId="r1"), "no answer to a request to stop"),
+        (answer("rds-stop", DBInstanceIdentifier="r1"), "does not act on ec2_instance"),
+        (answer("ec2-stop", InstanceId="v1"), "binds no target"),
+        (answer("ec2-stop"), "binds no target"),
+        (answer("ec2-stop", InstanceId="r1", Force="v9"), "was not sent"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_request_is_refused(response, said):
+    with pytest.raises(EgressRefusedError, match=said):
+        bind(response, resolve("stop web-1"), Catalogue.bundled())
+
+
+def test_a_playbook_of_other_content_is_refused():
+    with pytest.raises(PlaybookError):
+        bind(answer("ec2-stop", sha256="0" * 64, InstanceId="r1"), resolve("stop web-1"), Catalogue.bundled())
+
+
+def test_a_value_that_the_answer_leaves_unused_is_refused():
+    response = answer("ec2-tag", InstanceId="r1", TagKey="v1", TagValue="v1")
+    assert bind(response, resolve("tag web-1 with A=b"), Catalogue.bundled()).parameters == {
+        "TagKey": "A",
+        "TagValue": "b",
+    }
+    with pytest.raises(PlaybookError, match="C=d"):
+        bind(response, resolve("tag web-1 with A=b C=d"), Catalogue.bundled())
+
+
+def test_one_name_for_several_targets_is_refused():
+    response = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
+    with pytest.raises(PlaybookError, match="each of 2 targets"):
+        bind(response, resolve("snapshot all databases as mine"), Catalogue.bundled())
