@@ -56,7 +56,9 @@ def test_what_does_not_fit_is_one_line(tmp_path, settings, environment, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["regions = [", "regoins = []", "[qdrant]\nidel_seconds = 1", "data_path = 'x'", "\xff"])
+@pytest.mark.parametrize(
+    "text", ["regions = [", "regoins = []", "[qdrant]\nidel_seconds = 1", "data_path = 'x'", "\xff"]
+)
 def test_a_settings_file_that_does_not_fit_is_named(tmp_path, text):
     (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=r"config\.toml"):

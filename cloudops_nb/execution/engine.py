@@ -210,7 +210,7 @@ class ExecutionEngine:
         return bound_from_dict(self._record(plan_id).body["bound"])
 
     def rollback(self, execution: Execution | str) -> tuple[BoundPlaybook, str]:
-        """Return what undoes an execution on the targets it changed or may have, and the id for :meth:`prepare`'s ``rolls_back``.
+        """Return what undoes an execution where it changed something, or may have, and the id for ``rolls_back``.
 
         Raises:
             PlanError: The playbook cannot be undone, the execution still runs, or it changed nothing.

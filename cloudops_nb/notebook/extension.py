@@ -37,7 +37,7 @@ class Extension:
     """What the extension put into one shell."""
 
     def __init__(self, shell: InteractiveShell, open_operations: OpenOperations) -> None:
-        self._config = copy.deepcopy(dict(shell.config))
+        self._given = copy.deepcopy(dict(shell.config).get(CloudOps.__name__))
         self._shell: Any = shell  # IPython's own annotations deny what its documentation promises
         self.session = Session(shell, Screen(shell), open_operations)
         self._configuration = CloudOps(shell, self.session)
@@ -76,11 +76,9 @@ class Extension:
 
     def _restore_config(self) -> None:
         """Give the shell its own settings of ours back; ``%config`` wrote into them."""
-        name = type(self._configuration).__name__
-        if name in self._config:
-            self._shell.config[name] = self._config[name]
-        else:
-            self._shell.config.pop(name, None)
+        self._shell.config.pop(CloudOps.__name__, None)
+        if self._given is not None:
+            self._shell.config[CloudOps.__name__] = self._given
 
     def _register_magics(self) -> None:
         shell, manager = self._shell, self._shell.magics_manager

@@ -24,6 +24,8 @@ _HARMLESS_NAME = re.compile(
     r"(id|arn|name|length|version|stage|policy|type|status|enabled|window.*|days)$", re.IGNORECASE
 )
 
+_REFERENCE = re.compile(r"\{\{\s*[\w.:]+\s*\}\}")
+
 
 class Secrecy:
     """Hides a plan's secret values in any text made from the plan."""
@@ -78,7 +80,7 @@ def _secret_values(data: Any, *, secret: bool) -> Iterator[str]:
             yield from _secret_values(value, secret=secret or is_secret_name(str(name)))
     elif isinstance(data, str):
         # A reference to another parameter is no secret, and the same reference stands in many places.
-        if secret and "{{" not in data:
+        if secret and not _REFERENCE.fullmatch(data):
             yield data
     elif isinstance(data, Sequence):
         for value in data:

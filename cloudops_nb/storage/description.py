@@ -32,8 +32,9 @@ def environment_of(resource: Resource) -> str:
     declared = environment_class(resource.tags, resource.account_name)
     if declared != "unknown":
         return declared
-    named = vocabulary().environment_of(*plain_words(resource.name or resource.identifier))
-    return named if named != "unknown" else vocabulary().environment_of(*plain_words(resource.account_name))
+    spoken = [*plain_words(resource.name or resource.identifier), *plain_words(resource.account_name)]
+    named = (vocabulary().environment_of(word) for word in spoken)
+    return next((name for name in named if name != "unknown"), "unknown")
 
 
 def engines_of(resource: Resource) -> list[str]:

@@ -117,3 +117,20 @@ def test_a_graph_is_accepted_only_if_every_probe_agrees(embedder: Embedder) -> N
         _compare(Model(embedder, 0.05), embedder)
     with pytest.raises(EmbeddingError, match="differs from its source"):
         _compare(Model(embedder, float("nan")), embedder)
+
+
+def test_the_exporting_child_gets_no_key_and_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, str] = {}
+
+    def run(command: Sequence[str], *, env: dict[str, str], **_: object) -> None:
+        given.update(env)
+        raise subprocess.CalledProcessError(1, command, stderr="enough")
+
+    for name in ("CLOUDOPS_ENCRYPTION_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "SOMETHING_ELSE"):
+        monkeypatch.setenv(name, "kept-to-ourselves")
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(EmbeddingError, match="enough"):
+        open_embedder(Settings(embedding_path=tmp_path))
+
+    assert given["PATH"] == os.environ["PATH"]
+    assert "kept-to-ourselves" not in given.values()

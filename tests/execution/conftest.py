@@ -129,7 +129,7 @@ class Clients:
 
     def caller(self, account_id: str, *, fresh: bool = False) -> Any:
         self.asked_afresh += fresh
-        return self.as_caller or self.sessions.caller(account_id)
+        return self.as_caller or self.sessions.caller(account_id, fresh=fresh)
 
 
 @dataclass

@@ -287,3 +287,110 @@ def test_a_run_that_cannot_begin_frees_the_resource_and_shows_as_failed(
     assert engine.status(plan) is PlanStatus.FAILED
     assert not engine.running
     assert engine.apply(approved(engine, bind("ec2-stop", instance))).wait(30) is PlanStatus.COMPLETED
+
+
+def test_an_interrupt_while_the_run_starts_leaves_it_failed_and_everything_free(
+    *, aws: Any, engine: Any, bind: Any, approved: Any, journal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+    start = threading.Thread.start
+
+    def interrupt(thread: threading.Thread) -> None:
+        if thread.name.startswith("cloudops-execution"):
+            raise KeyboardInterrupt
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.apply(plan)
+
+    assert engine.status(plan) is PlanStatus.FAILED
+    assert "execution_ended" in journal.kinds()
+    assert not engine.running
+    assert engine.recover() == []
+    assert engine.apply(approved(engine, bind("ec2-stop", instance))).wait(30) is PlanStatus.COMPLETED
+
+
+def test_an_interrupt_after_the_thread_began_does_not_stop_the_run(
+    *, aws: Any, engine: Any, bind: Any, approved: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+    start = threading.Thread.start
+    begun: list[Any] = []
+
+    def start_and_interrupt(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name.startswith("cloudops-execution"):
+            begun.extend(engine.running)
+            thread.join(30)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.apply(plan)
+
+    assert engine.status(plan) is PlanStatus.COMPLETED
+    assert aws.instance_state(instance) == "stopped"
+
+
+@pytest.mark.parametrize("ending", ["refused", "cancelled"])
+def test_nothing_but_success_replaces_an_unknown_outcome(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any, ending: str
+) -> None:
+    from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import ConnectionClosedError
+    from botocore.httpsession import URLLib3Session
+
+    playbook = make_playbook([{**STOP, "maxAttempts": 2}])
+    instance, engine = aws.instance(), make_engine(playbook)
+    plan = approved(engine, bind(playbook, instance))
+    seen: list[str] = []
+
+    def lose_the_first(request: Any, **_: Any) -> Any:
+        seen.append(request.url)
+        if len(seen) > 1:
+            return AWSResponse(request.url, 503, {}, Refusal())
+        URLLib3Session().send(request)
+        if ending == "cancelled":
+            engine.running[0].cancel()
+        raise ConnectionClosedError(endpoint_url=request.url)
+
+    aws.hook("ec2", "before-send.ec2.StopInstances", lose_the_first)
+    execution = engine.apply(plan)
+
+    assert execution.wait(30) is PlanStatus.FAILED
+    (step,) = execution.steps
+    assert step.status is StepStatus.OUTCOME_UNKNOWN
+    assert "the resource is stopped now" in step.message
+    assert [row["status"] for row in engine.steps(execution.id)] == ["outcome_unknown"]
+    assert len(seen) == (2 if ending == "refused" else 1)
+
+
+class Refusal:
+    """The body of a throttled answer, or of one that denies."""
+
+    def __init__(self, code: str = "RequestLimitExceeded") -> None:
+        self.code = code
+
+    def stream(self) -> Any:
+        yield f"<Response><Errors><Error><Code>{self.code}</Code></Error></Errors></Response>".encode()
+
+
+def test_a_dry_run_that_aws_denies_ends_failed(aws: Any, engine: Any, bind: Any, account: Any) -> None:
+    from botocore.awsrequest import AWSResponse
+
+    plan = engine.prepare(bind("ec2-stop", aws.instance()), account=account)
+
+    def deny(request: Any, **_: Any) -> Any:
+        return AWSResponse(request.url, 403, {}, Refusal("UnauthorizedOperation"))
+
+    aws.hook("ec2", "before-send.ec2.StopInstances", deny)
+    execution = engine.apply(plan, dry_run=True)
+
+    assert execution.wait(30) is PlanStatus.FAILED
+    assert "is denied" in events_until(execution, "step_failed").message
+    assert engine.status(plan) is PlanStatus.AWAITING_APPROVAL

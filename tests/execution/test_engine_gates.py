@@ -265,3 +265,22 @@ def test_a_rate_that_does_not_fit_is_refused(aws: Any, engine: Any, bind: Any, a
     for rate in ({"max_concurrency": 0}, {"max_errors": -1}):
         with pytest.raises(PlanError, match="rate"):
             engine.prepare(bind("ec2-stop", aws.instance()), account=account, **rate)
+
+
+def test_who_calls_is_asked_of_aws_afresh_before_a_run(aws: Any, engine: Any, bind: Any, approved: Any) -> None:
+    plan = approved(engine, bind("ec2-stop", aws.instance()))
+    assert aws.clients.asked_afresh == 0
+    assert engine.apply(plan).wait(30) is PlanStatus.COMPLETED
+    assert aws.clients.asked_afresh == 1
+
+
+def test_what_became_production_after_the_plan_was_shown_is_drift(
+    aws: Any, engine: Any, bind: Any, approved: Any
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+    aws.client("ec2").create_tags(Resources=[instance.identifier], Tags=[{"Key": "Environment", "Value": "production"}])
+
+    with pytest.raises(DriftError, match="environment: development -> production"):
+        engine.apply(plan)
+    assert aws.instance_state(instance) == "running"

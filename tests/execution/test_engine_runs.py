@@ -161,3 +161,14 @@ def test_failures_up_to_the_limit_do_not_stop_the_other_targets(
     execution = engine.apply(approved(engine, bind(playbook, first, second), max_errors=1))
     assert execution.wait(30) is PlanStatus.FAILED
     assert [step.status for step in execution.steps] == [StepStatus.FAILED, StepStatus.COMPLETED]
+
+
+def test_a_playbook_that_promises_no_state_is_expected_to_leave_it_as_it_was(
+    aws: Any, engine: Any, bind: Any, approved: Any
+) -> None:
+    plan = approved(engine, bind("ec2-tag", aws.instance(), TagKey="CostCentre", TagValue="4711"))
+    execution = engine.apply(plan)
+    execution.wait(30)
+    (verified,) = [event for event in execution if "as_expected" in event.data]
+    assert verified.data["as_expected"]
+    assert verified.message.endswith("running -> running, as expected")

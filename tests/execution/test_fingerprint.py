@@ -10,7 +10,7 @@ import pytest
 
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall, CallResult
-from cloudops_nb.execution.fingerprint import differences, plain, read_live
+from cloudops_nb.execution.fingerprint import Live, differences, plain, read_live
 from cloudops_nb.ssm.metadata import Fingerprint
 
 pytestmark = pytest.mark.fast
@@ -27,7 +27,7 @@ class Answers:
         return CallResult(data=self.data)
 
 
-def read(executor: Answers) -> dict[str, Any]:
+def read(executor: Answers) -> Live:
     projection = {"state": "$.State", "since": "$.Since"}
     specification = Fingerprint(service="x", api="Describe", parameters={"Id": "{{ Id }}"}, projection=projection)
     return read_live(specification, {"Id": "a"}, account_id="1", region="r", executor=executor)
@@ -35,7 +35,7 @@ def read(executor: Answers) -> dict[str, Any]:
 
 def test_only_the_projection_is_kept_and_it_is_json() -> None:
     executor = Answers(State="on", Since=datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), Noise=5)
-    assert read(executor) == {"state": "on", "since": "2026-01-01T00:00:00+00:00"}
+    assert read(executor).fingerprint == {"state": "on", "since": "2026-01-01T00:00:00+00:00"}
     assert executor.asked.parameters == {"Id": "a"}
     assert not executor.asked.changes
 
@@ -54,3 +54,19 @@ def test_differences_name_each_field_old_and_new() -> None:
         "ip: none -> x",
         "state: on -> off",
     ]
+
+
+@pytest.mark.parametrize("listed", ["Tags", "TagList", "TagSet"])
+def test_the_tags_are_those_of_what_holds_the_state(listed: str) -> None:
+    mine, other = [{"Key": "Env", "Value": "prod"}, {"Key": "bare"}], [{"Key": "Env", "Value": "dev"}]
+    answer = {"Groups": [{"Things": [{"State": {"Name": "on"}, listed: mine}, {listed: other}], listed: other}]}
+    state = "$.Groups[0].Things[0].State.Name"
+    specification = Fingerprint.model_validate(
+        {"service": "ec2", "api": "DescribeThings", "parameters": {}, "projection": {"state": state}}
+    )
+    live = read_live(specification, {}, account_id="1", region="r", executor=Answers(**answer))
+    assert live.tags == {"Env": "prod", "bare": ""}
+
+
+def test_an_answer_without_tags_says_nothing_about_them() -> None:
+    assert read(Answers(State="on", Since="", Tags="none of ours")).tags is None

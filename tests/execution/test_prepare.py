@@ -327,3 +327,40 @@ def test_a_recorded_plan_can_be_made_again(aws: Any, engine: Any, bind: Any, acc
     assert again.id != plan.id
     with pytest.raises(PlanError, match="there is no plan nowhere"):
         engine.plan("nowhere")
+
+
+def test_the_tags_aws_shows_now_count_beside_those_of_the_scan(aws: Any, engine: Any, bind: Any, account: Any) -> None:
+    instance = aws.instance(tags={"aws:cloudformation:stack-name": "web"})
+    tags = [{"Key": "Environment", "Value": "production"}, {"Key": "aws:autoscaling:groupName", "Value": "fleet"}]
+    aws.client("ec2").create_tags(Resources=[instance.identifier], Tags=[tags[0]])
+
+    def show_also_the_reserved_one(parsed: dict[str, Any], **_: Any) -> None:
+        for reservation in parsed.get("Reservations", []):
+            reservation["Instances"][0]["Tags"] = tags
+
+    aws.hook("ec2", "after-call.ec2.DescribeInstances", show_also_the_reserved_one)
+    plan = engine.prepare(bind("ec2-stop", instance), account=account)
+
+    (target,) = plan.target_states
+    assert plan.production
+    assert target.environment == "production"
+    assert any("web" in controller for controller in target.managed_by)
+    assert any("fleet" in controller for controller in target.managed_by)
+
+
+def test_a_scan_that_saw_production_is_not_outweighed_by_the_tags_now(
+    aws: Any, engine: Any, bind: Any, account: Any
+) -> None:
+    instance = aws.instance(tags={"Environment": "production"})
+    aws.client("ec2").create_tags(Resources=[instance.identifier], Tags=[{"Key": "Environment", "Value": "dev"}])
+    assert engine.prepare(bind("ec2-stop", instance), account=account).production
+
+
+def test_tags_that_aws_does_not_show_are_said_not_to_be_checked(aws: Any, engine: Any, bind: Any, account: Any) -> None:
+    def hide_tags(parsed: dict[str, Any], **_: Any) -> None:
+        for reservation in parsed.get("Reservations", []):
+            reservation["Instances"][0].pop("Tags", None)
+
+    aws.hook("ec2", "after-call.ec2.DescribeInstances", hide_tags)
+    plan = engine.prepare(bind("ec2-stop", aws.instance()), account=account)
+    assert any("the tags of web-1 now" in note for note in plan.not_checked)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloudops_nb.errors import ApprovalRequired, PlanError
+from cloudops_nb.errors import ApprovalRequired, JournalError, PlanError
 from cloudops_nb.execution.plan import PlanStatus
 
 LOOK = {
@@ -108,3 +108,42 @@ def test_there_is_nothing_to_roll_back_before_something_was_completed(
         engine.rollback(execution)
     with pytest.raises(PlanError, match="there is no execution unknown"):
         engine.rollback("unknown")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_was_changed_or_may_have_been_is_rolled_back_though_the_run_did_not_complete(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any, lost: bool
+) -> None:
+    wait = {**LOOK, "DesiredValues": ["terminated"]}
+    never = {"name": "wait", "action": "aws:waitForAwsResourceProperty", "inputs": wait, "timeoutSeconds": 1}
+    playbook = make_playbook([STOP, never])
+    instance, engine = aws.instance(), make_engine(playbook)
+    plan = approved(engine, bind(playbook, instance))
+    if lost:
+        aws.lose_answers("ec2", "StopInstances")
+    execution = engine.apply(plan)
+    assert execution.wait(30) is (PlanStatus.FAILED if lost else PlanStatus.TIMEOUT)
+
+    bound, _ = engine.rollback(execution)
+    assert [target.identifier for target in bound.targets] == [instance.identifier]
+
+
+def test_a_call_whose_answer_was_not_recorded_may_have_changed_its_target(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any, journal: Any, monkeypatch: Any
+) -> None:
+    playbook = make_playbook([STOP])
+    instance, engine = aws.instance(), make_engine(playbook)
+    plan = approved(engine, bind(playbook, instance))
+    write = journal.append
+
+    def full(kind: str, *arguments: Any, **options: Any) -> Any:
+        if kind == "step_result":
+            raise JournalError("the disk is full")
+        return write(kind, *arguments, **options)
+
+    monkeypatch.setattr(journal, "append", full)
+    execution = engine.apply(plan)
+    execution.wait(30)
+
+    assert [row["message"] for row in engine.steps(execution.id)] == ["the answer was not recorded"]
+    assert [target.identifier for target in engine.rollback(execution)[0].targets] == [instance.identifier]

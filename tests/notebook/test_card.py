@@ -90,7 +90,7 @@ def test_approving_records_once_and_leaves_the_record(
     part(card, "approve").click()
     (decision,) = operations.called("decide")
     assert decision == (
-        "plan-7f3a",
+        card.plan,
         {"approve": True, "channel": Channel.CARD, "by": "alice", "reason": "nightly saving", "phrase": None},
     )
     record = shown(screen)
@@ -308,3 +308,24 @@ def test_where_nobody_can_click_there_are_no_widgets_and_the_command_is_told(
     assert set(live_widgets) == before
     assert WIDGET not in shown(screen)
     assert command in shown(screen)[PLAIN]
+
+
+def test_a_card_that_cannot_be_drawn_does_not_deny_the_decision(
+    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = show_card(stop_database())
+    publish, failed = screen.publish, []
+
+    def fail_once(*arguments: Any, **options: Any) -> None:
+        if not failed:
+            failed.append(True)
+            raise OSError("the connection is gone")
+        publish(*arguments, **options)
+
+    monkeypatch.setattr(screen, "publish", fail_once)
+    part(card, "approve").click()
+
+    assert operations.decisions == {card.plan.id: True}
+    text = shown(screen)[PLAIN]
+    assert "The decision was recorded, but the card could not be drawn; see %cloudops_history" in text
+    assert "Nothing was approved" not in text

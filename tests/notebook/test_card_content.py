@@ -154,3 +154,14 @@ def test_the_record_folds_the_plan_but_keeps_all_of_it() -> None:
 def test_an_outcome_is_one_line() -> None:
     outcome = Outcome("approved", by="alice", channel="card", reason="nightly", at=NOW, detail="Good for one run.")
     assert outcome_line(outcome) == "APPROVED by alice (card) at 2026-03-04 12:30:00 UTC: nightly. Good for one run."
+
+
+def test_fields_of_which_the_playbook_promises_nothing_are_not_called_unchanged() -> None:
+    fields = {"state": "available", "tags": "OLD"}
+    target = replace(stop_database().target_states[0], expected_state="", fingerprint=fields)
+    plan = stop_database(target_states=(target,))
+    diff = next(each for each in card_sections(plan, kernel_user="alice", now=NOW) if each.key == "diff")
+    assert [list(row.cells)[1:] for row in diff.rows] == [
+        ["state", "available", "unchanged"],
+        ["tags", "OLD", "not predicted"],
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -190,3 +191,14 @@ def test_settings_of_the_shell_s_own_configuration_are_taken_over(shell: Interac
     shell.run_cell("%cloudops_history", store_history=False).raise_error()
     extension.unload(shell)
     assert opened == [{"regions": ["eu-west-1"]}]
+
+
+@pytest.mark.parametrize("given", [None, 4])
+def test_unloading_gives_the_shell_its_settings_back(shell: InteractiveShell, given: int | None) -> None:
+    if given is not None:
+        shell.config.CloudOps.scan_threads = given
+    before = copy.deepcopy(dict(shell.config))
+    extension.load(shell, FakeOperations.open)
+    shell.run_cell("%config CloudOps.scan_threads = 8").raise_error()
+    extension.unload(shell)
+    assert dict(shell.config) == before

@@ -262,8 +262,8 @@ def test_approving_by_typing_records_the_terminal_channel_and_settles_the_card(n
     with_plan(notebook)
     notebook.screen.answers = ["approve", "nightly saving"]
     notebook.run("%cloudops_approve")
-    ((plan_id, given),) = notebook.operations.called("decide")
-    assert plan_id == "plan-7f3a"
+    ((plan, given),) = notebook.operations.called("decide")
+    assert plan.id == "plan-7f3a"
     assert given["channel"] is Channel.TERMINAL
     assert (given["approve"], given["reason"], given["phrase"]) == (True, "nightly saving", None)
     assert cards(notebook)[0][PLAIN].startswith("APPROVED")
@@ -296,3 +296,48 @@ def test_where_nobody_can_type_nothing_is_approved_and_the_command_is_told(noteb
     with pytest.raises(ApprovalRequired, match="cloudops-nb approve plan-7f3a"):
         notebook.run("%cloudops_approve")
     assert not notebook.operations.called("decide")
+
+
+def test_a_question_without_a_plan_forgets_the_plan_before(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    notebook.operations.answer = Answer("question", "Which one?")
+    notebook.run("%%ask\nstop the other one")
+
+    with pytest.raises(PlanError, match="there is no plan yet"):
+        notebook.run("%cloudops_apply")
+    assert not notebook.operations.called("apply")
+
+
+def test_a_dry_run_says_so_and_is_nothing_to_roll_back(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    notebook.run("%cloudops_apply --dry-run")
+
+    shown = [bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run")]
+    assert shown[-1][PLAIN].startswith("dry run: nothing was changed\n")
+    assert "dry run: nothing was changed" in shown[-1]["text/html"]
+    with pytest.raises(PlanError, match="nothing to roll back"):
+        notebook.run("%cloudops_rollback")
+
+
+def test_a_dry_run_that_fails_speaks_of_no_way_back(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.operations.decisions[plan.id] = True
+    notebook.operations.execution = lambda plan: FakeExecution(plan, fails=True)
+    with pytest.raises(ExecutionError, match="the dry run ended as failed") as caught:
+        notebook.run("%cloudops_apply --dry-run")
+    assert "rollback" not in str(caught.value)
+
+
+def test_what_was_shown_is_what_is_decided_on(notebook: Notebook) -> None:
+    plan = with_plan(notebook)
+    notebook.screen.answers = ["approve", "nightly saving"]
+    notebook.run("%cloudops_approve")
+    ((decided_on, _),) = notebook.operations.called("decide")
+    assert decided_on is plan
+
+
+def test_an_error_hides_no_character(notebook: Notebook) -> None:
+    error = PlanError("web\u202e\x1b[2Jgnp is stopped")
+    assert error._render_traceback_() == ["PlanError: web⟨U+202E⟩⟨U+001B⟩[2Jgnp is stopped."]

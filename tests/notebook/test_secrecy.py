@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudops_nb.execution.cli_command import cli_command
 from cloudops_nb.notebook.secrecy import HIDDEN, Secrecy, is_secret_name
 from tests.notebook.plans import stop_database
 
@@ -48,3 +49,12 @@ def test_a_number_under_a_secret_name_is_hidden_in_data() -> None:
         "Size": 5,
         "SecretFlag": True,
     }
+
+
+@pytest.mark.parametrize("secret", ["it's-secret", 'a"b\\c', "pässwörd'1", "http://it's\"x"])
+def test_a_secret_is_hidden_however_a_command_spells_it(secret: str) -> None:
+    hide = Secrecy([secret])
+    for parameters in ({"MasterUserPassword": secret}, {"Login": {"Password": secret}}, {"Words": ["-a", secret]}):
+        shown = hide(cli_command("rds", "ModifyDBInstance", parameters, "eu-west-1"))
+        assert HIDDEN in shown
+        assert not {word for word in ("secret", "b\\", "wörd", "http") if word in shown}

@@ -221,3 +221,27 @@ def test_a_refused_account_ends_its_own_cells_only(
 def _paged(resource_type: str) -> Any:
     (spec,) = [each for each in bundled_specs() if each.resource_type == resource_type]
     return spec.model_copy(update={"list": spec.list.model_copy(update={"page_size": 1})})
+
+
+def test_a_bucket_whose_region_nobody_tells_leaves_every_cell_of_its_listing_partial(
+    make_scanner: Callable[..., Any], collect: Callable[..., Any], faults: Any, refuse: Any, answer: Any
+) -> None:
+    listed = (
+        "<ListAllMyBucketsResult><Buckets><Bucket><Name>far-bucket</Name></Bucket></Buckets></ListAllMyBucketsResult>"
+    )
+    faults.set("s3:ListBuckets", answer(listed), region="us-east-1")
+    faults.set("s3:HeadBucket", refuse("403", 403), region="us-east-1")
+    found = collect(make_scanner(events=faults.events), services=["s3"], accounts=["prod"])
+    assert {result.state for result in found.results.values()} == {CellState.PARTIAL}
+    assert all("1 without region (AWS did not tell it)" in result.detail for result in found.results.values())
+
+
+def test_a_log_names_neither_accounts_nor_regions(
+    make_scanner: Callable[..., Any], collect: Callable[..., Any], faults: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults.set("rds:DescribeDBInstances", ZeroDivisionError("a bug"))
+    with caplog.at_level("INFO", logger="cloudops_nb"):
+        collect(make_scanner(events=faults.events), services=["rds"], accounts=["prod"])
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("cloudops_nb")]
+    assert "rds_instance: a listing ended with error" in said
+    assert not any(word in line for line in said for word in (PROD, "eu-west-1", "us-east-1"))

@@ -202,3 +202,40 @@ def test_a_config_file_that_cannot_be_read_is_a_configuration_error(
     aws_config.write_text("[profile prod\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="the AWS configuration is not usable"):
         open_sessions(BY_PROFILE).accounts()
+
+
+def test_renewed_credentials_are_asked_who_they_are(aws: Any, open_sessions: Any, faults: Any) -> None:
+    sessions = open_sessions(BY_PROFILE, events=faults.events)
+    sessions.accounts()
+    first = sessions.caller(PROD)
+    sessions.renew(PROD, sessions.generation(PROD))
+    assert sessions.caller(PROD) == first
+    assert sessions.caller(PROD) == first
+    assert faults.made("sts:GetCallerIdentity") == 2
+
+
+def test_renewed_credentials_of_another_account_are_refused(aws: Any, open_sessions: Any, aws_config: Path) -> None:
+    sessions = open_sessions(BY_PROFILE)
+    sessions.accounts()
+    told = f"now leads to account {STAGE}, not {PROD}"
+    profiles = aws_config.read_text(encoding="utf-8")
+    aws_config.write_text(
+        profiles.replace("[profile prod]", "[profile base]")
+        .replace("source_profile = prod", "source_profile = base")
+        .replace("[profile stage]", "[profile prod]"),
+        encoding="utf-8",
+    )
+    sessions.renew(PROD, sessions.generation(PROD))
+    for ask in (sessions.caller, lambda account: sessions.client(account, "ec2", "eu-west-1")):
+        with pytest.raises(ConfigurationError, match=told):
+            ask(PROD)
+
+
+def test_who_we_are_can_be_asked_anew(aws: Any, open_sessions: Any, faults: Any, refuse: Any) -> None:
+    sessions = open_sessions(BY_PROFILE, events=faults.events)
+    sessions.accounts()
+    assert sessions.caller(PROD, fresh=True) == sessions.caller(PROD)
+    assert faults.made("sts:GetCallerIdentity") == 2
+    faults.set("sts:GetCallerIdentity", refuse("ExpiredToken", 403))
+    with pytest.raises(CredentialsError, match="have expired"):
+        sessions.caller(PROD, fresh=True)

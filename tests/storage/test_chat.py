@@ -14,6 +14,7 @@ from cloudops_nb.storage.vector_store import Patch, PointFilter
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.vector_store import Row
 
 
 def test_a_message_comes_back_as_it_was_said(storage: StorageService) -> None:
@@ -134,3 +135,52 @@ def test_a_message_moved_to_another_row_does_not_open(storage: StorageService) -
     with pytest.raises(DecryptionError) as raised:
         storage.chat.history("one")
     assert "plan" not in str(raised.value)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_asks_for_nothing_is_refused(storage: StorageService, limit: int) -> None:
+    with pytest.raises(StorageError, match=f"the limit is {limit}"):
+        storage.chat.history("one", limit=limit)
+
+
+def test_a_message_said_while_its_conversation_expires_is_kept(
+    storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.chat.append("busy", "user", "long ago")
+    storage.chat.retitle("busy", "Title")
+    storage.chat.append("unused", "user", "long ago")
+    between = datetime.now(UTC)
+    listed = storage.chat._store.rows
+
+    def interrupted_by_another_kernel(*arguments: object) -> list[Row]:
+        rows = list(listed(*arguments))
+        with StorageService(key_settings, lambda: None) as other:
+            other.chat.append("busy", "user", "now")
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.chat._store, "rows", interrupted_by_another_kernel)
+        assert storage.chat.expire(between) == 1
+
+    assert [message.content for message in storage.chat.history("busy")] == ["long ago", "now"]
+    assert [(one.name, one.title) for one in storage.chat.conversations()] == [("busy", "Title")]
+
+
+def test_a_message_that_has_only_just_been_kept_outlives_its_expired_conversation(
+    storage: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.chat.append("busy", "user", "long ago")
+    between = datetime.now(UTC)
+    append, expired = storage.chat._store.append, []
+
+    def expire_before_it_returns(*arguments: object, **options: object) -> int:
+        index = append(*arguments, **options)
+        expired.append(storage.chat.expire(between))
+        return index
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.chat._store, "append", expire_before_it_returns)
+        said = storage.chat.append("busy", "user", "now")
+
+    assert expired == [0]
+    assert storage.chat.history("busy")[-1] == said

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,3 +130,42 @@ def test_a_resource_whose_cell_was_never_finished_has_no_cell_state(storage: Sto
     storage.estate.upsert(hosts(1), scan_id="first")
 
     assert [hit.cell_state for hit in storage.estate.search("host0")] == [""]
+
+
+def read_at(resources: list[Resource], at: datetime) -> list[Resource]:
+    return [replace(resource, last_synced=at) for resource in resources]
+
+
+def test_a_late_page_of_a_scan_that_began_before_keeps_the_rows_of_the_other(
+    storage: StorageService, key_settings: Settings, embedder: object
+) -> None:
+    earlier, later = datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC)
+    with StorageService(key_settings, lambda: embedder) as beside:
+        storage.estate.upsert(read_at(hosts(4), later), scan_id="later")
+        beside.estate.upsert(read_at(hosts(4), earlier), scan_id="earlier")
+        storage.estate.finish_cell(replace(ended(), started=later), scan_id="later")
+
+    assert len(present(storage)) == 4
+    assert {hit.resource.last_synced for hit in storage.estate.resources()} == {later}
+
+
+def test_a_row_that_came_after_an_empty_listing_began_is_kept(storage: StorageService) -> None:
+    began = datetime.now(UTC)
+    storage.estate.apply_delta(hosts(1))
+    kept = storage.estate.finish_cell(replace(ended(CellState.OK_EMPTY), started=began), scan_id="began-before")
+
+    assert kept.state is CellState.OK_EMPTY
+    assert present(storage) == ["i-0"]
+
+
+def test_a_scan_that_began_before_the_suspicion_does_not_confirm_it(
+    storage: StorageService, key_settings: Settings
+) -> None:
+    storage.estate.apply_full(ended(), hosts(3), scan_id="first")
+    began = datetime.now(UTC)
+    empty = replace(ended(CellState.OK_EMPTY), started=began)
+    with StorageService(key_settings, lambda: None) as beside:
+        results = [storage.estate.finish_cell(empty, scan_id="one"), beside.estate.finish_cell(empty, scan_id="other")]
+
+    assert [result.state for result in results] == [CellState.SUSPICIOUS_EMPTY] * 2
+    assert len(present(storage)) == 3

@@ -28,6 +28,13 @@ journal = Journal(vault.data_path, vault)
 print("ready", flush=True)
 sys.stdin.readline()
 """
+LOOK_AND_CLOSE = (
+    OPEN
+    + """
+print(len(journal.records()))
+journal.close()
+"""
+)
 APPEND_IN_THREADS = (
     OPEN
     + """
@@ -247,3 +254,82 @@ def test_nothing_is_left_behind_by_a_closed_journal(journal: Journal, vault: Vau
 
     names = {path.name for path in vault.data_path.iterdir()}
     assert names == {"store.json", "store.lock", "journal.db", "journal.db.lock", "journal.head"}
+
+
+def test_a_second_journal_of_one_process_costs_no_record_when_another_process_ends(
+    journal: Journal, vault: Vault, key_settings: Settings, start_python: Callable[..., subprocess.Popen[str]]
+) -> None:
+    journal.append("plan", "p1", {})
+    second = Journal(vault.data_path, vault)
+    second.records()
+    visitor = started(start_python(LOOK_AND_CLOSE, key_settings.data_path, key_settings.key_file))
+    go(visitor)
+    visitor.communicate(timeout=60)
+    assert visitor.returncode == 0
+
+    journal.append("approval_consumed", "p1", {}, once="a1", power_safe=True)
+    late = started(start_python(LOOK_AND_CLOSE, key_settings.data_path, key_settings.key_file))
+    go(late)
+    assert late.communicate(timeout=60)[0].split() == ["2"]
+    second.close()
+
+
+def altered_in_place(journal: Journal, statement: str) -> None:
+    with journal.database.writing() as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET once = NULL WHERE sequence = 1",
+        "UPDATE records SET once = X'00' WHERE sequence = 1",
+        "DELETE FROM records WHERE sequence = 1",
+    ],
+)
+def test_a_key_freed_in_the_file_cannot_be_recorded_again(journal: Journal, vault: Vault, statement: str) -> None:
+    journal.append("approval_consumed", "e1", {}, once="a1")
+    for number in range(3):
+        journal.append("plan", f"p{number}", {})
+    journal.append("approval_consumed", "e1", {}, once="a2")
+    altered_in_place(journal, statement)
+
+    with pytest.raises(AlreadyRecordedError):  # learned before the file was altered
+        journal.append("approval_consumed", "e2", {}, once="a1")
+    restarted = Journal(vault.data_path, vault)
+    with pytest.raises(JournalError, match="does not verify"):
+        restarted.append("approval_consumed", "e2", {}, once="a1")
+    restarted.close()
+
+
+@pytest.mark.fast
+def test_a_key_is_verified_among_the_records_that_another_journal_added(journal: Journal, vault: Vault) -> None:
+    other = Journal(vault.data_path, vault)
+    journal.append("approval_consumed", "e1", {}, once="a1")
+    other.append("approval_consumed", "e2", {}, once="a2")
+
+    with pytest.raises(AlreadyRecordedError):
+        journal.append("approval_consumed", "e3", {}, once="a2")
+    assert journal.append("approval_consumed", "e3", {}, once="a3").sequence == 3
+    other.close()
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("statement", "filters"),
+    [
+        ("UPDATE records SET kind = (SELECT kind FROM records WHERE sequence = 1)", {"kind": "approval"}),
+        ("UPDATE records SET subject = (SELECT subject FROM records WHERE sequence = 1)", {"subject": "p1"}),
+    ],
+)
+def test_a_record_filed_under_anothers_kind_or_subject_is_refused(
+    journal: Journal, statement: str, filters: dict[str, str]
+) -> None:
+    journal.append("approval", "p1", {})
+    journal.append("rejection", "p2", {})
+    altered_in_place(journal, statement)
+
+    with pytest.raises(JournalError, match="record 2 is filed under another kind or subject"):
+        journal.records(**filters)
+    assert len(journal.records()) == 2

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
+import socket
 import stat
 import threading
 import time
 import uuid
 from array import array
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
 from pathlib import Path
@@ -334,3 +336,26 @@ def _alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def test_an_owner_that_ran_out_of_descriptors_lets_clients_in_again(client: OwnerClient, folder: Path) -> None:
+    endpoint = owner_of(client)
+    open_now = len(list(Path(f"/proc/{endpoint.pid}/fd").iterdir()))
+    before = resource.prlimit(endpoint.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(endpoint.pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
+    with closing(socket.socket(socket.AF_UNIX)) as waiting:
+        waiting.connect(endpoint.address)
+        until(lambda: "a client could not be let in" in OwnerPaths(folder).log.read_text(), "the refusal")
+    resource.prlimit(endpoint.pid, resource.RLIMIT_NOFILE, before)
+
+    other = OwnerClient(folder, idle_seconds=30)
+    assert owner_of(other).pid == endpoint.pid
+    other.close()
+
+
+def test_whatever_the_engine_refuses_is_an_error_and_the_owner_goes_on(client: OwnerClient) -> None:
+    pid = owner_of(client).pid
+    with pytest.raises(StorageError, match="refused a request"):
+        client.newest("chat_history", EVERYTHING, (), order="index", limit=-1)
+
+    assert owner_of(client).pid == pid

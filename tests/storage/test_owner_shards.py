@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 import uuid
 from array import array
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from cloudops_nb.errors import StorageError
+from cloudops_nb.storage import edge
 from cloudops_nb.storage.edge import EdgeCollection
 from cloudops_nb.storage.owner.shards import Shard, Shards
 from cloudops_nb.storage.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.vector_store import AnyOf, Point, PointFilter
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.fast
 
@@ -131,4 +129,23 @@ def test_a_second_opener_is_told_that_the_files_are_held(tmp_path: Path) -> None
     collection = EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
     with pytest.raises(StorageError, match="another process holds its files"):
         EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
+    collection.close()
+
+
+def test_a_collection_whose_creation_was_killed_is_created_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: str, _configuration: object) -> None:
+        (Path(path) / "segments" / "half").mkdir(parents=True)
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge.qdrant.EdgeShard, "create", staticmethod(killed))
+        with pytest.raises(SystemExit):
+            EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
+
+    collection = EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
+    collection.upsert([message()])
+    assert collection.count(PointFilter()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["shard"]
     collection.close()

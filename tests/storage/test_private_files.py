@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,3 +71,13 @@ def test_modes_mean_nothing_where_there_are_none(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(private_files, "POSIX", False)
     assert not open_to_others(tmp_path.stat())
+
+
+def test_creating_what_exists_drops_no_lock_that_the_process_holds_on_it(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        create_private(tmp_path / "file")
+        program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'ab'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        other = subprocess.run([sys.executable, "-c", program, tmp_path / "file"], capture_output=True, check=False)
+
+    assert b"BlockingIOError" in other.stderr
