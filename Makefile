@@ -55,8 +55,8 @@ format: install-dev ## let ruff format and mend what it can
 bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 	$(BIN)/python -m benchmarks
 
-docs: install-dev ## check that the notebooks run and that the docs' commands exist
-	$(BIN)/python -m pytest tests/docs
+docs: install-dev ## check that the notebooks run and that what the docs name exists
+	$(BIN)/python -m pytest tests/docs tests/notebook/test_quickstart.py
 
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

@@ -36,11 +36,10 @@ ROWS = 50
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request as it would leave, with what must not stand in it and what it means on this host."""
+    """A request as it would leave, with what must not stand in it."""
 
     request: PlanRequest
     private: set[str]
-    resolution: Resolution
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Assistant:
             place for field in ("account_id", "account_name", "region") for place in self._storage.estate.facets(field)
         }
         request = build(resolution, self.environment_of, history=past.sent)
-        return Prepared(request, private_values(resolution, prompt, places), resolution)
+        return Prepared(request, private_values(resolution, prompt, places))
 
     def _past(self, conversation: str) -> Past:
         """Return what a conversation's earlier requests mean for the next one."""

@@ -15,6 +15,7 @@ from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     import pandas as pd
@@ -232,9 +233,19 @@ class CloudOps:
 
         return rows_frame(self.engine.history(**filters), HISTORY_COLUMNS)
 
-    def ledger(self) -> pd.DataFrame:
-        """Return every request that left this host, with its body."""
-        return ledger_frame(self.storage.journal.records(kind="egress"))
+    def ledger(self, *, since: datetime | None = None, destination: str = "", purpose: str = "") -> pd.DataFrame:
+        """Return the requests that left this host, with their bodies, the newest last.
+
+        Args:
+            since: Only those from this time on, in UTC.
+            destination: Only those that went there.
+            purpose: Only those sent for this.
+        """
+        records = self.storage.journal.records(kind="egress", since=since)
+        wanted = {"destination": destination, "purpose": purpose}
+        return ledger_frame(
+            record for record in records if all(record.body[name] == value for name, value in wanted.items() if value)
+        )
 
     def health(self) -> Mapping[str, Any]:
         """Return the store's health; reads nothing from AWS."""

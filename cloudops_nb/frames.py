@@ -19,23 +19,25 @@ LEDGER_COLUMNS = ("at", "destination", "purpose", "bytes", "sha256", "request_id
 def hits_frame(hits: Iterable[SearchHit], *, scored: bool) -> pd.DataFrame:
     """Return one row a resource in the order given; ``score`` and ``why`` only if ``scored``."""
     columns = (*RESOURCE_COLUMNS, "score", "why") if scored else RESOURCE_COLUMNS
-    return _frame([_row(hit.resource, hit.cell_state, hit.score, hit.why) for hit in hits], columns)
+    return rows_frame([_row(hit.resource, hit.cell_state, hit.score, hit.why) for hit in hits], columns)
 
 
 def resources_frame(resources: Iterable[Resource]) -> pd.DataFrame:
     """Return one row a resource; the cell's state is not known here and stays empty."""
-    return _frame([_row(resource, "", 0.0, "") for resource in resources], RESOURCE_COLUMNS)
+    return rows_frame([_row(resource, "", 0.0, "") for resource in resources], RESOURCE_COLUMNS)
 
 
 def ledger_frame(records: Iterable[JournalRecord]) -> pd.DataFrame:
     """Return one row for each request that left the host, the newest last."""
     rows = [{"at": record.at, "request_id": record.subject, **record.body} for record in records]
-    return _frame(rows, LEDGER_COLUMNS)
+    return rows_frame(rows, LEDGER_COLUMNS)
 
 
 def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a DataFrame with exactly these columns, also when there is no row."""
-    return _frame(rows, columns)
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=pd.Index(columns))
 
 
 def _row(resource: Resource, cell_state: str, score: float, why: str) -> dict[str, Any]:
@@ -50,9 +52,3 @@ def _row(resource: Resource, cell_state: str, score: float, why: str) -> dict[st
         "score": score,
         "why": why,
     }
-
-
-def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(list(rows), columns=pd.Index(columns))

@@ -17,6 +17,7 @@ from cloudops_nb.model import CellKey, CellResult, CellState, ResourceFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -90,6 +91,7 @@ class Inventory:
                     self._leave(left, run)
                 self._storage.flush()
                 self._end(run.id, _summary(run, status))
+        self._lock_path(run.id).unlink(missing_ok=True)
         return self._report(run, previous)
 
     def planned_calls(self, **scope: Iterable[str] | None) -> pd.DataFrame:
@@ -116,6 +118,7 @@ class Inventory:
                 self._storage.scan_state.put(left)
         for scan_id in still_open:
             self._end(scan_id, {"status": "failed", "reason": "the process ended"})
+            self._lock_path(scan_id).unlink(missing_ok=True)
 
     def dependents(self, targets: Sequence[Resource]) -> dict[str, list[str]]:
         """Return, by each target's canonical key, what in the store says that it depends on it."""
@@ -164,7 +167,10 @@ class Inventory:
 
     def _lock(self, scan_id: str) -> FileLock:
         self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(self._locks / f"scan-{scan_id}.lock", mode=0o600)
+        return FileLock(self._lock_path(scan_id), mode=0o600)
+
+    def _lock_path(self, scan_id: str) -> Path:
+        return self._locks / f"scan-{scan_id}.lock"
 
     def _dead(self, scan_id: str) -> bool:
         try:

@@ -162,6 +162,9 @@ def test_what_leaves_is_what_was_previewed_and_in_the_ledger(running_database):
     assert {**sent, "request_id": ""} == {**body, "request_id": ""}
     assert answer.bytes_sent == ops.ledger().iloc[-1].bytes
     assert DATABASE not in ops.ledger().iloc[-1].body
+    assert len(ops.ledger(destination="in-process", purpose="plan")) == len(ops.ledger())
+    assert ops.ledger(destination="elsewhere").empty
+    assert ops.ledger(since=datetime.now(UTC)).empty
 
 
 def test_a_change_since_the_card_stops_as_drift(running_database):

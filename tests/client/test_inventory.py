@@ -40,6 +40,11 @@ def test_progress_reaches_the_end(ops):
     assert seen[-1] == (len(report.cells), len(report.cells))
 
 
+def test_a_scan_leaves_no_lock_file_behind(ops):
+    ops.scan(accounts=["staging"], services=["rds"])
+    assert list((ops.settings.data_path / "locks").glob("scan-*")) == []
+
+
 def test_the_calls_of_a_scan_can_be_seen_before(ops):
     calls = ops.planned_calls(accounts=["staging"], services=["rds"])
     assert "DescribeDBInstances" in set(calls.operation)
