@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from cloudops_nb.errors import ConfigurationError
 
@@ -26,7 +26,7 @@ SERVER_TOKEN_VARIABLE = "CLOUDOPS_SERVER_TOKEN"  # noqa: S105 - a variable's nam
 #: Variables with our prefix that are no settings.
 RESERVED_VARIABLES = frozenset({KEY_VARIABLE, SERVER_TOKEN_VARIABLE})
 #: Tables of ``config.toml`` whose keys are settings with the table's name before them.
-TABLES = ("qdrant", "embedding", "key", "server", "s3", "approval")
+TABLES = ("qdrant", "embedding", "key", "server", "s3", "backup", "chat", "approval")
 
 
 class AccountSettings(BaseModel):
@@ -51,7 +51,8 @@ class AccountSettings(BaseModel):
 class Settings(BaseModel):
     """Every setting, flat; frozen, so that a changed setting is a new object.
 
-    Paths are absolute after validation. Secrets (the encryption key) are no settings.
+    Paths are absolute after validation. The encryption key is no setting; the Qdrant server's key is one, and hides
+    itself. Hours and days of 0 mean never.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,8 @@ class Settings(BaseModel):
 
     qdrant_mode: Literal["embedded", "remote"] = "embedded"
     qdrant_url: str = ""
+    qdrant_api_key: SecretStr | None = None
+    qdrant_prefix: str = Field(default="cloudops_", pattern=r"^[A-Za-z0-9_-]*$")
     qdrant_idle_seconds: float = Field(default=60.0, gt=0)
 
     embedding_backend: Literal["onnx", "sentence-transformers"] = "onnx"
@@ -72,7 +75,16 @@ class Settings(BaseModel):
     embedding_path: Path | None = None
 
     server_url: str = ""
+
     s3_bucket: str = ""
+    s3_prefix: str = Field(default="cloudops", pattern=r"^[^/]+(/[^/]+)*$|^$")
+    s3_profile: str = ""
+    s3_region: str = ""
+    s3_retention_days: float = Field(default=30.0, ge=0)
+    backup_estate_hours: float = Field(default=6.0, ge=0)
+    backup_chat_hours: float = Field(default=24.0, ge=0)
+    backup_retention_days: float = Field(default=7.0, ge=0)
+    chat_retention_days: float = Field(default=90.0, ge=0)
 
     scan_threads: int = Field(default=64, ge=1, le=512)
     approval_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
@@ -83,13 +95,20 @@ class Settings(BaseModel):
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - keeps links
 
     @model_validator(mode="after")
-    def _only_what_works(self) -> Settings:
-        """Refuse the settings of parts that this version lacks: a backup that nobody makes must not look configured."""
-        if self.qdrant_mode == "remote" or self.qdrant_url:
-            raise ValueError("this version keeps the estate on this host only; leave qdrant_mode and qdrant_url out")
-        if self.s3_bucket:
-            raise ValueError("this version makes no backups to S3; leave s3_bucket out")
+    def _url_and_mode_agree(self) -> Settings:
+        """A URL alone means remote mode; remote mode without one means nothing."""
+        if self.qdrant_mode == "remote" and not self.qdrant_url:
+            raise ValueError("qdrant_mode is remote, so qdrant_url is needed")
+        if self.qdrant_url and not self.qdrant_url.startswith(("http://", "https://")):
+            raise ValueError("qdrant_url must begin with http:// or https://")
+        if self.qdrant_url and "qdrant_mode" in self.model_fields_set and self.qdrant_mode == "embedded":
+            raise ValueError("qdrant_mode is embedded, and qdrant_url is set; remove one of them")
         return self
+
+    @property
+    def remote(self) -> bool:
+        """Whether the collections lie in a Qdrant server or cluster."""
+        return bool(self.qdrant_url)
 
     @property
     def models_path(self) -> Path:

@@ -44,8 +44,11 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({"accounts": [{"name": "a", "account_id": "12"}]}, {}, "account_id"),
         ({"scan_threads": 0}, {}, "scan_threads"),
         ({"scan_threads": "many"}, {}, "scan_threads"),
-        ({"qdrant_mode": "remote", "qdrant_url": "http://localhost"}, {}, "this host only"),
-        ({"s3_bucket": "backups"}, {}, "no backups"),
+        ({"qdrant_mode": "remote"}, {}, "qdrant_url is needed"),
+        ({"qdrant_url": "localhost:6333"}, {}, "http://"),
+        ({"qdrant_mode": "embedded", "qdrant_url": "http://localhost:6333"}, {}, "remove one of them"),
+        ({"qdrant_prefix": "two words"}, {}, "qdrant_prefix"),
+        ({"s3_retention_days": -1}, {}, "s3_retention_days"),
         ({}, {"CLOUDOPS_ACCOUNTS": "prod"}, "[[accounts]]"),
     ],
 )

@@ -63,6 +63,7 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._retired = False
 
     def __repr__(self) -> str:
         return f"Database({str(self.path)!r})"
@@ -93,9 +94,17 @@ class Database:
                 self._connection.close()
                 self._connection = None
 
+    def retire(self) -> None:
+        """Close the connection for good; later uses raise StoreUnavailableError."""
+        with self._lock:
+            self._retired = True
+            self.close()
+
     @contextmanager
     def _transaction(self, begin: str, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
         with self._lock, _translated(self.path):
+            if self._retired:  # whoever replaces the file must be sure that no thread writes to the old one
+                raise StoreUnavailableError(f"{self.path} was closed", "", "Ask the storage service for it again.")
             if self._connection is None:
                 self._connection = _open_alone(self.path)
             connection = self._connection

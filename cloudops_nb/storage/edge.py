@@ -99,6 +99,15 @@ class EdgeCollection:
             records, following = self._shard.scroll(request)
         return [_row(record) for record in records], None if following is None else str(following)
 
+    def points_page(self, where: PointFilter, limit: int, after: str | None) -> tuple[list[Point], str | None]:
+        """Fetch one page of whole points in the order of ids, and the id at which the next one starts."""
+        request = qdrant.ScrollRequest(
+            offset=after, limit=limit, filter=_filter(where), with_payload=True, with_vector=True
+        )
+        with _engine_errors("points cannot be read"):
+            records, following = self._shard.scroll(request)
+        return [_whole(record) for record in records], None if following is None else str(following)
+
     def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[Row]:
         """Fetch the points with the highest values of a numeric field, highest first."""
         request = qdrant.ScrollRequest(
@@ -238,3 +247,10 @@ def _fields(fields: Sequence[str]) -> bool | qdrant.PayloadSelector:
 
 def _row(record: qdrant.Record) -> Row:
     return Row(str(record.id), record.payload or {})
+
+
+def _whole(record: qdrant.Record) -> Point:
+    vectors: Any = record.vector  # the engine's type leaves open that a point has one unnamed vector
+    sparse = vectors.get(SPARSE)
+    packed = sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
+    return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)

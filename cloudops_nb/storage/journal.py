@@ -160,6 +160,10 @@ class Journal:
         """Close the file; the next use opens it again."""
         self.database.close()
 
+    def retire(self) -> None:
+        """Close the file for good; later uses raise StoreUnavailableError."""
+        self.database.retire()
+
     def _intact_end(self, connection: sqlite3.Connection) -> ChainHead:
         """Return the chain's end, after checking the record whose head was sealed and those behind it.
 

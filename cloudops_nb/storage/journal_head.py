@@ -53,7 +53,7 @@ class HeadFile:
         content = json.dumps({"count": head.count, "mac": head.mac.hex()}).encode()
         sealed = self._envelope.seal(content, collection=_COLLECTION, point_id=_POINT)
         try:
-            replace_private(self.path, sealed, sync_folder=power_safe)
+            replace_private(self.path, sealed, synced=power_safe)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}", error.strerror or "") from error
 

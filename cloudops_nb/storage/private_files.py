@@ -22,10 +22,10 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def replace_private(path: Path, content: bytes, *, sync_folder: bool = True) -> None:
+def replace_private(path: Path, content: bytes, *, synced: bool = True) -> None:
     """Replace a file's content, atomically, with mode 0600.
 
-    Whoever reads, even after a power cut, finds the old content or the new one, whole. With ``sync_folder`` it is
+    Whoever reads, even after a power cut, finds the old content or the new one, whole. With ``synced`` it is
     the new one once this function has returned; without, a power cut may bring the old one back.
 
     Raises:
@@ -41,8 +41,8 @@ def replace_private(path: Path, content: bytes, *, sync_folder: bool = True) -> 
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    if sync_folder and POSIX:
-        _sync_folder(path.parent)
+    if synced:
+        sync_folder(path.parent)
 
 
 def open_to_others(status: os.stat_result) -> bool:
@@ -50,7 +50,10 @@ def open_to_others(status: os.stat_result) -> bool:
     return POSIX and bool(status.st_mode & _OTHERS)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in a folder survive a power cut."""
+    if not POSIX:
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

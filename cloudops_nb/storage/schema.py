@@ -51,3 +51,16 @@ AWS_ESTATE = Collection(
 )
 
 COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}
+
+#: What the name of a collection that is being built beside a live one ends with.
+STAGED_SUFFIX = ".staged"
+
+
+def collection_of(name: str) -> Collection | None:
+    """Return the collection of a name, which may be a staged one's; ``None`` for any other name."""
+    return COLLECTIONS.get(name.removesuffix(STAGED_SUFFIX))
+
+
+def staged_name(collection: str) -> str:
+    """Return the name of the collection that is built beside a live one."""
+    return f"{collection}{STAGED_SUFFIX}"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from cloudops_nb.storage.handover import finish_handover, pending
+from cloudops_nb.storage.presence import Presence
+from cloudops_nb.storage.store_file import prepare_data_path
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.settings import Settings
@@ -37,6 +43,8 @@ class StorageService:
         self._embedder = embedder
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
+        self._presence = Presence(settings.data_path)
+        self._alone = False
 
     def __enter__(self) -> Self:
         return self
@@ -47,18 +55,13 @@ class StorageService:
     @property
     def vault(self) -> Vault:
         """The store's keys; opening them makes a new store where there is none."""
-        from cloudops_nb.storage.vault import open_vault
-
-        return self._part("vault", lambda: open_vault(self._settings))
+        return self._part("vault", self._open_vault)
 
     @property
     def vector_store(self) -> VectorStore:
         """The Qdrant engine behind the estate and the conversations."""
-        from cloudops_nb.storage.owner.client import OwnerClient
-
         # The vault first: it checks the data path, and no shard may come before its key.
-        path, idle_seconds = self.vault.data_path, self._settings.qdrant_idle_seconds
-        return self._part("vector_store", lambda: OwnerClient(path, idle_seconds=idle_seconds))
+        return self._part("vector_store", lambda: self._open_engine(self.vault.data_path))
 
     @property
     def journal(self) -> Journal:
@@ -94,6 +97,33 @@ class StorageService:
 
         return check_health(self.vector_store, self._settings.data_path)
 
+    @contextmanager
+    def alone(self) -> Iterator[Self]:
+        """Hold the store against every other program, for work that replaces parts of it; opens anew afterwards.
+
+        Parts that were taken from this service before are closed for good. May be nested.
+
+        Raises:
+            StoreUnavailableError: Another program has the store open.
+        """
+        with self._lock:
+            if self._alone:
+                yield self
+                return
+            for name in ("vector_store", "journal"):
+                if name in self._parts:
+                    self._parts[name].retire()
+            self.close()
+            prepare_data_path(self._settings.data_path)
+            with self._presence.alone():
+                self._alone = True
+                try:
+                    self._finish_handover()
+                    yield self
+                finally:
+                    self.close()
+                    self._alone = False
+
     def flush(self) -> None:
         """Make everything that was written to the estate and the conversations survive a power cut.
 
@@ -108,9 +138,37 @@ class StorageService:
         """
         with self._lock:
             parts, self._parts = self._parts, {}
-        for name in ("vector_store", "journal"):
-            if name in parts:
-                parts[name].close()
+            for name in ("vector_store", "journal"):
+                if name in parts:
+                    parts[name].close()
+            if not self._alone:
+                self._presence.leave()
+
+    def _open_vault(self) -> Vault:
+        from cloudops_nb.storage.vault import open_vault
+
+        prepare_data_path(self._settings.data_path)
+        if not self._alone:
+            self._presence.share()
+            if pending(self._settings.data_path):
+                with self._presence.alone():
+                    self._finish_handover()
+                self._presence.share()
+        return open_vault(self._settings)
+
+    def _finish_handover(self) -> None:
+        """Finish what a killed process began: until then, parts of two stores lie in one folder."""
+        if pending(self._settings.data_path):
+            engine = self._open_engine(self._settings.data_path)
+            try:
+                finish_handover(self._settings.data_path, engine)
+            finally:
+                engine.close()
+
+    def _open_engine(self, data_path: Path) -> VectorStore:
+        from cloudops_nb.storage.owner.client import OwnerClient
+
+        return OwnerClient(data_path, idle_seconds=self._settings.qdrant_idle_seconds)
 
     def _part(self, name: str, open_part: Callable[[], _Part]) -> _Part:
         with self._lock:

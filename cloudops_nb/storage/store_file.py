@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,7 +31,11 @@ SHARDS_NAME = "qdrant"
 
 
 class StoreHeader(BaseModel):
-    """The content of ``store.json``; ``created`` is in UTC."""
+    """The content of ``store.json``; ``created`` is in UTC.
+
+    Envelopes of data keys before ``oldest_data_key_generation`` are no longer opened. ``engine`` and ``remote_url`` say
+    where the collections lie.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,6 +43,9 @@ class StoreHeader(BaseModel):
     created: datetime
     key_fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
     data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
+    oldest_data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
+    engine: Literal["embedded", "remote"] = "embedded"
+    remote_url: str = ""
 
 
 class _Format(BaseModel):

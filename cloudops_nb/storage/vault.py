@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 class Vault:
     """Everything that needs a key; safe to share between threads, never sent to another process.
 
-    ``keys`` are the raw keys, ``envelope`` encrypts, ``blind_index`` makes comparable blind values, ``rotation`` turns
-    dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
+    ``master`` is the master key and ``keys`` are those split from it, ``envelope`` encrypts, ``blind_index`` makes
+    comparable blind values, ``rotation`` turns dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
     """
 
     data_path: Path
     store_file: StoreFile
+    master: MasterKey
     keys: StoreKeys
     envelope: Envelope
     blind_index: BlindIndex
@@ -55,12 +56,18 @@ def open_vault(settings: Settings) -> Vault:
     store_file = StoreFile(settings.data_path)
     header = store_file.read()
     if header is not None:
-        return _vault(store_file, find_master_key(settings, header.key_fingerprint), header.data_key_generation)
+        return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
     with store_file.lock():
         header = store_file.read()
         if header is not None:  # another process made it while we waited
-            return _vault(store_file, find_master_key(settings, header.key_fingerprint), header.data_key_generation)
+            return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
         return _create(settings, store_file)
+
+
+def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
+    """Return the vault of a header and a key; for a store that is being rebuilt under them, or was."""
+    keys = StoreKeys(master, header.data_key_generation)
+    return Vault(data_path, StoreFile(data_path), master, keys, Envelope(keys), BlindIndex(keys), Rotation(keys))
 
 
 def _create(settings: Settings, store_file: StoreFile) -> Vault:
@@ -69,14 +76,14 @@ def _create(settings: Settings, store_file: StoreFile) -> Vault:
         fix = "Restore store.json from a backup."
         raise StoreCorruptedError(f"the store in {settings.data_path} does not open", why, fix)
     master = make_master_key(settings)
-    header = StoreHeader(created=datetime.now(UTC), key_fingerprint=StoreKeys(master).fingerprint)
-    vault = _vault(store_file, master, header.data_key_generation)
+    header = StoreHeader(
+        created=datetime.now(UTC),
+        key_fingerprint=StoreKeys(master).fingerprint,
+        engine="remote" if settings.remote else "embedded",
+        remote_url=settings.qdrant_url,
+    )
+    vault = vault_of(settings.data_path, header, master)
     # The head comes first: from then on a store without one is a store from which it was taken.
     create_head(vault)
     store_file.write(header)
     return vault
-
-
-def _vault(store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
-    keys = StoreKeys(master, generation)
-    return Vault(store_file.data_path, store_file, keys, Envelope(keys), BlindIndex(keys), Rotation(keys))

@@ -85,6 +85,9 @@ class PointFilter:
         return PointFilter((*self.must, *other.must), (*self.must_not, *other.must_not))
 
 
+EVERY_POINT = PointFilter()
+
+
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
     """The nearest points to one vector, dense (packed float32) or sparse, among those that pass the filter."""
@@ -144,6 +147,12 @@ class VectorStore(Protocol):
     ) -> Iterator[Row]:
         """Yield the points that pass the filter in the order of their ids, page by page."""
 
+    def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
+        """Yield whole points that pass the filter, vectors too, in the order of their ids, page by page.
+
+        What others write meanwhile may show or not; a point shows once at most, as it was at one moment.
+        """
+
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
     ) -> list[Row]:
@@ -161,8 +170,26 @@ class VectorStore(Protocol):
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write to the collection."""
 
+    def stage(self, collection: str) -> str:
+        """Make an empty collection beside a live one, and return its name; an earlier attempt's is dropped.
+
+        It is written to and read as any other, until :meth:`adopt` or :meth:`discard`.
+        """
+
+    def adopt(self, collections: Sequence[str]) -> None:
+        """Put each one's staged collection in its place, and drop what was there.
+
+        A collection without a staged one is left alone, so that a call which was cut short can be repeated.
+        """
+
+    def discard(self, collection: str) -> None:
+        """Drop the staged collection, if there is one."""
+
     def flush(self) -> None:
         """Make everything acknowledged so far survive a power cut."""
 
     def close(self) -> None:
         """Let go of connections; the store itself stays."""
+
+    def retire(self) -> None:
+        """Close for good: before parts of the store are replaced, so that no thread writes to the old ones."""

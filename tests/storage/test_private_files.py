@@ -40,12 +40,12 @@ def test_creating_leaves_an_existing_file_alone(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"content"
 
 
-@pytest.mark.parametrize("sync_folder", [True, False])
-def test_replacing_narrows_the_mode_and_changes_the_whole_content(tmp_path: Path, sync_folder: bool) -> None:
+@pytest.mark.parametrize("synced", [True, False])
+def test_replacing_narrows_the_mode_and_changes_the_whole_content(tmp_path: Path, synced: bool) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a much longer content")
     path.chmod(0o644)
-    replace_private(path, b"new", sync_folder=sync_folder)
+    replace_private(path, b"new", synced=synced)
 
     assert path.read_bytes() == b"new"
     assert mode(path) == 0o600

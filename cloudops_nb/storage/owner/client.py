@@ -15,6 +15,7 @@ from cloudops_nb.storage.owner.dial import ConnectionLostError, dial
 from cloudops_nb.storage.owner.endpoint import OwnerPaths
 from cloudops_nb.storage.owner.frames import LARGEST_FRAME, pack, raise_failure, unpack
 from cloudops_nb.storage.owner.start import START_SECONDS, start_owner
+from cloudops_nb.storage.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ class OwnerClient:
         self._lock = threading.Lock()
         self._idle: list[Connection[Any, Any]] = []
         self._process = os.getpid()
+        self._retired = False
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
         """Insert or replace points, in frames of :data:`PAGE`."""
@@ -90,6 +92,15 @@ class OwnerClient:
             if after is None:
                 return
 
+    def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
+        """Yield whole points that pass the filter, a page at a time."""
+        after = None
+        while True:
+            page, after = self._call("points_page", collection=collection, where=where, limit=PAGE, after=after)
+            yield from page
+            if after is None:
+                return
+
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
     ) -> list[Row]:
@@ -117,6 +128,19 @@ class OwnerClient:
         """Return a number that changes with every write by any kernel."""
         return int(self._call("generation", collection=collection))
 
+    def stage(self, collection: str) -> str:
+        """Make an empty collection beside a live one."""
+        return str(self._call("stage", collection=collection))
+
+    def adopt(self, collections: Sequence[str]) -> None:
+        """Put staged collections in their places."""
+        for collection in collections:
+            self._call("adopt", collection=collection)
+
+    def discard(self, collection: str) -> None:
+        """Drop a staged collection."""
+        self._call("discard", collection=collection)
+
     def flush(self) -> None:
         """Make everything acknowledged survive a power cut."""
         self._call("flush")
@@ -127,6 +151,11 @@ class OwnerClient:
             connections, self._idle = self._idle, []
         for connection in connections:
             connection.close()
+
+    def retire(self) -> None:
+        """Close for good; later uses raise StoreUnavailableError."""
+        self._retired = True
+        self.close()
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         """Send a request and wait for its answer, on as many connections as it takes.
@@ -176,6 +205,8 @@ class OwnerClient:
 
     def _take(self) -> Connection[Any, Any]:
         with self._lock:
+            if self._retired:  # whoever replaces the store's parts must be sure that no thread writes to the old ones
+                raise StoreUnavailableError("the store was closed", "", "Ask the storage service for it again.")
             if self._process != os.getpid():  # a forked child must not talk on its parent's connections
                 self._process, self._idle = os.getpid(), []
             if self._idle:

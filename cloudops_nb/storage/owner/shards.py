@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.edge import EdgeCollection
-from cloudops_nb.storage.schema import COLLECTIONS
+from cloudops_nb.storage.owner.adoption import adopt_staged, finish_adoption, remove_staged
+from cloudops_nb.storage.schema import collection_of, staged_name
 from cloudops_nb.storage.vector_store import AnyOf, PointFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from cloudops_nb.storage.schema import Collection
     from cloudops_nb.storage.vector_store import Point
 
 #: Writes within this time share one sync to disk, in seconds.
 FLUSH_DELAY = 0.5
 _log = logging.getLogger(__name__)
+
+
+class ShardClosedError(StorageError):
+    """The shard was closed between being found and being used."""
 
 
 class Shard:
@@ -32,13 +38,15 @@ class Shard:
     def __init__(self, collection: EdgeCollection) -> None:
         self.lock = threading.Lock()
         self.dirty = False
+        self._closed = False
         self._flushing = threading.Lock()
         # Starting from the clock, no two owners of a data path ever give the same generation.
         self._generation = time.time_ns()
         self._collection = collection
         self._last: dict[str, int] = {}
         self._reads: dict[str, Callable[..., Any]] = {
-            name: getattr(collection, name) for name in ("retrieve", "page", "newest", "query", "count", "facet")
+            name: getattr(collection, name)
+            for name in ("retrieve", "page", "points_page", "newest", "query", "count", "facet")
         }
         self._writes: dict[str, Callable[..., Any]] = {
             "upsert": collection.upsert,
@@ -55,6 +63,8 @@ class Shard:
             StorageError: The operation is unknown, or the engine failed.
         """
         with self.lock:
+            if self._closed:
+                raise ShardClosedError(f"{self._collection.collection.name} was closed")
             if operation == "generation":
                 return self._generation
             if operation in self._reads:
@@ -70,7 +80,7 @@ class Shard:
     def flush(self) -> None:
         """Sync what was written since the last time; when it returns, that is on disk, whoever synced it."""
         with self._flushing:
-            if self.dirty:
+            if self.dirty and not self._closed:
                 # Before the sync: what is written during it needs another one.
                 self.dirty = False
                 try:
@@ -80,9 +90,10 @@ class Shard:
                     raise
 
     def close(self) -> None:
-        """Sync and close, and let nothing in afterwards: the lock stays taken."""
-        self.lock.acquire()
-        self._collection.close()
+        """Sync and close; operations that come later raise :class:`ShardClosedError`."""
+        with self.lock, self._flushing:
+            self._closed = True
+            self._collection.close()
 
     def _append(self, point: Point, group: str, sequence: str) -> int:
         written = self._collection.retrieve([point.id], [sequence])
@@ -121,6 +132,7 @@ class Shards:
         self._opening = threading.Lock()
         self._written = threading.Event()
         self._closed = False
+        self._replacements = {"stage": self._stage, "adopt": self._adopt, "discard": self._discard}
         self._flusher = threading.Thread(target=self._flush_forever, name="flush", daemon=True)
         self._flusher.start()
 
@@ -133,11 +145,18 @@ class Shards:
         if operation == "flush":
             return self.flush()
         inner = dict(arguments)
-        shard = self._shard(str(inner.pop("collection", "")))
-        result = shard.run(operation, inner)
-        if shard.dirty:
-            self._written.set()
-        return result
+        name = str(inner.pop("collection", ""))
+        if operation in self._replacements:
+            return self._replacements[operation](name)
+        while True:
+            shard = self._shard(name)
+            try:
+                result = shard.run(operation, inner)
+            except ShardClosedError:  # it was replaced, and the next one serves
+                continue
+            if shard.dirty:
+                self._written.set()
+            return result
 
     def flush(self) -> None:
         """Sync every collection that was written to."""
@@ -149,20 +168,43 @@ class Shards:
         self._closed = True
         self._written.set()
         self._flusher.join()
-        with self._opening:
-            for name, shard in self._shards.items():
-                try:
-                    shard.close()
-                except StorageError as error:
-                    _log.error("closing %s: %s", name, error)
+        self._opening.acquire()
+        for name in list(self._shards):
+            try:
+                self._shards.pop(name).close()
+            except StorageError as error:
+                _log.error("closing %s: %s", name, error)
 
     def _shard(self, name: str) -> Shard:
         with self._opening:
             if name not in self._shards:
-                if name not in COLLECTIONS:
-                    raise StorageError("the store cannot do that", f"there is no collection {name}")
-                self._shards[name] = Shard(EdgeCollection(self._folder / name, COLLECTIONS[name]))
+                collection = _known(name)
+                finish_adoption(self._folder, name)
+                self._shards[name] = Shard(EdgeCollection(self._folder / name, collection))
             return self._shards[name]
+
+    def _stage(self, name: str) -> str:
+        self._discard(name)
+        staged = staged_name(name)
+        self._shard(staged)
+        return staged
+
+    def _adopt(self, name: str) -> None:
+        _known(name)
+        with self._opening:
+            self._close_shards(name, staged_name(name))
+            adopt_staged(self._folder, name)
+
+    def _discard(self, name: str) -> None:
+        _known(name)
+        with self._opening:
+            self._close_shards(staged_name(name))
+            remove_staged(self._folder, name)
+
+    def _close_shards(self, *names: str) -> None:
+        for name in names:
+            if name in self._shards:
+                self._shards.pop(name).close()
 
     def _flush_forever(self) -> None:
         while not self._closed:
@@ -175,3 +217,10 @@ class Shards:
                 self.flush()
             except StorageError as error:
                 _log.error("syncing: %s", error)
+
+
+def _known(name: str) -> Collection:
+    collection = collection_of(name)
+    if collection is None:
+        raise StorageError("the store cannot do that", f"there is no collection {name}")
+    return collection

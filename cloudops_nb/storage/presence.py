@@ -1,0 +1,112 @@
+"""Who uses a store: every program that has it open holds a shared lock, maintenance needs it alone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from cloudops_nb.errors import InitialisationError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK_NAME = "store.use"
+#: How long maintenance waits for others to close, and others for maintenance to end, in seconds.
+ALONE_SECONDS, SHARED_SECONDS = 5.0, 30.0
+_RETRY = 0.05
+
+
+class Presence:
+    """One program's lock on a data path; safe to share between threads.
+
+    The operating system lets go of it however its process ends. A forked child shares its parent's lock, so a kernel's
+    child processes must open a store of their own.
+    """
+
+    def __init__(self, data_path: Path) -> None:
+        self._path = data_path / LOCK_NAME
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+
+    def share(self) -> None:
+        """Take the lock together with others; does nothing if it is held already.
+
+        Raises:
+            StoreUnavailableError: Maintenance has been going on for longer than :data:`SHARED_SECONDS`.
+        """
+        with self._lock:
+            if self._descriptor is not None:
+                return
+            descriptor = _opened(self._path)
+            try:
+                _locked(descriptor, fcntl.LOCK_SH, SHARED_SECONDS)
+            except BlockingIOError:
+                os.close(descriptor)
+                why = "another program is restoring it or changing its keys"
+                raise StoreUnavailableError(
+                    "the store cannot be opened now", why, "Try again when it is done."
+                ) from None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+
+    def leave(self) -> None:
+        """Let go of the lock."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock against everybody else.
+
+        Raises:
+            StoreUnavailableError: Somebody else has the store open, for longer than :data:`ALONE_SECONDS`.
+        """
+        self.leave()
+        descriptor = _opened(self._path)
+        try:
+            _locked(descriptor, fcntl.LOCK_EX, ALONE_SECONDS)
+        except BlockingIOError:
+            os.close(descriptor)
+            fix = "Shut down the other notebooks and commands that use it, then try again."
+            raise StoreUnavailableError("the store is in use", "another program has it open", fix) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
+
+
+def _locked(descriptor: int, kind: int, seconds: float) -> None:
+    """Take a lock of the file, waiting up to ``seconds``.
+
+    Raises:
+        BlockingIOError: Somebody else still holds it.
+    """
+    waiting = Retrying(
+        retry=retry_if_exception_type(BlockingIOError),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(_RETRY),
+        sleep=time.sleep,
+        reraise=True,
+    )
+    waiting(fcntl.flock, descriptor, kind | fcntl.LOCK_NB)
