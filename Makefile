@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test fast check format bench docs chromium clean
+.PHONY: help install install-dev demo lab test fast check format bench docs crash packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,7 @@ demo: install ## start the simulated AWS, scan it, and stop a database, end to e
 lab: install ## the same set-up, then JupyterLab on the quickstart notebook
 	$(BIN)/cloudops-nb demo lab
 
-test: install-dev chromium ## every test
+test: install-dev packages ## every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 fast: install-dev ## the tests that start no process and call no AWS
@@ -55,13 +55,20 @@ format: install-dev ## let ruff format and mend what it can
 bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 	$(BIN)/python -m benchmarks
 
+crash: install-dev ## kill the programs that use a store 200 times, and check what is left
+	$(BIN)/python -m tests.crash --kills 200
+
 docs: install-dev ## check that the notebooks run and that what the docs name exists
 	$(BIN)/python -m pytest tests/docs tests/notebook/test_quickstart.py
 
-chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
-	|| echo "The browser test needs Chromium: sudo apt-get install chromium"
+packages:
+	@missing=""; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="chromium"; \
+	command -v gnome-keyring-daemon >/dev/null || missing="$$missing gnome-keyring"; \
+	command -v dbus-run-session >/dev/null || missing="$$missing dbus"; \
+	[ -z "$$missing" ] \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; } \
+	|| echo "The tests need these packages: sudo apt-get install $$missing"
 
 clean: ## remove what the commands made, the virtual environment too
 	rm -rf $(VENV) .demo .artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

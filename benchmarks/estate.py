@@ -1,61 +1,161 @@
-"""Synthetic resources, the same ones in every run, and questions that people ask of such an estate."""
+"""A made-up company's resources, the same ones in every run, and questions that people ask of such an estate.
+
+``estate.yaml`` says what the company has; a smaller estate is the beginning of a larger one.
+"""
 
 from __future__ import annotations
 
 import random
-from itertools import cycle, islice, product
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from functools import cache
+from itertools import islice, product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.model import Resource
+import yaml
+
+from cloudops_nb.model import Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-ACCOUNTS = {"123456789012": "prod", "210987654321": "staging", "111122223333": "dev"}
-REGIONS = ("eu-west-1", "us-east-1", "ap-southeast-2")
-#: Type, service, state, prefix of an id, metadata.
-KINDS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
-    ("ec2_instance", "ec2", "running", "i", {}),
-    ("rds_instance", "rds", "available", "db", {"engine": "postgres"}),
-    ("rds_instance", "rds", "stopped", "db", {"engine": "mysql"}),
-    ("lambda_function", "lambda", "Active", "fn", {"runtime": "python3.12"}),
-    ("s3_bucket", "s3", "", "bucket", {}),
-    ("sqs_queue", "sqs", "", "queue", {}),
-)
-APPS = ("payments", "checkout", "search", "billing", "catalogue", "login", "reports", "mail")
-ROLES = ("api", "worker", "primary", "replica", "cache", "ingest", "archive")
-TEAMS = ("platform", "finance", "growth", "data")
+SEED = 7
+SCANNED = datetime(2025, 6, 1, tzinfo=UTC)
+#: Of a hundred resources, how many carry no tag, and how many bear a name.
+UNTAGGED, NAMED = 12, 94
+SHORT = {"production": ("prod", "prd"), "staging": ("staging", "stg"), "development": ("dev",), "": ("shared",)}
+ENGINES = {"postgres": "pg", "mysql": "mysql", "mariadb": "mariadb", "sqlserver": "mssql", "oracle": "oracle"}
 
 
 def resources(count: int) -> Iterator[Resource]:
-    """Resources whose names, tags and descriptions repeat about as often as a real fleet's do."""
-    generator = random.Random(count)  # noqa: S311 - the same estate in every run
-    accounts = tuple(ACCOUNTS.items())
-    for number in range(count):
-        kind, service, state, prefix, metadata = generator.choice(KINDS)
-        account_id, account = generator.choice(accounts)
-        app, role, region = generator.choice(APPS), generator.choice(ROLES), generator.choice(REGIONS)
-        identifier = f"{prefix}-{generator.getrandbits(68):017x}"
-        yield Resource(
-            resource_type=kind,
-            identifier=identifier,
-            account_id=account_id,
-            account_name=account,
-            region=region,
-            service=service,
-            arn=f"arn:aws:{service}:{region}:{account_id}:{kind}/{identifier}",
-            name=f"{app}-{role}-{number % 40}",
-            state=state,
-            tags={"app": app, "role": role, "team": generator.choice(TEAMS), "env": account},
-            metadata=metadata,
-        )
+    """Resources of every scanned type whose names, tags and descriptions repeat about as often as a real fleet's do."""
+    generator = random.Random(SEED)  # noqa: S311 - the same estate in every run
+    company = _company()
+    seen: set[str] = set()
+    while len(seen) < count:
+        resource = _resource(company, generator)
+        if resource.canonical_key not in seen:
+            seen.add(resource.canonical_key)
+            yield resource
 
 
-def questions(count: int) -> Sequence[str]:
-    """Distinct questions of four kinds, in turn: by concept, by name, by a misspelt name, by tag."""
-    kinds = cycle(("{app} database of team {team}", "{app}-{role}-{number}", "{app}{role}{number}", "{role} for {app}"))
-    filled = (
-        pattern.format(app=app, role=role, team=team, number=number)
-        for number, (pattern, (app, role, team)) in enumerate(zip(kinds, product(APPS, ROLES, TEAMS), strict=False))
-    )
+def questions(count: int, *, placed: bool = False) -> Sequence[str]:
+    """Distinct questions of four kinds, in turn: by concept, by name, by a misspelt name, by tag.
+
+    Args:
+        count: How many.
+        placed: Whether each also names a type, and an environment or a region, which become filters.
+    """
+    company = _company()
+    kinds = ("{app} {word} for customers", "{app}-api-{n:02}", "{misspelt} {word}", "{app} of team {team}")
+    words = ("traffic", "events", "handler", "exports")
+    places = ("buckets in staging", "servers in ireland", "queues in production", "functions in us-east-1")
+    filled = []
+    for number, (team, app) in enumerate(product(company["teams"], company["apps"])):
+        misspelt = app[:2] + app[3] + app[2] + app[4:]
+        word, place = (choices[number // len(kinds) % len(choices)] for choices in (words, places))
+        text = kinds[number % len(kinds)].format(app=app, team=team, word=word, n=number % 40, misspelt=misspelt)
+        filled.append(f"{text} {place}" if placed else text)
     return list(islice(dict.fromkeys(filled), count))
+
+
+@cache
+def _company() -> Mapping[str, Any]:
+    return yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+
+
+def _resource(company: Mapping[str, Any], generator: random.Random) -> Resource:
+    kind = _weighted({name: declared["share"] for name, declared in company["types"].items()}, generator)
+    declared = company["types"][kind]
+    account = _weighted({name: each["weight"] for name, each in company["accounts"].items()}, generator)
+    account_id, environment = company["accounts"][account]["id"], company["accounts"][account]["environment"]
+    region = _weighted(company["regions"], generator)
+    app = generator.choice(list(company["apps"]))
+    metadata = {key: value for key, choices in declared["metadata"].items() if (value := generator.choice(choices))}
+    words = _words(company, declared, generator, app=app, environment=environment, region=region, metadata=metadata)
+    name = generator.choice(declared["names"]).format(**words)
+    made = f"{declared.get('prefix')}-{generator.getrandbits(68):017x}"
+    identifier = made if "prefix" in declared else name
+    place = "global" if declared.get("scope") == "global" else region
+    arn = declared["arn"].format(
+        region=place, account=account_id, id=identifier, name=name, hex=f"{generator.getrandbits(64):016x}"
+    )
+    named = identifier != made or generator.randrange(100) < NAMED
+    tags = _tags(company, generator, app=app, environment=environment)
+    state = _weighted(declared["states"], generator)
+    return Resource(
+        resource_type=kind,
+        identifier=arn if declared.get("identifier") == "arn" else identifier,
+        account_id=account_id,
+        account_name=account,
+        region=place,
+        service=declared["service"],
+        arn=arn,
+        name=name if named else identifier,
+        state=state,
+        tags={"Name": name, **tags} if tags and "prefix" in declared and named else tags,
+        metadata={**metadata, "created": SCANNED.isoformat()},
+        last_synced=SCANNED,
+        **_judged(kind, state, generator),
+    )
+
+
+def _words(
+    company: Mapping[str, Any],
+    declared: Mapping[str, Any],
+    generator: random.Random,
+    *,
+    app: str,
+    environment: str,
+    region: str,
+    metadata: Mapping[str, Any],
+) -> dict[str, str]:
+    """What a name pattern may name."""
+    role = generator.choice(declared["roles"])
+    engine = str(metadata.get("engine", ""))
+    return {
+        "app": app,
+        "App": app.capitalize(),
+        "role": role,
+        "Role": "".join(part.capitalize() for part in role.split("-")),
+        "env": generator.choice(SHORT[environment]),
+        "region": region,
+        "az": f"{region}{generator.choice('abc')}",
+        "n": f"{generator.randrange(1, 41):02}",
+        "d": str(generator.randrange(2, 4)),
+        "engine": next((short for name, short in ENGINES.items() if name in engine), "aurora"),
+        "person": generator.choice(company["people"]),
+    }
+
+
+def _tags(company: Mapping[str, Any], generator: random.Random, *, app: str, environment: str) -> dict[str, str]:
+    if generator.randrange(100) < UNTAGGED:
+        return {}
+    team = company["apps"][app]
+    keys = company["tag_styles"][company["styles_of"].get(team, "upper")]
+    tags = {keys["app"]: app, keys["team"]: team, keys["cost"]: str(4000 + 10 * list(company["apps"]).index(app))}
+    if environment:
+        tags[keys["env"]] = generator.choice((environment, SHORT[environment][0]))
+    extras = {"Backup": ("daily", "weekly", "none"), "Tier": ("critical", "standard"), "DataClass": ("pii", "public")}
+    for key, choices in extras.items():
+        if generator.randrange(4) == 0:
+            tags[key] = generator.choice(choices)
+    return tags
+
+
+def _judged(kind: str, state: str, generator: random.Random) -> dict[str, Any]:
+    """Verdicts and relations, of the size that a scan makes them."""
+    stopped = Constraint(Ternary.FALSE, f"it is {state or 'stateless'}, not stopped")
+    actions = tuple(f"{kind.partition('_')[0]}:{verb}" for verb in ("Start", "Stop", "Modify", "Delete", "Tag"))
+    return {
+        "constraints": Constraints(can_start=stopped, facts={"encrypted": generator.random() < 0.7}),
+        "iam": IamPermissions(unknown=actions, reasons=dict.fromkeys(actions, "no policy of the caller names it")),
+        "relations": tuple(
+            Relation("has_security_group", "ec2_security_group", f"sg-{generator.getrandbits(68):017x}")
+            for _ in range(generator.randrange(3))
+        ),
+    }
+
+
+def _weighted(choices: Mapping[str, float], generator: random.Random) -> str:
+    return generator.choices(list(choices), list(choices.values()))[0]

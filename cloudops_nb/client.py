@@ -8,7 +8,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import ConfigurationError, StoreUnavailableError
 from cloudops_nb.frames import hits_frame, ledger_frame, rows_frame
 from cloudops_nb.model import Account, ResourceFilter
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.sessions import AccountSessions
     from cloudops_nb.settings import Settings
     from cloudops_nb.ssm.catalogue import Catalogue
+    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.service import StorageService
 
 
@@ -246,6 +248,48 @@ class CloudOps:
         return ledger_frame(
             record for record in records if all(record.body[name] == value for name, value in wanted.items() if value)
         )
+
+    # --- backup ---------------------------------------------------------------------------------------------------
+
+    @property
+    def backups(self) -> BackupService:
+        """Snapshots: the list of them, and the regular ones, which run once they are started."""
+        return self.storage.backup
+
+    def backup(self, *kinds: str) -> Report:
+        """Take a snapshot of the estate, the conversations and the journal, and upload it if a bucket is set.
+
+        Args:
+            kinds: ``aws_estate``, ``chat_history``, ``journal``; all if none is named.
+
+        Returns:
+            One row a snapshot, also as ``.frame``; what could not be saved or uploaded is in ``.problems``.
+        """
+        return self.storage.backup.snapshot(*kinds)
+
+    def restore(
+        self, source: str | Path = "latest", *kinds: str, merge: bool = False, set_aside: bool = False
+    ) -> Report:
+        """Verify snapshots, then put them in the place of what the store has; a part that fails stays as it was.
+
+        Args:
+            source: ``latest`` for the newest of each kind, here or in the bucket; a snapshot's name; or a file.
+            kinds: For ``latest``, what to restore; everything if none is named.
+            merge: Whether what the store has stays; where both have it, the newer.
+            set_aside: Whether a journal that the snapshot does not continue is copied aside and replaced.
+
+        Raises:
+            BackupError: There is no such snapshot.
+            StoreUnavailableError: Another program, or a run of this one, is using the store.
+        """
+        if self.engine.running:
+            fix = "Wait for it, or cancel it."
+            raise StoreUnavailableError("nothing was restored", "an approved plan is running here", fix)
+        try:
+            return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
+        finally:
+            for part in ("engine", "_assistant"):  # they hold a journal that was closed for good
+                vars(self).pop(part, None)
 
     def health(self) -> Mapping[str, Any]:
         """Return the store's health; reads nothing from AWS."""

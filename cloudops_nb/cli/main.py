@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudops_nb import CloudOps, CloudOpsError, __version__
+from cloudops_nb.cli.backup import backup
 from cloudops_nb.cli.demo import demo
+from cloudops_nb.cli.forget import forget_account
+from cloudops_nb.cli.key import key
 from cloudops_nb.cli.quickstart import lab, quickstart
 from cloudops_nb.cli.render import CALLS, PLANS, REQUESTS, print_answer, print_events, print_frame, print_plan
+from cloudops_nb.cli.storage import move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,4 +180,5 @@ def status(context: click.Context) -> None:
 
 demo.add_command(quickstart)
 demo.add_command(lab)
-main.add_command(demo)
+for command in (backup, key, move, forget_account, demo):
+    main.add_command(command)

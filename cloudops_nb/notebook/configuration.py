@@ -22,7 +22,8 @@ class CloudOps(Configurable):
     """Settings of CloudOps in this notebook; they win over config.toml and the environment.
 
     The traits are declared here, rather than made from ``Settings``, because importing pydantic takes most of the time
-    that loading the extension may take; values are checked by ``Settings`` itself when they are set.
+    that loading the extension may take; values are checked by ``Settings`` itself when they are set. The key of a
+    Qdrant server is missing here, because a notebook is saved and shared.
     """
 
     data_path = Any("~/.cloudops", help="The store's folder.").tag(config=True)
@@ -32,12 +33,21 @@ class CloudOps(Configurable):
     key_file = Any(None, help="A file of mode 0600 with the key in hexadecimal.").tag(config=True)
     qdrant_mode = Any("embedded", help="embedded, or remote for a Qdrant server.").tag(config=True)
     qdrant_url = Any("", help="The Qdrant server in remote mode.").tag(config=True)
+    qdrant_prefix = Any("cloudops_", help="What the server's collections are called at first.").tag(config=True)
     qdrant_idle_seconds = Any(60.0, help="Seconds after which the idle store process exits.").tag(config=True)
     embedding_backend = Any("onnx", help="onnx or sentence-transformers.").tag(config=True)
     embedding_model = Any("", help="The embedding model; empty for the bundled one.").tag(config=True)
     embedding_path = Any(None, help="Where exported models are kept.").tag(config=True)
     server_url = Any("", help="The playbook server; empty to run it in process.").tag(config=True)
     s3_bucket = Any("", help="The bucket for backups.").tag(config=True)
+    s3_prefix = Any("cloudops", help="What the backups' keys begin with.").tag(config=True)
+    s3_profile = Any("", help="The AWS profile that reaches the bucket.").tag(config=True)
+    s3_region = Any("", help="The bucket's region.").tag(config=True)
+    s3_retention_days = Any(30.0, help="Days that backups stay in the bucket; 0 for ever.").tag(config=True)
+    backup_estate_hours = Any(6.0, help="Hours between snapshots of the estate; 0 for never.").tag(config=True)
+    backup_chat_hours = Any(24.0, help="Hours between snapshots of the conversations; 0 for never.").tag(config=True)
+    backup_retention_days = Any(7.0, help="Days that backups stay on this disk; 0 for ever.").tag(config=True)
+    chat_retention_days = Any(90.0, help="Days after which an unused conversation goes; 0 for never.").tag(config=True)
     scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
     approval_minutes = Any(15.0, help="Minutes for which a plan can be approved.").tag(config=True)
 

@@ -29,6 +29,7 @@ _PRINTERS = {
     ("cloudops_nb.answer", "Answer"): "answer",
     ("cloudops_nb.execution.execution", "Execution"): "execution",
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
+    ("cloudops_nb.storage.backup.report", "Report"): "backup_report",
 }
 _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()
 

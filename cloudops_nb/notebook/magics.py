@@ -134,6 +134,26 @@ class CloudOpsMagics(Magics):
         """Show every request that left this host, with its exact body."""
         return self.session.operations.ledger()
 
+    @line_magic
+    @cloudops_magic
+    @argument("kinds", nargs="*", metavar="KIND", help="aws_estate, chat_history or journal; all if none is named.")
+    @argument("--list", action="store_true", dest="listed", help="List the snapshots that there are, and take none.")
+    @argument("--status", action="store_true", help="Show when the regular ones are due, and take none.")
+    @argument("--stop", action="store_true", help="Make no regular ones in this notebook any more.")
+    @output
+    def cloudops_backup(self, args: Namespace, _: str) -> Any:
+        """Take encrypted snapshots of the store, on this disk and in the bucket; fails where one cannot be taken."""
+        from cloudops_nb.notebook.status import Status
+
+        backups = self.session.operations.backups
+        if args.listed:
+            return backups.snapshots()
+        if args.stop:
+            backups.stop()
+        if args.stop or args.status:
+            return Status(backups.status(), title="Regular backups")
+        return self.session.back_up(*args.kinds)
+
 
 def _given(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in filters.items() if value is not None}

@@ -71,6 +71,22 @@ class Execution(Protocol):
         """Start nothing more."""
 
 
+class Backups(Protocol):
+    """The regular snapshots of a store, and the list of all."""
+
+    def snapshots(self) -> Any:
+        """Return the snapshots that there are."""
+
+    def start(self) -> None:
+        """Make regular ones from now on."""
+
+    def stop(self) -> None:
+        """Make no more."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Return when the regular ones are due and how they went."""
+
+
 class Operations(Protocol):
     """The methods of ``CloudOps`` that magics, cards and completion call."""
 
@@ -128,6 +144,13 @@ class Operations(Protocol):
 
     def ledger(self) -> Any:
         """Return what left this host as a DataFrame."""
+
+    @property
+    def backups(self) -> Backups:
+        """Snapshots of the store."""
+
+    def backup(self, *kinds: str) -> Any:
+        """Take snapshots and return a report."""
 
     def health(self) -> Any:
         """Return how the store is."""

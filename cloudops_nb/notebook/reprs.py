@@ -17,7 +17,7 @@ from cloudops_nb.notebook.person import kernel_user
 from cloudops_nb.notebook.run import run_bundle
 from cloudops_nb.notebook.screen import HTML, MARKDOWN, PLAIN
 from cloudops_nb.notebook.secrecy import Secrecy
-from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, Tone
+from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, Tone, value_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.ports import Execution
     from cloudops_nb.notebook.session import Session
     from cloudops_nb.scanner.report import ScanReport
+    from cloudops_nb.storage.backup.report import Report
 
 Bundle = dict[str, Any]
 #: What a person needs to tell resources apart; the DataFrame itself has every column.
 _COLUMNS = ("name", "identifier", "resource_type", "account_name", "region", "state")
 _ROWS_SHOWN = 20
+#: Of a snapshot, what its name says already.
+_NOT_SHOWN = ("created",)
 
 
 class Reprs:
@@ -92,6 +95,35 @@ class Reprs:
         section = Section("scan", "Scan", lines=(report.summary,), facts=counts, head=head, rows=failures)
         html = frame(section_html(section), label="Scan report")
         return {PLAIN: str(report), MARKDOWN: "\n".join(section_markdown(section)), HTML: html}
+
+    def backup_report(self, report: Report) -> Bundle:
+        """Return what was backed up or restored, kind by kind, and every problem."""
+        table = report.table()
+        columns = [name for name in (table[0] if table else ()) if name not in _NOT_SHOWN]
+        rows = [Row([_cell(name, row[name]) for name in columns]) for row in table[:_ROWS_SHOWN]]
+        problems = [Row([problem], badges=(Badge("problem", Tone.CAUTION),)) for problem in report.problems]
+        section = Section(
+            "backup",
+            "Backup",
+            lines=() if table else ("There is no snapshot.",),
+            head=[name.replace("_", " ").capitalize() for name in columns],
+            rows=rows,
+        )
+        faults = Section("problems", "Not done", rows=problems)
+        sections = (section, faults) if problems else (section,)
+        return {
+            PLAIN: str(report) or "There is no snapshot.",
+            MARKDOWN: "\n".join(line for one in sections for line in section_markdown(one)),
+            HTML: frame("".join(section_html(one) for one in sections), label="Backup"),
+        }
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "bytes":
+        return "" if value is None else f"{value / 1e6:,.1f} MB"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return "" if value is None else value_words(value) if isinstance(value, bool) else str(value)
 
 
 def resource_table(frame_: pd.DataFrame) -> dict[str, Any]:

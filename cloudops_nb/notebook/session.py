@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import PlanError
+from cloudops_nb.errors import BackupError, PlanError
 from cloudops_nb.notebook.escape import LONG, visible
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Session:
         """``CloudOps`` with this notebook's settings, opened at the first use."""
         if self._operations is None:
             self._operations = self._open_operations(**self._settings)
+            self._operations.backups.start()
         return self._operations
 
     @property
@@ -139,6 +140,20 @@ class Session:
         if not execution.dry_run:
             self._last_execution = execution
         follow(execution, RunDisplay(self.screen, execution))
+
+    def back_up(self, *kinds: str) -> Any:
+        """Take snapshots and return the report.
+
+        Raises:
+            BackupError: Not everything could be saved; the report is on the screen.
+        """
+        from cloudops_nb.notebook.reprs import Reprs
+
+        report = self.operations.backup(*kinds)
+        if not report.ok:
+            self.screen.publish(Reprs(self).backup_report(report))
+            raise BackupError("the backup is not complete", report.problems[0])
+        return report
 
     def plan(self, named: str) -> Plan:
         """Return the plan that a magic's argument names: a variable, a plan id, or nothing for the last one.

@@ -12,10 +12,11 @@ from cloudops_nb.notebook.section import value_words
 
 
 class Status:
-    """What ``CloudOps.health`` said; ``health`` is the mapping itself."""
+    """What ``CloudOps.health`` said, or another mapping of how things are; ``health`` is the mapping itself."""
 
-    def __init__(self, health: Mapping[str, Any]) -> None:
+    def __init__(self, health: Mapping[str, Any], title: str = "CloudOps on this host") -> None:
         self.health = health
+        self._title = title
 
     def __repr__(self) -> str:
         rows = list(_rows(self.health))
@@ -26,7 +27,7 @@ class Status:
         pairs = "".join(
             f"<dt>{marked_html(label)}</dt><dd>{marked_html(value)}</dd>" for label, value in _rows(self.health)
         )
-        content = f'<section><div class="co-head"><h4>CloudOps on this host</h4></div><dl>{pairs}</dl></section>'
+        content = f'<section><div class="co-head"><h4>{self._title}</h4></div><dl>{pairs}</dl></section>'
         return {PLAIN: repr(self), HTML: frame(content, label="CloudOps status")}
 
 
@@ -35,6 +36,10 @@ def _rows(data: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]
         label = f"{above}{str(name).replace('_', ' ')}"
         if isinstance(value, Mapping):
             yield from _rows(value, f"{label} · ")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for item in value:
+                (_, first), *others = item.items()
+                yield from _rows(dict(others), f"{above}{str(first).replace('_', ' ')} · ")
         else:
             yield label.removesuffix(" bytes"), _size(value) if label.endswith(" bytes") else value_words(value)
 

@@ -18,6 +18,7 @@ from cloudops_nb.storage.vector_store import AnyOf, Below, Patch, Point, PointFi
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cloudops_nb.storage.blind_index import BlindIndex
     from cloudops_nb.storage.vault import Vault
     from cloudops_nb.storage.vector_store import Row, VectorStore
 
@@ -170,7 +171,7 @@ class ChatStore:
 
     def _touch(self, conversation: str, now: float, title: str | None = None) -> None:
         """Renew a conversation's own point, which is made when it is missing."""
-        point_id = self._blind_index.point_id(f"conversation|{conversation}")
+        point_id = conversation_point(self._blind_index, conversation)
         kept = {"name": conversation, "title": title or ""}
         payload: dict[str, Any] = {"at": now}
         if title is not None:
@@ -186,7 +187,7 @@ class ChatStore:
             self._store.upsert(CHAT_HISTORY.name, [Point(point_id, payload, _VECTOR)])
 
     def _context(self, conversation: str) -> str:
-        return self._blind_index.blind("conversation", conversation)
+        return conversation_blind(self._blind_index, conversation)
 
     def _in(self, conversation: str) -> AnyOf:
         return AnyOf("context", [self._context(conversation)])
@@ -207,6 +208,16 @@ class ChatStore:
         kept = open_sealed(self._envelope, row, CHAT_HISTORY)
         created, updated = _time(row.payload["created"]), _time(row.payload["at"])
         return Conversation(kept["name"], kept["title"], messages, created, updated)
+
+
+def conversation_point(blind_index: BlindIndex, conversation: str) -> str:
+    """Return the id of a conversation's own point."""
+    return blind_index.point_id(f"conversation|{conversation}")
+
+
+def conversation_blind(blind_index: BlindIndex, conversation: str) -> str:
+    """Return the blind value of a conversation's name."""
+    return blind_index.blind("conversation", conversation)
 
 
 def _time(epoch: float) -> datetime:

@@ -21,13 +21,14 @@ from cloudops_nb.storage.creation_lock import creation_lock
 from cloudops_nb.storage.private_files import create_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
 #: How long a write waits for another process's, in seconds.
 BUSY_SECONDS = 30.0
-_SCHEMA = """
+#: What each version added to the one before.
+_VERSIONS: Final = (
+    """
 CREATE TABLE records (
     sequence INTEGER PRIMARY KEY,
     kind BLOB NOT NULL,
@@ -42,7 +43,15 @@ CREATE TABLE cells (
     cell TEXT PRIMARY KEY,
     envelope BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE schedule (
+    task TEXT PRIMARY KEY,
+    envelope BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+""",
+)
+SCHEMA_VERSION: Final = len(_VERSIONS)
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE = "Restore it from a backup."
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -86,6 +95,18 @@ class Database:
         """
         with self._transaction("BEGIN IMMEDIATE", synced=synced) as connection:
             yield connection
+
+    def scrub(self, statement: str, values: Sequence[tuple[str, ...]]) -> None:
+        """Run a deletion for each row of values, and leave nothing of what it deleted in the file or in its log.
+
+        The caller is the only one who has the file open.
+        """
+        with self.writing(synced=True) as connection:
+            connection.executemany(statement, values)
+        with self._lock, _translated(self.path):
+            # Free space keeps what was deleted or replaced, until the file is written anew.
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -139,16 +160,18 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to this version's schema; one transaction, so that a killed process leaves the old one."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
     if version > SCHEMA_VERSION:
         why = f"its version is {version}, this version of cloudops-nb knows {SCHEMA_VERSION}"
         raise InitialisationError(f"{path} is newer", why, "Upgrade cloudops-nb.")
+    if version < SCHEMA_VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        for statements in _VERSIONS[version:]:
+            for statement in statements.split(";\n"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
 
 
 @contextmanager

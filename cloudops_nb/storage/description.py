@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.storage.lexicon import lexicon, phrase, plain_words
-from cloudops_nb.understanding.environment import environment_class
+from cloudops_nb.storage.lexicon import lexicon, phrase, plain_words, stem, words
+from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS, environment_class
 from cloudops_nb.understanding.vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Resource
 
 #: Raised when descriptions or their terms change, so that the next scan writes every point anew.
-DESCRIPTION_VERSION = 1
+DESCRIPTION_VERSION = 2
 #: Metadata fields that say what software a resource runs.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
 _LONGEST_TAGS = 24
@@ -40,8 +40,8 @@ def environment_of(resource: Resource) -> str:
 def engines_of(resource: Resource) -> list[str]:
     """Return the engine families of a resource, as ``["aurora", "postgres"]``; often none."""
     spoken = {word for name in _ENGINE_FIELDS for word in _metadata_words(resource, name)}
-    known = lexicon().engines
-    return sorted({engine for word in spoken for engine in known.get(phrase(word), ())})
+    known, names = lexicon().engines, lexicon().engine_nouns
+    return sorted({engine for word in spoken for engine in known.get(phrase(word), ({word} & names.keys()))})
 
 
 def traits_of(resource: Resource) -> list[str]:
@@ -49,8 +49,28 @@ def traits_of(resource: Resource) -> list[str]:
     return [f"environment={environment_of(resource)}", *(f"engine={engine}" for engine in engines_of(resource))]
 
 
+def spoken_of(resource: Resource) -> dict[str, str]:
+    """Return what else people call a resource by: some metadata, as ``volume_type: gp2``, and each fact that holds."""
+    declared, facts = lexicon(), resource.constraints.facts
+    values = {name: resource.metadata.get(name) for name in declared.spoken_metadata}
+    told = {
+        name: " ".join(value) if isinstance(value, list | tuple) else str(value)
+        for name, value in values.items()
+        if value
+    }
+    return {**told, **{name: name for name in declared.spoken_facts if facts.get(name) is True}}
+
+
+def meanings_of(resource: Resource) -> list[str]:
+    """Return what the well-known words in a resource's name and tags are about, as ``["dead letter"]``."""
+    spoken = [resource.name, *_spoken_tags(resource).values()]
+    known = lexicon().glossary
+    stems = dict.fromkeys(stem(word) for text in spoken for word in plain_words(text))
+    return [known[word] for word in stems if word in known]
+
+
 def describe(resource: Resource) -> str:
-    """Return the description that is embedded: kind, engine, environment, name words, tag words, state."""
+    """Return the description that is embedded: kind, engine, environment, name words and their meaning, tags, state."""
     return " ".join(_sentence(resource))
 
 
@@ -63,7 +83,8 @@ def _sentence(resource: Resource) -> Iterator[str]:
         yield f"in {environment}"
     if named := plain_words(resource.name or resource.identifier.rpartition(":")[2]):
         yield f"named {' '.join(named)}"
-    tags = (word for key, value in sorted(resource.tags.items()) if key != "Name" for word in _tag_words(key, value))
+    yield from meanings_of(resource)
+    tags = (word for key, value in sorted(_spoken_tags(resource).items()) for word in _tag_words(key, value))
     if tagged := list(dict.fromkeys(tags))[:_LONGEST_TAGS]:
         yield f"for {' '.join(tagged)}"
     if about := plain_words(str(resource.metadata.get("description", "")))[:_LONGEST_TAGS]:
@@ -72,9 +93,18 @@ def _sentence(resource: Resource) -> Iterator[str]:
         yield resource.state.casefold()
 
 
+def _spoken_tags(resource: Resource) -> dict[str, str]:
+    """Return the tags that say more than name and environment do, and more than how the resource is kept."""
+    said = lexicon().unspoken_tags.union(ENVIRONMENT_TAGS, ["name"])
+    return {key: value for key, value in resource.tags.items() if "".join(words(key)) not in said}
+
+
 def _tag_words(key: str, value: str) -> list[str]:
+    # A number such as a cost centre's leaves no word that could mean something.
+    if not (told := plain_words(value)):
+        return []
     # Keys such as aws:cloudformation:stack-name tell less than their values.
-    return plain_words(value) if key.startswith("aws:") else [*plain_words(key), *plain_words(value)]
+    return told if key.startswith("aws:") else [*plain_words(key), *told]
 
 
 def _metadata_words(resource: Resource, name: str) -> list[str]:

@@ -40,6 +40,8 @@ HNSW_M, HNSW_EF_CONSTRUCT = 16, 100
 #: Far above the number of distinct values that a facet can have here.
 ALL_VALUES = 1_000_000
 _REPORT_LENGTH = 200
+#: How the engine names a fault of its own; it refuses all further writes until the shard is opened anew.
+_INTERNAL = "Service runtime error"
 
 
 class EdgeCollection:
@@ -51,6 +53,7 @@ class EdgeCollection:
 
     def __init__(self, path: Path, collection: Collection) -> None:
         self.collection = collection
+        self.failed = False
         with _engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
             if not (path / "segments").exists() and not (path / "edge_config.json").exists():
                 _create(path, collection)
@@ -136,20 +139,33 @@ class EdgeCollection:
         with _engine_errors("points cannot be counted"):
             return {str(hit.value): int(hit.count) for hit in self._shard.facet(request)}
 
+    def values(self, key: str) -> list[str]:
+        """Return the values of a keyword field, as its index has them: a hundredth of the time that counting takes."""
+        with _engine_errors("values cannot be listed"):
+            return [
+                str(hit.value) for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))
+            ]
+
     def flush(self) -> None:
         """Sync everything to disk."""
         with _engine_errors("the store cannot be synced to disk"):
             self._shard.flush()
 
     def close(self) -> None:
-        """Sync and close."""
-        self.flush()
-        with _engine_errors("the store cannot be closed"):
-            self._shard.close()
+        """Sync and close; closed it is in any case."""
+        try:
+            self.flush()
+        finally:
+            with _engine_errors("the store cannot be closed"):
+                self._shard.close()
 
     def _update(self, operation: qdrant.UpdateOperation) -> None:
-        with _engine_errors("a write failed"):
-            self._shard.update(operation)
+        try:
+            with _engine_errors("a write failed"):
+                self._shard.update(operation)
+        except StorageError as error:
+            self.failed = self.failed or _INTERNAL in error.why
+            raise
 
     def _create_missing_indexes(self) -> None:
         present = self._shard.info().payload_schema
@@ -195,11 +211,17 @@ def _translated(what: str, report: str, *, corrupted: bool) -> StorageError:
 def _configuration(collection: Collection) -> qdrant.EdgeConfig:
     sparse = {SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)} if collection.sparse else None
     return qdrant.EdgeConfig(
-        vectors={DENSE: qdrant.EdgeVectorParams(collection.dimension, qdrant.Distance.Cosine)},
+        vectors={DENSE: _dense(collection)},
         sparse_vectors=sparse,
         hnsw_config=qdrant.HnswIndexConfig(HNSW_M, HNSW_EF_CONSTRUCT, full_scan_threshold=10_000),
         wal_enabled=True,
     )
+
+
+def _dense(collection: Collection) -> qdrant.EdgeVectorParams:
+    # Half floats: a search reads every vector, and reads half as much; the first hits stay the same.
+    half = qdrant.VectorStorageDatatype.Float16
+    return qdrant.EdgeVectorParams(collection.dimension, qdrant.Distance.Cosine, datatype=half)
 
 
 def _index(kind: str) -> qdrant.PayloadSchemaType:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import secrets
 import struct
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from cloudops_nb.errors import DecryptionError, EncryptionError
+from cloudops_nb.errors import CloudOpsWarning, DecryptionError, EncryptionError
+from cloudops_nb.storage.decrypt_alarm import DecryptAlarm
+from cloudops_nb.storage.keys import FIRST_GENERATION
 from cloudops_nb.storage.secrecy import Secretive
 
 if TYPE_CHECKING:
@@ -29,13 +32,24 @@ OVERHEAD = _HEADER.size + NONCE_BYTES + TAG_BYTES
 
 
 class Envelope(Secretive):
-    """Seals and opens envelopes; safe to share between threads."""
+    """Seals and opens envelopes; safe to share between threads.
 
-    __slots__ = ("_cipher", "_generation")
+    Args:
+        keys: The store's keys; new envelopes are sealed under their generation.
+        oldest: The oldest generation that is not retired.
 
-    def __init__(self, keys: StoreKeys) -> None:
-        self._generation = keys.generation
+    Attributes:
+        generation: The generation of the data key that new envelopes are sealed under.
+        alarm: Counts what did not open, and warns when it happens repeatedly.
+    """
+
+    __slots__ = ("_cipher", "_oldest", "alarm", "generation")
+
+    def __init__(self, keys: StoreKeys, oldest: int = FIRST_GENERATION) -> None:
+        self.generation = keys.generation
+        self._oldest = oldest
         self._cipher = lru_cache(maxsize=64)(lambda generation: AESGCM(keys.data_key(generation)))
+        self.alarm = DecryptAlarm()
 
     def seal(self, plaintext: bytes, *, collection: str, point_id: str) -> bytes:
         """Encrypt with the current data key and a fresh random nonce; :data:`OVERHEAD` bytes longer.
@@ -44,16 +58,35 @@ class Envelope(Secretive):
             EncryptionError: ``collection`` contains a NUL character, which would blur the place.
         """
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._cipher(self._generation).encrypt(nonce, plaintext, _place(collection, point_id))
-        return _HEADER.pack(VERSION, self._generation) + nonce + sealed
+        sealed = self._cipher(self.generation).encrypt(nonce, plaintext, _place(collection, point_id))
+        return _HEADER.pack(VERSION, self.generation) + nonce + sealed
 
-    def open(self, sealed: bytes, *, collection: str, point_id: str) -> bytes:
-        """Decrypt what :meth:`seal` made for the same place, under the current or an older data key.
+    def open(self, sealed: bytes, *, collection: str, point_id: str, retired: bool = False) -> bytes:
+        """Decrypt what :meth:`seal` made for the same place, under a data key that is in use.
+
+        Args:
+            sealed: The envelope.
+            collection: Where it was sealed for.
+            point_id: As ``collection``.
+            retired: Whether a retired data key will do too: for the journal's records, which are never sealed anew
+                because the chain's MACs cover their envelopes.
 
         Raises:
-            DecryptionError: The envelope was cut, altered or moved, or is of another key or version.
+            DecryptionError: The envelope was cut, altered or moved, or is of another key or version, or of a retired
+                data key, which means that an old copy was put back.
         """
+        try:
+            return self._opened(sealed, collection, point_id, retired=retired)
+        except DecryptionError:
+            # Where warnings are errors, the one that is on its way says the same.
+            with suppress(CloudOpsWarning):
+                self.alarm.failed()
+            raise
+
+    def _opened(self, sealed: bytes, collection: str, point_id: str, *, retired: bool) -> bytes:
         generation = key_generation(sealed)
+        if generation < self._oldest and not retired:
+            raise DecryptionError(f"an envelope of {collection} does not open", "its data key was retired")
         body = _HEADER.size + NONCE_BYTES
         try:
             cipher = self._cipher(generation)

@@ -15,6 +15,7 @@ from cloudops_nb.storage.estate_vectors import EstateVectors
 from cloudops_nb.storage.estate_writing import EstateWriter, UpsertReport
 from cloudops_nb.storage.schema import AWS_ESTATE
 from cloudops_nb.storage.search import EstateSearch
+from cloudops_nb.storage.search_reading import QueryReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,6 +78,10 @@ class EstateStore:
         found = self._search.search(query, limit, self._points.matching(where))
         states = self._cell_states(hit.resource for hit in found)
         return [SearchHit(hit.resource, hit.score, hit.why, states[hit.resource.cell]) for hit in found]
+
+    def understand(self, query: str) -> QueryReading:
+        """Tell how :meth:`search` reads a query: which words narrow it, what is left, and what was misspelt."""
+        return QueryReading.of(self._search.read(query))
 
     def resources(self, where: ResourceFilter = _EVERYTHING, *, limit: int | None = None) -> list[SearchHit]:
         """Return the resources that pass the filter, ordered by account, region, type and name; score 0."""

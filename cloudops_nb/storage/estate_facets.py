@@ -45,15 +45,16 @@ class EstateFacets:
         known = ((self._meaning_of(field, blind), count) for blind, count in counted.items())
         return dict(sorted(((value, count) for value, count in known if value), key=lambda pair: (-pair[1], pair[0])))
 
-    def values(self, *fields: str) -> list[str]:
-        """Return the values that the fields have now; asks the engine again only after a write."""
-        generation = self._store.generation(AWS_ESTATE.name)
+    def values(self, generation: int, *fields: str) -> list[str]:
+        """Return the values that the fields have; asks the engine only at the first call with a generation."""
         return [value for field in fields for value in self._values_at(generation, field)]
 
     def _values_at(self, generation: int, field: str) -> Sequence[str]:
         answer = self._answers.get(field)
         if answer is None or answer[0] != generation:
-            answer = self._answers[field] = (generation, list(self.count(field, PointFilter())))
+            blind_values = self._store.values(AWS_ESTATE.name, field)
+            known = sorted(filter(None, (self._meaning_of(field, blind) for blind in blind_values)))
+            answer = self._answers[field] = (generation, known)
         return answer[1]
 
     def _meaning_of(self, field: str, blind: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import msgpack
+
 from cloudops_nb.model import Resource
-from cloudops_nb.storage.description import DESCRIPTION_VERSION, traits_of
+from cloudops_nb.storage.description import DESCRIPTION_VERSION, spoken_of, traits_of
 from cloudops_nb.storage.lexicon import folded
 from cloudops_nb.storage.schema import AWS_ESTATE, BLIND_FIELDS
-from cloudops_nb.storage.sealed import open_sealed, plain, seal, shallow
+from cloudops_nb.storage.sealed import open_sealed, packed, seal_packed, shallow
 from cloudops_nb.storage.vector_store import AnyOf, Below, Either, PointFilter
 
 if TYPE_CHECKING:
@@ -26,17 +28,22 @@ SEALED_FIELDS = ("data", "last_synced")
 #: A tag filter with this value asks only that the key exists.
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
+_CACHED_VALUES = 1 << 16
+_blind_values = attrgetter(*BLIND_FIELDS)
 
 
 class EstatePoints:
     """Turns resources into payloads and filters, and rows back into resources; safe to share between threads.
 
-    Every value is folded before it is blinded, so equality in filters is without regard to case.
+    Every value is folded before it is blinded, so equality in filters is without regard to case. The latest 65,536
+    blind values are remembered, because names, types and tags of an estate repeat.
     """
 
     def __init__(self, vault: Vault) -> None:
         self._envelope = vault.envelope
         self._blind_index = vault.blind_index
+        self._blind = lru_cache(maxsize=_CACHED_VALUES)(self._folded_blind)
+        self._exact_blind = lru_cache(maxsize=_CACHED_VALUES)(self._blind_index.blind)
 
     def point_id(self, resource: Resource) -> str:
         """Return the id of a resource's point."""
@@ -48,16 +55,20 @@ class EstatePoints:
 
     def blind(self, name: str, value: str) -> str:
         """Return the blind value of a field's value."""
-        return self._blind_index.blind(name, folded(value))
+        return self._blind(name, value)
 
-    def hashes(self, resource: Resource, description: str, model_id: str) -> dict[str, str]:
+    def content(self, resource: Resource) -> bytes:
+        """Return all of a resource, packed, but when it was last seen."""
+        return packed({**shallow(resource), "last_synced": None})
+
+    def hashes(self, resource: Resource, content: bytes, description: str, model_id: str) -> dict[str, str]:
         """Return the keyed hashes that tell whether a resource changed: all of it, and what its vectors show of it."""
-        content = {**shallow(resource), "last_synced": None}
-        searchable = [description, resource.name, resource.identifier, sorted(resource.tags.items())]
-        versions = [DESCRIPTION_VERSION, model_id]
+        version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
+        named = [description, resource.name, resource.identifier]
+        searchable = {"is": named, "tags": resource.tags, "spoken": spoken_of(resource)}
         return {
-            "content": self._blind_index.blind("content", _digest([versions, content])),
-            "searchable": self._blind_index.blind("searchable", _digest([versions, searchable])),
+            "content": self._blind_index.fingerprint("content", version + content),
+            "searchable": self._blind_index.fingerprint("searchable", version + packed(searchable)),
         }
 
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
@@ -67,22 +78,26 @@ class EstatePoints:
         """
         synced = resource.last_synced.timestamp() if resource.last_synced else now
         return {
-            "scan": self._blind_index.blind("scan", scan_id),
+            "scan": self._exact_blind("scan", scan_id),
             "last_synced": synced,
             "seen": now,
             "suspected": [],
         }
 
-    def payload(self, resource: Resource) -> dict[str, Any]:
-        """Return the fields that change only with the resource; every field is there, an empty one as a list."""
-        values = {name: getattr(resource, name) for name in BLIND_FIELDS}
+    def payload(self, resource: Resource, content: bytes, point_id: str) -> dict[str, Any]:
+        """Return the fields that change only with the resource; every field is there, an empty one as a list.
+
+        ``content`` and ``point_id`` are what the methods of these names return.
+        """
+        blind = self._blind
+        named = zip(BLIND_FIELDS, _blind_values(resource), strict=True)
         return {
-            **{name: self.blind(name, value) if value else [] for name, value in values.items()},
-            "tags": [self._tag(key, value) for key, value in resource.tags.items()],
-            "tag_keys": [self.blind("tag_keys", key) for key in resource.tags],
-            "traits": [self.blind("traits", trait) for trait in traits_of(resource)],
+            **{name: blind(name, value) if value else [] for name, value in named},
+            "tags": [blind("tags", f"{key}={value}") for key, value in resource.tags.items()],
+            "tag_keys": [blind("tag_keys", key) for key in resource.tags],
+            "traits": [blind("traits", trait) for trait in traits_of(resource)],
             "cell": self._cell(resource.cell),
-            "data": seal(self._envelope, shallow(resource), AWS_ESTATE, self.point_id(resource)),
+            "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id),
         }
 
     def resource(self, row: Row) -> Resource:
@@ -129,15 +144,14 @@ class EstatePoints:
 
     def unseen(self, key: CellKey, scan_id: str, since: float) -> PointFilter:
         """Return the filter for a cell's rows that neither this scan nor, since a time, any other has brought."""
-        stamped = AnyOf("scan", [self._blind_index.blind("scan", scan_id)])
+        stamped = AnyOf("scan", [self._exact_blind("scan", scan_id)])
         return self.in_cell(key) & PointFilter([Below("seen", since)], [stamped])
 
     def _tag(self, key: str, value: str) -> str:
         return self.blind("tags", f"{key}={value}")
 
+    def _folded_blind(self, name: str, value: str) -> str:
+        return self._blind_index.blind(name, folded(value))
+
     def _cell(self, key: CellKey) -> str:
-        return self._blind_index.blind("cell", str(key))
-
-
-def _digest(data: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=plain).encode()).hexdigest()
+        return self._exact_blind("cell", str(key))

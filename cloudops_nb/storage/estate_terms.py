@@ -5,10 +5,11 @@ The kernel decides the weights and the engine multiplies by the inverse document
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from cloudops_nb.storage.lexicon import grams, stem, words
+from cloudops_nb.storage.description import spoken_of
+from cloudops_nb.storage.lexicon import grams, stem, stems
 from cloudops_nb.storage.vector_store import Sparse
 
 if TYPE_CHECKING:
@@ -29,21 +30,19 @@ class EstateTerms:
     """
 
     def __init__(self, blind_index: BlindIndex) -> None:
-        self._token = blind_index.token
+        self._token, self._tokens = blind_index.token, blind_index.tokens
 
     def of(self, resource: Resource, description: str) -> Sparse:
         """Return the sparse vector of a resource: words of everything, trigrams of its name and id."""
         named = [resource.name, short_identifier(resource)]
         weights: dict[int, float] = {}
         tagged = [text for pair in sorted(resource.tags.items()) for text in pair]
-        for weight, texts in ((DESCRIPTION_WEIGHT, [description]), (TAG_WEIGHT, tagged), (NAME_WEIGHT, named)):
-            for word in _distinct(texts):
-                weights[self._token("word", word)] = weight
-        counted = Counter(gram for text in dict.fromkeys(named) for gram in grams(text))
+        described = [description, *spoken_of(resource).values()]
+        for weight, texts in ((DESCRIPTION_WEIGHT, described), (TAG_WEIGHT, tagged), (NAME_WEIGHT, named)):
+            weights.update(dict.fromkeys(self._tokens("word", _distinct(texts)), weight))
+        spelt = dict.fromkeys(chain.from_iterable(map(grams, dict.fromkeys(named))))
         # Long names share trigrams with everything, so each trigram of theirs counts less.
-        share = max(len(counted), 1) ** -0.5
-        for gram in counted:
-            weights[self._token("gram", gram)] = share
+        weights.update(dict.fromkeys(self._tokens("gram", spelt), max(len(spelt), 1) ** -0.5))
         return Sparse.of(weights)
 
     def words(self, query_words: Iterable[str]) -> Sparse:
@@ -61,4 +60,4 @@ def short_identifier(resource: Resource) -> str:
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(stem(word) for text in texts for word in words(text)))[:_MOST_WORDS]
+    return list(dict.fromkeys(chain.from_iterable(map(stems, texts))))[:_MOST_WORDS]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.storage.description import describe
@@ -12,16 +14,17 @@ from cloudops_nb.storage.schema import AWS_ESTATE
 from cloudops_nb.storage.vector_store import Patch, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.estate_points import EstatePoints
     from cloudops_nb.storage.estate_terms import EstateTerms
     from cloudops_nb.storage.estate_vectors import EstateVectors
-    from cloudops_nb.storage.vector_store import VectorStore
+    from cloudops_nb.storage.vector_store import Row, VectorStore
 
 #: Resources a batch: large enough for the embedder, small enough that a search gets its turn in between.
 BATCH = 256
+_COMPARED_FIELDS = ("content", "searchable", "last_synced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,14 @@ class UpsertReport:
         return UpsertReport(self.written + other.written, self.unchanged + other.unchanged)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Draft:
-    """A resource on its way into the store: its id, its words, its hashes and its stamp."""
+    """A resource on its way into the store: its id, its words, all of it packed, its hashes and its stamp."""
 
     point_id: str
     resource: Resource
     description: str
+    content: bytes
     hashes: Mapping[str, str]
     stamp: Mapping[str, Any]
 
@@ -49,7 +53,8 @@ class _Draft:
 class EstateWriter:
     """Writes resources; safe from several threads and processes, the last writer of a resource wins.
 
-    What :meth:`upsert` returned for is in the store and survives a crash of any process.
+    What :meth:`upsert` returned for is in the store and survives a crash of any process. While the store is busy with
+    one batch the next is prepared; when :meth:`upsert` has returned or raised, nothing of it is under way.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors) -> None:
@@ -59,65 +64,101 @@ class EstateWriter:
         self._vectors = vectors
 
     def upsert(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
-        """Write what changed and stamp everything with the scan."""
+        """Write what changed and stamp everything with the scan; of a resource that comes twice, the latter counts."""
+        latest = list({resource.canonical_key: resource for resource in resources}.values())
         report = UpsertReport()
-        for start in range(0, len(resources), BATCH):
-            report += self._batch(resources[start : start + BATCH], scan_id)
+        under_way: deque[Iterator[UpsertReport]] = deque()
+        with _lane() as lane:
+            for start in range(0, len(latest), BATCH):
+                under_way.append(self._batch(latest[start : start + BATCH], scan_id, lane))
+                report += _advance(under_way)
+            while under_way:
+                report += _advance(under_way)
         return report
 
-    def _batch(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
+    def _batch(self, resources: Sequence[Resource], scan_id: str, lane: ThreadPoolExecutor) -> Iterator[UpsertReport]:
+        """Look up, write and settle a batch; at the end of each stage, yield what came to be known."""
         now = time.time()
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
-        rows = self._store.retrieve(AWS_ESTATE.name, list(drafts), ("content", "searchable", "last_synced"))
-        known = {row.id: row.payload for row in rows}
-        drafts = {point_id: _not_older(draft, known) for point_id, draft in drafts.items()}
-        same = [draft for draft in drafts.values() if _equal(draft, known, "content")]
-        # A changed size or verdict shows in no vector, so the point's vectors stay as they are.
-        altered = [
-            draft
-            for draft in drafts.values()
-            if not _equal(draft, known, "content") and _equal(draft, known, "searchable")
-        ]
+        looked_up = lane.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
+        yield UpsertReport()
+        same, altered, new = _sorted_out(drafts, looked_up.result())
         patches = [*_stamps(same), *(Patch([draft.point_id], self._payload(draft)) for draft in altered)]
+        patched = lane.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
+        written = lane.submit(self._store.upsert, AWS_ESTATE.name, self._made(new)) if new else None
+        yield UpsertReport()
         # Another kernel may have removed rows since we looked: those are written like new ones.
-        gone = set(self._store.patch(AWS_ESTATE.name, patches)) if patches else set()
-        kept = {draft.point_id for draft in (*same, *altered)} - gone
-        self._write([draft for draft in drafts.values() if draft.point_id not in kept])
+        gone = set(patched.result()) if patched else set()
+        if gone:
+            removed = [draft for draft in drafts.values() if draft.point_id in gone]
+            self._store.upsert(AWS_ESTATE.name, self._made(removed))
+        if written:
+            written.result()
         unchanged = sum(draft.point_id not in gone for draft in same)
-        return UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
+        yield UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
 
-    def _write(self, drafts: Sequence[_Draft]) -> None:
-        if not drafts:
-            return
+    def _made(self, drafts: Sequence[_Draft]) -> list[Point]:
         vectors = self._vectors.of([draft.description for draft in drafts])
-        points = [
+        return [
             Point(draft.point_id, self._payload(draft), vector, self._terms.of(draft.resource, draft.description))
             for draft, vector in zip(drafts, vectors, strict=True)
         ]
-        self._store.upsert(AWS_ESTATE.name, points)
 
     def _draft(self, resource: Resource, scan_id: str, now: float) -> _Draft:
         description = describe(resource)
+        content = self._points.content(resource)
         return _Draft(
             point_id=self._points.point_id(resource),
             resource=resource,
             description=description,
-            hashes=self._points.hashes(resource, description, self._vectors.model_id),
+            content=content,
+            hashes=self._points.hashes(resource, content, description, self._vectors.model_id),
             stamp=self._points.stamp(resource, scan_id, now),
         )
 
     def _payload(self, draft: _Draft) -> dict[str, Any]:
-        return {**self._points.payload(draft.resource), **draft.hashes, **draft.stamp}
+        fields = self._points.payload(draft.resource, draft.content, draft.point_id)
+        return {**fields, **draft.hashes, **draft.stamp}
 
 
-def _equal(draft: _Draft, known: Mapping[str, Mapping[str, Any]], name: str) -> bool:
-    return known.get(draft.point_id, {}).get(name) == draft.hashes[name]
+@contextmanager
+def _lane() -> Iterator[ThreadPoolExecutor]:
+    """Lend one thread that talks to the store; what it has not begun when the block fails is dropped."""
+    lane = ThreadPoolExecutor(max_workers=1, thread_name_prefix="estate-writer")
+    try:
+        yield lane
+    finally:
+        lane.shutdown(cancel_futures=True)
 
 
-def _not_older(draft: _Draft, known: Mapping[str, Mapping[str, Any]]) -> _Draft:
-    """Keep a later ``last_synced``: the listing of a scan beside this one may have begun later and come sooner."""
-    later = max(draft.stamp["last_synced"], known.get(draft.point_id, {}).get("last_synced", 0.0))
-    return replace(draft, stamp={**draft.stamp, "last_synced": later})
+def _advance(under_way: deque[Iterator[UpsertReport]]) -> UpsertReport:
+    """Bring every batch to its next stage, the newest first: its look-up is short, and answered when it is needed."""
+    settled = UpsertReport()
+    for batch in tuple(reversed(under_way)):
+        report = next(batch, None)
+        if report is None:
+            under_way.remove(batch)
+        else:
+            settled += report
+    return settled
+
+
+def _sorted_out(drafts: Mapping[str, _Draft], rows: Sequence[Row]) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
+    """Return what did not change, what changed but in nothing that its vectors show, and what is to be written anew."""
+    same: list[_Draft] = []
+    altered: list[_Draft] = []
+    new = dict(drafts)
+    for row in rows:
+        draft, known = drafts[row.id], row.payload
+        # The listing of a scan beside this one may have begun later and come sooner.
+        if known.get("last_synced", 0.0) > draft.stamp["last_synced"]:
+            draft.stamp = {**draft.stamp, "last_synced": known["last_synced"]}
+        if known.get("searchable") != draft.hashes["searchable"]:
+            continue
+        del new[row.id]
+        # A changed size or verdict shows in no vector, so the point's vectors stay as they are.
+        (same if known.get("content") == draft.hashes["content"] else altered).append(draft)
+    return same, altered, list(new.values())
 
 
 def _stamps(drafts: Sequence[_Draft]) -> list[Patch]:

@@ -18,11 +18,13 @@ from cloudops_nb.storage.store_file import JOURNAL_NAME
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cloudops_nb.storage.vault import Vault
 
+#: Fields of a record's content: the MACs that it, or the chain's start, had under earlier keys.
+EARLIER, EARLIER_STARTS = "earlier", "earlier_starts"
 _COLLECTION = "journal"
 # The casts make bytes of whatever an altered file holds, so that it fails to verify rather than to be read.
 _BEHIND = """
@@ -32,6 +34,7 @@ FROM records WHERE sequence > ? ORDER BY sequence
 """
 _NEWEST = "SELECT sequence, CAST(envelope AS BLOB) FROM records {} ORDER BY sequence DESC"
 _COUNT = "SELECT coalesce(max(sequence), 0) FROM records"
+_ENVELOPE = "SELECT CAST(envelope AS BLOB) FROM records WHERE sequence = ?"
 _MAC = "SELECT CAST(mac AS BLOB) FROM records WHERE sequence = ?"
 
 
@@ -85,17 +88,17 @@ class Journal:
                 in any way; nothing is added.
         """
         at = self._clock()
-        plaintext = _serialised(at, kind, subject, body)
-        blind_once = self._blind("once", once) if once else None
+        # The key stands in the content, too: under another index key it must be blinded again.
+        content = {"at": at.isoformat(), "kind": kind, "subject": subject, "body": dict(body), "once": once}
+        plaintext = _serialised(content)
         # The commit is synced always: the head below must never be ahead of a journal that lost power.
         with self.database.writing(synced=True) as connection:
             head = self._intact_end(connection)
-            if blind_once is not None and self._once_keys.contains(blind_once, partial(_rows, connection), head):
+            if once and self._once_keys.contains(self.blind("once", once), partial(_rows, connection), head):
                 raise AlreadyRecordedError(f"a {kind} record exists already", "it can be made one time only")
-            record = self._stored(head, kind, subject, blind_once, plaintext)
-            connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", record)
-        self._seal(ChainHead(record.sequence, record.mac), power_safe=power_safe)
-        return _record(record.sequence, plaintext)
+            head = self._insert(connection, head, content, plaintext)
+        self._seal(head, power_safe=power_safe)
+        return _record(head.count, plaintext)
 
     def records(
         self,
@@ -120,8 +123,7 @@ class Journal:
             for sequence, sealed in connection.execute(_NEWEST.format(condition), values):
                 if limit is not None and len(found) >= limit:
                     break
-                plaintext = self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence))
-                record = _record(sequence, plaintext)
+                record = _record(sequence, self._opened(sequence, sealed))
                 if (kinds and record.kind not in kinds) or (subject and record.subject != subject):
                     raise altered(f"record {sequence} is filed under another kind or subject than its own")
                 if since is None or record.at >= since:
@@ -132,7 +134,8 @@ class Journal:
         """Check every record, the order, the end and the sealed head.
 
         Args:
-            against: A head that :meth:`export_head` returned earlier; the journal must still contain it.
+            against: A head that :meth:`export_head` returned earlier, under an earlier key too; the journal must still
+                contain it.
 
         Raises:
             JournalError: A record was changed, added, removed or moved, or records were cut off the end.
@@ -140,9 +143,10 @@ class Journal:
         """
         # The head is read first: records that others append meanwhile then come after it.
         sealed = [self._head_file.read()]
-        if against:
-            sealed.append(ChainHead.parse(against))
+        exported = ChainHead.parse(against) if against else None
         with self.database.reading() as connection:
+            if exported is not None and not self._attested(connection, exported):
+                sealed.append(exported)
             # From before zero, so that a record before the first one shows.
             head = self._chain.check(_rows(connection, behind=-(2**63)), sealed)
         return JournalVerification(head.count, head.mac.hex())
@@ -155,6 +159,34 @@ class Journal:
         """
         verified = self.verify()
         return str(ChainHead(verified.count, bytes.fromhex(verified.head)))
+
+    def contents(self) -> Iterator[tuple[StoredRecord, dict[str, Any]]]:
+        """Yield every record as stored and its decrypted content, oldest first, for a journal under other keys.
+
+        Raises:
+            DecryptionError: A record was altered or moved.
+        """
+        with self.database.reading() as connection:
+            for record in _rows(connection, behind=0):
+                yield record, json.loads(self._opened(record.sequence, record.envelope))
+
+    def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
+        """Write contents, all or none, into this empty journal, and seal its head.
+
+        Raises:
+            JournalError: The journal is not empty.
+        """
+        with self.database.writing(synced=True) as connection:
+            head = self._intact_end(connection)
+            if head.count:
+                raise JournalError("the journal cannot be filled", f"it has {head.count} records")
+            for content in contents:
+                head = self._insert(connection, head, content, _serialised(content))
+        self._seal(head, power_safe=True)
+
+    def blind(self, column: str, value: str) -> bytes:
+        """Return the blind value that stands in a column for a value."""
+        return self._blind_index.blind(f"journal.{column}", value).encode()
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -176,11 +208,30 @@ class Journal:
             raise altered(f"record {sealed.count} is not the one whose head was sealed")
         return self._chain.check(_rows(connection, behind=sealed.count), after=sealed)
 
-    def _stored(self, head: ChainHead, kind: str, subject: str, once: bytes | None, plaintext: bytes) -> StoredRecord:
+    def _insert(
+        self, connection: sqlite3.Connection, head: ChainHead, content: Mapping[str, Any], plaintext: bytes
+    ) -> ChainHead:
+        """Add a record behind the head, and return the next head."""
         sequence = head.count + 1
         sealed = self._envelope.seal(plaintext, collection=_COLLECTION, point_id=str(sequence))
-        record = StoredRecord(sequence, self._blind("kind", kind), self._blind("subject", subject), once, sealed)
-        return record._replace(mac=self._chain.mac(head.mac, record))
+        once = self.blind("once", content["once"]) if content["once"] else None
+        kind, subject = self.blind("kind", content["kind"]), self.blind("subject", content["subject"])
+        record = StoredRecord(sequence, kind, subject, once, sealed)
+        mac = self._chain.mac(head.mac, record)
+        connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", record._replace(mac=mac))
+        return ChainHead(sequence, mac)
+
+    def _opened(self, sequence: int, sealed: bytes) -> bytes:
+        # The chain's MACs cover the envelopes, so a rotation of the data key leaves records under the older one.
+        return self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence), retired=True)
+
+    def _attested(self, connection: sqlite3.Connection, head: ChainHead) -> bool:
+        """Whether a record says that it stood at this head under an earlier key."""
+        # The first record also says where the chains of earlier keys began.
+        sequence, name = (head.count, EARLIER) if head.count else (1, EARLIER_STARTS)
+        row = connection.execute(_ENVELOPE, (sequence,)).fetchone()
+        content = json.loads(self._opened(sequence, row[0])) if row else {}
+        return head.mac.hex() in content.get(name, ())
 
     def _seal(self, head: ChainHead, *, power_safe: bool) -> None:
         # Compared and written as the only writer, so that a slower process never puts an older head back.
@@ -192,27 +243,24 @@ class Journal:
                 self._head_file.write(sealed, power_safe=True)
 
     def _condition(self, kinds: Sequence[str], subject: str) -> tuple[str, list[bytes]]:
-        values = [self._blind("kind", kind) for kind in kinds]
+        values = [self.blind("kind", kind) for kind in kinds]
         terms = [f"kind IN ({', '.join('?' * len(kinds))})"] if kinds else []
         if subject:
             terms.append("subject = ?")
-            values.append(self._blind("subject", subject))
+            values.append(self.blind("subject", subject))
         return (f"WHERE {' AND '.join(terms)}" if terms else ""), values
-
-    def _blind(self, column: str, value: str) -> bytes:
-        return self._blind_index.blind(f"journal.{column}", value).encode()
 
 
 def _rows(connection: sqlite3.Connection, behind: int) -> Iterator[StoredRecord]:
     return map(StoredRecord._make, connection.execute(_BEHIND, (behind,)))
 
 
-def _serialised(at: datetime, kind: str, subject: str, body: Mapping[str, Any]) -> bytes:
-    content = {"at": at.isoformat(), "kind": kind, "subject": subject, "body": dict(body)}
+def _serialised(content: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError) as error:
-        raise JournalError(f"a {kind} record cannot be written", "its body is not plain JSON data") from error
+        why = "its body is not plain JSON data"
+        raise JournalError(f"a {content['kind']} record cannot be written", why) from error
 
 
 def _record(sequence: int, plaintext: bytes) -> JournalRecord:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError, StorageError
+from cloudops_nb.storage.envelope import key_generation
 from cloudops_nb.storage.journal_chain import Chain, ChainHead, altered
 from cloudops_nb.storage.private_files import replace_private
 from cloudops_nb.storage.store_file import HEAD_NAME
@@ -43,6 +44,18 @@ class HeadFile:
         except OSError as error:
             raise StorageError(f"cannot read {self.path}", error.strerror or "") from error
         return ChainHead(content["count"], bytes.fromhex(content["mac"]))
+
+    def reseal(self) -> int:
+        """Seal the head anew if it lies under an older data key; returns how many heads that were.
+
+        Raises:
+            JournalError: As :meth:`read`.
+        """
+        head = self.read()
+        older = key_generation(self.path.read_bytes()) < self._envelope.generation
+        if older:
+            self.write(head, power_safe=True)
+        return int(older)
 
     def write(self, head: ChainHead, *, power_safe: bool) -> None:
         """Replace the sealed head; with ``power_safe``, a power cut cannot bring the old one back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -9,11 +10,13 @@ import platformdirs
 from cloudops_nb.errors import ConfigurationError, KeyMissingError, WrongKeyError
 from cloudops_nb.storage.creation_lock import creation_lock
 from cloudops_nb.storage.key_sources import EnvironmentSource, FileSource, KeySource
+from cloudops_nb.storage.key_users import KeyUsers
 from cloudops_nb.storage.keyring_source import KeyringSource
 from cloudops_nb.storage.keys import MasterKey, StoreKeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
@@ -45,8 +48,17 @@ def key_file(settings: Settings) -> Path:
     return settings.key_file or platformdirs.user_config_path("cloudops", appauthor=False) / "encryption.key"
 
 
-def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
-    """Find the key of an existing store: the first one whose fingerprint is the store's.
+@dataclass(frozen=True)
+class FoundKey:
+    """A store's key, the place it lies in, and the source that the place is, or is a slot of."""
+
+    key: MasterKey
+    place: KeySource
+    source: KeySource
+
+
+def find_key(settings: Settings, fingerprint: str) -> FoundKey:
+    """Find the key of an existing store: the first one whose fingerprint is the store's, slots included.
 
     Raises:
         KeyMissingError: No source has a key.
@@ -55,15 +67,22 @@ def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
     """
     wrong = []
     for source in key_sources(settings):
-        key = source.load()
-        if key is not None and StoreKeys(key).fingerprint == fingerprint:
-            return key
-        if key is not None:
-            wrong.append(source.name)
+        for place in (source, source.slot(fingerprint)):
+            key = place.load() if place else None
+            if place and key and StoreKeys(key).fingerprint == fingerprint:
+                KeyUsers(key_file(settings)).note(settings.data_path, fingerprint)
+                return FoundKey(key, place, source)
+            if place and key:
+                wrong.append(place.name)
     if wrong:
         why = f"{' and '.join(wrong)} hold the key of another store"
         raise WrongKeyError(f"the store in {settings.data_path} does not open", why, _LOST)
     raise _missing(settings)
+
+
+def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
+    """Return the key alone of what :func:`find_key` finds, and raise as it does."""
+    return find_key(settings, fingerprint).key
 
 
 def make_master_key(settings: Settings) -> MasterKey:
@@ -76,18 +95,35 @@ def make_master_key(settings: Settings) -> MasterKey:
         EncryptionError: A source cannot be read or written just now.
         InitialisationError: The folder of the key file does not allow a lock.
     """
-    sources = key_sources(settings)
+    with key_lock(settings):
+        key = _first_key(settings)
+        # Noted before the lock falls, so that nobody takes the key away from a store that is just being made.
+        KeyUsers(key_file(settings)).note(settings.data_path, StoreKeys(key).fingerprint)
+        return key
+
+
+def key_lock(settings: Settings) -> AbstractContextManager[None]:
+    """The lock between processes for making, replacing and removing keys.
+
+    Raises:
+        InitialisationError: The folder of the key file does not allow it, or another process holds it for too long.
+    """
     path = key_file(settings)
-    with creation_lock(path.with_name(f"{path.name}.lock")):
-        for source in sources:
-            key = source.load()
-            if key is not None:
-                return key
-        for source in sources:
-            if source.writable:
-                key = MasterKey.generate()
-                source.save(key)
-                return key
+    return creation_lock(path.with_name(f"{path.name}.lock"))
+
+
+def _first_key(settings: Settings) -> MasterKey:
+    sources = key_sources(settings)
+    for source in sources:
+        key = source.load()
+        if key is not None:
+            return key
+    for source in sources:
+        if source.writable:
+            key = MasterKey.generate()
+            source.save(key)
+            KeyUsers(key_file(settings)).follow(StoreKeys(key).fingerprint)
+            return key
     raise _missing(settings)
 
 

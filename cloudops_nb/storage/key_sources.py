@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloudops_nb.errors import CloudOpsWarning, EncryptionError
 from cloudops_nb.settings import KEY_VARIABLE
 from cloudops_nb.storage.keys import MasterKey
-from cloudops_nb.storage.private_files import POSIX, open_to_others, replace_private
+from cloudops_nb.storage.private_files import POSIX, open_to_others, replace_private, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KeySource(Protocol):
-    """A place for one master key."""
+    """A place for one master key, with slots beside it for further ones."""
 
     @property
     def name(self) -> str:
@@ -39,6 +39,19 @@ class KeySource(Protocol):
 
         Raises:
             EncryptionError: The key was not kept.
+        """
+
+    def remove(self) -> None:
+        """Remove the key; does nothing where there is none.
+
+        Raises:
+            EncryptionError: It is still there.
+        """
+
+    def slot(self, fingerprint: str) -> KeySource | None:
+        """Return the place beside this one for the key with a fingerprint, ``None`` where there can be none.
+
+        While a store goes over to another key both must be kept, and stores that share a key go over one by one.
         """
 
 
@@ -82,6 +95,23 @@ class FileSource:
             raise EncryptionError(f"cannot write {self.name}", error.strerror or "") from error
         check_kept(self, key)
 
+    def remove(self) -> None:
+        """Remove the file, durably.
+
+        Raises:
+            EncryptionError: The folder does not allow it.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+            if self.path.parent.exists():
+                sync_folder(self.path.parent)
+        except OSError as error:
+            raise EncryptionError(f"cannot remove {self.name}", error.strerror or "") from error
+
+    def slot(self, fingerprint: str) -> FileSource:
+        """Return the file beside this one whose name ends with the fingerprint."""
+        return FileSource(self.path.with_name(f"{self.path.name}.{fingerprint}"))
+
 
 class EnvironmentSource:
     """The variable ``CLOUDOPS_ENCRYPTION_KEY``; every process started from the kernel can read it, hence a warning."""
@@ -112,6 +142,17 @@ class EnvironmentSource:
             EncryptionError: Always.
         """
         raise EncryptionError(f"{key!r} cannot be kept in {self.name}")
+
+    def remove(self) -> None:
+        """Refuse, as :meth:`save` does.
+
+        Raises:
+            EncryptionError: Always.
+        """
+        raise EncryptionError(f"the key cannot be removed from {self.name}", "", "Unset it where it is set.")
+
+    def slot(self, fingerprint: str) -> None:
+        """Return ``None``: there is one variable."""
 
 
 def check_kept(source: KeySource, key: MasterKey) -> None:

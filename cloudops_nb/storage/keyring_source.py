@@ -32,12 +32,14 @@ class KeyringSource:
 
     Args:
         add_ons: Whether backends of the ``keyrings`` namespace may be used, although they may prompt on the terminal.
+        account: The entry's account; the slot of a further key has its fingerprint behind it.
     """
 
     name = "the keyring of the operating system"
 
-    def __init__(self, *, add_ons: bool) -> None:
+    def __init__(self, *, add_ons: bool, account: str = ACCOUNT) -> None:
         self._add_ons = add_ons
+        self._account = account
 
     @property
     def writable(self) -> bool:
@@ -52,7 +54,7 @@ class KeyringSource:
         """
         for backend in self._backends():
             with _reported(backend):
-                text = backend.get_password(SERVICE, ACCOUNT)
+                text = backend.get_password(SERVICE, self._account)
             if text is not None:
                 return MasterKey.from_hex(text, source=self.name)
         return None
@@ -67,8 +69,23 @@ class KeyringSource:
         if not backends:
             raise EncryptionError(f"{self.name} cannot keep the key", "it has no usable backend")
         with _reported(backends[0]):
-            backends[0].set_password(SERVICE, ACCOUNT, key.hex())
+            backends[0].set_password(SERVICE, self._account, key.hex())
         check_kept(self, key)
+
+    def remove(self) -> None:
+        """Delete the entry from every usable backend that has it.
+
+        Raises:
+            EncryptionError: A backend is locked or fails.
+        """
+        for backend in self._backends():
+            with _reported(backend):
+                if backend.get_password(SERVICE, self._account) is not None:
+                    backend.delete_password(SERVICE, self._account)
+
+    def slot(self, fingerprint: str) -> KeyringSource:
+        """Return the entry whose account ends with the fingerprint."""
+        return KeyringSource(add_ons=self._add_ons, account=f"{self._account}.{fingerprint}")
 
     def _backends(self) -> Sequence[keyring.backend.KeyringBackend]:
         chosen = keyring.get_keyring()

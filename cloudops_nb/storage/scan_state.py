@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.storage.envelope import key_generation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from cloudops_nb.storage.database import Database
     from cloudops_nb.storage.vault import Vault
 
 _COLLECTION = "scan_state"
+_EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 
 
 class ScanState:
@@ -35,7 +39,7 @@ class ScanState:
             DecryptionError: A result was altered, or moved from another cell.
         """
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT cell, CAST(envelope AS BLOB) FROM cells").fetchall()
+            rows = connection.execute(_EVERY_CELL).fetchall()
         results = [self._opened(cell, sealed) for cell, sealed in rows]
         return sorted(results, key=lambda result: str(result.key))
 
@@ -52,17 +56,51 @@ class ScanState:
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
         """Keep a cell's result, in place of an earlier one; ``scan_id`` names the scan it comes from."""
-        cell = self._cell(result.key)
-        content = {**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id}
-        sealed = self._envelope.seal(json.dumps(content).encode(), collection=_COLLECTION, point_id=cell)
+        self.fill([{**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id}])
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Return every cell's content as it was kept, for :meth:`fill` of a scan state under other keys.
+
+        Raises:
+            DecryptionError: A result was altered, or moved from another cell.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute(_EVERY_CELL).fetchall()
+        return [self._content(cell, sealed) for cell, sealed in rows]
+
+    def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
+        """Keep contents, all or none, in place of earlier ones of the same cells."""
+        rows = [(cell := self._cell(CellKey(**content["key"])), self._sealed(cell, content)) for content in contents]
         with self._database.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?)", (cell, sealed))
+            connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
+
+    def reseal(self) -> int:
+        """Seal anew, all or none, what lies under an older data key; returns how many cells that were."""
+        with self._database.writing(synced=True) as connection:
+            rows = connection.execute(_EVERY_CELL).fetchall()
+            older = [(cell, sealed) for cell, sealed in rows if key_generation(sealed) < self._envelope.generation]
+            anew = [(self._sealed(cell, self._content(cell, sealed)), cell) for cell, sealed in older]
+            connection.executemany("UPDATE cells SET envelope = ? WHERE cell = ?", anew)
+        return len(older)
+
+    def forget(self, keys: Iterable[CellKey]) -> int:
+        """Remove cells, and overwrite what the file held of them; returns how many there were."""
+        cells = [(self._cell(key),) for key in keys]
+        self._database.scrub("DELETE FROM cells WHERE cell = ?", cells)
+        return len(cells)
 
     def _cell(self, key: CellKey) -> str:
         return self._blind("scan_state.cell", str(key))
 
+    def _sealed(self, cell: str, content: Mapping[str, Any]) -> bytes:
+        return self._envelope.seal(json.dumps(content).encode(), collection=_COLLECTION, point_id=cell)
+
+    def _content(self, cell: str, sealed: bytes) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=_COLLECTION, point_id=cell))
+        return content
+
     def _opened(self, cell: str, sealed: bytes) -> CellResult:
-        content = json.loads(self._envelope.open(sealed, collection=_COLLECTION, point_id=cell))
+        content = self._content(cell, sealed)
         known = {field.name: content[field.name] for field in fields(CellResult)}
         known["key"] = CellKey(**content["key"])
         known["state"] = CellState(content["state"])

@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING
 from cloudops_nb.storage import search_ranking as ranking
 from cloudops_nb.storage.estate_points import SEALED_FIELDS
 from cloudops_nb.storage.schema import AWS_ESTATE
-from cloudops_nb.storage.search_evidence import evidence_for
-from cloudops_nb.storage.search_query import parse_query
-from cloudops_nb.storage.vector_store import PointFilter, VectorQuery
+from cloudops_nb.storage.search_evidence import judge
+from cloudops_nb.storage.search_known import EstateWords
+from cloudops_nb.storage.search_lists import Lists, SearchLists
+from cloudops_nb.storage.search_query import SLOTS, parse_query
+from cloudops_nb.storage.vector_store import PointFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.estate_facets import EstateFacets
     from cloudops_nb.storage.estate_points import EstatePoints
     from cloudops_nb.storage.estate_terms import EstateTerms
     from cloudops_nb.storage.estate_vectors import EstateVectors
+    from cloudops_nb.storage.search_evidence import Judgement
+    from cloudops_nb.storage.search_lists import Meaning
     from cloudops_nb.storage.search_query import ParsedQuery
-    from cloudops_nb.storage.vector_store import AnyOf, Either, Scored, Sparse, VectorStore
+    from cloudops_nb.storage.vector_store import AnyOf, Either, VectorStore
 
 #: Slots that are taken at their word: nobody who names a region means another one.
-_STRICT = frozenset({"region", "account"})
+_STRICT = ("region", "account")
 _SHOWN_REASONS = 4
 
 
@@ -37,21 +41,12 @@ class Found:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """The ranked lists of one scope of a search."""
-
-    meaning: Sequence[Scored] = ()
-    words: Sequence[Scored] = ()
-    grams: Sequence[Scored] = ()
-
-
 class EstateSearch:
-    """Finds resources; safe to share between threads, holds no state of its own.
+    """Finds resources; safe to share between threads.
 
     An exact id, name or ARN comes first. Words that name structure narrow the search, to a plain filter when there are
     no others. What is left is looked for by its letters if it looks like a name, else by its words and its meaning,
-    fused by rank. Only the best few rows are read and opened.
+    fused by rank. Only the best few rows are read and opened. While a thread embeds the query, the others are read.
     """
 
     def __init__(
@@ -64,9 +59,12 @@ class EstateSearch:
     ) -> None:
         self._store = store
         self._points = points
-        self._terms = terms
-        self._vectors = vectors
-        self._facets = facets
+        self._known = EstateWords(store, points, terms, facets)
+        self._lists = SearchLists(store, terms, vectors)
+
+    def read(self, text: str) -> ParsedQuery:
+        """Return how a query is understood, as one of the estate as it is now."""
+        return parse_query(text, self._known.now())
 
     def search(self, text: str, limit: int, where: PointFilter) -> list[Found]:
         """Return what was found, best first, among the rows that pass the filter.
@@ -76,53 +74,75 @@ class EstateSearch:
             limit: The highest number of hits.
             where: The rows to search in.
         """
-        query = parse_query(text, self._facets.values("account_name", "account_id"))
+        query = self.read(text)
         if not query.tokens or limit < 1:
             return []
         outside = where & self._within(query, _STRICT)
-        inner, outer = self._lists(query, where & self._within(query, frozenset(query.slots)), outside, limit)
-        fused = ranking.fuse(_weighted(query, inner, outer))
-        exact = [
-            row.id for row in self._store.rows(AWS_ESTATE.name, where & self._points.exactly(*query.names), (), limit)
-        ]
-        looked_at = list(dict.fromkeys([*exact, *fused]))[: max(ranking.LOOKED_AT, limit)]
-        meant = {hit.id for hit in (outer.meaning or inner.meaning)[: ranking.MEANT]}
-        rows = self._store.retrieve(AWS_ESTATE.name, looked_at, SEALED_FIELDS)
-        found = [
-            _found(self._points.resource(row), query, fused.get(row.id, 0.0), meant=row.id in meant) for row in rows
-        ]
-        return sorted(found, key=lambda hit: (-hit.score, hit.resource.name, hit.resource.canonical_key))[:limit]
+        inside = where & self._within(query, SLOTS)
+        if not query.rest and inside != outside and (found := self._filtered(query, limit, inside)):
+            return found
+        return self._ranked(query, limit, inside if query.rest else outside, outside)
 
-    def _lists(
-        self, query: ParsedQuery, inside: PointFilter, outside: PointFilter, limit: int
-    ) -> tuple[_Lists, _Lists]:
-        """Run the query's lists within its structure and without.
+    def _filtered(self, query: ParsedQuery, limit: int, inside: PointFilter) -> list[Found]:
+        """Answer a query of nothing but structure: what fits it, first what also bears its words."""
+        lists = self._lists.lexical(query, [inside], max(ranking.LIST_LENGTH, limit))
+        scores = ranking.fuse(lists[0].weighted(ranking.FOR_WORDS, 1.0))
+        judged = self._judged(query, [*scores][: max(ranking.LOOKED_AT, limit)])
+        if len(judged) < limit:
+            ids = [row.id for row in self._store.rows(AWS_ESTATE.name, inside, (), limit + len(judged))]
+            judged |= self._judged(query, [point_id for point_id in ids if point_id not in judged])
+        return _best(judged, limit, scores={}, meant=())
 
-        A query of nothing but structure stays within it, as long as that holds anything.
-        """
-        length = max(ranking.LIST_LENGTH, limit)
-        if query.rest and inside != outside:
-            inner, outer = self._ranked(query, [inside, outside], length)
-            return inner, outer
-        within = self._ranked(query, [inside], length)[0]
-        if within.meaning or inside == outside:
-            return within, _Lists()
-        return _Lists(), self._ranked(query, [outside], length)[0]
+    def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
+        """Answer a query that says something beside structure, or whose structure fits nothing."""
+        length, depth = max(ranking.LIST_LENGTH, limit), max(ranking.LOOKED_AT, limit)
+        meaning = self._lists.meaning(query)
+        scopes = [inside, outside] if inside != outside else [inside]
+        lists = self._lists.lexical(query, scopes, length)
+        exact = self._exact(query, limit, outside)
+        scores = _fused(query, lists)
+        early = list(dict.fromkeys([*exact, *scores]))
+        judged = self._judged(query, early[: max(ranking.LOOKED_AT_EARLY, limit) if meaning else depth])
+        # What bears every word of the query is above anything that is only similar to it.
+        if meaning and sum(one.complete for one in judged.values()) < limit:
+            lists = self._with_meaning(meaning, scopes, lists, length)
+            scores = _fused(query, lists)
+            chosen = list(dict.fromkeys([*exact, *scores]))[:depth]
+            judged |= self._judged(query, [point_id for point_id in chosen if point_id not in judged])
+        nearest = next((one.meaning for one in lists if one.meaning), ())
+        return _best(judged, limit, scores=scores, meant={hit.id for hit in nearest[: ranking.MEANT]})
 
-    def _ranked(self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int) -> list[_Lists]:
-        """Run the lists that fit the query in each scope, all in one turn."""
-        asked: dict[str, bytes | Sparse] = {}
-        if query.rest:
-            asked = {"words": self._terms.words(query.rest_words), "grams": self._terms.grams(query.rest_text)}
-        if not query.identifying:
-            asked["meaning"] = self._vectors.of([query.text])[0]
-        queries = [VectorQuery(vector, length, scope) for scope in scopes for vector in asked.values()]
-        answers = iter(self._store.query(AWS_ESTATE.name, queries))
-        return [_Lists(**{kind: next(answers) for kind in asked}) for _ in scopes]
+    def _exact(self, query: ParsedQuery, limit: int, where: PointFilter) -> list[str]:
+        """Return the rows whose id, name or ARN the query is; a sentence is none, and a name in it the lists find."""
+        if not query.identifying and len(query.tokens) > 1:
+            return []
+        exactly = where & self._points.exactly(*sorted(query.names))
+        return [row.id for row in self._store.rows(AWS_ESTATE.name, exactly, (), limit)]
 
-    def _within(self, query: ParsedQuery, slots: frozenset[str]) -> PointFilter:
+    def _with_meaning(
+        self, meaning: Meaning, scopes: Sequence[PointFilter], lists: Sequence[Lists], length: int
+    ) -> list[Lists]:
+        """Add the list by meaning to the narrowest scope that holds anything."""
+        found = list(lists)
+        for place, scope in enumerate(scopes):
+            if hits := meaning.nearest(scope, length):
+                found[place] = Lists(hits, found[place].words, found[place].grams)
+                break
+        return found
+
+    def _judged(self, query: ParsedQuery, ids: Sequence[str]) -> dict[str, Judgement]:
+        rows = self._store.retrieve(AWS_ESTATE.name, ids, SEALED_FIELDS) if ids else []
+        return {row.id: judge(self._points.resource(row), query) for row in rows}
+
+    def _within(self, query: ParsedQuery, slots: Iterable[str]) -> PointFilter:
         """Return the filter for some of the query's slots."""
-        return PointFilter([self._condition(slot, sorted(query.slots[slot])) for slot in slots if slot in query.slots])
+        conditions: list[AnyOf | Either] = []
+        for slot in slots:
+            values = sorted(query.slots.get(slot, ()))
+            # Each tag is asked for by itself; of the other kinds a resource has one value.
+            groups = [[value] for value in values] if slot == "tag" else [values] if values else []
+            conditions += [self._condition(slot, group) for group in groups]
+        return PointFilter(conditions)
 
     def _condition(self, slot: str, values: Sequence[str]) -> AnyOf | Either:
         match slot:
@@ -130,29 +150,36 @@ class EstateSearch:
                 return self._points.in_accounts(values)
             case "type":
                 return self._points.one_of("resource_type", values)
+            case "tag":
+                return self._points.one_of("tags", values)
             case "engine" | "environment":
                 return self._points.one_of("traits", [f"{slot}={value}" for value in values])
             case _:
                 return self._points.one_of(slot, values)
 
 
-def _weighted(query: ParsedQuery, inner: _Lists, outer: _Lists) -> list[tuple[float, Sequence[Scored]]]:
-    """Give each list its weight."""
+def _fused(query: ParsedQuery, lists: Sequence[Lists]) -> dict[str, float]:
+    """Fuse the lists of every scope, each with its weight; what lies outside the query's structure counts less."""
     if query.identifying:
         weights = ranking.FOR_IDENTIFIERS
     else:
-        known = inner.words or outer.words or not query.rest
+        known = any(one.words for one in lists) or not query.rest
         weights = ranking.FOR_WORDS if known else ranking.FOR_UNKNOWN_WORDS
-    return [
-        (scale * getattr(weights, kind), getattr(lists, kind))
-        for scale, lists in ((1.0, inner), (ranking.OUTSIDE, outer))
-        for kind in ("meaning", "words", "grams")
-    ]
+    scales = (1.0, ranking.OUTSIDE)
+    return ranking.fuse(
+        pair for scale, one in zip(scales, lists, strict=False) for pair in one.weighted(weights, scale)
+    )
 
 
-def _found(resource: Resource, query: ParsedQuery, rank_score: float, *, meant: bool) -> Found:
-    evidence = evidence_for(resource, query)
-    reasons = [one.why for one in evidence[:_SHOWN_REASONS]]
+def _best(
+    judged: Mapping[str, Judgement], limit: int, *, scores: Mapping[str, float], meant: Collection[str]
+) -> list[Found]:
+    found = [_found(one, scores.get(point_id, 0.0), meant=point_id in meant) for point_id, one in judged.items()]
+    return sorted(found, key=lambda hit: (-hit.score, hit.resource.name, hit.resource.canonical_key))[:limit]
+
+
+def _found(judged: Judgement, rank_score: float, *, meant: bool) -> Found:
+    reasons = list(judged.reasons[:_SHOWN_REASONS])
     if meant or not reasons:
         reasons.append("similar meaning" if meant else "some of the same letters or words")
-    return Found(resource, rank_score + sum(one.gain for one in evidence), "; ".join(reasons))
+    return Found(judged.resource, rank_score + judged.gain, "; ".join(reasons))

@@ -6,9 +6,11 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.handover import finish_handover, pending
 from cloudops_nb.storage.presence import Presence
 from cloudops_nb.storage.store_file import prepare_data_path
+from cloudops_nb.storage.upgrade import outdated, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.chat import ChatStore
     from cloudops_nb.storage.estate import EstateStore
     from cloudops_nb.storage.health import Health
@@ -44,6 +47,8 @@ class StorageService:
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._presence = Presence(settings.data_path)
+        # Not a part as the others are: it replaces those, and outlives them.
+        self._backup: BackupService | None = None
         self._alone = False
 
     def __enter__(self) -> Self:
@@ -91,17 +96,28 @@ class StorageService:
 
         return self._part("chat", lambda: ChatStore(self.vector_store, self.vault))
 
+    @property
+    def backup(self) -> BackupService:
+        """Snapshots of all of it; runs regularly only once it is started."""
+        from cloudops_nb.storage.backup.service import BackupService
+
+        with self._lock:
+            if self._backup is None:
+                self._backup = BackupService(self, self._settings)
+            return self._backup
+
     def health(self) -> Health:
         """Look at the collections and the disk; an error of the store is reported, not raised."""
         from cloudops_nb.storage.health import check_health
 
-        return check_health(self.vector_store, self._settings.data_path)
+        failures = self.vault.envelope.alarm.failures
+        return check_health(self.vector_store, self._settings.data_path, self.backup.health, decrypt_failures=failures)
 
     @contextmanager
     def alone(self) -> Iterator[Self]:
         """Hold the store against every other program, for work that replaces parts of it; opens anew afterwards.
 
-        Parts that were taken from this service before are closed for good. May be nested.
+        Parts that were taken from this service before are closed for good; its other threads wait. May be nested.
 
         Raises:
             StoreUnavailableError: Another program has the store open.
@@ -113,7 +129,7 @@ class StorageService:
             for name in ("vector_store", "journal"):
                 if name in self._parts:
                     self._parts[name].retire()
-            self.close()
+            self._close_parts()
             prepare_data_path(self._settings.data_path)
             with self._presence.alone():
                 self._alone = True
@@ -121,7 +137,7 @@ class StorageService:
                     self._finish_handover()
                     yield self
                 finally:
-                    self.close()
+                    self._close_parts()
                     self._alone = False
 
     def flush(self) -> None:
@@ -136,6 +152,16 @@ class StorageService:
 
         A service that is used again opens again.
         """
+        backup = self._backup
+        if backup is not None:
+            backup.close()  # before the lock is taken, which a run under way may be waiting for
+        self._close_parts()
+
+    def reopen(self) -> None:
+        """Let every part open anew at its next use, as after a change of keys; scheduled backups go on."""
+        self._close_parts()
+
+    def _close_parts(self) -> None:
         with self._lock:
             parts, self._parts = self._parts, {}
             for name in ("vector_store", "journal"):
@@ -150,25 +176,35 @@ class StorageService:
         prepare_data_path(self._settings.data_path)
         if not self._alone:
             self._presence.share()
-            if pending(self._settings.data_path):
-                with self._presence.alone():
-                    self._finish_handover()
+            if self._unfinished():
+                try:
+                    with self._presence.alone():
+                        self._finish_handover()
+                except StoreUnavailableError:
+                    # Of kernels that start at once, one does it, and has the store open when the others get their turn.
+                    if self._unfinished():
+                        raise
                 self._presence.share()
         return open_vault(self._settings)
 
     def _finish_handover(self) -> None:
-        """Finish what a killed process began: until then, parts of two stores lie in one folder."""
-        if pending(self._settings.data_path):
+        """Finish what a killed process began, and bring an older version's store to the present format."""
+        if self._unfinished():
             engine = self._open_engine(self._settings.data_path)
             try:
                 finish_handover(self._settings.data_path, engine)
+                upgrade(self._settings, engine)
             finally:
                 engine.close()
 
-    def _open_engine(self, data_path: Path) -> VectorStore:
-        from cloudops_nb.storage.owner.client import OwnerClient
+    def _unfinished(self) -> bool:
+        # Parts of two stores lie in one folder, or parts of an older one.
+        return pending(self._settings.data_path) or outdated(self._settings)
 
-        return OwnerClient(data_path, idle_seconds=self._settings.qdrant_idle_seconds)
+    def _open_engine(self, data_path: Path) -> VectorStore:
+        from cloudops_nb.storage.engine import open_engine
+
+        return open_engine(self._settings, data_path)
 
     def _part(self, name: str, open_part: Callable[[], _Part]) -> _Part:
         with self._lock:

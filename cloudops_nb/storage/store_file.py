@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import InitialisationError, StoreCorruptedError
 from cloudops_nb.storage.creation_lock import creation_lock
+from cloudops_nb.storage.filesystem import refuse_network_file_system
 from cloudops_nb.storage.keys import FIRST_GENERATION, LAST_GENERATION
 from cloudops_nb.storage.private_files import POSIX, replace_private
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 STORE_NAME = "store.json"
 JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"
@@ -33,8 +34,8 @@ SHARDS_NAME = "qdrant"
 class StoreHeader(BaseModel):
     """The content of ``store.json``; ``created`` is in UTC.
 
-    Envelopes of data keys before ``oldest_data_key_generation`` are no longer opened. ``engine`` and ``remote_url`` say
-    where the collections lie.
+    Envelopes of data keys before ``oldest_data_key_generation`` are no longer opened. ``engine``,
+    ``remote_url`` and ``remote_prefix`` say where the collections lie.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +47,7 @@ class StoreHeader(BaseModel):
     oldest_data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
     engine: Literal["embedded", "remote"] = "embedded"
     remote_url: str = ""
+    remote_prefix: str = ""
 
 
 class _Format(BaseModel):
@@ -118,10 +120,11 @@ def prepare_data_path(path: Path) -> None:
     """Create the store's folder with mode 0700, or check that the existing one is usable.
 
     Raises:
-        InitialisationError: It is a file, cannot be created or written, belongs to another user, or everybody
-            can write to it.
+        InitialisationError: It is a file, cannot be created or written, belongs to another user, everybody can write
+            to it, or it lies on a network file system.
     """
     fix = "Choose another data_path."
+    refuse_network_file_system(path)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()

@@ -67,7 +67,8 @@ def open_vault(settings: Settings) -> Vault:
 def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
     """Return the vault of a header and a key; for a store that is being rebuilt under them, or was."""
     keys = StoreKeys(master, header.data_key_generation)
-    return Vault(data_path, StoreFile(data_path), master, keys, Envelope(keys), BlindIndex(keys), Rotation(keys))
+    envelope = Envelope(keys, header.oldest_data_key_generation)
+    return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys), Rotation(keys))
 
 
 def _create(settings: Settings, store_file: StoreFile) -> Vault:
@@ -81,6 +82,7 @@ def _create(settings: Settings, store_file: StoreFile) -> Vault:
         key_fingerprint=StoreKeys(master).fingerprint,
         engine="remote" if settings.remote else "embedded",
         remote_url=settings.qdrant_url,
+        remote_prefix=settings.qdrant_prefix if settings.remote else "",
     )
     vault = vault_of(settings.data_path, header, master)
     # The head comes first: from then on a store without one is a store from which it was taken.

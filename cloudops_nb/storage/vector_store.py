@@ -167,6 +167,9 @@ class VectorStore(Protocol):
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
         """Count points by the values of a keyword field."""
 
+    def values(self, collection: str, key: str) -> list[str]:
+        """Return the values of a keyword field, without counting; one whose last point went may still be among them."""
+
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write to the collection."""
 

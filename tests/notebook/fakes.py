@@ -13,6 +13,7 @@ from cloudops_nb.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, PlanError
 from cloudops_nb.execution.plan import Approval, Channel, Event, Plan, PlanStatus, StepStatus
 from cloudops_nb.settings import load_settings
+from cloudops_nb.storage.backup.report import Report, SnapshotRow
 from tests.notebook.plans import stop_database
 
 if TYPE_CHECKING:
@@ -93,6 +94,37 @@ class FakeExecution:
         return Event(datetime.now(UTC), kind, self.id, step, target, message)
 
 
+SNAPSHOT = SnapshotRow(
+    kind="aws_estate",
+    name="aws_estate_2026-01-02T03-04-05.snapshot",
+    created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    bytes=1_200_000,
+    points=630,
+    local=True,
+    s3=False,
+)
+
+
+@dataclass
+class FakeBackups:
+    """Regular snapshots that are only ever said to be made."""
+
+    running: bool = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+    def status(self) -> Mapping[str, Any]:
+        task = {"task": "aws_estate", "every_hours": 6.0, "due": None, "last": None, "error": ""}
+        return {"running": self.running, "trouble": "", "tasks": [task]}
+
+    def snapshots(self) -> Report:
+        return Report((SNAPSHOT,))
+
+
 @dataclass
 class FakeOperations:
     """Answers from what a test puts in; ``calls`` lists every method called with its arguments."""
@@ -103,6 +135,8 @@ class FakeOperations:
     decide_error: Exception | None = None
     request: bytes = b'{"words":["stop","r1"]}'
     settings: Any = None
+    backups: FakeBackups = field(default_factory=FakeBackups)
+    backup_report: Report = field(default_factory=lambda: Report((SNAPSHOT,)))
     calls: list[tuple[str, Any]] = field(default_factory=list)
     decisions: dict[str, bool] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -189,6 +223,10 @@ class FakeOperations:
     def ledger(self) -> pd.DataFrame:
         self.calls.append(("ledger", ()))
         return self.frame
+
+    def backup(self, *kinds: str) -> Report:
+        self.calls.append(("backup", kinds))
+        return self.backup_report
 
     def health(self) -> Mapping[str, Any]:
         return {"store": "open", "collections": {"aws_estate": {"points": 1200}}, "encrypted": True}

@@ -141,9 +141,9 @@ print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 def test_every_setting_can_be_configured_with_the_same_default(notebook: Notebook) -> None:
     configurable = next(c for c in notebook.shell.configurables if type(c).__name__ == "CloudOps")
     traits = configurable.traits(config=True)
-    assert set(traits) == set(Settings.model_fields)
-    for name, field in Settings.model_fields.items():
-        assert str(getattr(configurable, name)) == str(field.default), name
+    assert set(traits) == set(Settings.model_fields) - {"qdrant_api_key"}
+    for name in traits:
+        assert str(getattr(configurable, name)) == str(Settings.model_fields[name].default), name
 
 
 @pytest.mark.fast

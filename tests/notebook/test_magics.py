@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from cloudops_nb.answer import Answer
-from cloudops_nb.errors import ApprovalRequired, ConfigurationError, ExecutionError, PlanError
+from cloudops_nb.errors import ApprovalRequired, BackupError, ConfigurationError, ExecutionError, PlanError
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.notebook.screen import PLAIN, WIDGET
-from tests.notebook.fakes import FakeExecution
+from cloudops_nb.storage.backup.report import Report
+from tests.notebook.fakes import SNAPSHOT, FakeExecution
 from tests.notebook.plans import delete_volume, stop_database
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.fast
-LINE_MAGICS = ("status", "scan", "search", "approve", "apply", "rollback", "history", "ledger")
+LINE_MAGICS = ("status", "scan", "search", "approve", "apply", "rollback", "history", "ledger", "backup")
 
 
 def with_plan(notebook: Notebook, plan: Plan | None = None) -> Plan:
@@ -88,6 +89,37 @@ def test_status_shows_the_health(notebook: Notebook) -> None:
     status = notebook.run("%cloudops_status")
     assert "collections · aws estate · points  1200" in repr(status)
     assert "<dt>encrypted</dt><dd>yes</dd>" in status._repr_mimebundle_()["text/html"]
+
+
+def test_a_backup_shows_what_was_saved(notebook: Notebook) -> None:
+    report = notebook.run("%cloudops_backup aws_estate journal")
+    assert notebook.operations.called("backup") == [("aws_estate", "journal")]
+    bundle, _ = notebook.shell.display_formatter.format(report)
+    for text in ("aws_estate_2026-01-02T03-04-05.snapshot", "1.2 MB", "630"):
+        assert text in bundle["text/html"]
+        assert text in bundle[PLAIN]
+
+
+def test_a_backup_that_is_not_complete_is_shown_and_fails_the_cell(notebook: Notebook) -> None:
+    notebook.operations.backup_report = Report((SNAPSHOT,), ("the bucket cannot be reached: connection refused.",))
+    with pytest.raises(BackupError, match="connection refused"):
+        notebook.run("%cloudops_backup")
+    (shown,) = [bundle["text/html"] for bundle, _, _ in notebook.screen.bundles]
+    assert "aws_estate_2026" in shown
+    assert "connection refused" in shown
+
+
+def test_snapshots_are_listed_and_none_is_taken(notebook: Notebook) -> None:
+    assert "aws_estate_2026" in str(notebook.run("%cloudops_backup --list"))
+    assert notebook.operations.called("backup") == []
+
+
+def test_regular_backups_run_in_a_notebook_that_uses_the_store_until_they_are_stopped(notebook: Notebook) -> None:
+    shown = repr(notebook.run("%cloudops_backup --status"))
+    assert "aws estate · every hours  6.0" in shown
+    assert notebook.operations.backups.running
+    notebook.run("%cloudops_backup --stop")
+    assert not notebook.operations.backups.running
 
 
 def test_scan_passes_its_filters_and_shows_one_progress_display(notebook: Notebook) -> None:

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,12 +28,55 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloudops_nb.storage.vault import Vault
+    from tests.storage.remote.qdrant_server import QdrantServer
+
+
+#: For the tests that every engine must pass.
+both_engines = pytest.mark.parametrize("engine", ["embedded", "remote"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def engine(request: pytest.FixtureRequest) -> str:
+    """Where stores of these tests keep their collections: ``embedded``, unless :data:`both_engines` says otherwise."""
+    return getattr(request, "param", "embedded")
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """Give a folder in memory, if the host has such a place: for stores that are made anew many times."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    with tempfile.TemporaryDirectory(prefix="cloudops-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def qdrant_server() -> Iterator[QdrantServer]:
+    """The stand-in for a Qdrant server, which tells what is real about it."""
+    from tests.storage.remote.qdrant_server import running
+
+    with quick_folder() as folder, running(folder) as server:
+        yield server
+
+
+@contextmanager
+def settings_in(folder: Path, engine: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Give settings with a store and its key file in folders of their own, and collections of their own."""
+    given: dict[str, object] = {"data_path": folder / "store", "key_file": folder / "key" / "encryption.key"}
+    if engine == "embedded":
+        yield Settings(**given)
+        return
+    from tests.storage.remote.qdrant_server import API_KEY
+
+    server, prefix = request.getfixturevalue("qdrant_server"), f"test_{uuid.uuid4().hex}_"
+    yield Settings(**given, qdrant_url=server.url, qdrant_api_key=API_KEY, qdrant_prefix=prefix)
+    server.forget(prefix)
 
 
 @pytest.fixture
-def key_settings(tmp_path: Path) -> Settings:
-    """Settings with a store and its key file in folders of their own."""
-    return Settings(data_path=tmp_path / "store", key_file=tmp_path / "key" / "encryption.key")
+def key_settings(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings of a store that does not exist yet."""
+    with settings_in(tmp_path, engine, request) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -111,10 +156,15 @@ def storage(key_settings: Settings, embedder: WordEmbedder, tmp_path: Path) -> I
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageService]:
+def company(
+    tmp_path_factory: pytest.TempPathFactory, engine: str, request: pytest.FixtureRequest
+) -> Iterator[StorageService]:
     """A store for a whole module of tests that add to it once and then only read."""
     folder = tmp_path_factory.mktemp("company")
-    settings = Settings(data_path=folder / "store", key_file=folder / "encryption.key")
     embedder = WordEmbedder()
-    with ended_owners(folder), StorageService(settings, lambda: embedder) as service:
+    with (
+        settings_in(folder, engine, request) as settings,
+        ended_owners(folder),
+        StorageService(settings, lambda: embedder) as service,
+    ):
         yield service

@@ -11,10 +11,13 @@ import pytest
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.service import StorageService
 from cloudops_nb.storage.vector_store import Patch, PointFilter
+from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.vector_store import Row
+
+pytestmark = both_engines
 
 
 def test_a_message_comes_back_as_it_was_said(storage: StorageService) -> None:

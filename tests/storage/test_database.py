@@ -115,10 +115,24 @@ def test_a_page_of_rubbish_is_damage(database: Database) -> None:
 @pytest.mark.fast
 def test_a_newer_schema_is_refused(database: Database) -> None:
     with closing(sqlite3.connect(database.path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 99")
 
-    with pytest.raises(InitialisationError, match=r"its version is 2.*Upgrade cloudops-nb"):
+    with pytest.raises(InitialisationError, match=r"its version is 99.*Upgrade cloudops-nb"):
         cells(database)
+
+
+@pytest.mark.fast
+def test_a_file_of_the_first_schema_is_upgraded_and_keeps_its_rows(database: Database) -> None:
+    put(database, "one")
+    database.close()
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("DROP TABLE schedule")
+        connection.execute("PRAGMA user_version = 1")
+
+    assert cells(database) == ["one"]
+    with database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM schedule").fetchone() == (0,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (module.SCHEMA_VERSION,)
 
 
 @pytest.mark.fast

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudops_nb.model import Resource
-from cloudops_nb.storage.description import describe, engines_of, environment_of
+from cloudops_nb.model import Constraints, Resource
+from cloudops_nb.storage.description import describe, engines_of, environment_of, spoken_of
 
 pytestmark = pytest.mark.fast
 
@@ -24,8 +24,27 @@ DATABASE = Resource(
 def test_a_description_says_kind_engine_environment_name_tags_and_state() -> None:
     assert describe(DATABASE) == (
         "Aurora PostgreSQL postgres relational sql database instance in production named pg instance main "
-        "for team payments orders available"
+        "postgres credit card money for team payments orders available"
     )
+
+
+def test_what_is_the_same_everywhere_stays_out() -> None:
+    tags = {"Environment": "production", "ManagedBy": "terraform", "CostCentre": "4711", "App": "ci"}
+
+    assert describe(replace(DATABASE, name="x1", tags=tags, metadata={}, state="")) == (
+        "relational sql database instance in production continuous integration build for app ci"
+    )
+
+
+def test_metadata_and_facts_that_people_type_are_indexed() -> None:
+    facts = Constraints(facts={"multi_az": True, "encrypted": False, "read_replicas": 2, "instances": 3})
+    metadata = {"instance_class": "db.r6g.large", "endpoint": "db.example.com", "groups": ["admins", "ops"]}
+
+    assert spoken_of(replace(DATABASE, metadata=metadata, constraints=facts)) == {
+        "instance_class": "db.r6g.large",
+        "groups": "admins ops",
+        "multi_az": "multi_az",
+    }
 
 
 def test_a_type_without_declared_words_is_described_by_its_own() -> None:
@@ -73,6 +92,9 @@ def test_the_environment_is_declared_or_read_from_names(
         ({"engine": "sqlserver-se"}, ["sqlserver"]),
         ({"engine": "oracle-ee"}, ["oracle"]),
         ({"engine": 5}, []),
+        ({"runtime": "python3.12"}, ["python"]),
+        ({"runtime": "go1.x"}, ["go"]),
+        ({"platform": "windows"}, ["windows"]),
         ({}, []),
     ],
 )

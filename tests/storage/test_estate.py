@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,11 +22,14 @@ from cloudops_nb.model import (
 from cloudops_nb.storage.estate_writing import UpsertReport
 from cloudops_nb.storage.service import StorageService
 from cloudops_nb.storage.vector_store import Patch, PointFilter
+from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.settings import Settings
+
+pytestmark = both_engines
 
 SEEN = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 DATABASE = Resource(
@@ -203,15 +207,17 @@ def test_a_row_that_vanished_meanwhile_is_written_anew(filled: StorageService, m
     assert filled.estate.get(DATABASE.arn) == DATABASE
 
 
-def test_no_value_of_the_estate_is_readable_below_the_data_path(
-    storage: StorageService, key_settings: Settings
+def test_no_value_of_the_estate_is_readable_in_any_file(
+    storage: StorageService, key_settings: Settings, request: pytest.FixtureRequest
 ) -> None:
     storage.estate.upsert(ESTATE, scan_id="scan-canary")
     storage.chat.append("canary-conversation", "user", "stop zebra-crossing", {"note": "chat-canary"})
     storage.flush()
-    written = {
-        path: path.read_bytes() for path in key_settings.data_path.rglob("*") if path.is_file() and not path.is_socket()
-    }
+    folders = [key_settings.data_path]
+    if key_settings.remote:
+        folders.append(request.getfixturevalue("qdrant_server").folder)
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_socket())
+    written = {path: path.read_bytes() for path in files}
     canaries = [
         "123456789012", "210987654321", "pg-instance-main1", "i-0abc123def4567890", "jenkins", "zebra-crossing",
         "eu-west-1", "us-east-1", "Acme-Production", "acme-production", "acme-backups", "rds_instance", "postgres",
@@ -253,7 +259,9 @@ def test_two_kernels_write_and_search_one_estate_at_once(
     storage: StorageService, key_settings: Settings, start_python: Callable[..., object]
 ) -> None:
     storage.estate.upsert([SERVER], scan_id="scan-0")
-    kernels = [start_python(KERNEL, key_settings.data_path, key_settings.key_file, number) for number in range(2)]
+    key = key_settings.qdrant_api_key and key_settings.qdrant_api_key.get_secret_value()
+    given = json.dumps({**key_settings.model_dump(mode="json", exclude_unset=True), "qdrant_api_key": key})
+    kernels = [start_python(KERNEL, given, number) for number in range(2)]
     for kernel in kernels:
         kernel.stdin.write("go\n")
         kernel.stdin.flush()
@@ -265,6 +273,7 @@ def test_two_kernels_write_and_search_one_estate_at_once(
 
 
 KERNEL = """
+import json
 import sys
 import numpy as np
 from cloudops_nb.model import Resource
@@ -277,8 +286,8 @@ class Flat:
         return np.full((len(texts), 384), 384 ** -0.5, dtype=np.float32)
 
 sys.stdin.readline()
-number = sys.argv[3]
-with StorageService(Settings(data_path=sys.argv[1], key_file=sys.argv[2]), Flat) as storage:
+number = sys.argv[2]
+with StorageService(Settings(**json.loads(sys.argv[1])), Flat) as storage:
     for start in range(0, 300, 20):
         hosts = [
             Resource("ec2_instance", f"i-{number}{index}", "123456789012", "eu-west-1", "ec2",

@@ -10,9 +10,12 @@ import pytest
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource, ResourceFilter
 from cloudops_nb.storage.service import StorageService
+from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
+
+pytestmark = both_engines
 
 CELL = CellKey("123456789012", "eu-west-1", "ec2_instance")
 

@@ -153,11 +153,14 @@ def test_what_is_recorded_once_is_refused_the_second_time(journal: Journal) -> N
 def test_an_exception_during_an_append_adds_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     journal.append("plan", "p1", {})
 
-    def interrupted(*_: object, **__: object) -> None:
+    insert = journal._insert
+
+    def interrupted(*arguments: object) -> None:
+        insert(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_stored", interrupted)
+        patch.setattr(journal, "_insert", interrupted)
         with pytest.raises(KeyboardInterrupt):
             journal.append("plan", "p2", {})
     assert journal.append("plan", "p3", {}).sequence == 2

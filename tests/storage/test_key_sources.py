@@ -106,3 +106,33 @@ def test_a_key_that_does_not_read_back_was_not_kept(kept: MasterKey | None, monk
 
     with pytest.raises(EncryptionError, match="did not keep the new key"):
         check_kept(source, KEY)
+
+
+def test_a_second_key_lies_beside_the_first(tmp_path: Path) -> None:
+    source, other = FileSource(tmp_path / "key"), MasterKey(bytes(32))
+    source.save(KEY)
+    slot = source.slot("f" * 32)
+    slot.save(other)
+
+    assert (source.load(), slot.load()) == (KEY, other)
+    assert stat.S_IMODE((tmp_path / f"key.{'f' * 32}").stat().st_mode) == 0o600
+    slot.remove()
+    slot.remove()
+    assert (source.load(), slot.load()) == (KEY, None)
+
+
+def test_a_key_that_was_never_there_is_removed_already(tmp_path: Path) -> None:
+    FileSource(tmp_path / "nowhere" / "key").remove()
+
+
+def test_a_key_file_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "key").mkdir()
+
+    with pytest.raises(EncryptionError, match="cannot remove the key file"):
+        FileSource(tmp_path / "key").remove()
+
+
+def test_the_environment_has_no_second_place_and_removes_nothing() -> None:
+    assert EnvironmentSource({}).slot("f" * 32) is None
+    with pytest.raises(EncryptionError, match="Unset it where it is set"):
+        EnvironmentSource({}).remove()

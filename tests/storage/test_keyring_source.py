@@ -176,3 +176,31 @@ def test_a_chain_is_asked_backend_by_backend_without_those_that_prompt(monkeypat
     keys.save(KEY)
     assert better.entries == {ENTRY: KEY.hex()}
     assert plain.entries == {}
+
+
+def test_a_second_key_lies_beside_the_first() -> None:
+    backend, other = MemoryKeyring(), MasterKey(bytes(32))
+    keys = source(backend)
+    keys.save(KEY)
+    slot = keys.slot("f" * 32)
+    slot.save(other)
+
+    assert backend.entries == {ENTRY: KEY.hex(), ("cloudops", f"encryption_key.{'f' * 32}"): other.hex()}
+    slot.remove()
+    slot.remove()
+    assert (keys.load(), slot.load()) == (KEY, None)
+
+
+def test_a_key_is_removed_from_every_backend_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    better, plain = BetterKeyring(), MemoryKeyring()
+    monkeypatch.setattr(Chain, "backends", [better, plain])
+    keys = source(Chain())
+    better.entries[ENTRY] = plain.entries[ENTRY] = KEY.hex()
+    keys.remove()
+
+    assert better.entries == plain.entries == {}
+
+
+def test_a_locked_keyring_removes_nothing_and_says_so() -> None:
+    with pytest.raises(EncryptionError, match="is locked"):
+        source(LockedKeyring()).remove()

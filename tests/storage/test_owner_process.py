@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from cloudops_nb.errors import StorageError, StoreCorruptedError, StoreUnavailableError
+from cloudops_nb.errors import StorageError, StoreCorruptedError
 from cloudops_nb.storage.owner import client as client_module
 from cloudops_nb.storage.owner.client import OwnerClient
 from cloudops_nb.storage.owner.endpoint import Endpoint, OwnerPaths
@@ -36,20 +35,6 @@ if TYPE_CHECKING:
 EVERYTHING = PointFilter()
 ONE = array("f", [1.0]).tobytes()
 DEADLINE_SECONDS = 30.0
-RACER = """
-import sys
-from pathlib import Path
-from cloudops_nb.storage.owner.client import OwnerClient
-from cloudops_nb.storage.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.vector_store import PointFilter
-
-folder = Path(sys.argv[1])
-sys.stdin.readline()
-client = OwnerClient(folder, idle_seconds=30)
-client.count("chat_history", PointFilter())
-print(Endpoint.read(OwnerPaths(folder).endpoint).pid, flush=True)
-sys.stdin.readline()
-"""
 
 
 def message(context: str = "c") -> Point:
@@ -113,18 +98,6 @@ def test_everything_it_makes_is_for_its_user_alone(client: OwnerClient, folder: 
     assert {path: oct(path.lstat().st_mode) for path in made if path.lstat().st_mode & 0o077} == {}
     assert stat.S_ISSOCK(socket.lstat().st_mode)
     assert len(os.fsencode(socket)) < 104
-
-
-def test_six_processes_that_start_at_once_share_one_owner(
-    client: OwnerClient, folder: Path, start_python: Callable[..., object]
-) -> None:
-    racers = [start_python(RACER, folder) for _ in range(6)]
-    for racer in racers:
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-
-    assert len({int(racer.stdout.readline()) for racer in racers}) == 1
-    assert OwnerPaths(folder).log.read_text().count("serving as process") == 1
 
 
 def test_an_idle_owner_leaves_nothing_but_the_shards_and_comes_back_when_needed(folder: Path) -> None:
@@ -233,17 +206,6 @@ def test_the_secret_is_new_with_every_owner_and_in_no_repr(client: OwnerClient) 
     assert owner_of(client).secret != first.secret
     assert first.secret.hex() not in repr(first)
     assert repr(first.secret) not in repr(first)
-
-
-def test_another_version_of_the_package_gets_a_clear_error(client: OwnerClient, folder: Path) -> None:
-    owner_of(client)
-    client.close()
-    path = OwnerPaths(folder).endpoint
-    original = path.read_text()
-    path.write_text(json.dumps({**json.loads(original), "protocol": 99}))
-    with pytest.raises(StoreUnavailableError, match="in use by another version of cloudops-nb"):
-        client.count("chat_history", EVERYTHING)
-    path.write_text(original)
 
 
 @pytest.mark.parametrize("damaged", ["segments/*/segment.json", "edge_config.json", "wal/open-*"])

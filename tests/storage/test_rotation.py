@@ -45,6 +45,14 @@ def test_cosines_are_kept() -> None:
 
 
 @pytest.mark.fast
+def test_a_rotated_vector_turns_back() -> None:
+    vectors = unit_vectors(100, seed=5)
+
+    assert np.abs(ROTATION.undo(ROTATION.apply(vectors)) - vectors).max() < 1e-5
+    assert ROTATION.undo(ROTATION.apply(vectors[0])).shape == (DIMENSION,)
+
+
+@pytest.mark.fast
 def test_a_rotated_vector_points_elsewhere() -> None:
     vectors = unit_vectors(100, seed=3)
     same = np.sum(vectors * ROTATION.apply(vectors), axis=1)

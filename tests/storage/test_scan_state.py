@@ -10,15 +10,21 @@ from hypothesis import strategies as st
 
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.storage.database import Database
 from cloudops_nb.storage.scan_state import ScanState
+from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloudops_nb.settings import Settings
     from cloudops_nb.storage.journal import Journal
     from cloudops_nb.storage.vault import Vault
 
 pytestmark = pytest.mark.fast
 
 KEY = CellKey("123456789012", "eu-west-1", "ec2_instance")
+OTHER = CellKey("123456789012", "eu-west-1", "s3_bucket")
 RESULT = CellResult(KEY, CellState.OK, datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), 1.25, 7, 3, 2, 1, "one line")
 
 
@@ -92,3 +98,37 @@ def test_it_leaves_the_journal_alone(scan_state: ScanState, journal: Journal) ->
     scan_state.put(RESULT)
 
     assert journal.verify().count == 1
+
+
+def test_contents_fill_another_scan_state(scan_state: ScanState, key_settings: Settings, tmp_path: Path) -> None:
+    scan_state.put(RESULT, "scan-1")
+    scan_state.put(replace(RESULT, key=OTHER), "scan-2")
+    vault = open_vault(key_settings.model_copy(update={"data_path": tmp_path / "x", "key_file": tmp_path / "y"}))
+    other = ScanState(Database(tmp_path / "x" / "other.db"), vault)
+    other.fill(scan_state.contents())
+
+    assert other.cells() == scan_state.cells()
+    assert {content["scan_id"] for content in other.contents()} == {"scan-1", "scan-2"}
+    other._database.close()
+
+
+def test_cells_under_the_present_data_key_are_not_sealed_anew(scan_state: ScanState) -> None:
+    scan_state.put(RESULT)
+
+    assert scan_state.reseal() == 0
+
+
+def test_a_forgotten_cell_leaves_nothing_in_the_file(scan_state: ScanState, journal: Journal) -> None:
+    with journal.database.writing() as connection:
+        # Some builds of SQLite overwrite what they delete without being asked.
+        connection.execute("PRAGMA secure_delete = OFF")
+    for number in range(20):
+        scan_state.put(replace(RESULT, resources=number))
+    scan_state.put(replace(RESULT, key=OTHER))
+    blind = scan_state._cell(KEY).encode()
+    path = journal.database.path
+    assert blind in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
+    assert scan_state.forget([KEY]) == 1
+
+    assert [result.key for result in scan_state.cells()] == [OTHER]
+    assert blind not in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudops_nb.errors import EmbeddingError
 from cloudops_nb.model import Resource, ResourceFilter
+from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.service import StorageService
+    from tests.storage.conftest import WordEmbedder
+
+pytestmark = both_engines
 
 ACCOUNTS = {"prod": "111111111111", "staging": "222222222222", "Data Lake": "333333333333"}
 SERVICES = {
@@ -72,7 +78,7 @@ def names(hits) -> list[str]:
         ("jenkinz", "jenkins", "name similar to 'jenkinz'"),
         ("pg-instnce-main1", "pg-instance-main1", "name contains 'pg' and 'main1'"),
         ("invocies", "acme-invoices", "name similar to 'invocies'"),
-        ("resize images", "OrdersResizeImages", "name contains 'resize' and 'images'"),
+        ("resize images", "OrdersResizeImages", "name contains 'resize images'"),
         ("finance", "acme-invoices", "tag Team=finance"),
         ("continuous integration", "jenkins", "tag Role=continuous integration"),
         ("orders queue", "orders-outbox", "type sqs_queue"),
@@ -104,6 +110,58 @@ def test_the_first_hit_and_why(estate, text: str, first: str, why: str) -> None:
 )
 def test_a_query_of_structure_alone_is_a_filter(estate, text: str, expected: set[str]) -> None:
     assert set(names(estate.search(text))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("stoped servres", {"orders-web-2"}),
+        ("postgers databse in stagng", {"pg-staging"}),
+        ("buckets in virgina", {"acme-logs"}),
+        ("running databases in account staging", {"pg-staging"}),
+        ("team=finance", {"acme-invoices"}),
+        ("things tagged team finance", {"acme-invoices"}),
+        ("finance team buckets", {"acme-invoices"}),
+        ("cost centre 4711", {"orders-outbox"}),
+        ("buckets in europe and in us-east", {"acme-invoices", "acme-logs", "raw-events"}),
+    ],
+)
+def test_misspelt_words_tags_and_larger_places_are_filters_too(estate, text: str, expected: set[str]) -> None:
+    assert set(names(estate.search(text))) == expected
+
+
+def test_a_word_that_the_estate_has_is_not_taken_for_a_misspelling(estate) -> None:
+    assert names(estate.search("stock"))[0] == "mysql-stock"
+    assert "type" not in estate.understand("stock").filters
+
+
+def test_the_estate_tells_how_it_reads_a_query(estate) -> None:
+    reading = estate.understand("payments databse in staging")
+
+    assert str(reading) == (
+        "type rds_cluster or rds_instance, environment staging; looking for: payments; read 'databse' as 'database'"
+    )
+    assert json.loads(json.dumps(reading.to_dict()))["filters"]["environment"] == ["staging"]
+
+
+def test_what_only_describes_the_kind_ranks(estate) -> None:
+    assert str(estate.understand("database queue")) == "type sqs_queue; looking for: database"
+    assert estate.search("orders of the database queue")[0].resource.resource_type == "sqs_queue"
+
+
+def test_a_failing_model_fails_the_search_that_needs_it(
+    storage: StorageService, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(texts: list[str]) -> None:
+        raise EmbeddingError("no vectors today", f"{len(texts)} texts")
+
+    storage.estate.upsert(ESTATE, scan_id="scan-1")
+    monkeypatch.setattr(embedder, "embed", broken)
+
+    with pytest.raises(EmbeddingError, match="no vectors today"):
+        storage.estate.search("something else entirely")
+    assert names(storage.estate.search("orders-outbox"))[0] == "orders-outbox"
+    assert names(storage.estate.search("stopped servers")) == ["orders-web-2"]
 
 
 def test_structure_that_fits_nothing_ranks_instead_of_hiding_everything(estate) -> None:

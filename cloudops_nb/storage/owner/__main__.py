@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -58,9 +59,10 @@ def _own(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
     except Timeout:
         os.write(report, b"another process holds it and does not answer")
     except (CloudOpsError, OSError) as error:
-        logging.getLogger(__name__).exception("the store cannot be served")
+        why = "the disk is full" if getattr(error, "errno", None) == errno.ENOSPC else str(error)
         with contextlib.suppress(OSError):  # who started us has the answer already, or is gone
-            os.write(report, str(error).encode())
+            os.write(report, why.encode())
+        logging.getLogger(__name__).exception("the store cannot be served")
 
 
 def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
@@ -70,7 +72,7 @@ def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
 
     endpoint = Endpoint.fresh(paths.data_path)
     shards = Shards(paths.folder)
-    server = Server(endpoint, shards, idle_seconds)
+    server = Server(endpoint, paths.endpoint, shards, idle_seconds)
     log = logging.getLogger(__name__)
     try:
         endpoint.write(paths.endpoint)

@@ -124,6 +124,11 @@ class OwnerClient:
         counts: dict[str, int] = self._call("facet", collection=collection, key=key, where=where)
         return counts
 
+    def values(self, collection: str, key: str) -> list[str]:
+        """Return the values of a keyword field."""
+        values: list[str] = self._call("values", collection=collection, key=key)
+        return values
+
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write by any kernel."""
         return int(self._call("generation", collection=collection))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, answer_challenge, deliver_challenge
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.owner.endpoint import PROTOCOL, Endpoint
@@ -27,14 +27,13 @@ def dial(paths: OwnerPaths) -> Connection[Any, Any]:
     """Connect to the owner that wrote the endpoint's file.
 
     Raises:
-        ConnectionLostError: There is no owner, or it just ended, or who listens there did not write the file.
-        StoreUnavailableError: It is of another version, or alive and mute.
+        ConnectionLostError: There is no owner, or it just ended, or who listens there did not write the file; or it was
+            of another version, nobody else used it, and it makes way.
+        StoreUnavailableError: It is of another version and in use, or alive and mute.
     """
     endpoint = Endpoint.read(paths.endpoint)
     if endpoint is None:
         raise ConnectionLostError
-    if endpoint.protocol != PROTOCOL:
-        raise _other_version(endpoint.protocol)
     try:
         connection = Client(endpoint.address, family="AF_UNIX")
     except OSError as error:
@@ -58,11 +57,16 @@ def _greet(connection: Connection[Any, Any], endpoint: Endpoint) -> None:
     connection.send_bytes(pack(["hello", {}]))
     _, answer = unpack(connection.recv_bytes(LARGEST_FRAME))
     if answer["protocol"] != PROTOCOL:
-        raise _other_version(answer["protocol"])
+        _replace(connection, answer["protocol"])
 
 
-def _other_version(protocol: int) -> StoreUnavailableError:
-    return StoreUnavailableError(
+def _replace(connection: Connection[Any, Any], protocol: int) -> NoReturn:
+    """Ask an owner of another version to make way, which it does when we are its only client."""
+    connection.send_bytes(pack(["make_way", {}]))
+    status, *answer = unpack(connection.recv_bytes(LARGEST_FRAME))
+    if status == "ok" and answer[0]:
+        raise ConnectionLostError
+    raise StoreUnavailableError(
         "the store is in use by another version of cloudops-nb",
         f"its process speaks protocol {protocol}, this one {PROTOCOL}",
         "Restart the kernels that use the other version.",

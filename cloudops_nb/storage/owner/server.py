@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+import traceback
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
@@ -21,31 +22,39 @@ if TYPE_CHECKING:
 
 #: How often an idle owner looks whether its time has come, in seconds.
 _TICK = 0.2
+#: How long a new owner waits at least for the kernel that started it, in seconds.
+_FIRST_CLIENT_SECONDS = 10.0
 _WAITING_CONNECTIONS = 128
 _log = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves one data path until no client was connected for ``idle_seconds``, or its socket was removed.
+    """Serves one data path until no client was connected for ``idle_seconds``, or none could find it any more.
 
     A client proves by an HMAC challenge in both directions that it can read the endpoint's file; only then is a byte
-    of its requests looked at.
+    of its requests looked at. The challenge, ``hello`` and ``make_way`` are the same in every protocol, so a kernel
+    of another version gets an owner of its own once nobody uses this one.
     """
 
-    def __init__(self, endpoint: Endpoint, shards: Shards, idle_seconds: float) -> None:
+    def __init__(self, endpoint: Endpoint, written_to: Path, shards: Shards, idle_seconds: float) -> None:
         self._endpoint = endpoint
+        self._written_to = written_to
+        self._written: tuple[int, int] | None = None
         self._shards = shards
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._connected = 0
+        self._patience = max(idle_seconds, _FIRST_CLIENT_SECONDS)
         self._idle_since = time.monotonic()
+        self._making_way = False
         self._closing = threading.Event()
         self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_WAITING_CONNECTIONS)
 
     def serve(self) -> None:
         """Answer clients; returns when idle for long enough, or when no new client could get in."""
+        self._written = _identity(self._written_to)
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
-        while not self._idle() and Path(self._endpoint.address).exists():
+        while not self._making_way and not self._idle() and self._can_be_found():
             time.sleep(min(_TICK, self._idle_seconds))
 
     def close(self) -> None:
@@ -55,7 +64,14 @@ class Server:
 
     def _idle(self) -> bool:
         with self._lock:
-            return not self._connected and time.monotonic() - self._idle_since >= self._idle_seconds
+            return not self._connected and time.monotonic() - self._idle_since >= self._patience
+
+    def _can_be_found(self) -> bool:
+        """Whether the socket is there, and the endpoint's file: the data path may have been moved or deleted.
+
+        It takes no descriptor, which there may be none left of.
+        """
+        return Path(self._endpoint.address).exists() and _identity(self._written_to) == self._written
 
     def _accept(self) -> None:
         while not self._closing.is_set():
@@ -92,15 +108,35 @@ class Server:
             operation, arguments = unpack(frame)
             if operation == "hello":
                 return pack(["ok", {"protocol": PROTOCOL, "pid": os.getpid()}])
+            if operation == "make_way":
+                return pack(["ok", self._make_way()])
             return pack(["ok", self._shards.run(operation, arguments)])
         except StorageError as error:
             _log.warning("%s", error)
             return pack(failure(error))
         except Exception as error:  # noqa: BLE001 - logged, and told: a client cut off would only ask the same again
-            _log.exception("a request was refused")
+            # Where, but not what: the message may repeat what came in the request.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("a request was refused: %s\n%s", type(error).__name__, place)
             return pack(failure(StorageError("the store refused a request", type(error).__name__)))
+
+    def _make_way(self) -> bool:
+        """End soon if the client that asks is the only one; another one that comes meanwhile finds the next owner."""
+        with self._lock:
+            self._making_way = self._making_way or self._connected == 1
+            return self._making_way
 
     def _count(self, change: int) -> None:
         with self._lock:
             self._connected += change
+            self._patience = self._idle_seconds
             self._idle_since = time.monotonic()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell one file from another that was put in its place."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Writes within this time share one sync to disk, in seconds.
 FLUSH_DELAY = 0.5
+#: With less free disk nothing is added, in bytes: the engine maps its files, and dies where one cannot grow. It is what
+#: a collection's log and its vectors may each claim next.
+RESERVE_BYTES = 64 << 20
+_ADDING = frozenset({"upsert", "append", "patch", "stage"})
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +51,7 @@ class Shard:
         self._last: dict[str, int] = {}
         self._reads: dict[str, Callable[..., Any]] = {
             name: getattr(collection, name)
-            for name in ("retrieve", "page", "points_page", "newest", "query", "count", "facet")
+            for name in ("retrieve", "page", "points_page", "newest", "query", "count", "facet", "values")
         }
         self._writes: dict[str, Callable[..., Any]] = {
             "upsert": collection.upsert,
@@ -55,6 +60,11 @@ class Shard:
             "delete": self._delete,
             "delete_ids": self._delete_ids,
         }
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine failed, so that the collection takes no more writes before it is opened anew."""
+        return self._collection.failed
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         """Carry out one operation; a write counts as a change even when it fails half-way.
@@ -144,6 +154,8 @@ class Shards:
         """
         if operation == "flush":
             return self.flush()
+        if operation in _ADDING:
+            self._need_space("nothing was written")
         inner = dict(arguments)
         name = str(inner.pop("collection", ""))
         if operation in self._replacements:
@@ -154,6 +166,9 @@ class Shards:
                 result = shard.run(operation, inner)
             except ShardClosedError:  # it was replaced, and the next one serves
                 continue
+            except StorageError:
+                self._drop_failed(name, shard)
+                raise
             if shard.dirty:
                 self._written.set()
             return result
@@ -175,13 +190,28 @@ class Shards:
             except StorageError as error:
                 _log.error("closing %s: %s", name, error)
 
+    def _need_space(self, what: str) -> None:
+        if shutil.disk_usage(self._folder).free < RESERVE_BYTES:
+            raise StorageError(what, "the disk is full", "Free some space and try again.")
+
     def _shard(self, name: str) -> Shard:
         with self._opening:
             if name not in self._shards:
                 collection = _known(name)
                 finish_adoption(self._folder, name)
+                if not (self._folder / name).exists():
+                    self._need_space(f"the {name} collection cannot be made")
                 self._shards[name] = Shard(EdgeCollection(self._folder / name, collection))
             return self._shards[name]
+
+    def _drop_failed(self, name: str, shard: Shard) -> None:
+        """Close a collection whose engine failed: opened anew, it has all that was acknowledged, and works."""
+        with self._opening:
+            if shard.failed and self._shards.get(name) is shard:
+                try:
+                    self._close_shards(name)
+                except StorageError as error:
+                    _log.error("closing %s: %s", name, error)
 
     def _stage(self, name: str) -> str:
         self._discard(name)

@@ -1,0 +1,73 @@
+"""A full store's first answer, with and without its owner running, beside qdrant-client's local mode."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from qdrant_client import QdrantClient, models
+
+from benchmarks.estate import resources
+from benchmarks.figure import Figure, median
+from benchmarks.stores import SeededEmbedder, end_owner, new_folder, settings_in
+from cloudops_nb.storage.service import StorageService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudops_nb.settings import Settings
+
+LOCAL = 10_000
+RUNS = 3
+
+
+def run(*, quick: bool) -> Iterator[Figure]:
+    """Milliseconds from making a service to the estate's count."""
+    beside = 1_000 if quick else LOCAL
+    reference, name = _local(beside), f"qdrant-client local mode with {beside:,}"
+    for count in (1_000,) if quick else (10_000, 100_000):
+        with new_folder() as folder:
+            settings = settings_in(folder)
+            with StorageService(settings, SeededEmbedder) as storage:
+                storage.estate.upsert(list(resources(count)), scan_id="benchmark")
+            alone = [_first_answer(settings, before=_end_owner) for _ in range(RUNS)]
+            shared = [_first_answer(settings, before=_keep_owner) for _ in range(RUNS)]
+        yield Figure(f"open {count:,}, no owner runs", median(alone), "ms", reference, name, runs=RUNS)
+        yield Figure(f"open {count:,}, another kernel has it open", median(shared), "ms", reference, name, runs=RUNS)
+
+
+def _first_answer(settings: Settings, before: Callable[[Settings], None]) -> float:
+    before(settings)
+    start = time.perf_counter()
+    with StorageService(settings, SeededEmbedder) as storage:
+        assert storage.estate.count()
+        return (time.perf_counter() - start) * 1e3
+
+
+def _end_owner(settings: Settings) -> None:
+    end_owner(settings.data_path)
+
+
+def _keep_owner(_settings: Settings) -> None:
+    """The owner stays for a while after its last kernel."""
+
+
+def _local(count: int) -> float:
+    vectors = SeededEmbedder().embed([""] * count).tolist()
+    points = [
+        models.PointStruct(id=number, vector=vector, payload=resource.to_dict())
+        for number, (resource, vector) in enumerate(zip(resources(count), vectors, strict=True))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        client = QdrantClient(path=folder)
+        client.create_collection("estate", models.VectorParams(size=384, distance=models.Distance.COSINE))
+        for start in range(0, count, 256):
+            client.upsert("estate", points[start : start + 256])
+        client.close()
+        started = time.perf_counter()
+        client = QdrantClient(path=folder)
+        assert client.count("estate").count == count
+        milliseconds = (time.perf_counter() - started) * 1e3
+        client.close()
+    return milliseconds

@@ -1,0 +1,240 @@
+"""The file format of a snapshot: a stream of records, compressed, then encrypted as a whole under a key of its own.
+
+::
+
+    magic (8 bytes) | length of the header (4, big-endian) | header (JSON)
+    ciphertext      AES-256-GCM over zlib over msgpack; everything before it is the additional data
+    tag (16) | rows (8, big-endian) | SHA-256 of everything before (32)
+
+The key comes from the master key and the header's salt by HKDF-SHA256. The checksum needs no key, so that damage is
+told from a wrong key; the tag tells malice from both. The number of rows stands in the clear for listings, and is
+compared with what comes out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import struct
+import zlib
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import msgpack
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloudops_nb.errors import BackupError, WrongKeyError
+from cloudops_nb.storage.keys import FIRST_GENERATION, KEY_BYTES, LAST_GENERATION, StoreKeys
+from cloudops_nb.storage.store_file import FORMAT as STORE_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cloudops_nb.storage.keys import MasterKey
+
+FORMAT: Final = 1
+MAGIC: Final = b"CLOUDOPS"
+_LENGTH = struct.Struct(">I")
+_TRAILER = struct.Struct(">16sQ32s")
+#: The last bytes of a snapshot, from which :func:`rows_in` reads the number of its rows.
+TRAILER_BYTES: Final = _TRAILER.size
+_CHECKSUM_BYTES = 32
+_LONGEST_HEADER = 4096
+_CHUNK = 1 << 18
+#: Vectors hardly shrink, so a better level would only take longer.
+_LEVEL = 1
+_DAMAGED_FIX = "Restore another snapshot."
+
+
+class Header(BaseModel):
+    """What a snapshot says about itself in the clear.
+
+    ``front`` counts the records before the rows, which are sealed under data keys up to the generation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = Field(default=FORMAT, ge=1)
+    kind: str
+    created: datetime
+    key_fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
+    store_format: int = Field(default=STORE_FORMAT, ge=1)
+    data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
+    front: int = Field(default=0, ge=0)
+    salt: str = Field(default_factory=lambda: secrets.token_hex(32), pattern="^[0-9a-f]{64}$")
+    nonce: str = Field(default_factory=lambda: secrets.token_hex(12), pattern="^[0-9a-f]{24}$")
+
+
+def write_archive(
+    stream: BinaryIO, master: MasterKey, header: Header, front: Sequence[Any], rows: Iterable[Any]
+) -> int:
+    """Write a snapshot of plain msgpack values, in bounded memory; returns the number of rows.
+
+    Raises:
+        OSError: The disk is full, or fails.
+    """
+    content = header.model_copy(update={"front": len(front)}).model_dump_json().encode()
+    beginning = MAGIC + _LENGTH.pack(len(content)) + content
+    encryptor = _cipher(master, header, None).encryptor()
+    encryptor.authenticate_additional_data(beginning)
+    digest = hashlib.sha256()
+
+    def write(part: bytes) -> None:
+        digest.update(part)
+        stream.write(part)
+
+    write(beginning)
+    count = 0
+    compressor = zlib.compressobj(_LEVEL)
+    for record in front:
+        write(encryptor.update(compressor.compress(msgpack.packb(record))))
+    for record in rows:
+        write(encryptor.update(compressor.compress(msgpack.packb(record))))
+        count += 1
+    write(encryptor.update(compressor.flush()) + encryptor.finalize())
+    write(encryptor.tag + count.to_bytes(8))
+    stream.write(digest.digest())
+    return count
+
+
+def rows_in(trailer: bytes) -> int | None:
+    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` if there are too few."""
+    return int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
+
+
+class Archive:
+    """A snapshot's file, open for reading; it is trusted only after :meth:`verify`.
+
+    Args:
+        stream: The file, seekable; it stays open.
+        name: What to call it in errors.
+
+    Raises:
+        BackupError: It does not begin as a snapshot does.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.name = name
+        self._stream = stream
+        self.bytes = stream.seek(0, 2)
+        stream.seek(0)
+        self._beginning = self._read_beginning()
+        self.header = self._parsed(self._beginning[len(MAGIC) + _LENGTH.size :])
+        self._end = self.bytes - TRAILER_BYTES
+        if self._end < len(self._beginning):
+            raise self._damaged("it was cut short")
+        stream.seek(self._end)
+        self._tag, self.rows, self._checksum = _TRAILER.unpack(stream.read(TRAILER_BYTES))
+
+    def verify(self, master: MasterKey) -> None:
+        """Read all of it, and check the checksum, then the format and the key, then the tag.
+
+        Raises:
+            BackupError: It was cut short or altered, or is of another format.
+            WrongKeyError: It is whole, and of another key.
+        """
+        digest = hashlib.sha256()
+        for chunk in self._chunks(0, self.bytes - _CHECKSUM_BYTES):
+            digest.update(chunk)
+        if digest.digest() != self._checksum:
+            raise self._damaged("it was cut short or altered: its checksum does not fit")
+        self._check_formats()
+        if StoreKeys(master).fingerprint != self.header.key_fingerprint:
+            fix = "Import the key that it was made with."
+            raise WrongKeyError(f"{self.name} does not open", "it was made with another encryption key", fix)
+        for _ in self._decrypted(master):
+            pass
+
+    def read(self, master: MasterKey) -> tuple[list[Any], Iterator[Any]]:
+        """Decrypt the records: those of the front, and an iterator over the rows.
+
+        The iterator ends only if the tag and the number of rows fit, so act on nothing before its end.
+
+        Raises:
+            BackupError: It was altered; so says the iterator.
+        """
+        records = self._records(master)
+        return list(islice(records, self.header.front)), self._counted(records)
+
+    def _check_formats(self) -> None:
+        header = self.header
+        if header.format > FORMAT or header.store_format != STORE_FORMAT:
+            why = f"it is of format {header.format}.{header.store_format}, this version knows {FORMAT}.{STORE_FORMAT}"
+            raise BackupError(f"{self.name} cannot be restored", why, "Use the version of cloudops-nb that wrote it.")
+
+    def _counted(self, records: Iterator[Any]) -> Iterator[Any]:
+        count = 0
+        for record in records:
+            yield record
+            count += 1
+        if count != self.rows:
+            raise self._damaged(f"it has {count} rows and says {self.rows}")
+
+    def _records(self, master: MasterKey) -> Iterator[Any]:
+        unpacker = msgpack.Unpacker(strict_map_key=False)
+        decompressor = zlib.decompressobj()
+        with self._readable():
+            for chunk in self._decrypted(master):
+                rest = chunk
+                while rest:
+                    unpacker.feed(decompressor.decompress(rest, _CHUNK))
+                    yield from unpacker
+                    rest = decompressor.unconsumed_tail
+            if not decompressor.eof:
+                raise self._damaged("its content ends too soon")
+
+    def _decrypted(self, master: MasterKey) -> Iterator[bytes]:
+        decryptor = _cipher(master, self.header, self._tag).decryptor()
+        decryptor.authenticate_additional_data(self._beginning)
+        for chunk in self._chunks(len(self._beginning), self._end):
+            yield decryptor.update(chunk)
+        try:
+            yield decryptor.finalize()
+        except InvalidTag:
+            raise self._damaged("it was altered: its tag does not fit") from None
+
+    def _chunks(self, start: int, end: int) -> Iterator[bytes]:
+        self._stream.seek(start)
+        while start < end:
+            chunk = self._stream.read(min(_CHUNK, end - start))
+            if not chunk:
+                raise self._damaged("it was cut short while it was read")
+            start += len(chunk)
+            yield chunk
+
+    def _read_beginning(self) -> bytes:
+        prefix = self._stream.read(len(MAGIC) + _LENGTH.size)
+        if len(prefix) < len(MAGIC) + _LENGTH.size or not prefix.startswith(MAGIC):
+            raise self._damaged("it is no snapshot, or its beginning is lost")
+        (length,) = _LENGTH.unpack_from(prefix, len(MAGIC))
+        if length > _LONGEST_HEADER:
+            raise self._damaged("its header is damaged")
+        return prefix + self._stream.read(length)
+
+    def _parsed(self, content: bytes) -> Header:
+        try:
+            return Header.model_validate_json(content)
+        except ValidationError:
+            raise self._damaged("its header is damaged, or a newer version of cloudops-nb wrote it") from None
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (zlib.error, ValueError, msgpack.UnpackException) as error:
+            raise self._damaged("its content cannot be read") from error
+
+    def _damaged(self, why: str) -> BackupError:
+        return BackupError(f"{self.name} cannot be restored", why, _DAMAGED_FIX)
+
+
+def _cipher(master: MasterKey, header: Header, tag: bytes | None) -> Cipher[modes.GCM]:
+    info = f"cloudops/backup/{FORMAT}/{header.kind}".encode()
+    key = HKDF(SHA256(), KEY_BYTES, bytes.fromhex(header.salt), info).derive(master.derive("backup"))
+    return Cipher(algorithms.AES256(key), modes.GCM(bytes.fromhex(header.nonce), tag))

@@ -1,0 +1,46 @@
+"""Room on the disk: asked for before, and named plainly when it ran out after all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import BackupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: How many times what is expected must be free.
+MARGIN = 2
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FIX = "Free some space and try again."
+
+
+def require_room(folder: Path, expected: int, what: str) -> None:
+    """Check that the folder's disk has :data:`MARGIN` times the bytes that are expected to be written.
+
+    Raises:
+        BackupError: It has less.
+    """
+    free, needed = shutil.disk_usage(folder).free, MARGIN * expected
+    if free < needed:
+        why = f"the disk has {free // 1_000_000} MB free, and {needed // 1_000_000} MB are needed"
+        raise BackupError(what, why, _FIX)
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Give the operating system's errors one line.
+
+    Raises:
+        BackupError: The disk is full, or fails, or does not allow it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise BackupError(what, "the disk is full", _FIX) from error
+        raise BackupError(what, error.strerror or type(error).__name__) from error

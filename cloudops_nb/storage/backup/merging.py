@@ -1,0 +1,53 @@
+"""Merging a snapshot into a collection: nothing that is there is lost, and the newer of two versions stays.
+
+What was deleted since the snapshot comes back; in the estate, the next scan of the resource's cell mends that. Two
+messages with one number in a conversation both stay, and the conversation is numbered anew by the messages' times.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from cloudops_nb.storage.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.vector_store import AnyOf, Patch, PointFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloudops_nb.storage.vector_store import Point, VectorStore
+
+#: The payload field that tells which version of a point is newer; a message has one version only.
+_AGES: Final = {AWS_ESTATE.name: "seen", CHAT_HISTORY.name: "at"}
+_MESSAGES = PointFilter([AnyOf("kind", ["message"])])
+
+
+def merged(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
+    """Yield the live points, then those restored ones that are missing or newer."""
+    field = _AGES[collection]
+    ages: dict[str, float] = {}
+    for point in live:
+        ages[point.id] = float(point.payload.get(field, 0.0))
+        yield point
+    for point in restored:
+        age = ages.get(point.id)
+        if age is None or float(point.payload.get(field, 0.0)) > age:
+            yield point
+
+
+def number_anew(store: VectorStore, collection: str) -> None:
+    """Number the messages of each conversation where two have the same number, by time."""
+    conversations: dict[str, list[tuple[float, int, str]]] = defaultdict(list)
+    for row in store.rows(collection, _MESSAGES, ("context", "index", "at")):
+        conversations[row.payload["context"]].append((row.payload["at"], row.payload["index"], row.id))
+    patches: list[Patch] = []
+    for messages in conversations.values():
+        if len({index for _, index, _ in messages}) < len(messages):
+            ordered = sorted(messages)
+            patches += [
+                Patch([point_id], {"index": number})
+                for number, (_, index, point_id) in enumerate(ordered)
+                if index != number
+            ]
+    if patches:
+        store.patch(collection, patches)

@@ -1,0 +1,56 @@
+"""Putting what was restored in the place of what was there: built aside, handed over as one, or not at all."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.backup.disk import disk_errors
+from cloudops_nb.storage.handover import discard_leftovers, finish_handover, hand_over, next_file, pending
+from cloudops_nb.storage.private_files import replace_private
+from cloudops_nb.storage.store_file import STORE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.vault import Vault
+
+
+@contextmanager
+def replacing(storage: StorageService, collections: Sequence[str], *, generation: int) -> Iterator[None]:
+    """Hand over what the block has built aside; if it fails, remove that, and the store stays as it was.
+
+    Args:
+        storage: The store, held alone.
+        collections: Those that the block stages.
+        generation: The data key's generation that the restored rows need, at least.
+
+    Raises:
+        StorageError: A part cannot be replaced.
+    """
+    path, store = storage.vault.data_path, storage.vector_store
+    finish_handover(path, store)
+    discard_leftovers(path, store)
+    try:
+        yield
+        _raise_generation(storage.vault, generation)
+        storage.journal.close()
+        hand_over(path, store, collections)
+    except BaseException:
+        # From its commit point on, a handover is finished by whoever opens the store next.
+        if not pending(path):
+            with suppress(StorageError):  # what cannot be removed now is removed before the next attempt
+                discard_leftovers(path, store)
+        raise
+
+
+def _raise_generation(vault: Vault, generation: int) -> None:
+    """Let the store seal under the newest data key that its rows know, so that a rotation is never undone."""
+    header = vault.store_file.read()
+    if header is not None and header.data_key_generation < generation:
+        raised = header.model_copy(update={"data_key_generation": generation})
+        with disk_errors("the store's header was not written"):
+            content = raised.model_dump_json(indent=2).encode() + b"\n"
+            replace_private(next_file(vault.data_path, STORE_NAME), content)

@@ -1,0 +1,64 @@
+"""How backups stand: what is due, what was done, and what failed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from cloudops_nb.storage.backup.snapshot import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloudops_nb.storage.backup.listing import Inventory
+    from cloudops_nb.storage.backup.schedule import Schedule
+    from cloudops_nb.storage.backup.scheduler import Task
+
+
+class TaskStatus(TypedDict):
+    """A regular task: its interval in hours, when it is due and was made last (UTC), and how that failed, if it did."""
+
+    task: str
+    every_hours: float
+    due: datetime | None
+    last: datetime | None
+    error: str
+
+
+class ScheduleStatus(TypedDict):
+    """Whether this process makes the due runs, why it cannot, and each task."""
+
+    running: bool
+    trouble: str
+    tasks: list[TaskStatus]
+
+
+class BackupHealth(TypedDict):
+    """Whether S3 is configured and reachable (``None`` if not configured), the newest snapshots, and the schedule."""
+
+    s3_configured: bool
+    s3_reachable: bool | None
+    s3_problem: str
+    newest: dict[str, datetime | None]
+    schedule: ScheduleStatus
+
+
+def task_statuses(schedule: Schedule, tasks: Mapping[str, Task], *, ready: bool) -> list[TaskStatus]:
+    """Return the state of each task; where there is no store yet, nothing is due."""
+    statuses = []
+    for name, task in tasks.items():
+        state = schedule.state(name) if ready else None
+        due, last = (_moment(state.due), _moment(state.last)) if state else (None, None)
+        error = state.error if state else ""
+        statuses.append(TaskStatus(task=name, every_hours=task.every / 3600, due=due, last=last, error=error))
+    return statuses
+
+
+def newest_snapshots(inventory: Inventory) -> dict[str, datetime | None]:
+    """Return when the newest snapshot of each kind was taken, ``None`` where there is none."""
+    found = {kind: inventory.newest_first([kind]) for kind in KINDS}
+    return {kind: snapshots[0].created if snapshots else None for kind, snapshots in found.items()}
+
+
+def _moment(epoch: float) -> datetime | None:
+    return datetime.fromtimestamp(epoch, UTC) if epoch else None

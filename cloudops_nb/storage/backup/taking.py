@@ -1,0 +1,75 @@
+"""What goes into a snapshot, read while everybody goes on working.
+
+Each row is as it was at some moment while the snapshot was taken; what is written meanwhile may show or not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.storage.backup.archive import Header, write_archive
+from cloudops_nb.storage.backup.disk import require_room
+from cloudops_nb.storage.backup.snapshot import JOURNAL
+from cloudops_nb.storage.backup.tables import stored_cells, stored_records
+from cloudops_nb.storage.schema import AWS_ESTATE
+from cloudops_nb.storage.vector_store import EVERY_POINT, Point, Sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from cloudops_nb.storage.backup.local import LocalPlace
+    from cloudops_nb.storage.backup.snapshot import Snapshot
+    from cloudops_nb.storage.service import StorageService
+
+#: What a row takes at most on average, vectors included, in bytes; for the room that is needed.
+ROW_BYTES = 8_000
+
+
+def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -> tuple[Snapshot, int]:
+    """Write a snapshot of one kind to the local place; returns it and the number of its rows.
+
+    Raises:
+        BackupError: There is too little room, or the disk fails.
+        JournalError: The journal does not verify, so a backup of it would be worth nothing.
+        StorageError: The store cannot be read.
+    """
+    vault = storage.vault
+    front, rows, expected = _journal(storage) if kind == JOURNAL else _collection(storage, kind)
+    require_room(vault.data_path, expected * ROW_BYTES, f"the snapshot of {kind} was not written")
+    header = Header(
+        kind=kind,
+        created=now,
+        key_fingerprint=vault.keys.fingerprint,
+        data_key_generation=vault.keys.generation,
+    )
+    with local.create(kind, now) as draft:
+        count = write_archive(draft.stream, vault.master, header, front, rows)
+    return draft.snapshot, count
+
+
+def packed_point(point: Point) -> list[Any]:
+    """Return a point as a record of plain values."""
+    sparse = point.sparse
+    words = None if sparse is None else [sparse.indices, sparse.values]
+    return [point.id, dict(point.payload), point.dense, words]
+
+
+def unpacked_point(record: list[Any]) -> Point:
+    """Return the point of a record that :func:`packed_point` made."""
+    point_id, payload, dense, words = record
+    return Point(point_id, payload, dense, None if words is None else Sparse(*words))
+
+
+def _collection(storage: StorageService, kind: str) -> tuple[list[Any], Iterator[Any], int]:
+    # Cells before rows: a cell must never claim more than the rows show.
+    cells = [list(cell) for cell in stored_cells(storage.journal.database)] if kind == AWS_ESTATE.name else []
+    expected = storage.vector_store.count(kind, EVERY_POINT)
+    return cells, map(packed_point, storage.vector_store.points(kind)), expected
+
+
+def _journal(storage: StorageService) -> tuple[list[Any], Iterator[Any], int]:
+    # The head before the records, so that they contain it whatever is appended meanwhile.
+    verified = storage.journal.verify()
+    head = [verified.count, bytes.fromhex(verified.head)]
+    return [head], map(list, stored_records(storage.journal.database)), verified.count

@@ -1,0 +1,102 @@
+"""What the kernels of one host share about a remote store: an identity, turns, and when each of them wrote last."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from cloudops_nb.errors import InitialisationError, StoreUnavailableError
+from cloudops_nb.storage.creation_lock import creation_lock
+from cloudops_nb.storage.private_files import create_private, replace_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: The folder below the data path.
+FOLDER_NAME = "remote"
+#: How long one append waits for those of other kernels, in seconds.
+TURN_SECONDS = 60.0
+#: How long the writes of other hosts may go unnoticed, in seconds.
+STALE_SECONDS = 10.0
+_POLL_SECONDS = 0.005
+
+
+class Host:
+    """One kernel's view of what all kernels of a data path share; safe to share between threads.
+
+    The lock is the operating system's and falls with its process.
+    """
+
+    def __init__(self, data_path: Path) -> None:
+        self._folder = data_path / FOLDER_NAME
+        self._turn = threading.Lock()
+
+    def identity(self) -> str:
+        """Return the name of this data path, random and made once; collections carry it, so that no other takes them.
+
+        Raises:
+            InitialisationError: The folder does not allow it.
+        """
+        path = self._folder / "identity"
+        try:
+            return path.read_text("ascii")
+        except FileNotFoundError:
+            # A lock of its own: an append may need the name during its turn.
+            with creation_lock(self._folder / "identity.lock"):
+                if not path.exists():
+                    replace_private(path, uuid.uuid4().hex.encode())
+            return path.read_text("ascii")
+        except OSError as error:
+            raise InitialisationError(f"cannot read {path}", error.strerror or "") from error
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Be the only one of the host's kernels and threads that does something.
+
+        Raises:
+            StoreUnavailableError: Another kernel does not end its turn.
+            InitialisationError: The folder does not allow it.
+        """
+        path = self._folder / "turn.lock"
+        with self._turn:
+            try:
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                lock = FileLock(path, timeout=TURN_SECONDS, poll_interval=_POLL_SECONDS, mode=0o600)
+                lock.acquire()
+            except Timeout:
+                why = f"another kernel has held {path} for {TURN_SECONDS:.0f} s"
+                raise StoreUnavailableError("the store does not answer", why) from None
+            except OSError as error:
+                raise InitialisationError(f"cannot lock {path}", error.strerror or "") from error
+            try:
+                yield
+            finally:
+                lock.release()
+
+    def wrote(self, collection: str) -> None:
+        """Tell the other kernels that a collection changed."""
+        path, now = self._stamp(collection), time.time_ns()
+        try:
+            os.utime(path, ns=(now, now))
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            create_private(path)
+            os.utime(path, ns=(now, now))
+
+    def generation(self, collection: str) -> int:
+        """Return a number that changes with every write of this host, and every :data:`STALE_SECONDS` anyway."""
+        try:
+            last = self._stamp(collection).stat().st_mtime_ns
+        except FileNotFoundError:
+            last = 0
+        return hash((last, int(time.time() // STALE_SECONDS)))
+
+    def _stamp(self, collection: str) -> Path:
+        return self._folder / f"{collection}.written"

@@ -1,0 +1,1 @@
+"""How well search finds: labelled queries and their score."""

@@ -1,0 +1,300 @@
+"""Backups as a whole: in two places, with one of them down, kept as long as they should be, unreadable to others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudops_nb.storage.backup import s3 as s3_module
+from cloudops_nb.storage.backup.service import CHAT_RETENTION, BackupService
+from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name
+from cloudops_nb.storage.service import StorageService
+from tests.storage.backup.conftest import BUCKET, free_ports
+from tests.storage.backup.contents import contents, fill
+from tests.storage.canaries import found, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cloudops_nb.settings import Settings
+
+CANARIES = ["pg-payroll", "payments", "incident", "The payroll incident", "message 3", "rds:StopDBInstance", "plan-2"]
+
+
+@pytest.fixture
+def key_settings(s3_settings: Settings) -> Settings:
+    """The store of these tests has a bucket."""
+    return s3_settings
+
+
+@pytest.fixture
+def filled(storage: StorageService) -> Iterator[StorageService]:
+    fill(storage)
+    yield storage
+    storage.backup.close()
+
+
+@pytest.fixture
+def down(monkeypatch: pytest.MonkeyPatch, s3_environment: None) -> None:
+    """S3 does not answer."""
+    monkeypatch.setattr(s3_module, "ATTEMPTS", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def elsewhere(settings: Settings, tmp_path: Path) -> Settings:
+    return settings.model_copy(update={"data_path": tmp_path / "new"})
+
+
+def objects(bucket: Any, settings: Settings) -> dict[str, bytes]:
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix=settings.s3_prefix).get("Contents", [])
+    return {entry["Key"]: bucket.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in listed}
+
+
+def test_a_new_machine_with_the_key_gets_everything_from_s3(
+    filled: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any
+) -> None:
+    before = contents(filled)
+    report = filled.backup.snapshot()
+    assert report.ok
+    assert {(row.kind, row.points, row.local, row.s3) for row in report.rows} == {
+        ("journal", 3, True, True),
+        ("aws_estate", 5, True, True),
+        ("chat_history", 5, True, True),
+    }
+
+    with StorageService(elsewhere(key_settings, tmp_path), lambda: embedder) as other:
+        restored = other.backup.restore("latest")
+        assert restored.ok
+        assert {row.place for row in restored.rows} == {"S3"}
+        assert contents(other) == before
+        assert [hit.resource.iam.allowed for hit in other.estate.resources()] == [("rds:StopDBInstance",)] * 5
+
+
+def test_both_places_are_listed_as_one_the_newest_first(
+    filled: StorageService, key_settings: Settings, bucket: Any
+) -> None:
+    assert filled.backup.snapshot().ok
+    assert filled.backup.snapshot("journal").ok
+    older, newer = sorted(filled.backup.local.snapshots("journal"), key=lambda snapshot: snapshot.created)
+    filled.backup.local.remove(older)
+    filled.backup.s3.remove(newer)
+    rows = filled.backup.snapshots().table()
+
+    assert [row["created"] for row in rows] == sorted((row["created"] for row in rows), reverse=True)
+    journals = [(row["name"], row["points"], row["local"], row["s3"]) for row in rows if row["kind"] == "journal"]
+    assert journals == [(newer.name, 3, True, False), (older.name, 3, False, True)]
+
+
+def test_the_copy_in_s3_serves_when_the_one_here_is_damaged(filled: StorageService) -> None:
+    before = contents(filled)
+    assert filled.backup.snapshot("chat_history").ok
+    (here,) = filled.backup.local.snapshots("chat_history")
+    filled.backup.local.path(here).write_bytes(b"damaged")
+    filled.chat.append("incident", "user", "one more")
+
+    (row,) = filled.backup.restore(here.name).rows
+    assert (row.outcome, row.place) == ("replaced", "S3")
+    assert contents(filled) == before
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-200], lambda content: content[:300] + content[301:]])
+def test_half_an_upload_is_refused_and_nothing_is_replaced(
+    filled: StorageService, key_settings: Settings, bucket: Any, damage: Any
+) -> None:
+    assert filled.backup.snapshot().ok
+    for key, content in objects(bucket, key_settings).items():
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=damage(content))
+    for kind in KINDS:
+        for snapshot in filled.backup.local.snapshots(kind):
+            filled.backup.local.remove(snapshot)
+    filled.chat.append("incident", "user", "one more")
+    before = contents(filled)
+    report = filled.backup.restore()
+
+    assert [row.outcome for row in report.rows] == ["failed"] * 3
+    assert contents(filled) == before
+    assert not list(filled.backup.local.folder.glob("*/*"))
+
+
+def test_without_s3_the_snapshot_is_here_and_the_report_says_so(filled: StorageService, down: None) -> None:
+    report = filled.backup.snapshot("journal")
+    (row,) = report.rows
+    (problem,) = report.problems
+
+    assert (row.local, row.s3) == (True, False)
+    assert problem.startswith(f"{row.name} was not uploaded: S3 does not answer.")
+    assert f"journal: {row.name} on this disk, 3 rows" in str(report)
+    assert len(filled.backup.local.snapshots("journal")) == 1
+
+
+def test_without_s3_the_list_and_a_restore_use_this_disk_and_say_so(filled: StorageService, down: None) -> None:
+    filled.backup.snapshot("chat_history")
+    listed = filled.backup.snapshots()
+    assert [(row.kind, row.local, row.s3) for row in listed.rows] == [("chat_history", True, False)]
+    assert listed.problems[0].startswith("the snapshots in S3 cannot be listed: S3 does not answer.")
+
+    (row,) = filled.backup.restore("latest", "chat_history").rows
+    assert row.outcome == "replaced"
+    assert row.note.startswith("only this disk was looked at: ")
+
+
+def test_old_snapshots_go_from_both_places_and_the_newest_of_each_kind_stays(
+    filled: StorageService, key_settings: Settings
+) -> None:
+    clock = Clock()
+    backups = BackupService(filled, key_settings, clock=clock)
+    for _ in range(2):
+        assert backups.snapshot("journal").ok
+        assert backups.snapshot("chat_history").ok
+        clock.now += timedelta(days=20)
+    assert backups.snapshot("journal").ok
+    here = {kind: len(backups.local.snapshots(kind)) for kind in KINDS}
+    there = {kind: len(backups.s3.snapshots(kind)) for kind in KINDS}
+    backups.close()
+
+    assert here == {"journal": 1, "aws_estate": 0, "chat_history": 1}
+    assert there == {"journal": 2, "aws_estate": 0, "chat_history": 1}
+
+
+def test_nobody_reads_a_snapshot_here_or_in_the_bucket(
+    filled: StorageService, key_settings: Settings, bucket: Any
+) -> None:
+    assert filled.backup.snapshot().ok
+    kept = objects(bucket, key_settings)
+
+    assert len(kept) == 3
+    assert readable(filled.backup.local.folder.glob("*/*"), CANARIES) == {}
+    assert {key: found(key.encode() + content, CANARIES) for key, content in kept.items()} == {
+        key: set() for key in kept
+    }
+
+
+def test_one_kind_that_fails_keeps_no_other_from_being_saved(filled: StorageService) -> None:
+    with filled.journal.database.writing() as connection:
+        connection.execute("DELETE FROM records WHERE sequence = 2")
+    report = filled.backup.snapshot()
+
+    assert [(row.kind, row.local, row.s3) for row in report.rows] == [
+        ("journal", False, False),
+        ("aws_estate", True, True),
+        ("chat_history", True, True),
+    ]
+    assert len(report.problems) == 1
+    assert str(report).startswith("journal: no snapshot\n")
+
+
+def test_regular_backups_make_up_for_what_was_missed_and_tell_how_it_went(
+    filled: StorageService, key_settings: Settings
+) -> None:
+    clock = Clock()
+    backups = BackupService(filled, key_settings, clock=clock)
+    assert backups.run_due() == []
+    clock.now += timedelta(hours=7)
+    assert backups.run_due() == ["journal", "aws_estate"]
+    clock.now += timedelta(hours=20)
+    assert backups.run_due() == ["journal", "aws_estate", "chat_history", CHAT_RETENTION]
+    status = backups.status()
+    backups.close()
+
+    assert not status["running"]
+    assert [(task["task"], task["every_hours"]) for task in status["tasks"]] == [
+        ("journal", 6.0),
+        ("aws_estate", 6.0),
+        ("chat_history", 24.0),
+        (CHAT_RETENTION, 24.0),
+    ]
+    assert {task["last"] for task in status["tasks"]} == {clock.now}
+    assert {task["error"] for task in status["tasks"]} == {""}
+
+
+def test_a_regular_upload_that_failed_is_made_up_for_without_another_snapshot(
+    filled: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch, s3_server: str
+) -> None:
+    monkeypatch.setattr(s3_module, "ATTEMPTS", 1)
+    clock = Clock()
+    settings = key_settings.model_copy(update={"backup_estate_hours": 0.0, "chat_retention_days": 0.0})
+    backups = BackupService(filled, settings, clock=clock)
+    backups.run_due()
+    clock.now += timedelta(hours=25)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
+    assert backups.run_due() == ["journal", "chat_history"]
+    errors = [task["error"] for task in backups.status()["tasks"]]
+    assert all("S3 does not answer" in error for error in errors)
+
+    backups.close()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    clock.now += timedelta(hours=1)
+    assert backups.run_due() == ["journal", "chat_history"]
+    assert [task["error"] for task in backups.status()["tasks"]] == ["", ""]
+    for kind in ("journal", "chat_history"):
+        assert backups.local.snapshots(kind) == backups.s3.snapshots(kind)
+        assert len(backups.local.snapshots(kind)) == 1
+    backups.close()
+
+
+def test_conversations_expire_regularly(filled: StorageService, key_settings: Settings) -> None:
+    clock = Clock()
+    clock.now = datetime.now(UTC)
+    settings = key_settings.model_copy(update={"s3_bucket": "", "backup_estate_hours": 0.0, "backup_chat_hours": 0.0})
+    backups = BackupService(filled, settings, clock=clock)
+    backups.run_due()
+    clock.now += timedelta(days=89)
+    assert backups.run_due() == [CHAT_RETENTION]
+    assert len(filled.chat.conversations()) == 1
+    clock.now += timedelta(days=2)
+    assert backups.run_due() == [CHAT_RETENTION]
+
+    assert filled.chat.conversations() == []
+
+
+def test_health_looks_at_both_places(filled: StorageService) -> None:
+    assert "there is no backup" in filled.health()["warnings"]
+    assert filled.backup.snapshot("journal").ok
+    health = filled.health()
+
+    assert health["s3"] == {"configured": True, "reachable": True, "problem": ""}
+    assert health["newest_backup"] == filled.backup.snapshots().rows[0].created
+    assert health["warnings"] == ["there is no backup of aws_estate", "there is no backup of chat_history"]
+    assert not health["schedule"]["running"]
+
+
+def test_health_says_that_s3_does_not_answer_and_that_backups_are_old(filled: StorageService, down: None) -> None:
+    created = datetime.now(UTC) - timedelta(hours=50)
+    for kind in KINDS:
+        with filled.backup.local.create(kind, created):
+            pass
+    health = filled.health()
+
+    assert health["s3"]["reachable"] is False
+    assert "S3 does not answer" in health["s3"]["problem"]
+    assert {f"the newest backup of {kind} is 50 hours old" for kind in KINDS} < set(health["warnings"])
+
+
+def test_a_started_service_runs_until_it_is_closed(filled: StorageService) -> None:
+    filled.backup.start()
+    assert filled.backup.status()["running"]
+    filled.close()
+
+    assert not filled.backup.status()["running"]
+
+
+@pytest.mark.fast
+def test_a_snapshot_without_bytes_says_no_number_of_rows(filled: StorageService) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    with filled.backup.local.create("journal", moment):
+        pass
+
+    (row,) = filled.backup.snapshots().rows
+    assert (row.name, row.points, row.bytes) == (snapshot_name("journal", moment), None, 0)
+    assert filled.backup.s3.rows(Snapshot("journal", row.name, moment, 0)) is None

@@ -1,0 +1,92 @@
+"""The health of a store: what is wrong becomes a warning, and nothing is raised."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudops_nb.errors import BackupError, StorageError
+from cloudops_nb.storage import health as module
+from cloudops_nb.storage.health import Health, check_health
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloudops_nb.storage.backup.status import BackupHealth
+
+pytestmark = pytest.mark.fast
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Store:
+    """An engine with seven points in one collection, and another that is damaged."""
+
+    def count(self, collection: str, _: Any) -> int:
+        if collection == "aws_estate":
+            raise StorageError("aws_estate cannot be opened", "it is damaged")
+        return 7
+
+
+def backups(hours: float = 1, **changes: Any) -> BackupHealth:
+    newest = dict.fromkeys(("journal", "aws_estate", "chat_history"), NOW - timedelta(hours=hours))
+    schedule = {"running": True, "trouble": "", "tasks": []}
+    s3 = {"s3_configured": True, "s3_reachable": True, "s3_problem": ""}
+    return {**s3, "newest": newest, "schedule": schedule, **changes}
+
+
+def look(path: Path, found: Any = None, **options: Any) -> Health:
+    return check_health(Store(), path, lambda: found or backups(), now=NOW, **options)
+
+
+def test_each_collection_tells_its_points_or_what_is_wrong(tmp_path: Path) -> None:
+    health = look(tmp_path)
+
+    assert health["reachable"]
+    assert health["collections"] == {
+        "chat_history": {"status": "ok", "points": 7},
+        "aws_estate": {"status": "aws_estate cannot be opened: it is damaged.", "points": None},
+    }
+    assert health["warnings"] == ["aws_estate: aws_estate cannot be opened: it is damaged."]
+    assert health["newest_backup"] == NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("hours", "old"), [(47.9, False), (48.1, True)])
+def test_a_backup_of_more_than_two_days_is_a_warning(tmp_path: Path, hours: float, old: bool) -> None:
+    warnings = look(tmp_path, backups(hours))["warnings"]
+
+    assert ("the newest backup of journal is 48 hours old" in warnings) is old
+
+
+def test_every_trouble_with_backups_is_a_warning(tmp_path: Path) -> None:
+    task = {"task": "journal", "every_hours": 6.0, "due": NOW, "last": NOW, "error": "it failed"}
+    schedule = {"running": True, "trouble": "the store is locked", "tasks": [task]}
+    warnings = look(tmp_path, backups(s3_reachable=False, s3_problem="S3 does not answer", schedule=schedule))[
+        "warnings"
+    ]
+
+    assert warnings[1:] == [
+        "S3 does not answer", "regular backups do not run: the store is locked", "journal: it failed",
+    ]  # fmt: skip
+
+
+def test_backups_that_cannot_be_looked_at_are_a_warning(tmp_path: Path) -> None:
+    def failing() -> BackupHealth:
+        raise BackupError("the snapshots cannot be listed", "Permission denied")
+
+    health = check_health(Store(), tmp_path, failing, now=NOW)
+    assert health["warnings"][1:] == ["the snapshots cannot be listed: Permission denied."]
+    assert health["newest_backup"] is None
+
+
+def test_little_room_and_values_that_do_not_open_are_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 999_000_000}))
+    health = look(tmp_path, decrypt_failures=3)
+
+    assert health["free_bytes"] == 999_000_000
+    assert health["decrypt_failures"] == 3
+    assert health["warnings"][1:] == [
+        "only 999 MB are free on the store's disk", "3 encrypted values did not open",
+    ]  # fmt: skip
