@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime
 from functools import cache
-from itertools import islice, product
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,23 +39,16 @@ def resources(count: int) -> Iterator[Resource]:
             yield resource
 
 
-def questions(count: int, *, placed: bool = False) -> Sequence[str]:
-    """Distinct questions of four kinds, in turn: by concept, by name, by a misspelt name, by tag.
-
-    Args:
-        count: How many.
-        placed: Whether each also names a type, and an environment or a region, which become filters.
-    """
+def questions(count: int) -> Sequence[str]:
+    """Distinct questions of four kinds, in turn: by concept, by name, by a misspelt name, by tag."""
     company = _company()
-    kinds = ("{app} {word} for customers", "{app}-api-{n:02}", "{misspelt} {word}", "{app} of team {team}")
-    words = ("traffic", "events", "handler", "exports")
-    places = ("buckets in staging", "servers in ireland", "queues in production", "functions in us-east-1")
-    filled = []
-    for number, (team, app) in enumerate(product(company["teams"], company["apps"])):
-        misspelt = app[:2] + app[3] + app[2] + app[4:]
-        word, place = (choices[number // len(kinds) % len(choices)] for choices in (words, places))
-        text = kinds[number % len(kinds)].format(app=app, team=team, word=word, n=number % 40, misspelt=misspelt)
-        filled.append(f"{text} {place}" if placed else text)
+    kinds = cycle(("{app} traffic of {team}", "{app}-api-{n:02}", "{misspelt} exports", "{app} of team {team}"))
+    filled = (
+        kind.format(app=app, team=team, n=number % 40, misspelt=app[:2] + app[3] + app[2] + app[4:])
+        for number, (kind, (team, app)) in enumerate(
+            zip(kinds, product(company["teams"], company["apps"]), strict=False)
+        )
+    )
     return list(islice(dict.fromkeys(filled), count))
 
 

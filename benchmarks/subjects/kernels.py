@@ -27,7 +27,7 @@ from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.storage.service import StorageService
 
 folder, kernel, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-patterns, asked = list(resources(20)), itertools.cycle(questions(40, placed=False))
+patterns, asked = list(resources(20)), itertools.cycle(questions(40))
 written, said, reads, writes, refused = [], 0, [], [], []
 
 def timed(times, work, *arguments, **named):

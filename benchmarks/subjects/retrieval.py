@@ -87,8 +87,7 @@ def _ways(estate: Sequence[Resource], embedder: Embedder) -> Iterator[dict[str, 
                 return [by_id[hit.id] for hit in hits]
 
             def lexical(query: str, limit: int) -> list[Resource]:
-                whole, parts = terms.words(words(query)), terms.grams(query)
-                return nearest(Sparse(whole.indices + parts.indices, whole.values + parts.values), limit)
+                return nearest(terms.words(words(query)) + terms.grams(query), limit)
 
             yield {
                 "fused": lambda query, limit: [hit.resource for hit in storage.estate.search(query, limit=limit)],

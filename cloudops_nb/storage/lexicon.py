@@ -27,6 +27,7 @@ _PAD = "^{}$"
 _CACHED_TEXTS = 1 << 14
 
 
+@lru_cache(maxsize=_CACHED_TEXTS)
 def folded(text: str) -> str:
     """Return the text as compared everywhere in the store: NFKC, without case or outer white space."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
@@ -123,7 +124,7 @@ class Lexicon:
 
 def phrase(text: str) -> str:
     """Return the form in which phrases are compared."""
-    return " ".join(stem(word) for word in words(text))
+    return " ".join(stems(text))
 
 
 @cache

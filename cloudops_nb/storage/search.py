@@ -103,8 +103,8 @@ class EstateSearch:
         scores = _fused(query, lists)
         early = list(dict.fromkeys([*exact, *scores]))
         judged = self._judged(query, early[: max(ranking.LOOKED_AT_EARLY, limit) if meaning else depth])
-        # What bears every word of the query is above anything that is only similar to it.
-        if meaning and sum(one.complete for one in judged.values()) < limit:
+        # What bears every word of the query comes before anything that is only similar to it.
+        if meaning and sum(one.complete for one in judged.values()) < min(limit, ranking.ENOUGH):
             lists = self._with_meaning(meaning, scopes, lists, length)
             scores = _fused(query, lists)
             chosen = list(dict.fromkeys([*exact, *scores]))[:depth]

@@ -8,9 +8,9 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from cloudops_nb.storage import search_ranking as ranking
-from cloudops_nb.storage.description import engines_of, environment_of, meanings_of, spoken_of
+from cloudops_nb.storage.description import engines_of, environment_of, spoken_of
 from cloudops_nb.storage.estate_terms import short_identifier
-from cloudops_nb.storage.lexicon import folded, grams, lexicon, stem, words
+from cloudops_nb.storage.lexicon import folded, grams, lexicon, stem, stems, words
 from cloudops_nb.storage.search_query import SLOTS
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SHORTEST_FRAGMENT = 3
 #: How many letters a misspelt word may have too many or too few.
 _FORGOTTEN_LETTERS = 2
+#: Words of names and tags repeat from row to row, and from query to query.
+_CACHED_WORDS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +110,22 @@ class _Seen:
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
         self._name = squashed(resource.name)
-        self._named = {stem(word) for word in words(resource.name)}
+        self._named = stems(resource.name)
         self._id = squashed(short_identifier(resource))
         pairs = ((key, value) for key, value in resource.tags.items() if key != "Name")
-        self._tags = {stem(word): f"tag {key}={value}" for key, value in pairs for word in words(value)}
+        self._tags = {word: (key, value) for key, value in pairs for word in stems(value)}
 
     @cached_property
-    def _told(self) -> dict[str, str]:
+    def _told(self) -> dict[str, tuple[str, str]]:
         told = spoken_of(self._resource).items()
-        return {stem(word): f"{field} {value}" for field, value in told for word in words(value)}
+        return {word: (field, value) for field, value in told for word in stems(value)}
 
-    @cached_property
-    def _about(self) -> set[str]:
-        about = (*meanings_of(self._resource), lexicon().type_nouns.get(self._resource.resource_type, ""))
-        return {stem(word) for text in about for word in text.casefold().split()}
+    def _is_about(self, word: str) -> bool:
+        declared = lexicon()
+        if word in stems(declared.type_nouns.get(self._resource.resource_type, "")):
+            return True
+        known = (declared.glossary.get(other) for other in (*self._named, *self._tags))
+        return any(word in stems(meaning) for meaning in known if meaning)
 
     def support(self, word: str) -> tuple[float, str]:
         """Return what speaks for one word of the query: the gain, and why, with a place for the words."""
@@ -129,14 +133,14 @@ class _Seen:
         if sought in self._named:
             return ranking.NAME_WORD, "name contains {words}"
         if sought in self._tags:
-            return ranking.TAG_WORD, _literal(self._tags[sought])
+            return ranking.TAG_WORD, _literal("tag {}={}", self._tags[sought])
         if len(sought) >= _SHORTEST_FRAGMENT:
             for label, value in (("name", self._name), ("id", self._id)):
                 if sought in value:
                     return ranking.NAME_PART, f"{label} contains {{words}}"
         if sought in self._told:
-            return ranking.TOLD_WORD, _literal(self._told[sought])
-        if sought in self._about:
+            return ranking.TOLD_WORD, _literal("{} {}", self._told[sought])
+        if self._is_about(sought):
             return ranking.TOLD_WORD, "about {words}"
         alike, label = max((_most_alike(sought, self._named), "name"), (_most_alike(sought, self._tags), "tag"))
         return (ranking.SIMILAR_WORD * alike, f"{label} similar to {{words}}") if alike else (0.0, "")
@@ -144,9 +148,10 @@ class _Seen:
 
 def _named(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
     """Count words that name structure, but stand in the name too."""
-    left = {stem(word) for word in query.rest_words}
-    named = {stem(word) for word in words(resource.name)}
-    if held := [word for word in query.content_words if stem(word) in named - left]:
+    if not query.structure_words:
+        return
+    named = stems(resource.name)
+    if held := [word for word in query.structure_words if stem(word) in named]:
         why = f"name contains {' and '.join(repr(word) for word in held)}"
         yield Evidence(ranking.STRUCTURE_WORD * len(held), why)
 
@@ -181,24 +186,27 @@ def weight_of(word: str) -> float:
     return ranking.WEAK_WORD if word in lexicon().weak else 1.0
 
 
+@lru_cache(maxsize=_CACHED_WORDS)
 def squashed(text: str) -> str:
     """Return a text without what separates its words, so that ``price hist`` is in ``PriceHistory``."""
     return "".join(words(text))
 
 
-@lru_cache(maxsize=1 << 14)
-def _trigrams(word: str) -> frozenset[str]:
-    return frozenset(grams(word))
-
-
 def _most_alike(word: str, others: Iterable[str]) -> float:
-    """Return the highest Dice coefficient of trigrams, 0 if no word is alike enough to be this one misspelt."""
-    spelt = _trigrams(word)
+    """Return how alike the most similar word is, 0 if none is this one misspelt."""
     # "data" is no misspelt "database".
-    like = (_trigrams(other) for other in others if abs(len(other) - len(word)) <= _FORGOTTEN_LETTERS)
-    alike = max((2 * len(spelt & other) / max(len(spelt) + len(other), 1) for other in like), default=0.0)
+    like = (_likeness(word, other) for other in others if abs(len(other) - len(word)) <= _FORGOTTEN_LETTERS)
+    alike = max(like, default=0.0)
     return alike if alike >= ranking.SIMILAR_ENOUGH else 0.0
 
 
-def _literal(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+@lru_cache(maxsize=_CACHED_WORDS)
+def _likeness(one: str, other: str) -> float:
+    """Return the Dice coefficient of two words' trigrams, from 0 to 1."""
+    left, right = set(grams(one)), set(grams(other))
+    return 2 * len(left & right) / max(len(left) + len(right), 1)
+
+
+def _literal(pattern: str, values: Iterable[str]) -> str:
+    """Fill a pattern in such a way that it may be formatted once more."""
+    return pattern.format(*(value.replace("{", "{{").replace("}", "}}") for value in values))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate_vectors import EstateVectors
     from cloudops_nb.storage.search_query import ParsedQuery
     from cloudops_nb.storage.search_ranking import Weights
-    from cloudops_nb.storage.vector_store import PointFilter, Scored, Sparse, VectorStore
+    from cloudops_nb.storage.vector_store import PointFilter, Scored, VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,12 @@ class SearchLists:
     def lexical(self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int) -> list[Lists]:
         """Return the lists by words and by trigrams of each scope, all in one turn.
 
-        Within a query's structure only the other words are looked for, outside of it all.
+        Within a query's structure only the other words are looked for. Outside of it, where little is expected, all its
+        words and trigrams make one list.
         """
-        within = query.rest_words or query.content_words
-        asked: list[tuple[int, str, Sparse]] = []
-        for place in range(len(scopes)):
-            asked.append((place, "words", self._terms.words(query.content_words if place else within)))
-            asked.append((place, "grams", self._terms.grams(query.rest_text)))
+        grams = self._terms.grams(query.rest_text)
+        asked = [(0, "words", self._terms.words(query.rest_words or query.content_words)), (0, "grams", grams)]
+        asked += [(place, "words", self._terms.words(query.content_words) + grams) for place in range(1, len(scopes))]
         asked = [one for one in asked if one[2].indices]
         queries = [VectorQuery(vector, length, scopes[place]) for place, _, vector in asked]
         found: list[dict[str, Sequence[Scored]]] = [{} for _ in scopes]

@@ -79,6 +79,12 @@ class ParsedQuery:
         return words(" ".join(self.content))
 
     @cached_property
+    def structure_words(self) -> list[str]:
+        """The folded words that name structure and nothing else."""
+        left = set(self.rest_words)
+        return [word for word in self.content_words if word not in left]
+
+    @cached_property
     def meant_text(self) -> str:
         """The query as it is embedded: with its misspellings corrected."""
         return " ".join(self.corrections.get(token, token) for token in self.tokens)

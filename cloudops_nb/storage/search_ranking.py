@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 #: How many hits each list contributes, and how many of the fused ones are opened and looked at.
 LIST_LENGTH = 60
-LOOKED_AT = 30
+LOOKED_AT = 24
 #: How many are opened on the strength of their words alone, while the query is being embedded.
-LOOKED_AT_EARLY = 16
+LOOKED_AT_EARLY = 12
+#: This many that bear every word of the query are an answer: then nothing is looked for by meaning.
+ENOUGH = 5
 #: The constant of reciprocal rank fusion; small, because the first few ranks are what matters in a top ten.
 RRF_K = 10
 

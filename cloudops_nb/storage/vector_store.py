@@ -25,6 +25,10 @@ class Sparse:
         """Pack a mapping of dimension to weight."""
         return cls(array("I", weights.keys()).tobytes(), array("f", weights.values()).tobytes())
 
+    def __add__(self, other: Sparse) -> Sparse:
+        """Put two vectors that share no dimension together."""
+        return Sparse(self.indices + other.indices, self.values + other.values)
+
     def unpack(self) -> tuple[list[int], list[float]]:
         """Return dimensions and weights as lists."""
         return array("I", self.indices).tolist(), array("f", self.values).tolist()
