@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from benchmarks.child import IDLE_SECONDS
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.service import StorageService
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from qdrant_client import QdrantClient, models
 from benchmarks.estate import resources
 from benchmarks.figure import Figure
 from benchmarks.stores import SeededEmbedder, cpu_seconds, new_storage, owner_pid
-from cloudops_nb.storage.description import describe
-from cloudops_nb.storage.estate_points import EstatePoints
-from cloudops_nb.storage.estate_terms import EstateTerms
-from cloudops_nb.storage.schema import AWS_ESTATE, BLIND_FIELDS
-from cloudops_nb.storage.sealed import seal_packed
+from cloudops_nb.storage.encryption.sealed import seal_packed
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, BLIND_FIELDS
+from cloudops_nb.storage.estate.description import describe
+from cloudops_nb.storage.estate.points import EstatePoints
+from cloudops_nb.storage.estate.terms import EstateTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

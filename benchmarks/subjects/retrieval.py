@@ -12,13 +12,13 @@ from benchmarks.figure import Figure
 from cloudops_nb.demo import down, up
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.estate_points import EstatePoints
-from cloudops_nb.storage.estate_terms import EstateTerms
-from cloudops_nb.storage.estate_vectors import EstateVectors
-from cloudops_nb.storage.lexicon import words
-from cloudops_nb.storage.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import Sparse, VectorQuery
+from cloudops_nb.storage.estate.lexicon import words
+from cloudops_nb.storage.estate.points import EstatePoints
+from cloudops_nb.storage.estate.terms import EstateTerms
+from cloudops_nb.storage.estate.vectors import EstateVectors
 from cloudops_nb.storage.service import StorageService
-from cloudops_nb.storage.vector_store import Sparse, VectorQuery
 from tests.retrieval.estates import generated, scanned
 from tests.retrieval.evaluation import KINDS, by_kind, evaluate, questions
 

@@ -19,7 +19,7 @@ from benchmarks.figure import Figure, median, percentile
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.frames import hits_frame, resources_frame
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.description import describe, environment_of
+from cloudops_nb.storage.estate.description import describe, environment_of
 from cloudops_nb.storage.service import StorageService
 from tests.retrieval.evaluation import questions
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.estate import EstateStore
+    from cloudops_nb.storage.estate.store import EstateStore
 
     Answer = Callable[[str], pd.DataFrame]
 

@@ -11,7 +11,7 @@ from cloudops_nb.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudops_nb.storage.forgetting import AccountTraces
+    from cloudops_nb.storage.maintenance.forgetting import AccountTraces
 
 _SHOWN = 20
 
@@ -24,8 +24,8 @@ _SHOWN = 20
 def forget_account(context: click.Context, account: str, dry_run: bool, yes: bool) -> None:
     """Remove an ACCOUNT's resources, scan cells and conversations, on the disk too."""
     from cloudops_nb.embedding import open_embedder
-    from cloudops_nb.storage.forgetting import account_traces
-    from cloudops_nb.storage.forgetting import forget_account as forget
+    from cloudops_nb.storage.maintenance.forgetting import account_traces
+    from cloudops_nb.storage.maintenance.forgetting import forget_account as forget
     from cloudops_nb.storage.service import StorageService
 
     settings = load_settings(context.obj)

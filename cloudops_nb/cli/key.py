@@ -35,9 +35,9 @@ def key() -> None:
 @click.pass_context
 def show(context: click.Context) -> None:
     """Show where the key is and how old it is; never the key itself."""
-    from cloudops_nb.storage.data_key_rotation import KEY_ROTATION
-    from cloudops_nb.storage.journal_rekeying import REKEY
-    from cloudops_nb.storage.key_loading import find_key
+    from cloudops_nb.storage.keys.loading import find_key
+    from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION
+    from cloudops_nb.storage.maintenance.journal_rekeying import REKEY
 
     settings = load_settings(context.obj)
     header = _existing(settings)
@@ -58,7 +58,7 @@ def show(context: click.Context) -> None:
 @click.pass_context
 def export(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
     """Write the key to FILE, encrypted under a passphrase; keep both, apart from the store and from each other."""
-    from cloudops_nb.storage.key_export import export_store_key
+    from cloudops_nb.storage.keys.export import export_store_key
 
     settings = load_settings(context.obj)
     header = _existing(settings)
@@ -79,7 +79,7 @@ def export(context: click.Context, file: Path, passphrase_file: Path | None) -> 
 @click.pass_context
 def import_(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
     """Take the key of an exported FILE into this machine's key source; another key is never replaced."""
-    from cloudops_nb.storage.key_export import LARGEST_EXPORT, import_key
+    from cloudops_nb.storage.keys.export import LARGEST_EXPORT, import_key
 
     settings = load_settings(context.obj)
     try:
@@ -95,8 +95,8 @@ def import_(context: click.Context, file: Path, passphrase_file: Path | None) ->
 @click.pass_context
 def rotate(context: click.Context) -> None:
     """Encrypt everything under a new data key and retire the older ones; run it again if it was cut short."""
-    from cloudops_nb.storage.data_key_rotation import rotate_data_key
-    from cloudops_nb.storage.key_succession import finish_succession
+    from cloudops_nb.storage.keys.succession import finish_succession
+    from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 
     settings = load_settings(context.obj)
     _existing(settings)
@@ -114,7 +114,7 @@ def rotate(context: click.Context) -> None:
 def rekey(context: click.Context, yes: bool) -> None:
     """Take the whole store to a new master key; run it again if it was cut short."""
     from cloudops_nb.embedding import open_embedder
-    from cloudops_nb.storage.rekeying import rekey as take_to_new_key
+    from cloudops_nb.storage.maintenance.rekeying import rekey as take_to_new_key
 
     settings = load_settings(context.obj)
     _existing(settings)

@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.lexicon import folded
-from cloudops_nb.storage.schema import CHAT_HISTORY
-from cloudops_nb.storage.sealed import open_sealed, seal
-from cloudops_nb.storage.vector_store import AnyOf, Below, Patch, Point, PointFilter
+from cloudops_nb.storage.encryption.sealed import open_sealed, seal
+from cloudops_nb.storage.engines.schema import CHAT_HISTORY
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Patch, Point, PointFilter
+from cloudops_nb.storage.estate.lexicon import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cloudops_nb.storage.blind_index import BlindIndex
+    from cloudops_nb.storage.encryption.blind_index import BlindIndex
+    from cloudops_nb.storage.engines.vector_store import Row, VectorStore
     from cloudops_nb.storage.vault import Vault
-    from cloudops_nb.storage.vector_store import Row, VectorStore
 
 Role = Literal["user", "assistant", "system"]
 

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.schema import COLLECTIONS
-from cloudops_nb.storage.vector_store import EVERY_POINT
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from cloudops_nb.storage.backup.status import BackupHealth, ScheduleStatus
-    from cloudops_nb.storage.vector_store import VectorStore
+    from cloudops_nb.storage.engines.vector_store import VectorStore
 
 #: Below this much free disk there is a warning.
 LEAST_FREE_BYTES = 1_000_000_000

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.storage.envelope import key_generation
+from cloudops_nb.storage.encryption.envelope import key_generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.handover import finish_handover, pending
-from cloudops_nb.storage.presence import Presence
+from cloudops_nb.storage.maintenance.handover import finish_handover, pending
+from cloudops_nb.storage.maintenance.presence import Presence
+from cloudops_nb.storage.maintenance.upgrade import outdated, upgrade
 from cloudops_nb.storage.store_file import prepare_data_path
-from cloudops_nb.storage.upgrade import outdated, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.chat import ChatStore
-    from cloudops_nb.storage.estate import EstateStore
+    from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.estate.store import EstateStore
     from cloudops_nb.storage.health import Health
-    from cloudops_nb.storage.journal import Journal
+    from cloudops_nb.storage.journal.records import Journal
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
-    from cloudops_nb.storage.vector_store import VectorStore
 
 _Part = TypeVar("_Part")
 
@@ -71,7 +71,7 @@ class StorageService:
     @property
     def journal(self) -> Journal:
         """What was planned, approved, executed and sent."""
-        from cloudops_nb.storage.journal import Journal
+        from cloudops_nb.storage.journal.records import Journal
 
         return self._part("journal", lambda: Journal(self._settings.data_path, self.vault))
 
@@ -85,7 +85,7 @@ class StorageService:
     @property
     def estate(self) -> EstateStore:
         """Every resource that a scan saw."""
-        from cloudops_nb.storage.estate import EstateStore
+        from cloudops_nb.storage.estate.store import EstateStore
 
         return self._part("estate", lambda: EstateStore(self.vector_store, self.vault, self.scan_state, self._embedder))
 
@@ -202,7 +202,7 @@ class StorageService:
         return pending(self._settings.data_path) or outdated(self._settings)
 
     def _open_engine(self, data_path: Path) -> VectorStore:
-        from cloudops_nb.storage.engine import open_engine
+        from cloudops_nb.storage.engines.choice import open_engine
 
         return open_engine(self._settings, data_path)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cloudops_nb.errors import InitialisationError, StoreCorruptedError
 from cloudops_nb.storage.creation_lock import creation_lock
 from cloudops_nb.storage.filesystem import refuse_network_file_system
-from cloudops_nb.storage.keys import FIRST_GENERATION, LAST_GENERATION
+from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, LAST_GENERATION
 from cloudops_nb.storage.private_files import POSIX, replace_private
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StoreCorruptedError
-from cloudops_nb.storage.blind_index import BlindIndex
-from cloudops_nb.storage.envelope import Envelope
-from cloudops_nb.storage.journal_head import create_head
-from cloudops_nb.storage.key_loading import find_master_key, make_master_key
-from cloudops_nb.storage.keys import StoreKeys
-from cloudops_nb.storage.rotation import Rotation
+from cloudops_nb.storage.encryption.blind_index import BlindIndex
+from cloudops_nb.storage.encryption.envelope import Envelope
+from cloudops_nb.storage.encryption.vector_rotation import Rotation
+from cloudops_nb.storage.journal.head import create_head
+from cloudops_nb.storage.keys.loading import find_master_key, make_master_key
+from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.store_file import StoreFile, StoreHeader, prepare_data_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.keys import MasterKey
+    from cloudops_nb.storage.keys.master_key import MasterKey
 
 
 @dataclass(frozen=True)

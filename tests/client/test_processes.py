@@ -143,7 +143,7 @@ def owner_pid(data_path):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if b"cloudops_nb.storage.owner" in b" ".join(words) and str(data_path).encode() in words:
+            if b"cloudops_nb.storage.engines.owner" in b" ".join(words) and str(data_path).encode() in words:
                 return int(entry.name)
     return None
 

@@ -16,7 +16,7 @@ from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
-from cloudops_nb.storage.journal import Journal
+from cloudops_nb.storage.journal.records import Journal
 from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.scanner.sessions import AccountSessions
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
-from cloudops_nb.storage.journal import Journal
+from cloudops_nb.storage.journal.records import Journal
 from cloudops_nb.storage.vault import open_vault
 
 store, key, locks, plan_id, moment = sys.argv[1:]

@@ -19,8 +19,8 @@ from filelock import FileLock
 
 import cloudops_nb
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.journal import Journal
-from cloudops_nb.storage.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.journal.records import Journal
 from cloudops_nb.storage.service import StorageService
 from cloudops_nb.storage.vault import open_vault
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloudops_nb.storage.vault import Vault
-    from tests.storage.remote.qdrant_server import QdrantServer
+    from tests.storage.engines.remote.qdrant_server import QdrantServer
 
 
 #: For the tests that every engine must pass.
@@ -52,7 +52,7 @@ def quick_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def qdrant_server() -> Iterator[QdrantServer]:
     """The stand-in for a Qdrant server, which tells what is real about it."""
-    from tests.storage.remote.qdrant_server import running
+    from tests.storage.engines.remote.qdrant_server import running
 
     with quick_folder() as folder, running(folder) as server:
         yield server
@@ -65,7 +65,7 @@ def settings_in(folder: Path, engine: str, request: pytest.FixtureRequest) -> It
     if engine == "embedded":
         yield Settings(**given)
         return
-    from tests.storage.remote.qdrant_server import API_KEY
+    from tests.storage.engines.remote.qdrant_server import API_KEY
 
     server, prefix = request.getfixturevalue("qdrant_server"), f"test_{uuid.uuid4().hex}_"
     yield Settings(**given, qdrant_url=server.url, qdrant_api_key=API_KEY, qdrant_prefix=prefix)

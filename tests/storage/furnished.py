@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
-from cloudops_nb.storage.schema import AWS_ESTATE
-from cloudops_nb.storage.vector_store import EVERY_POINT
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.service import StorageService

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import DecryptionError, StorageError
+from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
 from cloudops_nb.storage.service import StorageService
-from cloudops_nb.storage.vector_store import Patch, PointFilter
 from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.vector_store import Row
+    from cloudops_nb.storage.engines.vector_store import Row
 
 pytestmark = both_engines
 

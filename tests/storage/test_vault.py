@@ -20,7 +20,7 @@ from cloudops_nb.errors import (
     WrongKeyError,
 )
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.keys import MasterKey
+from cloudops_nb.storage.keys.master_key import MasterKey
 from cloudops_nb.storage.store_file import StoreFile
 from cloudops_nb.storage.vault import open_vault
 

@@ -30,13 +30,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import BackupError, WrongKeyError
-from cloudops_nb.storage.keys import FIRST_GENERATION, KEY_BYTES, LAST_GENERATION, StoreKeys
+from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, KEY_BYTES, LAST_GENERATION, StoreKeys
 from cloudops_nb.storage.store_file import FORMAT as STORE_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cloudops_nb.storage.keys import MasterKey
+    from cloudops_nb.storage.keys.master_key import MasterKey
 
 FORMAT: Final = 1
 MAGIC: Final = b"CLOUDOPS"

@@ -10,9 +10,9 @@ from cloudops_nb.storage.backup.replacing import replacing
 from cloudops_nb.storage.backup.restoring import Restored
 from cloudops_nb.storage.backup.tables import stored_cells, stored_schedule, write_next
 from cloudops_nb.storage.backup.taking import ROW_BYTES
-from cloudops_nb.storage.handover import next_file
-from cloudops_nb.storage.journal_chain import Chain, ChainHead, StoredRecord
-from cloudops_nb.storage.journal_head import HeadFile
+from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord
+from cloudops_nb.storage.journal.head import HeadFile
+from cloudops_nb.storage.maintenance.handover import next_file
 from cloudops_nb.storage.private_files import replace_private
 from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from cloudops_nb.storage.schema import AWS_ESTATE, CHAT_HISTORY
-from cloudops_nb.storage.vector_store import AnyOf, Patch, PointFilter
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.engines.vector_store import AnyOf, Patch, PointFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloudops_nb.storage.vector_store import Point, VectorStore
+    from cloudops_nb.storage.engines.vector_store import Point, VectorStore
 
 #: The payload field that tells which version of a point is newer; a message has one version only.
 _AGES: Final = {AWS_ESTATE.name: "seen", CHAT_HISTORY.name: "at"}

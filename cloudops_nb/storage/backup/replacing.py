@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.backup.disk import disk_errors
-from cloudops_nb.storage.handover import discard_leftovers, finish_handover, hand_over, next_file, pending
+from cloudops_nb.storage.maintenance.handover import discard_leftovers, finish_handover, hand_over, next_file, pending
 from cloudops_nb.storage.private_files import replace_private
 from cloudops_nb.storage.store_file import STORE_NAME
 

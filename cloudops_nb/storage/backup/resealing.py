@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
-from cloudops_nb.storage.envelope import Envelope, key_generation
+from cloudops_nb.storage.encryption.envelope import Envelope, key_generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cloudops_nb.storage.backup.tables import Pair
+    from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.vault import Vault
-    from cloudops_nb.storage.vector_store import Point
 
 _CELLS = "scan_state"
 

@@ -13,15 +13,15 @@ from cloudops_nb.storage.backup.replacing import replacing
 from cloudops_nb.storage.backup.resealing import Resealing
 from cloudops_nb.storage.backup.tables import stored_cells, stored_records, stored_schedule, write_next
 from cloudops_nb.storage.backup.taking import ROW_BYTES, unpacked_point
-from cloudops_nb.storage.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
-from cloudops_nb.storage.vector_store import EVERY_POINT
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloudops_nb.storage.backup.archive import Archive
+    from cloudops_nb.storage.engines.vector_store import Point, VectorStore
     from cloudops_nb.storage.service import StorageService
-    from cloudops_nb.storage.vector_store import Point, VectorStore
 
 _BATCH = 500
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.storage.database import Database
-    from cloudops_nb.storage.envelope import Envelope
+    from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.service import StorageService
 
 #: After this time a kernel that took a run and did not report back is taken for dead, in seconds.

@@ -22,8 +22,8 @@ from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
 from cloudops_nb.storage.backup.sources import LATEST, find_sources
 from cloudops_nb.storage.backup.status import BackupHealth, ScheduleStatus, newest_snapshots, task_statuses
 from cloudops_nb.storage.backup.taking import take
-from cloudops_nb.storage.key_loading import find_master_key
-from cloudops_nb.storage.schema import AWS_ESTATE, CHAT_HISTORY, COLLECTIONS
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, COLLECTIONS
+from cloudops_nb.storage.keys.loading import find_master_key
 from cloudops_nb.storage.store_file import StoreFile
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.restoring import Restored
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.backup.sources import Source
-    from cloudops_nb.storage.keys import MasterKey
+    from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.service import StorageService
 
 CHAT_RETENTION = "chat_retention"

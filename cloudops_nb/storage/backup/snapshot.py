@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 
 JOURNAL: Final = "journal"
 #: Every kind of snapshot, in the order in which they are taken and restored: the journal's file also holds the scan

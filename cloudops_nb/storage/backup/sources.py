@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloudops_nb.storage.backup.listing import Inventory, Opening, Places
-    from cloudops_nb.storage.keys import MasterKey
+    from cloudops_nb.storage.keys.master_key import MasterKey
 
 LATEST: Final = "latest"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.storage.database import Database
-from cloudops_nb.storage.handover import NEXT_SUFFIX, next_file
-from cloudops_nb.storage.journal_chain import StoredRecord
+from cloudops_nb.storage.journal.chain import StoredRecord
+from cloudops_nb.storage.maintenance.handover import NEXT_SUFFIX, next_file
 from cloudops_nb.storage.store_file import JOURNAL_NAME
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from cloudops_nb.storage.backup.archive import Header, write_archive
 from cloudops_nb.storage.backup.disk import require_room
 from cloudops_nb.storage.backup.snapshot import JOURNAL
 from cloudops_nb.storage.backup.tables import stored_cells, stored_records
-from cloudops_nb.storage.schema import AWS_ESTATE
-from cloudops_nb.storage.vector_store import EVERY_POINT, Point, Sparse
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point, Sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

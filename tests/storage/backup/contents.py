@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Constraint, Constraints, IamPermissions, Resource, Ternary
 from cloudops_nb.storage.backup.archive import Header, write_archive
-from cloudops_nb.storage.schema import AWS_ESTATE
-from cloudops_nb.storage.vector_store import EVERY_POINT
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from pathlib import Path

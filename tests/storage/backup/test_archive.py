@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cloudops_nb.errors import BackupError, WrongKeyError
 from cloudops_nb.storage.backup.archive import MAGIC, TRAILER_BYTES, Archive, Header, rows_in, write_archive
-from cloudops_nb.storage.keys import MasterKey, StoreKeys
+from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ import pytest
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.tables import stored_cells
-from cloudops_nb.storage.envelope import Envelope
-from cloudops_nb.storage.keys import MasterKey, StoreKeys
-from cloudops_nb.storage.schema import AWS_ESTATE
-from cloudops_nb.storage.sealed import seal
+from cloudops_nb.storage.encryption.envelope import Envelope
+from cloudops_nb.storage.encryption.sealed import seal
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.service import StorageService
 from tests.storage.backup.contents import change, contents, fill, forge, outcomes, paths
 

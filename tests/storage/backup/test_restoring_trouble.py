@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.errors import StorageError, StoreUnavailableError
-from cloudops_nb.storage import presence
 from cloudops_nb.storage.backup import disk
-from cloudops_nb.storage.owner.client import OwnerClient
-from cloudops_nb.storage.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.maintenance import presence
 from cloudops_nb.storage.service import StorageService
 from tests.storage.backup.contents import change, contents, fill, paths
 

@@ -1,0 +1,97 @@
+"""The ``data`` field of a payload: any plain value, encrypted for its own row, as text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from cloudops_nb.errors import DecryptionError
+from cloudops_nb.storage.encryption.envelope import key_generation
+
+if TYPE_CHECKING:
+    from cloudops_nb.storage.encryption.envelope import Envelope
+    from cloudops_nb.storage.engines.schema import Collection
+    from cloudops_nb.storage.engines.vector_store import Row
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
+def packed(value: Mapping[str, Any]) -> bytes:
+    """Encode a mapping of plain values and dataclasses; equal ones, whatever their keys' order, give equal bytes.
+
+    Times become ISO 8601.
+    """
+    plaintext: bytes = msgpack.packb(_ordered(value), default=_plain, unicode_errors="surrogatepass")
+    return plaintext
+
+
+def seal(envelope: Envelope, value: Mapping[str, Any], collection: Collection, point_id: str) -> str:
+    """Encrypt what :func:`packed` takes."""
+    return seal_packed(envelope, packed(value), collection, point_id)
+
+
+def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str) -> str:
+    """Encrypt what :func:`packed` made."""
+    return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
+
+
+def open_sealed(envelope: Envelope, row: Row, collection: Collection) -> dict[str, Any]:
+    """Decrypt what :func:`seal` put into a row's ``data``.
+
+    Raises:
+        DecryptionError: It was altered, cut, or moved from another row; the message names no content.
+    """
+    plaintext = envelope.open(_sealed(row, collection), collection=collection.name, point_id=row.id)
+    value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
+    return value
+
+
+def sealed_generation(row: Row, collection: Collection) -> int:
+    """Read, without opening it, under which generation of the data key a row's ``data`` was sealed.
+
+    Raises:
+        DecryptionError: It is no envelope.
+    """
+    return key_generation(_sealed(row, collection))
+
+
+def shallow(value: Any) -> dict[str, Any]:
+    """Return a dataclass as a mapping, one level deep."""
+    kind: Any = type(value)
+    return {name: getattr(value, name) for name in _names(kind)}
+
+
+def _sealed(row: Row, collection: Collection) -> bytes:
+    try:
+        return base64.b64decode(row.payload["data"], validate=True)
+    except (binascii.Error, KeyError, TypeError, ValueError) as error:
+        raise DecryptionError(f"a row of {collection.name} does not open", "its envelope is damaged") from error
+
+
+def _ordered(value: Any) -> Any:
+    """Return mappings with their keys in order, and dataclasses as mappings, all the way down."""
+    kind: Any = type(value)
+    if kind is dict:
+        return {key: inner if type(inner := value[key]) in _ATOMS else _ordered(inner) for key in sorted(value)}
+    if kind is list or kind is tuple:
+        return [inner if type(inner) in _ATOMS else _ordered(inner) for inner in value]
+    if names := _names(kind):
+        return {name: inner if type(inner := getattr(value, name)) in _ATOMS else _ordered(inner) for name in names}
+    return _ordered(dict(value)) if isinstance(value, Mapping) else value
+
+
+def _plain(value: Any) -> str:
+    """Say what msgpack has no type for in text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

@@ -1,0 +1,86 @@
+"""Where a store's collections lie, and writing that into ``config.toml`` without touching anything else of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict
+from tomlkit.exceptions import TOMLKitError
+
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.settings import Settings
+from cloudops_nb.storage.engines.choice import Engine, engine_of
+from cloudops_nb.storage.private_files import replace_private
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from pathlib import Path
+
+CONFIG_NAME = "config.toml"
+_TABLE = "qdrant"
+_USUAL_PREFIX = Settings.model_fields["qdrant_prefix"].default
+
+
+class Place(BaseModel):
+    """Where collections lie: the engine and, in a server, its address and what their names begin with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Engine
+    url: str = ""
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Place:
+        """Return the place that settings name."""
+        if not settings.remote:
+            return cls(engine="embedded")
+        return cls(engine=engine_of(settings), url=settings.qdrant_url, prefix=settings.qdrant_prefix)
+
+    def within(self, settings: Settings) -> Settings:
+        """Return the settings, changed to name this place."""
+        named: dict[str, Any] = {"qdrant_mode": self.engine, "qdrant_url": self.url}
+        if self.engine == "remote":
+            named["qdrant_prefix"] = self.prefix
+        return settings.model_copy(update=named)
+
+    def __str__(self) -> str:
+        return f"the Qdrant server {self.url}" if self.engine == "remote" else "this host"
+
+
+def write_place(data_path: Path, place: Place) -> None:
+    """Make ``config.toml`` name a place; comments and other settings stay, the mode is 0600.
+
+    Raises:
+        ConfigurationError: The file cannot be read or written.
+    """
+    path = (data_path / CONFIG_NAME).resolve()
+    try:
+        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        _change(document, place)
+        replace_private(path, tomlkit.dumps(document).encode())
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        why = getattr(error, "strerror", "") or type(error).__name__
+        raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {place.url!r}.") from error
+
+
+def _change(document: tomlkit.TOMLDocument, place: Place) -> None:
+    """Write each key where it stands, as ``qdrant_url`` or within ``[qdrant]``, and new ones within the table."""
+    present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
+    wanted = {"url": place.url or None}
+    if place.engine == "remote" and ("prefix" in present or place.prefix != _USUAL_PREFIX):
+        wanted["prefix"] = place.prefix
+    if "mode" in present:
+        wanted["mode"] = place.engine
+    for key, value in wanted.items():
+        table: MutableMapping[str, Any] = document
+        name = f"{_TABLE}_{key}"
+        if name not in document:
+            if _TABLE not in document and value is None:
+                continue
+            table, name = document.setdefault(_TABLE, tomlkit.table()), key
+        if value is None:
+            table.pop(name, None)
+        else:
+            table[name] = value

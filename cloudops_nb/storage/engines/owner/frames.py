@@ -1,0 +1,72 @@
+"""What travels between a kernel and the owner: msgpack of plain values, never pickle.
+
+A request is ``[operation, arguments]``; a reply ``["ok", value]`` or ``[kind of error, what, why, fix]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import msgpack
+
+from cloudops_nb.errors import StorageError, StoreCorruptedError, StoreUnavailableError
+from cloudops_nb.storage.engines.vector_store import (
+    AnyOf,
+    Below,
+    Either,
+    Patch,
+    Point,
+    PointFilter,
+    Row,
+    Scored,
+    Sparse,
+    VectorQuery,
+)
+
+#: No frame is larger; clients send points and fetch rows in pages far below it.
+LARGEST_FRAME = 1 << 28
+
+_TYPES = (AnyOf, Below, Either, Patch, Point, PointFilter, Row, Scored, Sparse, VectorQuery)
+_CODES = {kind: code for code, kind in enumerate(_TYPES)}
+_ERRORS = {"storage": StorageError, "corrupted": StoreCorruptedError, "unavailable": StoreUnavailableError}
+
+
+def pack(value: Any) -> bytes:
+    """Encode plain values and the types of :mod:`~cloudops_nb.storage.engines.vector_store`."""
+    packed: bytes = msgpack.packb(value, default=_encode)
+    return packed
+
+
+def unpack(frame: bytes) -> Any:
+    """Decode what :func:`pack` made.
+
+    Raises:
+        ValueError: The bytes are something else.
+    """
+    try:
+        return msgpack.unpackb(frame, ext_hook=_decode, use_list=True)
+    except (msgpack.UnpackException, ValueError, TypeError, IndexError) as error:
+        raise ValueError("not a frame of the store's protocol") from error
+
+
+def failure(error: StorageError) -> list[str]:
+    """Put an error into a reply."""
+    kind = next((name for name, cls in reversed(_ERRORS.items()) if isinstance(error, cls)), "storage")
+    return [kind, error.what, error.why, error.fix]
+
+
+def raise_failure(kind: str, what: str, why: str, fix: str) -> None:
+    """Raise the error that a reply carries."""
+    raise _ERRORS.get(kind, StorageError)(what, why, fix)
+
+
+def _encode(value: Any) -> msgpack.ExtType:
+    code = _CODES.get(type(value))
+    if code is None:
+        raise TypeError(f"{type(value).__name__} does not travel")
+    return msgpack.ExtType(code, pack([getattr(value, name.name) for name in fields(value)]))
+
+
+def _decode(code: int, data: bytes) -> Any:
+    return _TYPES[code](*unpack(data))

@@ -1,0 +1,256 @@
+"""The owner's side of every operation: the open shards, their locks, and when they are synced to disk."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.engines.edge import EdgeCollection
+from cloudops_nb.storage.engines.owner.adoption import adopt_staged, finish_adoption, remove_staged
+from cloudops_nb.storage.engines.schema import collection_of, staged_name
+from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cloudops_nb.storage.engines.schema import Collection
+    from cloudops_nb.storage.engines.vector_store import Point
+
+#: Writes within this time share one sync to disk, in seconds.
+FLUSH_DELAY = 0.5
+#: With less free disk nothing is added, in bytes: the engine maps its files, and dies where one cannot grow. It is what
+#: a collection's log and its vectors may each claim next.
+RESERVE_BYTES = 64 << 20
+_ADDING = frozenset({"upsert", "append", "patch", "stage"})
+_log = logging.getLogger(__name__)
+
+
+class ShardClosedError(StorageError):
+    """The shard was closed between being found and being used."""
+
+
+class Shard:
+    """One collection and its lock; operations are named as in ``VectorStore``.
+
+    Numbers given by :meth:`append` are unique because this process is the only one that gives them.
+    """
+
+    def __init__(self, collection: EdgeCollection) -> None:
+        self.lock = threading.Lock()
+        self.dirty = False
+        self._closed = False
+        self._flushing = threading.Lock()
+        # Starting from the clock, no two owners of a data path ever give the same generation.
+        self._generation = time.time_ns()
+        self._collection = collection
+        self._last: dict[str, int] = {}
+        self._reads: dict[str, Callable[..., Any]] = {
+            name: getattr(collection, name)
+            for name in ("retrieve", "page", "points_page", "newest", "query", "count", "facet", "values")
+        }
+        self._writes: dict[str, Callable[..., Any]] = {
+            "upsert": collection.upsert,
+            "append": self._append,
+            "patch": collection.patch,
+            "delete": self._delete,
+            "delete_ids": self._delete_ids,
+        }
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine failed, so that the collection takes no more writes before it is opened anew."""
+        return self._collection.failed
+
+    def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Carry out one operation; a write counts as a change even when it fails half-way.
+
+        Raises:
+            StorageError: The operation is unknown, or the engine failed.
+        """
+        with self.lock:
+            if self._closed:
+                raise ShardClosedError(f"{self._collection.collection.name} was closed")
+            if operation == "generation":
+                return self._generation
+            if operation in self._reads:
+                return self._reads[operation](**arguments)
+            if operation not in self._writes:
+                raise StorageError("the store cannot do that", f"there is no operation {operation}")
+            try:
+                return self._writes[operation](**arguments)
+            finally:
+                self._generation += 1
+                self.dirty = True
+
+    def flush(self) -> None:
+        """Sync what was written since the last time; when it returns, that is on disk, whoever synced it."""
+        with self._flushing:
+            if self.dirty and not self._closed:
+                # Before the sync: what is written during it needs another one.
+                self.dirty = False
+                try:
+                    self._collection.flush()
+                except StorageError:
+                    self.dirty = True
+                    raise
+
+    def close(self) -> None:
+        """Sync and close; operations that come later raise :class:`ShardClosedError`."""
+        with self.lock, self._flushing:
+            self._closed = True
+            self._collection.close()
+
+    def _append(self, point: Point, group: str, sequence: str) -> int:
+        written = self._collection.retrieve([point.id], [sequence])
+        if written:
+            return int(written[0].payload[sequence])
+        value = str(point.payload[group])
+        if value not in self._last:
+            within = PointFilter(must=[AnyOf(group, [value])])
+            newest = self._collection.newest(within, [sequence], sequence, 1)
+            self._last[value] = int(newest[0].payload[sequence]) if newest else -1
+        number = self._last[value] + 1
+        numbered = type(point)(point.id, {**point.payload, sequence: number}, point.dense, point.sparse)
+        self._collection.upsert([numbered])
+        self._last[value] = number
+        return number
+
+    def _delete(self, where: PointFilter) -> int:
+        self._last.clear()
+        return self._collection.delete(where)
+
+    def _delete_ids(self, ids: Sequence[str]) -> int:
+        self._last.clear()
+        return self._collection.delete_ids(ids)
+
+
+class Shards:
+    """Every collection of a data path, opened at first use; safe to call from several threads.
+
+    A background thread syncs what was written at most :data:`FLUSH_DELAY` later, so that a burst of writes costs one
+    sync. A collection that cannot be opened fails its own operations only, and is tried again at the next one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shards: dict[str, Shard] = {}
+        self._opening = threading.Lock()
+        self._written = threading.Event()
+        self._closed = False
+        self._replacements = {"stage": self._stage, "adopt": self._adopt, "discard": self._discard}
+        self._flusher = threading.Thread(target=self._flush_forever, name="flush", daemon=True)
+        self._flusher.start()
+
+    def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Carry out one operation on the collection that its arguments name, or on all.
+
+        Raises:
+            StorageError: Also as StoreCorruptedError, for a collection that cannot be opened.
+        """
+        if operation == "flush":
+            return self.flush()
+        if operation in _ADDING:
+            self._need_space("nothing was written")
+        inner = dict(arguments)
+        name = str(inner.pop("collection", ""))
+        if operation in self._replacements:
+            return self._replacements[operation](name)
+        while True:
+            shard = self._shard(name)
+            try:
+                result = shard.run(operation, inner)
+            except ShardClosedError:  # it was replaced, and the next one serves
+                continue
+            except StorageError:
+                self._drop_failed(name, shard)
+                raise
+            if shard.dirty:
+                self._written.set()
+            return result
+
+    def flush(self) -> None:
+        """Sync every collection that was written to."""
+        for shard in list(self._shards.values()):
+            shard.flush()
+
+    def close(self) -> None:
+        """Sync and close everything; later operations wait for ever, so the process must end after this."""
+        self._closed = True
+        self._written.set()
+        self._flusher.join()
+        self._opening.acquire()
+        for name in list(self._shards):
+            try:
+                self._shards.pop(name).close()
+            except StorageError as error:
+                _log.error("closing %s: %s", name, error)
+
+    def _need_space(self, what: str) -> None:
+        if shutil.disk_usage(self._folder).free < RESERVE_BYTES:
+            raise StorageError(what, "the disk is full", "Free some space and try again.")
+
+    def _shard(self, name: str) -> Shard:
+        with self._opening:
+            if name not in self._shards:
+                collection = _known(name)
+                finish_adoption(self._folder, name)
+                if not (self._folder / name).exists():
+                    self._need_space(f"the {name} collection cannot be made")
+                self._shards[name] = Shard(EdgeCollection(self._folder / name, collection))
+            return self._shards[name]
+
+    def _drop_failed(self, name: str, shard: Shard) -> None:
+        """Close a collection whose engine failed: opened anew, it has all that was acknowledged, and works."""
+        with self._opening:
+            if shard.failed and self._shards.get(name) is shard:
+                try:
+                    self._close_shards(name)
+                except StorageError as error:
+                    _log.error("closing %s: %s", name, error)
+
+    def _stage(self, name: str) -> str:
+        self._discard(name)
+        staged = staged_name(name)
+        self._shard(staged)
+        return staged
+
+    def _adopt(self, name: str) -> None:
+        _known(name)
+        with self._opening:
+            self._close_shards(name, staged_name(name))
+            adopt_staged(self._folder, name)
+
+    def _discard(self, name: str) -> None:
+        _known(name)
+        with self._opening:
+            self._close_shards(staged_name(name))
+            remove_staged(self._folder, name)
+
+    def _close_shards(self, *names: str) -> None:
+        for name in names:
+            if name in self._shards:
+                self._shards.pop(name).close()
+
+    def _flush_forever(self) -> None:
+        while not self._closed:
+            self._written.wait()
+            self._written.clear()
+            if self._closed:
+                return
+            time.sleep(FLUSH_DELAY)
+            try:
+                self.flush()
+            except StorageError as error:
+                _log.error("syncing: %s", error)
+
+
+def _known(name: str) -> Collection:
+    collection = collection_of(name)
+    if collection is None:
+        raise StorageError("the store cannot do that", f"there is no collection {name}")
+    return collection

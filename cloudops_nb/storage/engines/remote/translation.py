@@ -1,0 +1,89 @@
+"""Points, filters and queries of the storage service as ``qdrant-client``'s models, and answers back."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from qdrant_client import models
+
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Either, Point, Row, Sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudops_nb.storage.engines.vector_store import Condition, PointFilter, VectorQuery
+
+DENSE = "dense"
+SPARSE = "lexical"
+
+
+def filter_of(where: PointFilter) -> models.Filter:
+    """Translate a filter; an empty one matches every point."""
+    return models.Filter(
+        must=[condition_of(condition) for condition in where.must] or None,
+        must_not=[condition_of(condition) for condition in where.must_not] or None,
+    )
+
+
+def condition_of(condition: Condition) -> models.FieldCondition | models.Filter:
+    """Translate a condition; :class:`Either` becomes a filter within the filter."""
+    match condition:
+        case AnyOf(name, values):
+            return models.FieldCondition(key=name, match=models.MatchAny(any=list(values)))
+        case Below(name, value):
+            return models.FieldCondition(key=name, range=models.Range(lt=value))
+        case Either(conditions):
+            return models.Filter(should=[condition_of(inner) for inner in conditions])
+
+
+def with_ids(ids: Sequence[str]) -> models.Filter:
+    """Return the filter for points by id: unlike a list of ids, it tolerates those that are gone."""
+    return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
+
+
+def point_of(point: Point) -> models.PointStruct:
+    """Translate a point to write."""
+    vectors: dict[str, Any] = {DENSE: array("f", point.dense).tolist()}
+    if point.sparse is not None:
+        vectors[SPARSE] = _sparse(point.sparse)
+    return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
+
+
+def query_of(query: VectorQuery) -> models.QueryRequest:
+    """Translate a query; its hits come without payload."""
+    sparse = isinstance(query.vector, Sparse)
+    nearest = _sparse(query.vector) if isinstance(query.vector, Sparse) else array("f", query.vector).tolist()
+    return models.QueryRequest(
+        query=models.NearestQuery(nearest=nearest),
+        using=SPARSE if sparse else DENSE,
+        filter=filter_of(query.where),
+        limit=query.limit,
+        with_payload=False,
+        with_vector=False,
+    )
+
+
+def fields_of(fields: Sequence[str]) -> bool | models.PayloadSelectorInclude:
+    """Translate the payload fields that are wanted."""
+    return models.PayloadSelectorInclude(include=list(fields)) if fields else False
+
+
+def row_of(record: models.Record) -> Row:
+    """Translate a point's id and payload back."""
+    return Row(str(record.id), record.payload or {})
+
+
+def whole_point_of(record: models.Record) -> Point:
+    """Translate a whole point back."""
+    vectors: Any = record.vector
+    sparse = vectors.get(SPARSE)
+    packed = None
+    if sparse is not None:
+        packed = Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
+    return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)
+
+
+def _sparse(vector: Sparse) -> models.SparseVector:
+    indices, values = vector.unpack()
+    return models.SparseVector(indices=indices, values=values)

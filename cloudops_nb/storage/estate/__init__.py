@@ -1,0 +1,1 @@
+"""The resources: how they are described, kept, filtered, counted and found."""

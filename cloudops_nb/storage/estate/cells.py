@@ -1,0 +1,87 @@
+"""The end of a scan cell: the only place where a row of the estate is removed because a scan did not see it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from cloudops_nb.model import CellState
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import Below, Patch, PointFilter
+
+if TYPE_CHECKING:
+    from cloudops_nb.model import CellKey, CellResult
+    from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.estate.points import EstatePoints
+
+#: A cell that held at least this many rows and now lists none is not believed the first time.
+SUSPICIOUS_ROWS = 3
+#: Of how many scans the beginning is remembered.
+_SCANS = 256
+
+
+class CellResults(Protocol):
+    """Where the results of cells are kept."""
+
+    def get(self, key: CellKey) -> CellResult | None:
+        """Return a cell's latest result, ``None`` if it was never scanned."""
+
+    def put(self, result: CellResult, scan_id: str = ...) -> None:
+        """Keep a cell's result."""
+
+
+class EstateCells:
+    """Ends cells. Only a complete cell removes rows, and only rows that no scan has brought since its listing began.
+
+    So two kernels that scan the same cell at once do not remove each other's rows, and a read that failed, in whatever
+    way, removes nothing. Suspicion is kept on the rows themselves, so whoever sees them again clears it.
+    """
+
+    def __init__(self, store: VectorStore, points: EstatePoints, results: CellResults) -> None:
+        self._store = store
+        self._points = points
+        self._results = results
+        self._lock = threading.Lock()
+        self._begun: OrderedDict[str, float] = OrderedDict()
+
+    def begin(self, scan_id: str) -> float:
+        """Note, once, when a scan first wrote through this store; returns that time."""
+        with self._lock:
+            begun = self._begun.setdefault(scan_id, time.time())
+            while len(self._begun) > _SCANS:
+                self._begun.popitem(last=False)
+            return begun
+
+    def finish(self, result: CellResult, scan_id: str) -> CellResult:
+        """Remove what a complete cell no longer lists, keep the result, and return it as it was kept.
+
+        A cell that would lose all of its rows, :data:`SUSPICIOUS_ROWS` or more, becomes ``suspicious_empty`` and keeps
+        them, unless an earlier scan found the same.
+        """
+        if result.state.complete:
+            # What another kernel wrote since may be newer than what this listing, an empty one too, could show.
+            begun = min(self.begin(scan_id), result.started.timestamp())
+            unseen = self._points.unseen(result.key, scan_id, begun)
+            rows = self._store.count(AWS_ESTATE.name, unseen)
+            if self._suspicious(result.key, unseen, rows, begun):
+                self._suspect(unseen)
+                detail = f"nothing was listed where there were {rows}; kept until the next scan"
+                result = replace(result, state=CellState.SUSPICIOUS_EMPTY, detail=detail)
+            elif rows:
+                self._store.delete(AWS_ESTATE.name, unseen)
+        self._results.put(result, scan_id)
+        return result
+
+    def _suspicious(self, key: CellKey, unseen: PointFilter, rows: int, begun: float) -> bool:
+        if rows < SUSPICIOUS_ROWS or self._store.count(AWS_ESTATE.name, self._points.in_cell(key)) > rows:
+            return False
+        # Only a scan before this one confirms it, not one beside it that met the same fault.
+        suspected = unseen & PointFilter([Below("suspected", begun)])
+        return self._store.count(AWS_ESTATE.name, suspected) < rows
+
+    def _suspect(self, unseen: PointFilter) -> None:
+        ids = [row.id for row in self._store.rows(AWS_ESTATE.name, unseen, ())]
+        self._store.patch(AWS_ESTATE.name, [Patch(ids, {"suspected": time.time()})])

@@ -1,0 +1,201 @@
+"""Words: how text is cut into them, and what the declared ones mean (``search_words.yaml``)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cloudops_nb.understanding.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{8,}")
+_SHORTEST_PLURAL = 4
+_LONG_PLURALS = ("xes", "sses", "shes", "tches")
+#: Shorter words differ by one letter from too many others.
+_SHORTEST_CORRECTED = 5
+_PAD = "^{}$"
+_CACHED_TEXTS = 1 << 14
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def folded(text: str) -> str:
+    """Return the text as compared everywhere in the store: NFKC, without case or outer white space."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def words(text: str) -> list[str]:
+    """Cut a name, an id or a sentence into folded words: ``pgMain-db_01`` is ``pg main db 01``."""
+    return list(_words(text))
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words that mean something by themselves: no numbers, no hexadecimal ids, no digits at the end."""
+    return list(_plain_words(text))
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(_CAMEL.sub(" ", unicodedata.normalize("NFKC", text)).casefold()))
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _plain_words(text: str) -> tuple[str, ...]:
+    bare = (word.rstrip("0123456789") for word in _words(text) if not _HEXADECIMAL.fullmatch(word))
+    return tuple(word for word in bare if len(word) > 1 and word.isalpha())
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def stem(word: str) -> str:
+    """Take off an English plural, so that ``buckets`` finds ``bucket``."""
+    if len(word) < _SHORTEST_PLURAL or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-2] if word.endswith(_LONG_PLURALS) else word[:-1]
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def stems(text: str) -> tuple[str, ...]:
+    """Return the words of a text, stemmed."""
+    return tuple(map(stem, _words(text)))
+
+
+def grams(text: str) -> list[str]:
+    """Return the character trigrams of each word, its ends marked: ``pg`` is ``^pg`` and ``pg$``."""
+    padded = (_PAD.format(word) for word in words(text))
+    return [word[start : start + 3] for word in padded for start in range(len(word) - 2)]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The declared words. Phrases are stemmed words joined by a blank; each maps to every concept it may stand for.
+
+    ``type_nouns`` and ``engine_nouns`` describe a type and an engine; ``engine_types`` are the types that have one;
+    ``glossary`` says in other words what a well-known word is about. ``spellings`` maps each declared word, and each
+    one without one of its letters, to the declared words that it may be.
+    """
+
+    types: Mapping[str, frozenset[str]]
+    engines: Mapping[str, frozenset[str]]
+    environments: Mapping[str, frozenset[str]]
+    states: Mapping[str, frozenset[str]]
+    regions: Mapping[str, frozenset[str]]
+    region_names: Sequence[str]
+    filler: frozenset[str]
+    openers: frozenset[str]
+    prepositions: frozenset[str]
+    conjunctions: frozenset[str]
+    weak: frozenset[str]
+    type_nouns: Mapping[str, str]
+    engine_nouns: Mapping[str, str]
+    engine_types: Mapping[str, frozenset[str]]
+    spoken_metadata: Sequence[str]
+    spoken_facts: Sequence[str]
+    unspoken_tags: frozenset[str]
+    glossary: Mapping[str, str]
+    spellings: Mapping[str, frozenset[str]]
+
+    def regions_at(self, start: str) -> frozenset[str]:
+        """Return the regions whose names begin so, up to a hyphen: ``us-east`` is ``us-east-1`` and ``us-east-2``."""
+        return frozenset(name for name in self.region_names if f"{name}-".startswith(f"{start.rstrip('-')}-"))
+
+    def corrected(self, word: str) -> str:
+        """Return the declared word that this one is a misspelling of, else an empty text.
+
+        They differ by one letter that is missing, added, wrong or misplaced, and begin with the same one.
+        """
+        spelt = stem(word)
+        if len(spelt) < _SHORTEST_CORRECTED or spelt in self.spellings.get(spelt, ()):
+            return ""
+        near = {found for variant in _variants(spelt) for found in self.spellings.get(variant, ())}
+        alike = (found for found in near if found[0] == spelt[0])
+        return min(alike, key=lambda found: (abs(len(found) - len(spelt)), found), default="")
+
+
+def phrase(text: str) -> str:
+    """Return the form in which phrases are compared."""
+    return " ".join(stems(text))
+
+
+@cache
+def lexicon() -> Lexicon:
+    """Return the bundled words, together with the published vocabulary's environments and states."""
+    text = (files("cloudops_nb.storage.estate") / "search_words.yaml").read_text("utf-8")
+    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    types, engines = (_by_phrase(_field(data[group], "words")) for group in ("types", "engines"))
+    environments = {phrase(word): frozenset([name]) for word, name in vocabulary().environments.items()}
+    states, regions = _states(data["states"]), _regions(data["regions"], data["places"])
+    return Lexicon(
+        types=types,
+        engines=engines,
+        environments=environments,
+        states=states,
+        regions=regions,
+        region_names=tuple(data["regions"]),
+        filler=frozenset(data["filler"]),
+        openers=frozenset(data["openers"]),
+        prepositions=frozenset(data["prepositions"]),
+        conjunctions=frozenset(data["conjunctions"]),
+        weak=frozenset(data["weak"]),
+        type_nouns=_field(data["types"], "noun"),
+        engine_nouns=_field(data["engines"], "noun"),
+        engine_types={name: frozenset(types) for name, types in _field(data["engines"], "types").items()},
+        spoken_metadata=tuple(data["spoken_metadata"]),
+        spoken_facts=tuple(data["spoken_facts"]),
+        unspoken_tags=frozenset(data["unspoken_tags"]),
+        glossary={stem(word): meaning for word, meaning in data["glossary"].items()},
+        spellings=_spellings(types, engines, environments, states, regions),
+    )
+
+
+def _field(declared: Mapping[str, Any], field: str) -> dict[str, Any]:
+    return {name: each[field] for name, each in declared.items()}
+
+
+def _states(declared: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """AWS's words and people's; what runs may be called ``available`` instead of ``running``."""
+    spoken = {state: [state, *declared.get(state, {}).get("words", ())] for state in {*vocabulary().states, *declared}}
+    found = _by_phrase(spoken)
+    also = {state: frozenset(each.get("also", ())) for state, each in declared.items()}
+    return {words: states.union(*(also.get(state, frozenset()) for state in states)) for words, states in found.items()}
+
+
+def _regions(names: Mapping[str, list[str]], places: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
+    found = _by_phrase({name: [name, *spoken] for name, spoken in names.items()})
+    for start, spoken in places.items():
+        within = frozenset(name for name in names if name.startswith(start))
+        found.update((phrase(place), found.get(phrase(place), frozenset()) | within) for place in spoken)
+    return found
+
+
+def _by_phrase(groups: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for name, spoken in groups.items():
+        for word in spoken:
+            key = phrase(word)
+            found[key] = found.get(key, frozenset()) | {name}
+    return found
+
+
+def _spellings(*groups: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for word in {word for group in groups for spoken in group for word in spoken.split()}:
+        if len(word) >= _SHORTEST_CORRECTED:
+            for variant in _variants(word):
+                found.setdefault(variant, set()).add(word)
+    return {variant: frozenset(spelt) for variant, spelt in found.items()}
+
+
+def _variants(word: str) -> set[str]:
+    """The word, and what is left of it without one letter: a misspelt word and the right one have one in common."""
+    return {word, *(word[:place] + word[place + 1 :] for place in range(len(word)))}

@@ -1,0 +1,157 @@
+"""What the store keeps of a resource: blind values to filter by, and one envelope with everything else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from cloudops_nb.model import Resource
+from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal_packed, shallow
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, BLIND_FIELDS
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Either, PointFilter
+from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION, spoken_of, traits_of
+from cloudops_nb.storage.estate.lexicon import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudops_nb.model import CellKey, ResourceFilter
+    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.vault import Vault
+
+#: The payload fields that a resource is read back from.
+SEALED_FIELDS = ("data", "last_synced")
+#: A tag filter with this value asks only that the key exists.
+ANY_VALUE = "*"
+_EXACT_FIELDS = ("identifier", "name", "arn")
+_CACHED_VALUES = 1 << 16
+_blind_values = attrgetter(*BLIND_FIELDS)
+
+
+class EstatePoints:
+    """Turns resources into payloads and filters, and rows back into resources; safe to share between threads.
+
+    Every value is folded before it is blinded, so equality in filters is without regard to case. The latest 65,536
+    blind values are remembered, because names, types and tags of an estate repeat.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._envelope = vault.envelope
+        self._blind_index = vault.blind_index
+        self._blind = lru_cache(maxsize=_CACHED_VALUES)(self._folded_blind)
+        self._exact_blind = lru_cache(maxsize=_CACHED_VALUES)(self._blind_index.blind)
+
+    def point_id(self, resource: Resource) -> str:
+        """Return the id of a resource's point."""
+        return self._blind_index.point_id(resource.canonical_key)
+
+    def point_id_of(self, canonical_key: str) -> str:
+        """Return the id of the point with a canonical key."""
+        return self._blind_index.point_id(canonical_key)
+
+    def blind(self, name: str, value: str) -> str:
+        """Return the blind value of a field's value."""
+        return self._blind(name, value)
+
+    def content(self, resource: Resource) -> bytes:
+        """Return all of a resource, packed, but when it was last seen."""
+        return packed({**shallow(resource), "last_synced": None})
+
+    def hashes(self, resource: Resource, content: bytes, description: str, model_id: str) -> dict[str, str]:
+        """Return the keyed hashes that tell whether a resource changed: all of it, and what its vectors show of it."""
+        version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
+        named = [description, resource.name, resource.identifier]
+        searchable = {"is": named, "tags": resource.tags, "spoken": spoken_of(resource)}
+        return {
+            "content": self._blind_index.fingerprint("content", version + content),
+            "searchable": self._blind_index.fingerprint("searchable", version + packed(searchable)),
+        }
+
+    def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
+        """Return the fields that every scan renews; a resource that doesn't say when it was read was read now.
+
+        ``last_synced`` is when its listing began, for people; ``seen`` is when it came here, for :meth:`unseen`.
+        """
+        synced = resource.last_synced.timestamp() if resource.last_synced else now
+        return {
+            "scan": self._exact_blind("scan", scan_id),
+            "last_synced": synced,
+            "seen": now,
+            "suspected": [],
+        }
+
+    def payload(self, resource: Resource, content: bytes, point_id: str) -> dict[str, Any]:
+        """Return the fields that change only with the resource; every field is there, an empty one as a list.
+
+        ``content`` and ``point_id`` are what the methods of these names return.
+        """
+        blind = self._blind
+        named = zip(BLIND_FIELDS, _blind_values(resource), strict=True)
+        return {
+            **{name: blind(name, value) if value else [] for name, value in named},
+            "tags": [blind("tags", f"{key}={value}") for key, value in resource.tags.items()],
+            "tag_keys": [blind("tag_keys", key) for key in resource.tags],
+            "traits": [blind("traits", trait) for trait in traits_of(resource)],
+            "cell": self._cell(resource.cell),
+            "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id),
+        }
+
+    def resource(self, row: Row) -> Resource:
+        """Open a row that has :data:`SEALED_FIELDS`; ``last_synced`` is when the resource was last seen.
+
+        Raises:
+            DecryptionError: The envelope was altered, or moved from another row.
+        """
+        data = open_sealed(self._envelope, row, AWS_ESTATE)
+        data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
+        data["iam"] = {name: tuple(value) if isinstance(value, list) else value for name, value in data["iam"].items()}
+        return Resource.from_dict(data)
+
+    def matching(self, where: ResourceFilter) -> PointFilter:
+        """Return the filter for a resource filter."""
+        named = ("region", "service", "resource_type", "state", "name")
+        must: list[AnyOf | Below | Either] = [
+            AnyOf(name, [self.blind(name, value)]) for name in named if (value := getattr(where, name))
+        ]
+        if where.account:
+            must.append(self.in_accounts([where.account]))
+        for key, value in where.tags.items():
+            must.append(
+                self.one_of("tag_keys", [key]) if value == ANY_VALUE else AnyOf("tags", [self._tag(key, value)])
+            )
+        return PointFilter(must=must)
+
+    def in_accounts(self, accounts: Sequence[str]) -> Either:
+        """Return the condition that the account's id or its name is one of these."""
+        fields = ("account_id", "account_name")
+        return Either([AnyOf(name, [self.blind(name, account) for account in accounts]) for name in fields])
+
+    def one_of(self, name: str, values: Sequence[str]) -> AnyOf:
+        """Return the condition that a field has one of these values."""
+        return AnyOf(name, [self.blind(name, value) for value in values])
+
+    def exactly(self, *texts: str) -> PointFilter:
+        """Return the filter for rows whose id, name or ARN is one of these texts."""
+        return PointFilter(must=[Either([self.one_of(name, texts) for name in _EXACT_FIELDS])])
+
+    def in_cell(self, key: CellKey) -> PointFilter:
+        """Return the filter for a cell's rows."""
+        return PointFilter(must=[AnyOf("cell", [self._cell(key)])])
+
+    def unseen(self, key: CellKey, scan_id: str, since: float) -> PointFilter:
+        """Return the filter for a cell's rows that neither this scan nor, since a time, any other has brought."""
+        stamped = AnyOf("scan", [self._exact_blind("scan", scan_id)])
+        return self.in_cell(key) & PointFilter([Below("seen", since)], [stamped])
+
+    def _tag(self, key: str, value: str) -> str:
+        return self.blind("tags", f"{key}={value}")
+
+    def _folded_blind(self, name: str, value: str) -> str:
+        return self._blind_index.blind(name, folded(value))
+
+    def _cell(self, key: CellKey) -> str:
+        return self._exact_blind("cell", str(key))

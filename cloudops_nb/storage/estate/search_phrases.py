@@ -1,0 +1,70 @@
+"""The grammar of a query: which of several kinds of thing it names is the one that is looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cloudops_nb.storage.estate.lexicon import folded, lexicon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A few tokens of a query that belong together: as typed, as read, and the structure that they name, if any."""
+
+    typed: Sequence[str]
+    read: Sequence[str]
+    found: Mapping[str, frozenset[str]]
+
+    @property
+    def filler(self) -> bool:
+        """Whether it says nothing about what is looked for."""
+        return not self.found and folded(self.typed[0]) in lexicon().filler
+
+    @property
+    def word(self) -> str:
+        """The single token, folded."""
+        return folded(self.typed[0]) if len(self.typed) == 1 else ""
+
+
+def headed(spans: Iterable[Span]) -> list[Span]:
+    """Leave the type to the head of each phrase; the types and engines that only describe it become words.
+
+    The head is the last of several types in a row, as in "database subnets", and the one before a preposition, as in
+    "subnets of the database"; "buckets and queues" are two. An engine that the head cannot have describes it, as in
+    "postgres firewall".
+    """
+    kept = list(spans)
+    head: int | None = None
+    linked = ""
+    for place, span in enumerate(kept):
+        if "type" in span.found:
+            if head is not None and linked == "of":
+                kept[place] = _without(span, "type")
+                continue
+            if head is not None and not linked:
+                kept[head] = _without(kept[head], "type")
+            head, linked = place, ""
+        elif span.word in lexicon().prepositions:
+            linked = linked or "of"
+        elif head is not None and not (span.filler and span.word not in lexicon().conjunctions):
+            linked = "and"
+    return _with_fitting_engines(kept)
+
+
+def _with_fitting_engines(spans: list[Span]) -> list[Span]:
+    named = frozenset().union(*(span.found.get("type", frozenset()) for span in spans))
+    engines = lexicon().engine_types
+    return [
+        _without(span, "engine")
+        if named and not any(engines[engine] & named for engine in span.found.get("engine", ()))
+        else span
+        for span in spans
+    ]
+
+
+def _without(span: Span, slot: str) -> Span:
+    return replace(span, found={name: values for name, values in span.found.items() if name != slot})

@@ -1,0 +1,149 @@
+"""The estate: every AWS resource that a scan saw, encrypted, searchable, and exactly as old as it says."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.model import ResourceFilter, SearchHit
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.estate.cells import EstateCells
+from cloudops_nb.storage.estate.facets import EstateFacets
+from cloudops_nb.storage.estate.points import SEALED_FIELDS, EstatePoints
+from cloudops_nb.storage.estate.search import EstateSearch
+from cloudops_nb.storage.estate.search_reading import QueryReading
+from cloudops_nb.storage.estate.terms import EstateTerms
+from cloudops_nb.storage.estate.vectors import EstateVectors
+from cloudops_nb.storage.estate.writing import EstateWriter, UpsertReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cloudops_nb.embedding import Embedder
+    from cloudops_nb.model import CellKey, CellResult, Resource
+    from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.estate.cells import CellResults
+    from cloudops_nb.storage.vault import Vault
+
+_EVERYTHING = ResourceFilter()
+#: The stamp of resources that came outside a scan; the next full scan of their cell decides about them.
+_DELTA_PREFIX = "delta-"
+
+
+class EstateStore:
+    """The resources of every account; safe from several threads and several kernels at once.
+
+    What a writing method returned for survives the crash of any process; :meth:`StorageService.flush` makes it survive
+    a power cut. Only :meth:`finish_cell` with a complete cell removes rows by itself. Filters ignore case; ``account``
+    is an id or a name. Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    """
+
+    def __init__(
+        self, store: VectorStore, vault: Vault, results: CellResults, embedder: Callable[[], Embedder]
+    ) -> None:
+        self._store = store
+        self._results = results
+        self._points = EstatePoints(vault)
+        terms, vectors = EstateTerms(vault.blind_index), EstateVectors(embedder, vault.rotation)
+        self._facets = EstateFacets(store, self._points)
+        self._writer = EstateWriter(store, self._points, terms, vectors)
+        self._cells = EstateCells(store, self._points, results)
+        self._search = EstateSearch(store, self._points, terms, vectors, self._facets)
+
+    def upsert(self, resources: Sequence[Resource], *, scan_id: str) -> UpsertReport:
+        """Write resources and stamp them with the scan; one that did not change is not embedded again."""
+        self._cells.begin(scan_id)
+        return self._writer.upsert(resources, scan_id)
+
+    def finish_cell(self, result: CellResult, *, scan_id: str) -> CellResult:
+        """End a cell of a scan and keep its result, which is returned as it was kept.
+
+        ``ok`` and ``ok_empty`` remove the cell's rows that neither this scan nor another one beside it has seen; every
+        other state keeps all rows. Emptiness where there were several rows is ``suspicious_empty`` the first time.
+        """
+        return self._cells.finish(result, scan_id)
+
+    def apply_full(self, result: CellResult, resources: Sequence[Resource], *, scan_id: str) -> CellResult:
+        """Replace a cell's content by what a scan of it found: :meth:`upsert`, then :meth:`finish_cell`."""
+        self.upsert(resources, scan_id=scan_id)
+        return self.finish_cell(result, scan_id=scan_id)
+
+    def apply_delta(self, resources: Sequence[Resource]) -> UpsertReport:
+        """Write single resources between scans; removes nothing."""
+        return self.upsert(resources, scan_id=f"{_DELTA_PREFIX}{uuid.uuid4()}")
+
+    def search(self, query: str, *, limit: int = 10, where: ResourceFilter = _EVERYTHING) -> list[SearchHit]:
+        """Find resources by id, name, fragment, misspelling, tag, or meaning; best first, each with its reason."""
+        found = self._search.search(query, limit, self._points.matching(where))
+        states = self._cell_states(hit.resource for hit in found)
+        return [SearchHit(hit.resource, hit.score, hit.why, states[hit.resource.cell]) for hit in found]
+
+    def understand(self, query: str) -> QueryReading:
+        """Tell how :meth:`search` reads a query: which words narrow it, what is left, and what was misspelt."""
+        return QueryReading.of(self._search.read(query))
+
+    def resources(self, where: ResourceFilter = _EVERYTHING, *, limit: int | None = None) -> list[SearchHit]:
+        """Return the resources that pass the filter, ordered by account, region, type and name; score 0."""
+        rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
+        found = sorted((self._points.resource(row) for row in rows), key=_order)
+        states = self._cell_states(found)
+        return [SearchHit(resource, 0.0, "filter", states[resource.cell]) for resource in found]
+
+    def lookup(self, text: str) -> list[Resource]:
+        """Return the resources whose id, name or ARN is this text, without regard to case."""
+        if not text.strip():
+            return []
+        rows = self._store.rows(AWS_ESTATE.name, self._points.exactly(text), SEALED_FIELDS)
+        return sorted((self._points.resource(row) for row in rows), key=_order)
+
+    def get(self, arn_or_key: str) -> Resource | None:
+        """Return the resource with this ARN or canonical key, ``None`` if there is none."""
+        point_id = self._points.point_id_of(arn_or_key)
+        rows = self._store.retrieve(AWS_ESTATE.name, [point_id], SEALED_FIELDS)
+        return self._points.resource(rows[0]) if rows else None
+
+    def count(self, where: ResourceFilter = _EVERYTHING) -> int:
+        """Count the resources that pass the filter."""
+        return self._store.count(AWS_ESTATE.name, self._points.matching(where))
+
+    def facets(self, field: str, where: ResourceFilter = _EVERYTHING) -> dict[str, int]:
+        """Return each value of a field with its number of resources, the most frequent first.
+
+        Args:
+            field: A field of :class:`~cloudops_nb.model.Resource` that can be filtered by, ``tags`` (as ``key=value``),
+                ``tag_keys``, or ``traits`` (``environment=production``, ``engine=postgres``).
+            where: The resources to count.
+        """
+        return self._facets.count(field, self._points.matching(where))
+
+    def delete(self, *arns_or_keys: str) -> int:
+        """Delete resources by ARN or canonical key; returns how many there were."""
+        return self._store.delete_ids(AWS_ESTATE.name, [self._points.point_id_of(key) for key in arns_or_keys])
+
+    def forget(self, where: ResourceFilter) -> int:
+        """Delete every resource that passes the filter; returns how many there were.
+
+        Raises:
+            StorageError: The filter is empty.
+        """
+        matching = self._points.matching(where)
+        if not matching.must:
+            raise StorageError("nothing was deleted", "the filter is empty", "Name what to forget.")
+        return self._store.delete(AWS_ESTATE.name, matching)
+
+    def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
+        """Return how the cell of each resource ended last; empty for one that never was scanned."""
+        results = {key: self._results.get(key) for key in {resource.cell for resource in resources}}
+        return {key: result.state.value if result else "" for key, result in results.items()}
+
+
+def _order(resource: Resource) -> tuple[str, ...]:
+    return (
+        resource.account_name,
+        resource.account_id,
+        resource.region,
+        resource.resource_type,
+        resource.name,
+        resource.identifier,
+    )

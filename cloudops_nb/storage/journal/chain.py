@@ -1,0 +1,129 @@
+"""The journal's keyed MAC chain: what a record looks like in the file, and how a whole file is checked.
+
+Each MAC covers the one before it and every stored column, so no record can be changed, added, dropped or moved without
+the key. Cutting records off the end keeps a chain whole; that shows against a head which was sealed elsewhere.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from cloudops_nb.errors import JournalError
+from cloudops_nb.storage.encryption.secrecy import Secretive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloudops_nb.storage.keys.master_key import StoreKeys
+
+MAC_BYTES = 32
+_COLUMN = struct.Struct(">q")
+_FIX = "Restore journal.db and journal.head together from a backup, and find out who changed them."
+
+
+@dataclass(frozen=True)
+class ChainHead:
+    """Where a chain ends: the number of its records and the last one's MAC (of the start, if there are none)."""
+
+    count: int
+    mac: bytes
+
+    def __str__(self) -> str:
+        return f"{self.count}:{self.mac.hex()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str()`` of a head gave.
+
+        Raises:
+            JournalError: The text is something else.
+        """
+        count, colon, mac = text.strip().partition(":")
+        try:
+            head = cls(int(count), bytes.fromhex(mac))
+        except ValueError:
+            head = cls(-1, b"")
+        if not colon or head.count < 0 or len(head.mac) != MAC_BYTES:
+            raise JournalError("the exported head does not fit", "it is not the text that export_head() returned")
+        return head
+
+
+class StoredRecord(NamedTuple):
+    """One row of the file; ``kind``, ``subject`` and ``once`` are blind values, ``once`` is mostly ``None``."""
+
+    sequence: int
+    kind: bytes
+    subject: bytes
+    once: bytes | None
+    envelope: bytes
+    mac: bytes = b""
+
+
+class Chain(Secretive):
+    """Computes and checks the MACs of one store's journal."""
+
+    __slots__ = ("_key", "start")
+
+    def __init__(self, keys: StoreKeys) -> None:
+        self._key = keys.journal
+        self.start = ChainHead(0, hmac.digest(self._key, b"start", "sha256"))
+
+    def mac(self, previous: bytes, record: StoredRecord) -> bytes:
+        """The MAC of a record that follows the one with the MAC ``previous``."""
+        message = bytearray(b"record" + previous + _COLUMN.pack(record.sequence))
+        for column in (record.kind, record.subject, record.once, record.envelope):
+            # Lengths before the columns keep ("ab", "c") and ("a", "bc") apart, and nothing from empty.
+            message += _COLUMN.pack(-1 if column is None else len(column)) + (column or b"")
+        return hmac.digest(self._key, bytes(message), "sha256")
+
+    def check(
+        self, records: Iterable[StoredRecord], sealed: Iterable[ChainHead] = (), *, after: ChainHead | None = None
+    ) -> ChainHead:
+        """Walk over records in order, and return where the chain ends.
+
+        Args:
+            records: Every row of the file, or every row behind ``after``.
+            sealed: Heads that this chain once had, so that it must pass through each of them.
+            after: A head that is known to be good; the chain's start if not given.
+
+        Raises:
+            JournalError: The chain breaks at a record, or does not reach or pass through a sealed head.
+        """
+        marks = list(sealed)
+        head = after or self.start
+        _compare(head, marks)
+        for record in records:
+            expected = head.count + 1
+            if record.sequence != expected:
+                raise altered(f"record {expected} is missing")
+            if not hmac.compare_digest(self.mac(head.mac, record), record.mac):
+                raise altered(f"record {expected} was changed, moved or inserted, or is of another key")
+            head = ChainHead(expected, record.mac)
+            _compare(head, marks)
+        for mark in marks:
+            check_length(head.count, mark)
+        return head
+
+
+def check_length(count: int, sealed: ChainHead) -> None:
+    """Compare a file's number of records with a sealed head.
+
+    Raises:
+        JournalError: Records are missing at the end.
+    """
+    if count < sealed.count:
+        raise altered(f"it was cut off after record {count} of {sealed.count}")
+
+
+def altered(why: str) -> JournalError:
+    """Make the error for a journal that is not as it was written."""
+    return JournalError("the journal does not verify", why, _FIX)
+
+
+def _compare(head: ChainHead, marks: Iterable[ChainHead]) -> None:
+    for mark in marks:
+        if mark.count == head.count and not hmac.compare_digest(mark.mac, head.mac):
+            raise altered(f"record {head.count} is not the one whose head was sealed")

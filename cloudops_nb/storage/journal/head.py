@@ -1,0 +1,76 @@
+"""The journal's head, sealed in a file of its own, so that a journal cut short shows.
+
+The head may lag behind the journal (a process died between the two writes) but is never ahead of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import DecryptionError, StorageError
+from cloudops_nb.storage.encryption.envelope import key_generation
+from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered
+from cloudops_nb.storage.private_files import replace_private
+from cloudops_nb.storage.store_file import HEAD_NAME
+
+if TYPE_CHECKING:
+    from cloudops_nb.storage.vault import Vault
+
+_COLLECTION = "journal"
+_POINT = "head"
+
+
+class HeadFile:
+    """Reads and replaces ``journal.head``; the caller sees to it that writers take turns."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.path = vault.data_path / HEAD_NAME
+        self._envelope = vault.envelope
+
+    def read(self) -> ChainHead:
+        """Open the sealed head.
+
+        Raises:
+            JournalError: The file is missing, or not one that this store's key sealed.
+        """
+        try:
+            sealed = self.path.read_bytes()
+            content = json.loads(self._envelope.open(sealed, collection=_COLLECTION, point_id=_POINT))
+        except FileNotFoundError:
+            raise altered("its sealed head, journal.head, is missing") from None
+        except DecryptionError:
+            raise altered("its sealed head, journal.head, was changed or is of another key") from None
+        except OSError as error:
+            raise StorageError(f"cannot read {self.path}", error.strerror or "") from error
+        return ChainHead(content["count"], bytes.fromhex(content["mac"]))
+
+    def reseal(self) -> int:
+        """Seal the head anew if it lies under an older data key; returns how many heads that were.
+
+        Raises:
+            JournalError: As :meth:`read`.
+        """
+        head = self.read()
+        older = key_generation(self.path.read_bytes()) < self._envelope.generation
+        if older:
+            self.write(head, power_safe=True)
+        return int(older)
+
+    def write(self, head: ChainHead, *, power_safe: bool) -> None:
+        """Replace the sealed head; with ``power_safe``, a power cut cannot bring the old one back.
+
+        Raises:
+            StorageError: The folder does not allow it, or the disk is full.
+        """
+        content = json.dumps({"count": head.count, "mac": head.mac.hex()}).encode()
+        sealed = self._envelope.seal(content, collection=_COLLECTION, point_id=_POINT)
+        try:
+            replace_private(self.path, sealed, synced=power_safe)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.path}", error.strerror or "") from error
+
+
+def create_head(vault: Vault) -> None:
+    """Seal the head of an empty journal, for a new store."""
+    HeadFile(vault).write(Chain(vault.keys).start, power_safe=True)

@@ -1,0 +1,166 @@
+"""The master key wrapped under a passphrase, as a small text file to keep elsewhere and to take to another machine.
+
+scrypt (RFC 7914) makes a wrapping key of the passphrase, AES-256-GCM wraps the master key and vouches for every other
+field of the file.
+"""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from typing import TYPE_CHECKING, Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloudops_nb.errors import ConfigurationError, EncryptionError, KeyMissingError, WrongKeyError
+from cloudops_nb.storage.keys.loading import find_master_key, key_lock, key_sources
+from cloudops_nb.storage.keys.master_key import KEY_BYTES, MasterKey, StoreKeys
+from cloudops_nb.storage.store_file import StoreFile, prepare_data_path
+
+if TYPE_CHECKING:
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.keys.sources import KeySource
+
+#: The shortest passphrase, in characters.
+SHORTEST_PASSPHRASE = 12
+#: scrypt's parameters of a new export: 128 MiB of memory.
+_COST, _BLOCK, _PARALLEL = 2**17, 8, 1
+#: What an import accepts, in bytes, so that a hostile file cannot take all memory.
+LARGEST_EXPORT, MOST_MEMORY = 16_384, 512 * 1024 * 1024
+_SALT_BYTES, _NONCE_BYTES = 32, 12
+
+
+class _Export(BaseModel):
+    """The file: how the wrapping key is made, whose key it is, and the wrapped key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cloudops: Literal["encryption key"] = "encryption key"
+    version: Literal[1] = 1
+    fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
+    kdf: Literal["scrypt"] = "scrypt"
+    cost: int = Field(default=_COST, ge=2**14, le=2**22)
+    block: int = Field(default=_BLOCK, ge=1, le=32)
+    parallel: int = Field(default=_PARALLEL, ge=1, le=4)
+    salt: str = Field(pattern="^[0-9a-f]{64}$")
+    nonce: str = Field(pattern="^[0-9a-f]{24}$")
+    wrapped: str = Field(default="", pattern="^([0-9a-f]{2})*$")
+
+
+def export_key(master: MasterKey, passphrase: str) -> str:
+    """Wrap a master key; takes about half a second and 128 MiB, on purpose.
+
+    Raises:
+        ConfigurationError: The passphrase is shorter than :data:`SHORTEST_PASSPHRASE`.
+    """
+    if len(_normal(passphrase)) < SHORTEST_PASSPHRASE:
+        why = f"it has fewer than {SHORTEST_PASSPHRASE} characters"
+        raise ConfigurationError("the passphrase is too short", why, "Take several words.")
+    salt, nonce = secrets.token_hex(_SALT_BYTES), secrets.token_hex(_NONCE_BYTES)
+    export = _Export(fingerprint=StoreKeys(master).fingerprint, salt=salt, nonce=nonce)
+    cipher, raw = AESGCM(_wrapping_key(export, passphrase)), bytes.fromhex(master.hex())
+    wrapped = cipher.encrypt(bytes.fromhex(nonce), raw, _context(export)).hex()
+    return export.model_copy(update={"wrapped": wrapped}).model_dump_json(indent=2) + "\n"
+
+
+def unwrap_key(text: str, passphrase: str) -> MasterKey:
+    """Return the master key of an export.
+
+    Raises:
+        EncryptionError: The text is no export, was altered, or the passphrase is another one.
+    """
+    export = _parsed(text)
+    try:
+        cipher = AESGCM(_wrapping_key(export, passphrase))
+        raw = cipher.decrypt(bytes.fromhex(export.nonce), bytes.fromhex(export.wrapped), _context(export))
+    except InvalidTag:
+        why = "the passphrase is another one, or the file was altered"
+        raise EncryptionError("the exported key does not open", why) from None
+    master = MasterKey(raw)
+    if StoreKeys(master).fingerprint != export.fingerprint:
+        raise EncryptionError("the exported key does not open", "it is not the key that the file names")
+    return master
+
+
+def export_store_key(settings: Settings, passphrase: str) -> str:
+    """Wrap the key of the store in the data path.
+
+    Raises:
+        ConfigurationError: The passphrase is too short.
+        KeyMissingError: There is no store, or no key for it.
+        EncryptionError: A key source cannot be read just now, or has the keys of other stores only.
+    """
+    header = StoreFile(settings.data_path).read()
+    if header is None:
+        raise KeyMissingError(f"there is no store in {settings.data_path}", "", "Scan first, or set data_path.")
+    return export_key(find_master_key(settings, header.key_fingerprint), passphrase)
+
+
+def import_key(settings: Settings, text: str, passphrase: str) -> KeySource:
+    """Keep the key of an export where the store of the data path, or the next one made there, finds it.
+
+    No other key is ever replaced. Returns the place of the key, which may have been there before.
+
+    Raises:
+        EncryptionError: The text is no export, was altered, or the passphrase is another one; nothing was changed.
+        WrongKeyError: The data path's store has another key, or another key is where this one should go.
+        KeyMissingError: No source can keep a key.
+    """
+    master = unwrap_key(text, passphrase)
+    fingerprint = StoreKeys(master).fingerprint
+    prepare_data_path(settings.data_path)
+    header = StoreFile(settings.data_path).read()
+    if header is not None and header.key_fingerprint != fingerprint:
+        why = f"the exported key is {fingerprint[:8]}…, the store's is {header.key_fingerprint[:8]}…"
+        raise WrongKeyError(f"the key does not fit the store in {settings.data_path}", why, "Set another data_path.")
+    with key_lock(settings):
+        place = _place(settings, master, fingerprint, needed=header is not None)
+        if place.load() != master:
+            place.save(master)
+    return place
+
+
+def _place(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:
+    """Return the first source that is empty or has this key; a store that needs it also finds it in a slot."""
+    source = next((source for source in key_sources(settings) if source.writable), None)
+    if source is None:
+        names = ", ".join(source.name for source in key_sources(settings))
+        raise KeyMissingError("the key cannot be kept", f"{names} cannot take it", "Set key_source to file.")
+    present = source.load()
+    if present is None or present == master:
+        return source
+    slot = source.slot(fingerprint) if needed else None
+    if slot is None:
+        fix = "Set key_file to a file of its own for this data_path."
+        raise WrongKeyError("the key was not imported", f"{source.name} holds another key, which stays", fix)
+    return slot
+
+
+def _parsed(text: str) -> _Export:
+    try:
+        export = _Export.model_validate_json(text if len(text) <= LARGEST_EXPORT else "")
+    except ValidationError:
+        raise EncryptionError("the file is no exported key", "", "Give the file that key export wrote.") from None
+    # The bounds of each number alone would still allow 16 GiB.
+    memory = 128 * export.block * (export.cost + export.parallel)
+    if memory > MOST_MEMORY or export.cost & (export.cost - 1):
+        raise EncryptionError("the file is no exported key", "it asks for more memory than any export does")
+    return export
+
+
+def _wrapping_key(export: _Export, passphrase: str) -> bytes:
+    salt = bytes.fromhex(export.salt)
+    derivation = Scrypt(salt=salt, length=KEY_BYTES, n=export.cost, r=export.block, p=export.parallel)
+    return derivation.derive(_normal(passphrase).encode("utf-8", "surrogatepass"))
+
+
+def _context(export: _Export) -> bytes:
+    return export.model_dump_json(exclude={"wrapped"}).encode()
+
+
+def _normal(passphrase: str) -> str:
+    """Keyboards of different systems compose the same letter differently."""
+    return unicodedata.normalize("NFKC", passphrase)

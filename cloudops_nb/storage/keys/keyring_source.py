@@ -1,0 +1,118 @@
+"""The operating system's keyring as a place for the master key.
+
+``keyring`` hides which backend answers, and some of them drop secrets, keep them in plain files, or ask for a password
+on the terminal, which hangs a kernel. So the backends are looked at one by one before any is used.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import keyring
+import keyring.backend
+import keyring.backends.chainer
+import keyring.errors
+
+from cloudops_nb.errors import EncryptionError
+from cloudops_nb.storage.keys.master_key import MasterKey
+from cloudops_nb.storage.keys.sources import check_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SERVICE = "cloudops"
+ACCOUNT = "encryption_key"
+#: The namespace of add-on backends (keyrings.alt, keyrings.cryptfile): files, most of which ask for a password.
+_ADD_ONS = "keyrings."
+
+
+class KeyringSource:
+    """The keyring entry ``cloudops`` / ``encryption_key``.
+
+    Args:
+        add_ons: Whether backends of the ``keyrings`` namespace may be used, although they may prompt on the terminal.
+        account: The entry's account; the slot of a further key has its fingerprint behind it.
+    """
+
+    name = "the keyring of the operating system"
+
+    def __init__(self, *, add_ons: bool, account: str = ACCOUNT) -> None:
+        self._add_ons = add_ons
+        self._account = account
+
+    @property
+    def writable(self) -> bool:
+        """Whether a usable backend exists."""
+        return bool(self._backends())
+
+    def load(self) -> MasterKey | None:
+        """Ask each usable backend, the best first; ``None`` if none has the entry, or there is no backend.
+
+        Raises:
+            EncryptionError: A backend is locked or fails, or the entry is no key.
+        """
+        for backend in self._backends():
+            with _reported(backend):
+                text = backend.get_password(SERVICE, self._account)
+            if text is not None:
+                return MasterKey.from_hex(text, source=self.name)
+        return None
+
+    def save(self, key: MasterKey) -> None:
+        """Keep the key in the best usable backend, and read it back.
+
+        Raises:
+            EncryptionError: There is no usable backend, it is locked or fails, or it did not keep the key.
+        """
+        backends = self._backends()
+        if not backends:
+            raise EncryptionError(f"{self.name} cannot keep the key", "it has no usable backend")
+        with _reported(backends[0]):
+            backends[0].set_password(SERVICE, self._account, key.hex())
+        check_kept(self, key)
+
+    def remove(self) -> None:
+        """Delete the entry from every usable backend that has it.
+
+        Raises:
+            EncryptionError: A backend is locked or fails.
+        """
+        for backend in self._backends():
+            with _reported(backend):
+                if backend.get_password(SERVICE, self._account) is not None:
+                    backend.delete_password(SERVICE, self._account)
+
+    def slot(self, fingerprint: str) -> KeyringSource:
+        """Return the entry whose account ends with the fingerprint."""
+        return KeyringSource(add_ons=self._add_ons, account=f"{self._account}.{fingerprint}")
+
+    def _backends(self) -> Sequence[keyring.backend.KeyringBackend]:
+        chosen = keyring.get_keyring()
+        chained = isinstance(chosen, keyring.backends.chainer.ChainerBackend)
+        # Behind the chain stand the working backends, the best first; it would ask add-ons as well.
+        backends = list(chosen.backends) if chained else [chosen]  # type: ignore[attr-defined] # not in keyring's types
+        return [backend for backend in backends if self._usable(backend)]
+
+    def _usable(self, backend: keyring.backend.KeyringBackend) -> bool:
+        if type(backend).__module__.startswith(_ADD_ONS) and not self._add_ons:
+            return False
+        try:
+            return float(backend.priority) > 0
+        except RuntimeError:  # keyring's way for a backend to say that it does not work on this machine
+            return False
+
+
+@contextmanager
+def _reported(backend: keyring.backend.KeyringBackend) -> Iterator[None]:
+    """Turn a backend's failure into one line without its text, which might repeat the secret."""
+    name = type(backend).__name__
+    try:
+        yield
+    except keyring.errors.KeyringLocked:
+        fix = "Unlock it and try again, or set key_source to file."
+        raise EncryptionError("the encryption key cannot be read", f"the keyring ({name}) is locked", fix) from None
+    except Exception as error:  # noqa: BLE001 - backends raise whatever their system library does
+        why = f"the keyring ({name}) failed with {type(error).__name__}"
+        fix = "Repair the keyring, or set key_source to file."
+        raise EncryptionError("the encryption key cannot be reached", why, fix) from None

@@ -1,0 +1,128 @@
+"""A new master key for a whole store: index, rotation, journal and data keys all change.
+
+The new key is kept first. Then everything is written anew beside the live store, checked there, and handed over as
+one. A process that is killed leaves the whole old store or the whole new one, and either opens as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.journal.head import create_head
+from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.keys.master_key import FIRST_GENERATION
+from cloudops_nb.storage.keys.succession import finish_succession, new_key_beside
+from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file
+from cloudops_nb.storage.maintenance.journal_rekeying import rechain
+from cloudops_nb.storage.maintenance.rebuild import rebuild
+from cloudops_nb.storage.maintenance.rekeyed_points import RekeyedChat, RekeyedEstate
+from cloudops_nb.storage.private_files import replace_private, sync_folder
+from cloudops_nb.storage.scan_state import ScanState
+from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME
+from cloudops_nb.storage.vault import vault_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.vault import Vault
+
+#: The folder in which the new journal is written.
+ASIDE_NAME = "rekey.next"
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyReport:
+    """The new key's fingerprint, what was written anew and how much of it, and why the old key was kept, if it was."""
+
+    fingerprint: str
+    rebuilt: Mapping[str, int]
+    old_key_kept_because: str
+
+
+def rekey(service: StorageService, settings: Settings, model_id: Callable[[], str]) -> RekeyReport:
+    """Take a store to a new master key; the old one is removed afterwards, unless another store needs it.
+
+    Args:
+        service: The store.
+        settings: Its settings.
+        model_id: Returns the id of the embedding model; called if there are resources.
+
+    Raises:
+        EncryptionError: The key's place cannot hold a second one, or something does not open under the present key.
+        JournalError: The journal does not verify.
+        StoreUnavailableError: Another program has the store open.
+    """
+    with service.alone():
+        finish_succession(settings)
+        old, store = service.vault, service.vector_store
+        _clear(old.data_path)
+        discard_leftovers(old.data_path, store)
+        master = new_key_beside(settings, old.keys.fingerprint)
+        aside = old.data_path / ASIDE_NAME
+        aside.mkdir(mode=0o700)
+        header = _header(old)
+        new = vault_of(aside, header, master)
+        header = header.model_copy(update={"key_fingerprint": new.keys.fingerprint})
+        rebuilt = {
+            AWS_ESTATE.name: rebuild(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
+            CHAT_HISTORY.name: rebuild(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
+            **_rewrite(service, new),
+        }
+        service.journal.close()
+        _stage_files(old.data_path, header)
+        hand_over(old.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
+        service.reopen()
+        _clear(old.data_path)
+        kept_because = finish_succession(settings)
+    return RekeyReport(header.key_fingerprint, rebuilt, kept_because)
+
+
+def _header(old: Vault) -> StoreHeader:
+    header = old.store_file.read()
+    if header is None:
+        raise StorageError(f"{old.store_file.path} is gone", "", "Restore it from a backup.")
+    first = {"data_key_generation": FIRST_GENERATION, "oldest_data_key_generation": FIRST_GENERATION}
+    return header.model_copy(update=first)
+
+
+def _rewrite(service: StorageService, new: Vault) -> dict[str, int]:
+    """Write the journal and the scan state into a database of their own."""
+    create_head(new)
+    journal = Journal(new.data_path, new)
+    try:
+        records = rechain(service.journal, service.vault, journal, new)
+        cells = service.scan_state.contents()
+        arrived = ScanState(journal.database, new)
+        arrived.fill(cells)
+        if len(arrived.contents()) != len(cells):
+            raise StorageError("the scan state cannot be rebuilt", "cells were lost on the way")
+    finally:
+        # Closing the only connection also moves the log into the file.
+        journal.close()
+    return {"journal": records, "scan_state": len(cells)}
+
+
+def _stage_files(data_path: Path, header: StoreHeader) -> None:
+    aside = data_path / ASIDE_NAME
+    if (aside / f"{JOURNAL_NAME}-wal").exists():
+        raise StorageError("the new journal cannot be handed over", "somebody has it open")
+    try:
+        for name in (JOURNAL_NAME, HEAD_NAME):
+            (aside / name).replace(next_file(data_path, name))
+        replace_private(next_file(data_path, STORE_NAME), header.model_dump_json(indent=2).encode() + b"\n")
+        sync_folder(data_path)
+    except OSError as error:
+        raise StorageError("the new store cannot be handed over", error.strerror or "") from error
+
+
+def _clear(data_path: Path) -> None:
+    if (data_path / ASIDE_NAME).exists():
+        shutil.rmtree(data_path / ASIDE_NAME)

@@ -1,0 +1,54 @@
+"""Fixtures of the remote engine's tests: a server of the test's own, and stores on it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from cloudops_nb.storage.engines.remote.client import RemoteStore
+from cloudops_nb.storage.engines.remote.host import Host
+from tests.storage.engines.remote.qdrant_server import API_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.storage.engines.remote.qdrant_server import QdrantServer
+
+
+@pytest.fixture
+def server(qdrant_server: QdrantServer) -> Iterator[QdrantServer]:
+    """The stand-in, as it was once the test is done; no test of this module runs beside another."""
+    version = qdrant_server.version
+    qdrant_server.requests.clear()
+    yield qdrant_server
+    qdrant_server.version, qdrant_server.before = version, lambda _: None
+
+
+@pytest.fixture
+def prefix(server: QdrantServer) -> Iterator[str]:
+    prefix = f"test_{uuid.uuid4().hex}_"
+    yield prefix
+    server.forget(prefix)
+
+
+@pytest.fixture
+def kernel(server: QdrantServer, prefix: str, tmp_path: Path) -> Iterator[Callable[..., RemoteStore]]:
+    """Start kernels, each with a store of its own, on one data path unless another folder is named."""
+    stores: list[RemoteStore] = []
+
+    def start(folder: Path = tmp_path, *, key: str = API_KEY, url: str = "") -> RemoteStore:
+        stores.append(RemoteStore(url or server.url, SecretStr(key), prefix, Host(folder)))
+        return stores[-1]
+
+    yield start
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(kernel: Callable[..., RemoteStore]) -> RemoteStore:
+    return kernel()

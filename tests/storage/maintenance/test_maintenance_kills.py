@@ -1,0 +1,102 @@
+"""kill -9 while keys change or an account goes: the store opens afterwards, whole, and another run finishes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
+from cloudops_nb.storage.maintenance.forgetting import forget_account
+from cloudops_nb.storage.maintenance.rekeying import rekey
+from tests.storage.furnished import ACCOUNT, fill, fill_estate, kept_in
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.service import StorageService
+
+#: Kills itself at the nth opening, renaming or removing of a file; prints how many there were if it comes to its end.
+PROGRAM = """
+import os, sys
+from cloudops_nb.settings import Settings
+from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
+from cloudops_nb.storage.maintenance.forgetting import forget_account
+from cloudops_nb.storage.maintenance.rekeying import rekey
+from cloudops_nb.storage.service import StorageService
+
+settings = Settings(data_path=sys.argv[2], key_file=sys.argv[3])
+storage = StorageService(settings, None)
+moments = 0
+
+def count(event, arguments):
+    global moments
+    changing = event in ("open", "os.rename", "os.remove", "os.mkdir", "sqlite3.connect")
+    if changing and "/site-packages" not in str(arguments):
+        moments += 1
+        if moments == int(sys.argv[4]):
+            os.kill(os.getpid(), 9)
+
+assert storage.vault
+sys.addaudithook(count)
+{"rotate": lambda: rotate_data_key(storage),
+ "rekey": lambda: rekey(storage, settings, lambda: "words/1"),
+ "forget": lambda: forget_account(storage, "123456789012")}[sys.argv[1]]()
+print(moments)
+"""
+KILLS = 5
+
+
+def records_apart(kept: dict[str, Any]) -> dict[str, Any]:
+    """All but the number of records: each attempt that came to its end made one of its own."""
+    return {name: value for name, value in kept.items() if name != "journal"}
+
+
+@pytest.mark.parametrize("operation", ["rotate", "rekey"])
+def test_a_store_whose_keys_were_changing_is_whole(
+    storage: StorageService,
+    key_settings: Settings,
+    start_python: Callable[..., subprocess.Popen[str]],
+    operation: str,
+) -> None:
+    fill(storage)
+    before = records_apart(kept_in(storage))
+    head = storage.journal.export_head()
+    place = (key_settings.data_path, key_settings.key_file)
+    storage.close()
+    whole, _ = start_python(PROGRAM, operation, *place, 0).communicate(timeout=120)
+    for number in range(KILLS):
+        process = start_python(PROGRAM, operation, *place, int(whole) * (2 * number + 1) // (2 * KILLS))
+        process.communicate(timeout=120)
+        # A rotation that goes on with another has less to do, and may come to its end before.
+        assert process.returncode == -9 or (operation == "rotate" and number)
+        assert records_apart(kept_in(storage)) == before
+        storage.journal.verify(against=head)
+        storage.close()
+    if operation == "rotate":
+        rotate_data_key(storage)
+    else:
+        rekey(storage, key_settings, lambda: "words/1")
+    assert records_apart(kept_in(storage)) == before
+    storage.journal.verify(against=head)
+
+
+def test_an_account_that_was_going_is_there_or_gone(
+    storage: StorageService, key_settings: Settings, start_python: Callable[..., subprocess.Popen[str]]
+) -> None:
+    place = (key_settings.data_path, key_settings.key_file)
+    fill(storage)
+    storage.close()
+    whole, _ = start_python(PROGRAM, "forget", *place, 0).communicate(timeout=120)
+    for number in range(KILLS):
+        fill_estate(storage)
+        storage.close()
+        process = start_python(PROGRAM, "forget", *place, int(whole) * (2 * number + 1) // (2 * KILLS))
+        process.communicate(timeout=120)
+        assert process.returncode == -9
+        assert storage.estate.count() in (0, 6)
+        storage.journal.verify()
+    forget_account(storage, ACCOUNT)
+    assert (storage.estate.count(), storage.scan_state.cells()) == (0, [])
