@@ -74,7 +74,11 @@ class Assistant:
         self._transport = transport
         self._prepare = prepare
         self._environments = environments
-        self._resolver = Resolver(storage.estate, self.environment_of, catalogue)
+
+    @property
+    def _resolver(self) -> Resolver:
+        """Over the estate that is open now: a restore puts another one in its place."""
+        return Resolver(self._storage.estate, self.environment_of, self._catalogue)
 
     def environment_of(self, resource: Resource) -> str:
         """Return a resource's environment class, of its tags and its account."""

@@ -8,7 +8,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from cloudops_nb.errors import ConfigurationError, StoreUnavailableError
+from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.frames import hits_frame, ledger_frame, rows_frame
 from cloudops_nb.model import Account, ResourceFilter
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
     from cloudops_nb.inventory import Inventory
-    from cloudops_nb.model import BoundPlaybook
+    from cloudops_nb.model import BoundPlaybook, JournalRecord
     from cloudops_nb.request.ports import Transport
     from cloudops_nb.scanner.progress import Progress
     from cloudops_nb.scanner.report import ScanReport
@@ -62,6 +62,7 @@ class CloudOps:
         from cloudops_nb.storage.service import StorageService
 
         self.storage: StorageService = StorageService(self.settings, self._embedder)
+        self.storage.needed_while(self._busy)
         self.engine.recover()
         self._inventory.recover()
 
@@ -282,20 +283,19 @@ class CloudOps:
             BackupError: There is no such snapshot.
             StoreUnavailableError: Another program, or a run of this one, is using the store.
         """
-        if self.engine.running:
-            fix = "Wait for it, or cancel it."
-            raise StoreUnavailableError("nothing was restored", "an approved plan is running here", fix)
-        try:
-            return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
-        finally:
-            for part in ("engine", "_assistant"):  # they hold a journal that was closed for good
-                vars(self).pop(part, None)
+        return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
 
     def health(self) -> Mapping[str, Any]:
         """Return the store's health; reads nothing from AWS."""
         return self.storage.health()
 
     # --- wiring ---------------------------------------------------------------------------------------------------
+
+    def _busy(self) -> str:
+        """What is going on here that needs the store; empty if nothing does."""
+        if "engine" in vars(self) and self.engine.running:
+            return "an approved plan is running here"
+        return "a scan is running here" if self._inventory.scanning else ""
 
     def _embedder(self) -> Embedder:
         from cloudops_nb.embedding import open_embedder
@@ -336,7 +336,7 @@ class CloudOps:
 
         return ExecutionEngine(
             _LazyClients(lambda: self.sessions),
-            self.storage.journal,
+            _PresentJournal(self.storage),
             self.catalogue,
             approval_minutes=self.settings.approval_minutes,
             locks_path=self.settings.data_path / "locks",
@@ -373,6 +373,23 @@ class CloudOps:
         return self.engine.prepare(
             bound, account=account, dependents=self._inventory.dependents(bound.targets), rolls_back=rolls_back
         )
+
+
+class _PresentJournal:
+    """The journal that the store has now: a restore or new keys put another one in its place."""
+
+    def __init__(self, storage: StorageService) -> None:
+        self._storage = storage
+
+    def append(
+        self, kind: str, subject: str, body: Mapping[str, Any], *, once: str = "", power_safe: bool = False
+    ) -> JournalRecord:
+        """Add a record."""
+        return self._storage.journal.append(kind, subject, body, once=once, power_safe=power_safe)
+
+    def records(self, **filters: Any) -> list[JournalRecord]:
+        """Return records, oldest first."""
+        return self._storage.journal.records(**filters)
 
 
 class _LazyClients:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from cloudops_nb.frames import hits_frame, rows_frame
 from cloudops_nb.model import CellKey, CellResult, CellState, ResourceFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -64,6 +64,12 @@ class Inventory:
         self._sessions = sessions
         self._settings = settings
         self._locks = settings.data_path / "locks"
+        self._under_way: set[str] = set()
+
+    @property
+    def scanning(self) -> bool:
+        """Whether a scan of this process is under way."""
+        return bool(self._under_way)
 
     def scan(self, *, progress: Callable[[Progress], None] | None = None, **scope: Iterable[str] | None) -> ScanReport:
         """Scan and return the report; an interrupt keeps what was read, marks the rest and is raised again.
@@ -76,7 +82,7 @@ class Inventory:
         scanner = self._scanner()
         previous = {result.key: result.resources for result in self._storage.scan_state.cells()}
         items = scanner.scan(**scope, progress=progress, scan_id=run.id)
-        with self._lock(run.id):
+        with self._held(run.id):
             self._storage.journal.append(STARTED, run.id, {name: list(value or ()) for name, value in scope.items()})
             status = "interrupted"
             try:
@@ -164,6 +170,16 @@ class Inventory:
         """Record the end of a scan; a scan ends once, whoever is first to say so."""
         with suppress(AlreadyRecordedError):
             self._storage.journal.append(ENDED, scan_id, body, once=f"{ENDED}:{scan_id}")
+
+    @contextmanager
+    def _held(self, scan_id: str) -> Iterator[None]:
+        """Tell this process and all others that a scan is under way."""
+        with self._lock(scan_id):
+            self._under_way.add(scan_id)
+            try:
+                yield
+            finally:
+                self._under_way.discard(scan_id)
 
     def _lock(self, scan_id: str) -> FileLock:
         self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)

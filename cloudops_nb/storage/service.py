@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from weakref import WeakSet
 
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.maintenance.handover import finish_handover, pending
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 _Part = TypeVar("_Part")
 
 
+class OpenParts(NamedTuple):
+    """Parts of one service that belong to each other: opened under the same keys, and closed together."""
+
+    vault: Vault
+    vector_store: VectorStore
+    journal: Journal
+
+
 class StorageService:
     """The estate, the conversations, the journal and the scan state of one data path; also a context manager.
 
@@ -50,6 +59,8 @@ class StorageService:
         # Not a part as the others are: it replaces those, and outlives them.
         self._backup: BackupService | None = None
         self._alone = False
+        self._reasons: list[Callable[[], str]] = []
+        self._shut_out: WeakSet[threading.Thread] = WeakSet()
 
     def __enter__(self) -> Self:
         return self
@@ -126,9 +137,8 @@ class StorageService:
             if self._alone:
                 yield self
                 return
-            for name in ("vector_store", "journal"):
-                if name in self._parts:
-                    self._parts[name].retire()
+            for reason in filter(None, (ask() for ask in self._reasons)):
+                raise StoreUnavailableError("the store is in use", reason, "Wait for it to end, and try again.")
             self._close_parts()
             prepare_data_path(self._settings.data_path)
             with self._presence.alone():
@@ -137,8 +147,19 @@ class StorageService:
                     self._finish_handover()
                     yield self
                 finally:
-                    self._close_parts()
-                    self._alone = False
+                    try:
+                        self._close_parts()
+                    finally:
+                        self._alone = False
+
+    def needed_while(self, reason: Callable[[], str]) -> None:
+        """Refuse :meth:`alone` as long as ``reason`` returns one, as "an approved plan is running here"."""
+        self._reasons.append(reason)
+
+    def together(self) -> OpenParts:
+        """Return parts that belong to each other, for work that maintenance in another thread must not split."""
+        with self._lock:
+            return OpenParts(self.vault, self.vector_store, self.journal)
 
     def flush(self) -> None:
         """Make everything that was written to the estate and the conversations survive a power cut.
@@ -150,11 +171,13 @@ class StorageService:
     def close(self) -> None:
         """Let go of the store; what was written stays, and the store's process ends when no kernel uses it.
 
-        A service that is used again opens again.
+        Parts taken from this service are closed for good; a service that is used again opens new ones.
         """
         backup = self._backup
         if backup is not None:
-            backup.close()  # before the lock is taken, which a run under way may be waiting for
+            # Before the lock is taken, which a run under way may be waiting for. A run that outlasts it must not open
+            # the store again behind the back of whoever closed it.
+            self._shut_out |= backup.close()
         self._close_parts()
 
     def reopen(self) -> None:
@@ -164,11 +187,13 @@ class StorageService:
     def _close_parts(self) -> None:
         with self._lock:
             parts, self._parts = self._parts, {}
-            for name in ("vector_store", "journal"):
-                if name in parts:
-                    parts[name].close()
-            if not self._alone:
-                self._presence.leave()
+            try:
+                for name in ("vector_store", "journal"):
+                    if name in parts:
+                        parts[name].retire()
+            finally:
+                if not self._alone:
+                    self._presence.leave()
 
     def _open_vault(self) -> Vault:
         from cloudops_nb.storage.vault import open_vault
@@ -208,6 +233,8 @@ class StorageService:
 
     def _part(self, name: str, open_part: Callable[[], _Part]) -> _Part:
         with self._lock:
+            if threading.current_thread() in self._shut_out:
+                raise StoreUnavailableError("the store was closed")
             if name not in self._parts:
                 self._parts[name] = open_part()
             part: _Part = self._parts[name]

@@ -64,13 +64,15 @@ class Scheduler:
             self._thread = threading.Thread(target=self._run, args=[self._stopped], name="cloudops-backup", daemon=True)
             self._thread.start()
 
-    def stop(self) -> None:
-        """Let no further run begin, and wait a little for the one that is going on."""
+    def stop(self) -> set[threading.Thread]:
+        """Let no further run begin, wait a little for the one that is going on, and return who goes on all the same."""
         with self._lock:
             self._stopped.set()
             thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(STOP_SECONDS)
+        if thread is None or thread is threading.current_thread():
+            return set()
+        thread.join(STOP_SECONDS)
+        return {thread} if thread.is_alive() else set()
 
     def run_due(self, stopped: threading.Event | None = None) -> list[str]:
         """Make every run that is due and that nobody else makes, until ``stopped`` is set; returns the tasks' names."""

@@ -147,10 +147,11 @@ class BackupService:
             schedule=self.status(),
         )
 
-    def close(self) -> None:
-        """Stop the thread and close the connections."""
-        self.stop()
+    def close(self) -> set[threading.Thread]:
+        """Stop the thread and close the connections; returns the thread if a run of it goes on."""
+        left = self._scheduler.stop()
         self.s3.close()
+        return left
 
     def _snapshot(self, kind: str, problems: list[str]) -> SnapshotRow:
         try:

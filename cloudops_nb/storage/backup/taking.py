@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.local import LocalPlace
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.service import OpenParts, StorageService
 
 #: What a row takes at most on average, vectors included, in bytes; for the room that is needed.
 ROW_BYTES = 8_000
@@ -34,8 +35,9 @@ def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -
         JournalError: The journal does not verify, so a backup of it would be worth nothing.
         StorageError: The store cannot be read.
     """
-    vault = storage.vault
-    front, rows, expected = _journal(storage) if kind == JOURNAL else _collection(storage, kind)
+    parts = storage.together()
+    vault = parts.vault
+    front, rows, expected = _journal(parts.journal) if kind == JOURNAL else _collection(parts, kind)
     require_room(vault.data_path, expected * ROW_BYTES, f"the snapshot of {kind} was not written")
     header = Header(
         kind=kind,
@@ -61,15 +63,15 @@ def unpacked_point(record: list[Any]) -> Point:
     return Point(point_id, payload, dense, None if words is None else Sparse(*words))
 
 
-def _collection(storage: StorageService, kind: str) -> tuple[list[Any], Iterator[Any], int]:
+def _collection(parts: OpenParts, kind: str) -> tuple[list[Any], Iterator[Any], int]:
     # Cells before rows: a cell must never claim more than the rows show.
-    cells = [list(cell) for cell in stored_cells(storage.journal.database)] if kind == AWS_ESTATE.name else []
-    expected = storage.vector_store.count(kind, EVERY_POINT)
-    return cells, map(packed_point, storage.vector_store.points(kind)), expected
+    cells = [list(cell) for cell in stored_cells(parts.journal.database)] if kind == AWS_ESTATE.name else []
+    expected = parts.vector_store.count(kind, EVERY_POINT)
+    return cells, map(packed_point, parts.vector_store.points(kind)), expected
 
 
-def _journal(storage: StorageService) -> tuple[list[Any], Iterator[Any], int]:
+def _journal(journal: Journal) -> tuple[list[Any], Iterator[Any], int]:
     # The head before the records, so that they contain it whatever is appended meanwhile.
-    verified = storage.journal.verify()
+    verified = journal.verify()
     head = [verified.count, bytes.fromhex(verified.head)]
-    return [head], map(list, stored_records(storage.journal.database)), verified.count
+    return [head], map(list, stored_records(journal.database)), verified.count

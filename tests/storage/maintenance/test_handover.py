@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from cloudops_nb.errors import StoreCorruptedError, StoreUnavailableError
 from cloudops_nb.model import Resource
+from cloudops_nb.storage.backup import scheduler
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
@@ -165,3 +169,63 @@ def test_what_was_taken_before_maintenance_is_closed_for_good(storage: StorageSe
             use()
     assert (storage.estate.count(), storage.journal.verify().count) == (0, 1)
     assert (storage.vault.data_path / HEAD_NAME).exists()
+
+
+def test_nothing_that_was_taken_before_closing_writes_afterwards(storage: StorageService) -> None:
+    journal = storage.journal
+    journal.append("note", "", {})
+    storage.close()
+    with pytest.raises(StoreUnavailableError, match="was closed"):
+        journal.append("note", "", {})
+    assert storage.journal.verify().count == 1
+
+
+def test_an_interrupt_while_parts_are_closed_leaves_nobody_alone_for_ever(storage, key_settings, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(presence, "ALONE_SECONDS", 0.2)
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.journal.__class__, "retire", interrupted)
+        with pytest.raises(KeyboardInterrupt), storage.alone():
+            assert storage.journal.verify().count == 0
+    assert storage.journal.verify().count == 0
+    with (
+        StorageService(key_settings, storage._embedder) as other,
+        pytest.raises(StoreUnavailableError, match="in use"),
+        other.alone(),
+    ):
+        pytest.fail("there were two")
+
+
+def test_maintenance_waits_for_whoever_says_that_the_store_is_needed(storage: StorageService) -> None:
+    reasons = ["an approved plan is running here"]
+    storage.needed_while(lambda: "".join(reasons))
+    with pytest.raises(StoreUnavailableError, match="an approved plan is running here"), storage.alone():
+        pytest.fail("it was needed")
+    reasons.clear()
+    with storage.alone():
+        assert storage.estate.count() == 0
+
+
+def test_a_regular_run_that_outlasts_closing_does_not_open_the_store_again(storage, monkeypatch) -> None:
+    monkeypatch.setattr(scheduler, "STOP_SECONDS", 0.1)
+    begun, go_on, seen = threading.Event(), threading.Event(), SimpleQueue()
+
+    def slow() -> None:
+        begun.set()
+        go_on.wait(20)
+        try:
+            seen.put(storage.chat.expire(datetime.now(UTC)))
+        except StoreUnavailableError as error:
+            seen.put(str(error))
+
+    assert storage.estate.count() == 0
+    monkeypatch.setattr(storage.backup._scheduler, "run_due", lambda *_: slow())
+    storage.backup.start()
+    assert begun.wait(20)
+    storage.close()
+    go_on.set()
+    assert seen.get(timeout=20) == "the store was closed."
+    with storage.alone():
+        pass
