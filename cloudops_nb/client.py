@@ -126,8 +126,14 @@ class CloudOps:
             query: What to look for.
             limit: How many rows at the most.
             filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
+
+        Returns:
+            One row a resource; ``why`` says what speaks for it, and ``.attrs["understood"]`` how the query was read.
         """
-        return hits_frame(self.storage.estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
+        estate = self.storage.estate
+        frame = hits_frame(estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
+        frame.attrs["understood"] = str(estate.understand(query))
+        return frame
 
     def resources(self, **filters: Any) -> pd.DataFrame:
         """Return every resource that passes the filters of :meth:`search`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from cloudops_nb.notebook.arguments import argument, cloudops_magic, output
+from cloudops_nb.notebook.escape import LONG, visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -72,7 +73,10 @@ class CloudOpsMagics(Magics):
     def cloudops_search(self, args: Namespace, _: str) -> Any:
         """Find resources in the store, best match first; asks AWS nothing."""
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
-        return self.session.operations.search(" ".join(args.query), limit=args.limit, **_given(filters))
+        found = self.session.operations.search(" ".join(args.query), limit=args.limit, **_given(filters))
+        if understood := found.attrs.get("understood"):
+            self.session.screen.line(visible(f"Read as: {understood}", limit=LONG))
+        return found
 
     @cell_magic
     @cloudops_magic

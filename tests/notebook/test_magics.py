@@ -141,6 +141,13 @@ def test_search_joins_its_words_and_passes_filters(notebook: Notebook) -> None:
     assert notebook.operations.called("search") == [("production postgres", 3, filters)]
 
 
+def test_search_says_how_it_read_the_query(notebook: Notebook) -> None:
+    notebook.operations.frame = pd.DataFrame({"name": ["pg"]})
+    notebook.operations.frame.attrs["understood"] = "type rds_instance; looking for: pg"
+    notebook.run("%cloudops_search databases pg")
+    assert notebook.screen.lines == ["Read as: type rds_instance; looking for: pg"]
+
+
 def test_a_result_can_be_kept_in_a_variable(notebook: Notebook) -> None:
     notebook.operations.frame = pd.DataFrame({"name": ["pg"]})
     assert notebook.run("%cloudops_search pg -o found") is None
