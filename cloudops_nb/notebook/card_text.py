@@ -57,12 +57,14 @@ def section_text(section: Section) -> Iterator[str]:
     width = max([_LABEL_WIDTH, *(len(visible(label)) for label, _ in section.facts)])
     for label, value in section.facts:
         yield f"  {visible(label):<{width}} {visible(value, limit=LONG)}"
-    yield from _text_table(section.rows)
+    yield from _text_table(section.head, section.rows)
 
 
-def _text_table(rows: Sequence[Row]) -> Iterator[str]:
+def _text_table(head: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     cells = [[visible(cell, limit=LONG) for cell in row.cells] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=False)]
+    widths = [max(map(len, column)) for column in zip(*cells, *([head] if head else []), strict=False)]
+    if head and rows:
+        yield "  " + "  ".join(f"{name:<{width}}" for name, width in zip(head, widths, strict=False))
     for row, texts in zip(rows, cells, strict=True):
         padded = [f"{text:<{width}}" for text, width in zip(texts, widths, strict=False)]
         yield "  " + "  ".join([*padded, _badge_words(row.badges)])

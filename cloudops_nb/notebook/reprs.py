@@ -18,6 +18,7 @@ from cloudops_nb.notebook.run import run_bundle
 from cloudops_nb.notebook.screen import HTML, MARKDOWN, PLAIN
 from cloudops_nb.notebook.secrecy import Secrecy
 from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, Tone, value_words
+from cloudops_nb.notebook.status import size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ _COLUMNS = ("name", "identifier", "resource_type", "account_name", "region", "st
 _ROWS_SHOWN = 20
 #: Of a snapshot, what its name says already.
 _NOT_SHOWN = ("created",)
+_HEADS = {"bytes": "Size", "points": "Rows", "local": "This disk", "s3": "S3", "place": "From"}
 
 
 class Reprs:
@@ -99,14 +101,16 @@ class Reprs:
     def backup_report(self, report: Report) -> Bundle:
         """Return what was backed up or restored, kind by kind, and every problem."""
         table = report.table()
-        columns = [name for name in (table[0] if table else ()) if name not in _NOT_SHOWN]
+        columns = [
+            name for name in (table[0] if table else ()) if name not in _NOT_SHOWN and any(r[name] for r in table)
+        ]
         rows = [Row([_cell(name, row[name]) for name in columns]) for row in table[:_ROWS_SHOWN]]
         problems = [Row([problem], badges=(Badge("problem", Tone.CAUTION),)) for problem in report.problems]
         section = Section(
             "backup",
             "Backup",
             lines=() if table else ("There is no snapshot.",),
-            head=[name.replace("_", " ").capitalize() for name in columns],
+            head=[_HEADS.get(name, name.capitalize()) for name in columns],
             rows=rows,
         )
         faults = Section("problems", "Not done", rows=problems)
@@ -119,11 +123,15 @@ class Reprs:
 
 
 def _cell(name: str, value: Any) -> str:
-    if name == "bytes":
-        return "" if value is None else f"{value / 1e6:,.1f} MB"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
-    return "" if value is None else value_words(value) if isinstance(value, bool) else str(value)
+    if value is None:
+        return ""
+    match name:
+        case "bytes":
+            return size(value)
+        case "kind":
+            return str(value).replace("_", " ")
+        case _:
+            return value_words(value) if isinstance(value, bool) else str(value)
 
 
 def resource_table(frame_: pd.DataFrame) -> dict[str, Any]:

@@ -1,14 +1,18 @@
-"""The store's health as one readable table."""
+"""How the store and its backups are, as readable tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from cloudops_nb.notebook.card_html import frame
-from cloudops_nb.notebook.escape import marked_html, visible
-from cloudops_nb.notebook.screen import HTML, PLAIN
-from cloudops_nb.notebook.section import value_words
+from cloudops_nb.notebook.card_html import frame, section_html
+from cloudops_nb.notebook.card_text import section_markdown, section_text
+from cloudops_nb.notebook.screen import HTML, MARKDOWN, PLAIN
+from cloudops_nb.notebook.section import Badge, Row, Section, Tone, utc, value_words
+
+_BYTES = "_bytes"
+_WARNINGS = "warnings"
 
 
 class Status:
@@ -19,30 +23,70 @@ class Status:
         self._title = title
 
     def __repr__(self) -> str:
-        rows = list(_rows(self.health))
-        width = max((len(label) for label, _ in rows), default=0)
-        return "\n".join(f"{visible(label):<{width}}  {visible(value)}" for label, value in rows)
+        return "\n".join(line.rstrip() for section in self._sections() for line in section_text(section))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        pairs = "".join(
-            f"<dt>{marked_html(label)}</dt><dd>{marked_html(value)}</dd>" for label, value in _rows(self.health)
-        )
-        content = f'<section><div class="co-head"><h4>{self._title}</h4></div><dl>{pairs}</dl></section>'
-        return {PLAIN: repr(self), HTML: frame(content, label="CloudOps status")}
+        content = "".join(section_html(section) for section in self._sections())
+        markdown = "\n".join(line for section in self._sections() for line in section_markdown(section))
+        return {PLAIN: repr(self), MARKDOWN: markdown, HTML: frame(content, label=self._title)}
+
+    def _sections(self) -> Iterator[Section]:
+        yield from _sections(self.health, self._title)
 
 
-def _rows(data: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in data.items():
-        label = f"{above}{str(name).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _rows(value, f"{label} · ")
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            for item in value:
-                (_, first), *others = item.items()
-                yield from _rows(dict(others), f"{above}{str(first).replace('_', ' ')} · ")
+def _sections(data: Mapping[str, Any], title: str) -> Iterator[Section]:
+    """Say single values as facts, and groups of alike ones as tables below them; warnings come first."""
+    nested = {name: value for name, value in data.items() if _groups(value) or isinstance(value, Mapping)}
+    facts = [
+        (_words(name.removesuffix(_BYTES)), _said(name, value))
+        for name, value in data.items()
+        if name not in nested and name != _WARNINGS
+    ]
+    yield Section("health", title, facts=facts, rows=[_warning(text) for text in data.get(_WARNINGS, ())])
+    for name, value in nested.items():
+        if groups := _groups(value):
+            yield _table(_words(name).capitalize(), groups)
         else:
-            yield label.removesuffix(" bytes"), _size(value) if label.endswith(" bytes") else value_words(value)
+            yield from _sections(value, _words(name).capitalize())
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"  # noqa: PLR2004 - one billion
+def _groups(value: Any) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of what reads best as a table: a list of mappings, or a mapping of mappings by name."""
+    if isinstance(value, Mapping) and value and all(isinstance(inner, Mapping) for inner in value.values()):
+        return [{"name": name, **inner} for name, inner in value.items()]
+    if isinstance(value, list) and value and all(isinstance(inner, Mapping) for inner in value):
+        return value
+    return ()
+
+
+def _table(title: str, groups: Sequence[Mapping[str, Any]]) -> Section:
+    head = [_words(name.removesuffix(_BYTES)).capitalize() for name in groups[0]]
+    rows = [Row([_cell(name, value) for name, value in group.items()]) for group in groups]
+    return Section("table", title, head=head, rows=rows)
+
+
+def _cell(name: str, value: Any) -> str:
+    return "" if value in (None, "") else _words(value) if isinstance(value, str) else _said(name, value)
+
+
+def _said(name: str, value: Any) -> str:
+    if name.endswith(_BYTES) and isinstance(value, int):
+        return size(value)
+    return utc(value) if isinstance(value, datetime) else value_words(value)
+
+
+def _warning(text: str) -> Row:
+    return Row([text], badges=(Badge("warning", Tone.CAUTION),))
+
+
+def _words(name: str) -> str:
+    # Names of ours, as aws_estate; sentences keep their underscores.
+    return name if " " in name else name.replace("_", " ")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that people would choose."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:,.1f} {unit}"
+    return f"{count} B"
