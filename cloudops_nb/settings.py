@@ -27,6 +27,8 @@ SERVER_TOKEN_VARIABLE = "CLOUDOPS_SERVER_TOKEN"  # noqa: S105 - a variable's nam
 RESERVED_VARIABLES = frozenset({KEY_VARIABLE, SERVER_TOKEN_VARIABLE})
 #: Tables of ``config.toml`` whose keys are settings with the table's name before them.
 TABLES = ("qdrant", "embedding", "key", "server", "s3", "backup", "chat", "approval")
+#: The longest time that a setting may name: with it, every date stays one.
+LONGEST_DAYS = 36_500
 
 
 class AccountSettings(BaseModel):
@@ -80,11 +82,11 @@ class Settings(BaseModel):
     s3_prefix: str = Field(default="cloudops", pattern=r"^[^/]+(/[^/]+)*$|^$")
     s3_profile: str = ""
     s3_region: str = ""
-    s3_retention_days: float = Field(default=30.0, ge=0)
-    backup_estate_hours: float = Field(default=6.0, ge=0)
-    backup_chat_hours: float = Field(default=24.0, ge=0)
-    backup_retention_days: float = Field(default=7.0, ge=0)
-    chat_retention_days: float = Field(default=90.0, ge=0)
+    s3_retention_days: float = Field(default=30.0, ge=0, le=LONGEST_DAYS)
+    backup_estate_hours: float = Field(default=6.0, ge=0, le=24 * LONGEST_DAYS)
+    backup_chat_hours: float = Field(default=24.0, ge=0, le=24 * LONGEST_DAYS)
+    backup_retention_days: float = Field(default=7.0, ge=0, le=LONGEST_DAYS)
+    chat_retention_days: float = Field(default=90.0, ge=0, le=LONGEST_DAYS)
 
     scan_threads: int = Field(default=64, ge=1, le=512)
     approval_minutes: float = Field(default=15.0, gt=0, le=24 * 60)

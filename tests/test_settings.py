@@ -72,3 +72,13 @@ def test_accounts_come_from_the_file(tmp_path):
     write(tmp_path, '[[accounts]]\nname = "a"\nprofile = "b"\nenvironment = "staging"\n')
     (account,) = load_settings(tmp_path, environment={}).accounts
     assert (account.name, account.profile, account.environment) == ("a", "b", "staging")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["s3_retention_days", "backup_retention_days", "chat_retention_days", "backup_estate_hours", "backup_chat_hours"],
+)
+@pytest.mark.parametrize("value", ["inf", "nan", "1e9", "-1"])
+def test_a_time_has_bounds(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"setting {name} does not fit"):
+        load_settings(environment={f"CLOUDOPS_{name.upper()}": value})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudops_nb import CloudOps
+from cloudops_nb.cli.opening import existing_storage, opened_storage
 from cloudops_nb.cli.render import print_frame
+from cloudops_nb.settings import load_settings
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.backup.report import Report
@@ -43,6 +44,8 @@ def list_snapshots(context: click.Context) -> None:
     print_frame(pd.DataFrame(report.table()), SNAPSHOTS)
     for problem in report.problems:
         click.echo(f"Problem: {problem}", err=True)
+    if report.problems:
+        context.exit(1)
 
 
 @backup.command()
@@ -63,7 +66,9 @@ def restore(
         what = "Merge snapshots into what the store has" if merge else "Replace what the store has by snapshots"
         click.confirm(f"{what}?", abort=True)
     found = Path(source) if Path(source).is_file() else source
-    _finish(context, _backups(context).restore(found, *kinds, merge=merge, set_aside=set_aside))
+    # A restore makes the store where there is none, with the key that the snapshots were made with.
+    storage = context.with_resource(opened_storage(load_settings(context.obj)))
+    _finish(context, storage.backup.restore(found, *kinds, merge=merge, set_aside=set_aside))
 
 
 @backup.command()
@@ -76,8 +81,7 @@ def status(context: click.Context) -> None:
 
 
 def _backups(context: click.Context) -> BackupService:
-    service: BackupService = context.with_resource(CloudOps(context.obj)).storage.backup
-    return service
+    return existing_storage(context).backup
 
 
 def _finish(context: click.Context, report: Report) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudops_nb.settings import load_settings
+from cloudops_nb.cli.opening import existing_storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.maintenance.forgetting import AccountTraces
 
 _SHOWN = 20
+#: Of an account's id.
+_DIGITS = 12
 
 
 @click.command(name="forget-account")
@@ -23,20 +25,25 @@ _SHOWN = 20
 @click.pass_context
 def forget_account(context: click.Context, account: str, dry_run: bool, yes: bool) -> None:
     """Remove an ACCOUNT's resources, scan cells and conversations, on the disk too."""
-    from cloudops_nb.embedding import open_embedder
     from cloudops_nb.storage.maintenance.forgetting import account_traces
     from cloudops_nb.storage.maintenance.forgetting import forget_account as forget
-    from cloudops_nb.storage.service import StorageService
 
-    settings = load_settings(context.obj)
-    with StorageService(settings, lambda: open_embedder(settings)) as storage:
-        _print_traces(account_traces(storage, account, storage.backup))
-        if dry_run:
-            return
-        if not yes:
-            click.confirm("Remove it?", abort=True)
-        forgotten = forget(storage, account, storage.backup)
+    storage = existing_storage(context)
+    traces = account_traces(storage, account, storage.backup)
+    if not (account.isdecimal() and len(account) == _DIGITS) and not _found(traces):
+        raise click.ClickException(f"nothing was found of {account}; give the account's {_DIGITS} digits")
+    _print_traces(traces)
+    if dry_run:
+        return
+    if not yes:
+        click.confirm("Remove it?", abort=True)
+    forgotten = forget(storage, account, storage.backup)
     click.echo(f"Account {forgotten.account_id} is forgotten.")
+
+
+def _found(traces: AccountTraces) -> bool:
+    # A conversation may mention any number.
+    return bool(traces.resources or traces.cells)
 
 
 def _print_traces(traces: AccountTraces) -> None:
@@ -45,6 +52,10 @@ def _print_traces(traces: AccountTraces) -> None:
     _print_names("Resources of other accounts that mention it and stay", traces.mentioned_by)
     click.echo(f"Records of the journal that mention it and stay: {traces.journal_records}.")
     _print_names("Snapshots that may hold it and stay", traces.snapshots)
+    if traces.snapshots_problem:
+        click.echo(f"There may be more snapshots: {traces.snapshots_problem}")
+    if traces.asides:
+        _print_names("Journals that were set aside; their records stay", traces.asides)
 
 
 def _print_names(title: str, names: Sequence[str]) -> None:

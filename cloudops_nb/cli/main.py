@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudops_nb import CloudOps, CloudOpsError, __version__
+from cloudops_nb import CloudOpsError, __version__
 from cloudops_nb.cli.backup import backup
 from cloudops_nb.cli.demo import demo
 from cloudops_nb.cli.forget import forget_account
 from cloudops_nb.cli.key import key
+from cloudops_nb.cli.opening import opened_client
 from cloudops_nb.cli.quickstart import lab, quickstart
-from cloudops_nb.cli.render import CALLS, PLANS, REQUESTS, print_answer, print_events, print_frame, print_plan
+from cloudops_nb.cli.render import (
+    CALLS,
+    PLANS,
+    REQUESTS,
+    print_answer,
+    print_events,
+    print_frame,
+    print_health,
+    print_plan,
+)  # fmt: skip
 from cloudops_nb.cli.storage import move
 
 if TYPE_CHECKING:
@@ -26,14 +39,40 @@ FILTERS = ("account", "region", "service", "resource_type", "state")
 
 
 class Group(click.Group):
-    """Shows one of our errors as one line and exits with 1."""
+    """Shows one of our errors, or that of a stream which cannot be read or written, as one line and exits with 1."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line; a standard input that was closed counts as empty."""
+        if sys.stdin is None:
+            # As long as the process, like the one that is missing.
+            sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            _give_up_output()
+            named = f": {error.filename}" if error.filename else ""
+            click.echo(f"Error: {error.strerror or type(error).__name__}{named}", err=True)
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and write what it printed."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except CloudOpsError as error:
             raise click.ClickException(f"{type(error).__name__}: {error}") from None
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return result
+
+
+def _give_up_output() -> None:
+    """Close a standard output that takes nothing, which Python would otherwise try once more, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            sys.stdout.close()
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,10 +82,6 @@ class Group(click.Group):
 def main(context: click.Context, data_path: str | None) -> None:
     """AWS operations: discover, search, ask, review, approve, run, journal."""
     context.obj = data_path
-
-
-def _opened(context: click.Context) -> CloudOps:
-    return context.with_resource(CloudOps(context.obj))
 
 
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
@@ -70,7 +105,7 @@ def scan(
     dry_run: bool,
 ) -> None:
     """Discover resources and keep them in the store."""
-    ops = _opened(context)
+    ops = opened_client(context, new=True)
     scope = accounts or None, regions or None, services or None
     if dry_run:
         print_frame(ops.planned_calls(*scope), CALLS)
@@ -85,7 +120,7 @@ def scan(
 @click.pass_context
 def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filters: str | None) -> None:
     """Find resources by words, name, id or tag."""
-    print_frame(_opened(context).search(" ".join(query), limit=limit, **filters))
+    print_frame(opened_client(context).search(" ".join(query), limit=limit, **filters))
 
 
 @main.command()
@@ -94,7 +129,7 @@ def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filt
 @click.pass_context
 def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
     """Turn a request in words into a plan; it runs only after `approve` and `apply`."""
-    ops = _opened(context)
+    ops = opened_client(context)
     if dry_run:
         body = ops.preview(" ".join(prompt))
         click.echo(body.decode() if body else "Nothing would be sent: this is answered on the host.")
@@ -110,7 +145,7 @@ def approve(context: click.Context, plan_id: str, reason: str) -> None:
     """Show a plan and, after a person confirms in the terminal, approve it."""
     from cloudops_nb.execution.plan import Channel
 
-    ops = _opened(context)
+    ops = opened_client(context)
     plan = ops.plan(plan_id)
     print_plan(plan)
     typed = _typed(plan)
@@ -137,7 +172,7 @@ def reject(context: click.Context, plan_id: str, reason: str) -> None:
     """Reject a plan, so that it can never run."""
     from cloudops_nb.execution.plan import Channel
 
-    _opened(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
+    opened_client(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
     click.echo("Rejected.")
 
 
@@ -147,7 +182,7 @@ def reject(context: click.Context, plan_id: str, reason: str) -> None:
 @click.pass_context
 def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
     """Run an approved plan."""
-    ops = _opened(context)
+    ops = opened_client(context)
     execution = ops.apply(ops.plan(plan_id), dry_run=dry_run)
     print_events(execution)
     if execution.status != "completed":
@@ -158,24 +193,26 @@ def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
 @click.pass_context
 def history(context: click.Context) -> None:
     """List plans and executions."""
-    print_frame(_opened(context).history(), PLANS)
+    print_frame(opened_client(context).history(), PLANS)
 
 
 @main.command()
 @click.pass_context
 def ledger(context: click.Context) -> None:
     """List every request that left this host."""
-    print_frame(_opened(context).ledger(), REQUESTS)
+    print_frame(opened_client(context).ledger(), REQUESTS)
 
 
 @main.command()
 @click.pass_context
 def status(context: click.Context) -> None:
     """Show the store's health and verify the journal."""
-    ops = _opened(context)
-    for name, value in ops.health().items():
-        click.echo(f"{name}: {value}")
+    ops = opened_client(context)
+    health = ops.health()
+    print_health(health)
     click.echo(f"journal: {ops.storage.journal.verify().count} records, verified")
+    if any(collection["points"] is None for collection in health["collections"].values()):
+        context.exit(1)
 
 
 demo.add_command(quickstart)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -33,6 +34,35 @@ def print_frame(frame: pd.DataFrame, columns: Sequence[str] = RESOURCES) -> None
     for column in shown.select_dtypes("datetimetz"):
         shown[column] = shown[column].dt.strftime("%Y-%m-%d %H:%M:%S")
     click.echo(shown.to_string(index=False, max_colwidth=48))
+
+
+def print_health(health: Mapping[str, Any]) -> None:
+    """Print the store's health: a line for each value, those that belong together below a title."""
+    for line in _lines(health, ""):
+        click.echo(line)
+
+
+def _lines(values: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for name, value in values.items():
+        title = f"{indent}{name.replace('_', ' ')}:"
+        if isinstance(value, Mapping):
+            yield title
+            yield from _lines(value, f"{indent}  ")
+        elif isinstance(value, list):
+            yield title if value else f"{title} none"
+            yield from (f"{indent}  {_text(item)}" for item in value)
+        else:
+            yield f"{title} {_text(value)}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')}: {_text(one)}" for name, one in value.items() if one != "")
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value in (None, "") else str(value)
 
 
 def print_answer(answer: Answer) -> None:

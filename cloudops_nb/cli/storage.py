@@ -16,6 +16,7 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
     Close every notebook that uses the store first. The server's key is read from CLOUDOPS_QDRANT_API_KEY, or from
     config.toml. A move that was cut short is finished by the same command.
     """
+    from cloudops_nb.cli.opening import existing_store
     from cloudops_nb.errors import CloudOpsError
     from cloudops_nb.settings import load_settings
     from cloudops_nb.storage.engines.choice import check_engine
@@ -23,9 +24,12 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
     from cloudops_nb.storage.store_file import StoreFile
 
     settings = load_settings(context.obj)
+    existing_store(settings)
     moved = move_store(settings, "remote" if to == "remote" else "embedded", url=url, prefix=prefix)
     counted = ", ".join(f"{count} points of {name}" for name, count in moved.points.items())
     click.echo(f"The store lies in {moved.place}" + (f"; {counted} were copied and compared." if counted else "."))
+    for problem in moved.problems:
+        click.echo(problem, err=True)
     header = StoreFile(settings.data_path).read()
     try:
         if header is not None:

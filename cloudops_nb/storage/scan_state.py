@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.storage.encryption.envelope import key_generation
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cloudops_nb.storage.database import Database
+    from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.vault import Vault
 
-_COLLECTION = "scan_state"
+#: What its envelopes are bound to.
+COLLECTION = "scan_state"
+_CELL = "scan_state.cell"
 _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 
 
@@ -89,14 +93,25 @@ class ScanState:
         self._database.scrub("DELETE FROM cells WHERE cell = ?", cells)
         return len(cells)
 
+    def unreadable(self, envelope: Envelope) -> list[str]:
+        """Return the blind names of the cells whose result an envelope does not open."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_EVERY_CELL).fetchall()
+        return [cell for cell, sealed in rows if not _opens(envelope, cell, sealed)]
+
+    def drop(self, cells: Iterable[str]) -> None:
+        """Remove cells by their blind names; the next scan makes their results anew."""
+        with self._database.writing(synced=True) as connection:
+            connection.executemany("DELETE FROM cells WHERE cell = ?", [(cell,) for cell in cells])
+
     def _cell(self, key: CellKey) -> str:
-        return self._blind("scan_state.cell", str(key))
+        return self._blind(_CELL, str(key))
 
     def _sealed(self, cell: str, content: Mapping[str, Any]) -> bytes:
-        return self._envelope.seal(json.dumps(content).encode(), collection=_COLLECTION, point_id=cell)
+        return self._envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
 
     def _content(self, cell: str, sealed: bytes) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=_COLLECTION, point_id=cell))
+        content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=COLLECTION, point_id=cell))
         return content
 
     def _opened(self, cell: str, sealed: bytes) -> CellResult:
@@ -106,3 +121,17 @@ class ScanState:
         known["state"] = CellState(content["state"])
         known["started"] = datetime.fromisoformat(content["started"])
         return CellResult(**known)
+
+
+def cell_under(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a content's blind name and envelope as a vault makes them, for a scan state that is built aside."""
+    cell = vault.blind_index.blind(_CELL, str(CellKey(**content["key"])))
+    return cell, vault.envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
+
+
+def _opens(envelope: Envelope, cell: str, sealed: bytes) -> bool:
+    try:
+        envelope.open(sealed, collection=COLLECTION, point_id=cell)
+    except DecryptionError:
+        return False
+    return True

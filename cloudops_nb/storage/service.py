@@ -118,11 +118,16 @@ class StorageService:
             return self._backup
 
     def health(self) -> Health:
-        """Look at the collections and the disk; an error of the store is reported, not raised."""
+        """Look at the collections, the backups and the disk, within seconds; what is wrong is reported, not raised."""
         from cloudops_nb.storage.health import check_health
 
-        failures = self.vault.envelope.alarm.failures
-        return check_health(self.vector_store, self._settings.data_path, self.backup.health, decrypt_failures=failures)
+        return check_health(
+            lambda: self.vector_store,
+            self._settings.data_path,
+            self.backup.health,
+            decrypt_failures=lambda: self.vault.envelope.alarm.failures,
+            remote=self._settings.remote,
+        )
 
     @contextmanager
     def alone(self) -> Iterator[Self]:

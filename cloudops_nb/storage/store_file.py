@@ -1,6 +1,6 @@
 """``store.json``: what a store says about itself in the clear, and the folder it stands in.
 
-It holds the format version, when the store was made, the master key's fingerprint and the current data key's
+It holds the format version, the store's id, when it was made, the master key's fingerprint and the current data key's
 generation. It is written before any data, so data without it means that something was lost.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -35,12 +36,14 @@ class StoreHeader(BaseModel):
     """The content of ``store.json``; ``created`` is in UTC.
 
     Envelopes of data keys before ``oldest_data_key_generation`` are no longer opened. ``engine``,
-    ``remote_url`` and ``remote_prefix`` say where the collections lie.
+    ``remote_url`` and ``remote_prefix`` say where the collections lie. ``store_id`` tells the store from others of the
+    same key, in snapshots and in S3; it is empty until :meth:`StoreFile.identify`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int = FORMAT
+    store_id: str = Field(default="", pattern="^([0-9a-f]{32})?$")
     created: datetime
     key_fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
     data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
@@ -102,7 +105,24 @@ class StoreFile:
             return StoreHeader.model_validate_json(text)
         except ValidationError as error:
             why = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise StoreCorruptedError(f"{self.path} is damaged", why, "Restore it from a backup.") from None
+            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over(self.data_path)) from None
+
+    def identify(self) -> str:
+        """Return the store's id, which one made without gets now; empty where there is no store.
+
+        Raises:
+            InitialisationError: As :meth:`read` and :meth:`write`.
+            StoreCorruptedError: As :meth:`read`.
+        """
+        header = self.read()
+        if header is None or header.store_id:
+            return header.store_id if header else ""
+        with self.lock():
+            header = self.read()
+            if header is not None and not header.store_id:
+                header = identified(header)
+                self.write(header)
+        return header.store_id if header else ""
 
     def write(self, header: StoreHeader) -> None:
         """Replace the header; durable when this returns.
@@ -114,6 +134,17 @@ class StoreFile:
             replace_private(self.path, header.model_dump_json(indent=2).encode() + b"\n")
         except OSError as error:
             raise InitialisationError(f"cannot write {self.path}", error.strerror or "") from error
+
+
+def starting_over(data_path: Path) -> str:
+    """Say how to go on where a store does not open and its snapshots may: the folder's other files stay."""
+    parts = f"{STORE_NAME}, journal.*, handover.json and {SHARDS_NAME}"
+    return f"Move {parts} out of {data_path} to a folder of their own, then run: cloudops-nb backup restore"
+
+
+def identified(header: StoreHeader) -> StoreHeader:
+    """Return the header with an id: a new one, if it has none."""
+    return header.model_copy(update={"store_id": header.store_id or uuid.uuid4().hex})
 
 
 def prepare_data_path(path: Path) -> None:

@@ -12,8 +12,8 @@ from cloudops_nb.storage.encryption.envelope import Envelope
 from cloudops_nb.storage.encryption.vector_rotation import Rotation
 from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.keys.loading import find_master_key, make_master_key
-from cloudops_nb.storage.keys.master_key import StoreKeys
-from cloudops_nb.storage.store_file import StoreFile, StoreHeader, prepare_data_path
+from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
+from cloudops_nb.storage.store_file import StoreFile, StoreHeader, identified, prepare_data_path, starting_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,22 @@ def open_vault(settings: Settings) -> Vault:
         header = store_file.read()
         if header is not None:  # another process made it while we waited
             return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
-        return _create(settings, store_file)
+        _refuse_data(store_file)
+        return _create(settings, store_file, make_master_key(settings), FIRST_GENERATION)
+
+
+def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIRST_GENERATION) -> Vault:
+    """Make a store of a given key, for what a backup brings; the data keys before ``generation`` count as retired.
+
+    Raises:
+        InitialisationError: The data path cannot be used.
+        StoreCorruptedError: There is a store, or a part of one.
+    """
+    prepare_data_path(settings.data_path)
+    store_file = StoreFile(settings.data_path)
+    with store_file.lock():
+        _refuse_data(store_file)
+        return _create(settings, store_file, master, generation)
 
 
 def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
@@ -71,19 +86,24 @@ def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
     return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys), Rotation(keys))
 
 
-def _create(settings: Settings, store_file: StoreFile) -> Vault:
+def _refuse_data(store_file: StoreFile) -> None:
     if store_file.has_data():
         why = f"{store_file.path} is missing beside the store's data"
-        fix = "Restore store.json from a backup."
-        raise StoreCorruptedError(f"the store in {settings.data_path} does not open", why, fix)
-    master = make_master_key(settings)
-    header = StoreHeader(
+        fix = starting_over(store_file.data_path)
+        raise StoreCorruptedError(f"the store in {store_file.data_path} does not open", why, fix)
+
+
+def _create(settings: Settings, store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
+    unnamed = StoreHeader(
         created=datetime.now(UTC),
         key_fingerprint=StoreKeys(master).fingerprint,
+        data_key_generation=generation,
+        oldest_data_key_generation=generation,
         engine="remote" if settings.remote else "embedded",
         remote_url=settings.qdrant_url,
         remote_prefix=settings.qdrant_prefix if settings.remote else "",
     )
+    header = identified(unnamed)
     vault = vault_of(settings.data_path, header, master)
     # The head comes first: from then on a store without one is a store from which it was taken.
     create_head(vault)

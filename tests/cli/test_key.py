@@ -65,7 +65,7 @@ def test_a_key_travels_to_a_new_machine(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passphrase_file: Path
 ) -> None:
     exported = tmp_path / "exported"
-    run("key", "export", exported, input=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    run("key", "export", exported, "--passphrase-file", passphrase_file)
     assert stat.S_IMODE(exported.stat().st_mode) == 0o600
     monkeypatch.setenv("CLOUDOPS_KEY_FILE", str(tmp_path / "new" / "key"))
     elsewhere = tmp_path / "elsewhere"
@@ -75,11 +75,31 @@ def test_a_key_travels_to_a_new_machine(
     assert (tmp_path / "new" / "key").read_text() == (tmp_path / "config" / "encryption.key").read_text()
 
 
-def test_a_passphrase_typed_twice_differently_or_too_short_writes_nothing(run: Any, tmp_path: Path) -> None:
-    run("key", "export", tmp_path / "exported", input=f"{PASSPHRASE}\nanother one\n", ok=False)
-    refused = run("key", "export", tmp_path / "exported", input="short\nshort\n", ok=False)
+def test_a_passphrase_that_is_too_short_writes_nothing(run: Any, tmp_path: Path, passphrase_file: Path) -> None:
+    passphrase_file.write_text("short\n")
+    refused = run("key", "export", tmp_path / "exported", "--passphrase-file", passphrase_file, ok=False)
 
     assert "the passphrase is too short" in refused.output
+    assert not (tmp_path / "exported").exists()
+
+
+def test_without_a_terminal_a_passphrase_comes_from_a_file(run: Any, tmp_path: Path) -> None:
+    refused = run("key", "export", tmp_path / "exported", input=f"{PASSPHRASE}\n{PASSPHRASE}\n", ok=False)
+
+    assert refused.output.count("\n") == 1
+    assert "Give --passphrase-file FILE" in refused.output
+    assert not (tmp_path / "exported").exists()
+
+
+def test_an_export_that_does_not_fit_on_the_disk_leaves_no_file(
+    run: Any, tmp_path: Path, passphrase_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cloudops_nb.storage.keys.export.os.fsync", full)
+    refused = run("key", "export", tmp_path / "exported", "--passphrase-file", passphrase_file, ok=False)
+    assert "No space left on device" in refused.output
     assert not (tmp_path / "exported").exists()
 
 
@@ -92,7 +112,8 @@ def test_an_export_never_replaces_a_file(run: Any, tmp_path: Path) -> None:
 
 def test_a_wrong_passphrase_is_one_line(run: Any, tmp_path: Path, passphrase_file: Path) -> None:
     run("key", "export", tmp_path / "exported", "--passphrase-file", passphrase_file)
-    refused = run("key", "import", tmp_path / "exported", input="something else entirely\n", ok=False)
+    passphrase_file.write_text("something else entirely\n")
+    refused = run("key", "import", tmp_path / "exported", "--passphrase-file", passphrase_file, ok=False)
 
     assert "EncryptionError: the exported key does not open" in refused.output
 
@@ -119,11 +140,48 @@ def test_rotate_and_rekey_say_what_they_did(run: Any) -> None:
     assert "data key generation 2" in run("key", "rotate").output
     assert "data key: generation 2, 0 days old" in run("key", "show").output
     asked = run("key", "rekey", input="n\n", ok=False).output
-    assert "export it first" in asked
+    assert "open with the old key only" in asked
     assert "The store has the new key" in run("key", "rekey", "--yes").output
     after = run("key", "show").output
     assert before.splitlines()[0] != after.splitlines()[0]
     assert "data key: generation 1" in after
+
+
+def test_the_old_key_stays_until_it_is_removed(run: Any) -> None:
+    old = run("key", "show").output.split()[1]
+    assert f"The old key {old} is kept in" in run("key", "rekey", "--yes").output
+    assert f"kept key: {old} in" in run("key", "show").output
+    run("key", "remove", old, input="n\n", ok=False)
+    present = run("key", "show").output.split()[1]
+    assert "the store opens with it" in run("key", "remove", present, "--yes", ok=False).output
+
+    asked = run("key", "remove", old, input="y\n").output
+    assert "Stores and backups of that key will not open any more" in asked
+    assert "kept key" not in run("key", "show").output
+
+
+def test_a_key_takes_the_place_in_an_empty_store_only(run: Any, tmp_path: Path, passphrase_file: Path) -> None:
+    exported, accident = tmp_path / "exported", tmp_path / "accident"
+    run("key", "export", exported, "--passphrase-file", passphrase_file)
+    wanted = run("key", "show").output.split()[1]
+    present = tmp_path / "config" / "encryption.key"
+    present.rename(tmp_path / "lost")
+    with StorageService(load_settings(accident), WordEmbedder) as storage:
+        assert storage.vault.keys.fingerprint != wanted
+    words = ("key", "import", exported, "--passphrase-file", passphrase_file)
+    run(*words, path=accident)
+    assert run("key", "show", path=accident).output.split()[1] == wanted
+
+    with StorageService(load_settings(tmp_path / "other"), WordEmbedder) as storage:
+        storage.journal.append("plan", "p", {})
+    assert "does not fit the store" in run(*words, path=tmp_path / "other", ok=False).output
+
+
+def test_of_something_that_is_no_account_nothing_is_found(run: Any) -> None:
+    refused = run("forget-account", "1234", "--yes", ok=False)
+
+    assert "nothing was found of 1234" in refused.output
+    assert "123456789012 go: 1 resources" in run("forget-account", "prod", "--dry-run").output
 
 
 def test_without_a_store_no_command_makes_one(run: Any, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 class Store:
     """An engine with seven points in one collection, and another that is damaged."""
 
-    def count(self, collection: str, _: Any) -> int:
+    def count(self, collection: str, _: Any, *, seconds: float) -> int:
         if collection == "aws_estate":
             raise StorageError("aws_estate cannot be opened", "it is damaged")
         return 7
@@ -38,7 +38,7 @@ def backups(hours: float = 1, **changes: Any) -> BackupHealth:
 
 
 def look(path: Path, found: Any = None, **options: Any) -> Health:
-    return check_health(Store(), path, lambda: found or backups(), now=NOW, **options)
+    return check_health(Store, path, lambda: found or backups(), now=NOW, **options)
 
 
 def test_each_collection_tells_its_points_or_what_is_wrong(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_backup_of_more_than_two_days_is_a_warning(tmp_path: Path, hours: floa
 
 
 def test_every_trouble_with_backups_is_a_warning(tmp_path: Path) -> None:
-    task = {"task": "journal", "every_hours": 6.0, "due": NOW, "last": NOW, "error": "it failed"}
+    task = {"task": "journal", "every_hours": 6.0, "due": NOW, "last": NOW, "error": "it failed", "note": ""}
     schedule = {"running": True, "trouble": "the store is locked", "tasks": [task]}
     warnings = look(tmp_path, backups(s3_reachable=False, s3_problem="S3 does not answer", schedule=schedule))[
         "warnings"
@@ -76,14 +76,14 @@ def test_backups_that_cannot_be_looked_at_are_a_warning(tmp_path: Path) -> None:
     def failing() -> BackupHealth:
         raise BackupError("the snapshots cannot be listed", "Permission denied")
 
-    health = check_health(Store(), tmp_path, failing, now=NOW)
+    health = check_health(Store, tmp_path, failing, now=NOW)
     assert health["warnings"][1:] == ["the snapshots cannot be listed: Permission denied."]
     assert health["newest_backup"] is None
 
 
 def test_little_room_and_values_that_do_not_open_are_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 999_000_000}))
-    health = look(tmp_path, decrypt_failures=3)
+    health = look(tmp_path, decrypt_failures=lambda: 3)
 
     assert health["free_bytes"] == 999_000_000
     assert health["decrypt_failures"] == 3

@@ -68,7 +68,7 @@ def test_a_changed_header_is_damaged(store_file: StoreFile, change: dict[str, ob
     content = {**json.loads(HEADER.model_dump_json()), **change}
     store_file.path.write_text(json.dumps(content))
 
-    with pytest.raises(StoreCorruptedError, match="Restore it from a backup"):
+    with pytest.raises(StoreCorruptedError, match="then run: cloudops-nb backup restore"):
         store_file.read()
 
 
@@ -138,3 +138,13 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path, monkeypatc
 
     with pytest.raises(InitialisationError, match="it is not writable"):
         prepare_data_path(tmp_path)
+
+
+def test_a_store_without_an_id_gets_one_and_keeps_it(store_file: StoreFile) -> None:
+    assert store_file.identify() == ""
+    store_file.write(HEADER)
+    given = store_file.identify()
+
+    assert len(given) == 32
+    assert store_file.identify() == given
+    assert store_file.read() == HEADER.model_copy(update={"store_id": given})

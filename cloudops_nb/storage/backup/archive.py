@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import BackupError, WrongKeyError
+from cloudops_nb.storage.backup.snapshot import parse_name, snapshot_name
 from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, KEY_BYTES, LAST_GENERATION, StoreKeys
 from cloudops_nb.storage.store_file import FORMAT as STORE_FORMAT
 
@@ -46,6 +47,8 @@ _TRAILER = struct.Struct(">16sQ32s")
 TRAILER_BYTES: Final = _TRAILER.size
 _CHECKSUM_BYTES = 32
 _LONGEST_HEADER = 4096
+#: The first bytes of a snapshot, in which :func:`header_in` finds its header.
+HEADER_BYTES: Final = len(MAGIC) + _LENGTH.size + _LONGEST_HEADER
 _CHUNK = 1 << 18
 #: Vectors hardly shrink, so a better level would only take longer.
 _LEVEL = 1
@@ -55,13 +58,15 @@ _DAMAGED_FIX = "Restore another snapshot."
 class Header(BaseModel):
     """What a snapshot says about itself in the clear.
 
-    ``front`` counts the records before the rows, which are sealed under data keys up to the generation.
+    ``front`` counts the records before the rows, which are sealed under data keys up to the generation. ``store_id``
+    is the id of the store that it was taken of.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int = Field(default=FORMAT, ge=1)
     kind: str
+    store_id: str = Field(default="", pattern="^([0-9a-f]{32})?$")
     created: datetime
     key_fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
     store_format: int = Field(default=STORE_FORMAT, ge=1)
@@ -108,6 +113,18 @@ def rows_in(trailer: bytes) -> int | None:
     return int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
 
 
+def header_in(beginning: bytes) -> Header | None:
+    """Read the header from the first :data:`HEADER_BYTES` of a snapshot, unverified; ``None`` if there is none."""
+    start = len(MAGIC) + _LENGTH.size
+    if len(beginning) < start or not beginning.startswith(MAGIC):
+        return None
+    (length,) = _LENGTH.unpack_from(beginning, len(MAGIC))
+    try:
+        return Header.model_validate_json(beginning[start : start + length])
+    except ValidationError:
+        return None
+
+
 class Archive:
     """A snapshot's file, open for reading; it is trusted only after :meth:`verify`.
 
@@ -133,23 +150,35 @@ class Archive:
         self._tag, self.rows, self._checksum = _TRAILER.unpack(stream.read(TRAILER_BYTES))
 
     def verify(self, master: MasterKey) -> None:
-        """Read all of it, and check the checksum, then the format and the key, then the tag.
+        """Read all of it, and check the checksum, then the format and the key, the tag, and the name.
 
         Raises:
-            BackupError: It was cut short or altered, or is of another format.
+            BackupError: It was cut short, altered or renamed, or is of another format.
             WrongKeyError: It is whole, and of another key.
+        """
+        self.check_whole()
+        self._check_formats()
+        if StoreKeys(master).fingerprint != self.header.key_fingerprint:
+            fix = "Import the key first: cloudops-nb key import FILE."
+            raise WrongKeyError(f"{self.name} does not open", "it was made with another encryption key", fix)
+        for _ in self._decrypted(master):
+            pass
+        named = parse_name(self.name)
+        if named is not None and named != (self.header.kind, self.header.created.replace(microsecond=0)):
+            fix = "Give it its own name back."
+            raise BackupError(f"{self.name} was not restored", f"it is {self._own_name()} under another name", fix)
+
+    def check_whole(self) -> None:
+        """Read all of it and compare the checksum, for which no key is needed.
+
+        Raises:
+            BackupError: It was cut short or altered.
         """
         digest = hashlib.sha256()
         for chunk in self._chunks(0, self.bytes - _CHECKSUM_BYTES):
             digest.update(chunk)
         if digest.digest() != self._checksum:
             raise self._damaged("it was cut short or altered: its checksum does not fit")
-        self._check_formats()
-        if StoreKeys(master).fingerprint != self.header.key_fingerprint:
-            fix = "Import the key that it was made with."
-            raise WrongKeyError(f"{self.name} does not open", "it was made with another encryption key", fix)
-        for _ in self._decrypted(master):
-            pass
 
     def read(self, master: MasterKey) -> tuple[list[Any], Iterator[Any]]:
         """Decrypt the records: those of the front, and an iterator over the rows.
@@ -161,6 +190,9 @@ class Archive:
         """
         records = self._records(master)
         return list(islice(records, self.header.front)), self._counted(records)
+
+    def _own_name(self) -> str:
+        return snapshot_name(self.header.kind, self.header.created)
 
     def _check_formats(self) -> None:
         header = self.header

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, JournalError, StoreCorruptedError
@@ -12,30 +14,36 @@ from cloudops_nb.storage.backup.tables import stored_cells, stored_schedule, wri
 from cloudops_nb.storage.backup.taking import ROW_BYTES
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord
 from cloudops_nb.storage.journal.head import HeadFile
+from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.maintenance.handover import next_file
 from cloudops_nb.storage.private_files import replace_private
 from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
     from cloudops_nb.storage.backup.archive import Archive
+    from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.service import StorageService
 
+_EARLIER_FIX = "Restore it into a data path of its own, where its key opens it: --data-path (data_path)."
 _FIX = "Keep it, or set it aside: restore the journal again with set_aside (--set-aside)."
 
 
-def restore_journal(storage: StorageService, archive: Archive, *, set_aside: bool, now: datetime) -> Restored:
+def restore_journal(
+    storage: StorageService, archive: Archive, master: MasterKey, *, set_aside: bool, now: datetime, store_id: str = ""
+) -> Restored:
     """Put a snapshot's journal in the place of one that it continues; keep one that contains it.
 
     Args:
         storage: The store, held alone.
         archive: The snapshot, verified.
+        master: Its key.
         set_aside: Whether a journal that is neither, or does not verify, is copied to ``journal.db.<time>.aside`` and
             replaced.
         now: The time in the copy's name.
+        store_id: The id that the store goes on under, if that is another one.
 
     Raises:
         BackupError: The journal here and the snapshot's have parted, or the snapshot's does not verify; the journal is
@@ -43,38 +51,42 @@ def restore_journal(storage: StorageService, archive: Archive, *, set_aside: boo
         StorageError: The store fails; likewise.
     """
     vault = storage.vault
-    end = _end(storage, archive)
-    parted = _parted(storage, archive, end)
+    end = _end(archive, master)
+    parted = _parted(storage, archive, master, end)
     if parted is None:
         return Restored("kept", storage.journal.verify().count, "the journal here contains the snapshot's already")
+    if archive.header.key_fingerprint != vault.keys.fingerprint:
+        why = "it was made with an earlier key, and the journal here does not contain it"
+        raise BackupError(f"{archive.name} was not restored", why, _EARLIER_FIX)
     if parted and not set_aside:
         raise BackupError(f"{archive.name} was not restored", parted, _FIX)
     require_room(vault.data_path, archive.rows * ROW_BYTES, f"{archive.name} was not restored")
-    with replacing(storage, [], generation=archive.header.data_key_generation):
+    with replacing(storage, [], generation=archive.header.data_key_generation, store_id=store_id):
         _build(storage, archive, end)
         aside = _copied_aside(storage, now) if parted else ""
     return Restored("replaced", end.count, f"the former journal is in {aside}" if aside else "")
 
 
-def _end(storage: StorageService, archive: Archive, *passed: ChainHead) -> ChainHead:
+def _end(archive: Archive, master: MasterKey, *passed: ChainHead) -> ChainHead:
     """Verify the snapshot's journal; returns where it ends.
 
     Raises:
         BackupError: It does not verify.
         JournalError: It does not pass through one of the heads ``passed``.
     """
-    front, rows = archive.read(storage.vault.master)
+    front, rows = archive.read(master)
+    chain = Chain(StoreKeys(master))
     sealed = [ChainHead(*head) for head in front]
     records = map(StoredRecord._make, rows)
     if passed:
-        return Chain(storage.vault.keys).check(records, [*sealed, *passed])
+        return chain.check(records, [*sealed, *passed])
     try:
-        return Chain(storage.vault.keys).check(records, sealed)
+        return chain.check(records, sealed)
     except JournalError as error:
         raise BackupError(f"{archive.name} was not restored", f"its journal is altered: {error.why}") from error
 
 
-def _parted(storage: StorageService, archive: Archive, end: ChainHead) -> str | None:
+def _parted(storage: StorageService, archive: Archive, master: MasterKey, end: ChainHead) -> str | None:
     """Say why the journal here must not be replaced, empty if it may be; ``None`` if it contains the snapshot's."""
     try:
         here = storage.journal.verify()
@@ -83,7 +95,7 @@ def _parted(storage: StorageService, archive: Archive, end: ChainHead) -> str | 
     head = ChainHead(here.count, bytes.fromhex(here.head))
     try:
         if head.count < end.count:
-            _end(storage, archive, head)
+            _end(archive, master, head)
             return ""
         storage.journal.verify(against=str(end))
     except JournalError:
@@ -107,20 +119,25 @@ def _build(storage: StorageService, archive: Archive, end: ChainHead) -> None:
 
 
 def _copied_aside(storage: StorageService, now: datetime) -> str:
-    """Copy the journal's files to names of their own; returns the journal's."""
+    """Copy the journal and its head to names of their own; returns the journal's."""
     storage.journal.close()
-    path = storage.vault.data_path
+    path, stamp = storage.vault.data_path, now.strftime("%Y-%m-%dT%H-%M-%S")
+    aside = path / f"{JOURNAL_NAME}.{stamp}.aside"
+    copies = {
+        path / JOURNAL_NAME: aside,
+        path / f"{JOURNAL_NAME}-wal": aside.with_name(f"{aside.name}-wal"),
+        path / HEAD_NAME: path / f"{HEAD_NAME}.{stamp}.aside",
+    }
     with disk_errors("the journal was not set aside"):
-        for source, target in _asides(path, now):
+        for source, target in copies.items():
             if source.exists():
                 replace_private(target, source.read_bytes())
-    return f"{JOURNAL_NAME}.{_stamp(now)}.aside"
+    _take_in_its_log(aside)
+    return aside.name
 
 
-def _asides(path: Path, now: datetime) -> Iterator[tuple[Path, Path]]:
-    for name in (JOURNAL_NAME, f"{JOURNAL_NAME}-wal", HEAD_NAME):
-        yield path / name, path / f"{name}.{_stamp(now)}.aside"
-
-
-def _stamp(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H-%M-%S")
+def _take_in_its_log(aside: Path) -> None:
+    """Move what stands in the copy's log into it, so that it is whole by itself; one that is damaged keeps both."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")

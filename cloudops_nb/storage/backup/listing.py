@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.report import SnapshotRow
-from cloudops_nb.storage.backup.snapshot import KINDS
+from cloudops_nb.storage.backup.snapshot import AHEAD, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from cloudops_nb.storage.backup.local import LocalPlace
-    from cloudops_nb.storage.backup.place import Place
     from cloudops_nb.storage.backup.s3 import S3Place
     from cloudops_nb.storage.backup.snapshot import Snapshot
 
@@ -35,11 +35,16 @@ class Places(NamedTuple):
 
 @dataclass(frozen=True)
 class Inventory:
-    """The snapshots by name, in each place; ``problem`` says why S3 could not be listed."""
+    """The snapshots by name, in each place.
+
+    ``doubtful`` names those on this disk that are damaged at their beginning or not what their names say; ``problem``
+    says why S3 was not listed.
+    """
 
     places: Places
     local: dict[str, Snapshot]
     s3: dict[str, Snapshot]
+    doubtful: frozenset[str] = frozenset()
     problem: str = ""
 
     def rows(self) -> tuple[SnapshotRow, ...]:
@@ -62,9 +67,20 @@ class Inventory:
         found = [snapshot for snapshot in both.values() if snapshot.kind in kinds]
         return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.kind), reverse=True)
 
+    def candidates(self, kind: str, now: datetime) -> list[Snapshot]:
+        """Return the snapshots of a kind that may be its latest, the newest first: none of the future."""
+        return [snapshot for snapshot in self.newest_first([kind]) if snapshot.created - now <= AHEAD]
+
+    def newest(self, kind: str, now: datetime) -> Snapshot | None:
+        """Return the newest snapshot of a kind that is what its name says, as far as its beginning tells."""
+        sound = (
+            found for found in self.candidates(kind, now) if found.name in self.s3 or found.name not in self.doubtful
+        )
+        return next(sound, None)
+
     def _row(self, snapshot: Snapshot) -> SnapshotRow:
         here, there = snapshot.name in self.local, snapshot.name in self.s3
-        note, points = "", None
+        note, points = ("it is damaged, or not what its name says" if snapshot.name in self.doubtful else ""), None
         try:
             points = self.places.local.rows(snapshot) if here else self.places.s3.rows(snapshot)
         except BackupError as error:
@@ -73,21 +89,42 @@ class Inventory:
         return SnapshotRow(snapshot.kind, snapshot.name, created, size, points, here, there, note)
 
 
-def take_inventory(places: Places) -> Inventory:
-    """List both places; that S3 cannot be listed is noted, not raised.
+def take_inventory(places: Places, owns: Callable[[str], bool]) -> Inventory:
+    """List a store's snapshots in both places; that S3 cannot be listed is noted, not raised.
+
+    Args:
+        places: The places.
+        owns: Whether a snapshot of the store with this id counts.
 
     Raises:
         BackupError: The local place cannot be listed.
     """
     here, there = places
-    local = _by_name(here)
+    local, doubtful = look_on_this_disk(here, owns)
+    found, problem = look_into_s3(there, owns)
+    return Inventory(places, local, found, doubtful, problem)
+
+
+def look_into_s3(there: S3Place, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], str]:
+    """List a store's snapshots in S3; returns them by name, and why that failed, if it did."""
     if not there.configured:
-        return Inventory(places, local, {})
+        return {}, ""
     try:
-        return Inventory(places, local, _by_name(there))
+        owner = there.owner()
+        if owner is not None and not owns(owner):
+            return {}, str(there.refusal("the snapshots in S3 are not this store's"))
+        return {snapshot.name: snapshot for kind in KINDS for snapshot in there.snapshots(kind)}, ""
     except BackupError as error:
-        return Inventory(places, local, {}, str(error))
+        return {}, str(error)
 
 
-def _by_name(place: Place) -> dict[str, Snapshot]:
-    return {snapshot.name: snapshot for kind in KINDS for snapshot in place.snapshots(kind)}
+def look_on_this_disk(here: LocalPlace, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], frozenset[str]]:
+    """List a store's snapshots on this disk; returns them by name, and the names of the doubtful ones."""
+    found, doubtful = {}, set()
+    for snapshot in (snapshot for kind in KINDS for snapshot in here.snapshots(kind)):
+        header = here.header(snapshot)
+        if header is None or owns(header.store_id):
+            found[snapshot.name] = snapshot
+        if header is None or (header.kind, header.created.replace(microsecond=0)) != (snapshot.kind, snapshot.created):
+            doubtful.add(snapshot.name)
+    return found, frozenset(doubtful)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
-from cloudops_nb.storage.backup.archive import TRAILER_BYTES, rows_in
+from cloudops_nb.storage.backup.archive import HEADER_BYTES, TRAILER_BYTES, header_in, rows_in
 from cloudops_nb.storage.backup.disk import disk_errors
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, parse_name, snapshot_name
 from cloudops_nb.storage.private_files import sync_folder
@@ -20,15 +20,21 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from cloudops_nb.storage.backup.archive import Header
+
 FOLDER_NAME = "snapshots"
 _PARTIAL = ".partial"
 
 
 @dataclass
 class Draft:
-    """A snapshot that is being written to ``stream``; there is a ``snapshot`` once it is whole and in its place."""
+    """A snapshot of the time ``created`` that is being written to ``stream``.
+
+    There is a ``snapshot`` once it is whole and in its place.
+    """
 
     stream: BinaryIO
+    created: datetime
     snapshot: Snapshot = field(init=False)
 
 
@@ -65,6 +71,11 @@ class LocalPlace:
             stream.seek(-TRAILER_BYTES, os.SEEK_END)
             return rows_in(stream.read(TRAILER_BYTES))
 
+    def header(self, snapshot: Snapshot) -> Header | None:
+        """Read the header, unverified; ``None`` where there is none to read."""
+        with self.opened(snapshot) as stream:
+            return header_in(stream.read(HEADER_BYTES))
+
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
         """Open the file."""
@@ -82,20 +93,21 @@ class LocalPlace:
     def create(self, kind: str, created: datetime) -> Iterator[Draft]:
         """Give a file to write a snapshot to; it gets its name when the block ends, and vanishes on an exception.
 
-        Where another snapshot has the second in its name already, this one is named after the next that is free.
+        Where another snapshot has the second in its name already, this one is of the next that is free: what it says
+        in its header must agree with its name.
 
         Raises:
             BackupError: The disk is full, or fails.
         """
         what = f"the snapshot of {kind} was not written"
-        with self.scratch(kind, what) as (stream, partial), disk_errors(what):
-            draft = Draft(stream)
+        with disk_errors(what):
+            moment, partial, stream = self._reserved(kind, created)
+        with _passing(partial, stream), disk_errors(what):
+            draft = Draft(stream, moment)
             yield draft
             stream.flush()
             os.fsync(stream.fileno())
-            moment = created.replace(microsecond=0)
-            while (final := self._folder(kind) / snapshot_name(kind, moment)).exists():
-                moment += timedelta(seconds=1)
+            final = partial.with_name(snapshot_name(kind, moment))
             size = partial.stat().st_size
             partial.rename(final)
             sync_folder(final.parent)
@@ -114,15 +126,9 @@ class LocalPlace:
         """
         with disk_errors(what):
             partial = self._folder(kind) / f".{secrets.token_hex(8)}{_PARTIAL}"
-            descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            stream = os.fdopen(descriptor, "w+b")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stream = _locked(partial)
+        with _passing(partial, stream):
             yield stream, partial
-        finally:
-            with suppress(OSError):  # on a full disk the last buffer of what is thrown away need not be written
-                stream.close()
-            partial.unlink(missing_ok=True)
 
     def clean(self) -> int:
         """Remove what killed writers left; returns how many files that were."""
@@ -132,11 +138,43 @@ class LocalPlace:
                 removed += sum(map(_removed_if_left, (self.folder / kind).glob(f".*{_PARTIAL}")))
         return removed
 
+    def _reserved(self, kind: str, created: datetime) -> tuple[datetime, Path, BinaryIO]:
+        """Take the first second from a time on that no snapshot has; others find its hidden file."""
+        moment = created.replace(microsecond=0)
+        while True:
+            final = self._folder(kind) / snapshot_name(kind, moment)
+            partial = final.with_name(f".{final.name}{_PARTIAL}")
+            with suppress(FileExistsError):
+                stream = _locked(partial)
+                if not final.exists():
+                    return moment, partial, stream
+                partial.unlink(missing_ok=True)
+                stream.close()
+            moment += timedelta(seconds=1)
+
     def _folder(self, kind: str) -> Path:
         folder = self.folder / kind
         for path in (self.folder.parent, self.folder, folder):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Create a file with mode 0600 and lock it; one that exists is an error."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return os.fdopen(descriptor, "w+b")
+
+
+@contextmanager
+def _passing(path: Path, stream: BinaryIO) -> Iterator[None]:
+    """Close a file at the end of the block, and remove it if it still has this name."""
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # on a full disk the last buffer of what is thrown away need not be written
+            stream.close()
 
 
 def _removed_if_left(path: Path) -> bool:

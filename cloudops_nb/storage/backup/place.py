@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from cloudops_nb.storage.backup.archive import Header
     from cloudops_nb.storage.backup.snapshot import Snapshot
 
 
@@ -18,6 +19,9 @@ class Place(Protocol):
 
     def rows(self, snapshot: Snapshot) -> int | None:
         """Return the number of rows that a snapshot says it has; ``None`` where it is too damaged to say."""
+
+    def header(self, snapshot: Snapshot) -> Header | None:
+        """Return what a snapshot says about itself, unverified; ``None`` where it is too damaged to say."""
 
     def opened(self, snapshot: Snapshot) -> AbstractContextManager[BinaryIO]:
         """Open a snapshot as a seekable file, for the time of a ``with`` block."""

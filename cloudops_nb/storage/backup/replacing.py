@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replacing(storage: StorageService, collections: Sequence[str], *, generation: int) -> Iterator[None]:
+def replacing(
+    storage: StorageService, collections: Sequence[str], *, generation: int, store_id: str = ""
+) -> Iterator[None]:
     """Hand over what the block has built aside; if it fails, remove that, and the store stays as it was.
 
     Args:
         storage: The store, held alone.
         collections: Those that the block stages.
         generation: The data key's generation that the restored rows need, at least.
+        store_id: The id that the store goes on under, if that is another one.
 
     Raises:
         StorageError: A part cannot be replaced.
@@ -35,7 +38,7 @@ def replacing(storage: StorageService, collections: Sequence[str], *, generation
     discard_leftovers(path, store)
     try:
         yield
-        _raise_generation(storage.vault, generation)
+        _renew_header(storage.vault, generation, store_id)
         storage.journal.close()
         hand_over(path, store, collections)
     except BaseException:
@@ -46,11 +49,14 @@ def replacing(storage: StorageService, collections: Sequence[str], *, generation
         raise
 
 
-def _raise_generation(vault: Vault, generation: int) -> None:
+def _renew_header(vault: Vault, generation: int, store_id: str) -> None:
     """Let the store seal under the newest data key that its rows know, so that a rotation is never undone."""
     header = vault.store_file.read()
-    if header is not None and header.data_key_generation < generation:
-        raised = header.model_copy(update={"data_key_generation": generation})
+    if header is None:
+        return
+    generation = max(header.data_key_generation, generation)
+    renewed = header.model_copy(update={"data_key_generation": generation, "store_id": store_id or header.store_id})
+    if renewed != header:
         with disk_errors("the store's header was not written"):
-            content = raised.model_dump_json(indent=2).encode() + b"\n"
+            content = renewed.model_dump_json(indent=2).encode() + b"\n"
             replace_private(next_file(vault.data_path, STORE_NAME), content)

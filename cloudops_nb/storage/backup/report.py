@@ -40,10 +40,14 @@ class RestoreRow:
 
 @dataclass(frozen=True)
 class Report:
-    """Rows of one sort, and one line for everything that went wrong; nothing went wrong where there is none."""
+    """Rows of one sort, and one line for everything that went wrong; nothing went wrong where there is none.
+
+    ``warnings`` say what was asked for by nobody and could not be done, such as the removal of old snapshots.
+    """
 
     rows: tuple[SnapshotRow | RestoreRow, ...]
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -56,7 +60,8 @@ class Report:
 
     def __str__(self) -> str:
         lines = [_restored(row) if isinstance(row, RestoreRow) else _kept(row) for row in self.rows]
-        return "\n".join([*lines, *(f"Problem: {problem}" for problem in self.problems)])
+        lines += [f"Problem: {problem}" for problem in self.problems]
+        return "\n".join([*lines, *(f"Warning: {warning}" for warning in self.warnings)])
 
 
 def _kept(row: SnapshotRow) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.disk import require_room
+from cloudops_nb.storage.backup.going_over import GoingOver
 from cloudops_nb.storage.backup.merging import merged, number_anew
 from cloudops_nb.storage.backup.replacing import replacing
 from cloudops_nb.storage.backup.resealing import Resealing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
+    from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.service import StorageService
 
 _BATCH = 500
@@ -35,13 +37,17 @@ class Restored:
     note: str = ""
 
 
-def restore_collection(storage: StorageService, archive: Archive, *, merge: bool) -> Restored:
+def restore_collection(
+    storage: StorageService, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
+) -> Restored:
     """Replace a collection by a snapshot's, or merge the two; the estate's scan state goes along.
 
     Args:
         storage: The store, held alone.
         archive: The snapshot, verified.
+        master: Its key, which may be an earlier one than the store's.
         merge: Whether what is there stays; see :mod:`cloudops_nb.storage.backup.merging`.
+        store_id: The id that the store goes on under, if that is another one.
 
     Raises:
         BackupError: The snapshot does not fit, or there is too little room; the collection is as it was.
@@ -50,9 +56,11 @@ def restore_collection(storage: StorageService, archive: Archive, *, merge: bool
     name, vault, store = archive.header.kind, storage.vault, storage.vector_store
     live = store.count(name, EVERY_POINT) if merge else 0
     require_room(vault.data_path, (archive.rows + live) * ROW_BYTES, f"{archive.name} was not restored")
-    resealing = Resealing(vault)
-    with replacing(storage, [name], generation=archive.header.data_key_generation):
-        cells, rows = archive.read(vault.master)
+    earlier = archive.header.key_fingerprint != vault.keys.fingerprint
+    going_over = GoingOver(vault, master, archive.header.data_key_generation) if earlier else None
+    resealing = going_over or Resealing(vault)
+    with replacing(storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id):
+        cells, rows = archive.read(master)
         points = resealing.points(map(unpacked_point, rows), name)
         count = _load(store, store.stage(name), merged(name, store.points(name), points) if merge else points)
         _check(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
@@ -90,7 +98,7 @@ def _write_cells(storage: StorageService, resealing: Resealing, cells: Iterable[
     """Build the file of the journal anew with the restored scan state; of two results of a cell the newer stays."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)
-    for cell, (started, envelope) in (resealing.cells(stored_cells(database)) if merge else {}).items():
+    for cell, (started, envelope) in (Resealing(storage.vault).cells(stored_cells(database)) if merge else {}).items():
         if cell not in kept or started >= kept[cell][0]:
             kept[cell] = (started, envelope)
     write_next(

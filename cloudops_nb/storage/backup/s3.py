@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.archive import TRAILER_BYTES, rows_in
+from cloudops_nb.storage.backup.archive import HEADER_BYTES, TRAILER_BYTES, header_in, rows_in
 from cloudops_nb.storage.backup.disk import disk_errors, require_room
 from cloudops_nb.storage.backup.local import FOLDER_NAME
+from cloudops_nb.storage.backup.s3_client import open_client, transfer_of
 from cloudops_nb.storage.backup.snapshot import Snapshot, parse_name
+from cloudops_nb.storage.store_file import STORE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from boto3.s3.transfer import TransferConfig
-
     from cloudops_nb.settings import Settings
-from cloudops_nb.storage.backup.local import LocalPlace
+    from cloudops_nb.storage.backup.archive import Header
+    from cloudops_nb.storage.backup.local import LocalPlace
 
 #: How often a request is made before it counts as failed; botocore repeats what may pass, and waits in between.
-ATTEMPTS: Final = 4
+ATTEMPTS: Final = 3
 #: Files from this size on are uploaded in parts of this size.
 PART_BYTES: Final = 16 << 20
-_CONNECT_SECONDS, _READ_SECONDS = 5, 60
+#: How long one waits for an answer, in seconds; and where somebody waits for a look.
+_READ_SECONDS, _LOOK_SECONDS = 20.0, 4.0
 #: After this time an upload in parts that was not finished never will be.
 _ABANDONED = timedelta(days=1)
 #: How servers answer that cannot encrypt at rest; one without a key for it may just fail.
 _CANNOT_ENCRYPT = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "InternalError"})
 
+#: How they answer where an object is not to be replaced.
+_THERE_IS_ONE = frozenset({"PreconditionFailed", "412"})
+_LONGEST_MARKER = 4096
+#: Stands for the owner of a prefix whose marker cannot be read; no store's id.
+_SOMEBODY = "?"
+
 
 class S3Place:
     """Snapshots below ``{s3_prefix}/snapshots/`` in ``s3_bucket``, which is never created here.
+
+    A prefix belongs to the store that is named in ``{s3_prefix}/store.json``, which the first to upload writes. No
+    object is ever replaced, whoever else writes at the same time.
 
     Requests that fail in passing are repeated by botocore, up to :data:`ATTEMPTS` in all; a refusal, a bucket or
     credentials that are missing fail at once. boto3's own configuration counts, ``AWS_ENDPOINT_URL`` too.
@@ -44,14 +56,18 @@ class S3Place:
     Args:
         settings: The bucket, the prefix, the profile and the region.
         local: Where downloads are written meanwhile.
+        looks_only: Whether somebody waits for the answers: a request is made once, and not for long.
     """
 
-    def __init__(self, settings: Settings, local: LocalPlace) -> None:
+    def __init__(self, settings: Settings, local: LocalPlace, *, looks_only: bool = False) -> None:
         self.bucket = settings.s3_bucket
+        self._marker = "/".join(part for part in (settings.s3_prefix, STORE_NAME) if part)
+        self._looks_only = looks_only
         self._prefix = "/".join(part for part in (settings.s3_prefix, FOLDER_NAME) if part)
         self._profile, self._region = settings.s3_profile, settings.s3_region
         self._local = local
         self._rows: dict[Snapshot, int | None] = {}
+        self._claimed = ""
 
     @property
     def configured(self) -> bool:
@@ -70,6 +86,41 @@ class S3Place:
         """
         with self._errors("the backups in S3 cannot be reached") as client:
             client.head_bucket(Bucket=self.bucket)
+
+    def owner(self) -> str | None:
+        """Return the id of the store that the prefix belongs to; ``None`` if nobody has claimed it."""
+        with self._errors("the snapshots in S3 cannot be listed") as client:
+            try:
+                content = client.get_object(Bucket=self.bucket, Key=self._marker)["Body"].read(_LONGEST_MARKER)
+            except client.exceptions.NoSuchKey:
+                return None
+        try:
+            return str(json.loads(content)["store_id"]) or _SOMEBODY
+        except (ValueError, KeyError, TypeError):
+            return _SOMEBODY
+
+    def claim(self, store_id: str) -> None:
+        """Claim the prefix for a store, if nobody has; done once.
+
+        Raises:
+            BackupError: It belongs to another store.
+        """
+        if self._claimed == store_id:
+            return
+        owner = self.owner()
+        if owner is None:
+            content = json.dumps({"store_id": store_id}).encode() + b"\n"
+            with self._errors("the snapshots were not uploaded") as client, _taken():
+                client.put_object(Bucket=self.bucket, Key=self._marker, Body=content)
+            owner = self.owner()
+        if owner != store_id:
+            raise self.refusal("the snapshots were not uploaded")
+        self._claimed = store_id
+
+    def refusal(self, what: str) -> BackupError:
+        """Return the error that the prefix is another store's."""
+        why = f"s3://{self.bucket}/{self._marker} says that another store keeps its snapshots there"
+        return BackupError(what, why, "Give this store an s3_prefix of its own.")
 
     def snapshots(self, kind: str) -> list[Snapshot]:
         """List the snapshots of a kind; other objects are left out."""
@@ -91,6 +142,12 @@ class S3Place:
             self._rows[snapshot] = self._read_rows(snapshot) if snapshot.bytes >= TRAILER_BYTES else None
         return self._rows[snapshot]
 
+    def header(self, snapshot: Snapshot) -> Header | None:
+        """Read the header from the object's beginning, unverified."""
+        with self._errors(f"{snapshot.name} cannot be read") as client:
+            wanted = f"bytes=0-{HEADER_BYTES - 1}"
+            return header_in(client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=wanted)["Body"].read())
+
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
         """Download the object to a hidden file."""
@@ -98,7 +155,7 @@ class S3Place:
         with self._local.scratch(snapshot.kind, what) as (stream, _):
             require_room(self._local.folder, snapshot.bytes, what)
             with disk_errors(what), self._errors(what) as client:
-                client.download_fileobj(self.bucket, self.key(snapshot), stream)
+                client.download_fileobj(self.bucket, self.key(snapshot), stream, Config=transfer_of(PART_BYTES))
             stream.seek(0)
             yield stream
 
@@ -107,10 +164,11 @@ class S3Place:
         with self._errors(f"{snapshot.name} cannot be removed from S3") as client:
             client.delete_object(Bucket=self.bucket, Key=self.key(snapshot))
 
-    def upload(self, snapshot: Snapshot, path: Path) -> str:
+    def upload(self, snapshot: Snapshot, path: Path) -> str | None:
         """Upload a snapshot's file and compare what arrived; returns what is worth knowing about it, mostly nothing.
 
-        The server is asked to encrypt at rest as well; one that cannot still gets the file, which is encrypted itself.
+        ``None`` means that another snapshot has the name, which was not replaced. The server is asked to encrypt at
+        rest as well; one that cannot still gets the file, which is encrypted itself.
 
         Raises:
             BackupError: S3 refused, failed, does not answer, or keeps something else than was sent.
@@ -120,7 +178,11 @@ class S3Place:
             client.head_bucket(Bucket=self.bucket)
             note = self._put(client, snapshot, path)
             found = client.head_object(Bucket=self.bucket, Key=self.key(snapshot), ChecksumMode="ENABLED")
-        if found["ContentLength"] != path.stat().st_size or _differs(found.get("ChecksumSHA256"), path):
+        kept = found.get("ChecksumSHA256")
+        same = found["ContentLength"] == path.stat().st_size and not _differs(kept, path)
+        if note is None:  # or it was this very upload, whose answer was lost
+            return "" if same and kept else None
+        if not same:
             raise BackupError(what, "S3 keeps something else than was sent", "Back up again.")
         return note
 
@@ -130,10 +192,16 @@ class S3Place:
         with self._errors("unfinished uploads cannot be removed from S3") as client:
             answer = client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self._prefix}/")
             for upload in answer.get("Uploads", []):
-                if datetime.now(UTC) - upload["Initiated"] > _ABANDONED:
+                old = datetime.now(UTC) - upload["Initiated"] > _ABANDONED
+                if old and self._is_ours(upload["Key"]):
                     client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                     aborted += 1
         return aborted
+
+    def _is_ours(self, key: str) -> bool:
+        folder, _, name = key.rpartition("/")
+        parsed = parse_name(name)
+        return parsed is not None and folder == f"{self._prefix}/{parsed[0]}"
 
     def close(self) -> None:
         """Close the connections; the next use opens others."""
@@ -141,7 +209,8 @@ class S3Place:
         if client is not None:
             client.close()
 
-    def _put(self, client: Any, snapshot: Snapshot, path: Path) -> str:
+    def _put(self, client: Any, snapshot: Snapshot, path: Path) -> str | None:
+        """Put a file where there is none; ``None`` if there is one."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import ClientError
 
@@ -150,14 +219,17 @@ class S3Place:
         where = (str(path), self.bucket, self.key(snapshot))
         checksum = {"ChecksumAlgorithm": "SHA256"}
         encrypted = {**checksum, "ServerSideEncryption": "AES256"}
-        try:
-            client.upload_file(*where, ExtraArgs=encrypted, Config=_transfer())
-        except (Boto3Error, ClientError) as error:
-            if code_of(error) not in _CANNOT_ENCRYPT:
-                raise
-            client.upload_file(*where, ExtraArgs=checksum, Config=_transfer())
+        with _taken():
+            try:
+                client.upload_file(*where, ExtraArgs=encrypted, Config=transfer_of(PART_BYTES))
+            except (Boto3Error, ClientError) as error:
+                if code_of(error) not in _CANNOT_ENCRYPT:
+                    raise
+            else:
+                return ""
+            client.upload_file(*where, ExtraArgs=checksum, Config=transfer_of(PART_BYTES))
             return "the server does not encrypt at rest; the snapshot itself is encrypted"
-        return ""
+        return None
 
     def _read_rows(self, snapshot: Snapshot) -> int | None:
         with self._errors(f"{snapshot.name} cannot be read") as client:
@@ -166,16 +238,8 @@ class S3Place:
 
     @cached_property
     def _client(self) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        session = boto3.Session(profile_name=self._profile or None, region_name=self._region or None)
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-        )
-        return session.client("s3", config=config)
+        attempts, seconds = (1, _LOOK_SECONDS) if self._looks_only else (ATTEMPTS, _READ_SECONDS)
+        return open_client(self._profile, self._region, attempts=attempts, read_seconds=seconds)
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[Any]:
@@ -185,10 +249,19 @@ class S3Place:
             yield self._client
 
 
-def _transfer() -> TransferConfig:
-    from boto3.s3.transfer import TransferConfig
+@contextmanager
+def _taken() -> Iterator[None]:
+    """Pass over that there is an object already where one was to be written."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import ClientError
 
-    return TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
+    from cloudops_nb.storage.backup.s3_errors import code_of
+
+    try:
+        yield
+    except (Boto3Error, ClientError) as error:
+        if code_of(error) not in _THERE_IS_ONE:
+            raise
 
 
 def _differs(kept: str | None, path: Path) -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound, ReadTimeoutError
 from botocore.exceptions import ConnectionError as S3ConnectionError
 
 from cloudops_nb.errors import BackupError
@@ -14,13 +14,16 @@ from cloudops_nb.errors import BackupError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PERMISSIONS: Final = (
+    "Allow s3:ListBucket, GetObject, PutObject, DeleteObject, AbortMultipartUpload and ListBucketMultipartUploads."
+)
 #: Why and fix, by error code; ``{bucket}`` is the bucket's name.
 _MEANINGS: Final = {
     "NoSuchBucket": ("the bucket {bucket} does not exist", "Make it, or correct s3_bucket."),
     "404": ("the bucket {bucket} does not exist", "Make it, or correct s3_bucket."),
     "NoSuchKey": ("it is not in the bucket {bucket}", "List the backups."),
-    "AccessDenied": ("S3 refuses the access", "Allow s3:ListBucket, GetObject, PutObject and DeleteObject."),
-    "403": ("S3 refuses the access", "Allow s3:ListBucket, GetObject, PutObject and DeleteObject."),
+    "AccessDenied": ("S3 refuses the access", _PERMISSIONS),
+    "403": ("S3 refuses the access", _PERMISSIONS),
     "ExpiredToken": ("the credentials have expired", "Renew them."),
     "InvalidAccessKeyId": ("S3 does not know the credentials", "Correct s3_profile."),
     "SignatureDoesNotMatch": ("S3 does not know the credentials", "Correct s3_profile."),
@@ -42,6 +45,9 @@ def s3_errors(what: str, bucket: str) -> Iterator[None]:
     except (BotoCoreError, Boto3Error, ClientError) as error:
         why, fix = _meaning(error, bucket)
         raise BackupError(what, why, fix) from error
+    except ValueError as error:  # so botocore says that an endpoint is no address, or a bucket's name is none
+        why = "boto3 cannot use its configuration"
+        raise BackupError(what, why, "Correct AWS_ENDPOINT_URL, s3_region and s3_bucket.") from error
 
 
 def code_of(error: BaseException | None) -> str:
@@ -64,6 +70,6 @@ def _meaning(error: Exception, bucket: str) -> tuple[str, str]:
         return "there are no AWS credentials for it", "Set s3_profile, or log in."
     if isinstance(error, ProfileNotFound):
         return "there is no such profile", "Correct s3_profile."
-    if isinstance(error, S3ConnectionError):
+    if isinstance(error, S3ConnectionError | ReadTimeoutError):
         return "S3 does not answer", "The local snapshots are not touched; try again later."
     return f"boto3 reports {type(error).__name__}", ""

@@ -31,6 +31,7 @@ _REPLACE = "INSERT OR REPLACE INTO schedule VALUES (?, ?)"
 class TaskState:
     """A task's next and last run, as seconds of the epoch, 0 for never; ``error`` is how the last one failed.
 
+    ``note`` is what the last one could not do beside its task.
     While somebody runs it, ``holder`` names the run and ``lease`` is when that counts as dead.
     """
 
@@ -39,6 +40,7 @@ class TaskState:
     error: str = ""
     holder: str = ""
     lease: float = 0.0
+    note: str = ""
 
 
 class Schedule:
@@ -84,7 +86,7 @@ class Schedule:
             _write(connection, envelope, task, replace(state, holder=token, lease=now + LEASE_SECONDS))
             return token
 
-    def finish(self, task: str, token: str, every: float, error: str = "") -> None:
+    def finish(self, task: str, token: str, every: float, error: str = "", note: str = "") -> None:
         """Report how a run ended; does nothing if another one has been started in its place."""
         database, envelope = self._opened()
         with database.writing() as connection:
@@ -93,7 +95,7 @@ class Schedule:
                 return
             now = self._clock()
             due = now + (min(every, RETRY_SECONDS) if error else every)
-            _write(connection, envelope, task, TaskState(due=due, last=now, error=error))
+            _write(connection, envelope, task, TaskState(due=due, last=now, error=error, note=note))
 
     def _opened(self) -> tuple[Database, Envelope]:
         """Return what is needed before a transaction begins: within one, the service's lock must not be waited for."""

@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do ``every`` so many seconds."""
+    """Something to do ``every`` so many seconds; ``run`` returns what it could not do beside it, mostly nothing."""
 
     every: float
-    run: Callable[[], object]
+    run: Callable[[], str]
 
 
 class Scheduler:
@@ -83,7 +83,7 @@ class Scheduler:
             if stopped is not None and stopped.is_set():
                 break
             if token := self._schedule.claim(name, task.every):
-                self._schedule.finish(name, token, task.every, _failure(name, task))
+                self._schedule.finish(name, token, task.every, *_made(name, task))
                 made.append(name)
         return made
 
@@ -98,14 +98,13 @@ class Scheduler:
             stopped.wait(POLL_SECONDS)
 
 
-def _failure(name: str, task: Task) -> str:
-    """Run a task; returns how it failed, empty if it did not."""
+def _made(name: str, task: Task) -> tuple[str, str]:
+    """Run a task; returns how it failed, empty if it did not, and what is worth knowing."""
     try:
-        task.run()
+        return "", task.run()
     except Exception as error:  # noqa: BLE001 - recorded in the schedule; a thread has nobody to raise to
         _log.debug("%s failed: %s", name, type(error).__name__)
-        return _line(error)
-    return ""
+        return _line(error), ""
 
 
 def _line(error: Exception) -> str:

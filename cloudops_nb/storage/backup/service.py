@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from cloudops_nb.errors import BackupError, CloudOpsError
+from cloudops_nb.errors import BackupError, CloudOpsError, KeyMissingError, WrongKeyError
 from cloudops_nb.storage.backup.journal_restoring import restore_journal
-from cloudops_nb.storage.backup.listing import Places, take_inventory
+from cloudops_nb.storage.backup.listing import Inventory, Places, look_into_s3, look_on_this_disk, take_inventory
 from cloudops_nb.storage.backup.local import LocalPlace
-from cloudops_nb.storage.backup.report import Report, RestoreRow, SnapshotRow
+from cloudops_nb.storage.backup.ownership import Ownership
+from cloudops_nb.storage.backup.regular import Regular
+from cloudops_nb.storage.backup.report import Report, RestoreRow
 from cloudops_nb.storage.backup.restoring import restore_collection
-from cloudops_nb.storage.backup.retention import prune
 from cloudops_nb.storage.backup.s3 import S3Place
+from cloudops_nb.storage.backup.saving import Saving
 from cloudops_nb.storage.backup.schedule import Schedule
-from cloudops_nb.storage.backup.scheduler import Scheduler, Task
+from cloudops_nb.storage.backup.scheduler import Scheduler
 from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
 from cloudops_nb.storage.backup.sources import LATEST, find_sources
 from cloudops_nb.storage.backup.status import BackupHealth, ScheduleStatus, newest_snapshots, task_statuses
-from cloudops_nb.storage.backup.taking import take
-from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, COLLECTIONS
+from cloudops_nb.storage.deadline import LOOK_SECONDS, within
+from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.keys.loading import find_master_key
-from cloudops_nb.storage.store_file import StoreFile
+from cloudops_nb.storage.keys.master_key import MasterKey
+from cloudops_nb.storage.vault import create_vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import threading
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.backup.restoring import Restored
+    from cloudops_nb.storage.backup.scheduler import Task
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.backup.sources import Source
-    from cloudops_nb.storage.keys.master_key import MasterKey
+    from cloudops_nb.storage.backup.sources import Found, Source
     from cloudops_nb.storage.service import StorageService
 
-CHAT_RETENTION = "chat_retention"
-_HOUR, _DAY = 3600.0, 86_400.0
+
+_FOREIGN = "it is a snapshot of another store with the same key"
 
 
 class BackupService:
@@ -61,36 +64,43 @@ class BackupService:
         self._storage = storage
         self._settings = settings
         self._clock = clock
-        self._lock = threading.RLock()
         self.local = LocalPlace(settings.data_path)
         self.s3 = S3Place(settings, self.local)
+        self._looks = S3Place(settings, self.local, looks_only=True)
         self._places = Places(self.local, self.s3)
+        self._own = Ownership(storage, settings)
+        self._saving = Saving(storage, settings, self._places, clock)
+        self._lock = self._saving.lock
 
     def snapshot(self, *kinds: str) -> Report:
-        """Take a snapshot of each kind, every one if none is named, upload it, and remove what is too old.
+        """Take a snapshot of each kind, every one if none is named, upload it, and remove what is too old of it.
 
         Raises:
             BackupError: There is no such kind.
         """
-        wanted = checked_kinds(kinds)
-        problems: list[str] = []
-        with self._lock:
-            rows = [self._snapshot(kind, problems) for kind in wanted]
-            self._tidy(problems, s3=self.s3.configured and all(row.s3 for row in rows if row.local))
-        return Report(tuple(rows), tuple(problems))
+        return self._saving.save(checked_kinds(kinds))
 
     def snapshots(self) -> Report:
-        """List the snapshots of both places, newest first; S3 that does not answer is a problem of the report.
+        """List the store's snapshots in both places, newest first; S3 that does not answer is a problem of the report.
+
+        A store that is new or empty sees those of others too, which it may go on from.
 
         Raises:
             BackupError: The local place cannot be listed.
         """
-        inventory = take_inventory(self._places)
+        inventory = take_inventory(self._places, cache(self._own.may_restore))
         return Report(inventory.rows(), (inventory.problem,) if inventory.problem else ())
 
     def names(self) -> list[str]:
-        """Return the name of every snapshot of the estate and the conversations, newest first."""
-        return [row.name for row in self.snapshots().rows if row.kind in COLLECTIONS]
+        """Return the name of every snapshot of the estate and the conversations, newest first.
+
+        Raises:
+            BackupError: A place cannot be listed.
+        """
+        inventory = take_inventory(self._places, self._own.owns)
+        if inventory.problem:
+            raise BackupError("not all snapshots can be named", inventory.problem)
+        return [snapshot.name for snapshot in inventory.newest_first(list(COLLECTIONS))]
 
     def restore(self, source: str | Path = LATEST, *kinds: str, merge: bool = False, set_aside: bool = False) -> Report:
         """Verify snapshots, then put them in the place of what the store has.
@@ -107,11 +117,13 @@ class BackupService:
         """
         rows: list[RestoreRow] = []
         with self._lock, ExitStack() as opened:
-            sources = find_sources(source, kinds, self._places)
+            sources = find_sources(source, kinds, self._places, self._own, self._clock())
             ready = [(one, found) for one in sources if (found := self._verified(one, opened, rows)) is not None]
             if ready:
                 with self._storage.alone():
-                    rows += [self._restored(one, *found, merge=merge, set_aside=set_aside) for one, found in ready]
+                    empty = self._own.is_empty()
+                    self._see_to_a_store([found.archive for _, found in ready])
+                    rows += [self._restored(one, found, merge, set_aside, take_over=empty) for one, found in ready]
         failed = [f"{row.kind}: {row.note}" for row in rows if row.outcome == "failed"]
         return Report(tuple(rows), tuple(failed))
 
@@ -129,21 +141,25 @@ class BackupService:
 
     def status(self) -> ScheduleStatus:
         """Return when each task is due and how it went last."""
-        tasks = task_statuses(self._schedule, self._tasks, ready=self._ready())
+        tasks = task_statuses(self._schedule, self._tasks, ready=self._own.ready)
         return ScheduleStatus(running=self._scheduler.running, trouble=self._scheduler.trouble, tasks=tasks)
 
     def health(self) -> BackupHealth:
-        """Look at both places and the schedule.
+        """Look at both places and the schedule, within a few seconds whatever S3 does.
 
         Raises:
             StorageError: The local place or the schedule cannot be read.
         """
-        inventory = take_inventory(self._places)
+        late = f"the snapshots in S3 cannot be listed: S3 does not answer within {LOOK_SECONDS:.0f} seconds."
+        local, doubtful = look_on_this_disk(self.local, self._own.owns)
+        unseen: tuple[dict[str, Snapshot], str] = ({}, late)
+        there, problem = within(LOOK_SECONDS, lambda: look_into_s3(self._looks, self._own.owns), unseen)
+        inventory = Inventory(self._places, local, there, doubtful, problem)
         return BackupHealth(
             s3_configured=self.s3.configured,
             s3_reachable=not inventory.problem if self.s3.configured else None,
             s3_problem=inventory.problem,
-            newest=newest_snapshots(inventory),
+            newest=newest_snapshots(inventory, self._clock()),
             schedule=self.status(),
         )
 
@@ -151,40 +167,10 @@ class BackupService:
         """Stop the thread and close the connections; returns the thread if a run of it goes on."""
         left = self._scheduler.stop()
         self.s3.close()
+        self._looks.close()
         return left
 
-    def _snapshot(self, kind: str, problems: list[str]) -> SnapshotRow:
-        try:
-            snapshot, rows = take(self._storage, kind, self.local, self._clock())
-        except CloudOpsError as error:
-            problems.append(str(error))
-            return SnapshotRow(kind, "", None, None, None, local=False, s3=False, note=error.why)
-        return self._uploaded(snapshot, rows, problems)
-
-    def _uploaded(self, snapshot: Snapshot, rows: int | None, problems: list[str]) -> SnapshotRow:
-        uploaded, note = False, ""
-        if self.s3.configured:
-            try:
-                note = self.s3.upload(snapshot, self.local.path(snapshot))
-                uploaded = True
-            except BackupError as error:
-                problems.append(str(error))
-                note = error.why
-        return SnapshotRow(
-            snapshot.kind, snapshot.name, snapshot.created, snapshot.bytes, rows, local=True, s3=uploaded, note=note
-        )
-
-    def _tidy(self, problems: list[str], *, s3: bool) -> None:
-        try:
-            self.local.clean()
-            prune(self.local, self._settings.backup_retention_days, self._clock())
-            if s3:  # a place that just failed is not asked again
-                prune(self.s3, self._settings.s3_retention_days, self._clock())
-                self.s3.abort_abandoned()
-        except BackupError as error:
-            problems.append(str(error))
-
-    def _verified(self, source: Source, opened: ExitStack, rows: list[RestoreRow]) -> tuple[Archive, str] | None:
+    def _verified(self, source: Source, opened: ExitStack, rows: list[RestoreRow]) -> Found | None:
         """Verify a source, before anything is replaced; one that fails becomes a row."""
         try:
             return opened.enter_context(source.verified(self._master))
@@ -193,21 +179,38 @@ class BackupService:
             return None
 
     def _master(self, fingerprint: str) -> MasterKey:
-        """Return the store's key; where there is no store, the snapshot's, so that none is made for another key."""
-        return self._storage.vault.master if self._ready() else find_master_key(self._settings, fingerprint)
-
-    def _restored(self, source: Source, archive: Archive, place: str, *, merge: bool, set_aside: bool) -> RestoreRow:
+        """Return a snapshot's key, the store's or a kept one; where it is not here, one that opens nothing."""
         try:
-            done = self._replaced(archive, merge=merge, set_aside=set_aside)
-        except CloudOpsError as error:
-            return RestoreRow(source.kind, source.name, place, "failed", None, str(error))
-        note = "; ".join(part for part in (done.note, source.note) if part)
-        return RestoreRow(source.kind, source.name, place, done.outcome, done.rows, note)
+            return find_master_key(self._settings, fingerprint)
+        except (KeyMissingError, WrongKeyError):
+            # Whether the snapshot is whole is found out first, and needs no key.
+            return MasterKey.generate()
 
-    def _replaced(self, archive: Archive, *, merge: bool, set_aside: bool) -> Restored:
+    def _see_to_a_store(self, archives: Sequence[Archive]) -> None:
+        """Where there is no store, make one with the key of the snapshots: not with whatever key is found first."""
+        if not self._own.ready:
+            first = archives[0].header.key_fingerprint
+            headers = [archive.header for archive in archives if archive.header.key_fingerprint == first]
+            generation = max(header.data_key_generation for header in headers)
+            create_vault(self._settings, self._master(first), generation=generation)
+
+    def _restored(self, source: Source, found: Found, merge: bool, set_aside: bool, *, take_over: bool) -> RestoreRow:
+        name, header = found.archive.name, found.archive.header
+        foreign = not take_over and not self._own.owns(header.store_id)
+        try:
+            done = self._replaced(found.archive, merge, set_aside, header.store_id if take_over else "")
+        except CloudOpsError as error:
+            return RestoreRow(source.kind, name, found.place, "failed", None, str(error))
+        notes = (done.note, _FOREIGN if foreign else "", found.note, source.note)
+        note = "; ".join(part for part in notes if part)
+        return RestoreRow(source.kind, name, found.place, done.outcome, done.rows, note)
+
+    def _replaced(self, archive: Archive, merge: bool, set_aside: bool, store_id: str) -> Restored:
+        master = self._master(archive.header.key_fingerprint)
         if archive.header.kind == JOURNAL:
-            return restore_journal(self._storage, archive, set_aside=set_aside, now=self._clock())
-        return restore_collection(self._storage, archive, merge=merge)
+            now = self._clock()
+            return restore_journal(self._storage, archive, master, set_aside=set_aside, now=now, store_id=store_id)
+        return restore_collection(self._storage, archive, master, merge=merge, store_id=store_id)
 
     @cached_property
     def _schedule(self) -> Schedule:
@@ -215,46 +218,8 @@ class BackupService:
 
     @cached_property
     def _scheduler(self) -> Scheduler:
-        return Scheduler(self._schedule, self._tasks, self._ready)
+        return Scheduler(self._schedule, self._tasks, lambda: self._own.ready)
 
     @cached_property
     def _tasks(self) -> dict[str, Task]:
-        """What there is to do regularly; intervals of 0 mean never, and the journal goes with the more frequent one."""
-        estate, chat = self._settings.backup_estate_hours * _HOUR, self._settings.backup_chat_hours * _HOUR
-        journal = min((hours for hours in (estate, chat) if hours), default=0.0)
-        backups = {JOURNAL: journal, AWS_ESTATE.name: estate, CHAT_HISTORY.name: chat}
-        tasks = {kind: Task(every, self._regular(kind, every)) for kind, every in backups.items() if every}
-        if self._settings.chat_retention_days:
-            tasks[CHAT_RETENTION] = Task(_DAY, self._expire_chats)
-        return tasks
-
-    def _regular(self, kind: str, every: float) -> Callable[[], None]:
-        """Return what backs up a kind, or after a failed upload uploads what is there, and raises what went wrong."""
-
-        def run() -> None:
-            with self._lock:
-                problems: list[str] = []
-                fresh = self._not_uploaded(kind, every)
-                if fresh is None:
-                    problems += self.snapshot(kind).problems
-                else:
-                    self._uploaded(fresh, None, problems)
-            if problems:
-                raise BackupError(f"the regular backup of {kind} is not complete", " ".join(problems))
-
-        return run
-
-    def _not_uploaded(self, kind: str, every: float) -> Snapshot | None:
-        """Return the newest local snapshot if it is younger than one interval and missing in S3."""
-        newest = max(self.local.snapshots(kind), key=lambda snapshot: snapshot.created, default=None)
-        recent = newest is not None and newest.created > self._clock() - timedelta(seconds=every)
-        if newest is None or not recent or not self.s3.configured:
-            return None
-        return None if newest.name in {snapshot.name for snapshot in self.s3.snapshots(kind)} else newest
-
-    def _expire_chats(self) -> None:
-        self._storage.chat.expire(self._clock() - timedelta(days=self._settings.chat_retention_days))
-
-    def _ready(self) -> bool:
-        """Whether there is a store; nothing here makes one."""
-        return StoreFile(self._settings.data_path).path.exists()
+        return Regular(self._storage, self._settings, self._own, self._saving, self._clock).tasks()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cloudops_nb.errors import BackupError
@@ -15,6 +15,8 @@ JOURNAL: Final = "journal"
 #: state, which the estate's snapshot carries.
 KINDS: Final = (JOURNAL, AWS_ESTATE.name, CHAT_HISTORY.name)
 SUFFIX: Final = ".snapshot"
+#: A snapshot that seems to be taken later than this from now is no newest one: some clock was wrong.
+AHEAD: Final = timedelta(days=1)
 _TIME = "%Y-%m-%dT%H-%M-%S"
 _NAME = re.compile(rf"({'|'.join(KINDS)})_(\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d){re.escape(SUFFIX)}")
 

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 class TaskStatus(TypedDict):
-    """A regular task: its interval in hours, when it is due and was made last (UTC), and how that failed, if it did."""
+    """A regular task: its interval in hours, when it is due and was made last (UTC), and how that failed, if it did.
+
+    ``note`` says what else is not as it should be, though the task was done.
+    """
 
     task: str
     every_hours: float
     due: datetime | None
     last: datetime | None
     error: str
+    note: str
 
 
 class ScheduleStatus(TypedDict):
@@ -49,15 +53,16 @@ def task_statuses(schedule: Schedule, tasks: Mapping[str, Task], *, ready: bool)
     for name, task in tasks.items():
         state = schedule.state(name) if ready else None
         due, last = (_moment(state.due), _moment(state.last)) if state else (None, None)
-        error = state.error if state else ""
-        statuses.append(TaskStatus(task=name, every_hours=task.every / 3600, due=due, last=last, error=error))
+        error, note = (state.error, state.note) if state else ("", "")
+        every = task.every / 3600
+        statuses.append(TaskStatus(task=name, every_hours=every, due=due, last=last, error=error, note=note))
     return statuses
 
 
-def newest_snapshots(inventory: Inventory) -> dict[str, datetime | None]:
+def newest_snapshots(inventory: Inventory, now: datetime) -> dict[str, datetime | None]:
     """Return when the newest snapshot of each kind was taken, ``None`` where there is none."""
-    found = {kind: inventory.newest_first([kind]) for kind in KINDS}
-    return {kind: snapshots[0].created if snapshots else None for kind, snapshots in found.items()}
+    found = {kind: inventory.newest(kind, now) for kind in KINDS}
+    return {kind: snapshot.created if snapshot else None for kind, snapshot in found.items()}
 
 
 def _moment(epoch: float) -> datetime | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.storage.backup.archive import Header, write_archive
+from cloudops_nb.storage.backup.archive import Archive, Header, write_archive
 from cloudops_nb.storage.backup.disk import require_room
 from cloudops_nb.storage.backup.snapshot import JOURNAL
 from cloudops_nb.storage.backup.tables import stored_cells, stored_records
@@ -31,7 +31,7 @@ def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -
     """Write a snapshot of one kind to the local place; returns it and the number of its rows.
 
     Raises:
-        BackupError: There is too little room, or the disk fails.
+        BackupError: There is too little room, or the disk fails, or keeps something else than was written.
         JournalError: The journal does not verify, so a backup of it would be worth nothing.
         StorageError: The store cannot be read.
     """
@@ -39,14 +39,18 @@ def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -
     vault = parts.vault
     front, rows, expected = _journal(parts.journal) if kind == JOURNAL else _collection(parts, kind)
     require_room(vault.data_path, expected * ROW_BYTES, f"the snapshot of {kind} was not written")
-    header = Header(
-        kind=kind,
-        created=now,
-        key_fingerprint=vault.keys.fingerprint,
-        data_key_generation=vault.keys.generation,
-    )
+    store_id = vault.store_file.identify()
     with local.create(kind, now) as draft:
+        header = Header(
+            kind=kind,
+            store_id=store_id,
+            created=draft.created,
+            key_fingerprint=vault.keys.fingerprint,
+            data_key_generation=vault.keys.generation,
+        )
         count = write_archive(draft.stream, vault.master, header, front, rows)
+    with local.opened(draft.snapshot) as stream:
+        Archive(stream, draft.snapshot.name).check_whole()
     return draft.snapshot, count
 
 

@@ -165,8 +165,8 @@ class VectorStore(Protocol):
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries in one turn; one list of hits a query, best first."""
 
-    def count(self, collection: str, where: PointFilter) -> int:
-        """Count the points that pass the filter, exactly."""
+    def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
+        """Count the points that pass the filter, exactly; with ``seconds``, fail if an answer takes much longer."""
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
         """Count points by the values of a keyword field."""
@@ -199,4 +199,7 @@ class VectorStore(Protocol):
         """Let go of connections; the store itself stays."""
 
     def retire(self) -> None:
-        """Close for good: before parts of the store are replaced, so that no thread writes to the old ones."""
+        """Close for good: before parts of the store are replaced, so that no thread writes to the old ones.
+
+        Waits for the end of operations that other threads are in the middle of, and fails if one does not end.
+        """

@@ -6,8 +6,10 @@ field of the file.
 
 from __future__ import annotations
 
+import os
 import secrets
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from cryptography.exceptions import InvalidTag
@@ -18,11 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cloudops_nb.errors import ConfigurationError, EncryptionError, KeyMissingError, WrongKeyError
 from cloudops_nb.storage.keys.loading import find_master_key, key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import KEY_BYTES, MasterKey, StoreKeys
+from cloudops_nb.storage.private_files import sync_folder
 from cloudops_nb.storage.store_file import StoreFile, prepare_data_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.keys.sources import KeySource
+    from cloudops_nb.storage.store_file import StoreHeader
 
 #: The shortest passphrase, in characters.
 SHORTEST_PASSPHRASE = 12
@@ -111,16 +117,59 @@ def import_key(settings: Settings, text: str, passphrase: str) -> KeySource:
     """
     master = unwrap_key(text, passphrase)
     fingerprint = StoreKeys(master).fingerprint
-    prepare_data_path(settings.data_path)
     header = StoreFile(settings.data_path).read()
     if header is not None and header.key_fingerprint != fingerprint:
-        why = f"the exported key is {fingerprint[:8]}…, the store's is {header.key_fingerprint[:8]}…"
-        raise WrongKeyError(f"the key does not fit the store in {settings.data_path}", why, "Set another data_path.")
+        raise unfitting(settings, header, fingerprint)
+    return keep_key(settings, master, needed=header is not None)
+
+
+def keep_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySource:
+    """Keep a key where the data path's store finds it, or, if there is none that needs it, the next one made there.
+
+    Raises:
+        WrongKeyError: Another key is where this one should go.
+        KeyMissingError: No source can keep a key.
+        EncryptionError: A source cannot be read or written just now.
+    """
+    prepare_data_path(settings.data_path)
     with key_lock(settings):
-        place = _place(settings, master, fingerprint, needed=header is not None)
+        place = _place(settings, master, StoreKeys(master).fingerprint, needed=needed)
         if place.load() != master:
             place.save(master)
     return place
+
+
+def unfitting(settings: Settings, header: StoreHeader, fingerprint: str) -> WrongKeyError:
+    """Return the error for a key that is not the store's."""
+    why = f"the exported key is {fingerprint[:8]}…, the store's is {header.key_fingerprint[:8]}…"
+    return WrongKeyError(f"the key does not fit the store in {settings.data_path}", why, "Set another data_path.")
+
+
+def write_export(file: Path, text: str) -> None:
+    """Write an export to a new file that only its owner can read, on the disk when this returns, whole or not at all.
+
+    Raises:
+        ConfigurationError: The file exists, or cannot be written.
+    """
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigurationError(f"{file} exists already", "", "Name a new file.") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {file}", error.strerror or "") from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        sync_folder(file.parent)
+    except OSError as error:
+        with suppress(OSError):
+            file.unlink()
+        raise ConfigurationError(f"cannot write {file}", error.strerror or "") from error
+    except BaseException:  # what was interrupted is no export
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _place(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:

@@ -35,11 +35,11 @@ class KeyringSource:
         account: The entry's account; the slot of a further key has its fingerprint behind it.
     """
 
-    name = "the keyring of the operating system"
-
     def __init__(self, *, add_ons: bool, account: str = ACCOUNT) -> None:
         self._add_ons = add_ons
         self._account = account
+        entry = "" if account == ACCOUNT else f" (entry {account})"
+        self.name = f"the keyring of the operating system{entry}"
 
     @property
     def writable(self) -> bool:
@@ -86,6 +86,10 @@ class KeyringSource:
     def slot(self, fingerprint: str) -> KeyringSource:
         """Return the entry whose account ends with the fingerprint."""
         return KeyringSource(add_ons=self._add_ons, account=f"{self._account}.{fingerprint}")
+
+    def kept(self) -> list[str]:
+        """Return nothing: a keyring answers for names only that it is asked for."""
+        return []
 
     def _backends(self) -> Sequence[keyring.backend.KeyringBackend]:
         chosen = keyring.get_keyring()

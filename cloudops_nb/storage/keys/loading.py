@@ -12,7 +12,6 @@ from cloudops_nb.storage.creation_lock import creation_lock
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.keys.sources import EnvironmentSource, FileSource, KeySource
-from cloudops_nb.storage.keys.users import KeyUsers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +69,6 @@ def find_key(settings: Settings, fingerprint: str) -> FoundKey:
         for place in (source, source.slot(fingerprint)):
             key = place.load() if place else None
             if place and key and StoreKeys(key).fingerprint == fingerprint:
-                KeyUsers(key_file(settings)).note(settings.data_path, fingerprint)
                 return FoundKey(key, place, source)
             if place and key:
                 wrong.append(place.name)
@@ -96,10 +94,7 @@ def make_master_key(settings: Settings) -> MasterKey:
         InitialisationError: The folder of the key file does not allow a lock.
     """
     with key_lock(settings):
-        key = _first_key(settings)
-        # Noted before the lock falls, so that nobody takes the key away from a store that is just being made.
-        KeyUsers(key_file(settings)).note(settings.data_path, StoreKeys(key).fingerprint)
-        return key
+        return _first_key(settings)
 
 
 def key_lock(settings: Settings) -> AbstractContextManager[None]:
@@ -122,7 +117,6 @@ def _first_key(settings: Settings) -> MasterKey:
         if source.writable:
             key = MasterKey.generate()
             source.save(key)
-            KeyUsers(key_file(settings)).follow(StoreKeys(key).fingerprint)
             return key
     raise _missing(settings)
 

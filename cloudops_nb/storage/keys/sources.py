@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,8 +13,10 @@ from cloudops_nb.storage.keys.master_key import MasterKey
 from cloudops_nb.storage.private_files import POSIX, open_to_others, replace_private, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+_FINGERPRINT = re.compile("[0-9a-f]{32}")
 
 
 class KeySource(Protocol):
@@ -51,8 +54,11 @@ class KeySource(Protocol):
     def slot(self, fingerprint: str) -> KeySource | None:
         """Return the place beside this one for the key with a fingerprint, ``None`` where there can be none.
 
-        While a store goes over to another key both must be kept, and stores that share a key go over one by one.
+        A key that a store no longer uses stays in its slot, because other stores, and backups, may need it.
         """
+
+    def kept(self) -> Sequence[str]:
+        """Return the fingerprints that slots are named by, as far as the place can list them."""
 
 
 class FileSource:
@@ -89,8 +95,9 @@ class FileSource:
             EncryptionError: The folder does not allow it.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_private(self.path, key.hex().encode() + b"\n")
+            file = self._file()
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_private(file, key.hex().encode() + b"\n")
         except OSError as error:
             raise EncryptionError(f"cannot write {self.name}", error.strerror or "") from error
         check_kept(self, key)
@@ -102,15 +109,38 @@ class FileSource:
             EncryptionError: The folder does not allow it.
         """
         try:
-            self.path.unlink(missing_ok=True)
-            if self.path.parent.exists():
-                sync_folder(self.path.parent)
+            file = self._file()
+            file.unlink(missing_ok=True)
+            if file.parent.exists():
+                sync_folder(file.parent)
         except OSError as error:
             raise EncryptionError(f"cannot remove {self.name}", error.strerror or "") from error
 
     def slot(self, fingerprint: str) -> FileSource:
-        """Return the file beside this one whose name ends with the fingerprint."""
-        return FileSource(self.path.with_name(f"{self.path.name}.{fingerprint}"))
+        """Return the file beside this one whose name ends with the fingerprint; beside what a link leads to."""
+        file = self._file()
+        return FileSource(file.with_name(f"{file.name}.{fingerprint}"))
+
+    def kept(self) -> list[str]:
+        """Return the fingerprints in the names of the files beside this one.
+
+        Raises:
+            EncryptionError: The folder cannot be listed.
+        """
+        file = self._file()
+        try:
+            names = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
+        except OSError as error:
+            raise EncryptionError(f"cannot look for keys beside {self.name}", error.strerror or "") from error
+        endings = (name.removeprefix(f"{file.name}.") for name in names if name.startswith(f"{file.name}."))
+        return sorted(ending for ending in endings if _FINGERPRINT.fullmatch(ending))
+
+    def _file(self) -> Path:
+        # Stores whose settings name one file by several links must find each other's slots.
+        try:
+            return self.path.resolve()
+        except (OSError, RuntimeError) as error:
+            raise EncryptionError(f"cannot read {self.name}", "its links lead nowhere") from error
 
 
 class EnvironmentSource:
@@ -153,6 +183,10 @@ class EnvironmentSource:
 
     def slot(self, fingerprint: str) -> None:
         """Return ``None``: there is one variable."""
+
+    def kept(self) -> list[str]:
+        """Return nothing, as there are no slots."""
+        return []
 
 
 def check_kept(source: KeySource, key: MasterKey) -> None:

@@ -1,4 +1,4 @@
-"""Finding an account in whatever was said: its number, or the id or ARN of one of its resources."""
+"""Finding an account in whatever was said: its number, or the id or ARN of one of its resources, and their names."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: What an id may hold inside; everything else ends a word.
 _WORD = re.compile(r"[^\s\"'`<>()\[\]{},;|=!?]+")
 _PART = re.compile(r"[^:/]+")
+#: What makes a name more than a plain word.
+_DISTINCT = re.compile(r"[\d\W_]")
 #: A shorter id is a common word before it is a resource.
 _SHORTEST_ID = 4
 
@@ -28,11 +30,17 @@ class AccountMentions:
     Args:
         account_id: The account's number.
         resources: Its resources.
+        names: Whether the resources' names and the account's count too: those that are more than a plain word, which
+            people say without meaning them.
     """
 
-    def __init__(self, account_id: str, resources: Iterable[Resource]) -> None:
+    def __init__(self, account_id: str, resources: Iterable[Resource], *, names: bool = False) -> None:
         self._number = re.compile(rf"(?<!\d){re.escape(folded(account_id))}(?!\d)")
-        named = {text for resource in resources for text in (resource.identifier, resource.arn)}
+        named = set()
+        for resource in resources:
+            named |= {resource.identifier, resource.arn}
+            if names:
+                named |= {name for name in (resource.name, resource.account_name) if _DISTINCT.search(name)}
         self._names = {folded(name) for name in named if len(name) >= _SHORTEST_ID}
         # Ids with a space or a bracket in them are no words, and few.
         self._phrases = [name for name in self._names if _WORD.fullmatch(name) is None]

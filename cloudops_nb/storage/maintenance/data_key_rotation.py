@@ -19,12 +19,14 @@ from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.maintenance.handover import discard_leftovers
 from cloudops_nb.storage.maintenance.rebuild import BATCH
+from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
     from cloudops_nb.storage.service import StorageService
     from cloudops_nb.storage.store_file import StoreHeader
     from cloudops_nb.storage.vault import Vault
@@ -45,31 +47,55 @@ class RotationReport:
     continued: bool
 
 
-def rotate_data_key(service: StorageService) -> RotationReport:
+def rotate_data_key(service: StorageService, *, drop: Sequence[UnreadableRow] = ()) -> RotationReport:
     """Seal everything under a new data key, and retire the older ones; a rotation cut short before is finished.
+
+    Args:
+        service: The store.
+        drop: Rows that do not open, to be removed first.
 
     Raises:
         StoreUnavailableError: Another program has the store open.
-        DecryptionError: An envelope was altered; everything stays openable, and nothing is retired.
+        DecryptionError: An envelope was altered; nothing is changed.
         JournalError: The journal does not verify.
     """
     with service.alone():
         service.journal.verify()
         discard_leftovers(service.vault.data_path, service.vector_store)
-        header = _header(service.vault)
-        continued = header.oldest_data_key_generation < header.data_key_generation
+        drop_unreadable(service, drop)
+        require_readable(service)
+        header, resealed = _continued(service)
+        continued = any(resealed.values())
         if not continued:
             header = _renewed(service.vault, header)
             # The parts open anew, under the new generation.
             service.reopen()
-        resealed = _reseal(service)
-        service.flush()
-        retired = header.model_copy(update={"oldest_data_key_generation": header.data_key_generation})
-        service.vault.store_file.write(retired)
-        service.reopen()
+            resealed = _reseal(service)
+            _retire(service, header)
         body = {"generation": header.data_key_generation, "resealed": resealed, "continued": continued}
         service.journal.append(KEY_ROTATION, service.vault.keys.fingerprint, body, power_safe=True)
     return RotationReport(header.data_key_generation, resealed, continued)
+
+
+def _continued(service: StorageService) -> tuple[StoreHeader, dict[str, int]]:
+    """Finish a rotation that was cut short; returns the header, and what was left to seal anew.
+
+    A restore too leaves older generations in use, with nothing under them.
+    """
+    header = _header(service.vault)
+    if header.oldest_data_key_generation == header.data_key_generation:
+        return header, {}
+    resealed = _reseal(service)
+    return _retire(service, header), resealed
+
+
+def _retire(service: StorageService, header: StoreHeader) -> StoreHeader:
+    """Refuse the older data keys from now on, under which nothing is left."""
+    service.flush()
+    retired = header.model_copy(update={"oldest_data_key_generation": header.data_key_generation})
+    service.vault.store_file.write(retired)
+    service.reopen()
+    return retired
 
 
 def _header(vault: Vault) -> StoreHeader:

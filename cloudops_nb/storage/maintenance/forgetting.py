@@ -1,6 +1,7 @@
 """Removing every trace of an account from the store, on the disk too: what deletion alone leaves in segments and logs.
 
-The journal is an audit record and keeps what it says; snapshots cannot be altered. The report names both.
+The journal is an audit record and keeps what it says, and so does one that was set aside; snapshots cannot be altered.
+The report names them.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cloudops_nb.errors import StorageError
+from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, ResourceFilter
 from cloudops_nb.storage.encryption.sealed import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
@@ -16,6 +17,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
 from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over
 from cloudops_nb.storage.maintenance.rebuild import rebuild, row_of
+from cloudops_nb.storage.maintenance.remnants import asides, remove_remnants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,7 @@ class Snapshots(Protocol):
     """The snapshots that exist of a store."""
 
     def names(self) -> Sequence[str]:
-        """Return every snapshot's file or S3 key."""
+        """Return every snapshot's file or S3 key; raises BackupError if they cannot all be listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,13 @@ class AccountTraces:
         account_id: The account.
         resources: The number of its resources.
         cells: The number of its scan cells.
-        conversations: The names of the conversations that mention it or a resource of it.
+        conversations: The names of the conversations that mention it or a resource of it, by id or by name.
         mentioned_by: The canonical keys of other accounts' resources that mention it, as a trust policy does. They
             stay, and change when AWS says so.
         journal_records: The number of the journal's records that mention it; they stay.
         snapshots: The snapshots from before, any of which may hold it; they stay until they are deleted.
+        snapshots_problem: Why the snapshots could not be listed, if so: there may be some all the same.
+        asides: The files of journals that were set aside; what they record stays, their scan cells go.
         forgotten: Whether the first three are gone.
     """
 
@@ -58,6 +62,8 @@ class AccountTraces:
     mentioned_by: Sequence[str]
     journal_records: int
     snapshots: Sequence[str]
+    snapshots_problem: str = ""
+    asides: Sequence[str] = ()
     forgotten: bool = False
 
 
@@ -74,20 +80,23 @@ def account_traces(service: StorageService, account: str, snapshots: Snapshots |
     """
     account_id = _account_id(service, account)
     own = [hit.resource for hit in service.estate.resources(ResourceFilter(account=account_id))]
-    mentions = AccountMentions(account_id, own)
+    mentions, said = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
+    kept, problem = _listed(snapshots)
     others = (hit.resource for hit in service.estate.resources())
     return AccountTraces(
         account_id=account_id,
         resources=len(own),
         cells=len(_cells(service, account_id)),
-        conversations=sorted(_conversations(service, mentions)),
+        conversations=sorted(_conversations(service, said)),
         mentioned_by=[
             other.canonical_key
             for other in others
             if other.account_id != account_id and mentions.within(other.to_dict())
         ],
         journal_records=sum(mentions.within(content) for _, content in service.journal.contents()),
-        snapshots=list(snapshots.names()) if snapshots is not None else [],
+        snapshots=kept,
+        snapshots_problem=problem,
+        asides=[path.name for path in asides(service.vault.data_path)],
     )
 
 
@@ -110,6 +119,7 @@ def forget_account(service: StorageService, account: str, snapshots: Snapshots |
         service.journal.close()
         hand_over(vault.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
         service.scan_state.forget(_cells(service, traces.account_id))
+        remove_remnants(vault.data_path)
         counts = {"resources": traces.resources, "cells": traces.cells, "conversations": len(traces.conversations)}
         service.journal.append(ACCOUNT_FORGOTTEN, traces.account_id, counts, power_safe=True)
     return replace(traces, forgotten=True)
@@ -153,6 +163,13 @@ def _conversations(service: StorageService, mentions: AccountMentions) -> set[st
 def _conversation(kept: dict[str, Any]) -> str:
     """Return the conversation that a message belongs to, or whose own point this is."""
     return str(kept["conversation"] if "conversation" in kept else kept["name"])
+
+
+def _listed(snapshots: Snapshots | None) -> tuple[list[str], str]:
+    try:
+        return (list(snapshots.names()) if snapshots is not None else []), ""
+    except BackupError as error:
+        return [], str(error)
 
 
 def _cells(service: StorageService, account_id: str) -> list[CellKey]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cloudops_nb.errors import StorageError, StoreCorruptedError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.private_files import replace_private, sync_folder
-from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME
+from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, starting_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, "Restore a backup.") from error
+        raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, starting_over(data_path)) from error
     store.adopt(collections)
     try:
         for name in FILES:

@@ -2,7 +2,8 @@
 
 Everything is copied beside what is there, compared point by point, and put in place. Only then ``store.json`` names the
 new engine: that is the moment from which it counts. ``move.json`` remembers what is under way, so that a process that
-is killed leaves the store whole on one side, and the same command again finishes.
+is killed leaves the store whole on one side, and the same command again finishes. What the other side still holds is
+cleared then, or noted and cleared by a later move: a server that is gone keeps nobody from moving.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cloudops_nb.errors import (
+    CloudOpsError,
     ConfigurationError,
     InitialisationError,
     StorageError,
@@ -24,6 +26,7 @@ from cloudops_nb.errors import (
 from cloudops_nb.storage.engines.choice import MOVE_NAME, engine_named
 from cloudops_nb.storage.engines.config_file import Place, write_place
 from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
+from cloudops_nb.storage.maintenance.left_behind import LeftBehind, probe
 from cloudops_nb.storage.private_files import replace_private, sync_folder
 from cloudops_nb.storage.service import StorageService
 from cloudops_nb.storage.store_file import StoreFile
@@ -44,10 +47,17 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a move did: where the collections lie now, and how many points of each were copied."""
+    """What a move did.
+
+    Attributes:
+        place: Where the collections lie now.
+        points: How many points of each were copied.
+        problems: What was left elsewhere, and why, in one line each.
+    """
 
     place: Place
     points: dict[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 class _Move(BaseModel):
@@ -80,12 +90,13 @@ def move(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> 
         if _lies(settings) != lies:
             raise StoreUnavailableError("the store was not moved", "another program has just moved it", "Try again.")
         target = _target(settings, lies, to, url, prefix)
-        _settle(settings, lies)
+        problems = _settle(settings, lies)
         points: dict[str, int] = {}
         if target.engine != lies.engine:
             points = _take(settings, _Move(source=lies, target=target))
+            problems += _settle(settings, target)
         write_place(data_path, target)
-    return Moved(target, points)
+    return Moved(target, points, tuple(dict.fromkeys(problems)))
 
 
 def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) -> Place:
@@ -93,7 +104,7 @@ def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) 
     if to == "embedded":
         return Place(engine="embedded")
     url = url or lies.url or settings.qdrant_url
-    if lies.engine == "remote" and url == lies.url:
+    if lies.engine == "remote" and url == lies.url and prefix in ("", lies.prefix):
         return lies
     if not url:
         raise ConfigurationError("the store was not moved", "no server is named", "Give its address with --url.")
@@ -102,24 +113,48 @@ def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) 
     return Place(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
 
 
-def _settle(settings: Settings, lies: Place) -> None:
-    """End a move that was cut short: if it came to count, finish it, else remove what it left on the other side."""
-    begun = _read(settings.data_path)
-    if begun is None:
-        return
-    if lies == begun.target:
-        write_place(settings.data_path, lies)
-    _clear(settings, begun.source if lies == begun.target else begun.target)
-    _forget(settings.data_path)
+def _settle(settings: Settings, lies: Place) -> list[str]:
+    """End what is under way: if it came to count, the settings follow; clear the other side, or note that it is not.
+
+    Returns:
+        What could not be cleared, and why, in one line each.
+    """
+    data_path, left = settings.data_path, LeftBehind(settings)
+    if begun := _read(data_path):
+        # The settings follow before anything of the source goes.
+        if lies == begun.target:
+            write_place(data_path, lies)
+        left.add(begun.source if lies == begun.target else begun.target)
+    problems = left.clear(lies)
+    _forget(data_path)
+    return problems
 
 
 def _take(settings: Settings, begun: _Move) -> dict[str, int]:
-    """Copy, compare, adopt, commit, and clear the other side."""
+    """Copy, compare, adopt, and commit; what fails on the way leaves nothing, if it can be helped."""
     data_path = settings.data_path
-    source = engine_named(begun.source.within(settings), data_path)
-    target = engine_named(begun.target.within(settings), data_path)
+    for place in (begun.target, begun.source):
+        probe(settings, place)
+    _write(data_path, begun)
     try:
-        _write(data_path, begun)
+        points = _bring(settings, begun)
+    except CloudOpsError:
+        _settle(settings, begun.source)
+        raise
+    lies = {
+        "engine": begun.target.engine,
+        "remote_url": begun.target.url,
+        "remote_prefix": begun.target.prefix,
+    }
+    # From here on the collections lie in the target.
+    StoreFile(data_path).write(_header(data_path).model_copy(update=lies))
+    return points
+
+
+def _bring(settings: Settings, begun: _Move) -> dict[str, int]:
+    source = engine_named(begun.source.within(settings), settings.data_path)
+    target = engine_named(begun.target.within(settings), settings.data_path)
+    try:
         points = {name: _copy(source, target, name) for name in COLLECTIONS}
         for name in COLLECTIONS:
             _compare(source, target, name)
@@ -129,16 +164,6 @@ def _take(settings: Settings, begun: _Move) -> dict[str, int]:
     finally:
         source.close()
         target.close()
-    place = {
-        "engine": begun.target.engine,
-        "remote_url": begun.target.url,
-        "remote_prefix": begun.target.prefix,
-    }
-    StoreFile(data_path).write(_header(data_path).model_copy(update=place))
-    # From here on the collections lie in the target. The settings follow before anything of the source goes.
-    write_place(data_path, begun.target)
-    _clear(settings, begun.source)
-    _forget(data_path)
     return points
 
 
@@ -176,25 +201,6 @@ def _normal(dense: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 
 def _pairs(sparse: Sparse | None) -> list[tuple[int, float]] | None:
     return None if sparse is None else sorted(zip(*sparse.unpack(), strict=True))
-
-
-def _clear(settings: Settings, place: Place) -> None:
-    """Remove a side's collections: for good in a server, and down to empty ones on this host."""
-    engine = engine_named(place.within(settings), settings.data_path)
-    try:
-        if place.engine == "remote":
-            from cloudops_nb.storage.engines.remote.client import RemoteStore
-
-            assert isinstance(engine, RemoteStore)  # noqa: S101 - for the type checker
-            for name in COLLECTIONS:
-                engine.drop(name)
-            return
-        for name in COLLECTIONS:
-            engine.stage(name)
-        engine.adopt(list(COLLECTIONS))
-        engine.flush()
-    finally:
-        engine.close()
 
 
 def _header(data_path: Path) -> StoreHeader:

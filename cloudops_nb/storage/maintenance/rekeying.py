@@ -7,29 +7,33 @@ one. A process that is killed leaves the whole old store or the whole new one, a
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudops_nb.errors import StorageError
+from cloudops_nb.errors import CloudOpsError, StorageError
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.keys.loading import find_key
 from cloudops_nb.storage.keys.master_key import FIRST_GENERATION
 from cloudops_nb.storage.keys.succession import finish_succession, new_key_beside
-from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file
+from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file, pending
 from cloudops_nb.storage.maintenance.journal_rekeying import rechain
 from cloudops_nb.storage.maintenance.rebuild import rebuild
 from cloudops_nb.storage.maintenance.rekeyed_points import RekeyedChat, RekeyedEstate
+from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
 from cloudops_nb.storage.private_files import replace_private, sync_folder
 from cloudops_nb.storage.scan_state import ScanState
 from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.vault import vault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
     from cloudops_nb.storage.service import StorageService
     from cloudops_nb.storage.store_file import StoreHeader
     from cloudops_nb.storage.vault import Vault
@@ -40,20 +44,28 @@ ASIDE_NAME = "rekey.next"
 
 @dataclass(frozen=True, slots=True)
 class RekeyReport:
-    """The new key's fingerprint, what was written anew and how much of it, and why the old key was kept, if it was."""
+    """The new key's fingerprint, what was written anew and how much of it, the old key's, and where that lies now."""
 
     fingerprint: str
     rebuilt: Mapping[str, int]
-    old_key_kept_because: str
+    old_fingerprint: str
+    old_key_place: str
 
 
-def rekey(service: StorageService, settings: Settings, model_id: Callable[[], str]) -> RekeyReport:
-    """Take a store to a new master key; the old one is removed afterwards, unless another store needs it.
+def rekey(
+    service: StorageService,
+    settings: Settings,
+    model_id: Callable[[], str],
+    *,
+    drop: Sequence[UnreadableRow] = (),
+) -> RekeyReport:
+    """Take a store to a new master key; the old one is kept in a slot, for backups and other stores.
 
     Args:
         service: The store.
         settings: Its settings.
         model_id: Returns the id of the embedding model; called if there are resources.
+        drop: Rows that do not open, to be removed first.
 
     Raises:
         EncryptionError: The key's place cannot hold a second one, or something does not open under the present key.
@@ -62,27 +74,45 @@ def rekey(service: StorageService, settings: Settings, model_id: Callable[[], st
     """
     with service.alone():
         finish_succession(settings)
-        old, store = service.vault, service.vector_store
-        _clear(old.data_path)
-        discard_leftovers(old.data_path, store)
-        master = new_key_beside(settings, old.keys.fingerprint)
-        aside = old.data_path / ASIDE_NAME
-        aside.mkdir(mode=0o700)
-        header = _header(old)
-        new = vault_of(aside, header, master)
-        header = header.model_copy(update={"key_fingerprint": new.keys.fingerprint})
-        rebuilt = {
-            AWS_ESTATE.name: rebuild(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
-            CHAT_HISTORY.name: rebuild(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
-            **_rewrite(service, new),
-        }
-        service.journal.close()
-        _stage_files(old.data_path, header)
-        hand_over(old.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
+        data_path, old = settings.data_path, service.vault.keys.fingerprint
+        _clear(data_path)
+        discard_leftovers(data_path, service.vector_store)
+        drop_unreadable(service, drop)
+        require_readable(service)
+        try:
+            fingerprint, rebuilt = _go_over(service, settings, model_id)
+        except CloudOpsError:
+            # From its commit point on, a handover is finished by whoever opens the store next.
+            if not pending(data_path):
+                with suppress(CloudOpsError):  # what cannot be removed now is removed before the next attempt
+                    discard_leftovers(data_path, service.vector_store)
+                    _clear(data_path)
+                    finish_succession(settings)
+            raise
         service.reopen()
-        _clear(old.data_path)
-        kept_because = finish_succession(settings)
-    return RekeyReport(header.key_fingerprint, rebuilt, kept_because)
+        _clear(data_path)
+        finish_succession(settings)
+        place = find_key(settings, old).place.name
+    return RekeyReport(fingerprint, rebuilt, old, place)
+
+
+def _go_over(service: StorageService, settings: Settings, model_id: Callable[[], str]) -> tuple[str, Mapping[str, int]]:
+    """Write everything anew under a new key, and hand it over; returns the key's fingerprint and the counts."""
+    old, store = service.vault, service.vector_store
+    master = new_key_beside(settings, old.keys.fingerprint)
+    aside = _made_aside(old.data_path)
+    header = _header(old)
+    new = vault_of(aside, header, master)
+    header = header.model_copy(update={"key_fingerprint": new.keys.fingerprint})
+    rebuilt = {
+        AWS_ESTATE.name: rebuild(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
+        CHAT_HISTORY.name: rebuild(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
+        **_rewrite(service, new),
+    }
+    service.journal.close()
+    _stage_files(old.data_path, header)
+    hand_over(old.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
+    return header.key_fingerprint, rebuilt
 
 
 def _header(old: Vault) -> StoreHeader:
@@ -123,6 +153,19 @@ def _stage_files(data_path: Path, header: StoreHeader) -> None:
         raise StorageError("the new store cannot be handed over", error.strerror or "") from error
 
 
+def _made_aside(data_path: Path) -> Path:
+    aside = data_path / ASIDE_NAME
+    try:
+        aside.mkdir(mode=0o700)
+    except OSError as error:
+        raise StorageError(f"{aside} cannot be made", error.strerror or "") from error
+    return aside
+
+
 def _clear(data_path: Path) -> None:
-    if (data_path / ASIDE_NAME).exists():
-        shutil.rmtree(data_path / ASIDE_NAME)
+    aside = data_path / ASIDE_NAME
+    try:
+        if aside.exists():
+            shutil.rmtree(aside)
+    except OSError as error:
+        raise StorageError(f"{aside} cannot be removed", error.strerror or "", "Remove it, then try again.") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.private_files import replace_private
-from cloudops_nb.storage.store_file import FORMAT, STORE_NAME, StoreFile
+from cloudops_nb.storage.store_file import FORMAT, STORE_NAME, StoreFile, identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def _say_where_the_collections_lie(_settings: Settings, _store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """From 1 to 2: the header got the engine and the oldest data key, and format 1 knew the embedded engine alone."""
-    return header
+    """From 1 to 2: the header got the engine, the oldest data key and an id; format 1 knew the embedded engine only."""
+    return identified(header)
 
 
 #: By the format that a step starts from.

@@ -75,10 +75,17 @@ def paths(storage: StorageService) -> list[Path]:
     return sorted(storage.backup.local.folder.glob("*/*.snapshot"))
 
 
-def forge(storage: StorageService, rows: list[Any], *, kind: str = "aws_estate", front: list[Any] | None = None) -> str:
+def forge(
+    storage: StorageService,
+    rows: list[Any],
+    *,
+    kind: str = "aws_estate",
+    front: list[Any] | None = None,
+    created: datetime = datetime(2100, 1, 1, tzinfo=UTC),
+) -> str:
     """Write a snapshot that is newer than any, as somebody with the key could."""
-    vault, created = storage.vault, datetime(2100, 1, 1, tzinfo=UTC)
-    header = Header(kind=kind, created=created, key_fingerprint=vault.keys.fingerprint)
+    vault = storage.vault
     with storage.backup.local.create(kind, created) as draft:
+        header = Header(kind=kind, created=draft.created, key_fingerprint=vault.keys.fingerprint)
         write_archive(draft.stream, vault.master, header, front or [], rows)
     return draft.snapshot.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,7 +119,9 @@ def test_a_journal_that_has_parted_is_refused_unless_it_is_set_aside(
     assert subjects(other) == ["plan-0", "plan-1", "plan-2"]
     (aside,) = other.vault.data_path.glob("journal.db.*.aside")
     assert aside.name in row.note
-    assert aside.stat().st_size > 0
+    assert not list(other.vault.data_path.glob("*-wal*aside*")) + list(other.vault.data_path.glob("*aside-wal"))
+    with closing(sqlite3.connect(aside)) as connection:
+        assert connection.execute("SELECT count(*) FROM records").fetchone() == (5,)
     assert aside.stat().st_mode & 0o777 == 0o600
     assert list(other.vault.data_path.glob("journal.head.*.aside"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +156,37 @@ def test_an_upload_in_parts_that_nobody_finishes_is_aborted(
     assert "Uploads" not in bucket.list_multipart_uploads(Bucket=BUCKET, Prefix=key)
 
 
+def test_uploads_of_others_are_left_alone(
+    place: S3Place, bucket: Any, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"{s3_settings.s3_prefix}/snapshots/postgres/dump.sql"
+    upload = bucket.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
+    monkeypatch.setattr(module, "_ABANDONED", -module._ABANDONED)
+
+    assert place.abort_abandoned() == 0
+    bucket.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload)
+
+
+def test_a_malformed_endpoint_is_one_line(
+    s3_settings: Settings, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:1")
+    with pytest.raises(BackupError, match=r"cannot use its configuration\. Correct AWS_ENDPOINT_URL"):
+        S3Place(s3_settings, local).check()
+
+
+def test_a_server_that_accepts_and_goes_silent_does_not_answer(
+    s3_settings: Settings, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        place = S3Place(s3_settings, local, looks_only=True)
+        with pytest.raises(BackupError, match="S3 does not answer"):
+            place.check()
+        place.close()
+
+
 def test_a_bucket_that_does_not_exist_is_said_at_once_and_not_made(
     s3_settings: Settings, local: LocalPlace, bucket: Any
 ) -> None:
@@ -191,7 +223,7 @@ def test_passing_failures_are_tried_again_and_refusals_are_not(
     with pytest.raises(BackupError):
         S3Place.snapshots(_elsewhere(place), "journal")
     refused = len(asked)
-    answers = iter([503, 503, 503])
+    answers = iter([503, 503])
 
     def busy(request: Any, **_: Any) -> Any:
         asked.append(request.method)

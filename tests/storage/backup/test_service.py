@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup import s3 as s3_module
-from cloudops_nb.storage.backup.service import CHAT_RETENTION, BackupService
+from cloudops_nb.storage.backup.regular import CHAT_RETENTION
+from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name
 from cloudops_nb.storage.service import StorageService
 from tests.storage.backup.conftest import BUCKET, free_ports
-from tests.storage.backup.contents import contents, fill
+from tests.storage.backup.contents import contents, fill, forge
 from tests.storage.canaries import found, readable
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def test_without_s3_the_snapshot_is_here_and_the_report_says_so(filled: StorageS
     (problem,) = report.problems
 
     assert (row.local, row.s3) == (True, False)
-    assert problem.startswith(f"{row.name} was not uploaded: S3 does not answer.")
+    assert "S3 does not answer" in problem
     assert f"journal: {row.name} on this disk, 3 rows" in str(report)
     assert len(filled.backup.local.snapshots("journal")) == 1
 
@@ -164,7 +166,8 @@ def test_old_snapshots_go_from_both_places_and_the_newest_of_each_kind_stays(
     backups.close()
 
     assert here == {"journal": 1, "aws_estate": 0, "chat_history": 1}
-    assert there == {"journal": 2, "aws_estate": 0, "chat_history": 1}
+    # Of what was not saved last, nothing is removed.
+    assert there == {"journal": 2, "aws_estate": 0, "chat_history": 2}
 
 
 def test_nobody_reads_a_snapshot_here_or_in_the_bucket(
@@ -173,7 +176,7 @@ def test_nobody_reads_a_snapshot_here_or_in_the_bucket(
     assert filled.backup.snapshot().ok
     kept = objects(bucket, key_settings)
 
-    assert len(kept) == 3
+    assert len(kept) == 4  # and the marker
     assert readable(filled.backup.local.folder.glob("*/*"), CANARIES) == {}
     assert {key: found(key.encode() + content, CANARIES) for key, content in kept.items()} == {
         key: set() for key in kept
@@ -272,8 +275,7 @@ def test_health_looks_at_both_places(filled: StorageService) -> None:
 def test_health_says_that_s3_does_not_answer_and_that_backups_are_old(filled: StorageService, down: None) -> None:
     created = datetime.now(UTC) - timedelta(hours=50)
     for kind in KINDS:
-        with filled.backup.local.create(kind, created):
-            pass
+        forge(filled, [], kind=kind, created=created)
     health = filled.health()
 
     assert health["s3"]["reachable"] is False
@@ -298,3 +300,97 @@ def test_a_snapshot_without_bytes_says_no_number_of_rows(filled: StorageService)
     (row,) = filled.backup.snapshots().rows
     assert (row.name, row.points, row.bytes) == (snapshot_name("journal", moment), None, 0)
     assert filled.backup.s3.rows(Snapshot("journal", row.name, moment, 0)) is None
+
+
+def test_stores_that_share_a_key_and_a_prefix_leave_each_other_s_snapshots_alone(
+    filled: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any, bucket: Any
+) -> None:
+    assert filled.backup.snapshot().ok
+    kept = objects(bucket, key_settings)
+    with StorageService(elsewhere(key_settings, tmp_path), lambda: embedder) as other:
+        other.chat.append("mine", "user", "hello")
+        report = other.backup.snapshot()
+        assert [(row.local, row.s3) for row in report.rows] == [(True, False)] * 3
+        assert all(
+            "another store keeps its snapshots there. Give this store an s3_prefix" in p for p in report.problems
+        )
+        assert {row.s3 for row in other.backup.snapshots().rows} == {False}
+        assert {row.place for row in other.backup.restore("latest").rows} == {"this disk"}
+        assert [conversation.name for conversation in other.chat.conversations()] == ["mine"]
+
+        (row,) = other.backup.restore(filled.backup.local.path(filled.backup.local.snapshots("chat_history")[0])).rows
+        assert (row.outcome, row.note) == ("replaced", "it is a snapshot of another store with the same key")
+    assert objects(bucket, key_settings) == kept
+
+
+def test_a_restore_into_a_new_store_goes_on_under_the_old_one_s_name_and_prefix(
+    filled: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any
+) -> None:
+    assert filled.backup.snapshot().ok
+    with StorageService(elsewhere(key_settings, tmp_path), lambda: embedder) as other:
+        assert other.backup.restore().ok
+        assert other.vault.store_file.identify() == filled.vault.store_file.identify()
+        assert other.backup.snapshot().ok
+
+
+def test_a_name_that_another_host_took_in_s3_gets_the_next_second(
+    filled: StorageService, key_settings: Settings, bucket: Any
+) -> None:
+    clock = Clock()
+    backups = BackupService(filled, key_settings, clock=clock)
+    key = f"{key_settings.s3_prefix}/snapshots/journal/{snapshot_name('journal', clock.now)}"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=b"another host's")
+    report = backups.snapshot("journal")
+    backups.close()
+
+    assert report.ok
+    assert report.rows[0].name == snapshot_name("journal", clock.now + timedelta(seconds=1))
+    assert objects(bucket, key_settings)[key] == b"another host's"
+    assert len(filled.backup.local.snapshots("journal")) == 1
+
+
+def test_what_cannot_be_tidied_is_said_and_fails_no_regular_backup(
+    filled: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> int:
+        raise BackupError("unfinished uploads cannot be removed from S3", "S3 refuses the access")
+
+    monkeypatch.setattr(s3_module.S3Place, "abort_abandoned", refused)
+    clock = Clock()
+    backups = BackupService(filled, key_settings, clock=clock)
+    backups.run_due()
+    clock.now += timedelta(hours=7)
+    assert backups.run_due() == ["journal", "aws_estate"]
+    assert backups.run_due() == []
+    clock.now += timedelta(minutes=31)
+    assert backups.run_due() == []
+    tasks = backups.status()["tasks"]
+    backups.close()
+
+    assert {task["error"] for task in tasks} == {""}
+    assert "S3 refuses the access" in tasks[0]["note"]
+
+
+def test_the_latest_is_the_next_whole_one_where_the_newest_is_damaged_and_never_of_the_future(
+    filled: StorageService, key_settings: Settings
+) -> None:
+    settings = key_settings.model_copy(update={"s3_bucket": ""})
+    clock = Clock()
+    backups = BackupService(filled, settings, clock=clock)
+    before = contents(filled)["chat"]
+    for _ in range(3):
+        assert backups.snapshot("chat_history").ok
+        filled.chat.append("incident", "user", "one more")
+        clock.now += timedelta(days=1)
+    oldest, middle, newest = sorted(backups.local.snapshots("chat_history"), key=lambda snapshot: snapshot.created)
+    backups.local.path(newest).write_bytes(b"damaged")
+    future = middle.name.replace("2026-", "2031-")
+    backups.local.path(middle).rename(backups.local.path(middle).with_name(future))
+
+    (row,) = backups.restore("latest", "chat_history").rows
+    assert (row.outcome, row.name) == ("replaced", oldest.name)
+    assert newest.name in row.note
+    assert filled.chat.history("incident") == before
+    (row,) = backups.restore(future).rows
+    assert row.outcome == "failed"
+    assert "under another name" in row.note

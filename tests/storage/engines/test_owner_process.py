@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import threading
-import time
 import uuid
 from array import array
 from contextlib import closing, suppress
@@ -27,25 +26,18 @@ from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.frames import pack, unpack
 from cloudops_nb.storage.engines.vector_store import Point, PointFilter
+from tests.storage.engines.waiting import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
 EVERYTHING = PointFilter()
 ONE = array("f", [1.0]).tobytes()
-DEADLINE_SECONDS = 30.0
 
 
 def message(context: str = "c") -> Point:
     return Point(str(uuid.uuid4()), {"kind": "message", "context": context}, ONE)
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.01)
 
 
 def owner_of(client: OwnerClient) -> Endpoint:

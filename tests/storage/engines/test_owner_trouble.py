@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from array import array
 from pathlib import Path
@@ -24,13 +23,13 @@ from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter
 from tests.storage.conftest import ended_owners
+from tests.storage.engines.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EVERYTHING = PointFilter()
 ONE = array("f", [1.0]).tobytes()
-DEADLINE_SECONDS = 60.0
 NOBODY = 65534
 RUSHING = 20
 #: Waits for a line, uses the store, says who owned it, and waits again.
@@ -105,13 +104,6 @@ def owner_of(client: OwnerClient, folder: Path) -> Endpoint:
     endpoint = Endpoint.read(OwnerPaths(folder).endpoint)
     assert endpoint is not None
     return endpoint
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.01)
 
 
 def ended(pid: int) -> bool:

@@ -63,7 +63,7 @@ def other_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         Path(cloudops_nb.__file__).parent, root / "cloudops_nb", ignore=shutil.ignore_patterns("__pycache__", "demo")
     )
-    endpoint = root / "cloudops_nb" / "storage" / "owner" / "endpoint.py"
+    endpoint = root / "cloudops_nb" / "storage" / "engines" / "owner" / "endpoint.py"
     declared = re.compile(r"^PROTOCOL = \d+$", re.MULTILINE)
     changed, count = declared.subn(f"PROTOCOL = {OTHER_PROTOCOL}", endpoint.read_text())
     assert count == 1

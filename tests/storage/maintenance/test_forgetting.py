@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.errors import StorageError
+from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource, ResourceFilter
 from cloudops_nb.storage.engines.vector_store import PointFilter
 from cloudops_nb.storage.maintenance import forgetting
@@ -179,3 +179,43 @@ def test_a_mention_is_a_whole_word_in_any_text(value: object, mentioned: bool) -
     mentions = AccountMentions(GOING, [Resource("t", name, GOING, "r", "s") for name in ids])
 
     assert mentions.within(value) is mentioned
+
+
+def test_what_lies_beside_the_store_goes_too(shared: StorageService) -> None:
+    path = shared.vault.data_path
+    with shared.journal.database.reading() as connection:
+        cells = [envelope for (envelope,) in connection.execute("SELECT envelope FROM cells")]
+    shared.journal.close()
+    aside = path / "journal.db.2026-01-01T00-00-00.aside"
+    aside.write_bytes((path / "journal.db").read_bytes())
+    left = [path / name for name in ("rekey.next/journal.db", "snapshots/journal/.x.partial", "locks/resource-00.lock")]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"left")
+    report = forget_account(shared, GOING)
+
+    assert report.asides == [aside.name]
+    assert not [file for file in left if file.exists()]
+    assert not [envelope for envelope in cells if envelope in aside.read_bytes()]
+
+
+def test_snapshots_that_cannot_be_listed_are_reported(shared: StorageService) -> None:
+    class Unlisted:
+        def names(self) -> list[str]:
+            raise BackupError("not all snapshots can be named", "S3 does not answer")
+
+    assert "S3 does not answer" in account_traces(shared, GOING, Unlisted()).snapshots_problem
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("said", "mentioned"), [("restart payments-prod-db-7", True), ("in acme-old", True), ("old web", False)]
+)
+def test_a_name_that_is_more_than_a_word_is_a_mention_in_what_people_said(said: str, mentioned: bool) -> None:
+    named = [
+        Resource("t", "i-0", GOING, "r", "s", name="payments-prod-db-7", account_name="acme-old"),
+        Resource("t", "i-1", GOING, "r", "s", name="web", account_name="old"),
+    ]
+
+    assert AccountMentions(GOING, named, names=True).within(said) is mentioned
+    assert not AccountMentions(GOING, named).within(said)

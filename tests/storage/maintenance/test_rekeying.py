@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.errors import AlreadyRecordedError, CloudOpsWarning, EncryptionError, JournalError
+from cloudops_nb.errors import (
+    AlreadyRecordedError,
+    CloudOpsWarning,
+    EncryptionError,
+    InitialisationError,
+    JournalError,
+    StorageError,
+)
 from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
@@ -46,11 +53,13 @@ def test_everything_is_as_it_was_under_another_key(
 
     assert report.fingerprint != old
     assert report.rebuilt == {"aws_estate": 6, "chat_history": 5, "journal": 3, "scan_state": 2}
-    assert report.old_key_kept_because == ""
+    assert report.old_fingerprint == old
     assert kept_in(storage) == {**before, "journal": before["journal"] + 1}
     assert storage.vault.keys.fingerprint == report.fingerprint
     assert key_settings.key_file.read_text() != old_key
-    assert slots(key_settings) == []
+    assert slots(key_settings) == [f"encryption.key.{old}"]
+    assert report.old_key_place == f"the key file {key_settings.key_file}.{old}"
+    assert key_settings.key_file.with_name(f"encryption.key.{old}").read_text() == old_key
     with StorageService(key_settings, lambda: embedder) as other:
         assert kept_in(other) == {**before, "journal": before["journal"] + 1}
 
@@ -169,7 +178,7 @@ def test_an_empty_store_gets_a_new_key_too(storage: StorageService, key_settings
     assert storage.journal.verify(against=head).count == 1
 
 
-def test_a_key_that_another_store_needs_is_kept(
+def test_stores_that_share_a_key_go_over_one_by_one(
     storage: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any
 ) -> None:
     beside = key_settings.model_copy(update={"data_path": tmp_path / "beside"})
@@ -177,27 +186,62 @@ def test_a_key_that_another_store_needs_is_kept(
     fill(storage)
     report = rekey(storage, key_settings, model_id)
 
-    assert report.old_key_kept_because == f"the store in {beside.data_path} needs it"
     assert open_vault(beside).keys.fingerprint == fingerprint
-    assert open_vault(key_settings).keys.fingerprint == report.fingerprint
     with StorageService(beside, lambda: embedder) as other:
         second = rekey(other, beside, model_id)
-    assert second.old_key_kept_because == ""
-    assert slots(key_settings) == [f"encryption.key.{second.fingerprint}"]
-    assert fingerprint not in {report.fingerprint, second.fingerprint}
+    assert sorted(slots(key_settings)) == sorted(f"encryption.key.{one}" for one in (fingerprint, second.fingerprint))
     assert open_vault(key_settings).keys.fingerprint == report.fingerprint
     assert open_vault(beside).keys.fingerprint == second.fingerprint
 
 
-def test_a_key_that_nobody_followed_from_its_making_is_kept(storage: StorageService, key_settings: Settings) -> None:
-    fingerprint, kept = storage.vault.keys.fingerprint, key_settings.key_file.read_text()
-    key_settings.key_file.with_name("encryption.key.stores").unlink()
-    report = rekey(storage, key_settings, model_id)
+@pytest.mark.parametrize("through_the_link", [True, False])
+def test_a_store_whose_settings_name_the_key_file_by_a_link_opens_afterwards(
+    storage: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any, *, through_the_link: bool
+) -> None:
+    old = storage.vault.keys.fingerprint
+    (tmp_path / "link").symlink_to(key_settings.key_file)
+    linked = key_settings.model_copy(update={"data_path": tmp_path / "beside", "key_file": tmp_path / "link"})
+    assert open_vault(linked).keys.fingerprint == old
+    changed, kept = (linked, key_settings) if through_the_link else (key_settings, linked)
+    storage.close()
+    with StorageService(changed, lambda: embedder) as service:
+        report = rekey(service, changed, model_id)
 
-    assert "a store that was not opened for long may need it" in report.old_key_kept_because
-    assert slots(key_settings) == [f"encryption.key.{fingerprint}"]
-    assert key_settings.key_file.with_name(f"encryption.key.{fingerprint}").read_text() == kept
-    assert open_vault(key_settings).keys.fingerprint == report.fingerprint
+    assert open_vault(kept).keys.fingerprint == old
+    assert open_vault(changed).keys.fingerprint == report.fingerprint
+
+
+def test_a_rekeying_that_fails_leaves_nothing_of_itself(
+    storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(storage)
+    before, fingerprint = kept_in(storage), storage.vault.keys.fingerprint
+
+    def fails(*_: object) -> None:
+        raise StorageError("the disk failed")
+
+    monkeypatch.setattr(rekeying, "_stage_files", fails)
+    with pytest.raises(StorageError, match="the disk failed"):
+        rekey(storage, key_settings, model_id)
+    assert (kept_in(storage), storage.vault.keys.fingerprint) == (before, fingerprint)
+    assert slots(key_settings) == []
+    left = {path.name for path in key_settings.data_path.iterdir()}
+    assert not left & {"rekey.next", "key.succession", "store.json.next", "journal.db.next"}
+    assert not list(key_settings.data_path.glob("qdrant/*.staged"))
+
+
+def test_a_data_path_that_takes_no_file_is_one_line(
+    storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fingerprint = storage.vault.keys.fingerprint
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cloudops_nb.storage.keys.succession.replace_private", full)
+    with pytest.raises(InitialisationError, match=r"cannot write .*key\.succession: No space left"):
+        rekey(storage, key_settings, model_id)
+    assert storage.vault.keys.fingerprint == fingerprint
 
 
 def test_a_key_in_the_environment_cannot_be_followed_by_another(
@@ -243,7 +287,7 @@ def test_a_rekeying_cut_short_leaves_one_whole_store(
     # Nothing of the first attempt is left, in the data path or beside the key.
     assert not (key_settings.data_path / "rekey.next").exists()
     assert not list(key_settings.data_path.glob("*.next"))
-    assert slots(key_settings) == []
+    assert set(slots(key_settings)) == {f"encryption.key.{one}" for one in {old, report.old_fingerprint}}
     assert find_master_key(key_settings, report.fingerprint) is not None
 
 

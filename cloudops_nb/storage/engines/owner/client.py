@@ -7,14 +7,15 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cloudops_nb.errors import StoreUnavailableError
+from cloudops_nb.storage.creation_lock import creation_lock
 from cloudops_nb.storage.engines.owner.dial import ConnectionLostError, dial
 from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
 from cloudops_nb.storage.engines.owner.frames import LARGEST_FRAME, pack, raise_failure, unpack
 from cloudops_nb.storage.engines.owner.start import START_SECONDS, start_owner
+from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class OwnerClient:
         self._lock = threading.Lock()
         self._idle: list[Connection[Any, Any]] = []
         self._process = os.getpid()
-        self._retired = False
+        self._retirement = Retirement()
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
         """Insert or replace points, in frames of :data:`PAGE`."""
@@ -115,9 +116,9 @@ class OwnerClient:
         hits: list[list[Scored]] = self._call("query", collection=collection, queries=queries)
         return hits
 
-    def count(self, collection: str, where: PointFilter) -> int:
+    def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
         """Count exactly."""
-        return int(self._call("count", collection=collection, where=where))
+        return int(self._call("count", seconds or ANSWER_SECONDS, collection=collection, where=where))
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
         """Count points by the values of a keyword field."""
@@ -158,11 +159,15 @@ class OwnerClient:
             connection.close()
 
     def retire(self) -> None:
-        """Close for good; later uses raise StoreUnavailableError."""
-        self._retired = True
+        """Close for good, once no thread is in the middle of an operation; later uses raise StoreUnavailableError.
+
+        Raises:
+            StoreUnavailableError: An operation does not end; nothing is closed.
+        """
+        self._retirement.retire(ANSWER_SECONDS)
         self.close()
 
-    def _call(self, operation: str, **arguments: Any) -> Any:
+    def _call(self, operation: str, seconds: float = ANSWER_SECONDS, /, **arguments: Any) -> Any:
         """Send a request and wait for its answer, on as many connections as it takes.
 
         Raises:
@@ -176,7 +181,8 @@ class OwnerClient:
             reraise=True,
         )
         try:
-            status, *answer = retrying(self._exchange, frame)
+            with self._retirement.operation():
+                status, *answer = retrying(self._exchange, frame, seconds)
         except ConnectionLostError as error:
             why = f"it ended {_ATTEMPTS} times while it served this request"
             raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.") from error
@@ -184,12 +190,13 @@ class OwnerClient:
             raise_failure(status, *answer)
         return answer[0]
 
-    def _exchange(self, frame: bytes) -> Any:
+    def _exchange(self, frame: bytes, seconds: float) -> Any:
         with self._borrowed() as connection:
             try:
+                self._retirement.check()
                 connection.send_bytes(frame)
-                if not connection.poll(ANSWER_SECONDS):
-                    why = f"an operation took longer than {ANSWER_SECONDS:.0f} s"
+                if not connection.poll(seconds):
+                    why = f"an operation took longer than {seconds:.0f} s"
                     raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.")
                 return unpack(connection.recv_bytes(LARGEST_FRAME))
             except (EOFError, OSError) as error:
@@ -210,8 +217,6 @@ class OwnerClient:
 
     def _take(self) -> Connection[Any, Any]:
         with self._lock:
-            if self._retired:  # whoever replaces the store's parts must be sure that no thread writes to the old ones
-                raise StoreUnavailableError("the store was closed", "", "Ask the storage service for it again.")
             if self._process != os.getpid():  # a forked child must not talk on its parent's connections
                 self._process, self._idle = os.getpid(), []
             if self._idle:
@@ -221,13 +226,9 @@ class OwnerClient:
     def _connect(self) -> Connection[Any, Any]:
         with suppress(ConnectionLostError):
             return dial(self._paths)
-        self._paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with FileLock(self._paths.start_lock, timeout=START_SECONDS, mode=0o600):
-                with suppress(ConnectionLostError):
-                    return dial(self._paths)
-                start_owner(self._paths, self._idle_seconds)
+        # Whoever waits for the lock finds the owner that was started meanwhile.
+        with creation_lock(self._paths.start_lock, seconds=START_SECONDS):
+            with suppress(ConnectionLostError):
                 return dial(self._paths)
-        except Timeout as error:
-            why = "another kernel is starting its process and does not finish"
-            raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.") from error
+            start_owner(self._paths, self._idle_seconds)
+            return dial(self._paths)

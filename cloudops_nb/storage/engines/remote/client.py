@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qdrant_client import QdrantClient, models
 
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.engines.remote.collections import Collections
-from cloudops_nb.storage.engines.remote.connection import Connection
+from cloudops_nb.storage.engines.remote.connection import Connection, Patience
 from cloudops_nb.storage.engines.remote.translation import (
     condition_of,
     fields_of,
@@ -35,12 +37,11 @@ _Answer = TypeVar("_Answer")
 
 #: Points a request, both ways; a server takes 32 MB at once unless configured otherwise.
 PAGE = 250
-#: How long one request may take, in seconds.
-TIMEOUT_SECONDS = 60
 #: Far above the number of distinct values that a facet can have here.
 ALL_VALUES = 1_000_000
 #: How often a number that another host took too is given up for another, and the longest pause before, in seconds.
 _NUMBERS, _PAUSE = 20, 0.2
+_USUAL = Patience()
 
 
 class RemoteStore:
@@ -61,16 +62,17 @@ class RemoteStore:
         api_key: Its key, ``None`` for a server without.
         prefix: What the names of the store's collections begin with.
         host: What this kernel shares with others on the same data path.
-        timeout: How long one request may take, in seconds.
+        patience: How long the server may take to answer.
 
     Raises:
         ConfigurationError: The address cannot be used, or the key would travel in the clear.
     """
 
     def __init__(
-        self, url: str, api_key: SecretStr | None, prefix: str, host: Host, timeout: int = TIMEOUT_SECONDS
+        self, url: str, api_key: SecretStr | None, prefix: str, host: Host, patience: Patience = _USUAL
     ) -> None:
-        self._connection = Connection(url, api_key, timeout)
+        self._place = (url, api_key, prefix, host)
+        self._connection = Connection(url, api_key, patience)
         self._collections = Collections(self._connection, prefix, host.identity)
         self._prefix = prefix
         self._host = host
@@ -166,15 +168,8 @@ class RemoteStore:
     ) -> list[Row]:
         """Fetch the points with the highest values of a numeric field."""
         by = models.OrderBy(key=order, direction=models.Direction.DESC)
-        records, _ = self._read(
-            collection,
-            QdrantClient.scroll,
-            filter_of(where),
-            limit,
-            order_by=by,
-            with_payload=fields_of(fields),
-            with_vectors=False,
-        )
+        wanted = {"order_by": by, "with_payload": fields_of(fields), "with_vectors": False}
+        records, _ = self._read(collection, QdrantClient.scroll, filter_of(where), limit, **wanted)
         return [row_of(record) for record in records]
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
@@ -187,9 +182,12 @@ class RemoteStore:
         hits = {id(query): [Scored(str(hit.id), hit.score) for hit in next(answers).points] for query in sent}
         return [hits.get(id(query), []) for query in queries]
 
-    def count(self, collection: str, where: PointFilter) -> int:
-        """Count exactly."""
-        return self._count(collection, filter_of(where))
+    def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
+        """Count exactly; with ``seconds``, over a connection of its own, and each request is sent once."""
+        if seconds is None:
+            return self._count(collection, filter_of(where))
+        with self.hurried(seconds) as hurried:
+            return hurried.count(collection, where)
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
         """Count points by the values of a keyword field, exactly."""
@@ -224,6 +222,17 @@ class RemoteStore:
         self._collections.drop(collection)
         self._host.wrote(collection)
 
+    def probe(self, collections: Sequence[str]) -> None:
+        """See that the server can be used, and that no other store has collections of these names; makes nothing."""
+        self._collections.probe(collections)
+
+    @contextmanager
+    def hurried(self, seconds: float) -> Iterator[RemoteStore]:
+        """Lend a store on the same collections that sends a request once, and waits so many seconds for its answer."""
+        patience = Patience(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
+        with closing(RemoteStore(*self._place, patience)) as store, self._connection.held():
+            yield store
+
     def flush(self) -> None:
         """Do nothing: the server syncs its log to disk by itself, and has no request for it."""
 
@@ -232,7 +241,7 @@ class RemoteStore:
         self._connection.close()
 
     def retire(self) -> None:
-        """Close for good; later uses raise StoreUnavailableError."""
+        """Close for good, once no thread is in the middle of a request; later uses raise StoreUnavailableError."""
         self._connection.retire()
 
     def _next(self, collection: str, within: AnyOf, sequence: str) -> int:
@@ -258,36 +267,18 @@ class RemoteStore:
         after, wanted = None, limit
         while wanted is None or wanted > 0:
             size = PAGE if wanted is None else min(PAGE, wanted)
-            page, after = self._read(
-                collection,
-                QdrantClient.scroll,
-                filter_of(where),
-                size,
-                offset=after,
-                with_payload=payload,
-                with_vectors=vectors,
-            )
+            options = {"offset": after, "with_payload": payload, "with_vectors": vectors}
+            page, after = self._read(collection, QdrantClient.scroll, filter_of(where), size, **options)
             yield from page
             wanted = None if wanted is None else wanted - len(page)
             if after is None:
                 return
 
-    def _read(
-        self,
-        collection: str,
-        request: Callable[..., _Answer],
-        *arguments: Any,
-        **options: Any,
-    ) -> _Answer:
+    def _read(self, collection: str, request: Callable[..., _Answer], *arguments: Any, **options: Any) -> _Answer:
         name = self._collections.named(collection)
         return self._connection.call("the store cannot be read", request, name, *arguments, **options)
 
-    def _write(
-        self,
-        collection: str,
-        request: Callable[..., object],
-        content: object,
-    ) -> None:
+    def _write(self, collection: str, request: Callable[..., object], content: object) -> None:
         name = self._collections.named(collection)
         try:
             self._connection.call("a write to the store failed", request, name, content, wait=True)

@@ -68,6 +68,21 @@ class Collections:
                 self._ready.add(name)
         return f"{self._prefix}{name}"
 
+    def probe(self, names: Sequence[str]) -> None:
+        """See that the server can be used, and that whatever has one of these names is this store's; makes nothing.
+
+        Raises:
+            InitialisationError: The server is too old, or the names are taken.
+        """
+        self._check_server()
+        aliases, present = self._aliases(), self._collections()
+        for name in names:
+            collection, live = collection_of(name), f"{self._prefix}{name}"
+            if live in present:
+                raise _taken(live)
+            for each in [*([live] if live in aliases else []), *self._numbers(live)]:
+                self._check(collection, self._call(QdrantClient.get_collection, each))
+
     def stage(self, name: str) -> str:
         """Make an empty collection beside a live one; returns its name."""
         live = self.named(name)
@@ -101,7 +116,8 @@ class Collections:
 
     def drop(self, name: str) -> None:
         """Drop a collection and all that belongs to it; one that another store made is refused."""
-        live = self.named(name)
+        live = f"{self._prefix}{name}"
+        self.probe([name])
         with self._lock:
             self._ready.discard(name)
         for concrete in sorted(self._numbers(live)):
@@ -115,8 +131,7 @@ class Collections:
         self._check_server()
         if live not in self._aliases():
             if live in self._collections():
-                why = f"there is a collection {live} where only an alias may be"
-                raise InitialisationError(_WHAT, why, "Choose another qdrant_prefix.")
+                raise _taken(live)
             # The first one, by whichever kernel: what has another number has an alias.
             self._create(collection, f"{live}_1")
             self._switch(_alias(live, f"{live}_1"))
@@ -133,7 +148,8 @@ class Collections:
                 _WHAT, f"the server is version {version[:20]}", f"Upgrade it to {wanted} or newer."
             )
 
-    def _check(self, collection: Collection, info: models.CollectionInfo) -> None:
+    def _check(self, collection: Collection | None, info: models.CollectionInfo) -> None:
+        assert collection is not None  # noqa: S101 - for the type checker: its name has been looked up
         name = f"the collection {self._prefix}{collection.name}"
         if (info.config.metadata or {}).get(IDENTITY) != self._identity():
             fix = "Choose another qdrant_prefix."
@@ -213,6 +229,11 @@ def _schema(parameters: models.CollectionParams) -> tuple[int, models.Distance |
     if not isinstance(dense, dict) or set(dense) != {DENSE} or not set(sparse) <= {SPARSE} or strange:
         return 0, None, False
     return dense[DENSE].size, dense[DENSE].distance, bool(sparse)
+
+
+def _taken(live: str) -> InitialisationError:
+    why = f"there is a collection {live} where only an alias may be"
+    return InitialisationError(_WHAT, why, "Choose another qdrant_prefix.")
 
 
 def _alias(name: str, concrete: str) -> models.CreateAliasOperation:

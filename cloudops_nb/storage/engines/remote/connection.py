@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,15 +16,16 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from cloudops_nb.errors import ConfigurationError, StorageError, StoreUnavailableError
+from cloudops_nb.storage.engines.retirement import Retirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from pydantic import SecretStr
 
 _Answer = TypeVar("_Answer")
 
-_ATTEMPTS, _PATIENCE_SECONDS = 5, 60.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _REPORT_LENGTH = 200
 _REFUSED = (401, 403)
@@ -32,27 +34,41 @@ _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _TOO_LARGE = 413
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server may take: for one request, in whole seconds, and how often and how long it is asked again."""
+
+    request_seconds: int = 60
+    attempts: int = 5
+    seconds: float = 60.0
+
+    @property
+    def longest(self) -> float:
+        """How long a call may take at most, in seconds; a request's time runs anew for each part of its answer."""
+        return self.seconds + 2 * self.request_seconds
+
+
 class Connection:
     """One kernel's way to a server; safe to share between threads. Its repr shows the address alone.
 
     Args:
         url: ``https://host:port``; port 6333 where none is named.
         api_key: Sent with every request; only over TLS, or to this very host.
-        timeout: How long one request may take, in whole seconds.
+        patience: How long the server may take.
 
     Raises:
         ConfigurationError: The address cannot be used, or the key would travel in the clear.
     """
 
-    def __init__(self, url: str, api_key: SecretStr | None, timeout: int) -> None:
+    def __init__(self, url: str, api_key: SecretStr | None, patience: Patience) -> None:
         check_address(url, with_key=api_key is not None)
         self.url = url
         self._api_key = api_key
-        self._timeout = timeout
+        self._patience = patience
         self._lock = threading.Lock()
         self._client: QdrantClient | None = None
         self._process = os.getpid()
-        self._retired = False
+        self._retirement = Retirement()
 
     def __repr__(self) -> str:
         return f"Connection({self.url!r})"
@@ -78,13 +94,17 @@ class Connection:
         """
         retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailableError),
-            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_PATIENCE_SECONDS),
+            stop=stop_after_attempt(self._patience.attempts) | stop_after_delay(self._patience.seconds),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             reraise=True,
         )
-        self._open()
-        answer: _Answer = retrying(self._send, what, lambda client: request(client, *arguments, **options))
+        with self._retirement.operation():
+            answer: _Answer = retrying(self._send, what, lambda client: request(client, *arguments, **options))
         return answer
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep this from being retired for the block, in which another connection to the same store is used."""
+        return self._retirement.operation()
 
     def close(self) -> None:
         """Let go of the sockets; the next call opens others."""
@@ -94,8 +114,12 @@ class Connection:
                 self._client = None
 
     def retire(self) -> None:
-        """Close for good; later calls raise StoreUnavailableError."""
-        self._retired = True
+        """Close for good, once no thread is in the middle of a call; later ones raise StoreUnavailableError.
+
+        Raises:
+            StoreUnavailableError: A call does not end; nothing is closed.
+        """
+        self._retirement.retire(self._patience.longest)
         self.close()
 
     def _send(self, what: str, request: Callable[[QdrantClient], _Answer]) -> _Answer:
@@ -115,8 +139,6 @@ class Connection:
 
     def _open(self) -> QdrantClient:
         with self._lock:
-            if self._retired:  # whoever replaces the store's parts must be sure that no thread writes to the old ones
-                raise StoreUnavailableError("the store was closed", "", "Ask the storage service for it again.")
             if self._process != os.getpid():  # a forked child must not talk on its parent's sockets
                 self._process, self._client = os.getpid(), None
             if self._client is None:
@@ -126,7 +148,7 @@ class Connection:
                     # As a header: given as a key, the client would warn of plain HTTP, which we allow to this host.
                     headers={"api-key": key.get_secret_value()} if key else None,
                     prefer_grpc=False,
-                    timeout=self._timeout,
+                    timeout=self._patience.request_seconds,
                     check_compatibility=False,
                 )
             return self._client

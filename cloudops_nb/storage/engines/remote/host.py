@@ -81,21 +81,33 @@ class Host:
                 lock.release()
 
     def wrote(self, collection: str) -> None:
-        """Tell the other kernels that a collection changed."""
+        """Tell the other kernels that a collection changed.
+
+        Raises:
+            InitialisationError: The folder does not allow it.
+        """
         path, now = self._stamp(collection), time.time_ns()
         try:
+            if not path.exists():
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                create_private(path)
             os.utime(path, ns=(now, now))
-        except FileNotFoundError:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            create_private(path)
-            os.utime(path, ns=(now, now))
+        except OSError as error:
+            raise InitialisationError(f"cannot write {path}", error.strerror or "") from error
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write of this host, and every :data:`STALE_SECONDS` anyway."""
+        """Return a number that changes with every write of this host, and every :data:`STALE_SECONDS` anyway.
+
+        Raises:
+            InitialisationError: The folder does not allow it.
+        """
+        path = self._stamp(collection)
         try:
-            last = self._stamp(collection).stat().st_mtime_ns
+            last = path.stat().st_mtime_ns
         except FileNotFoundError:
             last = 0
+        except OSError as error:
+            raise InitialisationError(f"cannot read {path}", error.strerror or "") from error
         return hash((last, int(time.time() // STALE_SECONDS)))
 
     def _stamp(self, collection: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,15 @@ from cloudops_nb.settings import Settings, load_settings
 from cloudops_nb.storage.engines.choice import engine_named
 from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.remote.client import RemoteStore
+from cloudops_nb.storage.engines.remote.host import Host
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
-from cloudops_nb.storage.maintenance import moving
+from cloudops_nb.storage.maintenance import left_behind, moving
+from cloudops_nb.storage.maintenance.left_behind import LeftBehind
 from cloudops_nb.storage.maintenance.moving import move
 from cloudops_nb.storage.service import StorageService
 from cloudops_nb.storage.store_file import StoreFile
 from tests.storage.conftest import WordEmbedder, ended_owners, quick_folder
-from tests.storage.engines.remote.qdrant_server import API_KEY
+from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,6 +79,15 @@ def is_empty(settings: Settings, url: str) -> bool:
         engine.close()
 
 
+def notes_of(settings: Settings) -> list[str]:
+    """What moves have noted in the data path."""
+    return [name for name in ("move.json", "left_behind.json") if (settings.data_path / name).exists()]
+
+
+def collections_of(server: QdrantServer, settings: Settings) -> list[str]:
+    return [name for name in server.collections if name.startswith(settings.qdrant_prefix)]
+
+
 def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantServer) -> None:
     moved = move(embedded, "remote", url=server.url)
 
@@ -94,7 +106,7 @@ def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantSer
 
     assert as_configured(embedded).remote is False
     assert whole(as_configured(embedded))
-    assert [name for name in server.collections if name.startswith(embedded.qdrant_prefix)] == []
+    assert collections_of(server, embedded) == []
 
 
 def test_where_a_store_lies_already_nothing_moves(embedded: Settings, server: QdrantServer) -> None:
@@ -119,12 +131,14 @@ def steps_of(target: str) -> list[tuple[object, str]]:
     """Where a move is killed: after each thing that it does for the first time."""
     engines = {"remote": RemoteStore, "embedded": OwnerClient}
     source = engines["embedded" if target == "remote" else "remote"]
-    clearing = ["drop"] if target == "embedded" else ["stage", "adopt"]
     return [
-        *((engines[target], name) for name in ("stage", "upsert", "adopt")),
-        *((moving, name) for name in ("_write", "_compare", "write_place", "_clear", "_forget")),
+        (moving, "_write"),
+        *((engines[target], name) for name in ("upsert", "adopt")),
         (StoreFile, "write"),
-        *((source, name) for name in clearing),
+        (moving, "write_place"),
+        (LeftBehind, "add"),
+        (source, "drop" if target == "embedded" else "adopt"),
+        (moving, "_forget"),
     ]
 
 
@@ -132,13 +146,13 @@ class Killed(BaseException):
     """What a killed process feels: no handler of ours stops it."""
 
 
-@pytest.mark.parametrize("step", range(11))
+@pytest.mark.parametrize("step", range(8))
 def test_a_move_that_is_killed_leaves_the_store_whole_and_is_finished_by_the_same_command(
     embedded: Settings, server: QdrantServer, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     settings = embedded
     for target in ("remote", "embedded"):
-        owner, name = steps_of(target)[min(step, len(steps_of(target)) - 1)]
+        owner, name = steps_of(target)[step]
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, killing(getattr(owner, name), after=True))
             with pytest.raises(Killed):
@@ -150,14 +164,14 @@ def test_a_move_that_is_killed_leaves_the_store_whole_and_is_finished_by_the_sam
         assert settings.remote is (target == "remote"), f"to {target}, after {name}"
         assert whole(settings), f"to {target}, after {name}"
         assert is_empty(embedded, server.url if target == "embedded" else ""), f"to {target}, after {name}"
-        assert not (embedded.data_path / "move.json").exists()
+        assert notes_of(embedded) == []
 
 
-def killing(step: Callable[..., object], *, after: bool) -> Callable[..., object]:
+def killing(step: Callable[..., object], *, after: bool, error: BaseException | None = None) -> Callable[..., object]:
     def killed(*arguments: object, **options: object) -> object:
         if after:
             step(*arguments, **options)
-        raise Killed
+        raise error or Killed
 
     return killed
 
@@ -172,7 +186,7 @@ def test_a_move_that_was_killed_can_be_taken_back(
     move(embedded, "embedded")
 
     assert whole(embedded)
-    assert [name for name in server.collections if name.startswith(embedded.qdrant_prefix)] == []
+    assert collections_of(server, embedded) == []
 
 
 def test_a_move_that_was_killed_after_it_counted_names_its_command(
@@ -212,6 +226,7 @@ def test_a_copy_that_is_not_as_the_original_is_not_adopted(
         move(embedded, "remote", url=server.url)
     assert whole(embedded)
     assert StoreFile(embedded.data_path).read().engine == "embedded"
+    assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
 
 
 def test_collections_of_another_store_are_never_taken(embedded: Settings, server: QdrantServer, tmp_path: Path) -> None:
@@ -224,6 +239,80 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
             move(embedded, "remote", url=server.url)
         assert storage.estate.count() == 3
     assert whole(embedded)
+
+
+def test_a_move_that_failed_keeps_nobody_from_another_one(embedded: Settings, server: QdrantServer) -> None:
+    taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, Host(embedded.data_path.parent))
+    taken.count("chat_history", EVERY_POINT)
+    before = set(server.collections)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    for url, failure in ((nowhere, "Connection refused"), (server.url, "another store made it")):
+        with pytest.raises(StorageError, match=failure):
+            move(embedded, "remote", url=url)
+        assert set(server.collections) == before
+        assert notes_of(embedded) == []
+
+    assert move(embedded, "embedded").problems == ()
+    other = embedded.model_copy(update={"qdrant_prefix": f"{embedded.qdrant_prefix}other_"})
+    assert move(embedded, "remote", url=server.url, prefix=other.qdrant_prefix).points["aws_estate"] == 3
+    assert whole(other)
+    with pytest.raises(StorageError, match="Move it to embedded first"):
+        move(as_configured(other), "remote", prefix="a_third_")
+    taken.close()
+
+
+def gone(_: str) -> None:
+    raise RefusedError(418, "gone")
+
+
+@pytest.mark.parametrize("step", ["upsert", "adopt"])
+def test_an_unfinished_copy_on_a_server_that_is_gone_is_said_and_cleared_by_a_later_move(
+    embedded: Settings, server: QdrantServer, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteStore, step, killing(getattr(RemoteStore, step), after=True))
+        with pytest.raises(Killed):
+            move(embedded, "remote", url=server.url)
+    server.before = gone
+    for _ in range(2):
+        (problem,) = move(embedded, "embedded").problems
+        assert f"A copy of the store was left in the Qdrant server {server.url}: " in problem
+        assert "\n" not in problem
+        assert notes_of(embedded) == ["left_behind.json"]
+        assert whole(embedded)
+
+    server.before = lambda _: None
+    assert move(embedded, "embedded").problems == ()
+    assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
+
+
+def test_a_server_that_goes_once_the_store_has_left_it_is_cleared_later(
+    embedded: Settings, server: QdrantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(embedded, "remote", url=server.url)
+    write = StoreFile.write
+
+    def write_and_go(*arguments: object) -> None:
+        write(*arguments)
+        server.before = gone
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreFile, "write", write_and_go)
+        assert len(move(as_configured(embedded), "embedded").problems) == 1
+    assert whole(as_configured(embedded))
+    server.before = lambda _: None
+
+    # While the store lies in a server, that may be the same one under another name.
+    beside = server.url.replace("127.0.0.1", "localhost")
+    with monkeypatch.context() as patch:
+        patch.setattr(left_behind, "_clear", killing(left_behind._clear, after=False, error=StorageError("gone")))
+        move(as_configured(embedded), "remote", url=beside)
+    assert move(as_configured(embedded), "remote").problems == ()
+    assert whole(as_configured(embedded))
+    move(as_configured(embedded), "embedded")
+    assert whole(as_configured(embedded))
+    assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
 
 
 def test_a_store_that_is_in_use_stays(embedded: Settings, server: QdrantServer) -> None:

@@ -17,6 +17,7 @@ from cloudops_nb.storage.engines.remote.client import PAGE, RemoteStore
 from cloudops_nb.storage.engines.remote.host import Host
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, AnyOf, Patch, Point, PointFilter, Sparse, VectorQuery
 from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
+from tests.storage.engines.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -328,6 +329,73 @@ def test_a_retired_store_writes_no_more(store: RemoteStore) -> None:
     store.retire()
     with pytest.raises(StoreUnavailableError, match="was closed"):
         store.upsert(CHAT, [message()])
+
+
+def test_a_retired_store_has_answered_what_was_asked_before(store: RemoteStore, server: QdrantServer) -> None:
+    store.count(CHAT, EVERY_POINT)
+    arrived, let_go, events = threading.Event(), threading.Event(), []
+
+    def held(name: str) -> None:
+        if name == "upsert":
+            arrived.set()
+            let_go.wait(30)
+
+    def retire() -> None:
+        store.retire()
+        events.append("retired")
+
+    def write() -> None:
+        store.upsert(CHAT, [message()])
+        events.append("acknowledged")
+
+    server.before = held
+    threads = [threading.Thread(target=write), threading.Thread(target=retire)]
+    threads[0].start()
+    assert arrived.wait(30)
+    threads[1].start()
+    until(lambda: refused(store), "the refusal of new operations")
+    let_go.set()
+    for thread in threads:
+        thread.join(30)
+    assert events == ["acknowledged", "retired"]
+
+
+def refused(store: RemoteStore) -> bool:
+    try:
+        store.count(CHAT, EVERY_POINT)
+    except StoreUnavailableError:
+        return True
+    return False
+
+
+def test_a_server_that_goes_silent_is_asked_once_by_who_is_in_a_hurry(kernel: Callable[..., RemoteStore]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        store = kernel(url=f"http://127.0.0.1:{mute.getsockname()[1]}")
+        with pytest.raises(StoreUnavailableError, match="timed out"):
+            store.count(CHAT, EVERY_POINT, seconds=0.5)
+        mute.settimeout(0)
+        mute.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            mute.accept()
+
+
+def test_who_is_in_a_hurry_gets_the_same_count(store: RemoteStore) -> None:
+    store.upsert(CHAT, [message()])
+
+    assert store.count(CHAT, EVERY_POINT, seconds=30) == 1
+    store.retire()
+    with pytest.raises(StoreUnavailableError, match="was closed"):
+        store.count(CHAT, EVERY_POINT, seconds=30)
+
+
+@pytest.mark.parametrize("use", [lambda store: store.generation(CHAT), lambda store: store.upsert(CHAT, [message()])])
+def test_a_file_in_the_place_of_the_folder_is_one_line(
+    kernel: Callable[..., RemoteStore], tmp_path: Path, use: Callable[[RemoteStore], object]
+) -> None:
+    (tmp_path / "remote").touch()
+    with pytest.raises(InitialisationError) as raised:
+        use(kernel())
+    assert str(raised.value).count("\n") == 0
 
 
 def test_a_collection_of_no_schema_does_not_exist(store: RemoteStore) -> None:

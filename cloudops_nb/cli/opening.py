@@ -1,0 +1,59 @@
+"""The store that a command works on: opened as it is, never made by looking at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import InitialisationError, StoreCorruptedError
+from cloudops_nb.settings import load_settings
+
+if TYPE_CHECKING:
+    import click
+
+    from cloudops_nb import CloudOps
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.store_file import StoreHeader
+
+
+def existing_store(settings: Settings) -> StoreHeader:
+    """Return the header of the store in the data path.
+
+    Raises:
+        InitialisationError: There is no store.
+        StoreCorruptedError: ``store.json`` is damaged, or missing beside data.
+    """
+    from cloudops_nb.storage.store_file import StoreFile, starting_over
+
+    store_file = StoreFile(settings.data_path)
+    header = store_file.read()
+    if header is not None:
+        return header
+    if store_file.has_data():
+        what, why = f"the store in {settings.data_path} does not open", "its store.json is missing"
+        raise StoreCorruptedError(what, why, starting_over(settings.data_path))
+    raise InitialisationError(f"there is no store in {settings.data_path}", "", "Scan first, or give --data-path.")
+
+
+def opened_storage(settings: Settings) -> StorageService:
+    """Return the storage service of the settings; each part of the store opens at its first use."""
+    from cloudops_nb.embedding import open_embedder
+    from cloudops_nb.storage.service import StorageService
+
+    return StorageService(settings, lambda: open_embedder(settings))
+
+
+def existing_storage(context: click.Context) -> StorageService:
+    """Return the storage service of an existing store, until the command ends."""
+    settings = load_settings(context.obj)
+    existing_store(settings)
+    return context.with_resource(opened_storage(settings))
+
+
+def opened_client(context: click.Context, *, new: bool = False) -> CloudOps:
+    """Return the client on an existing store, until the command ends; with ``new``, the store may be made."""
+    from cloudops_nb import CloudOps
+
+    if not new:
+        existing_store(load_settings(context.obj))
+    return context.with_resource(CloudOps(context.obj))

@@ -1,0 +1,80 @@
+"""An exported key for a data path, also where an empty store of another key was made there by accident."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import EncryptionError, JournalError, StorageError
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.journal.chain import Chain
+from cloudops_nb.storage.journal.head import HeadFile
+from cloudops_nb.storage.keys.export import keep_key, unfitting, unwrap_key
+from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
+from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file
+from cloudops_nb.storage.private_files import replace_private
+from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
+from cloudops_nb.storage.vault import vault_of
+
+if TYPE_CHECKING:
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.keys.master_key import MasterKey
+    from cloudops_nb.storage.keys.sources import KeySource
+    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.store_file import StoreHeader
+
+
+def import_store_key(service: StorageService, settings: Settings, text: str, passphrase: str) -> KeySource:
+    """Keep the key of an export, as :func:`cloudops_nb.storage.keys.export.import_key`; an empty store goes over to it.
+
+    Raises:
+        EncryptionError: The text is no export, was altered, or the passphrase is another one; nothing was changed.
+        WrongKeyError: The data path's store has another key and something in it, or another key is where this one
+            should go.
+        KeyMissingError: No source can keep a key.
+        StoreUnavailableError: Another program has the store open.
+    """
+    master = unwrap_key(text, passphrase)
+    fingerprint = StoreKeys(master).fingerprint
+    header = StoreFile(settings.data_path).read()
+    if header is None or header.key_fingerprint == fingerprint:
+        return keep_key(settings, master, needed=header is not None)
+    try:
+        with service.alone():
+            if not _is_empty(service):
+                raise unfitting(settings, header, fingerprint)
+            place = keep_key(settings, master, needed=True)
+            _go_over(service, header, master)
+    except EncryptionError as error:
+        raise unfitting(settings, header, fingerprint) from error
+    return place
+
+
+def _is_empty(service: StorageService) -> bool:
+    """Whether nothing was ever kept in the store; one that does not verify is not empty."""
+    try:
+        records = service.journal.verify().count
+    except JournalError:
+        return False
+    points = sum(service.vector_store.count(name, EVERY_POINT) for name in COLLECTIONS)
+    return not records and not points and not service.scan_state.contents()
+
+
+def _go_over(service: StorageService, header: StoreHeader, master: MasterKey) -> None:
+    path, store = service.vault.data_path, service.vector_store
+    discard_leftovers(path, store)
+    first = {"data_key_generation": FIRST_GENERATION, "oldest_data_key_generation": FIRST_GENERATION}
+    renewed = header.model_copy(update={**first, "key_fingerprint": StoreKeys(master).fingerprint})
+    vault = vault_of(path, renewed, master)
+    head = HeadFile(vault)
+    head.path = next_file(path, HEAD_NAME)
+    head.write(Chain(vault.keys).start, power_safe=True)
+    service.journal.close()
+    try:
+        # It holds no record; whoever opens the store makes it anew.
+        for suffix in ("", "-wal", "-shm"):
+            (path / f"{JOURNAL_NAME}{suffix}").unlink(missing_ok=True)
+        replace_private(next_file(path, STORE_NAME), renewed.model_dump_json(indent=2).encode() + b"\n")
+    except OSError as error:
+        raise StorageError(f"the store in {path} cannot be written", error.strerror or "") from error
+    hand_over(path, store, [])
