@@ -45,7 +45,7 @@ class Group(click.Group):
         """Run the command line; a standard input that was closed counts as empty."""
         if sys.stdin is None:
             # As long as the process, like the one that is missing.
-            sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+            sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open as long as the process
         try:
             return super().main(*arguments, **options)
         except OSError as error:

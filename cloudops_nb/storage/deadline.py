@@ -1,9 +1,9 @@
-"""Looks that end in time, whatever the other side does."""
+"""Work in a daemon thread of its own, and looks that end in time, whatever the other side does."""
 
 from __future__ import annotations
 
-import queue
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -15,25 +15,33 @@ _Found = TypeVar("_Found")
 LOOK_SECONDS: Final = 5.0
 
 
+def in_daemon_thread(work: Callable[[], _Found], name: str) -> Future[_Found]:
+    """Start work in a thread that holds nobody up at exit; its result, or what it raised, is in the future.
+
+    A thread of its own, not a pool's: a process that forks keeps no pool.
+    """
+    future: Future[_Found] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
+
+
 def within(seconds: float, look: Callable[[], _Found], late: _Found) -> _Found:
     """Return what a look finds, or ``late`` if it takes too long: then it goes on in a daemon thread, unheeded.
 
     Raises:
         BaseException: What the look raised in time.
     """
-    answers: queue.SimpleQueue[tuple[_Found, None] | tuple[None, BaseException]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put((look(), None))
-        except BaseException as error:  # noqa: BLE001 - raised where the look was asked for
-            answers.put((None, error))
-
-    threading.Thread(target=run, name="cloudops-look", daemon=True).start()
+    future = in_daemon_thread(look, "cloudops-look")
     try:
-        found, error = answers.get(timeout=seconds)
-    except queue.Empty:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():  # the look's own, or one that ended at the last moment
+            return future.result()
         return late
-    if error is not None:
-        raise error
-    return found  # type: ignore[return-value]  # without an error there is a finding

@@ -173,7 +173,7 @@ def test_another_stores_key_is_named_as_such(settings: Settings, backend: Keyrin
     open_vault(settings)
     backend.secret = KEY.hex()
 
-    with pytest.raises(WrongKeyError, match="the keyring of the operating system .*the key of another store"):
+    with pytest.raises(WrongKeyError, match=r"the keyring of the operating system .*the key of another store"):
         open_vault(settings)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudops_nb.storage.deadline import in_daemon_thread
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import VectorQuery
 
@@ -69,16 +68,8 @@ class Meaning:
 
     def __init__(self, store: VectorStore, vectors: EstateVectors, text: str) -> None:
         self._store = store
-        self._vector: Future[bytes] = Future()
-        # A thread of its own, not a pool's: a process that forks keeps no pool.
-        threading.Thread(target=self._embed, args=(vectors, text), name="embed-query", daemon=True).start()
+        self._vector = in_daemon_thread(lambda: vectors.of([text])[0], "embed-query")
 
     def nearest(self, where: PointFilter, length: int) -> Sequence[Scored]:
         """Return the list by meaning among the rows that pass a filter."""
         return self._store.query(AWS_ESTATE.name, [VectorQuery(self._vector.result(), length, where)])[0]
-
-    def _embed(self, vectors: EstateVectors, text: str) -> None:
-        try:
-            self._vector.set_result(vectors.of([text])[0])
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
-            self._vector.set_exception(error)

@@ -22,7 +22,6 @@ from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter
-from tests.storage.conftest import ended_owners
 from tests.storage.engines.waiting import until
 
 if TYPE_CHECKING:
@@ -71,21 +70,6 @@ for file in files:
 if succeeds(lambda: socket.socket(socket.AF_UNIX).connect(address)):
     print("connected")
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "store"
-    path.mkdir(mode=0o700)
-    with ended_owners(tmp_path):
-        yield path
-
-
-@pytest.fixture
-def client(folder: Path) -> Iterator[OwnerClient]:
-    client = OwnerClient(folder, idle_seconds=30)
-    yield client
-    client.close()
 
 
 @pytest.fixture

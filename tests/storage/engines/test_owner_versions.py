@@ -17,13 +17,13 @@ import pytest
 
 import cloudops_nb
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import PROTOCOL, Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.vector_store import Point, PointFilter
-from tests.storage.conftest import ended_owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cloudops_nb.storage.engines.owner.client import OwnerClient
 
 EVERYTHING = PointFilter()
 ONE = array("f", [1.0]).tobytes()
@@ -39,21 +39,6 @@ print(client.count("chat_history", PointFilter()), flush=True)
 sys.stdin.readline()
 client.close()
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "store"
-    path.mkdir(mode=0o700)
-    with ended_owners(tmp_path):
-        yield path
-
-
-@pytest.fixture
-def client(folder: Path) -> Iterator[OwnerClient]:
-    client = OwnerClient(folder, idle_seconds=30)
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")
