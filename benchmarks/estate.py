@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime
 from functools import cache
-from itertools import cycle, islice, product
+from itertools import cycle, islice, product, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +23,23 @@ SEED = 7
 SCANNED = datetime(2025, 6, 1, tzinfo=UTC)
 #: Of a hundred resources, how many carry no tag, and how many bear a name.
 UNTAGGED, NAMED = 12, 94
+#: One resource in this many is of a rarer type.
+RARE = 40
 SHORT = {"production": ("prod", "prd"), "staging": ("staging", "stg"), "development": ("dev",), "": ("shared",)}
 ENGINES = {"postgres": "pg", "mysql": "mysql", "mariadb": "mariadb", "sqlserver": "mssql", "oracle": "oracle"}
 
 
 def resources(count: int) -> Iterator[Resource]:
-    """Resources of every scanned type whose names, tags and descriptions repeat about as often as a real fleet's do."""
-    generator = random.Random(SEED)  # noqa: S311 - the same estate in every run
+    """Resources of many types whose names, tags and descriptions repeat about as often as a real fleet's do."""
     company = _company()
+    common, rare = (
+        (company[group], random.Random(SEED + place))  # noqa: S311 - the same estate in every run
+        for place, group in enumerate(("types", "rare_types"))
+    )
+    turns = cycle([*repeat(common, RARE - 1), rare])
     seen: set[str] = set()
     while len(seen) < count:
-        resource = _resource(company, generator)
+        resource = _resource(company, *next(turns))
         if resource.canonical_key not in seen:
             seen.add(resource.canonical_key)
             yield resource
@@ -57,9 +63,9 @@ def _company() -> Mapping[str, Any]:
     return yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 
 
-def _resource(company: Mapping[str, Any], generator: random.Random) -> Resource:
-    kind = _weighted({name: declared["share"] for name, declared in company["types"].items()}, generator)
-    declared = company["types"][kind]
+def _resource(company: Mapping[str, Any], types: Mapping[str, Any], generator: random.Random) -> Resource:
+    kind = _weighted({name: declared["share"] for name, declared in types.items()}, generator)
+    declared = types[kind]
     account = _weighted({name: each["weight"] for name, each in company["accounts"].items()}, generator)
     account_id, environment = company["accounts"][account]["id"], company["accounts"][account]["environment"]
     region = _weighted(company["regions"], generator)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 STORE_NAME = "store.json"
 JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"

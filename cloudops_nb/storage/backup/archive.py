@@ -196,7 +196,7 @@ class Archive:
 
     def _check_formats(self) -> None:
         header = self.header
-        if header.format > FORMAT or header.store_format != STORE_FORMAT:
+        if header.format > FORMAT or header.store_format > STORE_FORMAT:
             why = f"it is of format {header.format}.{header.store_format}, this version knows {FORMAT}.{STORE_FORMAT}"
             raise BackupError(f"{self.name} cannot be restored", why, "Use the version of cloudops-nb that wrote it.")
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.scheduler import Task
 from cloudops_nb.storage.backup.snapshot import JOURNAL
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.scheduler import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,10 @@ from cloudops_nb.storage.backup.tables import stored_cells, stored_records, stor
 from cloudops_nb.storage.backup.taking import ROW_BYTES, unpacked_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.maintenance.numbering import NUMBERED_FORMAT, numbered_point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
@@ -61,7 +62,7 @@ def restore_collection(
     resealing = going_over or Resealing(vault)
     with replacing(storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id):
         cells, rows = archive.read(master)
-        points = resealing.points(map(unpacked_point, rows), name)
+        points = resealing.points(_present_points(archive, rows), name)
         count = _load(store, store.stage(name), merged(name, store.points(name), points) if merge else points)
         _check(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
         if name == CHAT_HISTORY.name and merge:
@@ -69,6 +70,14 @@ def restore_collection(
         if name == AWS_ESTATE.name:
             _write_cells(storage, resealing, cells, merge=merge)
     return Restored("merged" if merge else "replaced", count, _note(resealing.unreadable))
+
+
+def _present_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
+    """Yield a snapshot's points as the present format has them."""
+    numbers_missing = archive.header.kind == AWS_ESTATE.name and archive.header.store_format < NUMBERED_FORMAT
+    for row in rows:
+        point = unpacked_point(row)
+        yield numbered_point(point) if numbers_missing else point
 
 
 def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:

@@ -17,15 +17,16 @@ from cloudops_nb.storage.backup.report import Report, RestoreRow
 from cloudops_nb.storage.backup.restoring import restore_collection
 from cloudops_nb.storage.backup.s3 import S3Place
 from cloudops_nb.storage.backup.saving import Saving
-from cloudops_nb.storage.backup.schedule import Schedule
-from cloudops_nb.storage.backup.scheduler import Scheduler
 from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
 from cloudops_nb.storage.backup.sources import LATEST, find_sources
-from cloudops_nb.storage.backup.status import BackupHealth, ScheduleStatus, newest_snapshots, task_statuses
+from cloudops_nb.storage.backup.status import BackupHealth, newest_snapshots
 from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.keys.loading import find_master_key
 from cloudops_nb.storage.keys.master_key import MasterKey
+from cloudops_nb.storage.schedule import Schedule
+from cloudops_nb.storage.schedule_status import ScheduleStatus, task_statuses
+from cloudops_nb.storage.scheduler import Scheduler
 from cloudops_nb.storage.vault import create_vault
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.backup.restoring import Restored
-    from cloudops_nb.storage.backup.scheduler import Task
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.backup.sources import Found, Source
+    from cloudops_nb.storage.scheduler import Task
     from cloudops_nb.storage.service import StorageService
 
 

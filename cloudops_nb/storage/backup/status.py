@@ -1,40 +1,16 @@
-"""How backups stand: what is due, what was done, and what failed."""
+"""How backups stand: where snapshots are, and how new."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from cloudops_nb.storage.backup.snapshot import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
     from cloudops_nb.storage.backup.listing import Inventory
-    from cloudops_nb.storage.backup.schedule import Schedule
-    from cloudops_nb.storage.backup.scheduler import Task
-
-
-class TaskStatus(TypedDict):
-    """A regular task: its interval in hours, when it is due and was made last (UTC), and how that failed, if it did.
-
-    ``note`` says what else is not as it should be, though the task was done.
-    """
-
-    task: str
-    every_hours: float
-    due: datetime | None
-    last: datetime | None
-    error: str
-    note: str
-
-
-class ScheduleStatus(TypedDict):
-    """Whether this process makes the due runs, why it cannot, and each task."""
-
-    running: bool
-    trouble: str
-    tasks: list[TaskStatus]
+    from cloudops_nb.storage.schedule_status import ScheduleStatus
 
 
 class BackupHealth(TypedDict):
@@ -47,23 +23,7 @@ class BackupHealth(TypedDict):
     schedule: ScheduleStatus
 
 
-def task_statuses(schedule: Schedule, tasks: Mapping[str, Task], *, ready: bool) -> list[TaskStatus]:
-    """Return the state of each task; where there is no store yet, nothing is due."""
-    statuses = []
-    for name, task in tasks.items():
-        state = schedule.state(name) if ready else None
-        due, last = (_moment(state.due), _moment(state.last)) if state else (None, None)
-        error, note = (state.error, state.note) if state else ("", "")
-        every = task.every / 3600
-        statuses.append(TaskStatus(task=name, every_hours=every, due=due, last=last, error=error, note=note))
-    return statuses
-
-
 def newest_snapshots(inventory: Inventory, now: datetime) -> dict[str, datetime | None]:
     """Return when the newest snapshot of each kind was taken, ``None`` where there is none."""
     found = {kind: inventory.newest(kind, now) for kind in KINDS}
     return {kind: snapshot.created if snapshot else None for kind, snapshot in found.items()}
-
-
-def _moment(epoch: float) -> datetime | None:
-    return datetime.fromtimestamp(epoch, UTC) if epoch else None

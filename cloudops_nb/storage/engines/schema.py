@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-IndexKind = Literal["keyword", "integer", "float"]
+#: A ``lookup`` is an integer that is compared for equality only.
+IndexKind = Literal["keyword", "integer", "lookup", "float"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,16 @@ CHAT_HISTORY = Collection(
     indexes={"kind": "keyword", "context": "keyword", "role": "keyword", "index": "integer", "at": "float"},
 )
 
-#: Estate fields that hold one blind value each and can be filtered and counted by.
-BLIND_FIELDS = (
-    "account_id", "account_name", "region", "service", "resource_type", "state", "name", "identifier", "arn",
-)  # fmt: skip
-
 AWS_ESTATE = Collection(
     name="aws_estate",
     dimension=384,
     sparse=True,
     indexes={
-        **dict.fromkeys(BLIND_FIELDS, "keyword"),
-        "tags": "keyword",
-        "tag_keys": "keyword",
-        "traits": "keyword",
-        "cell": "keyword",
-        "scan": "keyword",
-        "last_synced": "float",
+        # Few lists of numbers: an index for each field of a resource makes writing and opening take twice as long.
+        "groups": "lookup",
+        "marks": "lookup",
+        "scan": "lookup",
         "seen": "float",
-        "suspected": "float",
     },
 )
 

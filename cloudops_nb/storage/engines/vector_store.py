@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
+#: A value of a keyword field, or of a lookup field: a number of 63 bits.
+Value = str | int
+
+
 @dataclass(frozen=True, slots=True)
 class Sparse:
     """A sparse vector: dimensions as packed uint32 and weights as packed float32, of equal count, native byte order."""
@@ -54,10 +58,10 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The keyword field holds one of the values."""
+    """The keyword or lookup field holds one of the values."""
 
     field: str
-    values: Sequence[str]
+    values: Sequence[Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,7 @@ class Below:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
-    """At least one of the conditions holds."""
-
-    conditions: Sequence[AnyOf | Below]
-
-
-Condition = AnyOf | Below | Either
+Condition = AnyOf | Below
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +165,14 @@ class VectorStore(Protocol):
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
         """Count the points that pass the filter, exactly; with ``seconds``, fail if an answer takes much longer."""
 
-    def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
-        """Count points by the values of a keyword field."""
+    def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
+        """Count points by the values of a keyword or lookup field."""
 
-    def values(self, collection: str, key: str) -> list[str]:
-        """Return the values of a keyword field, without counting; one whose last point went may still be among them."""
+    def values(self, collection: str, key: str) -> list[Value]:
+        """Return the values of a keyword or lookup field, without counting.
+
+        One whose last point went may still be among them.
+        """
 
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write to the collection."""

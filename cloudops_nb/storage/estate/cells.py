@@ -13,6 +13,8 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Below, Patch, PointFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloudops_nb.model import CellKey, CellResult
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.estate.points import EstatePoints
@@ -29,8 +31,8 @@ class CellResults(Protocol):
     def get(self, key: CellKey) -> CellResult | None:
         """Return a cell's latest result, ``None`` if it was never scanned."""
 
-    def put(self, result: CellResult, scan_id: str = ...) -> None:
-        """Keep a cell's result."""
+    def put_all(self, results: Sequence[CellResult], scan_id: str = ...) -> None:
+        """Keep the results of cells, all or none."""
 
 
 class EstateCells:
@@ -55,28 +57,49 @@ class EstateCells:
                 self._begun.popitem(last=False)
             return begun
 
-    def finish(self, result: CellResult, scan_id: str) -> CellResult:
-        """Remove what a complete cell no longer lists, keep the result, and return it as it was kept.
+    def finish(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
+        """Remove what complete cells no longer list, keep the results, and return them as they were kept.
 
         A cell that would lose all of its rows, :data:`SUSPICIOUS_ROWS` or more, becomes ``suspicious_empty`` and keeps
         them, unless an earlier scan found the same.
         """
-        if result.state.complete:
-            # What another kernel wrote since may be newer than what this listing, an empty one too, could show.
-            begun = min(self.begin(scan_id), result.started.timestamp())
-            unseen = self._points.unseen(result.key, scan_id, begun)
-            rows = self._store.count(AWS_ESTATE.name, unseen)
-            if self._suspicious(result.key, unseen, rows, begun):
-                self._suspect(unseen)
-                detail = f"nothing was listed where there were {rows}; kept until the next scan"
-                result = replace(result, state=CellState.SUSPICIOUS_EMPTY, detail=detail)
-            elif rows:
-                self._store.delete(AWS_ESTATE.name, unseen)
-        self._results.put(result, scan_id)
+        complete = [result for result in results if result.state.complete]
+        losing = {result.key: self._finished(result, scan_id) for result in self._losing(complete, scan_id)}
+        kept = [losing.get(result.key, result) for result in results]
+        self._results.put_all(kept, scan_id)
+        return kept
+
+    def _losing(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
+        """Return those whose cells may have rows that were not seen; nearly always none, which one count tells."""
+        if not results:
+            return []
+        latest = max(self._begun_by(result, scan_id) for result in results)
+        unseen = self._points.unseen([result.key for result in results], scan_id, latest)
+        if not self._store.count(AWS_ESTATE.name, unseen):
+            return []
+        if len(results) == 1:
+            return list(results)
+        half = len(results) // 2
+        return self._losing(results[:half], scan_id) + self._losing(results[half:], scan_id)
+
+    def _finished(self, result: CellResult, scan_id: str) -> CellResult:
+        begun = self._begun_by(result, scan_id)
+        unseen = self._points.unseen([result.key], scan_id, begun)
+        rows = self._store.count(AWS_ESTATE.name, unseen)
+        if self._suspicious(result.key, unseen, rows, begun):
+            self._suspect(unseen)
+            detail = f"nothing was listed where there were {rows}; kept until the next scan"
+            return replace(result, state=CellState.SUSPICIOUS_EMPTY, detail=detail)
+        if rows:
+            self._store.delete(AWS_ESTATE.name, unseen)
         return result
 
+    def _begun_by(self, result: CellResult, scan_id: str) -> float:
+        # What another kernel wrote since may be newer than what this listing, an empty one too, could show.
+        return min(self.begin(scan_id), result.started.timestamp())
+
     def _suspicious(self, key: CellKey, unseen: PointFilter, rows: int, begun: float) -> bool:
-        if rows < SUSPICIOUS_ROWS or self._store.count(AWS_ESTATE.name, self._points.in_cell(key)) > rows:
+        if rows < SUSPICIOUS_ROWS or self._store.count(AWS_ESTATE.name, self._points.in_cells([key])) > rows:
             return False
         # Only a scan before this one confirms it, not one beside it that met the same fault.
         suspected = unseen & PointFilter([Below("suspected", begun)])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Resource
 
 #: Raised when descriptions or their terms change, so that the next scan writes every point anew.
-DESCRIPTION_VERSION = 2
+DESCRIPTION_VERSION = 3
 #: Metadata fields that say what software a resource runs.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
 _LONGEST_TAGS = 24
@@ -39,7 +39,9 @@ def environment_of(resource: Resource) -> str:
 
 def engines_of(resource: Resource) -> list[str]:
     """Return the engine families of a resource, as ``["aurora", "postgres"]``; often none."""
-    spoken = {word for name in _ENGINE_FIELDS for word in _metadata_words(resource, name)}
+    told = [_metadata_words(resource, name) for name in _ENGINE_FIELDS]
+    # RabbitMQ is one word to whoever looks for it.
+    spoken = {word for parts in told for word in (*parts, "".join(parts))}
     known, names = lexicon().engines, lexicon().engine_nouns
     return sorted({engine for word in spoken for engine in known.get(phrase(word), ({word} & names.keys()))})
 
@@ -54,7 +56,7 @@ def spoken_of(resource: Resource) -> dict[str, str]:
     declared, facts = lexicon(), resource.constraints.facts
     values = {name: resource.metadata.get(name) for name in declared.spoken_metadata}
     told = {
-        name: " ".join(value) if isinstance(value, list | tuple) else str(value)
+        name: " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         for name, value in values.items()
         if value
     }

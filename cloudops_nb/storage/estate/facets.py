@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.engines.schema import AWS_ESTATE, BLIND_FIELDS
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 from cloudops_nb.storage.estate.description import traits_of
+from cloudops_nb.storage.estate.fields import GROUPED, MARKED, field_of, list_of
 from cloudops_nb.storage.estate.points import SEALED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.engines.vector_store import Value, VectorStore
     from cloudops_nb.storage.estate.points import EstatePoints
 
-#: The fields that can be counted by, on top of those with one value each.
-LIST_FIELDS = ("tags", "tag_keys", "traits")
+#: The fields that can be counted by.
+COUNTED_FIELDS = tuple(field for field in (*GROUPED, *MARKED) if field != "cell")
 
 
 class EstateFacets:
@@ -30,7 +31,7 @@ class EstateFacets:
     def __init__(self, store: VectorStore, points: EstatePoints) -> None:
         self._store = store
         self._points = points
-        self._meaning: dict[tuple[str, str], str] = {}
+        self._meaning: dict[Value, str] = {}
         self._answers: dict[str, tuple[int, list[str]]] = {}
 
     def count(self, field: str, where: PointFilter) -> dict[str, int]:
@@ -39,10 +40,11 @@ class EstateFacets:
         Raises:
             StorageError: There is no such field to count by.
         """
-        if field not in (*BLIND_FIELDS, *LIST_FIELDS):
-            raise StorageError(f"the estate cannot be counted by {field}", f"the fields are {', '.join(BLIND_FIELDS)}")
-        counted = self._store.facet(AWS_ESTATE.name, field, where)
-        known = ((self._meaning_of(field, blind), count) for blind, count in counted.items())
+        if field not in COUNTED_FIELDS:
+            why = f"the fields are {', '.join(COUNTED_FIELDS)}"
+            raise StorageError(f"the estate cannot be counted by {field}", why)
+        counted = self._store.facet(AWS_ESTATE.name, list_of(field), where)
+        known = ((self._meaning_of(field, number), count) for number, count in counted.items() if _is_of(field, number))
         return dict(sorted(((value, count) for value, count in known if value), key=lambda pair: (-pair[1], pair[0])))
 
     def values(self, generation: int, *fields: str) -> list[str]:
@@ -52,19 +54,23 @@ class EstateFacets:
     def _values_at(self, generation: int, field: str) -> Sequence[str]:
         answer = self._answers.get(field)
         if answer is None or answer[0] != generation:
-            blind_values = self._store.values(AWS_ESTATE.name, field)
-            known = sorted(filter(None, (self._meaning_of(field, blind) for blind in blind_values)))
+            numbers = self._store.values(AWS_ESTATE.name, list_of(field))
+            known = sorted({self._meaning_of(field, number) for number in numbers if _is_of(field, number)} - {""})
             answer = self._answers[field] = (generation, known)
         return answer[1]
 
-    def _meaning_of(self, field: str, blind: str) -> str:
-        """Return what a blind value stands for; empty if its last row went away meanwhile."""
-        if (field, blind) not in self._meaning:
-            where = PointFilter(must=[AnyOf(field, [blind])])
+    def _meaning_of(self, field: str, number: Value) -> str:
+        """Return what a number stands for; empty if its last row went away meanwhile."""
+        if number not in self._meaning:
+            where = PointFilter(must=[AnyOf(list_of(field), [number])])
             for row in self._store.rows(AWS_ESTATE.name, where, SEALED_FIELDS, limit=1):
                 for value in _values(self._points.resource(row), field):
-                    self._meaning[field, self._points.blind(field, value)] = value
-        return self._meaning.get((field, blind), "")
+                    self._meaning[self._points.blind(field, value)] = value
+        return self._meaning.get(number, "")
+
+
+def _is_of(field: str, number: Value) -> bool:
+    return isinstance(number, int) and field_of(number) == field
 
 
 def _values(resource: Resource, field: str) -> Sequence[str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 
 from cloudops_nb.model import Resource
 from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal_packed, shallow
-from cloudops_nb.storage.engines.schema import AWS_ESTATE, BLIND_FIELDS
-from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Either, PointFilter
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, PointFilter
 from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION, spoken_of, traits_of
+from cloudops_nb.storage.estate.fields import GROUPS, MARKS, list_of, numbered
 from cloudops_nb.storage.estate.lexicon import folded
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ SEALED_FIELDS = ("data", "last_synced")
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
 _CACHED_VALUES = 1 << 16
-_blind_values = attrgetter(*BLIND_FIELDS)
 
 
 class EstatePoints:
@@ -43,7 +42,7 @@ class EstatePoints:
         self._envelope = vault.envelope
         self._blind_index = vault.blind_index
         self._blind = lru_cache(maxsize=_CACHED_VALUES)(self._folded_blind)
-        self._exact_blind = lru_cache(maxsize=_CACHED_VALUES)(self._blind_index.blind)
+        self._exact = lru_cache(maxsize=_CACHED_VALUES)(self._exact_blind)
 
     def point_id(self, resource: Resource) -> str:
         """Return the id of a resource's point."""
@@ -53,8 +52,8 @@ class EstatePoints:
         """Return the id of the point with a canonical key."""
         return self._blind_index.point_id(canonical_key)
 
-    def blind(self, name: str, value: str) -> str:
-        """Return the blind value of a field's value."""
+    def blind(self, name: str, value: str) -> int:
+        """Return the number that stands for a field's value."""
         return self._blind(name, value)
 
     def content(self, resource: Resource) -> bytes:
@@ -78,25 +77,38 @@ class EstatePoints:
         """
         synced = resource.last_synced.timestamp() if resource.last_synced else now
         return {
-            "scan": self._exact_blind("scan", scan_id),
+            "scan": self._scan(scan_id),
             "last_synced": synced,
             "seen": now,
             "suspected": [],
         }
 
     def payload(self, resource: Resource, content: bytes, point_id: str) -> dict[str, Any]:
-        """Return the fields that change only with the resource; every field is there, an empty one as a list.
+        """Return the fields that change only with the resource.
 
         ``content`` and ``point_id`` are what the methods of these names return.
         """
         blind = self._blind
-        named = zip(BLIND_FIELDS, _blind_values(resource), strict=True)
+        shared = [
+            ("account_id", resource.account_id),
+            ("account_name", resource.account_name),
+            ("region", resource.region),
+            ("service", resource.service),
+            ("resource_type", resource.resource_type),
+            ("state", resource.state),
+        ]
+        own = [("name", resource.name), ("identifier", resource.identifier), ("arn", resource.arn)]
         return {
-            **{name: blind(name, value) if value else [] for name, value in named},
-            "tags": [blind("tags", f"{key}={value}") for key, value in resource.tags.items()],
-            "tag_keys": [blind("tag_keys", key) for key in resource.tags],
-            "traits": [blind("traits", trait) for trait in traits_of(resource)],
-            "cell": self._cell(resource.cell),
+            GROUPS: [
+                *(blind(name, value) for name, value in shared if value),
+                *(blind("tag_keys", key) for key in resource.tags),
+                *(blind("traits", trait) for trait in traits_of(resource)),
+            ],
+            MARKS: [
+                *(blind(name, value) for name, value in own if value),
+                *(blind("tags", f"{key}={value}") for key, value in resource.tags.items()),
+                self._cell(resource.cell),
+            ],
             "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id),
         }
 
@@ -114,44 +126,45 @@ class EstatePoints:
     def matching(self, where: ResourceFilter) -> PointFilter:
         """Return the filter for a resource filter."""
         named = ("region", "service", "resource_type", "state", "name")
-        must: list[AnyOf | Below | Either] = [
-            AnyOf(name, [self.blind(name, value)]) for name in named if (value := getattr(where, name))
-        ]
+        must = [self.one_of(name, [value]) for name in named if (value := getattr(where, name))]
         if where.account:
             must.append(self.in_accounts([where.account]))
         for key, value in where.tags.items():
             must.append(
-                self.one_of("tag_keys", [key]) if value == ANY_VALUE else AnyOf("tags", [self._tag(key, value)])
+                self.one_of("tag_keys", [key]) if value == ANY_VALUE else self.one_of("tags", [f"{key}={value}"])
             )
         return PointFilter(must=must)
 
-    def in_accounts(self, accounts: Sequence[str]) -> Either:
+    def in_accounts(self, accounts: Sequence[str]) -> AnyOf:
         """Return the condition that the account's id or its name is one of these."""
         fields = ("account_id", "account_name")
-        return Either([AnyOf(name, [self.blind(name, account) for account in accounts]) for name in fields])
+        return AnyOf(GROUPS, [self.blind(name, account) for name in fields for account in accounts])
 
     def one_of(self, name: str, values: Sequence[str]) -> AnyOf:
         """Return the condition that a field has one of these values."""
-        return AnyOf(name, [self.blind(name, value) for value in values])
+        return AnyOf(list_of(name), [self.blind(name, value) for value in values])
 
     def exactly(self, *texts: str) -> PointFilter:
         """Return the filter for rows whose id, name or ARN is one of these texts."""
-        return PointFilter(must=[Either([self.one_of(name, texts) for name in _EXACT_FIELDS])])
+        return PointFilter(must=[AnyOf(MARKS, [self.blind(name, text) for name in _EXACT_FIELDS for text in texts])])
 
-    def in_cell(self, key: CellKey) -> PointFilter:
-        """Return the filter for a cell's rows."""
-        return PointFilter(must=[AnyOf("cell", [self._cell(key)])])
+    def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
+        """Return the filter for the rows of cells."""
+        return PointFilter(must=[AnyOf(MARKS, [self._cell(key) for key in keys])])
 
-    def unseen(self, key: CellKey, scan_id: str, since: float) -> PointFilter:
-        """Return the filter for a cell's rows that neither this scan nor, since a time, any other has brought."""
-        stamped = AnyOf("scan", [self._exact_blind("scan", scan_id)])
-        return self.in_cell(key) & PointFilter([Below("seen", since)], [stamped])
+    def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
+        """Return the filter for the rows of cells that neither this scan nor, since a time, any other has brought."""
+        stamped = AnyOf("scan", [self._scan(scan_id)])
+        return self.in_cells(keys) & PointFilter([Below("seen", since)], [stamped])
 
-    def _tag(self, key: str, value: str) -> str:
-        return self.blind("tags", f"{key}={value}")
+    def _folded_blind(self, name: str, value: str) -> int:
+        return numbered(name, self._blind_index.blind(name, folded(value)))
 
-    def _folded_blind(self, name: str, value: str) -> str:
-        return self._blind_index.blind(name, folded(value))
+    def _exact_blind(self, name: str, value: str) -> int:
+        return numbered(name, self._blind_index.blind(name, value))
 
-    def _cell(self, key: CellKey) -> str:
-        return self._exact_blind("cell", str(key))
+    def _scan(self, scan_id: str) -> int:
+        return self._exact("scan", scan_id)
+
+    def _cell(self, key: CellKey) -> int:
+        return self._exact("cell", str(key))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.engines.vector_store import AnyOf, Either, VectorStore
+    from cloudops_nb.storage.engines.vector_store import AnyOf, VectorStore
     from cloudops_nb.storage.estate.facets import EstateFacets
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.search_evidence import Judgement
@@ -79,18 +79,24 @@ class EstateSearch:
             return []
         outside = where & self._within(query, _STRICT)
         inside = where & self._within(query, SLOTS)
-        if not query.rest and inside != outside and (found := self._filtered(query, limit, inside)):
+        if not query.rest and inside != outside and (found := self._filtered(query, limit, inside, outside)):
             return found
         return self._ranked(query, limit, inside if query.rest else outside, outside)
 
-    def _filtered(self, query: ParsedQuery, limit: int, inside: PointFilter) -> list[Found]:
-        """Answer a query of nothing but structure: what fits it, first what also bears its words."""
+    def _filtered(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
+        """Answer a query of nothing but structure: what fits it, first what also bears its words.
+
+        A word of structure may be somebody's name for something else, as "database" of a firewall: that comes first.
+        """
         lists = self._lists.lexical(query, [inside], max(ranking.LIST_LENGTH, limit))
         scores = ranking.fuse(lists[0].weighted(ranking.FOR_WORDS, 1.0))
         judged = self._judged(query, [*scores][: max(ranking.LOOKED_AT, limit)])
         if len(judged) < limit:
             ids = [row.id for row in self._store.rows(AWS_ESTATE.name, inside, (), limit + len(judged))]
             judged |= self._judged(query, [point_id for point_id in ids if point_id not in judged])
+        if judged:
+            named = self._exact(query, limit, outside)
+            judged |= self._judged(query, [point_id for point_id in named if point_id not in judged])
         return _best(judged, limit, scores={}, meant=())
 
     def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
@@ -136,7 +142,7 @@ class EstateSearch:
 
     def _within(self, query: ParsedQuery, slots: Iterable[str]) -> PointFilter:
         """Return the filter for some of the query's slots."""
-        conditions: list[AnyOf | Either] = []
+        conditions: list[AnyOf] = []
         for slot in slots:
             values = sorted(query.slots.get(slot, ()))
             # Each tag is asked for by itself; of the other kinds a resource has one value.
@@ -144,7 +150,7 @@ class EstateSearch:
             conditions += [self._condition(slot, group) for group in groups]
         return PointFilter(conditions)
 
-    def _condition(self, slot: str, values: Sequence[str]) -> AnyOf | Either:
+    def _condition(self, slot: str, values: Sequence[str]) -> AnyOf:
         match slot:
             case "account":
                 return self._points.in_accounts(values)

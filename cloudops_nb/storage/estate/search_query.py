@@ -190,8 +190,8 @@ class _Reader:
         if _REGION_START.fullmatch(whole) and (regions := declared.regions_at(whole)):
             yield "region", regions
             return
-        if whole and _IDENTIFYING.search(whole) and spoken not in declared.states:
-            return  # "prod-db" is a name, whatever its parts mean
+        if whole and _IDENTIFYING.search(whole) and spoken not in declared.states and whole not in declared.types:
+            return  # "prod-db" is a name, whatever its parts mean; "ec2" is none
         for slot, group in (
             ("region", declared.regions),
             ("engine", declared.engines),

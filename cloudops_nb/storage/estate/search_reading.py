@@ -20,7 +20,8 @@ class QueryReading:
     Attributes:
         filters: The kinds of structure that were named (``type``, ``engine``, ``environment``, ``state``, ``account``,
             ``region``, ``tag``), each with the values that fit; folded.
-        looking_for: The other words, as typed; empty if there are none, then the filters are the whole answer.
+        looking_for: The other words, as typed; empty if there are none, then the filters are the whole answer, except
+            that what has the query's only word for a name comes first.
         corrections: Misspelt words with what they were read as.
     """
 

@@ -62,7 +62,11 @@ class EstateStore:
         ``ok`` and ``ok_empty`` remove the cell's rows that neither this scan nor another one beside it has seen; every
         other state keeps all rows. Emptiness where there were several rows is ``suspicious_empty`` the first time.
         """
-        return self._cells.finish(result, scan_id)
+        return self._cells.finish([result], scan_id)[0]
+
+    def finish_cells(self, results: Sequence[CellResult], *, scan_id: str) -> list[CellResult]:
+        """End cells of a scan, :meth:`finish_cell` for each, in a turn or two with the store for all of them."""
+        return self._cells.finish(results, scan_id)
 
     def apply_full(self, result: CellResult, resources: Sequence[Resource], *, scan_id: str) -> CellResult:
         """Replace a cell's content by what a scan of it found: :meth:`upsert`, then :meth:`finish_cell`."""

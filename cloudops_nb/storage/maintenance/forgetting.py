@@ -118,7 +118,7 @@ def forget_account(service: StorageService, account: str, snapshots: Snapshots |
         rebuild(store, CHAT_HISTORY, _ChatWithout(vault, traces.conversations), vault.envelope)
         service.journal.close()
         hand_over(vault.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
-        service.scan_state.forget(_cells(service, traces.account_id))
+        service.scan_state.forget(key for key in service.scan_state.all_keys() if key.account_id == traces.account_id)
         remove_remnants(vault.data_path)
         counts = {"resources": traces.resources, "cells": traces.cells, "conversations": len(traces.conversations)}
         service.journal.append(ACCOUNT_FORGOTTEN, traces.account_id, counts, power_safe=True)

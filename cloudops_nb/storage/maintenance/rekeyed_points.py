@@ -12,6 +12,7 @@ from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import Point
 from cloudops_nb.storage.estate.description import describe
+from cloudops_nb.storage.estate.fields import numbered
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
 from cloudops_nb.storage.maintenance.rebuild import row_of
@@ -64,7 +65,7 @@ class RekeyedEstate:
             **self._points.payload(resource, content, point_id),
             **self._hashes(resource, description, point.payload),
             # Which rows one scan brought stays known, although no name of a scan stands in them.
-            "scan": self._new.blind_index.blind("scan", str(point.payload["scan"])),
+            "scan": numbered("scan", self._new.blind_index.blind("scan", str(point.payload["scan"]))),
         }
         return Point(point_id, payload, dense, self._terms.of(resource, description))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file
+from cloudops_nb.storage.maintenance.numbering import stage_numbered_estate
 from cloudops_nb.storage.private_files import replace_private
 from cloudops_nb.storage.store_file import FORMAT, STORE_NAME, StoreFile, identified
 
@@ -29,8 +30,14 @@ def _say_where_the_collections_lie(_settings: Settings, _store: VectorStore, hea
     return identified(header)
 
 
+def _let_numbers_stand_for_values(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
+    """From 2 to 3: the estate's blind values became numbers in two lists."""
+    stage_numbered_estate(store)
+    return header
+
+
 #: By the format that a step starts from.
-STEPS: Final[Mapping[int, Step]] = {1: _say_where_the_collections_lie}
+STEPS: Final[Mapping[int, Step]] = {1: _say_where_the_collections_lie, 2: _let_numbers_stand_for_values}
 
 
 def outdated(settings: Settings) -> bool:

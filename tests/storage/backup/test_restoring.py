@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.errors import BackupError
+from cloudops_nb.storage.backup import taking
+from cloudops_nb.storage.backup.archive import Header
 from cloudops_nb.storage.backup.tables import stored_cells
 from cloudops_nb.storage.encryption.envelope import Envelope
 from cloudops_nb.storage.encryption.sealed import seal
@@ -14,6 +17,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.service import StorageService
 from tests.storage.backup.contents import change, contents, fill, forge, outcomes, paths
+from tests.storage.older_points import write_as_format_2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +58,24 @@ def test_everything_is_as_it_was(filled: StorageService) -> None:
     assert {**after, "records": [], "journal": None} == {**before, "records": [], "journal": None}
     assert after["journal"].count == 4
     assert filled.chat.append("incident", "user", "goes on").index == 4
+
+
+def test_a_snapshot_of_an_older_format_comes_back_in_the_present_one(
+    filled: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(filled)
+    write_as_format_2(filled, "scan-1")
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "Header", partial(Header, store_format=2))
+        assert filled.backup.snapshot("aws_estate").ok
+    change(filled)
+    assert filled.backup.restore("latest", "aws_estate").ok
+
+    after = contents(filled)
+    assert {name: after[name] for name in ("resources", "found", "stamps")} == {
+        name: before[name] for name in ("resources", "found", "stamps")
+    }
+    assert filled.estate.facets("tags") == {"team=payments": 5, **{f"number={number}": 1 for number in range(5)}}
 
 
 def test_a_new_machine_with_the_key_gets_everything_back(

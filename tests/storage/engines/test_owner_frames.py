@@ -13,7 +13,6 @@ from cloudops_nb.storage.engines.owner.frames import failure, pack, raise_failur
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
     Below,
-    Either,
     Patch,
     Point,
     PointFilter,
@@ -27,7 +26,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 CONDITIONS = st.one_of(
     st.builds(AnyOf, TEXT, st.lists(TEXT)),
     st.builds(Below, TEXT, st.floats(allow_nan=False)),
-    st.builds(Either, st.lists(st.builds(AnyOf, TEXT, st.lists(TEXT)))),
+    st.builds(AnyOf, TEXT, st.lists(st.integers(0, (1 << 63) - 1))),
 )
 FILTERS = st.builds(PointFilter, st.lists(CONDITIONS), st.lists(CONDITIONS))
 SPARSE = st.builds(Sparse, st.binary(), st.binary())

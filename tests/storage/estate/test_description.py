@@ -48,7 +48,7 @@ def test_metadata_and_facts_that_people_type_are_indexed() -> None:
 
 
 def test_a_type_without_declared_words_is_described_by_its_own() -> None:
-    assert describe(replace(DATABASE, resource_type="glue_job", metadata={})).startswith("glue job in production")
+    assert describe(replace(DATABASE, resource_type="my_widget", metadata={})).startswith("my widget in production")
 
 
 @settings(deadline=None)
@@ -95,6 +95,8 @@ def test_the_environment_is_declared_or_read_from_names(
         ({"runtime": "python3.12"}, ["python"]),
         ({"runtime": "go1.x"}, ["go"]),
         ({"platform": "windows"}, ["windows"]),
+        ({"engine": "RabbitMQ"}, ["rabbitmq"]),
+        ({"engine": "valkey"}, ["valkey"]),
         ({}, []),
     ],
 )

@@ -139,9 +139,21 @@ def test_the_estate_tells_how_it_reads_a_query(estate) -> None:
     reading = estate.understand("payments databse in staging")
 
     assert str(reading) == (
-        "type rds_cluster or rds_instance, environment staging; looking for: payments; read 'databse' as 'database'"
+        "type docdb_cluster, docdb_instance, neptune_cluster, neptune_instance, rds_cluster or rds_instance, "
+        "environment staging; looking for: payments; read 'databse' as 'database'"
     )
     assert json.loads(json.dumps(reading.to_dict()))["filters"]["environment"] == ["staging"]
+
+
+@pytest.mark.parametrize("word", ["database", "firewall", "cluster", "s3"])
+def test_a_name_that_is_a_word_of_structure_comes_first_whatever_bears_it(company: StorageService, word: str) -> None:
+    kinds = {"database": "rds_instance", "firewall": "sqs_queue", "cluster": "s3_bucket", "s3": "lambda_function"}
+    named = one("ec2_instance", word, "Data Lake", state="running")
+    bearing = one(kinds[word], f"orders-{word}", "Data Lake")
+    company.estate.upsert([named, bearing], scan_id="scan-2")
+
+    assert company.estate.search(word)[0].resource.canonical_key == named.canonical_key
+    company.estate.delete(named.canonical_key, bearing.canonical_key)
 
 
 def test_what_only_describes_the_kind_ranks(estate) -> None:

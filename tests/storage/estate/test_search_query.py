@@ -14,7 +14,15 @@ from cloudops_nb.storage.estate.search_reading import QueryReading
 
 pytestmark = pytest.mark.fast
 
-DATABASES = {"rds_instance", "rds_cluster"}
+RELATIONAL = {"rds_instance", "rds_cluster"}
+DATABASES = RELATIONAL | {"docdb_cluster", "docdb_instance", "neptune_cluster", "neptune_instance"}
+FIREWALLS = {"ec2_security_group", "network_firewall_firewall"}
+BALANCERS = {"elbv2_load_balancer", "elb_load_balancer"}
+CACHES = {"elasticache_cluster", "elasticache_replication_group", "elasticache_serverless_cache", "memorydb_cluster"}
+SNAPSHOTS = {"ec2_snapshot", "rds_snapshot", "rds_cluster_snapshot", "redshift_snapshot"}
+ALARMS = {"cloudwatch_alarm", "cloudwatch_composite_alarm"}
+CERTIFICATES = {"acm_certificate", "iam_server_certificate"}
+RUNNING = {"running", "available", "active", "inservice", "online", "ready"}
 
 
 @dataclass(frozen=True)
@@ -45,13 +53,13 @@ def read(text: str) -> ParsedQuery:
 @pytest.mark.parametrize(
     ("text", "slots", "rest"),
     [
-        ("production postgres", {"environment": {"production"}, "engine": {"postgres"}, "type": DATABASES}, []),
-        ("postgres database", {"engine": {"postgres"}, "type": DATABASES}, []),
+        ("production postgres", {"environment": {"production"}, "engine": {"postgres"}, "type": RELATIONAL}, []),
+        ("postgres database", {"engine": {"postgres"}, "type": RELATIONAL}, []),
         ("staging sql server", {"environment": {"staging"}, "engine": {"sqlserver"}, "type": {"rds_instance"}}, []),
         ("buckets in eu-west-1", {"type": {"s3_bucket"}, "region": {"eu-west-1"}}, []),
         ("the queues in Ireland", {"type": {"sqs_queue"}, "region": {"eu-west-1"}}, []),
         ("stopped servers", {"state": {"stopped"}, "type": {"ec2_instance"}}, []),
-        ("load balancers of Acme Payments", {"type": {"elbv2_load_balancer"}, "account": {"acme payments"}}, []),
+        ("load balancers of Acme Payments", {"type": BALANCERS, "account": {"acme payments"}}, []),
         ("everything in account prod", {"account": {"prod"}}, []),
         ("prod jenkins", {"environment": {"production"}}, ["jenkins"]),
         ("buckets in data-lake", {"type": {"s3_bucket"}, "account": {"data-lake"}}, []),
@@ -59,6 +67,9 @@ def read(text: str) -> ParsedQuery:
         ("pg-main", {}, ["pg-main"]),
         ("prod-db", {}, ["prod-db"]),
         ("where do we keep payment data?", {}, ["payment", "data"]),
+        ("unencrypted s3 in account prod", {"type": {"s3_bucket"}, "account": {"prod"}}, ["unencrypted"]),
+        ("stopped ec2", {"state": {"stopped"}, "type": {"ec2_instance"}}, []),
+        ("ec2-web-01", {}, ["ec2-web-01"]),
         ("in-use volumes", {"state": {"in-use"}, "type": {"ec2_volume"}}, []),
         ("", {}, []),
         ("?!", {}, []),
@@ -76,11 +87,24 @@ def test_structure_and_rest(text: str, slots: dict[str, set[str]], rest: list[st
     [
         ("database subnets", {"type": {"ec2_subnet"}}, ["database"]),
         ("subnets of the database", {"type": {"ec2_subnet"}}, ["database"]),
-        ("postgres firewall", {"type": {"ec2_security_group"}}, ["postgres"]),
+        ("postgres firewall", {"type": FIREWALLS}, ["postgres"]),
         ("buckets and queues", {"type": {"s3_bucket", "sqs_queue"}}, []),
-        ("running databases", {"state": {"running", "available", "active"}, "type": DATABASES}, []),
+        ("running databases", {"state": RUNNING, "type": DATABASES}, []),
         ("node functions", {"engine": {"nodejs"}, "type": {"lambda_function"}}, []),
         ("buckets in us-east", {"type": {"s3_bucket"}, "region": {"us-east-1", "us-east-2"}}, []),
+        ("instances in the subnet", {"type": {"ec2_instance"}}, ["subnet"]),
+        ("rules on the event bus", {"type": {"events_bus"}}, ["rules"]),
+        ("certificates on load balancers", {"type": CERTIFICATES}, ["load", "balancers"]),
+        ("load balancers and nat gateways", {"type": BALANCERS | {"ec2_nat_gateway"}}, []),
+        ("snapshots of postgres", {"type": SNAPSHOTS}, ["postgres"]),
+        ("redis clusters", {"engine": {"redis"}, "type": CACHES - {"elasticache_serverless_cache"}}, []),
+        ("valkey", {"engine": {"valkey"}, "type": CACHES}, []),
+        ("alarms", {"type": ALARMS}, []),
+        ("metric alarms that are firing", {"type": {"cloudwatch_alarm"}, "state": {"in-alarm", "alarm"}}, []),
+        ("alarms in alarm", {"type": ALARMS, "state": {"in-alarm", "alarm"}}, []),
+        ("expired certificates", {"state": {"expired"}, "type": CERTIFICATES}, []),
+        ("kafka", {}, ["kafka"]),
+        ("kafka cluster", {"type": {"kafka_cluster"}}, []),
         ("search nodes", {}, ["search", "nodes"]),
         ("show me jenkins", {}, ["jenkins"]),
         ("search", {}, ["search"]),

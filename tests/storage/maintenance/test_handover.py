@@ -11,7 +11,7 @@ import pytest
 
 from cloudops_nb.errors import StoreCorruptedError, StoreUnavailableError
 from cloudops_nb.model import Resource
-from cloudops_nb.storage.backup import scheduler
+from cloudops_nb.storage import scheduler
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point

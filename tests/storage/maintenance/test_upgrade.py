@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.errors import StorageError
+from cloudops_nb.model import ResourceFilter
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.maintenance import upgrade as upgrading
 from cloudops_nb.storage.maintenance.upgrade import STEPS, outdated, upgrade
 from cloudops_nb.storage.store_file import FORMAT, StoreFile
 from tests.storage.furnished import fill, kept_in
+from tests.storage.older_points import write_as_format_2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,7 @@ def version_1(storage: StorageService, key_settings: Settings) -> dict[str, Any]
     storage.journal._insert = insert_as_version_1
     fill(storage)
     kept = kept_in(storage)
+    write_as_format_2(storage, "scan-1")
     storage.close()
     header = StoreFile(key_settings.data_path).read()
     written = {
@@ -65,6 +69,19 @@ def test_it_is_upgraded_at_opening_and_holds_what_it_held(
     assert not outdated(key_settings)
 
 
+def test_what_a_scan_saw_before_the_upgrade_is_known_after_it(
+    version_1: dict[str, Any], key_settings: Settings, storage: StorageService
+) -> None:
+    (first, *_) = [hit.resource for hit in storage.estate.resources(ResourceFilter(account="prod", tags={"team": "*"}))]
+    assert storage.estate.lookup(first.arn) == storage.estate.lookup(first.name) == [first]
+    assert storage.estate.upsert(version_1["resources"], scan_id="scan-2").unchanged == len(version_1["resources"])
+
+    unseen = storage.estate._points.unseen([first.cell], "scan-1", time.time() + 60)
+    assert storage.vector_store.count(AWS_ESTATE.name, unseen) == len(version_1["resources"])
+    storage.estate.upsert([first], scan_id="scan-1")
+    assert storage.vector_store.count(AWS_ESTATE.name, unseen) == len(version_1["resources"]) - 1
+
+
 def test_a_new_store_needs_no_upgrade(storage: StorageService, key_settings: Settings) -> None:
     assert fields(storage.vault.data_path)["format"] == FORMAT
     assert not outdated(key_settings)
@@ -88,7 +105,7 @@ def test_a_step_that_fails_leaves_the_old_version_whole(
         raise StorageError("the step failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(upgrading.upgrade, "__defaults__", ({1: failing},))
+        patch.setattr(upgrading.upgrade, "__defaults__", ({**STEPS, 1: failing},))
         with pytest.raises(StorageError, match="the step failed"):
             assert storage.vault
     assert fields(key_settings.data_path)["format"] == 1
@@ -108,7 +125,7 @@ def test_an_upgrade_cut_short_before_its_handover_begins_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(upgrading, cut, killed)
-        patch.setattr(upgrading.upgrade, "__defaults__", ({1: _staging},))
+        patch.setattr(upgrading.upgrade, "__defaults__", ({**STEPS, 1: _staging},))
         with pytest.raises(KeyboardInterrupt):
             assert storage.vault
     assert fields(key_settings.data_path)["format"] == 1
@@ -136,7 +153,7 @@ def test_what_a_step_stages_takes_its_place_with_the_new_version(
 ) -> None:
     engine = storage._open_engine(key_settings.data_path)
     with storage._presence.alone():
-        upgrade(key_settings, engine, {1: _staging})
+        upgrade(key_settings, engine, {**STEPS, 1: _staging})
     engine.close()
 
     assert storage.estate.count() == 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, Row, Scored, VectorQuery
+    from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, Row, Scored, Value, VectorQuery
 
 #: Points a frame, both ways.
 PAGE = 500
@@ -120,14 +120,14 @@ class OwnerClient:
         """Count exactly."""
         return int(self._call("count", seconds or ANSWER_SECONDS, collection=collection, where=where))
 
-    def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
-        """Count points by the values of a keyword field."""
-        counts: dict[str, int] = self._call("facet", collection=collection, key=key, where=where)
+    def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
+        """Count points by the values of a keyword or lookup field."""
+        counts: dict[Value, int] = self._call("facet", collection=collection, key=key, where=where)
         return counts
 
-    def values(self, collection: str, key: str) -> list[str]:
-        """Return the values of a keyword field."""
-        values: list[str] = self._call("values", collection=collection, key=key)
+    def values(self, collection: str, key: str) -> list[Value]:
+        """Return the values of a keyword or lookup field."""
+        values: list[Value] = self._call("values", collection=collection, key=key)
         return values
 
     def generation(self, collection: str) -> int:

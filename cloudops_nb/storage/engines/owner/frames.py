@@ -14,7 +14,6 @@ from cloudops_nb.errors import StorageError, StoreCorruptedError, StoreUnavailab
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
     Below,
-    Either,
     Patch,
     Point,
     PointFilter,
@@ -27,7 +26,7 @@ from cloudops_nb.storage.engines.vector_store import (
 #: No frame is larger; clients send points and fetch rows in pages far below it.
 LARGEST_FRAME = 1 << 28
 
-_TYPES = (AnyOf, Below, Either, Patch, Point, PointFilter, Row, Scored, Sparse, VectorQuery)
+_TYPES = (AnyOf, Below, Patch, Point, PointFilter, Row, Scored, Sparse, VectorQuery)
 _CODES = {kind: code for code, kind in enumerate(_TYPES)}
 _ERRORS = {"storage": StorageError, "corrupted": StoreCorruptedError, "unavailable": StoreUnavailableError}
 
@@ -45,7 +44,8 @@ def unpack(frame: bytes) -> Any:
         ValueError: The bytes are something else.
     """
     try:
-        return msgpack.unpackb(frame, ext_hook=_decode, use_list=True)
+        # The values of a lookup field are numbers, and counts are by value.
+        return msgpack.unpackb(frame, ext_hook=_decode, use_list=True, strict_map_key=False)
     except (msgpack.UnpackException, ValueError, TypeError, IndexError) as error:
         raise ValueError("not a frame of the store's protocol") from error
 

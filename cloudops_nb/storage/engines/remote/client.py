@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from cloudops_nb.storage.engines.remote.host import Host
-    from cloudops_nb.storage.engines.vector_store import Row, VectorQuery
+    from cloudops_nb.storage.engines.vector_store import Row, Value, VectorQuery
 
 _Answer = TypeVar("_Answer")
 
@@ -189,15 +189,15 @@ class RemoteStore:
         with self.hurried(seconds) as hurried:
             return hurried.count(collection, where)
 
-    def facet(self, collection: str, key: str, where: PointFilter) -> dict[str, int]:
-        """Count points by the values of a keyword field, exactly."""
+    def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
+        """Count points by the values of a keyword or lookup field, exactly."""
         answer = self._read(collection, QdrantClient.facet, key, filter_of(where), limit=ALL_VALUES, exact=True)
-        return {str(hit.value): hit.count for hit in answer.hits}
+        return {hit.value: hit.count for hit in answer.hits}
 
-    def values(self, collection: str, key: str) -> list[str]:
-        """Return the values of a keyword field, without counting."""
+    def values(self, collection: str, key: str) -> list[Value]:
+        """Return the values of a keyword or lookup field, without counting."""
         answer = self._read(collection, QdrantClient.facet, key, limit=ALL_VALUES, exact=False)
-        return [str(hit.value) for hit in answer.hits]
+        return [hit.value for hit in answer.hits]
 
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write of this host, and now and then for those of others."""

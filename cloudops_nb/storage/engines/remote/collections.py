@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cloudops_nb.storage.engines.remote.connection import Connection
-    from cloudops_nb.storage.engines.schema import Collection
+    from cloudops_nb.storage.engines.schema import Collection, IndexKind
 
 _Answer = TypeVar("_Answer")
 
@@ -174,8 +174,7 @@ class Collections:
     def _create_indexes(self, collection: Collection, name: str, present: dict[str, Any]) -> None:
         for field, kind in collection.indexes.items():
             if field not in present:
-                schema = models.PayloadSchemaType(kind)
-                self._call(QdrantClient.create_payload_index, name, field, schema, wait=True)
+                self._call(QdrantClient.create_payload_index, name, field, _index(kind), wait=True)
 
     def _sweep(self, live: str) -> None:
         """Drop the numbered collections that no alias stands for."""
@@ -220,6 +219,12 @@ def _create(client: QdrantClient, collection: Collection, concrete: str, identit
         hnsw_config=models.HnswConfigDiff(m=HNSW_M, ef_construct=HNSW_EF_CONSTRUCT),
         metadata={IDENTITY: identity},
     )
+
+
+def _index(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerIndexParams:
+    if kind == "lookup":
+        return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False)
+    return models.PayloadSchemaType(kind)
 
 
 def _schema(parameters: models.CollectionParams) -> tuple[int, models.Distance | None, bool]:

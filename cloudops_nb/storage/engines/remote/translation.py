@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
-from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Either, Point, Row, Sparse
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Point, Row, Sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +26,13 @@ def filter_of(where: PointFilter) -> models.Filter:
     )
 
 
-def condition_of(condition: Condition) -> models.FieldCondition | models.Filter:
-    """Translate a condition; :class:`Either` becomes a filter within the filter."""
+def condition_of(condition: Condition) -> models.FieldCondition:
+    """Translate a condition."""
     match condition:
         case AnyOf(name, values):
             return models.FieldCondition(key=name, match=models.MatchAny(any=list(values)))
         case Below(name, value):
             return models.FieldCondition(key=name, range=models.Range(lt=value))
-        case Either(conditions):
-            return models.Filter(should=[condition_of(inner) for inner in conditions])
 
 
 def with_ids(ids: Sequence[str]) -> models.Filter:

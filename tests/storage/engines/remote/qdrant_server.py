@@ -102,7 +102,7 @@ class QdrantServer:
 
     def create_index(self, name: str, body: bytes) -> Any:
         wanted = models.CreateFieldIndex.model_validate_json(body)
-        return self._named(name).index(wanted.field_name, models.PayloadSchemaType(wanted.field_schema))
+        return self._named(name).index(wanted.field_name, wanted.field_schema)
 
     def upsert(self, name: str, body: bytes) -> Any:
         return self._named(name).upsert(models.PointsList.model_validate_json(body))

@@ -33,6 +33,8 @@ class ServedCollection:
             raise RefusedError(400, f"the stand-in does not know {sorted(unknown)} of a collection")
         self.wanted = wanted
         self.indexes: dict[str, str] = {}
+        #: Integer indexes that know no order.
+        self.lookups: set[str] = set()
         self._lock = threading.Lock()
         self._operation = 0
         hnsw = wanted.hnsw_config or models.HnswConfigDiff(m=16, ef_construct=100)
@@ -80,7 +82,14 @@ class ServedCollection:
             "payload_schema": {name: {"data_type": kind, "points": 0} for name, kind in self.indexes.items()},
         }
 
-    def index(self, field: str, kind: models.PayloadSchemaType) -> dict[str, Any]:
+    def index(self, field: str, kind: models.PayloadSchemaType | models.IntegerIndexParams) -> dict[str, Any]:
+        if isinstance(kind, models.IntegerIndexParams):
+            if (kind.lookup, kind.range) != (True, False):
+                raise RefusedError(400, "the stand-in knows integer parameters for equality only")
+            self.indexes[field] = kind.type.value
+            self.lookups.add(field)
+            parameters = edge.IntegerIndexParams(lookup=True, range=False)
+            return self._update(edge.UpdateOperation.create_field_index(field, parameters))
         self.indexes[field] = kind.value
         return self._update(
             edge.UpdateOperation.create_field_index(field, _same_name(edge.PayloadSchemaType, kind)),
@@ -110,7 +119,8 @@ class ServedCollection:
     def scroll(self, wanted: models.ScrollRequest) -> dict[str, Any]:
         order = None
         if wanted.order_by is not None:
-            if self.indexes.get(wanted.order_by.key) not in ("integer", "float"):
+            key = wanted.order_by.key
+            if self.indexes.get(key) not in ("integer", "float") or key in self.lookups:
                 raise RefusedError(400, f"No range index for `order_by` key: `{wanted.order_by.key}`")
             order = edge.OrderBy(wanted.order_by.key, _same_name(edge.Direction, wanted.order_by.direction))
         request = edge.ScrollRequest(
@@ -131,7 +141,7 @@ class ServedCollection:
             return {"count": self._shard.count(request)}
 
     def facet(self, wanted: models.FacetRequest) -> dict[str, Any]:
-        if self.indexes.get(wanted.key) != "keyword":
+        if self.indexes.get(wanted.key) != "keyword" and wanted.key not in self.lookups:
             raise RefusedError(400, f"No appropriate index for faceting: `{wanted.key}`")
         request = edge.FacetRequest(
             wanted.key, limit=wanted.limit, exact=bool(wanted.exact), filter=_filter(wanted.filter)

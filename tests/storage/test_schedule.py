@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.backup import scheduler as module
-from cloudops_nb.storage.backup.schedule import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
-from cloudops_nb.storage.backup.scheduler import Scheduler, Task
+from cloudops_nb.storage import scheduler as module
+from cloudops_nb.storage.schedule import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
+from cloudops_nb.storage.scheduler import Scheduler, Task
 from cloudops_nb.storage.service import StorageService
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from cloudops_nb.errors import CloudOpsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cloudops_nb.storage.backup.schedule import Schedule
+    from cloudops_nb.storage.schedule import Schedule
 
 #: How long the thread sleeps at most before it looks at the clock again, in seconds.
 POLL_SECONDS: Final = 30.0
@@ -38,9 +38,17 @@ class Scheduler:
         schedule: Gives out the runs.
         tasks: What there is to do, by name.
         ready: Says whether there is a store at all; nothing is done, or made, before.
+        name: The thread's name.
     """
 
-    def __init__(self, schedule: Schedule, tasks: Mapping[str, Task], ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        tasks: Mapping[str, Task],
+        ready: Callable[[], bool],
+        name: str = "cloudops-backup",
+    ) -> None:
+        self._name = name
         self._schedule = schedule
         self._tasks = tasks
         self._ready = ready
@@ -61,7 +69,7 @@ class Scheduler:
             if self.running or not self._tasks:
                 return
             self._stopped = threading.Event()  # one that was stopped in a long run keeps its own, and ends after it
-            self._thread = threading.Thread(target=self._run, args=[self._stopped], name="cloudops-backup", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=[self._stopped], name=self._name, daemon=True)
             self._thread.start()
 
     def stop(self) -> set[threading.Thread]:
