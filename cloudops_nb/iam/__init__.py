@@ -1,5 +1,22 @@
-"""IAM as a library: who acts, and what may be done. Nothing here calls AWS."""
+"""IAM as a library: who acts, and what may be done. Nothing here calls AWS.
 
+Three values, not two: what the policies that are known do not settle is unknown, and says what would settle it.
+"""
+
+from cloudops_nb.iam.evaluator import Evaluator
+from cloudops_nb.iam.policy import Policy, PolicyError
 from cloudops_nb.iam.principal import Principal, PrincipalKind, acting_principal
+from cloudops_nb.iam.verdict import Decision, PrincipalPolicies, Unreadable, Verdict
 
-__all__ = ["Principal", "PrincipalKind", "acting_principal"]
+__all__ = [
+    "Decision",
+    "Evaluator",
+    "Policy",
+    "PolicyError",
+    "Principal",
+    "PrincipalKind",
+    "PrincipalPolicies",
+    "Unreadable",
+    "Verdict",
+    "acting_principal",
+]

@@ -1,0 +1,63 @@
+"""What an action on a resource is authorised on: that resource, and whatever ``action_resources.yaml`` adds."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from cloudops_nb.iam.wildcards import HOLE
+
+_ARN_PARTS = 6
+_Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]
+
+
+class _Declaration(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Also(_Declaration):
+    """One more authorisation that an action needs; the fields are explained in the table."""
+
+    action: _Action | None = None
+    arn: str | None = None
+    created: bool = False
+    own_policy: bool = False
+    unless: str = ""
+    context: dict[str, str] = {}
+
+    def concerns(self, arn: str) -> bool:
+        """Return whether it is needed for a resource, whose ARN may be empty."""
+        parts = arn.split(":", _ARN_PARTS - 1)
+        return not self.unless or len(parts) != _ARN_PARTS or not parts[-1].startswith(self.unless)
+
+    def on(self, *, partition: str, region: str, account_id: str) -> str:
+        """Return the ARN, with holes for what is not known."""
+        known = {"partition": partition, "region": region, "account_id": account_id}
+        return str(self.arn).replace("*", HOLE).format(**{name: text or HOLE for name, text in known.items()})
+
+
+class ActionResources(_Declaration):
+    """What one action is authorised on."""
+
+    resource: Literal["", "*"] = ""
+    also: tuple[Also, ...] = ()
+
+
+_PLAIN = ActionResources()
+
+
+def action_resources(action: str) -> ActionResources:
+    """Return the row of an action, in any case; without one it is authorised on the resource itself only."""
+    return table().get(action.lower(), _PLAIN)
+
+
+@cache
+def table() -> dict[str, ActionResources]:
+    """Return every row, by action in lower case."""
+    text = (resources.files("cloudops_nb.iam") / "action_resources.yaml").read_text(encoding="utf-8")
+    rows = TypeAdapter(dict[_Action, ActionResources]).validate_python(yaml.load(text, Loader=yaml.CSafeLoader))
+    return {action.lower(): row for action, row in rows.items()}

@@ -1,0 +1,155 @@
+"""What is known of a request's context: for each condition key its values, that it is absent, or that neither is known.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloudops_nb.iam.rules import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_GLOBAL = "global"
+_RESOURCE_TAG = "aws:resourcetag"
+_PRINCIPAL_TAG = "aws:principaltag"
+_ARN_PARTS = 6
+
+
+class KeyState(NamedTuple):
+    """What a condition key may hold in a request.
+
+    ``possible`` lists every possibility, each as the key's values, without any if the key is absent; ``None`` if there
+    is no such list. Then ``present`` may still say that the key is there.
+    """
+
+    possible: tuple[tuple[str, ...], ...] | None
+    present: bool = False
+
+
+ABSENT = KeyState(((),))
+NOT_KNOWN = KeyState(None)
+PRESENT = KeyState(None, present=True)
+#: Under this key stands what holds for the principal's tags that are not given.
+OTHER_PRINCIPAL_TAGS = "aws:principaltag/"
+
+
+def given(values: Sequence[str]) -> KeyState:
+    """Return the state of a key whose values are known; without any it is known to be absent."""
+    return KeyState((tuple(values),))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One authorisation: an action on a resource.
+
+    ``arn`` may have holes; ``tags`` is ``None`` if they are not known. ``context`` holds further keys that are known of
+    this request, in lower case.
+    """
+
+    action: str
+    arn: str
+    account_id: str
+    region: str
+    tags: Mapping[str, str] | None
+    context: Mapping[str, KeyState] = field(default_factory=dict)
+
+    @property
+    def service(self) -> str:
+        """The prefix of the action."""
+        return self.action.partition(":")[0].lower()
+
+
+class Context:
+    """The condition keys of one request.
+
+    Args:
+        request: The authorisation.
+        principal: What is known of whoever acts, by key in lower case.
+        partition: The partition of AWS in which they act.
+    """
+
+    __slots__ = ("_partition", "_principal", "_request")
+
+    def __init__(self, request: Request, principal: Mapping[str, KeyState], partition: str) -> None:
+        self._request = request
+        self._principal = principal
+        self._partition = partition
+
+    def state(self, key: str) -> KeyState:
+        """Return what is known of a key, which is in lower case."""
+        found = self._request.context.get(key) or self._principal.get(key)
+        if found is not None:
+            return found
+        derive = _DERIVED.get(key)
+        if derive is not None:
+            return derive(self)
+        return self._tag(key) if "/" in key else NOT_KNOWN
+
+    @staticmethod
+    def varies(key: str) -> bool:
+        """Return whether a key can differ between requests for which nothing further is given."""
+        return key in _DERIVED or ("/" in key and not key.startswith(_PRINCIPAL_TAG))
+
+    def _tag(self, key: str) -> KeyState:
+        prefix, _, name = key.partition("/")
+        if prefix == _PRINCIPAL_TAG:
+            return self._principal.get(OTHER_PRINCIPAL_TAGS, NOT_KNOWN)
+        if not self._is_resource_tag(prefix) or self._request.tags is None:
+            return NOT_KNOWN
+        values = [value for tag, value in self._request.tags.items() if tag.lower() == name]
+        if not values:
+            return ABSENT
+        if len(values) > 1:
+            # Condition keys ignore case, the keys of tags do not: which of the tags counts is not documented.
+            return NOT_KNOWN
+        shown = prefix != _RESOURCE_TAG or self._request.service in rules().shows_tags
+        return given(values) if shown else KeyState(((values[0],), ()))
+
+    def _is_resource_tag(self, prefix: str) -> bool:
+        if prefix == _RESOURCE_TAG:
+            return True
+        beginning = rules().own_tag_keys.get(prefix)
+        parts = self._request.arn.split(":", _ARN_PARTS - 1)
+        kind = f"{self._request.service}:{parts[-1] if len(parts) == _ARN_PARTS else ''}"
+        return beginning is not None and kind.startswith(beginning)
+
+    def _requested_region(self) -> KeyState:
+        region = self._request.region
+        if region and region != _GLOBAL:
+            return given((region,))
+        home = rules().homes.get(self._request.service, {}).get(self._partition)
+        return given((home,)) if home else NOT_KNOWN
+
+    def _ec2_region(self) -> KeyState:
+        return self._requested_region() if self._request.service == "ec2" else NOT_KNOWN
+
+    def _resource_account(self) -> KeyState:
+        account = self._request.account_id
+        if not account or self._request.action.lower() in rules().without_resource_account:
+            return NOT_KNOWN
+        return given((account,))
+
+    def _resource_organization(self, key: str) -> KeyState:
+        """Return the resource's organization, which is the principal's if both are of one account."""
+        account = self._resource_account()
+        same = account.possible is not None and account == self._principal.get("aws:principalaccount")
+        return self._principal.get(key, NOT_KNOWN) if same else NOT_KNOWN
+
+    def _resource_organization_id(self) -> KeyState:
+        return self._resource_organization("aws:principalorgid")
+
+    def _resource_organization_paths(self) -> KeyState:
+        return self._resource_organization("aws:principalorgpaths")
+
+
+_DERIVED: dict[str, Callable[[Context], KeyState]] = {
+    "aws:requestedregion": Context._requested_region,  # noqa: SLF001 - the class's own table
+    "aws:resourceaccount": Context._resource_account,  # noqa: SLF001
+    "aws:resourceorgid": Context._resource_organization_id,  # noqa: SLF001
+    "aws:resourceorgpaths": Context._resource_organization_paths,  # noqa: SLF001
+    "ec2:region": Context._ec2_region,  # noqa: SLF001
+}

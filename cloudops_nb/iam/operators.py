@@ -1,0 +1,169 @@
+"""The comparisons of condition operators: one value of a policy with one of a request.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cloudops_nb.iam.arns import arn_like
+from cloudops_nb.iam.truth import Truth, Unknown, unknown
+from cloudops_nb.iam.variables import Template, keys, resolved, template, without_variables
+from cloudops_nb.iam.wildcards import Pieces, matcher
+
+if TYPE_CHECKING:
+    from cloudops_nb.iam.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A value that a condition compares with, whether it has variables, and what comes of one without a value."""
+
+    text: str
+    variables: bool
+    valueless: Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Compares a request's value with the policy's; ``keys`` are those that the policy's value has variables of."""
+
+    of: Callable[[str, Context], Truth]
+    keys: frozenset[str] = frozenset()
+
+
+Operator: TypeAlias = Callable[[Wanted], Comparison]
+Matches: TypeAlias = Callable[[str], Truth]
+_YEAR_OR_MONTH = re.compile(r"\d{4}(-\d{2})?")
+_EPOCH = re.compile(r"-?\d+(\.\d+)?")
+
+
+def _with_variables(compiled: Callable[[Pieces], Matches], *, wildcards: bool) -> Operator:
+    """Return an operator whose values may have variables; those without are compiled once."""
+
+    def build(wanted: Wanted) -> Comparison:
+        parts: Template = template(wanted.text, wildcards=wildcards, variables=wanted.variables)
+        used = frozenset(keys(parts))
+        if not used:
+            matches = compiled(without_variables(parts))
+            return Comparison(lambda value, _context: matches(value))
+
+        def of(value: str, context: Context) -> Truth:
+            found = resolved(parts, context)
+            if found is None or isinstance(found, Unknown):
+                return wanted.valueless if found is None else found
+            return compiled(found)(value)
+
+        return Comparison(of, used)
+
+    return build
+
+
+def _equal(found: Pieces) -> Matches:
+    return "".join(str(piece) for piece in found).__eq__
+
+
+def _equal_in_any_case(found: Pieces) -> Matches:
+    wanted = "".join(str(piece) for piece in found).lower()
+    return lambda value: value.lower() == wanted
+
+
+def _read(reading: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Operator:
+    """Return an operator whose values have to be read; what cannot be read is compared with nothing."""
+
+    def build(wanted: Wanted) -> Comparison:
+        right = _attempt(reading, wanted.text)
+        if right is None:
+            return Comparison(lambda _value, _context: unknown(f"{wanted.text[:40]!r} in a condition cannot be read"))
+
+        def of(value: str, _context: Context) -> Truth:
+            left = _attempt(reading, value)
+            return unknown("a condition's key has a value of another kind") if left is None else compare(left, right)
+
+        return Comparison(of)
+
+    return build
+
+
+def _attempt(reading: Callable[[str], Any], text: str) -> Any:
+    try:
+        return reading(text)
+    except (ValueError, ArithmeticError):
+        return None
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text.strip())
+    if not number.is_finite():
+        raise InvalidOperation
+    return number
+
+
+def _instant(text: str) -> float:
+    """Return seconds of the epoch, from those or from a date of ISO 8601."""
+    text = text.strip()
+    if _YEAR_OR_MONTH.fullmatch(text):
+        text += "-01-01"[len(text) - 4 :]
+    elif _EPOCH.fullmatch(text):
+        return float(text)
+    when = datetime.fromisoformat(text)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _binary(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError from None
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text.strip(), strict=False)
+
+
+def _inside(left: Any, right: Any) -> bool:
+    return bool(left.version == right.version and left.subnet_of(right))
+
+
+_ORDER = {
+    "equals": operator.eq,
+    "lessthan": operator.lt,
+    "lessthanequals": operator.le,
+    "greaterthan": operator.gt,
+    "greaterthanequals": operator.ge,
+}
+_ARN = _with_variables(arn_like, wildcards=True)
+#: The operators that hold if any value matches, by name in lower case.
+OPERATORS: dict[str, Operator] = {
+    "stringequals": _with_variables(_equal, wildcards=False),
+    "stringequalsignorecase": _with_variables(_equal_in_any_case, wildcards=False),
+    "stringlike": _with_variables(matcher, wildcards=True),
+    "arnequals": _ARN,
+    "arnlike": _ARN,
+    "bool": _with_variables(_equal_in_any_case, wildcards=False),
+    "binaryequals": _read(_binary, operator.eq),
+    "ipaddress": _read(_network, _inside),
+    **{f"numeric{name}": _read(_number, compare) for name, compare in _ORDER.items()},
+    **{f"date{name}": _read(_instant, compare) for name, compare in _ORDER.items()},
+}
+#: Those that hold if no value matches, by the name of their opposite.
+NEGATED = {
+    "stringnotequals": "stringequals",
+    "stringnotequalsignorecase": "stringequalsignorecase",
+    "stringnotlike": "stringlike",
+    "numericnotequals": "numericequals",
+    "datenotequals": "dateequals",
+    "arnnotequals": "arnequals",
+    "arnnotlike": "arnlike",
+    "notipaddress": "ipaddress",
+}

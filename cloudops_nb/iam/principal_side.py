@@ -1,0 +1,68 @@
+"""What the layers that concern a principal say of one request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cloudops_nb.iam.combination import PrincipalSide
+from cloudops_nb.iam.layers import Finding, Outcome, layers_of
+from cloudops_nb.iam.principal import PrincipalKind
+from cloudops_nb.iam.principal_element import UNNAMED
+from cloudops_nb.iam.rules import rules
+from cloudops_nb.iam.truth import Truth, every
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloudops_nb.iam.context import Context, Request
+    from cloudops_nb.iam.layers import Layer, PrincipalLayers
+    from cloudops_nb.iam.principal import Principal
+    from cloudops_nb.iam.statement import Statement
+    from cloudops_nb.iam.verdict import PrincipalPolicies
+
+_ROOT = Outcome(Finding(truth=False), Finding(truth=True, by="the root user's own right"))
+
+
+class PrincipalPolicyReader:
+    """Tells what a principal's policies say."""
+
+    def __init__(self, policies: PrincipalPolicies) -> None:
+        self._principal: Principal = policies.principal
+        self._layers = _limiting(policies, layers_of(policies))
+
+    def concerning(self, action: str) -> PrincipalLayers:
+        """Return the layers with only what is about an action, which is in lower case."""
+        return self._layers.concerning(action)
+
+    def side(self, layers: PrincipalLayers, request: Request, context: Context) -> PrincipalSide:
+        """Return what the layers about a request's action say of the request."""
+
+        def applies(statement: Statement) -> Truth:
+            return statement.applies(
+                lambda pattern: pattern.match(request.arn, context), lambda test: test.holds(context)
+            )
+
+        def applies_to_principal(statement: Statement) -> Truth:
+            reach = UNNAMED if statement.principal is None else statement.principal.reach(self._principal)
+            return every((applies(statement), reach.anyhow))
+
+        identity = layers.identity.outcome(applies)
+        return PrincipalSide(
+            identity=_ROOT if self._principal.kind is PrincipalKind.ROOT else identity,
+            boundary=_outcome(layers.boundary, applies),
+            session=_outcome(layers.session, applies),
+            service_control=tuple(layer.outcome(applies) for layer in layers.service_control),
+            resource_control=tuple(layer.outcome(applies_to_principal) for layer in layers.resource_control),
+        )
+
+
+def _outcome(layer: Layer | None, applies: Callable[[Statement], Truth]) -> Outcome | None:
+    return None if layer is None else layer.outcome(applies)
+
+
+def _limiting(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
+    """Return the layers that limit a principal: organizations leave alone the roles that belong to services."""
+    if rules().service_linked_roles in policies.principal.arn:
+        return replace(layers, service_control=(), resource_control=())
+    return layers

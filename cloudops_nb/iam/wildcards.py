@@ -1,0 +1,87 @@
+"""Patterns in which only ``*`` and ``?`` are special, and texts of which a part is not known.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import TypeAlias
+
+#: Stands in a text for a part of one character or more that is not known. No policy can hold it.
+HOLE = "\uffff"
+
+
+class Wild(Enum):
+    """What stands for other characters: any number of them, or one."""
+
+    ANY = "*"
+    ONE = "?"
+
+
+#: A pattern in pieces: literal text and wildcards.
+Pieces: TypeAlias = tuple[str | Wild, ...]
+Matches: TypeAlias = Callable[[str], bool]
+_WILDS = {wild.value: wild for wild in Wild}
+_SPLIT = re.compile(r"([*?])")
+
+
+def pieces(text: str) -> Pieces:
+    """Return the pieces of a pattern."""
+    return tuple(_WILDS.get(piece, piece) for piece in _SPLIT.split(text) if piece)
+
+
+@lru_cache(maxsize=16_384)
+def matcher(pattern: Pieces) -> Matches:
+    """Return what tells whether a whole text matches; a hole is matched by ``*`` only, so that a match is certain."""
+    if Wild.ANY not in pattern and Wild.ONE not in pattern:
+        return "".join(str(piece) for piece in pattern).__eq__
+    if pattern == (Wild.ANY,):
+        return _always
+    found = re.compile(_expression(pattern), re.DOTALL).fullmatch
+    return lambda text: found(text) is not None
+
+
+def _always(_text: str) -> bool:
+    return True
+
+
+def _expression(pattern: Pieces) -> str:
+    """Return a regular expression that never goes back over a ``*``, so that no pattern takes long."""
+    parts: list[str] = [""]
+    for piece in pattern:
+        if piece is Wild.ANY:
+            parts.append("")
+        else:
+            parts[-1] += f"[^{HOLE}]" if piece is Wild.ONE else re.escape(str(piece))
+    first, *others = parts
+    if not others:
+        return first
+    # The leftmost place of each part between two wildcards is as good as any other, hence atomic groups.
+    return first + "".join(f"(?>.*?{part})" for part in others[:-1] if part) + f".*{others[-1]}"
+
+
+@lru_cache(maxsize=16_384)
+def may_match(pattern: Pieces, text: str) -> bool:
+    """Return whether a text with holes can be filled so that the pattern matches it."""
+    left = [unit for piece in pattern for unit in (piece if isinstance(piece, str) else (piece,))]
+    right = [unit for char in text for unit in ((Wild.ONE, Wild.ANY) if char == HOLE else (char,))]
+    return _overlap(left, right)
+
+
+def _overlap(left: Sequence[str | Wild], right: Sequence[str | Wild]) -> bool:
+    """Return whether some text fits both, each of which may have wildcards."""
+    row = [True] + [False] * len(right)
+    for column, unit in enumerate(right, 1):
+        row[column] = row[column - 1] and unit is Wild.ANY
+    for a in left:
+        above, row = row, [row[0] and a is Wild.ANY]
+        for column, b in enumerate(right, 1):
+            if Wild.ANY in (a, b):
+                row.append(above[column] or row[column - 1])
+            else:
+                row.append(above[column - 1] and (a == b or Wild.ONE in (a, b)))
+    return row[-1]

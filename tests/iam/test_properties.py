@@ -1,0 +1,207 @@
+"""What must hold of every verdict, whatever the policies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from cloudops_nb.iam import Decision, Evaluator, Policy, PolicyError, PrincipalKind, Unreadable
+from tests.iam.strategies import (
+    CONTEXT_VALUES,
+    PRINCIPALS,
+    UNREADABLE,
+    layers,
+    policy,
+    principal_policies,
+    requests,
+    statements,
+    tags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloudops_nb.iam import Verdict
+
+pytestmark = pytest.mark.fast
+many = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+principals = st.sampled_from(PRINCIPALS)
+own_tags = st.one_of(st.none(), tags)
+NAMES = ("identity", "boundary", "session", "service_control", "resource_control", "resource_policy")
+#: Layers that are lists of levels.
+LEVELLED = ("service_control", "resource_control")
+DENIED = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT)
+
+
+def judge(data: Mapping[str, Any], principal: Any, tags_of: Any, request: Mapping[str, Any], **how: bool) -> Verdict:
+    evaluator = Evaluator(principal_policies(data, principal, tags_of), **how)
+    return evaluator.verdict(**request, resource_policy=policy(data["resource_policy"]))
+
+
+@many
+@given(
+    data=layers, principal=principals, tags_of=own_tags, request=requests, where=st.sampled_from(NAMES), drawn=st.data()
+)
+def test_adding_a_deny_never_makes_anything_allowed(
+    *, data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], where: str, drawn: Any
+) -> None:
+    assume(data[where] is not None)
+    named = where.startswith("resource")
+    deny = drawn.draw(statements(effect="Deny", named=named))
+    layer = data[where]
+    more = [*layer[:-1], [*layer[-1], deny]] if where in LEVELLED else [*layer, deny]
+    before = judge(data, principal, tags_of, request)
+    after = judge({**data, where: more}, principal, tags_of, request)
+    assert after.decision is not Decision.ALLOWED or before.decision is Decision.ALLOWED
+    assert before.decision is not Decision.DENIED_EXPLICIT or after.decision is Decision.DENIED_EXPLICIT
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, drawn=st.data())
+def test_the_order_of_statements_never_matters(
+    data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], drawn: Any
+) -> None:
+    def shuffled(name: str, layer: Any) -> Any:
+        if layer is None:
+            return None
+        if name in LEVELLED:
+            return [drawn.draw(st.permutations(level)) for level in layer]
+        return drawn.draw(st.permutations(layer))
+
+    other = {name: shuffled(name, layer) for name, layer in data.items()}
+    assert judge(data, principal, tags_of, request).decision == judge(other, principal, tags_of, request).decision
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, where=st.sampled_from(NAMES))
+def test_a_layer_that_is_not_readable_never_leaves_anything_allowed(
+    data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], where: str
+) -> None:
+    # The root user has no identity policies.
+    assume(not (where == "identity" and principal.kind is PrincipalKind.ROOT))
+    verdict = judge({**data, where: UNREADABLE}, principal, tags_of, request)
+    assert verdict.decision is not Decision.ALLOWED
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, hidden=st.sets(st.sampled_from(NAMES)))
+def test_what_is_settled_without_a_layer_stays_so_whatever_the_layer_is(
+    data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], hidden: set[str]
+) -> None:
+    known = judge(data, principal, tags_of, request)
+    less = judge({**data, **dict.fromkeys(hidden, UNREADABLE)}, principal, tags_of, request)
+    assert_consistent(less, known)
+
+
+@many
+@given(
+    data=layers,
+    principal=principals,
+    request=requests,
+    team=tags,
+    resource_team=tags,
+    context=st.fixed_dictionaries(
+        {
+            key: st.lists(st.sampled_from(CONTEXT_VALUES), max_size=1)
+            for key in ("aws:SourceIp", "sqs:mode", "aws:PrincipalOrgID")
+        }
+    ),
+)
+def test_what_is_settled_without_a_key_stays_so_whatever_the_key_holds(
+    *,
+    data: dict[str, Any],
+    principal: Any,
+    request: dict[str, Any],
+    team: dict[str, str],
+    resource_team: dict[str, str],
+    context: dict[str, list[str]],
+) -> None:
+    known = judge(data, principal, team, {**request, "tags": resource_team, "context": context})
+    less = judge(data, principal, None, {**request, "tags": None, "context": {}})
+    assert_consistent(less, known)
+
+
+@many
+@given(data=layers, tags_of=own_tags, request=requests, hidden=st.sampled_from(("session", "note", "arn")))
+def test_what_is_settled_of_a_role_stays_so_whatever_its_path_and_session(
+    data: dict[str, Any], tags_of: Any, request: dict[str, Any], hidden: str
+) -> None:
+    role = PRINCIPALS[1]
+    less = {
+        "session": replace(role, session=""),
+        "note": replace(role, note="its path is not known"),
+        "arn": replace(role, arn=""),
+    }
+    assert_consistent(judge(data, less[hidden], tags_of, request), judge(data, role, tags_of, request))
+
+
+def assert_consistent(less: Verdict, known: Verdict) -> None:
+    """What is known less of may be open where it was settled, but never settled otherwise."""
+    if less.decision is Decision.ALLOWED:
+        assert known.decision is Decision.ALLOWED
+    if less.decision is Decision.DENIED_EXPLICIT:
+        assert known.decision is Decision.DENIED_EXPLICIT
+    if less.decision is Decision.DENIED_IMPLICIT:
+        assert known.decision in DENIED
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, asked=st.lists(requests, min_size=2, max_size=6))
+def test_an_evaluator_that_remembers_says_what_one_that_does_not_says(
+    data: dict[str, Any], principal: Any, tags_of: Any, asked: list[dict[str, Any]]
+) -> None:
+    remembering = Evaluator(principal_policies(data, principal, tags_of))
+    own = policy(data["resource_policy"])
+    for request in asked * 2:
+        fresh = judge(data, principal, tags_of, request, remember=False)
+        assert remembering.verdict(**request, resource_policy=own) == fresh
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+#: Data that has the outline of a policy, so that the inner parts are reached.
+outlines = st.fixed_dictionaries(
+    {
+        "Statement": st.lists(
+            st.dictionaries(
+                st.sampled_from(("Effect", "Action", "NotAction", "Resource", "Principal", "Condition", "Sid")),
+                st.one_of(anything, st.sampled_from(("Allow", "Deny", "*"))),
+                max_size=6,
+            ),
+            max_size=3,
+        )
+    },
+    optional={"Version": st.one_of(anything, st.just("2012-10-17"))},
+)
+
+
+@many
+@given(document=st.one_of(anything, outlines, st.text(), st.dictionaries(st.text(), anything)))
+def test_any_document_is_a_policy_or_a_policy_error(document: Any) -> None:
+    try:
+        parsed = Policy.parse(document, name="P")
+    except PolicyError:
+        return
+    policies = principal_policies({**dict.fromkeys(NAMES), "identity": []}, PRINCIPALS[0], {})
+    request = {"action": "sqs:PurgeQueue", "resource_arn": "arn:aws:sqs:eu-west-1:123456789012:red"}
+    Evaluator(policies).verdict(**request, account_id="1", region="", tags={}, resource_policy=parsed)
+
+
+@many
+@given(data=layers, principal=principals, request=requests)
+def test_every_verdict_says_what_decided_in_one_line(
+    data: dict[str, Any], principal: Any, request: dict[str, Any]
+) -> None:
+    verdict = judge({**data, "session": Unreadable("not read")}, principal, {}, request)
+    assert verdict.by.strip()
+    assert "\n" not in verdict.by
+    assert "\uffff" not in verdict.by

@@ -1,0 +1,77 @@
+"""Patterns, against the plainest possible matching."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudops_nb.iam.wildcards import HOLE, matcher, may_match, pieces
+
+pytestmark = pytest.mark.fast
+patterns = st.text("ab*?", max_size=7)
+texts = st.text("abc", max_size=7)
+
+
+def plainly(pattern: str, text: str) -> bool:
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return plainly(pattern[1:], text) or (bool(text) and plainly(pattern, text[1:]))
+    return bool(text) and pattern[0] in ("?", text[0]) and plainly(pattern[1:], text[1:])
+
+
+@settings(max_examples=500, deadline=None)
+@given(pattern=patterns, text=texts)
+def test_a_pattern_matches_what_its_definition_says(pattern: str, text: str) -> None:
+    assert matcher(pieces(pattern))(text) is plainly(pattern, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(pattern=patterns, text=st.text(f"ab{HOLE}", max_size=4))
+def test_a_text_with_holes_may_match_exactly_if_some_filling_does(pattern: str, text: str) -> None:
+    fillings = ["".join(letters) for size in (1, 2, 3) for letters in product("abc", repeat=size)]
+    filled = [_filled(text, chosen) for chosen in product(fillings, repeat=min(text.count(HOLE), 2))]
+    if text.count(HOLE) <= 2:
+        # Where more than three characters are asked for in one hole, none of these fillings is long enough.
+        assert may_match(pieces(pattern), text) or not any(plainly(pattern, one) for one in filled)
+    if matcher(pieces(pattern))(text):
+        assert may_match(pieces(pattern), text)
+        assert all(plainly(pattern, one) for one in filled)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "possible"),
+    [
+        ("snap-*", HOLE, True),
+        ("db:pg-*", f"db:{HOLE}", True),
+        ("db:pg-*", f"cluster:{HOLE}", False),
+        ("db:", f"db:{HOLE}", False),
+        ("db:?", f"db:{HOLE}", True),
+        ("*x", f"db:{HOLE}y", False),
+        ("", HOLE, False),
+    ],
+)
+def test_a_hole_stands_for_at_least_one_character(pattern: str, text: str, *, possible: bool) -> None:
+    assert may_match(pieces(pattern), text) is possible
+
+
+def test_only_an_asterisk_is_sure_to_match_a_hole() -> None:
+    assert matcher(pieces("db:*"))(f"db:{HOLE}")
+    assert not matcher(pieces("db:?"))(f"db:{HOLE}")
+    assert not matcher(pieces("db:??"))(f"db:{HOLE}")
+
+
+@pytest.mark.timeout(20)
+def test_no_pattern_takes_long() -> None:
+    hostile = matcher(pieces("a*" * 200 + "b"))
+    assert not hostile("a" * 5_000)
+    assert not may_match(pieces("a*" * 200 + "b"), "a" * 500 + HOLE + "c")
+
+
+def _filled(text: str, chosen: tuple[str, ...]) -> str:
+    parts = text.split(HOLE)
+    values = [*chosen, *[chosen[-1] if chosen else ""] * len(parts)]
+    return "".join(part + value for part, value in zip(parts, [*values[: len(parts) - 1], ""], strict=True))
