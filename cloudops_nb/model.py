@@ -5,7 +5,7 @@ Everything here is frozen data. ``Mapping`` fields are treated as immutable; nob
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
@@ -36,6 +36,12 @@ class Account:
 
     Exactly one of ``profile`` and ``role_arn`` is set, or neither: then the ambient credentials are used.
     ``source_profile`` names the profile from which ``role_arn`` is assumed (ambient credentials if empty).
+
+    That is the principal that reads. At most one of ``operate_profile`` and ``operate_role_arn`` names another one that
+    acts: plans run as it, and verdicts concern it. Its role is assumed with ``source_profile``, else with ``profile``.
+
+    With ``organization_role`` the entry stands for every account of the AWS Organization: its own, which may list them,
+    and each other one, entered through the role of that name. Then ``operate_role_arn`` may have ``*`` for the number.
     """
 
     name: str
@@ -44,6 +50,21 @@ class Account:
     role_arn: str = ""
     source_profile: str = ""
     environment: str = ""
+    operate_profile: str = ""
+    operate_role_arn: str = ""
+    organization_role: str = ""
+
+    @property
+    def operating(self) -> Account:
+        """The account as the principal that acts gets into it; the account itself if that is the one that reads."""
+        if self.operate_profile:
+            way = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
+        elif self.operate_role_arn:
+            source = self.source_profile or self.profile
+            way = {"profile": "", "role_arn": self.operate_role_arn, "source_profile": source}
+        else:
+            return self
+        return replace(self, **way, operate_profile="", operate_role_arn="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +162,23 @@ class CellResult:
     pages: int = 0
     retries: int = 0
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRate:
+    """The calls a second that AWS let pass for one group of a service's APIs in a place, and when that was learned."""
+
+    account_id: str
+    region: str
+    service: str
+    group: str
+    per_second: float
+    at: datetime
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What AWS counts together: account, region, service and group."""
+        return self.account_id, self.region, self.service, self.group
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,13 @@ class AccountSession:
         with self._lock:
             return "mfa_serial" in self._opened().get_scoped_config()
 
+    @property
+    def credential_method(self) -> str:
+        """Botocore's word for where the credentials came from, as ``sso`` or ``env``; empty if there are none."""
+        with self._lock:
+            credentials = self._opened().get_credentials()
+        return credentials.method if credentials else ""
+
     def caller(self, *, fresh: bool = False) -> Caller:
         """Return who AWS says we are; asked once, again after :meth:`renew`, and always with ``fresh``.
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.paginate import Paginator
+from botocore.parsers import ResponseParserError
 
 from cloudops_nb.model import CellState
 from cloudops_nb.scanner.cells import classify, truncated
+from cloudops_nb.scanner.selectors import select
 from cloudops_nb.scanner.user_agent import purpose
 
 if TYPE_CHECKING:
@@ -27,11 +29,15 @@ class ScanStoppedError(Exception):
     """Raised in a worker when nobody wants its result any more; it never leaves the scanner."""
 
 
-class TruncatedError(Exception):
+class AnswerError(Exception):
+    """AWS answered, but not with what it must have answered."""
+
+
+class TruncatedError(AnswerError):
     """An answer said that there is more, but gave no way to get it."""
 
 
-class BrokenAnswerError(Exception):
+class BrokenAnswerError(AnswerError):
     """An answer lacks what it must have; it says nothing about the resources."""
 
 
@@ -74,21 +80,47 @@ class AwsCalls:
         Raises:
             ClientError: AWS refused it, after botocore's retries.
             BotoCoreError: There was no answer.
+            BrokenAnswerError: There was one, but not a whole one.
             CloudOpsError: The account cannot be entered.
             ScanStoppedError: The scan was stopped before the call.
         """
         client = self._sessions.client(self._account_id, service, region)
         return self._bound(client, service, region, operation)(**parameters)
 
+    def whole(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an answer with its pages, where it has several, joined into one; raises as :meth:`pages`."""
+        first, *others = self.pages(service, region, operation, parameters, None)
+        keys = (self._sessions.paginator(service, operation) or {}).get("result_key", ())
+        for key in [keys] if isinstance(keys, str) else keys:
+            joined = select(key, first)
+            if isinstance(joined, list):
+                joined += [item for page in others for item in select(key, page) or ()]
+        return first
+
     def pages(
-        self, service: str, region: str, operation: str, parameters: Mapping[str, Any], page_size: int | None
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        page_size: int | None,
+        *,
+        rules: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield every page of an operation; raises as :meth:`call`, at the page that failed.
+
+        Args:
+            service: botocore's name of the service.
+            region: Where to ask.
+            operation: The operation's name.
+            parameters: What it is given.
+            page_size: Items a page; the service's own choice if ``None``.
+            rules: How the operation is paged if botocore does not know it, in botocore's words.
 
         Raises:
             TruncatedError: The last page said that it was not the last.
         """
-        rules = self._sessions.paginator(service, operation)
+        rules = rules or self._sessions.paginator(service, operation)
         client = self._sessions.client(self._account_id, service, region)
         method = self._bound(client, service, region, operation)
         page: dict[str, Any] = {}
@@ -102,7 +134,7 @@ class AwsCalls:
             paginator: Any = Paginator(cast("Any", method), dict(rules), model)
             for page in paginator.paginate(**parameters, PaginationConfig=config):
                 yield page
-        flag = truncated(page)
+        flag = truncated(page, paged=rules is not None)
         if flag:
             raise TruncatedError(f"{operation} answered {flag} and gave no next page")
 
@@ -111,7 +143,8 @@ class AwsCalls:
         method = getattr(client, xform_name(operation))
 
         def paced(**parameters: Any) -> dict[str, Any]:
-            if self._stop.wait(bucket.reserve()):
+            grant = bucket.reserve()
+            if self._stop.wait(grant.seconds):
                 raise ScanStoppedError
             try:
                 with purpose(self._word):
@@ -119,16 +152,19 @@ class AwsCalls:
             except ClientError as error:
                 self.tally.count(error.response.get("ResponseMetadata", {}))
                 if classify(error, region=region).state is CellState.THROTTLED:
-                    bucket.throttled()
+                    bucket.throttled(grant)
                 raise
+            except ResponseParserError as error:
+                self.tally.count({})
+                raise BrokenAnswerError(" ".join(str(error).split())) from error
             except Exception:
                 self.tally.count({})
                 raise
             # botocore hides a throttle that a retry overcame; a retried call is nearly always one.
             if self.tally.count(answer.get("ResponseMetadata", {})):
-                bucket.throttled()
+                bucket.throttled(grant)
             else:
-                bucket.succeeded()
+                bucket.succeeded(grant)
             return answer
 
         return paced

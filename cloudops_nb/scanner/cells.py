@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_DETAIL = 300
 _SERVER_ERRORS = 500
+_REFUSALS = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, CellState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,24 @@ def error_code(error: ClientError) -> str:
     return code.removeprefix("Client.").removeprefix("Server.")
 
 
-def truncated(page: Mapping[str, Any]) -> str:
-    """Return the name of the field by which an answer says that it is not complete, empty if there is none."""
+def truncated(page: Mapping[str, Any], *, paged: bool) -> str:
+    """Return the name of the field by which an answer says that it is not complete, empty if there is none.
+
+    Args:
+        page: The last page.
+        paged: Whether a paginator followed the tokens; if not, a token for a next page is such a field too.
+    """
+    parts = (page, *(value for value in page.values() if isinstance(value, dict)))
     flags: list[str] = _table()["truncation_flags"]
-    return next((flag for flag in flags if page.get(flag) is True), "")
+    tokens: list[str] = [] if paged else _table()["next_page_tokens"]
+    said = [flag for flag in flags if any(part.get(flag) is True for part in parts)]
+    said += [token for token in tokens if any(isinstance(part.get(token), str) and part[token] for part in parts)]
+    return said[0] if said else ""
+
+
+def is_failure(code: str) -> bool:
+    """Return whether AWS answers a code when it refuses to tell; such a code never says that nothing is there."""
+    return _table()["codes"].get(code) in _REFUSALS or code in _table()["opt_in_or_credentials"]
 
 
 def _of_code(error: ClientError, region: str) -> CellState:

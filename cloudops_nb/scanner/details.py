@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.errors import AwsError
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls import AwsCalls, TruncatedError
+from cloudops_nb.scanner.calls import AnswerError, AwsCalls, BrokenAnswerError
 from cloudops_nb.scanner.cells import Failure, classify, error_code
-from cloudops_nb.scanner.resources import Item, region_of
-from cloudops_nb.scanner.selectors import holds, select
+from cloudops_nb.scanner.resources import NOT_ASKED, region_of
+from cloudops_nb.scanner.selectors import fields, holds, select
 
 if TYPE_CHECKING:
-    from cloudops_nb.scanner.spec import DetailCall, ResourceSpec
+    from cloudops_nb.scanner.spec import DetailCall
+    from cloudops_nb.scanner.tasks import Task
 
 TAGGING_SERVICE = "resourcegroupstaggingapi"
 TAGGING_OPERATION = "GetResources"
 _TAGGING_PAGE = 100
 
+#: What may be raised while something is read that can be missing; a selector on data of an odd form raises the last.
+READ_FAILURES = (ClientError, BotoCoreError, AwsError, AnswerError, ValueError)
 #: Tags by ARN.
 TagListing = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Detailed:
-    """An item with its details, and why some are missing; ``item`` is ``None`` if the resource was gone by then."""
+    """An item with the answers of its further calls; why some are missing, and which were not asked for."""
 
-    item: Item | None
-    failures: Mapping[str, Failure]
+    data: Mapping[str, Any]
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    not_asked: frozenset[str] = frozenset()
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Why each missing answer is missing, by its name."""
+        if not self.failures and not self.not_asked:
+            return {}
+        failed = {name: failure.detail for name, failure in self.failures.items()}
+        return {**failed, **dict.fromkeys(self.not_asked, NOT_ASKED)}
+
+    def having(self, into: str, answer: Any) -> Detailed:
+        """Return the item with an answer put in."""
+        return replace(self, data={**self.data, into: answer})
+
+    def without(self, into: str, failure: Failure) -> Detailed:
+        """Return the item with an answer that is missing for a reason."""
+        return replace(self, failures={**self.failures, into: failure})
+
+
+def unless_expired(error: Exception, region: str) -> Failure:
+    """Return what an error means for what it kept from being read; expired credentials are raised again."""
+    if isinstance(error, AnswerError):
+        return Failure(CellState.ERROR, str(error))
+    failure = classify(error, region=region)
+    if failure.state is CellState.EXPIRED:
+        raise error
+    return failure
 
 
 class DetailReader:
@@ -40,10 +70,17 @@ class DetailReader:
     Expired credentials concern the whole task, so they are raised; any other failure is returned beside what was read.
     """
 
-    def __init__(self, spec: ResourceSpec, region: str, calls: AwsCalls) -> None:
-        self._spec = spec
-        self._region = region
+    def __init__(self, task: Task, calls: AwsCalls) -> None:
+        self._spec = task.spec
+        self._region = task.call_region
+        self._place = task.region
+        self._every_detail = task.every_detail
         self._calls = calls
+
+    @property
+    def calls_any(self) -> bool:
+        """Whether any call is made at all."""
+        return any(self._every_detail or not detail.on_demand for detail in self._spec.details)
 
     def tags(self) -> TagListing | Failure | None:
         """Return the tags of the task's region by ARN, or why they are missing; ``None`` if tags come another way."""
@@ -55,42 +92,57 @@ class DetailReader:
             return {
                 mapping["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in mapping["Tags"]}
                 for page in self._calls.pages(TAGGING_SERVICE, self._region, TAGGING_OPERATION, given, _TAGGING_PAGE)
-                for mapping in page["ResourceTagMappingList"]
+                for mapping in _mappings(page)
             }
-        except TruncatedError as error:
-            return Failure(CellState.PARTIAL, str(error))
-        except (ClientError, BotoCoreError, AwsError) as error:
-            return self._unless_expired(error)
+        except READ_FAILURES as error:
+            return unless_expired(error, self._region)
 
-    def details(self, listed: Mapping[str, Any]) -> Detailed:
-        """Return a listed item with the answers of its detail calls put in."""
-        data, failures = dict(listed), {}
+    def read(self, item: Detailed) -> Detailed | None:
+        """Return an item with the answers of its detail calls put in, ``None`` if the resource is gone by now."""
         for detail in self._spec.details:
-            if detail.when and not holds(detail.when, data):
-                continue
-            try:
-                data[detail.into] = self._detail(detail, data)
-            except ClientError as error:
-                code = error_code(error)
-                if code in detail.gone:
-                    return Detailed(None, {})
-                if code in detail.absent:
-                    data[detail.into] = {}
-                else:
-                    failures[detail.into] = self._unless_expired(error)
-            except (BotoCoreError, AwsError) as error:
-                failures[detail.into] = self._unless_expired(error)
-        return Detailed(Item(data), failures)
+            found = self._with(detail, item)
+            if found is None:
+                return None
+            item = found
+        return item
 
-    def _detail(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
-        region = region_of(self._spec, data, self._region)
+    def _with(self, detail: DetailCall, item: Detailed) -> Detailed | None:
+        needed = _mentioned(detail)
+        if (detail.on_demand and not self._every_detail) or needed & item.not_asked:
+            return replace(item, not_asked=item.not_asked | {detail.into})
+        if missing := needed & item.failures.keys():
+            return item.without(detail.into, item.failures[min(missing)])
+        return self._asked(detail, item)
+
+    def _asked(self, detail: DetailCall, item: Detailed) -> Detailed | None:
+        try:
+            needless = detail.when is not None and not holds(detail.when, item.data)
+            return item if needless else item.having(detail.into, self._answer(detail, item.data))
+        except READ_FAILURES as error:
+            code = error_code(error) if isinstance(error, ClientError) else ""
+            if code in detail.gone:
+                return None
+            if code in detail.absent:
+                return item.having(detail.into, {})
+            return item.without(detail.into, unless_expired(error, self._region))
+
+    def _answer(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
+        # A bucket's details are answered where the bucket is.
+        region = self._region if self._spec.region is None else region_of(self._spec, data, self._place)
         given = {name: select(selector, data) for name, selector in detail.parameters.items()}
-        answer = self._calls.call(self._spec.service, region, detail.operation, given)
+        answer = self._calls.whole(self._spec.called, region, detail.operation, given)
         answer.pop("ResponseMetadata", None)
         return answer
 
-    def _unless_expired(self, error: Exception) -> Failure:
-        failure = classify(error, region=self._region)
-        if failure.state is CellState.EXPIRED:
-            raise error
-        return failure
+
+def _mappings(page: Mapping[str, Any]) -> Any:
+    found = page.get("ResourceTagMappingList")
+    if found is None:
+        raise BrokenAnswerError(f"{TAGGING_OPERATION} answered without ResourceTagMappingList")
+    return found
+
+
+def _mentioned(detail: DetailCall) -> frozenset[str]:
+    """Return the fields, and the earlier answers among them, without which a detail call cannot be made."""
+    asked = fields(detail.when) if detail.when else frozenset[str]()
+    return asked.union(*(fields(selector) for selector in detail.parameters.values()))

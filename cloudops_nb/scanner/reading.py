@@ -5,30 +5,34 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.iam.principal import acting_principal
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
-from cloudops_nb.scanner.calls import AwsCalls, BrokenAnswerError, ScanStoppedError, TruncatedError
-from cloudops_nb.scanner.cells import Failure, classify
+from cloudops_nb.scanner.batches import BatchReader
+from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.cells import Failure
 from cloudops_nb.scanner.details import Detailed, DetailReader, TagListing
-from cloudops_nb.scanner.resources import Item, Surroundings, build
+from cloudops_nb.scanner.listing import Listing, failure_of
+from cloudops_nb.scanner.resources import Item, Surroundings, build, identified
 from cloudops_nb.scanner.selectors import select
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloudops_nb.scanner.listing import FanOut
+    from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.scanner.sessions import AccountSessions
     from cloudops_nb.scanner.tasks import Task
 
 _log = logging.getLogger(__name__)
 _TAGS = "tags"
 _REGION = "region"
+_IDENTIFIER = "identifier"
 #: Items whose details are read before they are handed on, so that rows flow while a long page is worked through.
 _CHUNK = 100
-
-FanOut = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,20 @@ class TaskReader:
         sessions: The ways into the accounts.
         calls: The paced calls into the task's account.
         fan_out: Maps a function over items, in parallel where there are free threads.
+        verdicts: Judges the account's resources.
     """
 
-    def __init__(self, task: Task, sessions: AccountSessions, calls: AwsCalls, fan_out: FanOut) -> None:
+    def __init__(
+        self, task: Task, sessions: AccountSessions, calls: AwsCalls, fan_out: FanOut, verdicts: AccountVerdicts
+    ) -> None:
         self._task = task
         self._spec = task.spec
         self._sessions = sessions
         self._calls = calls
-        self._details = DetailReader(task.spec, task.region, calls)
+        self._batches = BatchReader(task, calls, fan_out)
+        self._details = DetailReader(task, calls)
         self._fan_out = fan_out
+        self._verdicts = verdicts
         self._begin()
 
     def read(self) -> Iterator[PageRead | CellResult]:
@@ -73,6 +82,7 @@ class TaskReader:
             try:
                 for resources in self._chunks():
                     yield from self._by_cell(resources)
+                failure = self._listing.failure
             except ScanStoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - recorded as the cell's end; a bug in one spec must not end the scan
@@ -83,44 +93,27 @@ class TaskReader:
         yield from self._results(failure, started, time.monotonic() - clock)
 
     def _begin(self) -> None:
-        self._pages = 0
+        self._listing = Listing(self._task, self._calls, self._fan_out)
         self._found: Counter[CellKey] = Counter()
         self._missed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._incomplete = False
 
     def _chunks(self) -> Iterator[list[Resource]]:
-        spec, region = self._spec, self._task.region
         around = self._surroundings()
         tags = self._details.tags()
-        for page in self._calls.pages(
-            spec.service, region, spec.list.operation, spec.list.parameters, spec.list.page_size
-        ):
-            items = [item for item in self._listed(page) if self._is_own(item)]
-            self._pages += 1
+        for items in self._listing.chunks():
             for start in range(0, len(items), _CHUNK):
                 yield self._built(items[start : start + _CHUNK], tags, around)
 
     def _surroundings(self) -> Surroundings:
-        caller = self._sessions.caller(self._task.account.account_id)
         return Surroundings(
             account=self._task.account,
             partition=self._sessions.partition(self._task.account.account_id),
             region=self._task.region,
-            principal=acting_principal(caller.arn).arn,
+            verdicts=self._verdicts,
             at=datetime.now(UTC),
         )
-
-    def _listed(self, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        found = select(self._spec.list.items, page)
-        if found is None and not self._spec.list.omitted_when_empty:
-            # An answer without its list is a broken answer; taken for an empty one, it would delete everything.
-            raise BrokenAnswerError(f"{self._spec.list.operation} answered without {self._spec.list.items}")
-        return found or ()
-
-    def _is_own(self, item: Mapping[str, Any]) -> bool:
-        owner = select(self._spec.owner, item) if self._spec.owner else None
-        return owner is None or owner == self._task.account.account_id
 
     def _built(
         self,
@@ -128,48 +121,43 @@ class TaskReader:
         tags: TagListing | Failure | None,
         around: Surroundings,
     ) -> list[Resource]:
-        detailed: Sequence[Detailed]
-        if self._spec.details:
-            detailed = self._fan_out(self._details.details, chunk)
+        described = self._batches.read(chunk)
+        if self._details.calls_any:
+            read: Sequence[Detailed | None] = self._fan_out(self._details.read, described)
         else:
-            detailed = [Detailed(Item(data), {}) for data in chunk]
+            read = [self._details.read(item) for item in described]
+        by_arn = tags if isinstance(tags, Mapping) else None
         resources = []
-        for each in detailed:
-            failures = dict(each.failures)
-            if isinstance(tags, Failure):
-                failures[_TAGS] = tags
-            self._missed.update(failures.keys())
-            self._reasons.update({name: failure.detail for name, failure in failures.items()})
-            self._incomplete |= any(failure.transient for failure in failures.values())
-            if each.item is not None:
-                self._note_unplaced(each.item)
-                resources.append(self._tagged(each.item, failures, tags, around))
+        for each in read:
+            if each is None:
+                continue
+            whole = each.without(_TAGS, tags) if isinstance(tags, Failure) else each
+            self._note_missing(whole.failures)
+            self._note_unplaced(whole.data)
+            item = Item(whole.data, whole.unread, by_arn)
+            if identified(self._spec, item):
+                resources.append(build(self._spec, item, around))
+            else:
+                self._note_untold(_IDENTIFIER)
         return resources
 
-    def _note_unplaced(self, item: Item) -> None:
-        """An item whose region nobody told may lie in any of the task's cells, so none of them is complete."""
-        if self._spec.region is not None and not select(self._spec.region, item.data):
-            self._incomplete = True
-            self._missed[_REGION] += 1
-            self._reasons[_REGION] = "AWS did not tell it"
+    def _note_missing(self, failures: Mapping[str, Failure]) -> None:
+        self._missed.update(failures.keys())
+        self._reasons.update({name: failure.detail for name, failure in failures.items()})
+        self._incomplete |= any(failure.transient for failure in failures.values())
 
-    def _tagged(
-        self,
-        item: Item,
-        failures: Mapping[str, Failure],
-        tags: TagListing | Failure | None,
-        around: Surroundings,
-    ) -> Resource:
-        unread = {name: failure.detail for name, failure in failures.items()}
-        bare = build(self._spec, Item(item.data, unread), around)
-        if not isinstance(tags, Mapping):
-            return bare
-        return build(self._spec, Item(item.data, unread, tags.get(bare.arn, {})), around)
+    def _note_unplaced(self, data: Mapping[str, Any]) -> None:
+        """An item whose region nobody told may lie in any of the task's cells, so none of them is complete."""
+        if self._spec.region is not None and not select(self._spec.region, data):
+            self._note_untold(_REGION)
+
+    def _note_untold(self, what: str) -> None:
+        self._incomplete = True
+        self._missed[what] += 1
+        self._reasons[what] = "AWS did not tell it"
 
     def _failure(self, error: Exception) -> Failure:
-        if isinstance(error, TruncatedError | BrokenAnswerError):
-            return Failure(CellState.ERROR, str(error))
-        failure = classify(error, region=self._task.region)
+        failure = failure_of(error, region=self._task.region)
         if failure.state is CellState.ERROR:
             # Neither accounts nor regions: a log is plaintext.
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
@@ -187,7 +175,8 @@ class TaskReader:
     def _results(self, failure: Failure | None, started: datetime, duration: float) -> Iterator[CellResult]:
         state = self._end_state(failure)
         missed = [f"{count} without {name} ({self._reasons[name]})" for name, count in self._missed.items()]
-        why = [f"after {self._pages} pages: {failure.detail}" if self._pages else failure.detail] if failure else []
+        pages = self._listing.pages
+        why = [f"after {pages} pages: {failure.detail}" if pages else failure.detail] if failure else []
         detail = "; ".join(text for text in (*why, *missed, self._task.note) if text)
         tally = self._calls.tally
         for index, key in enumerate(dict.fromkeys((*self._task.keys, *self._found))):
@@ -200,7 +189,7 @@ class TaskReader:
                 resources=self._found[key],
                 # One call may fill many cells; counting it once keeps the sums right.
                 calls=0 if index else tally.calls,
-                pages=self._pages,
+                pages=pages,
                 retries=0 if index else tally.retries,
                 detail=detail,
             )
@@ -212,5 +201,5 @@ class TaskReader:
         unless it was the region that was denied.
         """
         if failure is not None:
-            return CellState.PARTIAL if self._pages else failure.state
+            return CellState.PARTIAL if self._listing.pages else failure.state
         return CellState.PARTIAL if self._incomplete else CellState.OK

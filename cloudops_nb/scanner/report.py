@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -33,7 +34,7 @@ class ScanReport:
         results: One result a cell, those that have none yet included as ``pending`` or ``partial``.
         account_names: Names by account id.
         previous: Resources a cell had before, where that is known; the difference is the cell's change.
-        resources: One row a resource, filled in by whoever stored them.
+        resources: Returns the resources, one row each; given by whoever stored them, and called if somebody asks.
     """
 
     scan_id: str
@@ -42,14 +43,14 @@ class ScanReport:
     results: Sequence[CellResult]
     account_names: Mapping[str, str] = field(default_factory=dict)
     previous: Mapping[CellKey, int] = field(default_factory=dict)
-    resources: pd.DataFrame | None = field(default=None, repr=False)
+    resources: Callable[[], pd.DataFrame] | None = field(default=None, repr=False, compare=False)
 
-    @property
+    @cached_property
     def frame(self) -> pd.DataFrame:
-        """The resources found, one row each."""
+        """The resources found, one row each, as the store has them when this is first asked for."""
         import pandas as pd
 
-        return pd.DataFrame() if self.resources is None else self.resources
+        return pd.DataFrame() if self.resources is None else self.resources()
 
     @property
     def cells(self) -> pd.DataFrame:

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from jmespath.exceptions import JMESPathError
-
+from cloudops_nb.iam import Unreadable
 from cloudops_nb.model import Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
 from cloudops_nb.scanner.regions import GLOBAL
 from cloudops_nb.scanner.selectors import fields, holds, select
 
 if TYPE_CHECKING:
     from cloudops_nb.model import Account
-    from cloudops_nb.scanner.spec import ResourceSpec, Rule, Rules, TagSource
+    from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
+    from cloudops_nb.scanner.spec import ResourcePolicy, ResourceSpec, Rule, Rules, TagSource
 
 #: The key of ``Resource.metadata`` under which unread answers stand, as ``{"tagging": "AccessDenied: …"}``.
 UNREAD = "unread"
-NOT_EVALUATED = "policies are not evaluated in this version"
+#: Why an answer is missing that only a scan with every detail asks for.
+NOT_ASKED = "it is read only by a scan with every detail"
 _NAME_TAG = "Name"
 _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
 
@@ -31,7 +32,7 @@ class Surroundings:
     account: Account
     partition: str
     region: str
-    principal: str
+    verdicts: AccountVerdicts
     at: datetime
 
 
@@ -40,12 +41,12 @@ class Item:
     """One item of a list answer with its detail answers put in.
 
     ``unread`` holds why a detail answer is missing, by the name it would have; ``tags`` is set when tags came from a
-    call of their own.
+    call of their own, and holds those of every resource by ARN.
     """
 
     data: Mapping[str, Any]
     unread: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] | None = None
+    tags: Mapping[str, Mapping[str, str]] | None = None
 
 
 def build(spec: ResourceSpec, item: Item, around: Surroundings) -> Resource:
@@ -60,24 +61,32 @@ def build(spec: ResourceSpec, item: Item, around: Surroundings) -> Resource:
         "name": own_name,
         "state": str(_optional(spec.state, item.data) or ""),
     }
-    tags = _tags(spec.tags, item)
+    arn = arn_of(spec, item.data, words)
+    tags = _tags(spec.tags, item, arn)
     return Resource(
         resource_type=spec.resource_type,
         identifier=identifier,
         account_id=words["account_id"],
         region=words["region"],
         service=spec.service,
-        arn=arn_of(spec, item.data, words),
+        arn=arn,
         name=tags.get(_NAME_TAG) or own_name,
         state=words["state"],
         account_name=around.account.name,
         tags=tags,
-        iam=_unevaluated(spec.actions, around.principal),
+        iam=_permissions(spec, item, arn, tags, around),
         constraints=_constraints(spec, item, words),
         relations=_relations(spec, item.data),
         metadata=_metadata(spec, item),
         last_synced=around.at,
     )
+
+
+def identified(spec: ResourceSpec, item: Item) -> bool:
+    """Return whether what tells the resource from others was read."""
+    if _missing(spec.identifier, item) or _missing(spec.arn, item):
+        return False
+    return bool(select(spec.identifier, item.data))
 
 
 def region_of(spec: ResourceSpec, data: Mapping[str, Any], region: str) -> str:
@@ -94,19 +103,46 @@ def _optional(selector: str | None, data: Mapping[str, Any]) -> Any:
     return None if selector is None else select(selector, data)
 
 
-def _tags(source: TagSource | None, item: Item) -> dict[str, str]:
+def _tags(source: TagSource | None, item: Item, arn: str) -> dict[str, str]:
     if item.tags is not None:
-        return dict(item.tags)
-    found = None if source is None else _optional(source.path, item.data)
-    if not found:
+        return dict(item.tags.get(arn, {}))
+    if source is None or not (found := _optional(source.path, item.data)):
         return {}
     if isinstance(found, Mapping):
         return {str(key): str(value) for key, value in found.items()}
-    return {tag["Key"]: tag.get("Value") or "" for tag in found}
+    return {tag[source.key]: tag.get(source.value) or "" for tag in found}
 
 
-def _unevaluated(actions: Sequence[str], principal: str) -> IamPermissions:
-    return IamPermissions(unknown=actions, principal=principal, reasons=dict.fromkeys(actions, NOT_EVALUATED))
+def _permissions(
+    spec: ResourceSpec, item: Item, arn: str, tags: Mapping[str, str], around: Surroundings
+) -> IamPermissions:
+    return around.verdicts.permissions(
+        spec.actions,
+        arn,
+        account_id=around.account.account_id,
+        region=spec.home or region_of(spec, item.data, around.region),
+        tags=tags if _tags_are_known(spec.tags, item) else None,
+        resource_policy=_own_policy(spec.resource_policy, item),
+    )
+
+
+def _tags_are_known(source: TagSource | None, item: Item) -> bool:
+    """Return whether a tag that is not among the tags is known to be missing; a type that tells none may have some."""
+    return item.tags is not None or (source is not None and bool(source.path) and not _missing(source.path, item))
+
+
+def _own_policy(source: ResourcePolicy | None, item: Item) -> Any:
+    """Return the resource's own policy: a document, ``None`` if there is none, or why it is not known."""
+    if source is None:
+        return None
+    if source.path is None:
+        return Unreadable("the resource's own policy, which a scan does not read")
+    if missing := _missing(source.path, item):
+        return Unreadable(f"the resource's own policy: {why_unread(item, missing)}")
+    try:
+        return select(source.path, item.data) or None
+    except ValueError as error:
+        return Unreadable(f"the resource's own policy: AWS's answer has another form than expected: {error}")
 
 
 def _constraints(spec: ResourceSpec, item: Item, words: Mapping[str, str]) -> Constraints:
@@ -123,10 +159,10 @@ def _decide(verb: str, rules: Rules, item: Item, words: Mapping[str, str]) -> Co
         try:
             missing = _missing(rule.when, item)
             if missing:
-                return Constraint(Ternary.UNKNOWN, f"its {missing} could not be read: {item.unread[missing]}")
+                return Constraint(Ternary.UNKNOWN, why_unread(item, missing))
             if rule.when is None or holds(rule.when, item.data):
                 return _said(rule, words)
-        except JMESPathError as error:
+        except ValueError as error:
             return Constraint(Ternary.UNKNOWN, f"AWS's answer has another form than expected: {error}")
     return Constraint(Ternary.FALSE, f"there is nothing to {verb}")
 
@@ -136,19 +172,24 @@ def _said(rule: Rule, words: Mapping[str, str]) -> Constraint:
     return Constraint(value, rule.reason.format(**words))
 
 
+def why_unread(item: Item, name: str) -> str:
+    """Return why an answer is missing, as a sentence."""
+    why = item.unread[name]
+    return f"its {name} was not read: {why}" if why == NOT_ASKED else f"its {name} could not be read: {why}"
+
+
 def _missing(selector: str | None, item: Item) -> str:
     """Return the unread answer on which a selector depends, empty if there is none."""
-    mentioned = fields(selector) if selector else frozenset()
+    if not item.unread or not selector:
+        return ""
+    mentioned = fields(selector)
     return next((name for name in item.unread if name in mentioned), "")
 
 
 def _fact(selector: str, item: Item) -> bool | int | str | None:
     if _missing(selector, item):
         return None
-    try:
-        found = select(selector, item.data)
-    except JMESPathError:
-        return None
+    found = _found(selector, item.data)
     return found if isinstance(found, bool | int | str) else None
 
 
@@ -156,10 +197,18 @@ def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, .
     links = dict.fromkeys(
         Relation(relation.kind, relation.resource_type, str(target))
         for relation in spec.relations
-        for target in _listed(select(relation.path, data))
+        for target in _listed(_found(relation.path, data))
         if target
     )
     return tuple(links)
+
+
+def _found(selector: str, data: Mapping[str, Any]) -> Any:
+    """Return what a selector finds, nothing in data of another form than expected: an odd field costs itself only."""
+    try:
+        return select(selector, data)
+    except ValueError:
+        return None
 
 
 def _listed(found: Any) -> Sequence[Any]:
@@ -167,9 +216,11 @@ def _listed(found: Any) -> Sequence[Any]:
 
 
 def _metadata(spec: ResourceSpec, item: Item) -> dict[str, Any]:
-    found = {name: plain(select(selector, item.data)) for name, selector in spec.metadata.items()}
+    known = {name: selector for name, selector in spec.metadata.items() if not _missing(selector, item)}
+    found = {name: plain(_found(selector, item.data)) for name, selector in known.items()}
     kept = {name: value for name, value in found.items() if value is not None}
-    return {**kept, UNREAD: dict(item.unread)} if item.unread else kept
+    failed = {name: why for name, why in item.unread.items() if why != NOT_ASKED}
+    return {**kept, UNREAD: failed} if failed else kept
 
 
 def plain(value: Any) -> Any:

@@ -1,23 +1,24 @@
-"""One scan under way: workers that read tasks, a bounded queue, and the one thread that takes from it."""
+"""One scan under way in this process: worker threads, a bounded queue, and the one thread that takes from it."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.outcomes import Outcomes
+from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.progress import Progress
 from cloudops_nb.scanner.reading import PageRead, TaskReader
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
+    from cloudops_nb.model import CellResult
     from cloudops_nb.scanner.rate_limit import RateLimits
     from cloudops_nb.scanner.sessions import AccountSessions
     from cloudops_nb.scanner.tasks import Task
@@ -33,9 +34,11 @@ class _Finished:
 
 
 class ScanRun:
-    """Reads tasks on a pool and yields what they bring, in one thread.
+    """Reads tasks on a pool of threads and yields what they bring, in one thread.
 
     Safe to abandon at any moment: closing the generator, or an exception in it, stops each worker before its next call.
+    A task is given to the pool when another has ended, so that details do not queue up behind listings that nobody has
+    begun: the longest chains of calls would end last.
 
     Args:
         todo: The tasks.
@@ -56,44 +59,54 @@ class ScanRun:
         word: str,
     ) -> None:
         self._owns_pool = owns_pool
-        self._tasks = todo
         self._sessions = sessions
         self._limits = limits
         self._pool = pool
         self._word = word
         self._stop = threading.Event()
         self._queue: queue.Queue[PageRead | CellResult | _Finished] = queue.Queue()
-        self._keys = dict.fromkeys(key for task in todo for key in task.keys)
-        self._ended: dict[CellKey, CellResult] = {}
-        self._failed = 0
-        self._calls = 0
-        self._pages: Counter[CellKey] = Counter()
-        self._rows: Counter[CellKey] = Counter()
+        self._outcomes = Outcomes(todo)
+        self._verdicts = Verdicts(sessions, self._calls)
+        self._accounts = {task.account.account_id: task.account for task in todo}
         self._regions = Counter((task.account.account_id, task.region) for task in todo)
         self._lock = threading.Lock()
+        self._waiting = deque(todo)
+        self._futures: set[Future[None]] = set()
 
-    def items(self, progress: ProgressCallback | None, *, room: int) -> Generator[PageRead | CellResult, None, None]:
-        """Yield pages and results; at most ``room`` of them wait, then the workers do."""
+    def items(
+        self, progress: ProgressCallback | None, *, threads: int, room: int
+    ) -> Generator[PageRead | CellResult, None, None]:
+        """Yield pages and results.
+
+        Args:
+            progress: Called in this thread after every item.
+            threads: How many tasks are read at the same time.
+            room: How many items wait for being taken before the workers do.
+        """
         self._queue = queue.Queue(maxsize=room)
         started = time.monotonic()
-        futures: list[Future[None]] = []
+        unfinished = len(self._waiting)
         try:
-            futures += [self._pool.submit(self._work, task) for task in self._tasks]
-            unfinished = len(futures)
+            self._verdicts.begin(self._accounts.values())
+            for _ in range(threads):
+                self._start_next()
             while unfinished:
-                item = self._take(futures)
+                item = self._take()
                 if isinstance(item, _Finished):
                     unfinished -= 1
                     continue
                 if item is None:
                     yield from self._lost()
                     return
-                self._note(item)
+                self._outcomes.note(item)
                 if progress:
-                    progress(self._progress(item, time.monotonic() - started))
+                    progress(self._outcomes.progress(item, time.monotonic() - started))
                 yield item
+            self._stop.set()
+            # Where no row needed the policies, their reading may not be over.
+            self._verdicts.close(wait=True)
         finally:
-            self._end(futures)
+            self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
         """Return what workers had read when the scan was stopped and nobody has taken yet."""
@@ -101,36 +114,37 @@ class ScanRun:
         while not self._queue.empty():
             item = self._queue.get_nowait()
             if not isinstance(item, _Finished):
-                self._note(item)
+                self._outcomes.note(item)
                 left.append(item)
         return left
 
     def remaining(self) -> list[CellResult]:
         """Return what can be said of the cells that have no result."""
-        now = datetime.now(UTC)
-        return [
-            CellResult(
-                key=key,
-                state=CellState.PARTIAL if self._pages[key] else CellState.PENDING,
-                started=now,
-                duration=0.0,
-                resources=self._rows[key],
-                pages=self._pages[key],
-                detail=f"interrupted after {self._pages[key]} pages" if self._pages[key] else "not read",
-            )
-            for key in self._keys
-            if key not in self._ended
-        ]
+        return self._outcomes.remaining()
+
+    def _start_next(self) -> None:
+        with self._lock:
+            task = self._waiting.popleft() if self._waiting and not self._stop.is_set() else None
+        if task is not None:
+            future = self._pool.submit(self._work, task)
+            self._futures.add(future)
+            future.add_done_callback(self._futures.discard)
 
     def _work(self, task: Task) -> None:
-        calls = AwsCalls(self._sessions, task.account.account_id, self._limits, self._stop, self._word)
+        calls = self._calls(task.account.account_id)
+        verdicts = self._verdicts.of(task.account)
         try:
-            for item in TaskReader(task, self._sessions, calls, self._fan_out).read():
+            for item in TaskReader(task, self._sessions, calls, self._fan_out, verdicts).read():
                 self._put(item)
             self._release(task)
             self._put(_Finished())
         except ScanStoppedError:
             return
+        finally:
+            self._start_next()
+
+    def _calls(self, account_id: str) -> AwsCalls:
+        return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._word)
 
     def _fan_out(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
         """Map in parallel on the same pool, and never wait for a thread: what nobody has begun yet is done here."""
@@ -153,14 +167,13 @@ class ScanRun:
             return
         raise ScanStoppedError
 
-    def _take(self, futures: Sequence[Future[None]]) -> PageRead | CellResult | _Finished | None:
+    def _take(self) -> PageRead | CellResult | _Finished | None:
         """Return the next item, or ``None`` if no worker is left to bring one."""
         while True:
-            over = all(future.done() for future in futures)
             try:
                 return self._queue.get(timeout=_TICK)
             except queue.Empty:
-                if over:
+                if not self._futures and self._queue.empty():
                     return None
 
     def _release(self, task: Task) -> None:
@@ -171,38 +184,16 @@ class ScanRun:
         if done:
             self._sessions.release(*place)
 
-    def _note(self, item: PageRead | CellResult) -> None:
-        if isinstance(item, CellResult):
-            self._keys.setdefault(item.key)
-            self._ended[item.key] = item
-            self._failed += not item.state.complete
-            self._calls += item.calls
-        else:
-            self._pages[item.key] += 1
-            self._rows[item.key] += len(item.resources)
-
     def _lost(self) -> Generator[CellResult, None, None]:
         """Yield a result for every cell whose worker ended without one: the pool was shut down, or broke."""
-        now = datetime.now(UTC)
-        for left in self.remaining():
-            result = CellResult(left.key, CellState.ERROR, now, 0.0, left.resources, detail="its worker ended early")
-            self._note(result)
+        for result in self._outcomes.lost([left.key for left in self.remaining()], "its worker ended early"):
+            self._outcomes.note(result)
             yield result
 
-    def _progress(self, item: PageRead | CellResult, elapsed: float) -> Progress:
-        return Progress(
-            done=len(self._ended),
-            total=len(self._keys),
-            failed=self._failed,
-            resources=self._rows.total(),
-            calls=self._calls,
-            elapsed=elapsed,
-            current=str(item.key),
-        )
-
-    def _end(self, futures: Sequence[Future[None]]) -> None:
+    def _end(self) -> None:
         self._stop.set()
-        for future in futures:
+        self._verdicts.close()
+        for future in self._futures.copy():
             future.cancel()
         if self._owns_pool:
             # A call under way may take as long as its timeout; nobody waits for an answer that is thrown away.

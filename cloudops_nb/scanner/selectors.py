@@ -10,6 +10,7 @@ from typing import Any
 import jmespath
 from jmespath import functions
 
+_PARTS_OF_A_QUEUE = 6
 _LAST_PART = re.compile(r"[^/:]*\Z")
 
 
@@ -21,6 +22,11 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
         """Return what follows the last colon or slash of an ARN or a URL."""
         return None if arn is None else _LAST_PART.findall(arn)[0]
 
+    @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})  # type: ignore[untyped-decorator]  # as above
+    def _func_split(self, text: str | None, separator: str) -> list[str] | None:
+        """Return the parts of a text; those of an ARN, split at its colons, are in fixed places."""
+        return None if text is None else text.split(separator)
+
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_parsed_json(self, text: str | None) -> Any:
         """Return the data of a field that AWS sends as JSON in a string."""
@@ -30,6 +36,15 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
     def _func_queue_url(self, sibling: str, arn: str | None) -> str | None:
         """Return the URL of the queue with that ARN, given the URL of another queue of the account and region."""
         return None if arn is None else f"{sibling.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
+
+    @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
+    def _func_url_of_queue(self, arn: str | None) -> str | None:
+        """Return the URL under which SQS lists the queue with that ARN, null for an ARN that is not of a queue."""
+        parts = [] if arn is None else arn.split(":")
+        if len(parts) != _PARTS_OF_A_QUEUE or parts[2] != "sqs":
+            return None
+        suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
+        return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())

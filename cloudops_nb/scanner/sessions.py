@@ -7,7 +7,8 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AwsError, ConfigurationError
@@ -15,8 +16,10 @@ from cloudops_nb.model import Account
 from cloudops_nb.scanner.account_session import AccountSession, Caller
 from cloudops_nb.scanner.aws_errors import label
 from cloudops_nb.scanner.credentials import SessionFactory
+from cloudops_nb.scanner.organization import ANY_ACCOUNT, member_accounts
 from cloudops_nb.scanner.regions import default_regions
 from cloudops_nb.scanner.user_agent import add_purpose
+from cloudops_nb.scanner.whole_answers import refuse_broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -63,10 +66,13 @@ class AccountSessions:
         label: str = "",
         events: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        handlers = {"request-created": add_purpose, **(events or {})}
+        ours: dict[str, Callable[..., Any]] = {"request-created": add_purpose, "before-parse": refuse_broken}
+        self._handlers = {**ours, **(events or {})}
+        self._threads = threads
         self.label = label or f"cloudops-nb-{uuid.uuid4().hex[:12]}"
-        self._factory = SessionFactory(self.label, handlers)
+        self._factory = SessionFactory(self.label, self._handlers)
         self._configured = [AccountSession(each, self._factory, threads) for each in accounts or [Account(name="")]]
+        self._members: dict[AccountSession, Sequence[AccountSession]] = {}
         self._lock = threading.RLock()
         self._entries: dict[str, _Entry] = {}
 
@@ -74,6 +80,25 @@ class AccountSessions:
     def configured(self) -> Sequence[Account]:
         """The accounts as configured, before AWS was asked."""
         return tuple(session.account for session in self._configured)
+
+    @property
+    def has_organization(self) -> bool:
+        """Whether an entry stands for every account of an organisation, so that AWS knows the accounts' names."""
+        return any(account.organization_role for account in self.configured)
+
+    def unattended(self) -> Sequence[Account]:
+        """Return the configured accounts into which one gets without anybody who types a code."""
+        return tuple(session.account for session in self._configured if not _asks_for_code(session))
+
+    @cached_property
+    def operators(self) -> AccountSessions:
+        """The sessions of the principals that act in these accounts; these ones where the same act that read."""
+        # Of an organisation only AWS knows the accounts.
+        known = self.accounts() if self.has_organization else self.configured
+        operating = [_own_role(account).operating for account in known]
+        if operating == list(known):
+            return self
+        return AccountSessions(operating, threads=self._threads, label=self.label, events=self._handlers)
 
     def accounts(self, chosen: Collection[str] | None = None) -> Sequence[Account]:
         """Return accounts with their ids, as ``sts:GetCallerIdentity`` tells them; each is asked for once.
@@ -87,9 +112,10 @@ class AccountSessions:
             ConfigurationError: A configured id is not the caller's, or two entries lead to one account.
         """
         with self._lock:
-            self._enter([each for each in self._configured if chosen is None or _may_be(each.account, chosen)])
+            sessions = self._expanded(chosen)
+            self._enter([each for each in sessions if chosen is None or _may_be(each.account, chosen)])
             entered = [entry.account for entry in self._entries.values()]
-        order = [session.account.name for session in self._configured]
+        order = [session.account.name for session in sessions]
         return tuple(
             sorted(
                 (each for each in entered if chosen is None or {each.name, each.account_id} & set(chosen)),
@@ -116,6 +142,10 @@ class AccountSessions:
         """
         return self._entered(account_id).caller(fresh=fresh)
 
+    def credential_method(self, account_id: str) -> str:
+        """Return botocore's word for where an account's credentials came from; raises as :meth:`client`."""
+        return self._entered(account_id).credential_method
+
     def regions(self, account_id: str) -> Sequence[str]:
         """Return an account's regions, sorted; see :meth:`regions_assumed`."""
         entry = self._entry(account_id)
@@ -129,6 +159,10 @@ class AccountSessions:
     def partition(self, account_id: str) -> str:
         """Return the partition of an account, as far as is known without a call."""
         return self._entry(account_id).session.partition
+
+    def needs_person(self, account_id: str) -> bool:
+        """Return whether somebody must type a code to get into an account."""
+        return _asks_for_code(self._entry(account_id).session)
 
     def generation(self, account_id: str) -> int:
         """Return a number that changes whenever the account's credentials are renewed."""
@@ -149,8 +183,11 @@ class AccountSessions:
 
     def close(self) -> None:
         """Close every client's connections; a client asked for later is made anew."""
-        for session in self._configured:
+        for session in (*self._configured, *chain.from_iterable(self._members.values())):
             session.close()
+        operators = vars(self).get("operators", self)
+        if operators is not self:
+            operators.close()
 
     @lru_cache(maxsize=256)  # noqa: B019 - one object a notebook, and it lives as long as its kernel
     def _pagination(self, service: str) -> Mapping[str, Any]:
@@ -178,6 +215,19 @@ class AccountSessions:
             raise entry.refusal
         return entry.session
 
+    def _expanded(self, chosen: Collection[str] | None) -> Sequence[AccountSession]:
+        """Return every session, those of an organisation's accounts included; the caller holds the lock."""
+        for session in self._configured:
+            wanted = chosen is None or _may_be(session.account, chosen)
+            if session.account.organization_role and session not in self._members and wanted:
+                members = member_accounts(session)
+                self._members[session] = [AccountSession(each, self._factory, self._threads) for each in members]
+        return [each for one in self._configured for each in (one, *self._members.get(one, ()))]
+
+    @property
+    def _of_organizations(self) -> Collection[AccountSession]:
+        return set(chain.from_iterable(self._members.values()))
+
     def _enter(self, sessions: Sequence[AccountSession]) -> None:
         """Ask who we are in each account that is not settled yet; the caller holds the lock."""
         known = {entry.session: entry for entry in self._entries.values()}
@@ -199,7 +249,9 @@ class AccountSessions:
     def _add(self, entry: _Entry) -> None:
         account_id = entry.account.account_id
         other = self._entries.get(account_id)
-        if other and other.session is not entry.session:
+        if other and entry.session in self._of_organizations:
+            return  # who is configured by itself is entered that way
+        if other and other.session is not entry.session and other.session not in self._of_organizations:
             what = f"{label(other.session.account)} and {label(entry.session.account)} are one account, {account_id}"
             raise ConfigurationError(what, "an account may be configured once", "Remove one of them.")
         self._entries[account_id] = entry
@@ -207,8 +259,16 @@ class AccountSessions:
 
 def _may_be(account: Account, chosen: Collection[str]) -> bool:
     """Return whether an account may be among those chosen; an unknown id may be any."""
+    if account.organization_role:
+        return True
     known = _configured_id(account)
     return account.name in chosen or known in chosen or (not known and any(name.isdigit() for name in chosen))
+
+
+def _own_role(account: Account) -> Account:
+    """Return an organisation's account with the operating role that all accounts have as its own."""
+    role = account.operate_role_arn.replace(f"::{ANY_ACCOUNT}:", f"::{account.account_id}:")
+    return replace(account, operate_role_arn=role)
 
 
 def _configured_id(account: Account) -> str:
@@ -235,8 +295,10 @@ def _checked(session: AccountSession, outcome: Caller | AwsError) -> _Entry:
     """Return the account with its id; an id that AWS contradicts is an error, whatever the other accounts do."""
     account, known = session.account, _configured_id(session.account)
     if isinstance(outcome, AwsError):
-        return _Entry(session, replace(account, account_id=known), outcome, time.monotonic())
+        refused = replace(account, account_id=known, organization_role="")
+        return _Entry(session, refused, outcome, time.monotonic())
     if known and outcome.account_id != known:
         what = f"{label(account)} leads to account {outcome.account_id}, not {known}"
         raise ConfigurationError(what, "the configured id is another", "Correct account_id, or the way in.")
-    return _Entry(session, replace(account, account_id=outcome.account_id, name=account.name or outcome.account_id))
+    name = account.name or outcome.account_id
+    return _Entry(session, replace(account, account_id=outcome.account_id, name=name, organization_role=""))

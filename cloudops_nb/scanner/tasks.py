@@ -13,11 +13,13 @@ from botocore.regions import EndpointResolver
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellKey
+from cloudops_nb.scanner.cloud_control import is_cloudformation_type, spec_for
 from cloudops_nb.scanner.details import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.regions import GLOBAL, default_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Account
     from cloudops_nb.scanner.sessions import AccountSessions
@@ -32,7 +34,7 @@ class Task:
 
     A type of scope ``account`` fills a cell a region with one call; if ``every_region`` is set, resources found in
     regions that have no cell yet get one, else they were not asked for and are left out. ``note`` goes into every
-    result.
+    result. ``every_detail`` asks for the expensive details too.
     """
 
     spec: ResourceSpec
@@ -40,7 +42,13 @@ class Task:
     region: str
     keys: tuple[CellKey, ...]
     every_region: bool = False
+    every_detail: bool = False
     note: str = ""
+
+    @property
+    def call_region(self) -> str:
+        """Where the calls are made: a type of no region may be answered elsewhere than the partition's other ones."""
+        return self.spec.home or self.region
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Selection:
     specs: tuple[ResourceSpec, ...]
     regions: tuple[str, ...] | None
     accounts: tuple[str, ...] | None
+    every_detail: bool = False
 
 
 def selection(
@@ -75,6 +84,7 @@ def selection(
     accounts: Iterable[str] | None,
     regions: Iterable[str] | None,
     services: Iterable[str] | None,
+    every_detail: bool = False,
 ) -> Selection:
     """Check what was asked for.
 
@@ -82,16 +92,22 @@ def selection(
         ConfigurationError: A service, type, region or account is unknown; the nearest name is suggested.
     """
     wanted = None if services is None else tuple(services)
+    if wanted:
+        beyond = {name: spec_for(name, specs) for name in wanted if is_cloudformation_type(name)}
+        wanted = tuple(beyond[name].resource_type if name in beyond else name for name in wanted)
+        known = {spec.resource_type for spec in specs}
+        specs = [*specs, *(spec for spec in beyond.values() if spec.resource_type not in known)]
     names = {spec.service for spec in specs} | {spec.resource_type for spec in specs}
     _refuse_unknown("service or resource type", wanted, names)
     places = None if regions is None else tuple(dict.fromkeys(regions))
     _refuse_unknown("region", places, known_regions())
     who = None if accounts is None else tuple(accounts)
-    # An id may belong to an account whose id only AWS tells.
-    named = None if who is None else [name for name in who if not _ACCOUNT_ID.fullmatch(name)]
+    # An id may belong to an account whose id only AWS tells, a name to one of an organisation.
+    told = any(account.organization_role for account in configured)
+    named = None if who is None or told else [name for name in who if not _ACCOUNT_ID.fullmatch(name)]
     _refuse_unknown("account", named, {account.name for account in configured if account.name})
     chosen = [spec for spec in specs if wanted is None or spec.service in wanted or spec.resource_type in wanted]
-    return Selection(tuple(chosen), places, who)
+    return Selection(tuple(chosen), places, who, every_detail)
 
 
 def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
@@ -116,12 +132,13 @@ def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[Planned
         if account.role_arn:
             calls.append(PlannedCall(name, GLOBAL, "sts", "AssumeRole", "once an hour", {"RoleArn": account.role_arn}))
         calls.append(PlannedCall(name, GLOBAL, "sts", "GetCallerIdentity", "once"))
+        calls += [PlannedCall(name, GLOBAL, each.service, each.operation, each.times) for each in policy_operations()]
         if chosen.regions is None:
             calls.append(PlannedCall(name, GLOBAL, "ec2", "DescribeRegions", "once"))
         regions = default_regions("aws") if chosen.regions is None else chosen.regions
         for spec in chosen.specs:
             for region in _list_regions(spec, regions):
-                calls.extend(_spec_calls(spec, name, region))
+                calls.extend(_spec_calls(spec, name, spec.home or region, every_detail=chosen.every_detail))
     return tuple(calls)
 
 
@@ -143,7 +160,8 @@ def _account_tasks(chosen: Selection, account: Account, sessions: AccountSession
         for region in _list_regions(spec, regions):
             places = real if spec.scope == "account" else [region]
             keys = tuple(CellKey(account.account_id, place, spec.resource_type) for place in places)
-            task = Task(spec, account, region, keys, every_region=chosen.regions is None, note=note)
+            everywhere = chosen.regions is None
+            task = Task(spec, account, region, keys, everywhere, chosen.every_detail, note)
             by_region.setdefault(region, []).append(task)
     for region in (GLOBAL, *real):
         yield from by_region.get(region, ())
@@ -157,14 +175,26 @@ def _list_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
     return [GLOBAL] if real or spec.scope == "global" else []
 
 
-def _spec_calls(spec: ResourceSpec, account: str, region: str) -> Iterator[PlannedCall]:
-    yield PlannedCall(account, region, spec.service, spec.list.operation, "once a page", dict(spec.list.parameters))
+def _spec_calls(spec: ResourceSpec, account: str, region: str, *, every_detail: bool) -> Iterator[PlannedCall]:
+    def call(operation: str, times: str, parameters: Mapping[str, Any]) -> PlannedCall:
+        return PlannedCall(account, region, spec.called, operation, times, dict(parameters))
+
+    given = dict(spec.list.parameters)
+    if spec.parent:
+        yield call(spec.parent.list.operation, "once a page", spec.parent.list.parameters)
+        yield call(spec.list.operation, f"once a page and {spec.parent.into}", {**given, **spec.parent.parameters})
+    else:
+        yield call(spec.list.operation, "once a page", given)
     if spec.tags and spec.tags.filter:
-        given = {"ResourceTypeFilters": [spec.tags.filter]}
-        yield PlannedCall(account, region, TAGGING_SERVICE, TAGGING_OPERATION, "once a page", given)
+        asked = {"ResourceTypeFilters": [spec.tags.filter]}
+        yield PlannedCall(account, region, TAGGING_SERVICE, TAGGING_OPERATION, "once a page", asked)
+    for batch in spec.batches:
+        times = f"once for {batch.size} {spec.resource_type}"
+        yield call(batch.operation, times, {**batch.parameters, batch.keys: batch.key})
     for detail in spec.details:
-        times = f"once a {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
-        yield PlannedCall(account, region, spec.service, detail.operation, times, dict(detail.parameters))
+        if every_detail or not detail.on_demand:
+            times = f"once a {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
+            yield call(detail.operation, times, detail.parameters)
 
 
 def _refuse_unknown(kind: str, asked: Iterable[str] | None, known: Iterable[str]) -> None:

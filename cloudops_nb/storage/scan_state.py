@@ -1,4 +1,7 @@
-"""The scan state: how each cell ended last, encrypted, beside the journal."""
+"""The scan state: how each cell ended last, and how fast AWS lets calls pass, encrypted, beside the journal.
+
+A learned rate belongs to a place as a cell does, so it lies among the cells, under a key whose type no resource has.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import DecryptionError
-from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.model import CellKey, CellResult, CellState, LearnedRate
 from cloudops_nb.storage.encryption.envelope import key_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cloudops_nb.storage.database import Database
     from cloudops_nb.storage.encryption.envelope import Envelope
@@ -21,11 +24,15 @@ if TYPE_CHECKING:
 #: What its envelopes are bound to.
 COLLECTION = "scan_state"
 _CELL = "scan_state.cell"
+#: What the key of a learned rate has for a resource type, before the service and the group.
+_RATE = "rate/"
 _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 
 
 class ScanState:
-    """The latest result of every cell; safe from several threads and processes, the last writer of a cell wins.
+    """The latest result of every cell, and the learned rates; safe from several threads and processes.
+
+    The last writer of a cell or a rate wins.
 
     What :meth:`put` wrote survives the death of every process; a power cut may take back the last few results, and the
     next scan makes them anew.
@@ -42,9 +49,7 @@ class ScanState:
         Raises:
             DecryptionError: A result was altered, or moved from another cell.
         """
-        with self._database.reading() as connection:
-            rows = connection.execute(_EVERY_CELL).fetchall()
-        results = [self._opened(cell, sealed) for cell, sealed in rows]
+        results = [_result(content) for content in self.contents() if not _is_rate(content)]
         return sorted(results, key=lambda result: str(result.key))
 
     def get(self, key: CellKey) -> CellResult | None:
@@ -56,14 +61,45 @@ class ScanState:
         cell = self._cell(key)
         with self._database.reading() as connection:
             row = connection.execute("SELECT CAST(envelope AS BLOB) FROM cells WHERE cell = ?", (cell,)).fetchone()
-        return self._opened(cell, row[0]) if row else None
+        return _result(self._content(cell, row[0])) if row else None
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
         """Keep a cell's result, in place of an earlier one; ``scan_id`` names the scan it comes from."""
-        self.fill([{**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id}])
+        self.put_all([result], scan_id)
+
+    def put_all(self, results: Iterable[CellResult], scan_id: str = "") -> None:
+        """Keep the results of cells, all or none: :meth:`put` in one turn."""
+        self.fill({**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id} for result in results)
+
+    def rates(self) -> list[LearnedRate]:
+        """Return every rate that a scan learned.
+
+        Raises:
+            DecryptionError: A rate was altered, or moved from another place.
+        """
+        return [_rate(content) for content in self.contents() if _is_rate(content)]
+
+    def put_rates(self, rates: Sequence[LearnedRate]) -> None:
+        """Keep rates, all or none, in place of what was known of the same places."""
+        self.fill(
+            {
+                "key": asdict(CellKey(rate.account_id, rate.region, f"{_RATE}{rate.service}/{rate.group}")),
+                "started": rate.at.isoformat(),
+                "per_second": rate.per_second,
+            }
+            for rate in rates
+        )
+
+    def all_keys(self) -> list[CellKey]:
+        """Return the keys of everything that is kept, rates too.
+
+        Raises:
+            DecryptionError: Something was altered, or moved.
+        """
+        return [CellKey(**content["key"]) for content in self.contents()]
 
     def contents(self) -> list[dict[str, Any]]:
-        """Return every cell's content as it was kept, for :meth:`fill` of a scan state under other keys.
+        """Return everything as it was kept, for :meth:`fill` of a scan state under other keys.
 
         Raises:
             DecryptionError: A result was altered, or moved from another cell.
@@ -114,19 +150,30 @@ class ScanState:
         content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=COLLECTION, point_id=cell))
         return content
 
-    def _opened(self, cell: str, sealed: bytes) -> CellResult:
-        content = self._content(cell, sealed)
-        known = {field.name: content[field.name] for field in fields(CellResult)}
-        known["key"] = CellKey(**content["key"])
-        known["state"] = CellState(content["state"])
-        known["started"] = datetime.fromisoformat(content["started"])
-        return CellResult(**known)
-
 
 def cell_under(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
     """Return a content's blind name and envelope as a vault makes them, for a scan state that is built aside."""
     cell = vault.blind_index.blind(_CELL, str(CellKey(**content["key"])))
     return cell, vault.envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
+
+
+def _result(content: Mapping[str, Any]) -> CellResult:
+    known = {field.name: content[field.name] for field in fields(CellResult)}
+    known["key"] = CellKey(**content["key"])
+    known["state"] = CellState(content["state"])
+    known["started"] = datetime.fromisoformat(content["started"])
+    return CellResult(**known)
+
+
+def _is_rate(content: Mapping[str, Any]) -> bool:
+    return str(content["key"]["resource_type"]).startswith(_RATE)
+
+
+def _rate(content: Mapping[str, Any]) -> LearnedRate:
+    place = CellKey(**content["key"])
+    service, _, group = place.resource_type.removeprefix(_RATE).partition("/")
+    learned = datetime.fromisoformat(content["started"])
+    return LearnedRate(place.account_id, place.region, service, group, content["per_second"], learned)
 
 
 def _opens(envelope: Envelope, cell: str, sealed: bytes) -> bool:

@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSResponse
 from moto.server import ThreadedMotoServer
 
 from cloudops_nb.model import Account, CellResult, Resource
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
+from cloudops_nb.scanner import AccountSessions, PageRead, ResourceSpec, Scanner, bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +40,12 @@ role_arn = arn:aws:iam::111122223333:role/audit/Scan
 source_profile = prod
 region = eu-west-1
 """
+#: The types of which the estate has something; the simulated AWS does not know all the others.
+SEED = frozenset({
+    "autoscaling_group", "dynamodb_table", "ec2_instance", "ec2_security_group", "ec2_subnet", "ec2_volume", "ec2_vpc",
+    "elbv2_load_balancer", "elbv2_target_group", "iam_role", "iam_user", "lambda_function", "rds_instance", "s3_bucket",
+    "sqs_queue",
+})  # fmt: skip
 _TAGS = [{"Key": "Environment", "Value": "production"}, {"Key": "Team", "Value": "pay<b>ments"}]
 
 
@@ -208,16 +214,27 @@ def accounts() -> tuple[Account, ...]:
     return ACCOUNTS
 
 
+def seed_types() -> list[ResourceSpec]:
+    """Return the specs of the types of which the estate has something."""
+    return [spec for spec in bundled_specs() if spec.resource_type in SEED]
+
+
+@pytest.fixture(scope="session")
+def seed() -> list[ResourceSpec]:
+    """The specs that scanners made here scan."""
+    return seed_types()
+
+
 @pytest.fixture
 def make_scanner(aws: Estate) -> Iterator[Callable[..., Scanner]]:
-    """Makes scanners whose sessions are closed at the end of the test."""
+    """Makes scanners of the seed's types, or of those given; their sessions are closed at the end of the test."""
     opened: list[AccountSessions] = []
 
     def make(
         accounts: tuple[Account, ...] = ACCOUNTS, *, events: Any = None, threads: int = 8, **options: Any
     ) -> Scanner:
         opened.append(AccountSessions(accounts, threads=threads, events=events, label="cloudops-nb-test"))
-        return Scanner(opened[-1], threads=threads, **options)
+        return Scanner(opened[-1], threads=threads, **{"specs": seed_types(), **options})
 
     yield make
     for sessions in opened:
@@ -251,7 +268,7 @@ def found(estate: Estate, collect: Callable[..., Scanned], tmp_path_factory: pyt
         environment.setenv("AWS_ENDPOINT_URL", estate.endpoint)
         environment.delenv("AWS_PROFILE", raising=False)
         sessions = AccountSessions(ACCOUNTS, threads=8)
-        scanned = collect(Scanner(sessions, threads=8))
+        scanned = collect(Scanner(sessions, threads=8, specs=seed_types()))
         sessions.close()
     return scanned
 

@@ -194,7 +194,9 @@ def test_a_resource_deleted_since_it_was_listed_is_left_out(
     make_scanner: Callable[..., Any], collect: Callable[..., Any], faults: Any, refuse: Any
 ) -> None:
     faults.set("dynamodb:DescribeTable", refuse("ResourceNotFoundException"), calls=range(1, 2))
-    found = collect(make_scanner(events=faults.events), services=["dynamodb"], accounts=["prod"], regions=["eu-west-1"])
+    found = collect(
+        make_scanner(events=faults.events), services=["dynamodb_table"], accounts=["prod"], regions=["eu-west-1"]
+    )
     (result,) = found.results.values()
     assert (result.state, result.resources) == (CellState.OK, 1)
 

@@ -10,16 +10,21 @@ import pytest
 from cloudops_nb.model import Account, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.resources import UNREAD, Item, Surroundings, build
+from cloudops_nb.scanner.spec_files import parse_specs
+from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast
 
 SPECS = {spec.resource_type: spec for spec in bundled_specs()}
 
 
-def _built(resource_type: str, data: dict[str, Any], *, partition: str = "aws", **item: Any) -> Resource:
+def _around(partition: str = "aws") -> Surroundings:
     account = Account(name="prod", account_id="123456789012")
-    around = Surroundings(account, partition, "eu-west-1", "arn:aws:iam::123456789012:user/a", datetime.now(UTC))
-    return build(SPECS[resource_type], Item(data, **item), around)
+    return Surroundings(account, partition, "eu-west-1", Unjudged(), datetime.now(UTC))
+
+
+def _built(resource_type: str, data: dict[str, Any], *, partition: str = "aws", **item: Any) -> Resource:
+    return build(SPECS[resource_type], Item(data, **item), _around(partition))
 
 
 def _instance(state: str = "running", **more: Any) -> dict[str, Any]:
@@ -100,7 +105,8 @@ def test_what_was_not_read_is_unknown_and_named() -> None:
     table = _built("dynamodb_table", {"TableName": "t"}, unread={"description": "AccessDenied: no"})
     assert table.constraints.can_delete.value is Ternary.UNKNOWN
     assert table.constraints.can_delete.reason == "its description could not be read: AccessDenied: no"
-    assert table.constraints.facts == {}
+    assert "protected" not in table.constraints.facts
+    assert "billing_mode" not in table.metadata
     assert table.metadata[UNREAD] == {"description": "AccessDenied: no"}
 
 
@@ -108,6 +114,31 @@ def test_an_item_of_another_form_than_expected_keeps_its_row() -> None:
     odd = _built("rds_instance", _database(Engine=None))
     assert odd.constraints.can_stop.value is Ternary.UNKNOWN
     assert "another form" in odd.constraints.can_stop.reason
+
+
+def test_a_field_of_an_odd_form_costs_itself_only() -> None:
+    broken = {
+        "QueueUrl": "https://sqs/1/jobs",
+        "answer": {"Attributes": {"RedrivePolicy": "{", "CreatedTimestamp": "1"}},
+    }
+    queue = _built("sqs_queue", broken)
+    assert (queue.name, queue.relations) == ("jobs", ())
+
+
+def test_metadata_of_a_missing_answer_is_left_out_not_guessed() -> None:
+    table = _built("dynamodb_table", {"TableName": "t"}, unread={"description": "AccessDenied: no"})
+    assert set(table.metadata) <= {UNREAD, "recovery_days"}
+
+
+def test_tags_are_read_by_the_words_of_their_service() -> None:
+    text = (
+        "service: ecs\ntypes:\n  - resource_type: ecs_cluster\n    cloudformation_type: AWS::ECS::Cluster\n"
+        "    list: {operation: ListClusters, items: clusters}\n    identifier: name\n    arn: arn\n"
+        "    tags: {style: list, path: tags, key: key, value: value}\n"
+    )
+    (spec,) = parse_specs(text, "ecs.yaml")
+    item = Item({"name": "web", "arn": "arn:aws:ecs:eu-west-1:1:cluster/web", "tags": [{"key": "Team", "value": "a"}]})
+    assert build(spec, item, _around()).tags == {"Team": "a"}
 
 
 def test_facts_are_of_the_kinds_that_may_be_told() -> None:

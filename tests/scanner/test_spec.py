@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
-from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
-from botocore import xform_name
-from botocore.validate import ParamValidator
+import yaml
+from jmespath.exceptions import JMESPathError
 
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.scanner import bundled_specs, load_specs
+from cloudops_nb.scanner import ResourceSpec, bundled_specs, load_specs
 from cloudops_nb.scanner.rate_limit import rate_limit
-from cloudops_nb.scanner.selectors import fields, select
+from cloudops_nb.scanner.regions import default_regions
+from cloudops_nb.scanner.selectors import select
 from cloudops_nb.scanner.spec_files import parse_specs
+from tests.scanner.botocore_models import near
+from tests.scanner.page_checks import page_problems
+from tests.scanner.spec_checks import (
+    action_name_problems,
+    action_problems,
+    operation_problems,
+    selector_problems,
+    selectors,
+)
+from tests.scanner.spec_samples import sparse_item
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from botocore.model import OperationModel, Shape
-
 pytestmark = pytest.mark.fast
 
-SPECS = pytest.mark.parametrize("spec", bundled_specs(), ids=lambda spec: spec.resource_type)
-#: Inside strings of JSON, of which no model speaks.
-WITHOUT_MODEL = {"deadLetterTargetArn"}
+FILES = sorted(
+    (
+        each
+        for each in resources.files("cloudops_nb.scanner").joinpath("specs").iterdir()
+        if each.name.endswith(".yaml")
+    ),
+    key=lambda each: each.name,
+)
+#: Where IAM's prefix is not the service's own name, nor the name under which its requests are signed.
+PREFIXES = yaml.safe_load(
+    """
+    apigatewayv2: [apigateway]
+    cloudwatch: [cloudwatch]
+    docdb: [rds]
+    efs: [elasticfilesystem]
+    elb: [elasticloadbalancing]
+    elbv2: [elasticloadbalancing]
+    emr: [elasticmapreduce]
+    neptune: [rds]
+    opensearch: [es]
+    sesv2: [ses]
+    stepfunctions: [states]
+    """
+)
+#: Services whose actions are asked for beside those of any resource.
+BESIDE = ("iam", "kms", "application-autoscaling", "autoscaling", "ec2")
+#: Services of which IAM's actions are not called as the operations are.
+OWN_ACTION_NAMES = {"s3", "apigateway", "apigatewayv2", "backup", "elasticbeanstalk", "lambda"}
+
+
+def _readable() -> list[ResourceSpec]:
+    """Return the specs of every file that can be read, so that one broken file fails alone."""
+    specs = []
+    for file in FILES:
+        try:
+            specs += parse_specs(file.read_text(encoding="utf-8"), file.name)
+        except ConfigurationError:
+            continue  # the file has a test of its own
+    return specs
+
+
+READABLE = _readable()
+TYPES = {spec.resource_type for spec in READABLE}
+SPECS = pytest.mark.parametrize("spec", READABLE, ids=lambda spec: spec.resource_type)
 
 GOOD = """
 service: rds
@@ -38,121 +87,64 @@ types:
 """
 
 
-@cache
-def _session() -> Any:
-    return botocore.session.Session()
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_bundled_file_is_valid(file: Any) -> None:
+    try:
+        parse_specs(file.read_text(encoding="utf-8"), file.name)
+    except ConfigurationError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
-def _operation(service: str, name: str) -> OperationModel:
-    return _session().get_service_model(service).operation_model(name)
-
-
-def _sample(shape: Shape, depth: int = 0) -> Any:
-    """Return an answer of a shape with every member there: lists of one, text that is a number too."""
-    if depth > 12:
-        return None
-    if shape.type_name == "structure":
-        return {name: _sample(member, depth + 1) for name, member in shape.members.items()}
-    if shape.type_name == "list":
-        return [_sample(shape.member, depth + 1)]
-    if shape.type_name == "map":
-        return {key: _sample(shape.value, depth + 1) for key in getattr(shape.key, "enum", None) or ["key"]}
-    if shape.type_name in ("integer", "long", "float", "double"):
-        return 1
-    return True if shape.type_name == "boolean" else "1"
-
-
-def _names(data: Any) -> set[str]:
-    if isinstance(data, dict):
-        return set(data) | {name for value in data.values() for name in _names(value)}
-    return {name for value in data for name in _names(value)} if isinstance(data, list) else set()
-
-
-def _sample_item(spec: Any) -> dict[str, Any]:
-    page = _sample(_operation(spec.service, spec.list.operation).output_shape)
-    (item,) = select(spec.list.items, page)
-    for detail in spec.details:
-        item[detail.into] = _sample(_operation(spec.service, detail.operation).output_shape)
-    return item
+def _none(spec: ResourceSpec, problems: list[str]) -> None:
+    if problems:
+        pytest.fail("\n".join(f"{spec.resource_type}: {each}" for each in dict.fromkeys(problems)), pytrace=False)
 
 
 @SPECS
-def test_the_list_operation_exists_and_takes_its_parameters(spec: Any) -> None:
-    operation = _operation(spec.service, spec.list.operation)
-    report = ParamValidator().validate(spec.list.parameters, operation.input_shape)
-    assert not report.has_errors(), report.generate_report()
+def test_a_spec_agrees_with_botocores_model(spec: ResourceSpec) -> None:
+    problems = operation_problems(spec)
+    _none(spec, problems or [*page_problems(spec), *selector_problems(spec)])
 
 
 @SPECS
-def test_pages_are_as_large_as_the_paginator_allows(spec: Any) -> None:
-    rules = _session().get_paginator_model(spec.service).get_paginator(spec.list.operation)
-    limit = _operation(spec.service, spec.list.operation).input_shape.members[rules["limit_key"]]
-    assert spec.list.page_size is not None
-    assert limit.metadata.get("min", 1) <= spec.list.page_size <= limit.metadata.get("max", 10_000)
+def test_a_field_that_aws_leaves_out_breaks_no_selector(spec: ResourceSpec) -> None:
+    """What a listing leaves out is null, on which most of JMESPath's functions raise."""
+    item, broken = sparse_item(spec), []
+    for label, selector in selectors(spec):
+        try:
+            select(selector, item)
+        except JMESPathError as error:
+            broken.append(f"{label} {selector!r} raises when a field is absent: {error}; use not_null() or || `[]`")
+    _none(spec, broken)
 
 
 @SPECS
-def test_every_field_that_a_selector_mentions_is_in_the_model(spec: Any) -> None:
-    item = _sample_item(spec)
-    known = _names(item) | WITHOUT_MODEL
-    selectors = [spec.identifier, spec.name, spec.arn, spec.state, spec.region, spec.owner]
-    selectors += [spec.tags.path] if spec.tags else []
-    selectors += [relation.path for relation in spec.relations] + [*spec.facts.values(), *spec.metadata.values()]
-    rules = (*spec.constraints.can_start, *spec.constraints.can_stop, *spec.constraints.can_delete)
-    selectors += [rule.when for rule in rules] + [detail.when for detail in spec.details]
-    for selector in filter(None, selectors):
-        assert fields(selector) <= known, selector
+def test_relations_lead_to_types_that_have_a_spec(spec: ResourceSpec) -> None:
+    to = [relation.resource_type for relation in spec.relations]
+    _none(spec, [f"relation to {name}, which has no spec{near(name, TYPES)}" for name in to if name not in TYPES])
 
 
 @SPECS
-def test_what_every_resource_has_is_found_where_the_spec_says(spec: Any) -> None:
-    item = _sample_item(spec)
-    selectors = [spec.identifier, spec.name, spec.arn, spec.state, spec.region, spec.owner]
-    selectors += [spec.tags.path] if spec.tags else []
-    selectors += [selector for selector in spec.metadata.values() if not WITHOUT_MODEL & fields(selector)]
-    for selector in filter(None, selectors):
-        assert select(selector, item) is not None, selector
+def test_actions_carry_iams_prefix_and_are_of_operations_that_exist(spec: ResourceSpec) -> None:
+    problems = action_problems(spec, PREFIXES, BESIDE)
+    if spec.service not in OWN_ACTION_NAMES:
+        problems += action_name_problems(spec, BESIDE)
+    _none(spec, problems)
 
 
 @SPECS
-def test_detail_operations_exist_and_take_their_parameters(spec: Any) -> None:
-    item = _sample_item(spec)
-    for detail in spec.details:
-        operation = _operation(spec.service, detail.operation)
-        given = {name: select(selector, item) for name, selector in detail.parameters.items()}
-        assert not ParamValidator().validate(given, operation.input_shape).has_errors(), detail.operation
-
-
-@SPECS
-def test_relations_lead_to_types_that_have_a_spec(spec: Any) -> None:
-    types = {each.resource_type for each in bundled_specs()}
-    assert {relation.resource_type for relation in spec.relations} <= types
-
-
-@SPECS
-def test_actions_are_of_operations_that_exist(spec: Any) -> None:
-    """IAM's own names differ from the API's in S3; elsewhere they are operations of the service."""
-    if spec.service == "s3":
-        return
-    prefix = {"elbv2": "elasticloadbalancing"}.get(spec.service, spec.service)
-    operations = _session().get_service_model(spec.service).operation_names
-    for action in spec.actions:
-        service, name = action.split(":")
-        assert service == prefix
-        assert name in operations
-
-
-@SPECS
-def test_listing_has_a_published_or_cautious_rate(spec: Any) -> None:
+def test_listing_has_a_published_or_cautious_rate(spec: ResourceSpec) -> None:
     limit = rate_limit(spec.service, spec.list.operation)
     assert 0 < limit.per_second <= limit.burst
+
+
+def test_a_home_is_a_region_that_every_account_has() -> None:
+    assert {spec.home for spec in READABLE if spec.home} <= set(default_regions("aws"))
 
 
 def test_the_seed_services_and_more_have_specs() -> None:
     services = {spec.service for spec in bundled_specs()}
     assert {"ec2", "rds", "s3", "lambda", "elbv2", "iam", "autoscaling", "dynamodb", "sqs"} <= services
-    assert all(hasattr(spec, "actions") and spec.actions for spec in bundled_specs())
-    assert xform_name(bundled_specs()[0].list.operation)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +163,11 @@ def test_the_seed_services_and_more_have_specs() -> None:
         (
             GOOD + "    constraints: {can_stop: [{value: true, when: A}]}\n",
             "exactly the last rule must have no condition",
+        ),
+        (GOOD + "    home: us-west-2\n", "home goes with scope global"),
+        (
+            GOOD.replace("items: DBInstances", "items: DBInstances, absent: [AccessDenied]"),
+            "AccessDenied is a refusal: it does not say that nothing is there",
         ),
         (GOOD + "    tags: {style: tagging_api, path: Tags}\n", "tagging_api takes a filter and no path"),
         ("service: rds\n", "types: Field required"),
@@ -196,14 +193,14 @@ def test_every_problem_of_a_file_is_named_at_once() -> None:
 
 def test_a_users_folder_adds_and_replaces_types(tmp_path: Path) -> None:
     (tmp_path / "rds.yaml").write_text(GOOD, encoding="utf-8")
-    (tmp_path / "kms.yaml").write_text(
-        "service: kms\ntypes:\n  - resource_type: kms_key\n    cloudformation_type: AWS::KMS::Key\n"
-        "    list: {operation: ListKeys, items: Keys}\n    identifier: KeyId\n    arn: KeyArn\n",
+    (tmp_path / "polly.yaml").write_text(
+        "service: polly\ntypes:\n  - resource_type: polly_lexicon\n    cloudformation_type: AWS::Polly::Lexicon\n"
+        "    list: {operation: ListLexicons, items: Lexicons}\n    identifier: Name\n    arn: Attributes.LexiconArn\n",
         encoding="utf-8",
     )
     specs = {spec.resource_type: spec for spec in load_specs(tmp_path)}
     assert len(specs) == len(bundled_specs()) + 1
-    assert specs["kms_key"].service == "kms"
+    assert specs["polly_lexicon"].service == "polly"
     assert specs["rds_instance"].facts == {}
 
 

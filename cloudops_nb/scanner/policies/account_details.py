@@ -1,0 +1,100 @@
+"""Reads one identity out of a listing of the whole account: what remains where the calls that name it are refused."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.iam import Policy, PrincipalKind, Unreadable
+from cloudops_nb.scanner.calls import BrokenAnswerError
+from cloudops_nb.scanner.policies.documents import policy_name
+from cloudops_nb.scanner.policies.identity import WORDS, Identity
+from cloudops_nb.scanner.policies.layer import attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from cloudops_nb.iam import Principal
+    from cloudops_nb.scanner.policies.documents import Documents
+    from cloudops_nb.scanner.policies.layer import PolicyCalls
+
+_OPERATION = "GetAccountAuthorizationDetails"
+
+
+def identity_from_details(calls: PolicyCalls, documents: Documents, principal: Principal) -> Identity:
+    """Return a role's or user's identity from ``iam:GetAccountAuthorizationDetails``.
+
+    Raises:
+        ExpiredError: The credentials expired.
+        ScanStoppedError: The scan was stopped.
+    """
+    groups = ["Group"] if principal.kind is PrincipalKind.USER else []
+    kinds = [WORDS[principal.kind], *groups, "LocalManagedPolicy", "AWSManagedPolicy"]
+    pages = attempt("the account's identities", lambda: calls.pages("iam", _OPERATION, Filter=kinds))
+    if isinstance(pages, Unreadable):
+        return Identity(pages, pages, pages, [pages])
+    found = attempt("the account's identities", lambda: _Details(pages, documents, principal))
+    return Identity(found, found, found, [found]) if isinstance(found, Unreadable) else found.identity()
+
+
+class _Details:
+    """The listing of an account, looked at for one principal."""
+
+    def __init__(self, pages: Sequence[Mapping[str, Any]], documents: Documents, principal: Principal) -> None:
+        self._pages = pages
+        self._documents = documents
+        self._word = WORDS[principal.kind]
+        self._managed = {policy["Arn"]: policy for policy in self._every("Policies")}
+        name = principal.name
+        self._own = next((each for each in self._every(f"{self._word}DetailList") if self._name(each) == name), None)
+        if self._own is None:
+            raise BrokenAnswerError(f"{_OPERATION} answered without {self._word.lower()} {name}")
+
+    def identity(self) -> Identity:
+        own = self._own or {}
+        boundary = own.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        mine = set(own.get("GroupList", ()))
+        groups = [group for group in self._every("GroupDetailList") if group["GroupName"] in mine]
+        return Identity(
+            arn=own["Arn"],
+            tags={tag["Key"]: tag["Value"] for tag in own.get("Tags", ())},
+            boundary=None if boundary is None else attempt("the permissions boundary", lambda: self._policy(boundary)),
+            policies=[*self._policies(own, self._word, groups), *self._missing(mine, groups)],
+        )
+
+    def _policies(
+        self, own: Mapping[str, Any], word: str, groups: Sequence[Mapping[str, Any]]
+    ) -> list[Policy | Unreadable]:
+        holders = [(own, word), *((group, "Group") for group in groups)]
+        attached = [each["PolicyArn"] for holder, _ in holders for each in holder.get("AttachedManagedPolicies", ())]
+        inline = [each for holder, kind in holders for each in holder.get(f"{kind}PolicyList", ())]
+        return [
+            *(attempt("an attached policy", partial(self._policy, arn)) for arn in attached),
+            *(attempt("an inline policy", partial(_inline, each)) for each in inline),
+        ]
+
+    def _missing(self, mine: Collection[str], groups: Collection[Any]) -> list[Unreadable]:
+        complete = len(groups) == len(mine)
+        return [] if complete else [Unreadable(f"{_OPERATION} answered without all of the user's groups")]
+
+    def _policy(self, arn: str) -> Policy:
+        policy = self._managed.get(arn)
+        if policy is None:
+            raise BrokenAnswerError(f"{_OPERATION} answered without policy {policy_name(arn)}")
+        version = policy["DefaultVersionId"]
+        document = next(
+            (each["Document"] for each in policy["PolicyVersionList"] if each["VersionId"] == version), None
+        )
+        if document is None:
+            raise BrokenAnswerError(f"{_OPERATION} answered without the default version of {policy_name(arn)}")
+        return self._documents.compiled(arn, version, lambda: document, name=policy_name(arn))
+
+    def _every(self, member: str) -> list[Any]:
+        return [each for page in self._pages for each in page.get(member, ())]
+
+    def _name(self, identity: Mapping[str, Any]) -> str:
+        return str(identity[f"{self._word}Name"])
+
+
+def _inline(policy: Mapping[str, Any]) -> Policy:
+    return Policy.parse(policy["PolicyDocument"], name=policy["PolicyName"])

@@ -1,0 +1,94 @@
+"""One layer of policies is read, or unreadable with the reason; a failure never empties it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.iam import Unreadable
+from cloudops_nb.model import CellState
+from cloudops_nb.scanner.calls import AwsCalls, BrokenAnswerError, ScanStoppedError, TruncatedError
+from cloudops_nb.scanner.cells import classify
+from cloudops_nb.scanner.regions import GLOBAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+
+_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenAnswerError)
+
+
+class ExpiredError(Exception):
+    """The credentials expired while policies were read; with new ones the reading may go on."""
+
+
+@dataclass(frozen=True)
+class Refused(Unreadable):
+    """A layer that AWS did not let us read, so that another call may."""
+
+
+class PolicyCalls:
+    """The calls that read policies, on a pool that they may share; thread-safe."""
+
+    def __init__(self, calls: AwsCalls, pool: Executor) -> None:
+        self._calls = calls
+        self._pool = pool
+
+    def one(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
+        """Make one call, and return a member of its answer."""
+        return _member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
+
+    def every(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
+        """Return the members of a list in all of an operation's pages."""
+        pages = self._calls.pages(service, GLOBAL, operation, parameters, None)
+        return [item for page in pages for item in _member(page, member, operation)]
+
+    def pages(self, service: str, operation: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Return all of an operation's pages."""
+        return list(self._calls.pages(service, GLOBAL, operation, parameters, None))
+
+    def together(self, *readings: Callable[[], T]) -> list[T]:
+        """Do all readings at once where threads are free, and return what each gives.
+
+        Raises:
+            ScanStoppedError: The pool was shut down, since nobody wants the result any more.
+        """
+        try:
+            futures = [self._pool.submit(reading) for reading in readings[1:]]
+        except RuntimeError:
+            raise ScanStoppedError from None
+        first = [reading() for reading in readings[:1]]
+        # What no thread has begun is done here: readings within readings must not wait for each other.
+        rest = [
+            reading() if future.cancel() else future.result()
+            for reading, future in zip(readings[1:], futures, strict=True)
+        ]
+        return first + rest
+
+
+def attempt(what: str, reading: Callable[[], T]) -> T | Unreadable:
+    """Return what a reading gives, or why it does not.
+
+    Raises:
+        ExpiredError: The credentials expired.
+        ScanStoppedError: The scan was stopped.
+    """
+    try:
+        return reading()
+    except _FAILURES as error:
+        failure = classify(error, region=GLOBAL)
+        if failure.state is CellState.EXPIRED:
+            raise ExpiredError from error
+        kind = Refused if failure.state in (CellState.DENIED, CellState.SCP_DENIED) else Unreadable
+        return kind(f"{what} could not be read: {failure.detail}")
+
+
+def _member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
+    if member not in answer:
+        raise BrokenAnswerError(f"{operation} answered without {member}")
+    return answer[member]

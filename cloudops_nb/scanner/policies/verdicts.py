@@ -1,0 +1,176 @@
+"""What may be done to each resource of a scan: one evaluator an account, made while the listing is under way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Unreadable
+from cloudops_nb.model import IamPermissions
+from cloudops_nb.scanner.calls import ScanStoppedError
+from cloudops_nb.scanner.cells import classify
+from cloudops_nb.scanner.policies.acting import acting
+from cloudops_nb.scanner.policies.documents import Documents
+from cloudops_nb.scanner.policies.layer import ExpiredError, PolicyCalls
+from cloudops_nb.scanner.policies.organization import Organizations
+from cloudops_nb.scanner.policies.reader import PolicyReader, unreadable_policies
+from cloudops_nb.scanner.regions import GLOBAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from cloudops_nb.iam import PrincipalPolicies
+    from cloudops_nb.model import Account
+    from cloudops_nb.scanner.calls import AwsCalls
+    from cloudops_nb.scanner.sessions import AccountSessions
+
+_log = logging.getLogger(__name__)
+#: Threads that read policies beside those that list; each account keeps a few busy for less than a second.
+_THREADS = 16
+
+
+class AccountVerdicts:
+    """Judges the resources of one account; thread-safe.
+
+    The policies are read by whichever thread needs them first, once; the others wait for it.
+    """
+
+    def __init__(self, read: Callable[[], PrincipalPolicies]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._evaluator: Evaluator | None = None
+
+    def prepare(self) -> Evaluator:
+        """Return the evaluator, with the policies read.
+
+        Raises:
+            ScanStoppedError: The scan was stopped.
+        """
+        if self._evaluator is None:
+            with self._lock:
+                if self._evaluator is None:
+                    self._evaluator = Evaluator(self._read())
+        return self._evaluator
+
+    def permissions(
+        self,
+        actions: Sequence[str],
+        arn: str,
+        *,
+        account_id: str,
+        region: str,
+        tags: Mapping[str, str] | None,
+        resource_policy: Any = None,
+    ) -> IamPermissions:
+        """Return the verdicts on one resource; what cannot be evaluated is unknown, and says why.
+
+        Args:
+            actions: IAM actions.
+            arn: The resource.
+            account_id: The resource's account.
+            region: The region that is called for it.
+            tags: The resource's tags, ``None`` if they were not read.
+            resource_policy: The resource's own policy: a document, ``None`` if it has none, or why it is not known.
+
+        Raises:
+            ScanStoppedError: The scan was stopped.
+        """
+        if not actions:
+            return IamPermissions()
+        evaluator = self.prepare()
+        try:
+            policy = _compiled(resource_policy)
+            return evaluator.permissions(
+                actions, arn, account_id=account_id, region=region, tags=tags, resource_policy=policy
+            )
+        except Exception as error:  # noqa: BLE001 - recorded in the verdicts; a resource must not be lost over them
+            _log.info("a resource's permissions were not evaluated: %s", type(error).__name__)
+            why = f"it could not be evaluated: {type(error).__name__}: {error}"
+            return IamPermissions(unknown=tuple(actions), reasons=dict.fromkeys(actions, why))
+
+
+class Verdicts:
+    """The evaluators of one scan, by account; thread-safe.
+
+    Args:
+        sessions: The ways into the accounts.
+        calls_into: Makes the paced calls into an account.
+    """
+
+    def __init__(self, sessions: AccountSessions, calls_into: Callable[[str], AwsCalls]) -> None:
+        self._sessions = sessions
+        self._calls_into = calls_into
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudops-policies")
+        self._documents = Documents()
+        self._organizations = Organizations(self._documents, self._calls_of_known)
+        self._lock = threading.Lock()
+        self._of: dict[str, AccountVerdicts] = {}
+
+    def begin(self, accounts: Collection[Account]) -> None:
+        """Have the policies of accounts read, and wait for none; somebody may be asked for a code on this thread."""
+        chosen = [self.of(account) for account in accounts]
+        profiles = [account.name for account in accounts if account.operate_profile]
+        if profiles:
+            with suppress(CloudOpsError):  # whoever reads the policies comes upon it again, and says so
+                self._sessions.operators.accounts(profiles)
+        for verdicts in chosen:
+            self._pool.submit(verdicts.prepare)
+
+    def of(self, account: Account) -> AccountVerdicts:
+        """Return what judges an account's resources."""
+        with self._lock:
+            return self._of.setdefault(account.account_id, AccountVerdicts(partial(self._read, account)))
+
+    def close(self, *, wait: bool = False) -> None:
+        """Let go of the threads, once the scan's calls are stopped: nobody needs what is still being read.
+
+        Args:
+            wait: Whether to stay until the calls under way were answered.
+        """
+        self._pool.shutdown(wait=wait, cancel_futures=True)
+
+    def _calls(self, account_id: str) -> PolicyCalls:
+        return PolicyCalls(self._calls_into(account_id), self._pool)
+
+    def _calls_of_known(self, account_id: str) -> PolicyCalls | None:
+        with self._lock:
+            known = account_id in self._of
+        return self._calls(account_id) if known else None
+
+    def _read(self, account: Account) -> PrincipalPolicies:
+        """Return the policies of whoever acts in an account; whatever fails makes layers unreadable."""
+        account_id = account.account_id
+        principal = Principal(PrincipalKind.ROLE, "", self._sessions.partition(account_id), account_id, "")
+        reader = PolicyReader(self._calls(account_id), self._documents, self._organizations)
+        try:
+            acts = acting(account, self._sessions)
+            principal = acts.principal
+            generation = self._sessions.generation(account_id)
+            try:
+                return reader.read(acts)
+            except ExpiredError:
+                self._sessions.renew(account_id, generation)
+                return reader.read(acts)
+        except ScanStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded in every verdict; no resource may be lost over policies
+            return unreadable_policies(principal, _why(error))
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, CloudOpsError) else classify(error, region=GLOBAL).detail
+
+
+def _compiled(policy: Any) -> Policy | Unreadable | None:
+    """Return a resource's policy as the evaluator takes it; a document that is none is as good as unread."""
+    if policy is None or isinstance(policy, Unreadable):
+        return policy
+    try:
+        return Policy.parse(policy, name="the resource's own policy")
+    except CloudOpsError as error:
+        return Unreadable(f"the resource's own policy: {error}")

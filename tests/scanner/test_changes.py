@@ -1,0 +1,111 @@
+"""What CloudTrail recorded decides what an incremental scan reads; what cannot be looked up counts as changed."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+
+from cloudops_nb.scanner import AccountSessions, bundled_specs
+from cloudops_nb.scanner.calls import AwsCalls
+from cloudops_nb.scanner.changes import MOST_PAGES, Changes, changes_since, event_sources
+from cloudops_nb.scanner.rate_limit import RateLimits
+from tests.synthetic_aws import SyntheticAws
+from tests.synthetic_aws.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytestmark = pytest.mark.fast
+
+REGION = "eu-west-1"
+MOMENT = datetime(2025, 1, 1, 12, tzinfo=UTC)
+_SESSION = botocore.session.Session()
+#: Sources that are neither what requests are signed for nor what the endpoint is called.
+_NEITHER = {"mq": "amazonmq"}
+SPECS = {spec.resource_type: spec for spec in bundled_specs()}
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Any:
+    opened: list[AccountSessions] = []
+
+    def changes(events: Sequence[Any], faults: Sequence[Fault] = ()) -> tuple[Changes, list[dict[str, Any]]]:
+        asked: list[dict[str, Any]] = []
+
+        def answer(call: Any) -> Sequence[Any]:
+            asked.append(dict(call.parameters))
+            return events
+
+        aws = SyntheticAws({("*", "*", "cloudtrail", "LookupEvents"): answer}, faults=faults)
+        for name, value in aws.environment.items():
+            monkeypatch.setenv(name, value)
+        opened.append(sessions := AccountSessions(aws.accounts, events=aws.events()))
+        account = sessions.accounts()[0].account_id
+        calls = AwsCalls(sessions, account, RateLimits(), threading.Event())
+        return changes_since(calls, REGION, MOMENT), asked
+
+    yield changes
+    for sessions in opened:
+        sessions.close()
+
+
+def event(source: str, number: int = 0) -> dict[str, Any]:
+    return {
+        "EventId": str(number),
+        "EventName": "Change",
+        "EventSource": source,
+        "EventTime": MOMENT + timedelta(minutes=1),
+    }
+
+
+def test_types_of_a_service_with_a_writing_call_may_have_changed(look: Any) -> None:
+    changes, asked = look([event("ec2.amazonaws.com"), event("monitoring.amazonaws.com")])
+
+    assert changes.touch(SPECS["ec2_instance"], MOMENT)
+    assert not changes.touch(SPECS["rds_instance"], MOMENT)
+    assert changes.touch(SPECS["cloudwatch_alarm"], MOMENT)
+    assert asked[0]["LookupAttributes"] == [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
+    assert asked[0]["StartTime"] == MOMENT
+
+
+def test_what_changed_before_a_cell_was_read_is_known_already(look: Any) -> None:
+    changes, _ = look([event("ec2.amazonaws.com")])
+    assert not changes.touch(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
+
+
+def test_a_place_without_events_did_not_change(look: Any) -> None:
+    changes, _ = look([])
+    assert not any(changes.touch(spec, MOMENT) for spec in SPECS.values())
+
+
+def test_a_call_that_may_concern_any_service_means_everything(look: Any) -> None:
+    changes, _ = look([event("tagging.amazonaws.com")])
+    assert all(changes.touch(spec, MOMENT) for spec in SPECS.values())
+    assert changes.unknown == "tagging may have changed anything"
+
+
+def test_where_more_happened_than_is_worth_reading_everything_is_read_anew(look: Any) -> None:
+    exactly = [event("ec2.amazonaws.com", number) for number in range(MOST_PAGES * 50)]
+    assert not look(exactly)[0].unknown
+    changes, asked = look([*exactly, event("rds.amazonaws.com")])
+    assert changes.unknown == f"more than {MOST_PAGES * 50} changes were recorded"
+    assert changes.touch(SPECS["s3_bucket"], MOMENT)
+    assert len(asked) <= MOST_PAGES + 1
+
+
+@pytest.mark.parametrize("kind", ["denied", "reset", "malformed", "half"])
+def test_what_cannot_be_looked_up_counts_as_changed(look: Any, kind: str) -> None:
+    changes, _ = look([event("ec2.amazonaws.com")], [Fault(kind, operation="LookupEvents")])
+    assert changes.unknown.startswith("its changes cannot be looked up: ")
+    assert all(changes.touch(spec, MOMENT) for spec in SPECS.values())
+
+
+@pytest.mark.parametrize("service", sorted({spec.service for spec in SPECS.values()}))
+def test_sources_are_what_services_sign_for_or_are_called(service: str) -> None:
+    metadata = _SESSION.get_service_model(service).metadata
+    known = {metadata.get("signingName"), metadata["endpointPrefix"], _NEITHER.get(service)}
+    assert event_sources(service) & known

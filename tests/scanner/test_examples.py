@@ -1,0 +1,150 @@
+"""The specs read the answers that AWS gives as examples in the models that botocore ships."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError, UnknownServiceError
+
+from cloudops_nb.model import Account, CellKey, CellState, Ternary
+from cloudops_nb.scanner import Caller, PageRead, ResourceSpec, bundled_specs
+from cloudops_nb.scanner.calls import Tally
+from cloudops_nb.scanner.details import TAGGING_OPERATION
+from cloudops_nb.scanner.reading import TaskReader
+from cloudops_nb.scanner.selectors import fields, select
+from cloudops_nb.scanner.tasks import Task
+from tests.scanner.spec_samples import answered
+from tests.scanner.unjudged import Unjudged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+pytestmark = pytest.mark.fast
+
+ACCOUNT_ID = "123456789012"
+#: What AWS has retired and still gives examples of: addresses of EC2-Classic had no identifier.
+RETIRED = {"ec2_elastic_ip": "Domain == 'standard'"}
+ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:\w*:.+", re.DOTALL)
+
+
+@cache
+def _examples(service: str) -> Mapping[str, Any]:
+    loader = botocore.session.Session().get_component("data_loader")
+    try:
+        found: Mapping[str, Any] = loader.load_service_model(service, "examples-1")["examples"]
+    except UnknownServiceError:
+        return {}
+    return found
+
+
+def _answers(service: str, operation: str) -> list[dict[str, Any]]:
+    return [example["output"] for example in _examples(service).get(operation, ()) if example.get("output")]
+
+
+def _listings() -> Iterator[Any]:
+    for spec in bundled_specs():
+        for number, answer in enumerate(_answers(spec.service, spec.list.operation)):
+            if any(
+                select(RETIRED.get(spec.resource_type, "`false`"), item) for item in select(spec.list.items, answer)
+            ):
+                continue
+            yield pytest.param(spec, answer, id=f"{spec.resource_type}-{number}")
+
+
+def _refused(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "there is no example"}}, operation)
+
+
+@dataclass
+class _Calls:
+    """An account that answers with examples, and refuses what there is no example of."""
+
+    spec: ResourceSpec
+    answer: dict[str, Any]
+    tally: Tally = field(default_factory=Tally)
+
+    def pages(self, service: str, region: str, operation: str, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:
+        if operation == TAGGING_OPERATION:
+            yield {"ResourceTagMappingList": []}
+        elif operation == self.spec.list.operation:
+            yield copy.deepcopy(self.answer)
+        else:
+            # A parent without an example is made up: what is listed for it has one.
+            yield from _answers(service, operation) or [answered(service, operation)]
+
+    def whole(self, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
+        for answer in _answers(service, operation):
+            return copy.deepcopy(answer)
+        raise _refused(operation)
+
+    def call(self, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
+        """Answer a batch call, if there is an example of all that is asked for."""
+        (batch,) = (batch for batch in self.spec.batches if batch.operation == operation)
+        for answer in _answers(service, operation):
+            told = {str(select(batch.match, item)) for item in select(batch.items, answer) or ()}
+            if told >= set(map(str, parameters[batch.keys])):
+                return copy.deepcopy(answer)
+        raise _refused(operation)
+
+
+class _Sessions:
+    """As much of the ways into accounts as a reader asks for."""
+
+    def __init__(self, account_id: str) -> None:
+        self._caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/reader")
+
+    def caller(self, account_id: str) -> Caller:
+        return self._caller
+
+    def partition(self, account_id: str) -> str:
+        return "aws"
+
+    def generation(self, account_id: str) -> int:
+        return 0
+
+
+def _owner(spec: ResourceSpec, answer: dict[str, Any]) -> str:
+    """Return the account of which an example speaks, where it matters."""
+    owners = [select(spec.owner, item) for item in select(spec.list.items, answer) or ()] if spec.owner else []
+    return str(next(filter(None, owners), ACCOUNT_ID))
+
+
+def _older_than_its_arn(spec: ResourceSpec, answer: dict[str, Any]) -> bool:
+    """Return whether an example was written before AWS answered with ARNs there."""
+    return spec.arn is not None and not any(name in json.dumps(answer, default=str) for name in fields(spec.arn))
+
+
+@pytest.mark.parametrize(("spec", "answer"), list(_listings()))
+def test_an_example_becomes_resources(spec: ResourceSpec, answer: dict[str, Any]) -> None:
+    account_id = _owner(spec, answer)
+    region = "eu-west-1" if spec.scope == "regional" else "global"
+    keys = (CellKey(account_id, region, spec.resource_type),)
+    task = Task(spec, Account(name="prod", account_id=account_id), region, keys, every_region=True, every_detail=True)
+    calls: Any = _Calls(spec, answer)
+    sessions: Any = _Sessions(account_id)
+    read = list(
+        TaskReader(task, sessions, calls, lambda function, items: list(map(function, items)), Unjudged()).read()
+    )
+    (first, *_) = [each for each in read if not isinstance(each, PageRead)]
+    resources = [resource for page in read if isinstance(page, PageRead) for resource in page.resources]
+    assert first.state in (CellState.OK, CellState.OK_EMPTY), first.detail
+    assert len({resource.identifier for resource in resources}) == len(select(spec.list.items, answer) or ())
+    for resource in resources:
+        assert resource.identifier not in ("", "None")
+        assert ARN.fullmatch(resource.arn) or spec.arn_template == "" or _older_than_its_arn(spec, answer), resource.arn
+        assert type(resource).from_dict(resource.to_dict()).to_dict() == resource.to_dict()
+        for verb in ("can_start", "can_stop", "can_delete"):
+            constraint = getattr(resource.constraints, verb)
+            assert bool(constraint.reason) is (constraint.value is not Ternary.TRUE)
+            assert "another form" not in constraint.reason, constraint.reason
+
+
+def test_many_types_have_an_example() -> None:
+    assert len({parameters.values[0].resource_type for parameters in _listings()}) > 20

@@ -1,0 +1,129 @@
+"""The declared words know everything that the scanner reads, and nothing else; and they hide nothing."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import pytest
+import yaml
+
+from cloudops_nb.scanner.spec_files import bundled_specs
+from cloudops_nb.storage.estate.lexicon import lexicon, phrase
+from cloudops_nb.storage.estate.search_query import parse_query
+
+pytestmark = pytest.mark.fast
+
+TYPES = sorted(spec.resource_type for spec in bundled_specs())
+#: Software that people also run on servers of their own, and words that names of other things often hold.
+OF_NAMES = (
+    "airflow", "api", "audit trail", "backup", "broker", "cloudtrail", "dashboard", "elasticsearch", "endpoint",
+    "event", "gateway", "grafana", "graphql", "health check", "job", "kafka", "listener", "logs",
+    "message broker", "model", "nat", "opensearch", "pipeline", "policy", "prometheus", "rabbitmq",
+    "reservation", "rule", "schedule", "service", "spark", "stream", "subscription", "trail", "vault", "vpn",
+    "workflow",
+)  # fmt: skip
+
+
+class EmptyEstate:
+    """An estate that says nothing about words."""
+
+    def accounts(self) -> tuple[str, ...]:
+        return ()
+
+    def tag_keys(self) -> dict[str, list[str]]:
+        return {}
+
+    def tagged(self, _pair: str) -> bool:
+        return False
+
+    def has_word(self, _word: str) -> bool:
+        return False
+
+
+@cache
+def declared() -> dict:
+    text = (files("cloudops_nb.storage.estate") / "search_words.yaml").read_text("utf-8")
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def read(text: str):
+    return parse_query(text, EmptyEstate())
+
+
+def test_exactly_the_scanned_types_are_declared() -> None:
+    assert sorted(declared()["types"]) == TYPES
+
+
+@pytest.mark.parametrize("resource_type", TYPES)
+def test_a_type_has_a_noun_and_is_found_by_its_words(resource_type: str) -> None:
+    entry = declared()["types"][resource_type]
+
+    assert len(entry["noun"].split()) in range(2, 10)
+    assert entry["words"]
+    for spoken in entry["words"]:
+        query = read(spoken)
+        assert set(query.slots) == {"type"}, spoken
+        assert resource_type in query.slots["type"], spoken
+        assert query.slots["type"] == lexicon().types[phrase(spoken)], spoken
+        assert not query.rest, spoken
+
+
+def test_nouns_tell_types_apart() -> None:
+    nouns = [entry["noun"] for entry in declared()["types"].values()]
+
+    assert len(set(nouns)) == len(nouns)
+
+
+@pytest.mark.parametrize("resource_type", TYPES)
+def test_a_name_made_of_a_types_words_stays_a_name(resource_type: str) -> None:
+    for spoken in declared()["types"][resource_type]["words"]:
+        name = "-".join((*spoken.split(), "01"))
+        query = read(name)
+        assert (dict(query.slots), query.rest) == ({}, (name,))
+
+
+@pytest.mark.parametrize("word", OF_NAMES)
+def test_a_word_that_stands_in_names_of_other_things_is_no_filter(word: str) -> None:
+    query = read(word)
+
+    assert "type" not in query.slots
+    assert "engine" not in query.slots
+    assert query.rest == tuple(word.split())
+
+
+def test_engines_are_of_scanned_types_that_tell_them() -> None:
+    metadata = {spec.resource_type: spec.metadata.keys() for spec in bundled_specs()}
+    types = {name: lexicon().engine_types[name] for name in lexicon().engine_nouns}
+
+    assert {kind for kinds in types.values() for kind in kinds} <= metadata.keys()
+    assert all(metadata[kind] & {"engine", "runtime", "platform"} for kinds in types.values() for kind in kinds)
+
+
+def test_spoken_facts_and_metadata_are_of_the_specs() -> None:
+    specs = bundled_specs()
+
+    assert set(lexicon().spoken_facts) <= {name for spec in specs for name in spec.facts}
+    assert set(lexicon().spoken_metadata) <= {name for spec in specs for name in spec.metadata}
+
+
+def test_no_word_means_two_kinds_of_structure() -> None:
+    words = lexicon()
+    kinds = [words.types, words.engines, words.environments, words.states, words.regions]
+
+    assert sum(map(len, kinds)) == len(set().union(*kinds))
+
+
+def test_every_word_of_grammar_is_text() -> None:
+    # YAML takes a bare "on" or "no" for a truth value.
+    words = lexicon()
+    grammar = (words.filler, words.openers, words.prepositions, words.conjunctions, words.weak)
+
+    assert all(isinstance(word, str) for group in grammar for word in group)
+
+
+def test_no_single_word_of_a_type_is_grammar() -> None:
+    words = lexicon()
+    grammar = words.filler | words.openers | words.prepositions | words.conjunctions | words.weak
+
+    assert not grammar & words.types.keys()
