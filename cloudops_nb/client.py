@@ -14,7 +14,8 @@ from cloudops_nb.model import Account, ResourceFilter
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
     from datetime import datetime
     from pathlib import Path
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
     from cloudops_nb.inventory import Inventory
-    from cloudops_nb.model import BoundPlaybook, JournalRecord
+    from cloudops_nb.model import BoundPlaybook, JournalRecord, SearchHit
     from cloudops_nb.request.ports import Transport
+    from cloudops_nb.scan_schedule import ScanSchedule
     from cloudops_nb.scanner.progress import Progress
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.sessions import AccountSessions
@@ -89,6 +91,8 @@ class CloudOps:
         services: Sequence[str] | None = None,
         mode: str = "full",
         *,
+        every_detail: bool = False,
+        executor: Executor | str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> ScanReport:
         """Discover resources and keep them in the store.
@@ -96,28 +100,56 @@ class CloudOps:
         Args:
             accounts: Names or ids of configured accounts; all if not given.
             regions: Regions; the settings', else every region the accounts have enabled.
-            services: botocore service names; all that have a spec if not given.
-            mode: ``full`` is the only mode there is so far.
+            services: botocore's service names, resource types, or CloudFormation types, which Cloud Control lists where
+                there is no declaration; the settings', else all that are declared.
+            mode: ``full``, or ``incremental`` for what may have changed since it was read, as CloudTrail recorded.
+            every_detail: Whether to read what costs a call a resource too.
+            executor: What reads the cells instead of threads of this process: an executor, which is not shut down, or
+                ``dask:ADDRESS`` for a Dask cluster.
             progress: Called on this thread with the scan's progress.
 
         Raises:
-            ConfigurationError: An account, region, service or mode is unknown.
+            ConfigurationError: An account, region, service, mode or executor is unknown.
             AwsError: No account can be entered.
         """
-        if mode != "full":
-            raise ConfigurationError(f"unknown scan mode {mode}", "", "Use mode='full'.")
-        regions = regions or self.settings.regions or None
-        return self._inventory.scan(accounts=accounts, regions=regions, services=services, progress=progress)
+        return self._inventory.scan(
+            accounts=accounts,
+            regions=regions or self.settings.regions or None,
+            services=services or self.settings.services or None,
+            mode=mode,
+            every_detail=every_detail,
+            executor=executor,
+            progress=progress,
+        )
 
     def planned_calls(
         self,
         accounts: Sequence[str] | None = None,
         regions: Sequence[str] | None = None,
         services: Sequence[str] | None = None,
+        *,
+        every_detail: bool = False,
     ) -> pd.DataFrame:
         """Return the list calls that a scan would make, one row each, without making them."""
-        regions = regions or self.settings.regions or None
-        return self._inventory.planned_calls(accounts=accounts, regions=regions, services=services)
+        return self._inventory.planned_calls(
+            accounts=accounts,
+            regions=regions or self.settings.regions or None,
+            services=services or self.settings.services or None,
+            every_detail=every_detail,
+        )
+
+    @cached_property
+    def schedule(self) -> ScanSchedule:
+        """The regular scans, which run once they are started."""
+        from cloudops_nb.scan_schedule import ScanSchedule
+
+        # Opening has made the store.
+        return ScanSchedule(self.storage, self.settings, self._unattended_scan, ready=lambda: True)
+
+    def _unattended_scan(self, mode: str) -> ScanReport:
+        accounts = self._inventory.unattended_accounts()
+        regions, services = self.settings.regions or None, self.settings.services or None
+        return self._inventory.scan(accounts=accounts, regions=regions, services=services, mode=mode)
 
     def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
         """Return the best matches for words, a name, an id or a tag, best first.
@@ -135,9 +167,20 @@ class CloudOps:
         frame.attrs["understood"] = str(estate.understand(query))
         return frame
 
-    def resources(self, **filters: Any) -> pd.DataFrame:
-        """Return every resource that passes the filters of :meth:`search`."""
-        return hits_frame(self.storage.estate.resources(ResourceFilter.of(filters)), scored=False)
+    def resources(self, *, depends_on: str = "", **filters: Any) -> pd.DataFrame:
+        """Return every resource that passes the filters of :meth:`search`.
+
+        Args:
+            depends_on: Only what names this resource, by id, name or ARN, in one of its relations.
+            filters: As for :meth:`search`.
+
+        Raises:
+            ConfigurationError: There is no such filter, or no resource to depend on.
+        """
+        found: Iterable[SearchHit] = self.storage.estate.resources(ResourceFilter.of(filters))
+        if depends_on:
+            found = self._inventory.depending(found, depends_on)
+        return hits_frame(found, scored=False)
 
     def places(self) -> dict[str, list[str]]:
         """Return the accounts, regions, services and resource types that the store knows, for completion."""
@@ -317,7 +360,7 @@ class CloudOps:
 
     @cached_property
     def sessions(self) -> AccountSessions:
-        """The AWS sessions of the configured accounts."""
+        """The AWS sessions of the configured accounts, as which scans read; ``operators`` are those of plans."""
         from cloudops_nb.scanner.sessions import AccountSessions
 
         return AccountSessions(self._accounts, threads=self.settings.scan_threads)
@@ -341,7 +384,7 @@ class CloudOps:
         from cloudops_nb.execution.engine import ExecutionEngine
 
         return ExecutionEngine(
-            _LazyClients(lambda: self.sessions),
+            _LazyClients(lambda: self.sessions.operators),
             _PresentJournal(self.storage),
             self.catalogue,
             approval_minutes=self.settings.approval_minutes,

@@ -5,26 +5,28 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from cloudops_nb.errors import AlreadyRecordedError
+from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
 from cloudops_nb.frames import hits_frame, rows_frame
-from cloudops_nb.model import CellKey, CellResult, CellState, ResourceFilter
+from cloudops_nb.model import CellState, ResourceFilter
+from cloudops_nb.scan_executor import opened_executor
+from cloudops_nb.scan_writer import ScanWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     import pandas as pd
 
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.model import Resource
+    from cloudops_nb.model import CellKey, CellResult, Resource, SearchHit
     from cloudops_nb.scanner.progress import Progress
-    from cloudops_nb.scanner.reading import PageRead
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.scan import Scanner
     from cloudops_nb.scanner.sessions import AccountSessions
@@ -32,19 +34,19 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.service import StorageService
 
 STARTED, ENDED = "scan_started", "scan_ended"
+MODES = FULL, INCREMENTAL = "full", "incremental"
+#: The folder in the data path with resource types of the user's own.
+OWN_SPECS = "specs"
 PLANNED_COLUMNS = ("account", "region", "service", "operation", "times", "parameters")
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Run:
-    """One scan under way: its id, when it began, the results so far, and what was begun, or begun and not finished."""
+    """One scan: its id, when it began, and by which reading of the monotonic clock."""
 
     id: str
     started: datetime
     clock: float
-    results: dict[CellKey, CellResult] = field(default_factory=dict)
-    touched: set[CellKey] = field(default_factory=set)
-    broken: set[CellKey] = field(default_factory=set)
 
 
 class Inventory:
@@ -71,38 +73,66 @@ class Inventory:
         """Whether a scan of this process is under way."""
         return bool(self._under_way)
 
-    def scan(self, *, progress: Callable[[Progress], None] | None = None, **scope: Iterable[str] | None) -> ScanReport:
+    def scan(
+        self,
+        *,
+        mode: str = FULL,
+        every_detail: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        executor: Executor | str | None = None,
+        **scope: Iterable[str] | None,
+    ) -> ScanReport:
         """Scan and return the report; an interrupt keeps what was read, marks the rest and is raised again.
 
         Args:
-            progress: Called on this thread after every page and cell.
+            mode: ``full``, or ``incremental`` for what may have changed since.
+            every_detail: Whether to read what costs a call a resource too.
+            progress: Called on this thread after every page and cell that was read; they are written behind it.
+            executor: What reads the cells, as the scanner takes it; it is not shut down. Or ``dask:ADDRESS``.
             scope: ``accounts``, ``regions`` and ``services``, as the scanner takes them.
+
+        Raises:
+            ConfigurationError: The mode or the executor is unknown, or the scope names something that is.
         """
+        if mode not in MODES:
+            raise ConfigurationError(f"unknown scan mode {mode}", "", f"Use {' or '.join(MODES)}.")
+        with opened_executor(executor) as opened:
+            return self._scan(self._scanner(opened), mode, every_detail, progress, scope)
+
+    def _scan(
+        self,
+        scanner: Scanner,
+        mode: str,
+        every_detail: bool,
+        progress: Callable[[Progress], None] | None,
+        scope: Mapping[str, Iterable[str] | None],
+    ) -> ScanReport:
         run = _Run(uuid.uuid4().hex, datetime.now(UTC), time.monotonic())
-        scanner = self._scanner()
-        previous = {result.key: result.resources for result in self._storage.scan_state.cells()}
-        items = scanner.scan(**scope, progress=progress, scan_id=run.id)
+        last = {result.key: result for result in self._storage.scan_state.cells()}
+        previous = {key: result.resources for key, result in last.items()}
+        since = last if mode == INCREMENTAL else None
+        items = scanner.scan(**scope, every_detail=every_detail, last=since, progress=progress, scan_id=run.id)
+        writer = ScanWriter(self._storage, run.id)
         with self._held(run.id):
-            self._storage.journal.append(STARTED, run.id, {name: list(value or ()) for name, value in scope.items()})
+            asked = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}
+            self._storage.journal.append(STARTED, run.id, asked)
             status = "interrupted"
             try:
-                with closing(items):
+                with writer, closing(items):
                     for item in items:
-                        self._keep(item, run)
+                        writer.put(item)
                 status = "completed"
             finally:
-                for item in scanner.unread():
-                    self._keep(item, run)
-                for left in scanner.remaining():
-                    self._leave(left, run)
+                writer.finish(scanner.unread(), scanner.remaining())
+                self._storage.scan_state.put_rates(scanner.learned())
                 self._storage.flush()
-                self._end(run.id, _summary(run, status))
+                self._end(run.id, _summary(run, list(writer.results.values()), status))
         self._lock_path(run.id).unlink(missing_ok=True)
-        return self._report(run, previous)
+        return self._report(run, writer.results, scanner.account_names, previous)
 
-    def planned_calls(self, **scope: Iterable[str] | None) -> pd.DataFrame:
-        """Return the calls that a scan of this scope would make, one row a kind of call."""
-        calls = self._scanner().planned_calls(**scope)
+    def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
+        """Return the calls that a full scan of this scope would make, one row a kind of call."""
+        calls = self._scanner().planned_calls(**scope, every_detail=every_detail)
         rows = [{name: getattr(call, name) for name in PLANNED_COLUMNS} for call in calls]
         return rows_frame(rows, PLANNED_COLUMNS)
 
@@ -138,33 +168,46 @@ class Inventory:
                     found[key].append(f"{hit.resource.resource_type} {label} ({relation.kind.replace('_', ' ')})")
         return found
 
-    def _scanner(self) -> Scanner:
+    def depending(self, hits: Iterable[SearchHit], text: str) -> Iterator[SearchHit]:
+        """Return those of some resources that name another one, given by its id, name or ARN, in a relation.
+
+        Raises:
+            ConfigurationError: There is no such resource in the store.
+        """
+        named = self._storage.estate.lookup(text)
+        if not named:
+            raise ConfigurationError(f"there is no resource {text}", "", "Give its id, name or ARN; or scan first.")
+        wanted = {(each.account_id, each.resource_type, each.identifier) for each in named}
+        return (
+            hit
+            for hit in hits
+            if any(
+                (hit.resource.account_id, to.resource_type, to.identifier) in wanted for to in hit.resource.relations
+            )
+        )
+
+    def unattended_accounts(self) -> list[str] | None:
+        """Return the accounts that can be scanned without anybody who types a code; ``None`` if those are all.
+
+        Raises:
+            ConfigurationError: There are none.
+        """
+        sessions = self._sessions()
+        names = [account.name for account in sessions.unattended()]
+        if len(names) == len(sessions.configured):
+            return None
+        if not names:
+            raise ConfigurationError("no account can be scanned regularly", "their profiles ask for a code")
+        return names
+
+    def _scanner(self, executor: Executor | None = None) -> Scanner:
         from cloudops_nb.scanner.scan import Scanner
+        from cloudops_nb.scanner.spec_files import load_specs
 
-        return Scanner(self._sessions(), threads=self._settings.scan_threads)
-
-    def _keep(self, item: PageRead | CellResult, run: _Run) -> None:
-        if isinstance(item, CellResult):
-            # A page that was not written to its end must not let its cell remove what it did not stamp.
-            whole = item.key not in run.broken
-            result = item if whole else replace(item, state=CellState.PARTIAL, detail="a page was not written")
-            run.results[item.key] = self._storage.estate.finish_cell(result, scan_id=run.id)
-            return
-        broken_before = item.key in run.broken
-        run.broken.add(item.key)
-        if item.key not in run.touched:
-            run.touched.add(item.key)
-            running = CellResult(item.key, CellState.RUNNING, datetime.now(UTC), 0.0)
-            self._storage.scan_state.put(running, run.id)
-        self._storage.estate.upsert(item.resources, scan_id=run.id)
-        if not broken_before:
-            run.broken.discard(item.key)
-
-    def _leave(self, left: CellResult, run: _Run) -> None:
-        """Keep the rows of a cell that was not read to its end; one that was not begun stays as it was."""
-        run.results[left.key] = left
-        if left.key in run.touched:
-            self._storage.estate.finish_cell(left, scan_id=run.id)
+        own = self._settings.data_path / OWN_SPECS
+        specs = load_specs(*([own] if own.is_dir() else []))
+        learned, threads = self._storage.scan_state.rates(), self._settings.scan_threads
+        return Scanner(self._sessions(), threads=threads, specs=specs, executor=executor, learned=learned)
 
     def _end(self, scan_id: str, body: dict[str, Any]) -> None:
         """Record the end of a scan; a scan ends once, whoever is first to say so."""
@@ -195,23 +238,30 @@ class Inventory:
         except Timeout:
             return False
 
-    def _report(self, run: _Run, previous: dict[CellKey, int]) -> ScanReport:
+    def _report(
+        self,
+        run: _Run,
+        results: Mapping[CellKey, CellResult],
+        account_names: Mapping[str, str],
+        previous: Mapping[CellKey, int],
+    ) -> ScanReport:
         from cloudops_nb.scanner.report import ScanReport
 
-        found = [hit for hit in self._storage.estate.resources() if hit.resource.cell in run.results]
         return ScanReport(
             run.id,
             run.started,
             time.monotonic() - run.clock,
-            sorted(run.results.values(), key=lambda result: str(result.key)),
-            {hit.resource.account_id: hit.resource.account_name for hit in found},
+            sorted(results.values(), key=lambda result: str(result.key)),
+            account_names,
             previous,
-            hits_frame(found, scored=False),
+            lambda: self._frame(results.keys()),
         )
 
+    def _frame(self, cells: Collection[CellKey]) -> pd.DataFrame:
+        return hits_frame((hit for hit in self._storage.estate.resources() if hit.resource.cell in cells), scored=False)
 
-def _summary(run: _Run, status: str) -> dict[str, Any]:
-    results = list(run.results.values())
+
+def _summary(run: _Run, results: Sequence[CellResult], status: str) -> dict[str, Any]:
     return {
         "status": status,
         "cells": len(results),

@@ -75,7 +75,7 @@ def _one_of(values: frozenset[str]) -> AfterValidator:
 
 Word = Annotated[str, AfterValidator(_word)]
 Slot = Annotated[str, Field(pattern=rf"^{SLOT.pattern}$")]
-ResourceType = Annotated[str, _one_of(frozenset(vocabulary().resource_types.values()))]
+ResourceType = Annotated[str, _one_of(frozenset(vocabulary().resource_types.values()) | {OTHER})]
 State = Annotated[str, _one_of(vocabulary().states | {OTHER, NONE})]
 Engine = Annotated[str, _one_of(frozenset(vocabulary().engines.values()) | {OTHER, NONE})]
 IntentName = Annotated[str, _one_of(frozenset(vocabulary().intents.values()) | {""})]

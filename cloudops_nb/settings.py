@@ -42,11 +42,18 @@ class AccountSettings(BaseModel):
     role_arn: str = ""
     source_profile: str = ""
     environment: str = ""
+    operate_profile: str = ""
+    operate_role_arn: str = ""
+    organization_role: str = ""
 
     @model_validator(mode="after")
     def _one_way_in(self) -> AccountSettings:
         if self.profile and self.role_arn:
             raise ValueError("give profile or role_arn, not both")
+        if self.operate_profile and self.operate_role_arn:
+            raise ValueError("give operate_profile or operate_role_arn, not both")
+        if self.organization_role and (self.role_arn or self.operate_profile):
+            raise ValueError("organization_role goes with a profile or ambient credentials, and operate_role_arn only")
         return self
 
 
@@ -54,7 +61,7 @@ class Settings(BaseModel):
     """Every setting, flat; frozen, so that a changed setting is a new object.
 
     Paths are absolute after validation. The encryption key is no setting; the Qdrant server's key is one, and hides
-    itself. Hours and days of 0 mean never.
+    itself. Minutes, hours and days of 0 mean never.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +69,7 @@ class Settings(BaseModel):
     data_path: Path = Path("~/.cloudops")
     accounts: tuple[AccountSettings, ...] = ()
     regions: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
     key_source: Literal["auto", "keyring", "file", "environment"] = "auto"
     key_file: Path | None = None
@@ -89,6 +97,8 @@ class Settings(BaseModel):
     chat_retention_days: float = Field(default=90.0, ge=0, le=LONGEST_DAYS)
 
     scan_threads: int = Field(default=64, ge=1, le=512)
+    full_scan_hours: float = Field(default=6.0, ge=0, le=24 * LONGEST_DAYS)
+    incremental_scan_minutes: float = Field(default=15.0, ge=0, le=24 * 60 * LONGEST_DAYS)
     approval_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
 
     @field_validator("data_path", "key_file", "embedding_path")

@@ -41,6 +41,7 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({}, {"CLOUDOPS_REGOINS": "x"}, "regions"),
         ({"accounts": [{"name": "a", "profle": "b"}]}, {}, "profile"),
         ({"accounts": [{"name": "a", "profile": "b", "role_arn": "c"}]}, {}, "not both"),
+        ({"accounts": [{"name": "a", "operate_profile": "b", "operate_role_arn": "c"}]}, {}, "not both"),
         ({"accounts": [{"name": "a", "account_id": "12"}]}, {}, "account_id"),
         ({"scan_threads": 0}, {}, "scan_threads"),
         ({"scan_threads": "many"}, {}, "scan_threads"),
@@ -76,7 +77,15 @@ def test_accounts_come_from_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["s3_retention_days", "backup_retention_days", "chat_retention_days", "backup_estate_hours", "backup_chat_hours"],
+    [
+        "s3_retention_days",
+        "backup_retention_days",
+        "chat_retention_days",
+        "backup_estate_hours",
+        "backup_chat_hours",
+        "full_scan_hours",
+        "incremental_scan_minutes",
+    ],
 )
 @pytest.mark.parametrize("value", ["inf", "nan", "1e9", "-1"])
 def test_a_time_has_bounds(name: str, value: str) -> None:

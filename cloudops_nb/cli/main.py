@@ -15,6 +15,7 @@ from cloudops_nb import CloudOpsError, __version__
 from cloudops_nb.cli.backup import backup
 from cloudops_nb.cli.demo import demo
 from cloudops_nb.cli.forget import forget_account
+from cloudops_nb.cli.iam_policy import iam_policy
 from cloudops_nb.cli.key import key
 from cloudops_nb.cli.opening import opened_client
 from cloudops_nb.cli.quickstart import lab, quickstart
@@ -217,5 +218,5 @@ def status(context: click.Context) -> None:
 
 demo.add_command(quickstart)
 demo.add_command(lab)
-for command in (backup, key, move, forget_account, demo):
+for command in (backup, key, move, forget_account, iam_policy, demo):
     main.add_command(command)

@@ -29,6 +29,7 @@ class CloudOps(Configurable):
     data_path = Any("~/.cloudops", help="The store's folder.").tag(config=True)
     accounts = Any((), help="The AWS accounts: dicts with name and profile or role_arn.").tag(config=True)
     regions = Any((), help="The regions to scan; empty for all that the accounts have enabled.").tag(config=True)
+    services = Any((), help="The services or types to scan; empty for all.").tag(config=True)
     key_source = Any("auto", help="Where the key is: auto, keyring, file or environment.").tag(config=True)
     key_file = Any(None, help="A file of mode 0600 with the key in hexadecimal.").tag(config=True)
     qdrant_mode = Any("embedded", help="embedded, or remote for a Qdrant server.").tag(config=True)
@@ -49,6 +50,10 @@ class CloudOps(Configurable):
     backup_retention_days = Any(7.0, help="Days that backups stay on this disk; 0 for ever.").tag(config=True)
     chat_retention_days = Any(90.0, help="Days after which an unused conversation goes; 0 for never.").tag(config=True)
     scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
+    full_scan_hours = Any(6.0, help="Hours between scheduled scans of everything; 0 for never.").tag(config=True)
+    incremental_scan_minutes = Any(15.0, help="Minutes between scheduled scans of changes; 0 for never.").tag(
+        config=True
+    )
     approval_minutes = Any(15.0, help="Minutes for which a plan can be approved.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, session: Session) -> None:

@@ -46,7 +46,7 @@ def describe(slot: str, members: Sequence[tuple[Resource, str]]) -> protocol.Res
 def _facets(resource: Resource, environment: str) -> protocol.Facets:
     return protocol.Facets.model_validate(
         {
-            "resource_type": resource.resource_type,
+            "resource_type": closed_type(resource.resource_type),
             "state": closed_state(resource.state),
             "engine": engine_family(resource.metadata),
             "environment": environment,
@@ -57,6 +57,11 @@ def _facets(resource: Resource, environment: str) -> protocol.Facets:
             "iam": _verdicts(resource),
         }
     )
+
+
+def closed_type(resource_type: str) -> str:
+    """Return the resource type if it is published, else ``other``."""
+    return resource_type if resource_type in vocabulary().resource_types.values() else protocol.OTHER
 
 
 def closed_state(state: str) -> str:

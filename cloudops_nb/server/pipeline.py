@@ -83,7 +83,8 @@ def _unknown(
     """Say that there is no answer, and name the nearest playbooks."""
     nearest = ", ".join(candidate.playbook.metadata.name for candidate in candidates[:SHOWN])
     action = classification.intent.action or "that"
-    kinds = ", ".join(classification.resource_types) or "this resource"
+    published = (kind for kind in classification.resource_types if kind != protocol.OTHER)
+    kinds = ", ".join(published) or "this resource"
     text = f"No playbook does {action} on {kinds}. Nearest: {nearest}."
     return _response(request, classification, "refusal", text, candidates)
 

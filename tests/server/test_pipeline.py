@@ -54,6 +54,12 @@ def test_production_is_one_level_up_and_says_so(server):
     assert "It is production." in production.reasons
 
 
+def test_a_type_that_is_not_published_has_no_playbook(server):
+    answer = ask(server, "stop r1", handle("other"))
+    assert (answer.kind, answer.playbook) == ("refusal", None)
+    assert answer.text.startswith("No playbook does stop on this resource.")
+
+
 def test_a_state_that_does_not_fit_is_refused_with_what_is_needed(server):
     answer = ask(server, "stop r1", handle(state="stopped"))
     assert answer.kind == "refusal"

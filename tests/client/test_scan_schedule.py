@@ -1,0 +1,169 @@
+"""Regular scans: each due one is made once, whatever sleeps or restarts, and how it went can be seen."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudops_nb.errors import CredentialsError
+from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.scan_schedule import FULL, INCREMENTAL, ScanSchedule
+from cloudops_nb.scanner.report import ScanReport
+from cloudops_nb.storage.schedule import Schedule
+from cloudops_nb.storage.service import StorageService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+from cloudops_nb.settings import Settings
+
+MINUTE = 60.0
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = START.timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    key = tmp_path / "key"
+    key.write_text("00" * 32)
+    key.chmod(0o600)
+    return Settings(data_path=tmp_path / "store", key_source="file", key_file=key)
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Iterator[StorageService]:
+    """A store of which only the journal's file is used."""
+    with StorageService(settings, lambda: None) as service:
+        yield service
+
+
+def report(*states: CellState) -> ScanReport:
+    results = [
+        CellResult(CellKey("123456789012", f"eu-west-{number}", "ec2_instance"), state, START, 1.0)
+        for number, state in enumerate(states)
+    ]
+    return ScanReport("scan", START, 1.0, results)
+
+
+def made(storage: StorageService, settings: Settings, clock: Clock, scan: Callable[[str], ScanReport]) -> ScanSchedule:
+    schedule = ScanSchedule(storage, settings, scan, lambda: True)
+    schedule._schedule = schedule._scheduler._schedule = Schedule(storage, clock)
+    return schedule
+
+
+def test_a_day_has_four_full_scans_and_an_incremental_one_every_quarter_of_an_hour(
+    storage: StorageService, settings: Settings
+) -> None:
+    clock, modes = Clock(), []
+    schedule = made(storage, settings, clock, lambda mode: modes.append(mode) or report(CellState.OK))
+    for _ in range(24 * 60):
+        schedule.run_due()
+        clock.now += MINUTE
+
+    assert modes.count("full") == 3  # the first is due after six hours, the fourth at midnight
+    assert modes.count("incremental") == pytest.approx(95, abs=1)
+
+
+def test_what_a_closed_laptop_missed_is_made_up_for_once(storage: StorageService, settings: Settings) -> None:
+    clock, modes = Clock(), []
+    schedule = made(storage, settings, clock, lambda mode: modes.append(mode) or report(CellState.OK))
+    schedule.run_due()
+    clock.now += 3 * 24 * 60 * MINUTE
+
+    assert schedule.run_due() == [FULL, INCREMENTAL]
+    assert schedule.run_due() == []
+    assert modes == ["full", "incremental"]
+
+
+def test_a_restarted_kernel_goes_on_with_the_same_due_times(storage: StorageService, settings: Settings) -> None:
+    clock = Clock()
+    made(storage, settings, clock, lambda _: report()).run_due()
+    clock.now += 14 * MINUTE
+    again = made(storage, settings, clock, lambda _: report())
+    assert again.run_due() == []
+    clock.now += 1 * MINUTE
+    assert again.run_due() == [INCREMENTAL]
+
+
+def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: Settings) -> None:
+    clock, modes = Clock(), []
+    with StorageService(settings, lambda: None) as beside:
+        kernels = [
+            made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, beside)
+        ]
+        for kernel in kernels:
+            kernel.run_due()
+        clock.now += 15 * MINUTE
+        threads = [threading.Thread(target=kernel.run_due) for kernel in kernels]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert modes == ["incremental"]
+
+
+def test_a_failed_scan_is_told_and_tried_again_within_its_interval(storage: StorageService, settings: Settings) -> None:
+    def refused(_mode: str) -> ScanReport:
+        raise CredentialsError("account prod: the credentials have expired", "", "Sign on again.")
+
+    clock = Clock()
+    schedule = made(storage, settings, clock, refused)
+    schedule.run_due()
+    clock.now += 6 * 60 * MINUTE
+    schedule.run_due()
+    full, incremental = schedule.status()["tasks"]
+
+    assert "the credentials have expired" in full["error"]
+    assert (full["due"] - full["last"]).total_seconds() == 30 * MINUTE
+    assert (incremental["due"] - incremental["last"]).total_seconds() == 15 * MINUTE
+
+
+def test_cells_that_are_not_complete_are_noted(storage: StorageService, settings: Settings) -> None:
+    clock = Clock()
+    schedule = made(storage, settings, clock, lambda _: report(CellState.OK, *[CellState.DENIED] * 5))
+    schedule.run_due()
+    clock.now += 15 * MINUTE
+    schedule.run_due()
+    note = schedule.status()["tasks"][1]["note"]
+
+    assert note.startswith("5 of 6 cells are not complete: 123456789012/eu-west-1/ec2_instance denied, ")
+    assert note.endswith(" and 2 more")
+
+
+def test_an_interval_of_none_is_never_due(storage: StorageService, settings: Settings) -> None:
+    never = settings.model_copy(update={"full_scan_hours": 0.0})
+    assert [
+        task["task"] for task in ScanSchedule(storage, never, lambda _: report(), lambda: True).status()["tasks"]
+    ] == [INCREMENTAL]
+
+
+def test_it_runs_between_start_and_stop(storage: StorageService, settings: Settings) -> None:
+    due, seen = Clock(), threading.Event()
+
+    def scan(mode: str) -> ScanReport:
+        seen.set()
+        return report()
+
+    schedule: Any = made(storage, settings, due, scan)
+    schedule.run_due()
+    due.now += 15 * MINUTE
+    assert not schedule.running
+    schedule.start()
+    assert schedule.running
+    assert seen.wait(30)
+    schedule.stop()
+    assert not schedule.running
+    assert schedule.status()["trouble"] == ""
