@@ -138,6 +138,18 @@ class CloudOps:
             every_detail=every_detail,
         )
 
+    def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
+        """Return the resource types that :meth:`scan` knows, one row each.
+
+        Args:
+            cloud_control: Whether to ask AWS, too, for the types beyond those, which Cloud Control lists.
+            account: Which account to ask; the first one if not given.
+
+        Raises:
+            AwsError: AWS does not tell.
+        """
+        return self._inventory.resource_types(cloud_control=cloud_control, account=account)
+
     @cached_property
     def schedule(self) -> ScanSchedule:
         """The regular scans, which run once they are started."""

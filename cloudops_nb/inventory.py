@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 STARTED, ENDED = "scan_started", "scan_ended"
 MODES = FULL, INCREMENTAL = "full", "incremental"
-#: The folder in the data path with resource types of the user's own.
-OWN_SPECS = "specs"
 PLANNED_COLUMNS = ("account", "region", "service", "operation", "times", "parameters")
 
 
@@ -136,6 +134,22 @@ class Inventory:
         rows = [{name: getattr(call, name) for name in PLANNED_COLUMNS} for call in calls]
         return rows_frame(rows, PLANNED_COLUMNS)
 
+    def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
+        """Return the types that can be scanned; with ``cloud_control``, also those that an account is told about.
+
+        Raises:
+            ConfigurationError: A declaration of the user's own is not valid, or the account is unknown.
+            AwsError: The account cannot be entered, or AWS does not tell its types.
+        """
+        from cloudops_nb.scanner.resource_types import COLUMNS, cloud_control_types, declared_types
+        from cloudops_nb.scanner.spec_files import specs_of
+
+        specs = specs_of(self._settings.data_path)
+        rows = declared_types(specs)
+        if cloud_control:
+            rows += cloud_control_types(self._sessions(), specs, account)
+        return rows_frame(rows, COLUMNS)
+
     def refresh(self, plan: Plan) -> None:
         """Read again what a plan acted on, so that the store shows what came of it."""
         types = sorted({target.resource_type for target in plan.target_states})
@@ -202,10 +216,9 @@ class Inventory:
 
     def _scanner(self, executor: Executor | None = None) -> Scanner:
         from cloudops_nb.scanner.scan import Scanner
-        from cloudops_nb.scanner.spec_files import load_specs
+        from cloudops_nb.scanner.spec_files import specs_of
 
-        own = self._settings.data_path / OWN_SPECS
-        specs = load_specs(*([own] if own.is_dir() else []))
+        specs = specs_of(self._settings.data_path)
         learned, threads = self._storage.scan_state.rates(), self._settings.scan_threads
         return Scanner(self._sessions(), threads=threads, specs=specs, executor=executor, learned=learned)
 

@@ -97,6 +97,7 @@ class Settings(BaseModel):
     chat_retention_days: float = Field(default=90.0, ge=0, le=LONGEST_DAYS)
 
     scan_threads: int = Field(default=64, ge=1, le=512)
+    regular_scans: bool = False
     full_scan_hours: float = Field(default=6.0, ge=0, le=24 * LONGEST_DAYS)
     incremental_scan_minutes: float = Field(default=15.0, ge=0, le=24 * 60 * LONGEST_DAYS)
     approval_minutes: float = Field(default=15.0, gt=0, le=24 * 60)

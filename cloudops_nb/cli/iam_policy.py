@@ -6,6 +6,8 @@ import json
 
 import click
 
+from cloudops_nb.settings import load_settings
+
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
 
@@ -14,16 +16,20 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 @click.option("--every-detail", is_flag=True, help="Also what a scan reads only when asked for every detail.")
 @click.option("--managed", is_flag=True, help="Print a list of policies, each small enough for a managed policy.")
 @click.option("--partition", default=PARTITIONS[0], show_default=True, type=click.Choice(PARTITIONS))
-def iam_policy(types: tuple[str, ...], every_detail: bool, managed: bool, partition: str) -> None:
+@click.pass_context
+def iam_policy(
+    context: click.Context, types: tuple[str, ...], every_detail: bool, managed: bool, partition: str
+) -> None:
     """Print the read-only policy that a scan of the given types needs, to the single action.
 
     It also lets the scan find regions and read the policies from which verdicts are made; without those a scan works,
     and says which verdicts are unknown. No right to read what resources hold is in it.
     """
     from cloudops_nb.scanner.least_privilege import managed_policies, scan_policy
-    from cloudops_nb.scanner.spec_files import bundled_specs
+    from cloudops_nb.scanner.spec_files import specs_of
     from cloudops_nb.scanner.tasks import selection
 
-    chosen = selection(bundled_specs(), (), accounts=None, regions=None, services=types or None).specs
+    specs = specs_of(load_settings(context.obj).data_path)
+    chosen = selection(specs, (), accounts=None, regions=None, services=types or None).specs
     make = managed_policies if managed else scan_policy
     click.echo(json.dumps(make(chosen, partition=partition, every_detail=every_detail), indent=2))

@@ -30,6 +30,7 @@ from cloudops_nb.cli.render import (
     print_plan,
 )  # fmt: skip
 from cloudops_nb.cli.storage import move
+from cloudops_nb.cli.types import types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,22 +97,32 @@ def _filters(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--account", "accounts", multiple=True, help="A configured account's name or id; may be repeated.")
 @click.option("--region", "regions", multiple=True, help="A region; may be repeated.")
 @click.option("--service", "services", multiple=True, help="A service, as botocore names it; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Print the list calls that a scan would make, and make none of them.")
+@click.option("--type", "types", multiple=True, help="A resource type, also AWS::Athena::NamedQuery; may be repeated.")
+@click.option("--mode", default="full", show_default=True, type=click.Choice(["full", "incremental"]))
+@click.option("--every-detail", is_flag=True, help="Read what costs a call a resource too.")
+@click.option("--executor", help="What reads instead of this process: dask:ADDRESS.")
+@click.option("--dry-run", is_flag=True, help="Print the calls that a scan would make, and make none of them.")
 @click.pass_context
 def scan(
     context: click.Context,
+    /,
     accounts: tuple[str, ...],
     regions: tuple[str, ...],
     services: tuple[str, ...],
+    types: tuple[str, ...],
+    *,
+    mode: str,
+    every_detail: bool,
+    executor: str | None,
     dry_run: bool,
 ) -> None:
     """Discover resources and keep them in the store."""
     ops = opened_client(context, new=True)
-    scope = accounts or None, regions or None, services or None
+    scope = accounts or None, regions or None, (*services, *types) or None
     if dry_run:
-        print_frame(ops.planned_calls(*scope), CALLS)
+        print_frame(ops.planned_calls(*scope, every_detail=every_detail), CALLS)
     else:
-        click.echo(str(ops.scan(*scope)))
+        click.echo(str(ops.scan(*scope, mode, every_detail=every_detail, executor=executor)))
 
 
 @main.command()
@@ -218,5 +229,5 @@ def status(context: click.Context) -> None:
 
 demo.add_command(quickstart)
 demo.add_command(lab)
-for command in (backup, key, move, forget_account, iam_policy, demo):
+for command in (backup, key, move, forget_account, iam_policy, types, demo):
     main.add_command(command)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RESOURCES = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
 PLANS = ("created", "title", "status", "level", "account_name", "region", "approver", "channel", "plan_id")
 REQUESTS = ("at", "destination", "purpose", "bytes", "sha256")
+TYPES = ("resource_type", "service", "cloudformation_type", "source")
 CALLS = ("account", "region", "service", "operation", "times")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Which of the known places a flag's value is.
 _VALUES = {"--account": "accounts", "--region": "regions", "--service": "services", "--type": "resource_types"}
 _CHOICES = {
-    "--mode": ("full",),
+    "--mode": ("full", "incremental"),
     "--executor": ("sdk",),
     "--level": ("low", "medium", "high", "critical"),
     "--effect": ("read", "modify", "destructive"),

@@ -50,6 +50,7 @@ class CloudOps(Configurable):
     backup_retention_days = Any(7.0, help="Days that backups stay on this disk; 0 for ever.").tag(config=True)
     chat_retention_days = Any(90.0, help="Days after which an unused conversation goes; 0 for never.").tag(config=True)
     scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
+    regular_scans = Any(default_value=False, help="Whether notebooks make due scans unasked.").tag(config=True)
     full_scan_hours = Any(6.0, help="Hours between scheduled scans of everything; 0 for never.").tag(config=True)
     incremental_scan_minutes = Any(15.0, help="Minutes between scheduled scans of changes; 0 for never.").tag(
         config=True

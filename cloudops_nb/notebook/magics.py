@@ -47,18 +47,55 @@ class CloudOpsMagics(Magics):
     @_accounts
     @_regions
     @_services
-    @argument("--mode", default="full", help="How to scan: full (the default).")
+    @argument(
+        "--type",
+        action="append",
+        metavar="TYPE",
+        dest="types",
+        help="Only this resource type, as rds_instance or AWS::Athena::NamedQuery; may be repeated.",
+    )
+    @argument("--mode", default="full", help="full (the default), or incremental for what changed since.")
+    @argument("--every-detail", action="store_true", help="Read what costs a call a resource too.")
+    @argument("--executor", metavar="NAME", help="What reads instead of this process: dask:ADDRESS.")
     @argument("--dry-run", action="store_true", help="Show the calls it would make, and make none.")
     @output
     def cloudops_scan(self, args: Namespace, _: str) -> Any:
         """Discover the resources of the configured accounts and keep them in the store."""
         from cloudops_nb.notebook.progress import showing
 
-        where = {"accounts": args.account, "regions": args.region, "services": args.service}
+        services = [*(args.service or ()), *(args.types or ())] or None
+        where = {"accounts": args.account, "regions": args.region, "services": services}
+        depth = {"every_detail": args.every_detail}
         if args.dry_run:
-            return self.session.operations.planned_calls(**where)
+            return self.session.operations.planned_calls(**where, **depth)
+        how = {"mode": args.mode, "executor": args.executor}
         with showing(self.session.screen, "Scan") as progress:
-            return self.session.operations.scan(**where, mode=args.mode, progress=progress)
+            return self.session.operations.scan(**where, **depth, **how, progress=progress)
+
+    @line_magic
+    @cloudops_magic
+    @argument("--cloud-control", action="store_true", help="Ask AWS, too, which types Cloud Control lists beyond them.")
+    @argument("--account", metavar="NAME", default="", help="The account to ask; the first one.")
+    @output
+    def cloudops_types(self, args: Namespace, _: str) -> Any:
+        """Show the resource types that a scan knows."""
+        return self.session.operations.resource_types(cloud_control=args.cloud_control, account=args.account)
+
+    @line_magic
+    @cloudops_magic
+    @argument("--start", action="store_true", help="Make the regular scans in this notebook from now on.")
+    @argument("--stop", action="store_true", help="Begin no further one in this notebook.")
+    @output
+    def cloudops_schedule(self, args: Namespace, _: str) -> Any:
+        """Show when the regular scans are due and how they went; start or stop them."""
+        from cloudops_nb.notebook.status import Status
+
+        schedule = self.session.operations.schedule
+        if args.stop:
+            schedule.stop()
+        elif args.start:
+            schedule.start()
+        return Status(schedule.status(), title="Regular scans")
 
     @line_magic
     @cloudops_magic

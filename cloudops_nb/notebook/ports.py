@@ -87,6 +87,19 @@ class Backups(Protocol):
         """Return when the regular ones are due and how they went."""
 
 
+class Schedule(Protocol):
+    """The regular scans."""
+
+    def start(self) -> None:
+        """Make due ones from now on."""
+
+    def stop(self) -> None:
+        """Begin no more."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Return when they are due and how they went."""
+
+
 class Operations(Protocol):
     """The methods of ``CloudOps`` that magics, cards and completion call."""
 
@@ -101,6 +114,8 @@ class Operations(Protocol):
         services: Sequence[str] | None = None,
         mode: str = "full",
         *,
+        every_detail: bool = False,
+        executor: str | None = None,
         progress: Callable[[Any], None] | None = None,
     ) -> Any:
         """Scan, reporting :class:`Progress`, and return a report."""
@@ -110,8 +125,17 @@ class Operations(Protocol):
         accounts: Sequence[str] | None = None,
         regions: Sequence[str] | None = None,
         services: Sequence[str] | None = None,
+        *,
+        every_detail: bool = False,
     ) -> Any:
         """Return the calls that a scan would make as a DataFrame."""
+
+    def resource_types(self, *, cloud_control: bool = False, account: str = "") -> Any:
+        """Return the types that a scan knows as a DataFrame."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """The regular scans."""
 
     def search(self, query: str, *, limit: int = 10, **filters: Any) -> Any:
         """Return the resources found as a DataFrame."""

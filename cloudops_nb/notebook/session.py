@@ -38,6 +38,8 @@ class Session:
         if self._operations is None:
             self._operations = self._open_operations(**self._settings)
             self._operations.backups.start()
+            if self._operations.settings.regular_scans:
+                self._operations.schedule.start()
         return self._operations
 
     @property

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
+#: The folder in a data path with declarations of the user's own.
+OWN_FOLDER = "specs"
 _FIX = "Correct the file; cloudops_nb/scanner/specs holds examples."
 
 
@@ -26,6 +28,12 @@ _FIX = "Correct the file; cloudops_nb/scanner/specs holds examples."
 def bundled_specs() -> tuple[ResourceSpec, ...]:
     """Return the package's own specs, in the order of their services' names."""
     return _read_all(resources.files("cloudops_nb.scanner").joinpath("specs").iterdir())
+
+
+def specs_of(data_path: Path) -> tuple[ResourceSpec, ...]:
+    """Return the bundled specs with the user's own in a data path; raises as :func:`load_specs`."""
+    own = data_path / OWN_FOLDER
+    return load_specs(own) if own.is_dir() else bundled_specs()
 
 
 def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:

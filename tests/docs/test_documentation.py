@@ -10,6 +10,8 @@ import pytest
 
 import cloudops_nb
 from cloudops_nb.cli.main import main
+from cloudops_nb.scanner.coverage import markdown
+from cloudops_nb.scanner.spec_files import bundled_specs
 from cloudops_nb.settings import Settings
 
 pytestmark = pytest.mark.fast
@@ -59,6 +61,11 @@ def test_every_dependency_has_its_reason_and_the_required_ones_are_there():
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     for entry in (entry for group in groups for entry in group if not entry.startswith("cloudops-nb")):
         assert re.search(rf'"{re.escape(entry)}",\s+# \S', text), f"{entry} has no reason beside it"
+
+
+def test_the_coverage_table_is_that_of_the_specs():
+    written = (ROOT / "docs" / "coverage.md").read_text("utf-8")
+    assert written == markdown(bundled_specs()), "cloudops-nb types --markdown > docs/coverage.md"
 
 
 def test_every_magic_is_documented():

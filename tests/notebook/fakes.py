@@ -126,6 +126,23 @@ class FakeBackups:
 
 
 @dataclass
+class FakeSchedule:
+    """Regular scans that are only ever said to be made."""
+
+    running: bool = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+    def status(self) -> Mapping[str, Any]:
+        task = {"task": "full_scan", "every_hours": 6.0, "due": None, "last": None, "error": ""}
+        return {"running": self.running, "trouble": "", "tasks": [task]}
+
+
+@dataclass
 class FakeOperations:
     """Answers from what a test puts in; ``calls`` lists every method called with its arguments."""
 
@@ -134,8 +151,9 @@ class FakeOperations:
     execution: Callable[[Plan], FakeExecution] = FakeExecution
     decide_error: Exception | None = None
     request: bytes = b'{"words":["stop","r1"]}'
-    settings: Any = None
+    settings: Any = field(default_factory=load_settings)
     backups: FakeBackups = field(default_factory=FakeBackups)
+    schedule: FakeSchedule = field(default_factory=FakeSchedule)
     backup_report: Report = field(default_factory=lambda: Report((SNAPSHOT,)))
     calls: list[tuple[str, Any]] = field(default_factory=list)
     decisions: dict[str, bool] = field(default_factory=dict)
@@ -154,9 +172,12 @@ class FakeOperations:
         services: Sequence[str] | None = None,
         mode: str = "full",
         *,
+        every_detail: bool = False,
+        executor: str | None = None,
         progress: Callable[[Any], None] | None = None,
     ) -> str:
         self.calls.append(("scan", (accounts, regions, services, mode)))
+        self.calls.append(("scan_depth", (every_detail, executor)))
         for done in range(4):
             if progress is not None:
                 progress(FakeProgress(done, 3, resources=10 * done, calls=2 * done))
@@ -165,6 +186,10 @@ class FakeOperations:
     def planned_calls(self, **where: Any) -> pd.DataFrame:
         self.calls.append(("planned_calls", where))
         return pd.DataFrame({"call": ["ec2:DescribeInstances"]})
+
+    def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
+        self.calls.append(("resource_types", (cloud_control, account)))
+        return pd.DataFrame({"resource_type": ["rds_instance"]})
 
     def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
         self.calls.append(("search", (query, limit, filters)))

@@ -11,6 +11,7 @@ from cloudops_nb.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, BackupError, ConfigurationError, ExecutionError, PlanError
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.notebook.screen import PLAIN, WIDGET
+from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report
 from tests.notebook.fakes import SNAPSHOT, FakeExecution
 from tests.notebook.plans import delete_volume, stop_database
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
     from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.fast
-LINE_MAGICS = ("status", "scan", "search", "approve", "apply", "rollback", "history", "ledger", "backup")
+LINE_MAGICS = (
+    "status",
+    "scan",
+    "search",
+    "approve",
+    "apply",
+    "rollback",
+    "history",
+    "ledger",
+    "backup",
+    "types",
+    "schedule",
+)
 
 
 def with_plan(notebook: Notebook, plan: Plan | None = None) -> Plan:
@@ -130,6 +143,36 @@ def test_scan_passes_its_filters_and_shows_one_progress_display(notebook: Notebo
     assert notebook.operations.called("scan") == [(["prod", "staging"], ["eu-west-1"], ["rds"], "full")]
     (progress,) = notebook.screen.displays.values()
     assert progress[PLAIN].startswith("Scan done: 3 of 3 cells, 30 resources, 6 calls in ")
+
+
+def test_a_scan_takes_types_beside_services_and_says_how_deep_it_goes(notebook: Notebook) -> None:
+    notebook.run(
+        "%cloudops_scan --service rds --type AWS::Athena::NamedQuery --mode incremental --every-detail"
+        " --executor dask:tcp://10.0.0.5:8786"
+    )
+    assert notebook.operations.called("scan") == [(None, None, ["rds", "AWS::Athena::NamedQuery"], "incremental")]
+    assert notebook.operations.called("scan_depth") == [(True, "dask:tcp://10.0.0.5:8786")]
+
+
+def test_the_types_that_a_scan_knows_are_listed(notebook: Notebook) -> None:
+    assert list(notebook.run("%cloudops_types --cloud-control --account prod").resource_type) == ["rds_instance"]
+    assert notebook.operations.called("resource_types") == [(True, "prod")]
+
+
+def test_regular_scans_run_only_once_they_are_started(notebook: Notebook) -> None:
+    shown = repr(notebook.run("%cloudops_schedule"))
+    assert ["full", "scan", "6.0"] in [line.split() for line in shown.splitlines()]
+    assert not notebook.operations.schedule.running
+    notebook.run("%cloudops_schedule --start")
+    assert notebook.operations.schedule.running
+    notebook.run("%cloudops_schedule --stop")
+    assert not notebook.operations.schedule.running
+
+
+def test_a_setting_starts_the_regular_scans_with_the_store(notebook: Notebook) -> None:
+    notebook.operations.settings = load_settings(regular_scans=True)
+    notebook.run("%cloudops_status")
+    assert notebook.operations.schedule.running
 
 
 def test_a_scan_s_dry_run_makes_no_call(notebook: Notebook) -> None:
