@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from qdrant_client import QdrantClient, models
+from qdrant_edge import CountRequest, EdgeShard
 
 from benchmarks.estate import resources
 from benchmarks.figure import Figure, median
 from benchmarks.stores import SeededEmbedder, end_owner, new_folder, settings_in
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.service import StorageService
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 LOCAL = 10_000
 RUNS = 3
+BARE = "Qdrant Edge alone, in this process, the same files"
 
 
 def run(*, quick: bool) -> Iterator[Figure]:
@@ -33,7 +36,10 @@ def run(*, quick: bool) -> Iterator[Figure]:
                 storage.estate.upsert(list(resources(count)), scan_id="benchmark")
             alone = [_first_answer(settings, before=_end_owner) for _ in range(RUNS)]
             shared = [_first_answer(settings, before=_keep_owner) for _ in range(RUNS)]
+            _end_owner(settings)
+            engine = [_load(settings) for _ in range(RUNS)]
         yield Figure(f"open {count:,}, no owner runs", median(alone), "ms", reference, name, runs=RUNS)
+        yield Figure(f"open {count:,}, no owner runs", median(alone), "ms", median(engine), BARE, runs=RUNS)
         yield Figure(f"open {count:,}, another kernel has it open", median(shared), "ms", reference, name, runs=RUNS)
 
 
@@ -51,6 +57,15 @@ def _end_owner(settings: Settings) -> None:
 
 def _keep_owner(_settings: Settings) -> None:
     """The owner stays for a while after its last kernel."""
+
+
+def _load(settings: Settings) -> float:
+    start = time.perf_counter()
+    shard = EdgeShard.load(str(settings.data_path / "qdrant" / AWS_ESTATE.name))
+    assert shard.count(CountRequest())
+    milliseconds = (time.perf_counter() - start) * 1e3
+    shard.close()
+    return milliseconds
 
 
 def _local(count: int) -> float:
