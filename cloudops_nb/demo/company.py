@@ -51,6 +51,7 @@ class Company:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = data
         self.name: str = data["company"]
+        self.resource_types: Sequence[str] = tuple(data["resource_types"])
         self.accounts: Sequence[CompanyAccount] = tuple(
             CompanyAccount(name, account["id"], account["short"]) for name, account in data["accounts"].items()
         )

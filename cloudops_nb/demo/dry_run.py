@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable
-from typing import Any
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, Any
 
-#: A WSGI application; the types of :mod:`wsgiref.types` cannot be told from moto's own.
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+from cloudops_nb.demo.requests import form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cloudops_nb.demo.requests import Application
 
 #: The version that only EC2's API requests carry.
 EC2_VERSION = "2016-11-15"
@@ -34,10 +35,5 @@ def refuse_dry_runs(application: Application) -> Application:
 
 
 def _is_dry_run(environ: dict[str, Any]) -> bool:
-    """Read the form, and put the body back for moto."""
-    if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        return False
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    form = parse_qs(body.decode("utf-8", "replace"))
-    return form.get("Version") == [EC2_VERSION] and form.get("DryRun", [""])[0].lower() == "true"
+    fields = form(environ)
+    return fields.get("Version") == [EC2_VERSION] and fields.get("DryRun", [""])[0].lower() == "true"

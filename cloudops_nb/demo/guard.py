@@ -66,10 +66,10 @@ def write_store_settings(path: Path, company: Company) -> None:
             f'[[accounts]]\nname = "{name}"\nprofile = "{name}"\nenvironment = "{name}"\n'
             for name in (account.account for account in company.accounts)
         )
-        regions = json.dumps(list(company.regions))
+        scope = f"regions = {json.dumps(company.regions)}\nservices = {json.dumps(company.resource_types)}\n"
         # A key of its own: what the simulation teaches must not depend on, or touch, the person's keyring.
         own_key = json.dumps(str(path / "store.key"))
-        write_private(settings, "\n".join([f"regions = {regions}\nkey_file = {own_key}\n", *tables]))
+        write_private(settings, "\n".join([f"{scope}key_file = {own_key}\n", *tables]))
 
 
 def write_aws_files(path: Path, endpoint: str, company: Company) -> None:

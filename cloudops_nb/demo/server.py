@@ -85,7 +85,9 @@ def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
 
     from cloudops_nb.demo.builder.build import build_estate
     from cloudops_nb.demo.dry_run import refuse_dry_runs
+    from cloudops_nb.demo.isolation import keep_requests_apart
     from cloudops_nb.demo.transitions import install_transitions
+    from cloudops_nb.demo.unused import answer_unused
 
     company = load_company()
     used = set(company.regions)
@@ -93,9 +95,10 @@ def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
     RegionsAndZonesBackend.regions = [region for region in RegionsAndZonesBackend.regions if region.name in used]
     build_estate(company, seed)
     install_transitions(transition_seconds)
+    keep_requests_apart()
     # A line for each request would be most of the server's work, and its log would hold the user's calls.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    application = refuse_dry_runs(DomainDispatcherApplication(create_backend_app))
+    application = refuse_dry_runs(answer_unused(DomainDispatcherApplication(create_backend_app)))
     return make_server(LOOPBACK, 0, application, threaded=True, request_handler=MotoRequestHandler)
 
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudops_nb.demo.company import load_company
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
 
 if TYPE_CHECKING:
     from cloudops_nb.demo import Demo
-    from cloudops_nb.model import Resource
+    from cloudops_nb.model import CellResult, Resource
 
 
 @pytest.fixture(scope="module")
-def scanned(running: Demo) -> list[Resource]:
-    """Production and staging in their main region."""
+def read(running: Demo) -> list[PageRead | CellResult]:
+    """Every type, in production and staging in their main region."""
     with pytest.MonkeyPatch.context() as patch:
         for name in running.unset:
             patch.delenv(name, raising=False)
@@ -27,16 +28,33 @@ def scanned(running: Demo) -> list[Resource]:
         sessions = AccountSessions(accounts, threads=8)
         try:
             chosen = {"accounts": ["production", "staging"], "regions": ["eu-west-1"]}
-            pages = [page for page in Scanner(sessions, threads=8).scan(**chosen) if isinstance(page, PageRead)]
+            return list(Scanner(sessions, threads=8).scan(**chosen))
         finally:
             sessions.close()
-    return [resource for page in pages for resource in page.resources]
+
+
+@pytest.fixture(scope="module")
+def scanned(read: list[PageRead | CellResult]) -> list[Resource]:
+    return [resource for page in read if isinstance(page, PageRead) for resource in page.resources]
 
 
 def one(scanned: list[Resource], account: str, resource_type: str, name: str) -> Resource:
     wanted = (account, resource_type, name)
     (found,) = [each for each in scanned if (each.account_name, each.resource_type, each.name) == wanted]
     return found
+
+
+def test_every_type_can_be_scanned_in_the_demo(read: list[PageRead | CellResult]) -> None:
+    incomplete = {
+        item.key.resource_type: item.detail
+        for item in read
+        if not isinstance(item, PageRead) and not item.state.complete
+    }
+    assert incomplete == {}
+
+
+def test_a_scan_of_the_demo_covers_everything_that_the_company_has(scanned: list[Resource]) -> None:
+    assert {resource.resource_type for resource in scanned} <= set(load_company().resource_types)
 
 
 def test_at_most_a_tenth_of_the_verdicts_is_unknown(scanned: list[Resource]) -> None:
