@@ -15,6 +15,7 @@ from cloudops_nb.notebook.card_html import frame, section_html
 from cloudops_nb.notebook.card_text import section_markdown, section_text
 from cloudops_nb.notebook.person import kernel_user
 from cloudops_nb.notebook.run import run_bundle
+from cloudops_nb.notebook.scan_view import scan_sections
 from cloudops_nb.notebook.screen import HTML, MARKDOWN, PLAIN
 from cloudops_nb.notebook.secrecy import Secrecy
 from cloudops_nb.notebook.section import Badge, Outcome, Row, Section, Tone, value_words
@@ -85,18 +86,12 @@ class Reprs:
 
     def scan_report(self, report: ScanReport) -> Bundle:
         """Return what a scan found by type, and the cells it could not read to their end."""
-        counts = [(name.replace("_", " "), f"{count:,}") for name, count in report.counts("resource_type").items()]
-        failures = [
-            Row((str(cell.key), cell.detail), badges=(Badge(cell.state.replace("_", " "), Tone.CAUTION),))
-            for cell in report.failures[:_ROWS_SHOWN]
-        ]
-        left_out = len(report.failures) - len(failures)
-        if left_out:
-            failures.append(Row((f"… and {left_out:,} more in .cells", "", ""), muted=True))
-        head = ("Not read to its end", "Why", "State") if failures else ()
-        section = Section("scan", "Scan", lines=(report.summary,), facts=counts, head=head, rows=failures)
-        html = frame(section_html(section), label="Scan report")
-        return {PLAIN: str(report), MARKDOWN: "\n".join(section_markdown(section)), HTML: html}
+        sections = list(scan_sections(report))
+        return {
+            PLAIN: str(report),
+            MARKDOWN: "\n".join(line for one in sections for line in section_markdown(one)),
+            HTML: frame("".join(section_html(one) for one in sections), label="Scan report"),
+        }
 
     def backup_report(self, report: Report) -> Bundle:
         """Return what was backed up or restored, kind by kind, and every problem."""

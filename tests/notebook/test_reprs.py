@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +98,10 @@ def test_a_scan_report_shows_counts_and_what_it_could_not_read(notebook: Noteboo
             detail="<b>AccessDenied</b>",
         ),
     ]
-    bundle = formatted(notebook, ScanReport("scan-1", began, 0.3, results))
+    previous = {results[0].key: 1}
+    bundle = formatted(notebook, ScanReport("scan-1", began, 0.3, results, previous=previous))
     assert "3 resources" in bundle["text/plain"]
-    assert "<dt>rds instance</dt><dd>3</dd>" in bundle["text/html"]
+    cells = re.findall(r"<td>(.*?)</td>", re.sub("<(?!/?td).*?>", "", bundle["text/html"]))
+    assert cells[-3:] == ["rds_instance", "3", "+2"]
     assert "&lt;b&gt;AccessDenied" in bundle["text/html"]
     assert "<b>" not in bundle["text/html"]
