@@ -55,8 +55,9 @@ format: install-dev ## let ruff format and mend what it can
 bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 	$(BIN)/python -m benchmarks
 
-crash: install-dev ## kill the programs that use a store 200 times, and check what is left
+crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left
 	$(BIN)/python -m tests.crash --kills 200
+	$(BIN)/python -m tests.scan_crash --kills 60
 
 docs: install-dev ## check that the notebooks run and that what the docs name exists
 	$(BIN)/python -m pytest tests/docs tests/notebook/test_quickstart.py

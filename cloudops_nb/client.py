@@ -75,9 +75,11 @@ class CloudOps:
         self.close()
 
     def close(self) -> None:
-        """Wait for runs under way, then flush and let go of the store and of the connections to AWS."""
+        """Wait for runs under way, end regular scans, then flush and let go of the store and the connections to AWS."""
         for execution in self.engine.running:
             execution.wait()
+        if "schedule" in vars(self):
+            self.storage.shut_out(self.schedule.close())
         self.storage.close()
         if "sessions" in vars(self):
             self.sessions.close()
@@ -158,10 +160,10 @@ class CloudOps:
         # Opening has made the store.
         return ScanSchedule(self.storage, self.settings, self._unattended_scan, ready=lambda: True)
 
-    def _unattended_scan(self, mode: str) -> ScanReport:
+    def _unattended_scan(self, mode: str, progress: Callable[[Progress], None]) -> ScanReport:
         accounts = self._inventory.unattended_accounts()
         regions, services = self.settings.regions or None, self.settings.services or None
-        return self._inventory.scan(accounts=accounts, regions=regions, services=services, mode=mode)
+        return self._inventory.scan(accounts=accounts, regions=regions, services=services, mode=mode, progress=progress)
 
     def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
         """Return the best matches for words, a name, an id or a tag, best first.

@@ -106,7 +106,10 @@ class IamPermissions:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A directed link to another resource, as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``."""
+    """A directed link to another resource, as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``.
+
+    ``kind`` is one of the words in ``scanner/relation_kinds.yaml``, which says what each means.
+    """
 
     kind: str
     resource_type: str

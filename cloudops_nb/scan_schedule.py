@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 
+from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.schedule import Schedule
 from cloudops_nb.storage.schedule_status import ScheduleStatus, task_statuses
 from cloudops_nb.storage.scheduler import Scheduler, Task
@@ -11,6 +13,7 @@ from cloudops_nb.storage.scheduler import Scheduler, Task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudops_nb.scanner.progress import Progress
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.service import StorageService
@@ -23,13 +26,16 @@ _SHOWN: Final = 3
 class ScanSchedule:
     """Makes due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and asks nobody.
 
+    An interrupt of the notebook does not reach it. A scan that somebody starts beside it is harmless: of each cell the
+    last reading counts.
+
     Of all kernels on a store, one makes each due scan. When they are due is kept in the store, as wall times: after a
     restart or a sleep of the host what was missed is made once, and then the interval begins anew.
 
     Args:
         storage: The store that keeps the due times.
         settings: The intervals; 0 means never.
-        scan: Scans in a mode, without anybody who could type a code.
+        scan: Scans in a mode, without anybody who could type a code; calls back whenever something was read.
         ready: Says whether there is a store at all; nothing is scanned, or made, before.
     """
 
@@ -37,12 +43,13 @@ class ScanSchedule:
         self,
         storage: StorageService,
         settings: Settings,
-        scan: Callable[[str], ScanReport],
+        scan: Callable[[str, Callable[[Progress], None]], ScanReport],
         ready: Callable[[], bool],
     ) -> None:
         self._schedule = Schedule(storage)
         self._scan = scan
         self._ready = ready
+        self._closed = threading.Event()
         # The full one first: after it, the other has next to nothing to do.
         every = {FULL: settings.full_scan_hours * _HOUR, INCREMENTAL: settings.incremental_scan_minutes * _MINUTE}
         self._tasks = {name: Task(seconds, self._task(name)) for name, seconds in every.items() if seconds}
@@ -55,11 +62,21 @@ class ScanSchedule:
 
     def start(self) -> None:
         """Make due scans from now on, until :meth:`stop`; a first one is due after one interval."""
+        self._closed.clear()
         self._scheduler.start()
 
     def stop(self) -> None:
         """Begin no further scan in this process; one that is under way goes on to its end."""
         self._scheduler.stop()
+
+    def close(self) -> set[threading.Thread]:
+        """Stop, and let a scan that is under way end at the next page: what it read is kept, and the rest is due again.
+
+        Returns:
+            The thread, if its scan goes on all the same.
+        """
+        self._closed.set()
+        return self._scheduler.stop()
 
     def run_due(self) -> list[str]:
         """Make in this thread what is due and nobody else makes; returns the tasks' names."""
@@ -72,7 +89,11 @@ class ScanSchedule:
 
     def _task(self, name: str) -> Callable[[], str]:
         mode = name.removesuffix("_scan")
-        return lambda: _shortfall(self._scan(mode))
+        return lambda: _shortfall(self._scan(mode, self._go_on))
+
+    def _go_on(self, _: Progress) -> None:
+        if self._closed.is_set():
+            raise StoreUnavailableError("the scan was ended", "its notebook let go of the store")
 
 
 def _shortfall(report: ScanReport) -> str:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.child import IDLE_SECONDS, MODELS
+from benchmarks.child import MODELS
 from benchmarks.figure import Figure
+from benchmarks.stores import new_folder, settings_in
 from cloudops_nb.demo import down, up
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.settings import Settings
@@ -19,7 +20,7 @@ from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
 from cloudops_nb.storage.estate.vectors import EstateVectors
 from cloudops_nb.storage.service import StorageService
-from tests.retrieval.estates import generated, scanned
+from tests.retrieval.estates import LARGE, excerpt, generated, scanned
 from tests.retrieval.evaluation import KINDS, by_kind, evaluate, questions
 
 if TYPE_CHECKING:
@@ -41,11 +42,10 @@ def run(*, quick: bool) -> Iterator[Figure]:
     """Ask every labelled query three ways, of the demo's estate and of a generated one."""
     embedder = open_embedder(Settings(embedding_path=MODELS))
     scores: dict[str, list[Score]] = {way: [] for way in WAYS}
-    for name, estate in (("demo", _demo()), ("generated", generated(2_000 if quick else 10_000))):
-        asked = [one for one in questions(name) if not one.want or one.relevant(estate)]
+    for name, estate in (("demo", _demo()), ("generated", _generated(quick=quick))):
         with _ways(estate, embedder) as ways:
             for way, search in ways.items():
-                scores[way] += evaluate(search, asked, estate)
+                scores[way] += evaluate(search, questions(name), estate)
     for part, kept in (("", (False, True)), (", held out", (True,)), (", tuned", (False,))):
         chosen = {way: [one for one in found if one.question.held_out in kept] for way, found in scores.items()}
         means = {way: by_kind(found) for way, found in chosen.items()}
@@ -57,6 +57,11 @@ def run(*, quick: bool) -> Iterator[Figure]:
                 for way, reference in zip(WAYS[1:], beside, strict=True):
                     name = f"{kind}, {measure}{part}"
                     yield Figure(name, value, "", max(reference, LEAST), way, "higher", counts[kind])
+
+
+def _generated(*, quick: bool) -> list[Resource]:
+    estate = generated(LARGE)
+    return excerpt(estate, questions("generated")) if quick else estate
 
 
 def _demo() -> list[Resource]:
@@ -71,26 +76,24 @@ def _demo() -> list[Resource]:
 @contextmanager
 def _ways(estate: Sequence[Resource], embedder: Embedder) -> Iterator[dict[str, Search]]:
     """The product's search, and one query of its index with the whole text as a vector, or as words and trigrams."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_path=Path(folder) / "store", key_source="file", qdrant_idle_seconds=IDLE_SECONDS)
-        with StorageService(settings, lambda: embedder) as storage:
-            storage.estate.upsert(estate, scan_id="benchmark")
-            vectors, terms = (
-                EstateVectors(lambda: embedder, storage.vault.rotation),
-                EstateTerms(storage.vault.blind_index),
-            )
-            points = EstatePoints(storage.vault)
-            by_id = {points.point_id(resource): resource for resource in estate}
+    with new_folder() as folder, StorageService(settings_in(folder), lambda: embedder) as storage:
+        storage.estate.upsert(estate, scan_id="benchmark")
+        vectors, terms = (
+            EstateVectors(lambda: embedder, storage.vault.rotation),
+            EstateTerms(storage.vault.blind_index),
+        )
+        points = EstatePoints(storage.vault)
+        by_id = {points.point_id(resource): resource for resource in estate}
 
-            def nearest(vector: bytes | Sparse, limit: int) -> list[Resource]:
-                (hits,) = storage.vector_store.query(AWS_ESTATE.name, [VectorQuery(vector, limit)])
-                return [by_id[hit.id] for hit in hits]
+        def nearest(vector: bytes | Sparse, limit: int) -> list[Resource]:
+            (hits,) = storage.vector_store.query(AWS_ESTATE.name, [VectorQuery(vector, limit)])
+            return [by_id[hit.id] for hit in hits]
 
-            def lexical(query: str, limit: int) -> list[Resource]:
-                return nearest(terms.words(words(query)) + terms.grams(query), limit)
+        def lexical(query: str, limit: int) -> list[Resource]:
+            return nearest(terms.words(words(query)) + terms.grams(query), limit)
 
-            yield {
-                "fused": lambda query, limit: [hit.resource for hit in storage.estate.search(query, limit=limit)],
-                "dense only": lambda query, limit: nearest(vectors.of([query])[0], limit),
-                "lexical only": lexical,
-            }
+        yield {
+            "fused": lambda query, limit: [hit.resource for hit in storage.estate.search(query, limit=limit)],
+            "dense only": lambda query, limit: nearest(vectors.of([query])[0], limit),
+            "lexical only": lexical,
+        }

@@ -43,7 +43,7 @@ class Also(_Declaration):
 class ActionResources(_Declaration):
     """What one action is authorised on."""
 
-    resource: Literal["", "*"] = ""
+    resource: Literal["", "*", "other"] = ""
     also: tuple[Also, ...] = ()
 
 

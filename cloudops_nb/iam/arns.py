@@ -59,11 +59,16 @@ class ResourcePattern:
         """Whether it matches whatever there is."""
         return self._compiled is not None and self._compiled.pieces == (Wild.ANY,)
 
+    def match_plain(self, arn: str) -> Truth:
+        """Return the same as :meth:`match`, for a pattern without keys."""
+        return self._compiled.match(arn) if self._compiled else unknown("its variables")
+
     def match(self, arn: str, context: Context) -> Truth:
         """Return whether a resource, whose ARN may have holes, is meant."""
         compiled = self._compiled
         if compiled is None:
-            if any(isinstance(part, Variable) for segment in segments(self._template)[:-1] for part in segment):
+            early = segments(self._template)[: SEGMENTS - 1]
+            if any(isinstance(part, Variable) for segment in early for part in segment):
                 return unknown(f"{self.text} has a variable where AWS resolves none")
             found = resolved(self._template, context)
             if found is None or isinstance(found, Unknown):
@@ -92,10 +97,14 @@ class _CompiledResource:
 
     def _may_match(self, arn: str) -> bool:
         wanted, parts = segments(self.pieces), arn.split(":", SEGMENTS - 1)
-        if len(wanted) != SEGMENTS or len(parts) != SEGMENTS:
+        if len(parts) != SEGMENTS:
             return may_match(self.pieces, arn)
-        # What is not known of an ARN lies within its segments.
-        return all(may_match(without_variables(part), text) for part, text in zip(wanted, parts, strict=True))
+        # What is not known of an ARN lies within its segments, of which the last may hold colons; a wildcard of the
+        # pattern may reach over them.
+        return may_match(self.pieces, arn, without=":") or (
+            len(wanted) == SEGMENTS
+            and all(may_match(without_variables(part), text) for part, text in zip(wanted, parts, strict=True))
+        )
 
     def _within_segments(self, arn: str) -> Truth:
         parts = arn.split(":", SEGMENTS - 1)

@@ -33,19 +33,18 @@ class Authorisation:
         self._principal = policies.principal
         self._keys = principal_keys(policies)
         self._principal_policies = PrincipalPolicyReader(policies)
-        self._resource_policies = ResourcePolicyReader(policies.principal)
+        self._resource_policies = ResourcePolicyReader(policies)
         self._remember = remember
         self._actions: Memory[ActionClasses] = Memory(_ACTIONS)
 
     def verdict(self, request: Request, resource_policy: Policy | Unreadable | None) -> Verdict:
         """Return the verdict on one request, given the policy of the resource, ``None`` if it has none."""
-        action = request.action.lower()
-        context = Context(request, self._keys, self._principal.partition)
+        context = self.context(request)
         if request.context or not self._remember:
-            layers = self._principal_policies.concerning(action)
+            layers = self._principal_policies.concerning(request.action.lower())
             side = self._principal_policies.side(layers, request, context)
             return self._combined(side, request, resource_policy, context)
-        classes = self._actions.result(action, lambda: ActionClasses(self._principal_policies.concerning(action)))
+        classes = self.classes(request.action)
         alike = classes.of(request, context)
 
         def worked_out() -> Verdict:
@@ -55,6 +54,15 @@ class Authorisation:
         if resource_policy is not None:
             return worked_out()
         return classes.verdicts.result((alike, request.account_id, is_sole(request)), worked_out)
+
+    def classes(self, action: str) -> ActionClasses:
+        """Return what is remembered of an action."""
+        name = action.lower()
+        return self._actions.result(name, lambda: ActionClasses(self._principal_policies.concerning(name)))
+
+    def context(self, request: Request) -> Context:
+        """Return the condition keys of a request."""
+        return Context(request, self._keys, self._principal.partition)
 
     def _combined(
         self, principal: PrincipalSide, request: Request, resource_policy: Policy | Unreadable | None, context: Context

@@ -46,14 +46,14 @@ def tests(condition: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bo
 def _test(name: str, key: str, values: Sequence[str], *, variables: bool) -> Test:
     quantifier, _, rest = name.lower().rpartition(":")
     base = rest.removesuffix(_IF_EXISTS)
-    if quantifier not in ("", "forallvalues", "foranyvalue"):
-        return _Unread(name)
-    if base == _NULL:
-        return _Unread(name) if base != rest or quantifier else _Null(key, key.lower(), tuple(values))
-    positive = NEGATED.get(base, base)
-    build = OPERATORS.get(positive)
+    null = base == _NULL and base == rest and not quantifier
+    build = OPERATORS.get(NEGATED.get(base, base))
+    if quantifier not in ("", "forallvalues", "foranyvalue") or (build is None and not null):
+        return Unsettled(f"condition operator {name} is not known")
+    if not values:
+        return Unsettled(f"{name} compares {key} with no values")
     if build is None:
-        return _Unread(name)
+        return _Null(key, key.lower(), tuple(values))
     opposite = base in NEGATED
     valueless: Truth = unknown(f"a variable in {name} has no value") if opposite else False
     comparisons = tuple(build(Wanted(value, variables, valueless)) for value in values)
@@ -65,17 +65,19 @@ def _not_known(key: str) -> Truth:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Unread:
-    """A test by an operator that is not known here."""
+class Unsettled:
+    """A test of which it is not documented whether it holds; ``why`` in one line."""
 
-    name: str
+    why: str
 
     @property
     def keys(self) -> frozenset[str]:
+        """No condition keys."""
         return frozenset()
 
     def holds(self, _context: Context) -> Truth:
-        return unknown(f"condition operator {self.name} is not known")
+        """Return that it is not known."""
+        return unknown(self.why)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,9 +97,15 @@ class _Null:
         if state.possible is None:
             absent: Truth = False if state.present else _not_known(self.name)
         else:
-            found = {not values for values in state.possible}
+            found = {self._absent(values) for values in state.possible}
             absent = found.pop() if len(found) == 1 else _not_known(self.name)
         return some(self._wanted(value, absent) for value in self.values)
+
+    def _absent(self, values: tuple[str, ...]) -> Truth:
+        if values and not any(values):
+            # AWS says of Null that it asks for a value that is not null, and of sets that an empty text is null.
+            return unknown(f"condition key {self.name} is empty")
+        return not values
 
     def _wanted(self, value: str, absent: Truth) -> Truth:
         wanted = {"true": absent, "false": negated(absent)}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.action_resources import Also, action_resources
+from cloudops_nb.iam.action_set import ActionSet
 from cloudops_nb.iam.authorisation import Authorisation
 from cloudops_nb.iam.context import Request, given
+from cloudops_nb.iam.memory import Memory
 from cloudops_nb.iam.verdict import Decision, Unreadable, Verdict
 from cloudops_nb.iam.wildcards import HOLE
 from cloudops_nb.model import IamPermissions
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.verdict import PrincipalPolicies
 
 _NOT_READ = Unreadable("the policy of the other resource is not read for this")
+#: Sets of actions that are remembered: one for each type of resource, as it were.
+_SETS = 1_000
 #: What is worse decides, if an action is authorised on several resources.
 _WORSE = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
 
@@ -33,7 +37,9 @@ class Evaluator:
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool = True) -> None:
         self._principal = policies.principal
+        self._remember = remember
         self._authorisation = Authorisation(policies, remember=remember)
+        self._sets: Memory[ActionSet] = Memory(_SETS)
 
     def verdict(
         self,
@@ -59,8 +65,8 @@ class Evaluator:
         """
         known = {key.lower(): given(values) for key, values in (context or {}).items()}
         row = action_resources(action)
-        arn = row.resource or resource_arn or HOLE
-        own = Request(action, arn, account_id, region, {} if row.resource else tags, known)
+        arn, tags = {"*": ("*", {}), "other": (HOLE, None)}.get(row.resource, (resource_arn or HOLE, tags))
+        own = Request(action, arn, account_id, region, tags, known)
         verdict = self._authorisation.verdict(own, resource_policy)
         if not row.also or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
@@ -79,18 +85,30 @@ class Evaluator:
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> IamPermissions:
         """Return the verdicts on some actions; the arguments are those of :meth:`verdict`."""
-        verdicts = {
-            action: self.verdict(
-                action,
-                resource_arn,
-                account_id=account_id,
-                region=region,
-                tags=tags,
-                resource_policy=resource_policy,
-                context=context,
+
+        def worked_out() -> IamPermissions:
+            return self._permissions(
+                {
+                    action: self.verdict(
+                        action,
+                        resource_arn,
+                        account_id=account_id,
+                        region=region,
+                        tags=tags,
+                        resource_policy=resource_policy,
+                        context=context,
+                    )
+                    for action in actions
+                }
             )
-            for action in actions
-        }
+
+        if context or resource_policy is not None or not self._remember:
+            return worked_out()
+        together = self._sets.result(tuple(actions), lambda: ActionSet(actions, self._authorisation))
+        alike = together.alike(resource_arn or HOLE, account_id, region, tags)
+        return together.permissions.result(alike, worked_out)
+
+    def _permissions(self, verdicts: Mapping[str, Verdict]) -> IamPermissions:
         chosen: dict[Decision, list[str]] = {decision: [] for decision in Decision}
         for action, verdict in verdicts.items():
             chosen[verdict.decision].append(action)
@@ -118,7 +136,7 @@ class Evaluator:
                 known = {**_of_any_resource(own.context), **context}
                 request = Request(action, arn, own.account_id, own.region, tags, known)
                 verdict = self._authorisation.verdict(request, _NOT_READ if each.own_policy else None)
-            shown = request.arn.replace(HOLE, "*")
+            shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
             yield Verdict(verdict.decision, f"it also takes {action} on {shown}: {verdict.by}")
 
 

@@ -10,7 +10,7 @@ from cloudops_nb.iam.truth import Truth, Unknown, some, unknown
 from cloudops_nb.iam.verdict import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from cloudops_nb.iam.statement import Statement
     from cloudops_nb.iam.verdict import Levels, Policies, PrincipalPolicies
@@ -46,16 +46,15 @@ class Layer:
 
     def outcome(self, applies: Callable[[Statement], Truth]) -> Outcome:
         """Return what the layer says, given which of its statements apply."""
-        found = [(one, applies(one)) for one in self.statements]
-        holes = [unknown(why) for why in self.unread]
-        return Outcome(*(self._finding(found, holes, denies=denies) for denies in (True, False)))
+        return Outcome(self.finding(applies, denies=True), self.finding(applies, denies=False))
 
-    def _finding(self, found: Sequence[tuple[Statement, Truth]], holes: Sequence[Unknown], *, denies: bool) -> Finding:
-        chosen = [(one, truth) for one, truth in found if one.denies is denies]
+    def finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> Finding:
+        """Return what the statements that deny say, or those that allow, given which of them apply."""
+        chosen = [(one, applies(one)) for one in self.statements if one.denies is denies]
         deciding = next((one for one, truth in chosen if truth is True), None)
         if deciding is not None:
             return Finding(truth=True, by=self._named(deciding))
-        return Finding(some((*(self._told(one, truth) for one, truth in chosen), *holes)))
+        return Finding(some((*(self._told(one, truth) for one, truth in chosen), *map(unknown, self.unread))))
 
     def _told(self, statement: Statement, truth: Truth) -> Truth:
         """Return a truth whose reasons name the statement."""

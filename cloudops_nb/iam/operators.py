@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cloudops_nb.iam.arns import arn_like
@@ -44,8 +44,9 @@ class Comparison:
 
 Operator: TypeAlias = Callable[[Wanted], Comparison]
 Matches: TypeAlias = Callable[[str], Truth]
-_YEAR_OR_MONTH = re.compile(r"\d{4}(-\d{2})?")
-_EPOCH = re.compile(r"-?\d+(\.\d+)?")
+_YEAR_OR_MONTH = re.compile(r"[0-9]{4}(-[0-9]{2})?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_TRUTH_VALUES = ("false", "true")
 
 
 def _with_variables(compiled: Callable[[Pieces], Matches], *, wildcards: bool) -> Operator:
@@ -78,8 +79,23 @@ def _equal_in_any_case(found: Pieces) -> Matches:
     return lambda value: value.lower() == wanted
 
 
-def _read(reading: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Operator:
-    """Return an operator whose values have to be read; what cannot be read is compared with nothing."""
+def _same_truth_value(found: Pieces) -> Matches:
+    wanted = "".join(str(piece) for piece in found).strip().lower()
+    if wanted not in _TRUTH_VALUES:
+        return lambda _value: unknown(f"{wanted[:40]!r} in a condition is neither true nor false")
+    return lambda value: value.strip().lower() == wanted
+
+
+def _read(
+    reading: Callable[[str], Any], compare: Callable[[Any, Any], bool], *, given: Callable[[str], Any] | None = None
+) -> Operator:
+    """Return an operator whose values have to be read; what cannot be read is compared with nothing.
+
+    Args:
+        reading: Reads a policy's value.
+        compare: Compares a request's value with a policy's.
+        given: Reads a request's value, if that has another form.
+    """
 
     def build(wanted: Wanted) -> Comparison:
         right = _attempt(reading, wanted.text)
@@ -87,7 +103,7 @@ def _read(reading: Callable[[str], Any], compare: Callable[[Any, Any], bool]) ->
             return Comparison(lambda _value, _context: unknown(f"{wanted.text[:40]!r} in a condition cannot be read"))
 
         def of(value: str, _context: Context) -> Truth:
-            left = _attempt(reading, value)
+            left = _attempt(given or reading, value)
             return unknown("a condition's key has a value of another kind") if left is None else compare(left, right)
 
         return Comparison(of)
@@ -103,10 +119,10 @@ def _attempt(reading: Callable[[str], Any], text: str) -> Any:
 
 
 def _number(text: str) -> Decimal:
-    number = Decimal(text.strip())
-    if not number.is_finite():
-        raise InvalidOperation
-    return number
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        raise ValueError
+    return Decimal(text)
 
 
 def _instant(text: str) -> float:
@@ -114,7 +130,7 @@ def _instant(text: str) -> float:
     text = text.strip()
     if _YEAR_OR_MONTH.fullmatch(text):
         text += "-01-01"[len(text) - 4 :]
-    elif _EPOCH.fullmatch(text):
+    elif _NUMBER.fullmatch(text):
         return float(text)
     when = datetime.fromisoformat(text)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
@@ -128,11 +144,15 @@ def _binary(text: str) -> bytes:
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    _, slash, prefix = text.strip().partition("/")
+    if slash and not prefix.isdecimal():
+        # Python also takes masks, which are no CIDR notation.
+        raise ValueError
     return ipaddress.ip_network(text.strip(), strict=False)
 
 
 def _inside(left: Any, right: Any) -> bool:
-    return bool(left.version == right.version and left.subnet_of(right))
+    return left in right
 
 
 _ORDER = {
@@ -150,9 +170,9 @@ OPERATORS: dict[str, Operator] = {
     "stringlike": _with_variables(matcher, wildcards=True),
     "arnequals": _ARN,
     "arnlike": _ARN,
-    "bool": _with_variables(_equal_in_any_case, wildcards=False),
+    "bool": _with_variables(_same_truth_value, wildcards=False),
     "binaryequals": _read(_binary, operator.eq),
-    "ipaddress": _read(_network, _inside),
+    "ipaddress": _read(_network, _inside, given=ipaddress.ip_address),
     **{f"numeric{name}": _read(_number, compare) for name, compare in _ORDER.items()},
     **{f"date{name}": _read(_instant, compare) for name, compare in _ORDER.items()},
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.iam.arns import ResourcePattern
-from cloudops_nb.iam.conditions import tests
+from cloudops_nb.iam.conditions import Test, Unsettled, tests
 from cloudops_nb.iam.principal_element import PrincipalElement
 from cloudops_nb.iam.statement import Statement
 from cloudops_nb.iam.truth import Truth, unknown
@@ -58,10 +58,22 @@ class _MalformedError(Exception):
 
 def _loaded(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else f"it is not JSON: {error}"
-        raise PolicyError(f"{name} is no policy", why) from None
+        return json.loads(text, object_pairs_hook=_object)
+    except _MalformedError as error:
+        why = str(error)
+    except RecursionError:
+        why = "it is nested too deeply"
+    except ValueError as error:
+        why = f"it is not JSON: {error}"
+    raise PolicyError(f"{name} is no policy", why)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key that stands twice it cannot be told which one AWS would take."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _MalformedError("a key stands in it twice")
+    return found
 
 
 def _statements(data: Any, name: str) -> tuple[Statement, ...]:
@@ -107,8 +119,20 @@ def _statement(data: Any, source: str, *, variables: bool) -> Statement:
         else tuple(ResourcePattern(text, variables=variables, valueless=valueless) for text in resources),
         not_resources=not_resources,
         principal=principal,
-        tests=tests(_condition(data.get("Condition", {})), variables=variables),
+        tests=(*tests(_condition(data.get("Condition", {})), variables=variables), *_unsettled(data, principal)),
     )
+
+
+def _unsettled(data: Mapping[str, Any], principal: PrincipalElement | None) -> Iterator[Test]:
+    """Yield tests for what AWS accepts without saying what it means."""
+    for name in ("NotAction", "NotResource"):
+        if name in data and not data[name]:
+            yield Unsettled(f"{name} lists nothing")
+    if principal is not None and principal.opposite:
+        if not principal.entries:
+            yield Unsettled("NotPrincipal lists nobody")
+        if data["Effect"] == "Allow":
+            yield Unsettled("NotPrincipal with Allow is not supported by AWS")
 
 
 def _either(data: Mapping[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:

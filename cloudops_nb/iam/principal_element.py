@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.principal import Principal, PrincipalKind
-from cloudops_nb.iam.truth import Truth, negated, some, unknown
+from cloudops_nb.iam.truth import Truth, every, negated, some, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,13 @@ class PrincipalElement:
     entries: tuple[tuple[str, str], ...]
     opposite: bool = False
 
-    def reach(self, principal: Principal) -> Reach:
-        """Return how a statement names a principal."""
+    def reach(self, principal: Principal, *, bounded: Truth) -> Reach:
+        """Return how a statement names a principal.
+
+        Args:
+            principal: Whoever acts.
+            bounded: Whether they have a permissions boundary: then ``NotPrincipal`` spares them by no name.
+        """
         found: dict[Named, list[Truth]] = {how: [] for how in Named}
         for kind, text in self.entries:
             how, truth = _entry(kind, text, principal)
@@ -68,7 +73,8 @@ class PrincipalElement:
         reach = Reach(*(some(found[how]) for how in Named))
         if not self.opposite:
             return reach
-        return Reach(negated(self._excepted(reach, principal)), by_role=False, by_account=False)
+        excepted = every((self._excepted(reach, principal), negated(bounded)))
+        return Reach(negated(excepted), by_role=False, by_account=False)
 
     def _excepted(self, reach: Reach, principal: Principal) -> Truth:
         """Return whether ``NotPrincipal`` spares a principal: that takes every name that AWS may look for."""
@@ -93,6 +99,8 @@ def _entry(kind: str, text: str, principal: Principal) -> tuple[Named, Truth]:
         return Named.BY_ACCOUNT, unknown("whose canonical id it names is not known")
     if kind == "Federated" and principal.kind is PrincipalKind.ROLE:
         return Named.DIRECTLY, unknown(f"whether {text} opened the session is not known")
+    if kind not in ("Federated", "Service"):
+        return Named.DIRECTLY, unknown(f"{kind[:40]!r} is no kind of principal that is known")
     # Services do not act through a person's credentials.
     return Named.DIRECTLY, False
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.combination import PrincipalSide
-from cloudops_nb.iam.layers import Finding, Outcome, layers_of
+from cloudops_nb.iam.layers import Finding, Outcome, layer, layers_of
 from cloudops_nb.iam.principal import PrincipalKind
 from cloudops_nb.iam.principal_element import UNNAMED
+from cloudops_nb.iam.resource_side import bounded
 from cloudops_nb.iam.rules import rules
-from cloudops_nb.iam.truth import Truth, every
+from cloudops_nb.iam.truth import Truth, every, unknown
+from cloudops_nb.iam.verdict import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.statement import Statement
     from cloudops_nb.iam.verdict import PrincipalPolicies
 
+_ARN_PARTS = 6
+_MISPLACED = unknown("a statement names principals where no policy can")
 _ROOT = Outcome(Finding(truth=False), Finding(truth=True, by="the root user's own right"))
 
 
@@ -29,6 +33,7 @@ class PrincipalPolicyReader:
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal: Principal = policies.principal
+        self._bounded = bounded(policies)
         self._layers = _limiting(policies, layers_of(policies))
 
     def concerning(self, action: str) -> PrincipalLayers:
@@ -38,14 +43,19 @@ class PrincipalPolicyReader:
     def side(self, layers: PrincipalLayers, request: Request, context: Context) -> PrincipalSide:
         """Return what the layers about a request's action say of the request."""
 
-        def applies(statement: Statement) -> Truth:
+        def applies_to_anyone(statement: Statement) -> Truth:
             return statement.applies(
                 lambda pattern: pattern.match(request.arn, context), lambda test: test.holds(context)
             )
 
+        def applies(statement: Statement) -> Truth:
+            # A policy that belongs to a principal names none; one that does is no such policy.
+            return every((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
+
         def applies_to_principal(statement: Statement) -> Truth:
-            reach = UNNAMED if statement.principal is None else statement.principal.reach(self._principal)
-            return every((applies(statement), reach.anyhow))
+            named = statement.principal
+            reach = UNNAMED if named is None else named.reach(self._principal, bounded=self._bounded)
+            return every((applies_to_anyone(statement), reach.anyhow))
 
         identity = layers.identity.outcome(applies)
         return PrincipalSide(
@@ -62,7 +72,17 @@ def _outcome(layer: Layer | None, applies: Callable[[Statement], Truth]) -> Outc
 
 
 def _limiting(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
-    """Return the layers that limit a principal: organizations leave alone the roles that belong to services."""
-    if rules().service_linked_roles in policies.principal.arn:
+    """Return the layers that limit a principal.
+
+    Organizations leave alone the roles that belong to services. The sessions of federated users and those of a member
+    account's root are never without a policy of their own.
+    """
+    principal = policies.principal
+    if principal.arn.split(":", _ARN_PARTS - 1)[-1].startswith(rules().service_linked_roles):
         return replace(layers, service_control=(), resource_control=())
+    if layers.session is None and principal.session and principal.kind is PrincipalKind.FEDERATED_USER:
+        # Without one it may do nothing: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+        return replace(layers, session=layer("session policy", ()))
+    if layers.session is None and principal.session and principal.kind is PrincipalKind.ROOT:
+        return replace(layers, session=layer("session policy", Unreadable(principal.note)))
     return layers

@@ -28,11 +28,13 @@ class ActionClasses:
 
     Attributes:
         layers: What the policies hold about the action.
-        sides: What they say, by class.
+        patterns: The resource patterns that tell requests apart.
+        tests: The tests that do.
+        sides: What the policies say, by class.
         verdicts: The verdicts on resources without a policy of their own, by class and by what else decides.
     """
 
-    __slots__ = ("_patterns", "_tests", "layers", "sides", "verdicts")
+    __slots__ = ("layers", "patterns", "sides", "tests", "verdicts")
 
     def __init__(self, layers: PrincipalLayers) -> None:
         self.layers = layers
@@ -41,27 +43,28 @@ class ActionClasses:
         statements = [statement for layer in layers for statement in layer.statements]
         patterns = (pattern for statement in statements for pattern in statement.patterns if not pattern.everything)
         tests = (test for statement in statements for test in statement.tests if any(map(Context.varies, test.keys)))
-        self._patterns = tuple(dict.fromkeys(patterns))
-        self._tests = tuple(_RememberedTest(test) for test in dict.fromkeys(tests))
+        self.patterns = tuple(dict.fromkeys(patterns))
+        self.tests = tuple(RememberedTest(test) for test in dict.fromkeys(tests))
 
     def of(self, request: Request, context: Context) -> Hashable:
         """Return the class of a request."""
         return (
-            tuple([pattern.match(request.arn, context) for pattern in self._patterns]),
-            tuple([test.holds(context) for test in self._tests]),
+            tuple([pattern.match(request.arn, context) for pattern in self.patterns]),
+            tuple([test.holds(context) for test in self.tests]),
         )
 
 
-class _RememberedTest:
+class RememberedTest:
     """A test of which the outcome is remembered by what its keys hold."""
 
-    __slots__ = ("_keys", "_outcomes", "_test")
+    __slots__ = ("_keys", "_outcomes", "test")
 
     def __init__(self, test: Test) -> None:
-        self._test = test
+        self.test = test
         self._keys = tuple(key for key in test.keys if Context.varies(key))
         self._outcomes: Memory[Truth] = Memory(_SIZE)
 
     def holds(self, context: Context) -> Truth:
+        """Return whether it holds."""
         states = tuple([context.state(key) for key in self._keys])
-        return self._outcomes.result(states, lambda: self._test.holds(context))
+        return self._outcomes.result(states, lambda: self.test.holds(context))

@@ -8,7 +8,7 @@ from cloudops_nb.iam.combination import ResourceSide
 from cloudops_nb.iam.layers import Finding, layer
 from cloudops_nb.iam.principal_element import UNNAMED
 from cloudops_nb.iam.rules import rules
-from cloudops_nb.iam.truth import Truth, every
+from cloudops_nb.iam.truth import Truth, every, unknown
 from cloudops_nb.iam.verdict import Unreadable
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from cloudops_nb.iam.context import Context, Request
     from cloudops_nb.iam.policy import Policy
-    from cloudops_nb.iam.principal import Principal
     from cloudops_nb.iam.principal_element import Reach
     from cloudops_nb.iam.statement import Statement
+    from cloudops_nb.iam.verdict import PrincipalPolicies
 
 _ARN_PARTS = 6
 _MISSING = Unreadable("the resource's own policy is not given")
@@ -27,8 +27,9 @@ _MISSING = Unreadable("the resource's own policy is not given")
 class ResourcePolicyReader:
     """Tells what policies of resources say to one principal."""
 
-    def __init__(self, principal: Principal) -> None:
-        self._principal = principal
+    def __init__(self, policies: PrincipalPolicies) -> None:
+        self._principal = policies.principal
+        self._bounded = bounded(policies)
 
     def side(self, request: Request, policy: Policy | Unreadable | None, context: Context) -> ResourceSide:
         """Return what a resource's policy says; ``None`` if it has none."""
@@ -39,16 +40,16 @@ class ResourcePolicyReader:
                 return ResourceSide(other_account=other)
             policy = _MISSING
         about = layer("", policy if isinstance(policy, Unreadable) else (policy,)).concerning(request.action.lower())
-        applying = {statement: self._applies(statement, request, context) for statement in about.statements}
+        found = {one: (self._applies(one, request, context), self._reach(one)) for one in about.statements}
 
-        def allowing(how: Callable[[Reach], Truth]) -> Finding:
-            return about.outcome(lambda one: every((applying[one], how(self._reach(one))))).allows
+        def finding(how: Callable[[Reach], Truth], *, denies: bool = False) -> Finding:
+            return about.finding(lambda one: every((found[one][0], how(found[one][1]))), denies=denies)
 
         return ResourceSide(
-            denies=about.outcome(lambda one: every((applying[one], self._reach(one).anyhow))).denies,
-            directly=allowing(lambda reach: reach.directly),
-            by_role=allowing(lambda reach: reach.by_role),
-            by_account=allowing(lambda reach: reach.by_account),
+            denies=finding(lambda reach: reach.anyhow, denies=True),
+            directly=finding(lambda reach: reach.directly),
+            by_role=finding(lambda reach: reach.by_role),
+            by_account=finding(lambda reach: reach.by_account),
             sole=sole,
             other_account=other,
         )
@@ -57,7 +58,15 @@ class ResourcePolicyReader:
         return statement.applies(lambda pattern: pattern.match(request.arn, context), lambda test: test.holds(context))
 
     def _reach(self, statement: Statement) -> Reach:
-        return UNNAMED if statement.principal is None else statement.principal.reach(self._principal)
+        if statement.principal is None:
+            return UNNAMED
+        return statement.principal.reach(self._principal, bounded=self._bounded)
+
+
+def bounded(policies: PrincipalPolicies) -> Truth:
+    """Return whether a principal has a permissions boundary; one that could not be read may not be there."""
+    boundary = policies.boundary
+    return unknown(boundary.why) if isinstance(boundary, Unreadable) else boundary is not None
 
 
 def is_sole(request: Request) -> bool:

@@ -65,23 +65,32 @@ def _expression(pattern: Pieces) -> str:
 
 
 @lru_cache(maxsize=16_384)
-def may_match(pattern: Pieces, text: str) -> bool:
-    """Return whether a text with holes can be filled so that the pattern matches it."""
+def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
+    """Return whether a text with holes can be filled so that the pattern matches it.
+
+    Args:
+        pattern: The pattern.
+        text: The text.
+        without: Characters that no hole stands for.
+    """
     left = [unit for piece in pattern for unit in (piece if isinstance(piece, str) else (piece,))]
     right = [unit for char in text for unit in ((Wild.ONE, Wild.ANY) if char == HOLE else (char,))]
-    return _overlap(left, right)
+    return _overlap(left, right, without)
 
 
-def _overlap(left: Sequence[str | Wild], right: Sequence[str | Wild]) -> bool:
-    """Return whether some text fits both, each of which may have wildcards."""
+def _overlap(left: Sequence[str | Wild], right: Sequence[str | Wild], without: str) -> bool:
+    """Return whether some text fits both, each of which may have wildcards; ``without`` is kept from the right ones."""
     row = [True] + [False] * len(right)
     for column, unit in enumerate(right, 1):
         row[column] = row[column - 1] and unit is Wild.ANY
     for a in left:
         above, row = row, [row[0] and a is Wild.ANY]
+        shut = isinstance(a, str) and a in without
         for column, b in enumerate(right, 1):
-            if Wild.ANY in (a, b):
+            if a is Wild.ANY:
                 row.append(above[column] or row[column - 1])
+            elif b is Wild.ANY:
+                row.append(row[column - 1] or (above[column] and not shut))
             else:
-                row.append(above[column - 1] and (a == b or Wild.ONE in (a, b)))
+                row.append(above[column - 1] and (a is Wild.ONE or a == b or (b is Wild.ONE and not shut)))
     return row[-1]

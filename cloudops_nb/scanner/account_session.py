@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloudops_nb.errors import CloudOpsError, ConfigurationError
 from cloudops_nb.scanner.aws_errors import label, translated
 from cloudops_nb.scanner.credentials import IMPATIENT
-from cloudops_nb.scanner.regions import COMMERCIAL, GLOBAL, default_regions, home_region, partition_of_arn
+from cloudops_nb.scanner.regions import COMMERCIAL, GLOBAL, default_regions, home_region, offered, partition_of_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.credentials import SessionFactory
 
 _log = logging.getLogger(__name__)
+#: Seconds for which credentials that were just read are not read again.
+_RENEWAL_HOLDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,10 @@ class AccountSession:
             retries={"mode": "standard", "total_max_attempts": 5},
             tcp_keepalive=True,
         )
+        self._renewed = -math.inf
         self._lock = threading.RLock()
         self._session: Session | None = None
-        self._clients: dict[tuple[str, str], BaseClient] = {}
+        self._clients: dict[tuple[str, str, bool], BaseClient] = {}
         self._caller: Caller | None = None
         self._first: Caller | None = None
         self._regions: tuple[str, ...] = ()
@@ -105,8 +111,13 @@ class AccountSession:
         arn = self._first.arn if self._first else self.account.role_arn
         return partition_of_arn(arn) if arn else COMMERCIAL
 
-    def client(self, service: str, region: str) -> BaseClient:
+    def client(self, service: str, region: str, operation: str = "") -> BaseClient:
         """Return the cached client; ``region`` may be ``global``.
+
+        Args:
+            service: botocore's name of the service.
+            region: Where to ask.
+            operation: What the client is for. It may have only the operations that are expected; any, if not given.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
@@ -115,11 +126,27 @@ class AccountSession:
             self.caller()  # renewed credentials may be another account's: nothing is asked with those
         where = home_region(self.partition) if region == GLOBAL else region
         with self._lock:
-            client = self._clients.get((service, where))
-            if client is None:
-                client = self._created(service, where, self._config)
-                self._clients[service, where] = client
+            narrow = self._factory.narrow_models.expects(service, operation)
+            client = self._clients.get((service, where, narrow))
+            if client is None or (narrow and operation not in client.meta.service_model.operation_names):
+                client = self._created(service, where, self._config, narrow=narrow)
+                self._clients[service, where, narrow] = client
             return client
+
+    def offers(self, service: str, region: str) -> bool:
+        """Return whether there is any use in asking a service in a region, see :func:`.regions.offered`.
+
+        Endpoints of the user's own, as of a simulation, are asked always: they may answer for every region.
+
+        Raises:
+            CloudOpsError: As for :meth:`caller`.
+        """
+        with self._lock:
+            session = self._opened()
+            configured = session.get_scoped_config()
+            if {"endpoint_url", "services"} & configured.keys() or any(map(_is_endpoint, os.environ)):
+                return True
+            return offered(session.get_service_data(service)["metadata"]["endpointPrefix"], region)
 
     def regions(self) -> Sequence[str]:
         """Return the regions that the account has; if it may not ask, those that every account has."""
@@ -139,15 +166,24 @@ class AccountSession:
         """Why :meth:`regions` answered with the default regions; empty if AWS told."""
         return self._regions_assumed
 
-    def renew(self, generation: int) -> None:
-        """Forget credentials and clients, unless another thread has done so since ``generation`` was read."""
+    def renew(self, generation: int) -> bool:
+        """Forget credentials and clients, unless another thread has done so since ``generation`` was read.
+
+        Returns:
+            Whether there are other credentials now than those of ``generation``. Those that expired a moment after they
+            were read are not read again, or each cell of an account whose owner has to log in would do so.
+        """
         with self._lock:
             if generation == self.generation:
+                if time.monotonic() - self._renewed < _RENEWAL_HOLDS:
+                    return False
+                self._renewed = time.monotonic()
                 self.generation += 1
                 self._session = None
                 self._caller = None
                 self._clients.clear()
                 self._factory.forget_sources()
+            return True
 
     def release(self, region: str) -> None:
         """Forget the clients of a region that is done; whoever still holds one can go on using it."""
@@ -170,8 +206,11 @@ class AccountSession:
                 raise translated(self.account, error) from error
         return self._session
 
-    def _created(self, service: str, region: str, config: Config) -> BaseClient:
+    def _created(self, service: str, region: str, config: Config, *, narrow: bool = False) -> BaseClient:
+        """Return a new client; the caller holds the lock."""
         session = self._opened()
+        loader = self._factory.narrow_models if narrow else self._factory.loader
+        session.register_component("data_loader", loader)
         try:
             client: BaseClient = session.create_client(service, region_name=region, config=config)
         except (BotoCoreError, ValueError) as error:
@@ -189,3 +228,7 @@ class AccountSession:
             raise translated(self.account, error) from error
         finally:
             client.close()
+
+
+def _is_endpoint(variable: str) -> bool:
+    return variable.startswith("AWS_ENDPOINT_URL")

@@ -41,6 +41,10 @@ class BrokenAnswerError(AnswerError):
     """An answer lacks what it must have; it says nothing about the resources."""
 
 
+class NotOfferedError(Exception):
+    """Nothing was asked: the service has no endpoint in the region."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Calls and retries of one cell, counted from several threads."""
@@ -84,8 +88,18 @@ class AwsCalls:
             CloudOpsError: The account cannot be entered.
             ScanStoppedError: The scan was stopped before the call.
         """
-        client = self._sessions.client(self._account_id, service, region)
+        client = self._sessions.client(self._account_id, service, region, operation)
         return self._bound(client, service, region, operation)(**parameters)
+
+    def check_offered(self, service: str, region: str) -> None:
+        """See that there is any use in calls to a service in a region.
+
+        Raises:
+            NotOfferedError: There is none.
+            CloudOpsError: The account cannot be entered.
+        """
+        if not self._sessions.offers(self._account_id, service, region):
+            raise NotOfferedError
 
     def whole(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return an answer with its pages, where it has several, joined into one; raises as :meth:`pages`."""
@@ -121,7 +135,7 @@ class AwsCalls:
             TruncatedError: The last page said that it was not the last.
         """
         rules = rules or self._sessions.paginator(service, operation)
-        client = self._sessions.client(self._account_id, service, region)
+        client = self._sessions.client(self._account_id, service, region, operation)
         method = self._bound(client, service, region, operation)
         page: dict[str, Any] = {}
         if rules is None:

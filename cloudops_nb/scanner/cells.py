@@ -16,6 +16,10 @@ from cloudops_nb.scanner.regions import enabled_by_default
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloudops_nb.model import CellResult
+
+#: With what the detail of a cell begins whose service was not asked, because it is not there.
+NOT_OFFERED = "not offered in this region, by botocore's endpoint data"
 _LONGEST_DETAIL = 300
 _SERVER_ERRORS = 500
 _REFUSALS = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, CellState.EXPIRED)
@@ -34,6 +38,11 @@ class Failure:
         return self.state not in (CellState.DENIED, CellState.SCP_DENIED, CellState.REGION_DISABLED)
 
 
+def is_not_offered(result: CellResult) -> bool:
+    """Return whether a cell was not read because its service is not offered in its region: that is no failure."""
+    return result.state is CellState.SERVICE_UNAVAILABLE and result.detail.startswith(NOT_OFFERED)
+
+
 def classify(error: BaseException, *, region: str) -> Failure:
     """Tell what an error means for a cell.
 
@@ -46,16 +55,21 @@ def classify(error: BaseException, *, region: str) -> Failure:
     """
     cause = error.__cause__ or error
     if isinstance(cause, ClientError):
-        return Failure(_of_code(cause, region), _one_line(f"{error_code(cause)}: {_message(cause)}"))
+        return Failure(_of_code(cause, region), shortened(f"{error_code(cause)}: {error_message(cause)}"))
     names = [kind.__name__ for kind in type(cause).__mro__]
     state = next((_table()["exceptions"][name] for name in names if name in _table()["exceptions"]), CellState.ERROR)
-    return Failure(state, _one_line(f"{type(cause).__name__}: {cause}"))
+    return Failure(state, shortened(f"{type(cause).__name__}: {cause}"))
 
 
 def error_code(error: ClientError) -> str:
     """Return AWS's code, without the ``Client.`` or ``Server.`` that EC2 puts before some."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     return code.removeprefix("Client.").removeprefix("Server.")
+
+
+def error_message(error: ClientError) -> str:
+    """Return what AWS says beside the code."""
+    return str(error.response.get("Error", {}).get("Message", ""))
 
 
 def truncated(page: Mapping[str, Any], *, paged: bool) -> str:
@@ -87,16 +101,15 @@ def _of_code(error: ClientError, region: str) -> CellState:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     fallback = CellState.SERVICE_UNAVAILABLE if status >= _SERVER_ERRORS else CellState.ERROR
     state = table["codes"].get(code) or table["statuses"].get(status) or fallback
-    if state is CellState.DENIED and any(words in _message(error).lower() for words in table["organisation_policy"]):
+    if state is CellState.DENIED and any(
+        words in error_message(error).lower() for words in table["organisation_policy"]
+    ):
         return CellState.SCP_DENIED
     return CellState(state)
 
 
-def _message(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Message", ""))
-
-
-def _one_line(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return a text as one line of bounded length."""
     line = " ".join(text.split()).rstrip(": ")
     return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 1]}…"
 

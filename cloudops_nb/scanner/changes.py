@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloudops_nb.errors import AwsError
 from cloudops_nb.scanner.calls import AnswerError
 from cloudops_nb.scanner.listing import failure_of
+from cloudops_nb.scanner.spec_files import bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "cloudtrail"
 OPERATION: Final = "LookupEvents"
-#: Events may show this late; what happened before a reading by less is looked up again.
-DELAY: Final = timedelta(minutes=15)
+#: What happened before a reading by less than this is looked up again: events may show 15 minutes late, and a clock
+#: that differs from AWS's by more than 5 minutes gets no answer, as its signatures are refused.
+OVERLAP: Final = timedelta(minutes=15 + 5)
 #: Pages of events in a place after which it counts as changed altogether: reading it anew is cheaper.
 MOST_PAGES: Final = 20
 _PAGE: Final = 50
@@ -50,9 +52,11 @@ class Changes:
     pages: int = 0
 
     def touch(self, spec: ResourceSpec, since: datetime) -> bool:
-        """Whether resources of a type may have changed since a moment."""
+        """Whether resources of a type may have changed since a moment; always, if it is unknown what would tell."""
+        if self.unknown or spec.service not in _recorded():
+            return True
         newest = (self.sources.get(source) for source in event_sources(spec.service))
-        return bool(self.unknown) or any(at is not None and at > since for at in newest)
+        return any(at is not None and at > since for at in newest)
 
 
 def changes_since(calls: AwsCalls, region: str, moment: datetime) -> Changes:
@@ -90,6 +94,12 @@ def event_sources(service: str) -> frozenset[str]:
     """Return what CloudTrail calls the source of a service's events."""
     sources: Iterable[str] = _table()["sources"].get(service, (service,))
     return frozenset(sources)
+
+
+@cache
+def _recorded() -> frozenset[str]:
+    """Return the services of which it is known how the record calls them."""
+    return frozenset(spec.service for spec in bundled_specs())
 
 
 @cache

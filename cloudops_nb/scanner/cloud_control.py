@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/supported-resources
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.scanner.cells import Failure, shortened
 from cloudops_nb.scanner.spec import ResourceSpec
 
 if TYPE_CHECKING:
@@ -51,13 +53,20 @@ def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
     return next((spec for spec in specs if spec.cloudformation_type == type_name), None) or _spec(type_name)
 
 
+def explained(failure: Failure) -> Failure:
+    """Return a failure of Cloud Control with what it means for the type first, where that is known."""
+    code, _, told = failure.detail.partition(":")
+    meaning = next((text for known, word, text in _table()["meanings"] if known == code and word in told), "")
+    return replace(failure, detail=shortened(f"{meaning} ({failure.detail})")) if meaning else failure
+
+
 def _spec(type_name: str) -> ResourceSpec:
     found = _TYPE.fullmatch(type_name)
     if found is None:
         why = "a CloudFormation type looks like AWS::Athena::NamedQuery"
         raise ConfigurationError(f"unknown resource type {type_name}", why)
     namespace, thing = found.groups()
-    homes = _homes()
+    homes: dict[str, str] = _table()["homes"]
     everywhere = f"AWS::{namespace}" not in homes
     unknown = [{"value": "unknown", "reason": _NOT_TOLD}]
     given = {"TypeName": f"'{type_name}'", "Identifier": "CloudControlIdentifier"}
@@ -86,7 +95,7 @@ def _spec(type_name: str) -> ResourceSpec:
 
 
 @cache
-def _homes() -> dict[str, str]:
+def _table() -> dict[str, Any]:
     text = resources.files("cloudops_nb.scanner").joinpath("cloud_control.yaml").read_text(encoding="utf-8")
-    homes: dict[str, str] = yaml.safe_load(text)
-    return homes
+    table: dict[str, Any] = yaml.safe_load(text)
+    return table

@@ -34,7 +34,8 @@ def rows(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
 def markdown(specs: Iterable[ResourceSpec]) -> str:
     """Return the table as Markdown, one section a service."""
     chosen = sorted(specs, key=lambda spec: (spec.service, spec.resource_type))
-    lines = ["# What a scan reads", "", f"{len(chosen)} resource types of {len({spec.service for spec in chosen})} services.", ""]
+    services = len({spec.service for spec in chosen})
+    lines = ["# What a scan reads", "", f"{len(chosen)} resource types of {services} services.", ""]
     lines += [f"- **{name}**: {meaning}" for name, meaning in COLUMNS.items()]
     for service, of_service in groupby(chosen, key=lambda spec: spec.service):
         lines += ["", f"## {service}", "", f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]

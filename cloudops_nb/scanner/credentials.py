@@ -18,6 +18,8 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from cloudops_nb.scanner.regions import home_region, partition_of_arn
+from cloudops_nb.scanner.service_models import NarrowModels
+from cloudops_nb.scanner.timestamps import parsed_time
 from cloudops_nb.scanner.user_agent import TOOL
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class SessionFactory:
 
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
         self.loader = create_loader(os.environ.get("AWS_DATA_PATH"))
+        self.narrow_models = NarrowModels(self.loader)
         self._label = label
         self._events = events
         self._lock = threading.Lock()
@@ -64,6 +67,7 @@ class SessionFactory:
     def _session(self, profile: str) -> Session:
         session = Session(profile=profile or None)
         session.register_component("data_loader", self.loader)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parsed_time)
         session.user_agent_extra = f"{TOOL} md/{self._label}"
         chosen = session.get_scoped_config()
         if "role_arn" in chosen:

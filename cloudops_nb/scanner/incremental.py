@@ -1,19 +1,21 @@
 """Which list calls of a scan are worth making again: those of cells that may have changed since they were read.
 
-A place (an account's region) has a cell of its own, of the type :data:`CHANGES`, for the look into its record of
-changes. It counts only when everything was read that the look called for, so that a scan cut short is made up for.
+A place (an account's region) has a cell of its own, of a type that begins with :data:`CHANGES`, for the look into its
+record of changes. It counts only when everything was read that the look called for, so that a scan cut short is made up
+for; and only for scans of the same cells, because what changed in others was not read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner.changes import DELAY, Changes
+from cloudops_nb.scanner.changes import OVERLAP, Changes
 from cloudops_nb.scanner.regions import GLOBAL, home_region
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
     #: Looks into the record of a place since a moment.
     Look = Callable[[str, str, datetime], Changes]
 
-#: The resource type of the cells that tell how far a place's record of changes was looked into.
-CHANGES: Final = "cloudtrail_event"
+#: How the type of a cell begins that tells how far a place's record of changes was looked into; no resource has it.
+CHANGES: Final = "cloudtrail_event/"
+#: The record reaches back for 90 days; what was read longer ago is read anew.
+_REACH: Final = timedelta(days=89)
 _LOOKERS: Final = 16
 
 
@@ -53,52 +57,74 @@ def increment(todo: Sequence[Task], last: Mapping[CellKey, CellResult], look: Lo
     Raises:
         CloudOpsError: As the look.
     """
-    since = {
-        place: moment
-        for place in dict.fromkeys(each for task in todo for each in _places(task, partition))
-        if (moment := _read_since(place, todo, last, partition)) is not None
+    # After the clock was put back, a result from the future does not tell since when to look.
+    known = {
+        key: result for key, result in last.items() if result.state.complete and result.started <= datetime.now(UTC)
     }
-    with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="cloudops-changes") as pool:
-        looked = dict(zip(since, pool.map(lambda place: _looked(look, place, since[place]), since), strict=True))
-    changes = {place: found for place, (found, _) in looked.items()}
-    chosen = [task for task in todo if _worth_reading(task, last, changes, partition)]
-    return Increment(chosen, [result for _, result in looked.values()])
+    cells = _cells(todo, partition)
+    since = {place: moment for place, keys in cells.items() if (moment := _read_since(place, keys, known)) is not None}
+    found, looks = _looked(look, cells, since)
+    return Increment([task for task in todo if _worth_reading(task, known, found, partition)], looks)
 
 
-def _looked(look: Look, place: Place, moment: datetime) -> tuple[Changes, CellResult]:
-    started, clock = datetime.now(UTC), time.monotonic()
-    found = look(*place, moment - DELAY)
-    state = CellState.PARTIAL if found.unknown else CellState.OK if found.sources else CellState.OK_EMPTY
-    key, seconds = CellKey(*place, CHANGES), time.monotonic() - clock
-    return found, CellResult(key, state, started, seconds, calls=found.pages, pages=found.pages, detail=found.unknown)
+def _cells(todo: Sequence[Task], partition: str) -> dict[Place, list[CellKey]]:
+    """Return every place with the cells of which it records changes."""
+    cells: dict[Place, list[CellKey]] = {}
+    for task in todo:
+        for place in _places(task, partition):
+            cells.setdefault(place, []).extend(task.keys)
+    return cells
+
+
+def _looked(
+    look: Look, cells: Mapping[Place, Sequence[CellKey]], since: Mapping[Place, datetime]
+) -> tuple[dict[Place, Changes], list[CellResult]]:
+    def looked(place: Place) -> tuple[Changes, CellResult]:
+        started, clock = datetime.now(UTC), time.monotonic()
+        found = look(*place, since[place] - OVERLAP)
+        state = CellState.PARTIAL if found.unknown else CellState.OK if found.sources else CellState.OK_EMPTY
+        seconds, pages = time.monotonic() - clock, found.pages
+        key = _look_key(place, cells[place])
+        return found, CellResult(key, state, started, seconds, calls=pages, pages=pages, detail=found.unknown)
+
+    pool = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="cloudops-changes")
+    try:
+        results = dict(zip(since, pool.map(looked, since), strict=True))
+    finally:
+        # Who interrupts does not wait for looks that nobody has begun.
+        pool.shutdown(wait=False, cancel_futures=True)
+    return {place: found for place, (found, _) in results.items()}, [result for _, result in results.values()]
+
+
+def _look_key(place: Place, keys: Sequence[CellKey]) -> CellKey:
+    covered = " ".join(sorted(map(str, keys)))
+    return CellKey(*place, f"{CHANGES}{hashlib.sha256(covered.encode()).hexdigest()[:8]}")
 
 
 def _places(task: Task, partition: str) -> list[Place]:
     """Return where what concerns a task is recorded."""
-    regions = [key.region for key in task.keys] if task.spec.scope == "account" else [task.region]
-    return [(task.account.account_id, home_region(partition) if each == GLOBAL else each) for each in regions]
+    called = home_region(partition) if task.call_region == GLOBAL else task.call_region
+    # What lies in many regions may be changed through the endpoint that lists it, as well as where it lies.
+    regions = [key.region for key in task.keys] if task.spec.scope == "account" else []
+    return [(task.account.account_id, region) for region in dict.fromkeys((called, *regions))]
 
 
-def _read_since(
-    place: Place, todo: Sequence[Task], last: Mapping[CellKey, CellResult], partition: str
-) -> datetime | None:
+def _read_since(place: Place, keys: Sequence[CellKey], known: Mapping[CellKey, CellResult]) -> datetime | None:
     """Return since when a place's record is of interest, ``None`` if everything there is read anyway."""
-    keys = [key for task in todo if place in _places(task, partition) for key in task.keys]
-    read = [last[key].started for key in keys if key in last and last[key].state.complete]
+    read = [known[key].started for key in keys if key in known]
     if not read:
         return None
-    looked = last.get(CellKey(*place, CHANGES))
-    # An unknown change has made everything be read, so the record is of interest from there on as well.
-    return max(min(read), looked.started) if looked else min(read)
+    looked = known.get(_look_key(place, keys))
+    moment = max(min(read), looked.started) if looked else min(read)
+    return moment if datetime.now(UTC) - moment < _REACH else None
 
 
 def _worth_reading(
-    task: Task, last: Mapping[CellKey, CellResult], changes: Mapping[Place, Changes], partition: str
+    task: Task, known: Mapping[CellKey, CellResult], changes: Mapping[Place, Changes], partition: str
 ) -> bool:
-    results = [last.get(key) for key in task.keys]
-    if not all(result is not None and result.state.complete for result in results):
+    if any(key not in known for key in task.keys):
         return True
-    read = min(result.started for result in results if result is not None)
+    read = min(known[key].started for key in task.keys)
     return any(
-        place not in changes or changes[place].touch(task.spec, read - DELAY) for place in _places(task, partition)
+        place not in changes or changes[place].touch(task.spec, read - OVERLAP) for place in _places(task, partition)
     )

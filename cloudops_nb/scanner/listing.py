@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls import AnswerError, AwsCalls, BrokenAnswerError, ScanStoppedError
-from cloudops_nb.scanner.cells import Failure, classify, error_code
+from cloudops_nb.scanner.calls import AnswerError, AwsCalls, BrokenAnswerError, NotOfferedError, ScanStoppedError
+from cloudops_nb.scanner.cells import NOT_OFFERED, Failure, classify, error_code, error_message
 from cloudops_nb.scanner.selectors import select
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def failure_of(error: Exception, *, region: str) -> Failure:
     """Tell what an error means for a listing; an answer that is not whole is an error, never an empty one."""
     if isinstance(error, AnswerError):
         return Failure(CellState.ERROR, str(error))
+    if isinstance(error, NotOfferedError):
+        return Failure(CellState.SERVICE_UNAVAILABLE, NOT_OFFERED)
     return classify(error, region=region)
 
 
@@ -79,7 +81,9 @@ class Listing:
 
         Raises:
             BrokenAnswerError: An answer came without its list.
+            NotOfferedError: The service is not there to be asked.
         """
+        self._calls.check_offered(self._spec.called, self._region)
         parent = self._spec.parent
         if parent is None:
             for page in self._pages(self._spec.list, {}):
@@ -128,7 +132,7 @@ class Listing:
                 begun = True
                 yield _listed(call, page)
         except ClientError as error:
-            if begun or error_code(error) not in call.absent:
+            if begun or not call.tells_absence(error_code(error), error_message(error)):
                 raise
 
     def _own(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

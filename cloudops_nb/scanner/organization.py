@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.h
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,7 +19,7 @@ from cloudops_nb.scanner.cells import classify
 from cloudops_nb.scanner.regions import GLOBAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from cloudops_nb.scanner.account_session import AccountSession
 
@@ -26,10 +28,15 @@ _ACTIVE = "ACTIVE"
 ANY_ACCOUNT = "*"
 
 
-def member_accounts(session: AccountSession) -> Sequence[Account]:
+def member_accounts(session: AccountSession, taken: Collection[str] = ()) -> Sequence[Account]:
     """Return the other active accounts of the organisation that the session's account may list, by name.
 
     Each is entered through the ``organization_role`` of the session's account, with the credentials of that account.
+
+    Args:
+        session: The management account's, or that of a member to which its administration is delegated.
+        taken: Names that are others'. A member with such a name, or with that of another member, is called by its
+            number: a choice by name must not mean two accounts.
 
     Raises:
         CredentialsError: The caller may not list the accounts, or there is no organisation.
@@ -37,8 +44,16 @@ def member_accounts(session: AccountSession) -> Sequence[Account]:
     """
     own = session.caller().account_id
     listed = _listed(session)
-    members = (each for each in listed if _status(each) == _ACTIVE and each["Id"] != own)
-    return sorted((_member(session, each) for each in members), key=lambda each: (each.name, each.account_id))
+    members = [each for each in listed if _status(each) == _ACTIVE and each["Id"] != own]
+    names = Counter([*taken, *(each.get("Name", "") for each in members)])
+    found = (_member(session, each, unique=names[each.get("Name", "")] == 1) for each in members)
+    return sorted(found, key=lambda each: (each.name, each.account_id))
+
+
+def with_own_role(account: Account) -> Account:
+    """Return an organisation's account with the operating role that all accounts have as its own."""
+    role = account.operate_role_arn.replace(f"::{ANY_ACCOUNT}:", f"::{account.account_id}:")
+    return replace(account, operate_role_arn=role)
 
 
 def _listed(session: AccountSession) -> Sequence[dict[str, Any]]:
@@ -60,13 +75,13 @@ def _status(listed: dict[str, Any]) -> str:
     return str(listed.get("State") or listed.get("Status"))
 
 
-def _member(session: AccountSession, listed: dict[str, Any]) -> Account:
+def _member(session: AccountSession, listed: dict[str, Any], *, unique: bool) -> Account:
     entry, account_id = session.account, listed["Id"]
     return Account(
-        name=listed.get("Name") or account_id,
+        name=(listed.get("Name") or account_id) if unique else account_id,
         account_id=account_id,
         role_arn=f"arn:{session.partition}:iam::{account_id}:role/{entry.organization_role.lstrip('/')}",
         source_profile=entry.profile,
         environment=entry.environment,
-        operate_role_arn=entry.operate_role_arn.replace(f"::{ANY_ACCOUNT}:", f"::{account_id}:"),
+        operate_role_arn=entry.operate_role_arn,
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.scanner.cells import is_not_offered
 from cloudops_nb.scanner.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Outcomes:
         if isinstance(item, CellResult):
             self._keys.setdefault(item.key)
             self._ended.add(item.key)
-            self._failed += not item.state.complete
+            self._failed += not item.state.complete and not is_not_offered(item)
             self._calls += item.calls
         else:
             self._pages[item.key] += 1

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
+from cloudops_nb.scanner import cloud_control
 from cloudops_nb.scanner.batches import BatchReader
 from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
 from cloudops_nb.scanner.cells import Failure
@@ -89,7 +90,8 @@ class TaskReader:
                 failure = self._failure(error)
             if failure is None or failure.state is not CellState.EXPIRED or attempt != "first":
                 break
-            self._sessions.renew(account_id, generation)
+            if not self._sessions.renew(account_id, generation):
+                break
         yield from self._results(failure, started, time.monotonic() - clock)
 
     def _begin(self) -> None:
@@ -101,8 +103,12 @@ class TaskReader:
 
     def _chunks(self) -> Iterator[list[Resource]]:
         around = self._surroundings()
-        tags = self._details.tags()
+        tags: TagListing | Failure | None = None
+        asked = False
         for items in self._listing.chunks():
+            if items and not asked:
+                # Most cells are empty, and have no tags to be listed.
+                tags, asked = self._details.tags(), True
             for start in range(0, len(items), _CHUNK):
                 yield self._built(items[start : start + _CHUNK], tags, around)
 
@@ -158,6 +164,8 @@ class TaskReader:
 
     def _failure(self, error: Exception) -> Failure:
         failure = failure_of(error, region=self._task.region)
+        if self._spec.called == cloud_control.SERVICE:
+            failure = cloud_control.explained(failure)
         if failure.state is CellState.ERROR:
             # Neither accounts nor regions: a log is plaintext.
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
@@ -198,8 +206,9 @@ class TaskReader:
         """Return the end of every cell of the task; a passing failure in the details leaves a cell partial.
 
         A lasting one, as a denied read of tags, does not: the listing was complete, and the rows say what they lack;
-        unless it was the region that was denied.
+        unless it was the region that was denied. Of a page that was lost to expired credentials nothing is there.
         """
         if failure is not None:
-            return CellState.PARTIAL if self._listing.pages else failure.state
+            nothing = failure.state is CellState.EXPIRED and not self._found
+            return CellState.PARTIAL if self._listing.pages and not nothing else failure.state
         return CellState.PARTIAL if self._incomplete else CellState.OK

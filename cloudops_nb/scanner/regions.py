@@ -7,6 +7,8 @@ from importlib import resources
 from typing import Any
 
 import yaml
+from botocore.loaders import Loader
+from botocore.regions import EndpointResolver
 
 #: The region of cells and resources of global services.
 GLOBAL = "global"
@@ -29,10 +31,48 @@ def enabled_by_default(region: str) -> bool:
     return region == GLOBAL or any(region in partition["enabled_by_default"] for partition in _table().values())
 
 
+@cache
+def known_regions() -> frozenset[str]:
+    """Return every region that botocore knows, in every partition, and ``global``."""
+    return frozenset(name for each in _endpoints().get_available_partitions() for name in _regions_of(each)) | {GLOBAL}
+
+
+@cache
+def offered(endpoint_prefix: str, region: str) -> bool:
+    """Return whether a service may answer in a region: ``False`` only where botocore's endpoint data says it does not.
+
+    They do not say so of a region newer than they are, of a service that they do not have, nor of one that answers for
+    a whole partition.
+
+    Args:
+        endpoint_prefix: What the endpoint data call the service.
+        region: The region.
+    """
+    known = _endpoints()
+    partitions = known.get_available_partitions()
+    partition = next((each for each in partitions if region in _regions_of(each)), None)
+    if partition is None:
+        return True
+    here = set(known.get_available_endpoints(endpoint_prefix, partition, allow_non_regional=True))
+    if here:
+        return region in here or here.isdisjoint(_regions_of(partition))
+    return not any(known.get_available_endpoints(endpoint_prefix, each, allow_non_regional=True) for each in partitions)
+
+
 def partition_of_arn(arn: str) -> str:
     """Return the partition that an ARN names (``aws``, ``aws-cn``, ``aws-us-gov`` …)."""
     parts = arn.split(":")
     return parts[1] if len(parts) > 1 and parts[1] else COMMERCIAL
+
+
+@cache
+def _endpoints() -> EndpointResolver:
+    return EndpointResolver(Loader().load_data("endpoints"))
+
+
+@cache
+def _regions_of(partition: str) -> frozenset[str]:
+    return frozenset(_endpoints().get_available_endpoints("ec2", partition))
 
 
 def _partition(name: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.scanner.cells import is_not_offered
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
@@ -20,7 +22,24 @@ _CELL_COLUMNS = (
     "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
     "retries", "started", "duration", "detail",
 )  # fmt: skip
-_WIDEST_REASON = 100
+_WIDEST_REASON = 240
+
+
+@dataclass(frozen=True, slots=True)
+class CellGroup:
+    """Cells of one account that ended in one state for one reason."""
+
+    account: str
+    state: CellState
+    detail: str
+    keys: Sequence[CellKey]
+
+    @property
+    def where(self) -> str:
+        """The first cell, and how many more there are."""
+        first = f"{self.keys[0].region}/{self.keys[0].resource_type}"
+        more = len(self.keys) - 1
+        return first if not more else f"{first} and {more} more cell{'s' if more > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -63,13 +82,18 @@ class ScanReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was read to its end."""
-        return all(result.state.complete for result in self.results)
+        """Whether every cell was read to its end, but for those whose service is not offered in their region."""
+        return not self.failures
 
     @property
     def failures(self) -> Sequence[CellResult]:
-        """The cells that were not read to their end."""
-        return [result for result in self.results if not result.state.complete]
+        """The cells that were not read to their end, though there is something to be read."""
+        return [result for result in self.results if not result.state.complete and not is_not_offered(result)]
+
+    @property
+    def not_offered(self) -> Sequence[CellResult]:
+        """The cells that nobody was asked for, because botocore knows no endpoint of the service in the region."""
+        return [result for result in self.results if is_not_offered(result)]
 
     def counts(self, by: str) -> dict[str, int]:
         """Return resources found by a part of the cell's key: ``resource_type``, ``account_id`` or ``region``."""
@@ -77,6 +101,14 @@ class ScanReport:
         for result in self.results:
             found[getattr(result.key, by)] += result.resources
         return {name: count for name, count in sorted(found.items()) if count}
+
+    def changes(self) -> dict[str, int]:
+        """Return by how much each type that changed did so since the scan before, as far as both know."""
+        changed: Counter[str] = Counter()
+        for result in self.results:
+            if result.state.complete and result.key in self.previous:
+                changed[result.key.resource_type] += result.resources - self.previous[result.key]
+        return {name: change for name, change in changed.items() if change}
 
     def __str__(self) -> str:
         tables = [self.summary, *(_as_text(title, rows) for title, rows in self._tables() if rows)]
@@ -92,15 +124,16 @@ class ScanReport:
         found = sum(result.resources for result in self.results)
         done = sum(result.state.complete for result in self.results)
         calls, retries = (sum(getattr(result, name) for result in self.results) for name in ("calls", "retries"))
+        absent = len(self.not_offered)
+        beside = f" ({absent} more not offered in their region)" if absent else ""
         change = self._total_change()
         return (
-            f"{found} resources{change} in {done} of {len(self.results)} cells read completely, "
+            f"{found} resources{change} in {done} of {len(self.results) - absent} cells read completely{beside}, "
             f"{calls} calls, {retries} retries, {self.duration:.1f} s"
         )
 
     def _total_change(self) -> str:
-        known = [result for result in self.results if result.key in self.previous and result.state.complete]
-        change = sum(result.resources - self.previous[result.key] for result in known)
+        change = sum(self.changes().values())
         return f" ({change:+d} since the scan before)" if change else ""
 
     def _row(self, result: CellResult) -> dict[str, Any]:
@@ -124,31 +157,30 @@ class ScanReport:
 
     def _tables(self) -> list[tuple[str, list[tuple[str, ...]]]]:
         names = self.account_names
+        lacking = [each for each in self.results if each.state.complete and each.detail]
         accounts = {names.get(key, key): count for key, count in self.counts("account_id").items()}
         return [
             ("type", _counted(self.counts("resource_type"))),
             ("account", _counted(accounts)),
             ("region", _counted(self.counts("region"))),
-            ("not read", self._grouped(self.failures)),
-            ("read, but", self._grouped([each for each in self.results if each.state.complete and each.detail])),
+            ("not read", _group_rows(self.grouped(self.failures))),
+            ("read, but", _group_rows(self.grouped(lacking))),
         ]
 
-    def _grouped(self, results: Sequence[CellResult]) -> list[tuple[str, ...]]:
-        """Return one row a state and reason with the cells that ended so: a refused account is one line."""
+    def grouped(self, results: Sequence[CellResult]) -> list[CellGroup]:
+        """Return one group for all cells of an account that ended in one state for one reason, in their order."""
         groups: dict[tuple[str, CellState, str], list[CellKey]] = {}
         for result in results:
             name = self.account_names.get(result.key.account_id, result.key.account_id)
             groups.setdefault((name, result.state, result.detail), []).append(result.key)
         return [
-            (f"{name} {_places(keys)}", state.value, detail[:_WIDEST_REASON])
+            CellGroup(name, state, detail[:_WIDEST_REASON], tuple(keys))
             for (name, state, detail), keys in groups.items()
         ]
 
 
-def _places(keys: Sequence[CellKey]) -> str:
-    if len(keys) == 1:
-        return f"{keys[0].region}/{keys[0].resource_type}"
-    return f"{keys[0].region}/{keys[0].resource_type} and {len(keys) - 1} more cells"
+def _group_rows(groups: Sequence[CellGroup]) -> list[tuple[str, ...]]:
+    return [(f"{group.account} {group.where}", group.state.value, group.detail) for group in groups]
 
 
 def _counted(counts: Mapping[str, int]) -> list[tuple[str, ...]]:

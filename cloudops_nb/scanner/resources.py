@@ -195,10 +195,10 @@ def _fact(selector: str, item: Item) -> bool | int | str | None:
 
 def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, ...]:
     links = dict.fromkeys(
-        Relation(relation.kind, relation.resource_type, str(target))
+        Relation(relation.kind, relation.resource_type, target)
         for relation in spec.relations
-        for target in _listed(_found(relation.path, data))
-        if target
+        # AWS lists many of them in another order each time.
+        for target in sorted(str(target) for target in _listed(_found(relation.path, data)) if target)
     )
     return tuple(links)
 

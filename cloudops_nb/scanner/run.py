@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.collecting import rare_collection
 from cloudops_nb.scanner.outcomes import Outcomes
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.progress import Progress
@@ -83,6 +84,12 @@ class ScanRun:
             threads: How many tasks are read at the same time.
             room: How many items wait for being taken before the workers do.
         """
+        with rare_collection:
+            yield from self._items(progress, threads, room)
+
+    def _items(
+        self, progress: ProgressCallback | None, threads: int, room: int
+    ) -> Generator[PageRead | CellResult, None, None]:
         self._queue = queue.Queue(maxsize=room)
         started = time.monotonic()
         unfinished = len(self._waiting)

@@ -9,9 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.scanner import changes
 from cloudops_nb.scanner.calls import AwsCalls
 from cloudops_nb.scanner.changes import Changes, changes_since
 from cloudops_nb.scanner.incremental import increment
+from cloudops_nb.scanner.least_privilege import operations
+from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.rate_limit import RateLimits
 from cloudops_nb.scanner.regions import COMMERCIAL
 from cloudops_nb.scanner.run import ScanRun
@@ -58,6 +61,9 @@ class Scanner:
         self._sessions = sessions
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
+        sessions.expect(call for spec in self._specs for call in operations(spec, every_detail=True))
+        sessions.expect((each.service, each.operation) for each in policy_operations())
+        sessions.expect([(changes.SERVICE, changes.OPERATION)])
         self._executor = executor
         self._limits = RateLimits(learned)
         self._last: ScanRun | ShippedRun | None = None

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jmespath
 from jmespath import functions
 
+from cloudops_nb.scanner.selector_closures import Closure, closure
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
 _PARTS_OF_A_QUEUE = 6
+_DAY = len("2025-01-31")
 _LAST_PART = re.compile(r"[^/:]*\Z")
 
 
@@ -46,6 +52,18 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
         suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
         return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 
+    @functions.signature({"types": ["number", "null"]})  # type: ignore[untyped-decorator]  # as above
+    def _func_roughly(self, number: float | None) -> int | None:
+        """Return a number to two digits, so that what grows all the time is mostly the same from scan to scan."""
+        if number is None:
+            return None
+        return round(int(number), 2 - max(len(str(abs(int(number)))), 2))
+
+    @functions.signature({"types": []})  # type: ignore[untyped-decorator]  # as above
+    def _func_day(self, moment: datetime | str | None) -> str | None:
+        """Return the day of a time, as ``2025-01-31``, so that what is used all the time is the same all day."""
+        return None if moment is None else str(moment)[:_DAY]
+
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
@@ -60,9 +78,14 @@ def compiled(selector: str) -> Any:
     return jmespath.compile(selector)
 
 
+@lru_cache(maxsize=4096)
+def _closure(selector: str) -> Closure:
+    return closure(compiled(selector).parsed, _OPTIONS)
+
+
 def select(selector: str, data: Any) -> Any:
     """Return what a selector finds in plain data, ``None`` when that is nothing."""
-    return compiled(selector).search(data, _OPTIONS)
+    return _closure(selector)(data)
 
 
 def holds(selector: str, data: Any) -> bool:

@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AwsError, ConfigurationError
 from cloudops_nb.model import Account
+from cloudops_nb.scanner.account_entry import Entry, checked, identify, may_be
 from cloudops_nb.scanner.account_session import AccountSession, Caller
 from cloudops_nb.scanner.aws_errors import label
 from cloudops_nb.scanner.credentials import SessionFactory
-from cloudops_nb.scanner.organization import ANY_ACCOUNT, member_accounts
+from cloudops_nb.scanner.organization import member_accounts
 from cloudops_nb.scanner.regions import default_regions
 from cloudops_nb.scanner.user_agent import add_purpose
 from cloudops_nb.scanner.whole_answers import refuse_broken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from botocore.client import BaseClient
 
 _RESOLVERS = 16
-#: Seconds for which a refusal is believed; then the account is tried again, with credentials read anew.
-_REFUSAL_HOLDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An account whose id is known; ``refusal`` is why it could not be entered, at a monotonic time."""
-
-    session: AccountSession
-    account: Account
-    refusal: AwsError | None = None
-    at: float = 0.0
-
-    @property
-    def settled(self) -> bool:
-        return self.refusal is None or time.monotonic() - self.at < _REFUSAL_HOLDS
 
 
 class AccountSessions:
@@ -74,7 +57,7 @@ class AccountSessions:
         self._configured = [AccountSession(each, self._factory, threads) for each in accounts or [Account(name="")]]
         self._members: dict[AccountSession, Sequence[AccountSession]] = {}
         self._lock = threading.RLock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
 
     @property
     def configured(self) -> Sequence[Account]:
@@ -95,7 +78,7 @@ class AccountSessions:
         """The sessions of the principals that act in these accounts; these ones where the same act that read."""
         # Of an organisation only AWS knows the accounts.
         known = self.accounts() if self.has_organization else self.configured
-        operating = [_own_role(account).operating for account in known]
+        operating = [account.operating for account in known]
         if operating == list(known):
             return self
         return AccountSessions(operating, threads=self._threads, label=self.label, events=self._handlers)
@@ -113,7 +96,7 @@ class AccountSessions:
         """
         with self._lock:
             sessions = self._expanded(chosen)
-            self._enter([each for each in sessions if chosen is None or _may_be(each.account, chosen)])
+            self._enter([each for each in sessions if chosen is None or may_be(each.account, chosen)])
             entered = [entry.account for entry in self._entries.values()]
         order = [session.account.name for session in sessions]
         return tuple(
@@ -123,15 +106,21 @@ class AccountSessions:
             )
         )
 
-    def client(self, account_id: str, service: str, region: str) -> BaseClient:
+    def expect(self, operations: Iterable[tuple[str, str]]) -> None:
+        """Prepare for operations, by service and name; clients asked for these are made faster."""
+        self._factory.narrow_models.expect(operations)
+
+    def client(self, account_id: str, service: str, region: str, operation: str = "") -> BaseClient:
         """Return a cached client; ``region`` may be ``global``, which stands for the partition's home region.
+
+        It has at least the ``operation`` that is named, and all of the service's if none is.
 
         Raises:
             CredentialsError: The account cannot be entered.
             AwsUnreachableError: The endpoint does not answer.
             ConfigurationError: The account is not configured.
         """
-        return self._entered(account_id).client(service, region)
+        return self._entered(account_id).client(service, region, operation)
 
     def caller(self, account_id: str, *, fresh: bool = False) -> Caller:
         """Return who AWS says we are in an account; ``fresh`` asks anew, now.
@@ -156,6 +145,10 @@ class AccountSessions:
         entry = self._entry(account_id)
         return str(entry.refusal) if entry.refusal else entry.session.regions_assumed
 
+    def offers(self, account_id: str, service: str, region: str) -> bool:
+        """Return whether there is any use in asking a service in a region; raises as :meth:`client`."""
+        return self._entered(account_id).offers(service, region)
+
     def partition(self, account_id: str) -> str:
         """Return the partition of an account, as far as is known without a call."""
         return self._entry(account_id).session.partition
@@ -168,9 +161,9 @@ class AccountSessions:
         """Return a number that changes whenever the account's credentials are renewed."""
         return self._entry(account_id).session.generation
 
-    def renew(self, account_id: str, generation: int) -> None:
-        """Read an account's credentials anew, once for all threads that saw the same ``generation`` expire."""
-        self._entry(account_id).session.renew(generation)
+    def renew(self, account_id: str, generation: int) -> bool:
+        """Read credentials anew, once for all that saw the same ``generation`` expire; return whether it is any use."""
+        return self._entry(account_id).session.renew(generation)
 
     def release(self, account_id: str, region: str) -> None:
         """Forget the clients of a region that is done."""
@@ -194,7 +187,7 @@ class AccountSessions:
         rules: dict[str, Any] = self._factory.loader.load_service_model(service, "paginators-1")["pagination"]
         return rules
 
-    def _entry(self, account_id: str) -> _Entry:
+    def _entry(self, account_id: str) -> Entry:
         entry = self._entries.get(account_id)
         if entry is None:
             found = self.accounts()
@@ -218,9 +211,9 @@ class AccountSessions:
     def _expanded(self, chosen: Collection[str] | None) -> Sequence[AccountSession]:
         """Return every session, those of an organisation's accounts included; the caller holds the lock."""
         for session in self._configured:
-            wanted = chosen is None or _may_be(session.account, chosen)
+            wanted = chosen is None or may_be(session.account, chosen)
             if session.account.organization_role and session not in self._members and wanted:
-                members = member_accounts(session)
+                members = member_accounts(session, [each.name for each in self.configured])
                 self._members[session] = [AccountSession(each, self._factory, self._threads) for each in members]
         return [each for one in self._configured for each in (one, *self._members.get(one, ()))]
 
@@ -236,17 +229,17 @@ class AccountSessions:
             if session in known:
                 session.renew(session.generation)
         for session in filter(_asks_for_code, asked):
-            _identify(session)
+            identify(session)
         with ThreadPoolExecutor(_RESOLVERS) as pool:
-            outcomes = dict(zip(asked, pool.map(_identify, asked), strict=True))
+            outcomes = dict(zip(asked, pool.map(identify, asked), strict=True))
         none_works = all(isinstance(outcome, AwsError) for outcome in outcomes.values()) and len(asked) == len(sessions)
         for session, outcome in outcomes.items():
-            entry = _checked(session, outcome)
+            entry = checked(session, outcome)
             if entry.refusal and (none_works or not entry.account.account_id):
                 raise entry.refusal
             self._add(entry)
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entry: Entry) -> None:
         account_id = entry.account.account_id
         other = self._entries.get(account_id)
         if other and entry.session in self._of_organizations:
@@ -257,48 +250,9 @@ class AccountSessions:
         self._entries[account_id] = entry
 
 
-def _may_be(account: Account, chosen: Collection[str]) -> bool:
-    """Return whether an account may be among those chosen; an unknown id may be any."""
-    if account.organization_role:
-        return True
-    known = _configured_id(account)
-    return account.name in chosen or known in chosen or (not known and any(name.isdigit() for name in chosen))
-
-
-def _own_role(account: Account) -> Account:
-    """Return an organisation's account with the operating role that all accounts have as its own."""
-    role = account.operate_role_arn.replace(f"::{ANY_ACCOUNT}:", f"::{account.account_id}:")
-    return replace(account, operate_role_arn=role)
-
-
-def _configured_id(account: Account) -> str:
-    parts = account.role_arn.split(":")
-    return account.account_id or "".join(parts[4:5])
-
-
 def _asks_for_code(session: AccountSession) -> bool:
     """Return whether somebody must type a code; a prompt from a worker thread would hang unseen."""
     try:
         return session.needs_person
     except AwsError:
         return False
-
-
-def _identify(session: AccountSession) -> Caller | AwsError:
-    try:
-        return session.caller()
-    except AwsError as error:
-        return error
-
-
-def _checked(session: AccountSession, outcome: Caller | AwsError) -> _Entry:
-    """Return the account with its id; an id that AWS contradicts is an error, whatever the other accounts do."""
-    account, known = session.account, _configured_id(session.account)
-    if isinstance(outcome, AwsError):
-        refused = replace(account, account_id=known, organization_role="")
-        return _Entry(session, refused, outcome, time.monotonic())
-    if known and outcome.account_id != known:
-        what = f"{label(account)} leads to account {outcome.account_id}, not {known}"
-        raise ConfigurationError(what, "the configured id is another", "Correct account_id, or the way in.")
-    name = account.name or outcome.account_id
-    return _Entry(session, replace(account, account_id=outcome.account_id, name=name, organization_role=""))

@@ -12,6 +12,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cloudops_nb.scanner.cells import is_failure
+from cloudops_nb.scanner.relation_kinds import known_kind
 from cloudops_nb.scanner.selectors import compiled
 
 #: What an ARN template and a reason may name.
@@ -42,6 +43,8 @@ def _tells_absence(code: str) -> str:
 
 Selector = Annotated[str, Field(min_length=1), AfterValidator(_is_selector)]
 Template = Annotated[str, AfterValidator(_is_template)]
+#: One of the kinds in ``relation_kinds.yaml``.
+RelationKind = Annotated[str, AfterValidator(known_kind)]
 #: A code that tells of absence; never one by which AWS refuses to tell.
 AbsenceCode = Annotated[str, AfterValidator(_tells_absence)]
 Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]
@@ -49,6 +52,13 @@ Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]
 
 class _Declaration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Absence(_Declaration):
+    """A code that tells of absence only with certain words in its message; without them it may be a refusal."""
+
+    code: AbsenceCode
+    message: Annotated[str, Field(min_length=1)]
 
 
 class PageRules(_Declaration):
@@ -70,7 +80,7 @@ class ListCall(_Declaration):
     ``page_size`` is sent only to a paginated operation; ``pages`` is for one whose paging botocore does not know.
     ``omitted_when_empty`` is for the few operations that leave the list out of an answer when there is nothing in it;
     anywhere else an answer without its list is a failure. A code of ``absent`` answers "this service is not in use
-    here", which is the same as an empty list.
+    here", which is the same as an empty list; of a code by which the service also refuses, only with a ``message``.
     """
 
     operation: Operation
@@ -79,7 +89,14 @@ class ListCall(_Declaration):
     page_size: int | None = Field(default=None, ge=1)
     pages: PageRules | None = None
     omitted_when_empty: bool = False
-    absent: tuple[AbsenceCode, ...] = ()
+    absent: tuple[AbsenceCode | Absence, ...] = ()
+
+    def tells_absence(self, code: str, message: str) -> bool:
+        """Return whether an error says that the service is not in use here."""
+        return any(
+            code == each if isinstance(each, str) else code == each.code and each.message in message
+            for each in self.absent
+        )
 
 
 class ParentListing(_Declaration):
@@ -154,7 +171,7 @@ class TagSource(_Declaration):
 class RelationPath(_Declaration):
     """A link to another resource; the selector gives the other's identifier, or a list of them."""
 
-    kind: str
+    kind: RelationKind
     resource_type: str
     path: Selector
 

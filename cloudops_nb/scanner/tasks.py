@@ -5,18 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from botocore.loaders import Loader
-from botocore.regions import EndpointResolver
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellKey
 from cloudops_nb.scanner.cloud_control import is_cloudformation_type, spec_for
 from cloudops_nb.scanner.details import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.scanner.policies.operations import policy_operations
-from cloudops_nb.scanner.regions import GLOBAL, default_regions
+from cloudops_nb.scanner.regions import GLOBAL, default_regions, known_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -140,14 +136,6 @@ def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[Planned
             for region in _list_regions(spec, regions):
                 calls.extend(_spec_calls(spec, name, spec.home or region, every_detail=chosen.every_detail))
     return tuple(calls)
-
-
-@cache
-def known_regions() -> frozenset[str]:
-    """Return every region that botocore knows, in every partition, and ``global``."""
-    known = EndpointResolver(Loader().load_data("endpoints"))
-    partitions = known.get_available_partitions()
-    return frozenset(name for each in partitions for name in known.get_available_endpoints("ec2", each)) | {GLOBAL}
 
 
 def _account_tasks(chosen: Selection, account: Account, sessions: AccountSessions) -> Iterator[Task]:

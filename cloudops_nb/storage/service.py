@@ -14,7 +14,7 @@ from cloudops_nb.storage.maintenance.upgrade import outdated, upgrade
 from cloudops_nb.storage.store_file import prepare_data_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from cloudops_nb.embedding import Embedder
@@ -184,6 +184,10 @@ class StorageService:
             # the store again behind the back of whoever closed it.
             self._shut_out |= backup.close()
         self._close_parts()
+
+    def shut_out(self, threads: Iterable[threading.Thread]) -> None:
+        """Keep threads that outlast :meth:`close` from opening the store again behind the back of whoever closed it."""
+        self._shut_out.update(threads)
 
     def reopen(self) -> None:
         """Let every part open anew at its next use, as after a change of keys; scheduled backups go on."""

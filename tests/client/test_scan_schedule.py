@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb import CloudOps
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scan_schedule import FULL, INCREMENTAL, ScanSchedule
+from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.storage.schedule import Schedule
 from cloudops_nb.storage.service import StorageService
+from tests.even_embedder import EvenEmbedder
+from tests.synthetic_aws import SyntheticAws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +64,12 @@ def report(*states: CellState) -> ScanReport:
 
 
 def made(storage: StorageService, settings: Settings, clock: Clock, scan: Callable[[str], ScanReport]) -> ScanSchedule:
-    schedule = ScanSchedule(storage, settings, scan, lambda: True)
+    schedule = ScanSchedule(storage, settings, lambda mode, _: scan(mode), lambda: True)
+    return at(schedule, storage, clock)
+
+
+def at(schedule: ScanSchedule, storage: StorageService, clock: Clock) -> ScanSchedule:
+    """Give a schedule a clock."""
     schedule._schedule = schedule._scheduler._schedule = Schedule(storage, clock)
     return schedule
 
@@ -146,7 +156,7 @@ def test_cells_that_are_not_complete_are_noted(storage: StorageService, settings
 def test_an_interval_of_none_is_never_due(storage: StorageService, settings: Settings) -> None:
     never = settings.model_copy(update={"full_scan_hours": 0.0})
     assert [
-        task["task"] for task in ScanSchedule(storage, never, lambda _: report(), lambda: True).status()["tasks"]
+        task["task"] for task in ScanSchedule(storage, never, lambda *_: report(), lambda: True).status()["tasks"]
     ] == [INCREMENTAL]
 
 
@@ -167,3 +177,113 @@ def test_it_runs_between_start_and_stop(storage: StorageService, settings: Setti
     schedule.stop()
     assert not schedule.running
     assert schedule.status()["trouble"] == ""
+
+
+def test_an_interrupt_of_the_notebook_does_not_reach_a_scheduled_scan(
+    storage: StorageService, settings: Settings
+) -> None:
+    clock, begun, go_on, ended = Clock(), threading.Event(), threading.Event(), threading.Event()
+
+    def scan(mode: str) -> ScanReport:
+        begun.set()
+        assert go_on.wait(30)
+        ended.set()
+        return report()
+
+    schedule = made(storage, settings, clock, scan)
+    schedule.run_due()
+    clock.now += 15 * MINUTE
+    # Who starts the tests in the background has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    schedule.start()
+    try:
+        assert begun.wait(30)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert schedule.running
+    finally:
+        signal.signal(signal.SIGINT, before)
+        go_on.set()
+    assert ended.wait(30)
+    schedule.stop()
+    assert schedule.status()["tasks"][1]["error"] == ""
+
+
+# --- through the client, on an AWS that waits for the test -----------------------------------------------------------
+
+
+class Estate:
+    """A client on an AWS with aliases of keys; ``answering`` is called before each list of them."""
+
+    def __init__(self, ops: CloudOps, clock: Clock) -> None:
+        self.answering: Callable[[], Any] = lambda: None
+        aliases = [
+            {"AliasName": name, "AliasArn": f"arn:aws:kms:eu-west-1:123456789012:{name}", "TargetKeyId": "0a1b2c3d"}
+            for name in ("alias/web", "alias/api", "alias/batch")
+        ]
+
+        def answer(_: Any) -> list[dict[str, str]]:
+            self.answering()
+            return aliases
+
+        aws = SyntheticAws({("*", "*", "kms", "ListAliases"): answer})
+        self.ops, self.clock = ops, clock
+        ops._open_embedder = EvenEmbedder()
+        vars(ops)["sessions"] = AccountSessions(aws.accounts, events=aws.events())
+        at(ops.schedule, ops.storage, clock).run_due()
+
+    def due(self) -> None:
+        """Let the time of the incremental scan come."""
+        self.clock.now += 15 * MINUTE
+
+
+@pytest.fixture
+def estate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
+    for name, value in SyntheticAws().environment.items():
+        monkeypatch.setenv(name, value)
+    options = {"regions": ["eu-west-1"], "services": ["kms_alias"], "key_file": str(tmp_path / "key")}
+    with CloudOps(tmp_path / "store", **options) as ops:
+        yield Estate(ops, Clock())
+
+
+def test_a_scheduled_scan_and_one_that_somebody_makes_do_each_other_no_harm(estate: Estate) -> None:
+    together = threading.Barrier(2, timeout=30)
+    estate.answering = together.wait
+    estate.due()
+    scheduled: list[str] = []
+    thread = threading.Thread(target=lambda: scheduled.extend(estate.ops.schedule.run_due()))
+    thread.start()
+    made_by_hand = estate.ops.scan()
+    thread.join()
+
+    assert scheduled == [INCREMENTAL]
+    assert made_by_hand.complete
+    told = estate.ops.schedule.status()["tasks"][1]
+    assert (told["error"], told["note"]) == ("", "")
+    assert len(estate.ops.resources()) == 3
+    assert set(estate.ops.resources().cell_state) == {"ok"}
+    assert [each.body["status"] for each in estate.ops.storage.journal.records(kind="scan_ended")] == ["completed"] * 2
+
+
+def test_who_closes_the_client_ends_its_regular_scans_and_the_one_under_way(estate: Estate) -> None:
+    ops, begun = estate.ops, threading.Event()
+
+    def answering() -> None:
+        begun.set()
+        assert ops.schedule._closed.wait(30)
+
+    estate.answering = answering
+    estate.due()
+    ops.schedule.start()
+    assert begun.wait(30)
+    ops.close()
+    assert "cloudops-scan-schedule" not in {thread.name for thread in threading.enumerate()}
+    assert ops.storage.journal.records(kind="scan_ended")[-1].body["status"] == "interrupted"
+    assert CellState.RUNNING not in {cell.state for cell in ops.storage.scan_state.cells()}
+    assert "the scan was ended" in ops.schedule.status()["tasks"][1]["error"]
+
+    estate.answering = lambda: None
+    ops.schedule._closed.clear()
+    estate.clock.now += 30 * MINUTE
+    assert ops.schedule.run_due() == [INCREMENTAL]
+    assert len(ops.resources()) == 3

@@ -1,8 +1,9 @@
 """The golden cases: ``golden/*.yaml``, each file from one page of AWS's documentation.
 
-A case overrides the file's ``defaults``. ``allow`` and ``deny`` stand for statements about everything; ``if`` is the
-condition of an allow of everything, ``deny_if`` that of a deny beside an allow. The levels of ``scp`` and ``rcp`` are
-lists of statements, or of policies; ``known`` is what is known of the principal, ``context`` of the request.
+A case overrides the file's ``defaults``, and its ``page`` where it follows another. ``allow`` and ``deny`` stand for
+statements about everything; ``if`` is the condition of an allow of everything, ``deny_if`` that of a deny beside an
+allow. ``identity`` and the levels of ``scp`` and ``rcp`` are lists of statements, or of policies; ``known`` is what is
+known of the principal, ``context`` of the request.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Princip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from cloudops_nb.iam import Verdict
 
 FOLDER = Path(__file__).parent / "golden"
 ACCOUNT = "123456789012"
@@ -67,31 +66,38 @@ class Case:
     page: str
     data: Mapping[str, Any]
 
-    def verdict(self, *, remember: bool = True) -> Verdict:
+    def evaluator(self, *, remember: bool = True) -> Evaluator:
+        return Evaluator(self.policies(), remember=remember)
+
+    def request(self) -> dict[str, Any]:
+        """Return what the evaluator takes beside the action."""
         data = self.data
-        return Evaluator(self.policies(), remember=remember).verdict(
-            data["action"],
-            data["arn"],
-            account_id=data["account"],
-            region=data["region"],
-            tags=data["resource_tags"],
-            resource_policy=self._policy("resource_policy", "the resource's policy"),
-            context=data["context"],
-        )
+        return {
+            "resource_arn": data["arn"],
+            "account_id": data["account"],
+            "region": data["region"],
+            "tags": data["resource_tags"],
+            "resource_policy": self._policy("resource_policy", "the resource's policy"),
+            "context": data["context"],
+        }
 
     def policies(self) -> PrincipalPolicies:
-        identity = self._policy("identity", "Identity")
         session = self._policy("session", "Session")
         return PrincipalPolicies(
             principal=_principal(self.data["principal"], self.data["session_name"]),
             tags=self.data["tags"],
-            identity=_listed(identity),
+            identity=self._identity(),
             boundary=self._policy("boundary", "Boundary"),
             service_control=self._levels("scp"),
             resource_control=self._levels("rcp"),
             session=None if session is None else _listed(session),
             known_context=self.data["known"],
         )
+
+    def _identity(self) -> Any:
+        found = self.data["identity"]
+        several = isinstance(found, list) and any(isinstance(one, list) for one in found)
+        return self._level(found, "Identity") if several else _listed(self._policy("identity", "Identity"))
 
     def _levels(self, key: str) -> Any:
         levels = self.data[key]
@@ -103,7 +109,7 @@ class Case:
 
     def _level(self, level: Any, key: str) -> list[Policy | Unreadable]:
         policies = level if any(isinstance(one, list) for one in level) else [level]  # of statements
-        return [self._compiled(policy, f"{key}-{number}") for number, policy in enumerate(policies)]
+        return [self._compiled(policy, f"{key}-{number}") for number, policy in enumerate(policies, 1)]
 
     def _policy(self, key: str, name: str) -> Any:
         return None if self.data[key] is None else self._compiled(self.data[key], name)
@@ -126,7 +132,7 @@ def cases() -> Iterator[Case]:
                 data["identity"] = [{**ALLOW, "Condition": data["if"]}]
             if "deny_if" in data:
                 data["identity"] = [ALLOW, {**DENY, "Condition": data["deny_if"]}]
-            yield Case(path.stem, row["name"], file["page"], data)
+            yield Case(path.stem, row["name"], row.get("page", file["page"]), data)
 
 
 def _listed(policy: Policy | Unreadable) -> Any:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
-ACTIONS = ("sqs:PurgeQueue", "sqs:StartMessageMoveTask", "kms:DisableKey", "ec2:CreateSnapshot")
+ACTIONS = (
+    "sqs:PurgeQueue", "sqs:StartMessageMoveTask", "kms:DisableKey", "ec2:CreateSnapshot", "ec2:AttachVolume",
+    "ec2:AcceptVpcPeeringConnection", "wafv2:DisassociateWebACL", "servicediscovery:TagResource",
+)  # fmt: skip
 ARNS = (
     f"arn:aws:sqs:eu-west-1:{ACCOUNT}:red",
     f"arn:aws:sqs:eu-west-1:{ACCOUNT}:blue",
@@ -29,9 +32,14 @@ PATTERNS = (
     "arn:aws:ec2:*",
     "*red",
     "arn:aws:*e*",
+    "arn:aws:ec2:*:*:instance/*",
+    "arn:aws:sqs:*:*:${aws:ResourceTag/team}",
 )
-KEYS = ("aws:SourceIp", "aws:ResourceTag/team", "aws:PrincipalTag/team", "sqs:mode", "aws:PrincipalOrgID")
-VALUES = ("red", "blue", "10.0.0.1", "${aws:PrincipalTag/team}", "7")
+KEYS = (
+    "aws:SourceIp", "aws:ResourceTag/team", "aws:PrincipalTag/team", "sqs:mode", "aws:PrincipalOrgID",
+    "aws:RequestedRegion", "aws:ResourceAccount",
+)  # fmt: skip
+VALUES = ("red", "blue", "10.0.0.1", "${aws:PrincipalTag/team}", "7", "eu-west-1", ACCOUNT)
 CONTEXT_VALUES = ("red", "blue", "10.0.0.1", "7", "")
 OPERATORS = (
     "StringEquals", "StringNotEquals", "StringLikeIfExists", "StringNotEqualsIfExists", "IpAddress", "NotIpAddress",
@@ -103,16 +111,14 @@ contexts = st.dictionaries(
     st.sampled_from(("aws:SourceIp", "sqs:mode")), st.lists(st.sampled_from(CONTEXT_VALUES), max_size=2)
 )
 tags = st.dictionaries(st.just("team"), st.sampled_from(("red", "blue")))
-requests = st.fixed_dictionaries(
-    {
-        "action": st.sampled_from(ACTIONS),
-        "resource_arn": st.sampled_from(ARNS),
-        "account_id": st.sampled_from((ACCOUNT, ACCOUNT, ACCOUNT, OTHER)),
-        "region": st.just("eu-west-1"),
-        "tags": st.one_of(st.none(), tags),
-        "context": contexts,
-    }
-)
+_of_a_resource = {
+    "resource_arn": st.sampled_from(ARNS),
+    "account_id": st.sampled_from((ACCOUNT, ACCOUNT, ACCOUNT, OTHER)),
+    "region": st.sampled_from(("eu-west-1", "eu-west-1", "us-east-1", "global")),
+    "tags": st.one_of(st.none(), tags),
+}
+resources = st.fixed_dictionaries(_of_a_resource)
+requests = st.fixed_dictionaries({**_of_a_resource, "action": st.sampled_from(ACTIONS), "context": contexts})
 
 
 def policy(document: Any, name: str = "P") -> Any:

@@ -40,6 +40,7 @@ def test_one_statement_or_several_as_text_or_as_data(document: Any) -> None:
         ("", "not JSON"),
         ("[" * 100_000, "nested"),
         ("1", "takes a Statement"),
+        ('{"Statement": [{"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}]}', "twice"),
         ([], "takes a Statement"),
         ({}, "takes a Statement"),
         ({"Statement": [ALLOW], "Statements": []}, "takes a Statement"),

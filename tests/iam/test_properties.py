@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cloudops_nb.iam import Decision, Evaluator, Policy, PolicyError, PrincipalKind, Unreadable
 from tests.iam.strategies import (
+    ACTIONS,
     CONTEXT_VALUES,
     PRINCIPALS,
     UNREADABLE,
@@ -18,6 +19,7 @@ from tests.iam.strategies import (
     policy,
     principal_policies,
     requests,
+    resources,
     statements,
     tags,
 )
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.fast
 many = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 principals = st.sampled_from(PRINCIPALS)
 own_tags = st.one_of(st.none(), tags)
@@ -152,15 +154,46 @@ def assert_consistent(less: Verdict, known: Verdict) -> None:
 
 
 @many
-@given(data=layers, principal=principals, tags_of=own_tags, asked=st.lists(requests, min_size=2, max_size=6))
+@given(data=layers, principal=principals, tags_of=own_tags, asked=st.lists(requests, min_size=2, max_size=4))
 def test_an_evaluator_that_remembers_says_what_one_that_does_not_says(
     data: dict[str, Any], principal: Any, tags_of: Any, asked: list[dict[str, Any]]
 ) -> None:
-    remembering = Evaluator(principal_policies(data, principal, tags_of))
+    policies = principal_policies(data, principal, tags_of)
+    remembering, forgetful = Evaluator(policies), Evaluator(policies, remember=False)
     own = policy(data["resource_policy"])
     for request in asked * 2:
-        fresh = judge(data, principal, tags_of, request, remember=False)
+        fresh = forgetful.verdict(**request, resource_policy=own)
         assert remembering.verdict(**request, resource_policy=own) == fresh
+
+
+@many
+@given(
+    data=layers,
+    principal=principals,
+    tags_of=own_tags,
+    asked=st.lists(resources, min_size=2, max_size=5),
+    actions=st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4, unique=True),
+)
+def test_actions_that_are_judged_together_come_out_as_each_by_itself(
+    data: dict[str, Any], principal: Any, tags_of: Any, asked: list[dict[str, Any]], actions: list[str]
+) -> None:
+    policies = principal_policies(data, principal, tags_of)
+    remembering, forgetful = Evaluator(policies), Evaluator(policies, remember=False)
+    for resource in asked * 2:
+        found = remembering.permissions(actions, **resource)
+        each = {action: forgetful.verdict(action, **resource) for action in actions}
+        assert found.reasons == {action: verdict.by for action, verdict in each.items()}
+        assert set(found.allowed) == {action for action, verdict in each.items() if verdict.decision == "allowed"}
+        assert set(found.unknown) == {action for action, verdict in each.items() if verdict.decision == "unknown"}
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests)
+def test_what_is_settled_without_the_resource_stays_so_whatever_it_is(
+    data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any]
+) -> None:
+    less = judge(data, principal, tags_of, {**request, "resource_arn": ""})
+    assert_consistent(less, judge(data, principal, tags_of, request))
 
 
 anything = st.recursive(

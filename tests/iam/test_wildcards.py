@@ -42,6 +42,19 @@ def test_a_text_with_holes_may_match_exactly_if_some_filling_does(pattern: str, 
         assert all(plainly(pattern, one) for one in filled)
 
 
+@settings(max_examples=300, deadline=None)
+@given(pattern=st.text("ab:*?", max_size=6), text=st.text(f"a:{HOLE}", max_size=5))
+def test_a_hole_stands_for_no_character_that_is_kept_from_it(pattern: str, text: str) -> None:
+    fillings = ["".join(letters) for size in (1, 2, 3) for letters in product("ab", repeat=size)]
+    filled = [_filled(text, chosen) for chosen in product(fillings, repeat=min(text.count(HOLE), 2))]
+    if text.count(HOLE) <= 2:
+        possible = may_match(pieces(pattern), text, without=":")
+        assert possible or not any(plainly(pattern, one) for one in filled)
+        # Three characters a hole are enough wherever the pattern asks for no more.
+        if possible and len(pattern) <= 3:
+            assert any(plainly(pattern, one) for one in filled)
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "possible"),
     [

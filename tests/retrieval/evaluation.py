@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,12 @@ class Question:
 
     def relevant(self, estate: Iterable[Resource]) -> set[str]:
         """Return the canonical keys of what a person would want."""
-        return {each.canonical_key for each in estate if any(_fits(each, wanted) for wanted in self.want)}
+        conditions = [[(field, _pattern(values)) for field, values in _flat(wanted)] for wanted in self.want]
+        return {
+            each.canonical_key
+            for each in estate
+            if any(all(pattern.fullmatch(_value(each, field)) for field, pattern in one) for one in conditions)
+        }
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,15 @@ class Score:
 
     ``recall_1`` and ``recall_5`` are the relevant ones among the first 1 or 5 hits, divided by how many there can be:
     the smaller of that depth and the number of relevant resources. ``reciprocal_rank`` is 1 over the place of the first
-    relevant hit, 0 beyond the tenth. Where nothing is relevant, all are 1 if nothing was found, else 0.
+    relevant hit, 0 beyond the tenth. Where nothing is relevant, all are 1 if nothing was found, else 0; ``lacking`` is
+    a query that wants what the estate does not have.
     """
 
     question: Question
     recall_1: float
     recall_5: float
     reciprocal_rank: float
+    lacking: bool = False
 
 
 def questions(estate: str) -> list[Question]:
@@ -79,6 +87,7 @@ def evaluate(
             question,
             *(_recall(found[:depth], relevant, depth) for depth in (1, SHORT)),
             _reciprocal_rank(found, relevant),
+            lacking=bool(question.want) and not relevant,
         )
 
 
@@ -108,14 +117,10 @@ def _alternatives(want: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequ
     return want if isinstance(want, list) else [want]
 
 
-def _fits(resource: Resource, wanted: Mapping[str, Any]) -> bool:
-    return all(_holds(_value(resource, field), values) for field, values in _flat(wanted))
-
-
 def _flat(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for field, values in wanted.items():
-        if field == "tags":
-            yield from ((f"tags.{key}", value) for key, value in values.items())
+        if field in ("tags", "facts"):
+            yield from ((f"{field}.{key}", value) for key, value in values.items())
         elif field == "environment":
             yield "account", _declared()["environments"][values]
         else:
@@ -130,17 +135,17 @@ def _value(resource: Resource, field: str) -> str:
             return resource.identifier
         case ("account", _, _):
             return resource.account_name
-        case ("tags", _, key):
-            return resource.tags.get(key, "")
+        case ("tags" | "facts" as group, _, key):
+            return str((resource.tags if group == "tags" else resource.constraints.facts).get(key, ""))
         case ("name" | "region" | "state", _, _):
             return str(getattr(resource, field))
         case _:
             return str(resource.metadata.get(field, ""))
 
 
-def _holds(value: str, wanted: str | Sequence[str]) -> bool:
-    patterns = [wanted] if isinstance(wanted, str) else wanted
-    return any(fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns)
+def _pattern(wanted: str | Sequence[str]) -> re.Pattern[str]:
+    globs = [wanted] if isinstance(wanted, str) else wanted
+    return re.compile("|".join(map(translate, globs)), re.IGNORECASE)
 
 
 def _recall(found: Sequence[str], relevant: set[str], depth: int) -> float:

@@ -9,7 +9,7 @@ import pytest
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.service import StorageService
-from tests.retrieval.estates import generated, scanned
+from tests.retrieval.estates import LARGE, excerpt, generated, scanned
 from tests.retrieval.evaluation import Score, by_kind, evaluate, questions
 from tests.storage.conftest import ended_owners
 
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 
 #: The lowest recall at 5 of each kind.
 FLOORS = {"exact": 0.98, "fragment": 0.98, "typo": 0.95, "concept": 0.9, "tag": 0.9, "place": 0.9}
-SMALL = 2_000
 
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory: pytest.TempPathFactory, demo: Demo, models_path: Path) -> list[Score]:
     """Every query asked once."""
     embedder = open_embedder(Settings(embedding_path=models_path))
-    estates = {"demo": scanned(demo), "generated": generated(SMALL)}
+    estates = {"demo": scanned(demo), "generated": excerpt(generated(LARGE), questions("generated"))}
     return [
         score
         for name, estate in estates.items()
@@ -40,8 +39,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory, demo: Demo, models_path: Pa
 
 def asked_of(name: str, estate: Sequence[Resource], folder: Path, embedder: Embedder) -> list[Score]:
     settings = Settings(data_path=folder / "store", key_file=folder / "encryption.key")
-    # The small estate lacks some of what is asked of the large one.
-    asked = [one for one in questions(name) if not one.want or one.relevant(estate)]
+    asked = questions(name)
     with ended_owners(folder), StorageService(settings, lambda: embedder) as service:
         service.estate.upsert(estate, scan_id="scan-1")
 
@@ -63,5 +61,5 @@ def test_nearly_every_first_hit_is_wanted(scores: list[Score]) -> None:
     assert sum(score.recall_1 for score in scores) / len(scores) >= 0.95
 
 
-def test_most_of_the_set_is_asked(scores: list[Score]) -> None:
-    assert len(scores) >= 230
+def test_what_people_want_is_there(scores: list[Score]) -> None:
+    assert [score.question.query for score in scores if score.lacking] == []

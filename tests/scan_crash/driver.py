@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
-from queue import Empty, SimpleQueue
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.inventory import Inventory
 from cloudops_nb.model import CellState
 from cloudops_nb.storage.service import StorageService
 from tests.even_embedder import EvenEmbedder
+from tests.scan_crash import worker
 from tests.scan_crash.world import TYPES, Rows, aws_of, by_cell, sessions_of, settings_of, truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from multiprocessing.connection import Connection
+    from pathlib import Path
 
     from cloudops_nb.model import CellKey
 
-ROOT = Path(__file__).parents[2]
 #: A worker that says nothing for this long hangs, in seconds.
 _SILENCE = 120.0
 #: Lines that a worker says between its beginning and its end, about: one of them is followed by the signal.
@@ -81,6 +78,8 @@ class Driver:
         self._before = Left()
         self._target: Rows = {}
         self._embedder = EvenEmbedder()
+        self._processes = get_context("forkserver")
+        self._processes.set_forkserver_preload(["tests.scan_crash.nursery"])
         self.outcome = Outcome()
 
     def run(self, kills: int) -> Outcome:
@@ -121,18 +120,20 @@ class Driver:
 
     def _scanned(self, how: signal.Signals, after: int) -> tuple[Acknowledged, int]:
         """Start a scan, send it the signal after so many lines, and return what it said and how it ended."""
-        command = [sys.executable, "-m", "tests.scan_crash.worker", str(self._folder), str(self._version)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        lines: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-        threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+        ear, mouth = self._processes.Pipe(duplex=False)
+        process = self._processes.Process(target=worker.main, args=(self._folder, self._version, mouth))
+        process.start()
+        mouth.close()
         said, count = Acknowledged(), 0
-        while (line := _next(lines)) is not None:
-            said.take(line)
-            if count == after:
-                time.sleep(self._chance.uniform(0, _LATEST))
-                os.kill(process.pid, how)
-            count += 1
-        return said, process.wait()
+        with ear:
+            while (line := _next(ear)) is not None:
+                said.take(line)
+                if count == after:
+                    time.sleep(self._chance.uniform(0, _LATEST))
+                    os.kill(process.pid, how)
+                count += 1
+        process.join()
+        return said, process.exitcode
 
     def _look(self) -> Left:
         """Open the store as any kernel does, and read all of it."""
@@ -175,15 +176,12 @@ def _ending(how: signal.Signals, status: int, left: Left) -> list[str]:
     return problems if status in (0, *allowed) else [*problems, f"the worker ended with status {status}"]
 
 
-def _read(process: subprocess.Popen[str], lines: SimpleQueue[dict[str, Any] | None]) -> None:
-    with process.stdout:  # type: ignore[union-attr]  # it was asked for
-        for line in process.stdout:  # type: ignore[union-attr]
-            lines.put(json.loads(line))
-    lines.put(None)
-
-
-def _next(lines: SimpleQueue[dict[str, Any] | None]) -> dict[str, Any] | None:
+def _next(ear: Connection) -> Mapping[str, Any] | None:
+    """Return what the worker says next, ``None`` when it is dead."""
+    if not ear.poll(_SILENCE):
+        raise TimeoutError("the worker hangs")
     try:
-        return lines.get(timeout=_SILENCE)
-    except Empty:
-        raise TimeoutError("the worker hangs") from None
+        line: Mapping[str, Any] = ear.recv()
+    except (EOFError, OSError):  # it may die in the middle of a word
+        return None
+    return line

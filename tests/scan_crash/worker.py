@@ -1,16 +1,14 @@
-"""The program that is killed: it scans a version of the estate, and says what the store has acknowledged.
+"""The process that is killed: it scans a version of the estate, and says what the store has acknowledged.
 
-Every line on standard output is JSON: ``{"begin": version}``, ``{"written": [cell, identities]}`` after a page was
-written, ``{"finished": [cell, state]}`` after a cell was ended, and ``{"done": version}``.
+What it says are mappings: ``{"begin": version}``, ``{"written": [cell, identities]}`` after a page was written,
+``{"finished": [cell, state]}`` after a cell was ended, and ``{"done": version}``.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from functools import wraps
-from pathlib import Path
+import threading
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.inventory import Inventory
@@ -22,6 +20,10 @@ from tests.synthetic_aws import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    Say = Callable[..., None]
 
     from cloudops_nb.model import CellResult, Resource
 
@@ -29,21 +31,22 @@ if TYPE_CHECKING:
 _LATENCY = 0.01
 
 
-def main() -> None:
+def main(folder: Path, version: int, listener: Connection) -> None:
     """Scan once."""
-    folder, version = Path(sys.argv[1]), int(sys.argv[2])
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # whoever is interrupted says so at length
     aws = aws_of(version, Latency({}, _LATENCY / 2))
     os.environ.update(aws.environment)
-    EstateStore.upsert = _telling(EstateStore.upsert, _written)
-    EstateStore.finish_cell = _telling(EstateStore.finish_cell, _finished)
-    EstateStore.finish_cells = _telling(EstateStore.finish_cells, _all_finished)
+    say = partial(_say, listener, threading.Lock())
+    EstateStore.upsert = _telling(EstateStore.upsert, partial(_written, say))
+    EstateStore.finish_cell = _telling(EstateStore.finish_cell, partial(_finished, say))
+    EstateStore.finish_cells = _telling(EstateStore.finish_cells, partial(_all_finished, say))
     embedder, settings = EvenEmbedder(), settings_of(folder)
     with StorageService(settings, lambda: embedder) as storage:
         inventory = Inventory(storage, lambda: sessions_of(aws), settings)
         inventory.recover()
-        _say(begin=version)
+        say(begin=version)
         inventory.scan(services=TYPES)
-        _say(done=version)
+        say(done=version)
 
 
 def _telling(method: Callable[..., Any], told: Callable[[Any, Any], None]) -> Callable[..., Any]:
@@ -56,23 +59,20 @@ def _telling(method: Callable[..., Any], told: Callable[[Any, Any], None]) -> Ca
     return tell
 
 
-def _written(resources: Sequence[Resource], _: Any) -> None:
+def _written(say: Say, resources: Sequence[Resource], _: Any) -> None:
     if resources:
-        _say(written=[str(resources[0].cell), [resource.canonical_key for resource in resources]])
+        say(written=[str(resources[0].cell), [resource.canonical_key for resource in resources]])
 
 
-def _finished(_: CellResult, kept: CellResult) -> None:
-    _say(finished=[str(kept.key), kept.state.value])
+def _finished(say: Say, _: CellResult, kept: CellResult) -> None:
+    say(finished=[str(kept.key), kept.state.value])
 
 
-def _all_finished(_: Sequence[CellResult], kept: Sequence[CellResult]) -> None:
+def _all_finished(say: Say, _: Sequence[CellResult], kept: Sequence[CellResult]) -> None:
     for each in kept:
-        _finished(each, each)
+        _finished(say, each, each)
 
 
-def _say(**line: Any) -> None:
-    os.write(1, json.dumps(line).encode() + b"\n")
-
-
-if __name__ == "__main__":
-    main()
+def _say(listener: Connection, lock: threading.Lock, **line: Any) -> None:
+    with lock:
+        listener.send(line)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
+from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs, credentials
 from cloudops_nb.settings import Settings
 from tests.synthetic_aws import EstateOfSpecs, Latency, SyntheticAws
+from tests.synthetic_aws.models import loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,22 +39,33 @@ def settings_of(folder: Path) -> Settings:
     )  # fmt: skip
 
 
+def prepare() -> None:
+    """Read once what every scan of this process, and of those forked from it, reads: specs, and AWS's models."""
+    for service in {"sts", "resourcegroupstaggingapi", *(each.called for each in _specs())}:
+        loader().load_service_model(service, "service-2")
+        loader().load_service_model(service, "paginators-1")
+
+
 def aws_of(version: int, latency: Latency | None = None) -> SyntheticAws:
     """Return an AWS whose cells have other numbers of resources in each version; never so few that none are left."""
 
     def count(spec: ResourceSpec, account: str, region: str) -> int:
         return random.Random(f"{version} {spec.resource_type} {account} {region}").randint(_FEWEST, _MOST)  # noqa: S311
 
-    specs = [spec for spec in bundled_specs() if spec.resource_type in TYPES]
     return SyntheticAws(
-        otherwise=EstateOfSpecs(specs, regions=REGIONS, count=count),
+        otherwise=EstateOfSpecs(_specs(), regions=REGIONS, count=count),
         accounts=ACCOUNTS, regions=REGIONS, latency=latency, largest_page=_PAGE,
     )  # fmt: skip
 
 
+def _specs() -> list[ResourceSpec]:
+    return [spec for spec in bundled_specs() if spec.resource_type in TYPES]
+
+
 def sessions_of(aws: SyntheticAws) -> AccountSessions:
-    """Return sessions whose calls the synthetic AWS answers."""
-    return AccountSessions(aws.accounts, threads=THREADS, events=aws.events())
+    """Return sessions whose calls the synthetic AWS answers, made of its models."""
+    with patch.object(credentials, "create_loader", lambda _: loader()):
+        return AccountSessions(aws.accounts, threads=THREADS, events=aws.events())
 
 
 def truth(version: int) -> Rows:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from moto.server import ThreadedMotoServer
 
 from cloudops_nb.model import Account, CellResult, Resource
 from cloudops_nb.scanner import AccountSessions, PageRead, ResourceSpec, Scanner, bundled_specs
@@ -49,6 +49,19 @@ SEED = frozenset({
 _TAGS = [{"Key": "Environment", "Value": "production"}, {"Key": "Team", "Value": "pay<b>ments"}]
 
 
+#: Serves until its standard input is closed. In a process of its own, because moto holds one AWS a process, and tests
+#: elsewhere empty theirs.
+_SERVER = """
+import logging, sys
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
+sys.stdin.read()
+"""
+
+
 @dataclass(frozen=True)
 class Estate:
     """The endpoint of the simulated AWS, and what was made in it by a short name."""
@@ -59,13 +72,10 @@ class Estate:
 
 @pytest.fixture(scope="session")
 def estate() -> Iterator[Estate]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    yield Estate(endpoint, _make(endpoint))
-    server.stop()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", _SERVER], stdin=pipe, stdout=pipe, text=True) as server:
+        endpoint = server.stdout.readline().strip()
+        yield Estate(endpoint, _make(endpoint))
 
 
 def _make(endpoint: str) -> dict[str, str]:

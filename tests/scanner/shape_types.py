@@ -229,9 +229,9 @@ class _Walk:
 
 
 _RESULTS = {
-    **dict.fromkeys(("length", "to_number", "sum", "avg", "abs", "ceil", "floor"), NUMBER),
+    **dict.fromkeys(("length", "to_number", "sum", "avg", "abs", "ceil", "floor", "roughly"), NUMBER),
     **dict.fromkeys(("contains", "starts_with", "ends_with"), BOOLEAN),
-    **dict.fromkeys(("to_string", "join", "type", "arn_name", "queue_url", "url_of_queue"), STRING),
+    **dict.fromkeys(("to_string", "join", "type", "arn_name", "queue_url", "url_of_queue", "day"), STRING),
     "keys": Type("list", inner=STRING),
     "values": Type("list", inner=ANY),
     "to_array": Type("list", inner=ANY),

@@ -77,6 +77,13 @@ def test_what_changed_before_a_cell_was_read_is_known_already(look: Any) -> None
     assert not changes.touch(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
 
 
+def test_the_newest_of_a_services_changes_counts_in_whatever_order_they_are_told(look: Any) -> None:
+    later = {**event("ec2.amazonaws.com", 1), "EventTime": MOMENT + timedelta(minutes=3)}
+    for events in ([later, event("ec2.amazonaws.com")], [event("ec2.amazonaws.com"), later]):
+        changes, _ = look(events)
+        assert changes.touch(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
+
+
 def test_a_place_without_events_did_not_change(look: Any) -> None:
     changes, _ = look([])
     assert not any(changes.touch(spec, MOMENT) for spec in SPECS.values())

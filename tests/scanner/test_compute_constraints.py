@@ -134,7 +134,7 @@ def test_the_queue_that_a_mapping_reads_is_named_by_its_url(partition: str, doma
     relations = _built(
         "lambda_event_source_mapping", {"EventSourceArn": f"arn:{partition}:sqs:r:123456789012:jobs"}
     ).relations
-    assert relations == (Relation("reads", "sqs_queue", f"https://sqs.r.{domain}/123456789012/jobs"),)
+    assert relations == (Relation("reads_from", "sqs_queue", f"https://sqs.r.{domain}/123456789012/jobs"),)
 
 
 def test_an_attachment_belongs_to_what_is_attached_and_a_peering_to_its_gateway() -> None:

@@ -1,7 +1,6 @@
-"""Every failure in every type's listing: nothing that lives is removed, and each cell says what it is.
+"""Every failure in every call of every type: nothing that lives is removed, and each cell says what it is.
 
-The estate is read into a real store once; then once more with each fault in every list call of one account, while the
-other account answers.
+The estate is read into a real store once; then in scan after scan other types meet other faults.
 """
 
 from __future__ import annotations
@@ -11,37 +10,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.model import CellState, Ternary
-from cloudops_nb.scanner.details import TAGGING_SERVICE
 from cloudops_nb.scanner.resources import UNREAD
 from cloudops_nb.scanner.selectors import fields
 from tests.scanner.fault_matrix import (
-    BOTH,
-    DETAILED,
+    BY_TYPE,
     FAULTY,
     HEALTHY,
     ITEMS,
+    LISTED,
     MANY,
-    PARENTED,
+    PEACE,
+    REGION,
     SPECS,
-    TAGGED,
-    cell,
-    in_details,
-    in_first_parent,
-    in_listings,
-    in_parents,
+    TROUBLES,
+    Case,
+    cases,
+    faults_of,
+    identities,
     listing_calls,
     opened,
-    says_there_is_more,
 )
-from tests.synthetic_aws import Fault
 from tests.synthetic_aws.models import paging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from cloudops_nb.model import Resource
     from cloudops_nb.scanner import ResourceSpec
-    from tests.scanner.fault_matrix import Matrix
+    from tests.scanner.fault_matrix import Matrix, Seen
 
 STATES = {
     "denied": CellState.DENIED,
@@ -56,14 +52,8 @@ STATES = {
     "no_endpoint": CellState.SERVICE_UNAVAILABLE,
     "empty": CellState.SUSPICIOUS_EMPTY,
 }
-#: What is the list call of a type; some are another type's parent listing, and fail for both.
-LISTED = {listing_calls(spec)[0] for spec in SPECS}
-
-FLAGGED = [*filter(says_there_is_more, SPECS)]
-
-
-def each(specs: Sequence[ResourceSpec]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("spec", specs, ids=lambda spec: spec.resource_type)
+#: What lasts until somebody does something, so that reading again would not help.
+LASTING = (CellState.DENIED, CellState.SCP_DENIED, CellState.REGION_DISABLED)
 
 
 @pytest.fixture(scope="module")
@@ -74,109 +64,143 @@ def matrix() -> Iterator[Matrix]:
 
 @pytest.fixture(autouse=True)
 def no_ambient_aws(matrix: Matrix) -> None:
-    """The matrix has an environment of its own; to clean it for thousands of tests would outlast the scans."""
+    """The matrix has an environment of its own, for as long as it is open."""
 
 
-def expected(trouble: str, spec: ResourceSpec) -> CellState:
+def every(site: str, *troubles: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", [Case(site, each) for each in troubles or TROUBLES], ids=str)
+
+
+def told(seen: Mapping[str, Seen], expected: Mapping[str, CellState]) -> dict[str, str]:
+    """Return what is wrong with cells by type: another state than expected, or rows that were lost."""
+    problems = {
+        name: f"{each.result.state}, not {expected[name]}: {each.result.detail}"
+        for name, each in seen.items()
+        if each.result.state is not expected[name]
+    }
+    return problems | {name: "rows were lost" for name, each in seen.items() if not each.kept}
+
+
+def listed_state(trouble: str, spec: ResourceSpec) -> CellState:
+    """Return how a cell ends when its first listing call meets trouble."""
     # In the home region, which every account has, the codes of a region without opt-in mean bad credentials.
     if trouble == "not_opted_in" and spec.scope != "regional":
         return CellState.EXPIRED
     # botocore takes a broken body of S3 for one of S3's own failures, and tries again.
     if trouble == "half" and spec.service == "s3":
         return CellState.SERVICE_UNAVAILABLE
-    # Where there is one or none, there is no list that could come without its items.
-    if trouble == "empty" and spec not in MANY:
-        return CellState.OK
     return STATES[trouble]
 
 
-@each(SPECS)
-def test_undisturbed_every_type_is_found_in_both_accounts(matrix: Matrix, spec: ResourceSpec) -> None:
-    seen = matrix.before()
-    for account, items in ((FAULTY, ITEMS if spec in MANY else 1), (HEALTHY, 1)):
-        result = seen.results[cell(spec, account)]
-        assert (result.state, result.detail) == (CellState.OK, "")
-        assert len(seen.rows[cell(spec, account)]) == result.resources >= items
+def beside_state(trouble: str, spec: ResourceSpec) -> CellState:
+    """Return how a cell ends that was listed to its end, but for what stands beside the list."""
+    alone = listed_state(trouble, spec)
+    if alone is CellState.EXPIRED:
+        return alone
+    return CellState.OK if alone in LASTING else CellState.PARTIAL
 
 
-@each(SPECS)
-@pytest.mark.parametrize("trouble", STATES)
-def test_a_listing_that_fails_removes_nothing_and_says_why(matrix: Matrix, spec: ResourceSpec, trouble: str) -> None:
-    before, seen = matrix.before(), matrix.after(trouble, in_listings(trouble), accounts=BOTH)
-    result = seen.results[cell(spec, FAULTY)]
-    assert result.state is expected(trouble, spec), result.detail
-    assert seen.kept(before, cell(spec, FAULTY))
+def test_undisturbed_every_type_is_found(matrix: Matrix) -> None:
+    assert matrix.before.keys() == BY_TYPE.keys()
+    for name, seen in matrix.before.items():
+        assert (seen.result.state, seen.result.detail) == (CellState.OK, ""), name
+        assert len(seen.rows) == seen.result.resources >= (ITEMS if BY_TYPE[name] in MANY else 1), name
 
 
-@pytest.mark.parametrize("trouble", STATES)
-def test_all_other_cells_are_complete(matrix: Matrix, trouble: str) -> None:
-    before, seen = matrix.before(), matrix.after(trouble, in_listings(trouble), accounts=BOTH)
-    others = [key for key in before.results if key.account_id == HEALTHY]
-    assert len(others) == len(SPECS)
-    assert {seen.results[key].state for key in others} == {CellState.OK}
-    assert all(seen.kept(before, key) for key in others)
+def test_every_type_has_met_everything_that_can_happen_to_it(matrix: Matrix) -> None:
+    met = {(name, case) for case, seen in matrix.after.items() for name in seen}
+    assert met == {(spec.resource_type, case) for spec in SPECS for case in cases(spec)}
+    assert sum(case.site == "list" for _, case in met) >= len(MANY) * len(TROUBLES)
 
 
-@each(SPECS)
-@pytest.mark.parametrize("trouble", ["denied", "half"])
-def test_a_later_page_that_fails_leaves_the_cell_partial_with_all_its_rows(
-    matrix: Matrix, spec: ResourceSpec, trouble: str
-) -> None:
-    before, seen = matrix.before(), matrix.after(f"later {trouble}", in_listings(trouble, later_pages=True))
-    paged = any(paging(*call) for call in listing_calls(spec) if call in LISTED)
-    result = seen.results[cell(spec, FAULTY)]
-    assert result.state is (CellState.PARTIAL if paged else CellState.OK), result.detail
-    assert seen.kept(before, cell(spec, FAULTY))
+def test_cells_without_a_fault_are_complete_while_others_have_one(matrix: Matrix) -> None:
+    seen = matrix.after[PEACE]
+    assert seen.keys() == BY_TYPE.keys()
+    assert told(seen, dict.fromkeys(seen, CellState.OK)) == {}
+    assert not any(each.result.detail for each in seen.values())
 
 
-@each(FLAGGED)
-def test_a_page_that_says_there_is_more_and_not_where_is_not_the_last(matrix: Matrix, spec: ResourceSpec) -> None:
-    before, seen = matrix.before(), matrix.after("cut", in_listings("cut"), FLAGGED)
-    assert seen.results[cell(spec, FAULTY)].state is CellState.PARTIAL
-    assert seen.kept(before, cell(spec, FAULTY))
+@every("list")
+def test_a_listing_that_fails_removes_nothing_and_says_why(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    assert seen.keys() >= {spec.resource_type for spec in MANY}
+    assert told(seen, {name: listed_state(case.trouble, BY_TYPE[name]) for name in seen}) == {}
 
 
-@each(PARENTED)
-@pytest.mark.parametrize("trouble", ["denied", "half"])
-def test_parents_that_cannot_be_listed_have_children_all_the_same(
-    matrix: Matrix, spec: ResourceSpec, trouble: str
-) -> None:
-    before, seen = matrix.before(), matrix.after(f"parent {trouble}", in_parents(trouble), PARENTED)
-    result = seen.results[cell(spec, FAULTY)]
-    assert result.state is expected(trouble, spec), result.detail
-    assert seen.kept(before, cell(spec, FAULTY))
+@every("list", "cut")
+def test_a_page_that_says_there_is_more_and_not_where_is_not_the_last(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    assert told(seen, dict.fromkeys(seen, CellState.PARTIAL)) == {}
 
 
-@each(PARENTED)
-def test_one_parent_that_fails_leaves_the_cell_partial(matrix: Matrix, spec: ResourceSpec) -> None:
-    before, seen = matrix.before(), matrix.after("first parent", in_first_parent, PARENTED)
-    result = seen.results[cell(spec, FAULTY)]
-    assert result.state is CellState.PARTIAL, result.detail
-    assert 0 < result.resources < before.results[cell(spec, FAULTY)].resources
-    assert seen.kept(before, cell(spec, FAULTY))
+@every("later", *TROUBLES[:-1])
+def test_a_later_page_that_fails_leaves_the_cell_partial_with_all_its_rows(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    assert told(seen, {name: later_state(case.trouble, BY_TYPE[name]) for name in seen}) == {}
 
 
-@each(DETAILED)
+def later_state(trouble: str, spec: ResourceSpec) -> CellState:
+    # Of the first page nothing was handed on, if it is its children or its details whose credentials expired.
+    asked = {(spec.called, each.operation) for each in spec.details if not each.on_demand}
+    below = asked & LISTED or (spec.parent and paging(*listing_calls(spec)[0]))
+    return CellState.EXPIRED if below and listed_state(trouble, spec) is CellState.EXPIRED else CellState.PARTIAL
+
+
+@every("parent")
+def test_parents_that_cannot_be_listed_have_children_all_the_same(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    assert told(seen, {name: listed_state(case.trouble, BY_TYPE[name]) for name in seen}) == {}
+
+
+@every("one parent", "denied")
+def test_one_parent_that_fails_leaves_the_cell_partial(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    assert told(seen, dict.fromkeys(seen, CellState.PARTIAL)) == {}
+    for name, each in seen.items():
+        assert 0 < each.result.resources < matrix.before[name].result.resources, name
+
+
+@every("tags")
+def test_tags_that_cannot_be_listed_are_unread_not_absent(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    # Resources without tags are no wonder.
+    missing = case.trouble != "empty"
+    states = {name: beside_state(case.trouble, BY_TYPE[name]) if missing else CellState.OK for name in seen}
+    assert told(seen, states) == {}
+    for name, each in seen.items():
+        if states[name] is not CellState.EXPIRED:
+            assert all(("tags" in row.metadata.get(UNREAD, ())) is missing for row in each.rows), name
+
+
 @pytest.mark.parametrize(
-    ("trouble", "state"),
-    [("denied", CellState.OK), ("timeout", CellState.PARTIAL), ("half", CellState.PARTIAL)],
+    "case",
+    [Case("batch", each) for each in TROUBLES] + [Case("detail", each) for each in TROUBLES[:-1]],
+    ids=str,
 )
-def test_a_detail_that_fails_leaves_its_row_and_what_depends_on_it_unknown(
-    matrix: Matrix, spec: ResourceSpec, trouble: str, state: CellState
-) -> None:
-    before, seen = matrix.before(), matrix.after(f"detail {trouble}", in_details(trouble), DETAILED)
-    place, unread = cell(spec, FAULTY), matrix.unread(spec, trouble)
+def test_a_detail_that_fails_leaves_its_row_and_what_depends_on_it_unknown(matrix: Matrix, case: Case) -> None:
+    seen = matrix.after[case]
+    states = {name: detailed_state(case.trouble, BY_TYPE[name], each.unread) for name, each in seen.items()}
+    assert told(seen, states) == {}
+    for name, each in seen.items():
+        if states[name] is not CellState.EXPIRED and not _unidentified(BY_TYPE[name], each.unread):
+            for row in each.rows:
+                assert each.unread <= set(row.metadata.get(UNREAD, ())), name
+                assert_unknown(BY_TYPE[name], row, each.unread)
+
+
+def detailed_state(trouble: str, spec: ResourceSpec, unread: frozenset[str]) -> CellState:
+    if not unread:
+        return CellState.OK
+    state = beside_state(trouble, spec)
     # A resource whose identity was not read is left as it was, and its cell says that it is.
-    unidentified = bool(unread & (fields(spec.identifier) | fields(spec.arn or "''")))
-    told = CellState.PARTIAL if unidentified else state if unread else CellState.OK
-    assert seen.results[place].state is told, seen.results[place].detail
-    assert seen.kept(before, place)
-    for row in [] if unidentified else seen.rows[place].values():
-        assert unread <= set(row.metadata.get(UNREAD, ()))
-        assert_unknown(spec, row, unread)
+    return CellState.PARTIAL if state is CellState.OK and _unidentified(spec, unread) else state
 
 
-def assert_unknown(spec: ResourceSpec, row: Resource, unread: set[str]) -> None:
+def _unidentified(spec: ResourceSpec, unread: frozenset[str]) -> bool:
+    return bool(unread & (fields(spec.identifier) | fields(spec.arn or "''")))
+
+
+def assert_unknown(spec: ResourceSpec, row: Resource, unread: frozenset[str]) -> None:
     """Check that nothing is said of what depends on answers that were not read."""
     for name, selector in spec.facts.items():
         assert name not in row.constraints.facts or not unread & fields(selector), name
@@ -186,23 +210,27 @@ def assert_unknown(spec: ResourceSpec, row: Resource, unread: set[str]) -> None:
             assert getattr(row.constraints, verb).value is Ternary.UNKNOWN, verb
 
 
-@each(TAGGED)
-@pytest.mark.parametrize(("trouble", "state"), [("denied", CellState.OK), ("half", CellState.PARTIAL)])
-def test_tags_that_cannot_be_listed_are_unread_not_absent(
-    matrix: Matrix, spec: ResourceSpec, trouble: str, state: CellState
-) -> None:
-    faults = [Fault(trouble, FAULTY, service=TAGGING_SERVICE)]
-    before, seen = matrix.before(), matrix.after(f"tags {trouble}", lambda: faults, TAGGED)
-    place = cell(spec, FAULTY)
-    assert seen.results[place].state is state, seen.results[place].detail
-    assert seen.kept(before, place)
-    assert all("tags" in row.metadata[UNREAD] for row in seen.rows[place].values())
+def test_faults_of_one_account_do_nothing_to_another(matrix: Matrix) -> None:
+    few = [spec for spec in MANY if spec.service in ("ec2", "rds", "sqs", "iam", "s3", "ecs", "eks")]
+    faults = [
+        fault
+        for number, spec in enumerate(few)
+        for fault in faults_of(spec, Case("list", TROUBLES[number % (len(TROUBLES) - 1)]))
+    ]
+    results = matrix.scan_both(few, faults)
+    assert {key.account_id for key in results} == {FAULTY, HEALTHY}
+    for key, result in results.items():
+        assert key.region in (REGION, "global")
+        assert (result.state is CellState.OK) is (key.account_id == HEALTHY), key
 
 
-@each(MANY)
-def test_what_is_gone_is_removed_by_a_listing_that_was_complete(matrix: Matrix, spec: ResourceSpec) -> None:
+def test_what_is_gone_is_removed_by_a_listing_that_was_complete(matrix: Matrix) -> None:
     """The last of the matrix: it shows that nothing above passes because nothing is ever removed."""
-    before, seen = matrix.before(), matrix.after_loss()
-    place = cell(spec, FAULTY)
-    assert seen.results[place].state is CellState.OK
-    assert seen.rows[place].keys() < before.rows[place].keys()
+    seen = matrix.after_loss()
+    for name in (spec.resource_type for spec in MANY):
+        assert seen[name].result.state is CellState.OK, name
+        assert identities(seen[name].rows) < identities(matrix.before[name].rows), name
+
+
+def test_every_listing_is_a_call_that_can_fail() -> None:
+    assert {listing_calls(spec)[0] for spec in SPECS} <= LISTED

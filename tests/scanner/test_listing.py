@@ -366,7 +366,7 @@ types:
     identifier: ListenerArn
     name: "join(':', [balancer.LoadBalancerName, to_string(Port)])"
     arn: ListenerArn
-    relations: [{kind: of, resource_type: elbv2_load_balancer, path: LoadBalancerArn}]
+    relations: [{kind: listens_on, resource_type: elbv2_load_balancer, path: LoadBalancerArn}]
 """
 
 
@@ -381,4 +381,4 @@ def test_listeners_are_read_of_each_load_balancer(scan: Any, estate: Any) -> Non
     finally:
         elbv2.delete_listener(ListenerArn=made)
     assert listener.identifier == made
-    assert listener.relations == (Relation("of", "elbv2_load_balancer", estate.made["balancer"]),)
+    assert listener.relations == (Relation("listens_on", "elbv2_load_balancer", estate.made["balancer"]),)

@@ -268,7 +268,7 @@ def test_the_report_prints_counts_failures_and_reasons(report: ScanReport) -> No
         "6 resources (-2 since the scan before) in 2 of 4 cells read completely, 8 calls, 4 retries, 1.5 s"
     )
     assert "rds_instance  6" in text
-    assert "<prod> eu-west-2/rds_instance and 1 more cells  denied  AccessDenied: <script>" in text
+    assert "<prod> eu-west-2/rds_instance and 1 more cell  denied  AccessDenied: <script>" in text
     assert "us-east-1/rds_instance  ok  1 without tags" in text
     assert not report.complete
     assert len(report.failures) == 2

@@ -172,7 +172,7 @@ def test_a_refusal_is_asked_again_after_a_while(
     faults.set("sts:AssumeRole", refuse("AccessDenied", 403), calls=range(1, 2))
     sessions = open_sessions(BY_PROFILE, BY_ROLE, events=faults.events)
     sessions.accounts()
-    monkeypatch.setattr("cloudops_nb.scanner.sessions._REFUSAL_HOLDS", 0.0)
+    monkeypatch.setattr("cloudops_nb.scanner.account_entry._REFUSAL_HOLDS", 0.0)
     assert sessions.caller(STAGE).account_id == STAGE
 
 

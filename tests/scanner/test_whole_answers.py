@@ -56,6 +56,8 @@ def test_no_beginning_of_an_answer_passes() -> None:
     [
         ("dynamodb", "ListTables", b"not found", 404),
         ("ec2", "DescribeVpcs", b"<DescribeVpcsResponse/>", 200),
+        ("s3", "GetBucketPolicy", b'{"Version": "2012-10-17"}', 200),
+        ("s3", "ListBuckets", b"<html>not found</html>", 404),
         ("lambda", "DeleteFunctionConcurrency", b"", 204),
         ("lambda", "Invoke", b"any", 200),
         ("apigateway", "GetExport", b"openapi: 3.0.1", 200),
@@ -65,3 +67,32 @@ def test_errors_other_protocols_and_bodies_of_their_own_form_are_left_alone(
     service: str, name: str, body: bytes, status: int
 ) -> None:
     check(body, service, name, status)
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "body"),
+    [
+        ("s3", "GetBucketVersioning", b'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'),
+        ("s3", "GetBucketVersioning", b'<V xmlns="http://s3.amazonaws.com/doc/"><Status>Enabled</Status></V>'),
+        ("s3", "GetBucketLocation", b"<LocationConstraint>eu-west-1</LocationConstraint>"),
+        ("s3", "ListObjectsV2", b"<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>"),
+        ("s3", "GetBucketPolicyStatus", b"<PolicyStatus><IsPublic>true</IsPublic></PolicyStatus>"),
+        ("s3", "ListBuckets", b"<Error><Code>InternalError</Code></Error>"),
+        ("s3", "ListBuckets", b"<ListAllMyBucketsResult>" + b"<Weather/>" * 300),
+    ],
+)
+def test_xml_of_the_operation_or_that_botocore_judges_itself_passes(service: str, name: str, body: bytes) -> None:
+    check(body, service, name)
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "body"),
+    [
+        ("s3", "GetBucketVersioning", b"<html><body>Sign in</body></html>"),
+        ("s3", "GetBucketTagging", b"<Tagging><Weather>fine</Weather></Tagging>"),
+        ("cloudfront", "ListDistributions", b"<DistributionList><Weather>fine</Weather></DistributionList>"),
+    ],
+)
+def test_xml_of_something_else_is_refused(service: str, name: str, body: bytes) -> None:
+    with pytest.raises(ResponseParserError, match=f"{name} was answered with what is not a whole answer"):
+        check(body, service, name)

@@ -15,7 +15,7 @@ from tests.synthetic_aws.call import Answer, Call
 from tests.synthetic_aws.errors import usual
 from tests.synthetic_aws.faults import Served
 from tests.synthetic_aws.listing import InvalidTokenError, Listing
-from tests.synthetic_aws.models import is_listing
+from tests.synthetic_aws.models import is_listing, paging
 from tests.synthetic_aws.writing import Writer
 
 if TYPE_CHECKING:
@@ -160,6 +160,15 @@ class SyntheticAws:
     def real(self, call: Call) -> Answer:
         """Answer a call as if nothing were wrong."""
         return self._written(call, self._content(call))
+
+    def prepare(self, call: Call) -> None:
+        """Make the answers to a list call and to those for its further pages, which are faster from then on."""
+        listing = self._listing(self._content(call))
+        rules = paging(call.service, call.operation)
+        while rules and (token := self._writer.pages.page(call, listing).token):
+            self.real(call)
+            call = replace(call, parameters={**call.parameters, rules.inputs[0]: token})
+        self.real(call)
 
     def empty(self, call: Call) -> Answer:
         """Answer a list call as if there were nothing."""

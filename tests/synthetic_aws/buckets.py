@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.synthetic_aws.call import Call
 
@@ -61,3 +62,17 @@ class DocumentedBuckets:
                 return False
             bucket.tokens -= 1
             return True
+
+    @staticmethod
+    def least_seconds(calls: Mapping[tuple[str, str, str, str], int]) -> float:
+        """Return how long numbers of calls by (account, region, service, operation) take, so that none is refused."""
+        numbers: Counter[tuple[str, str, str]] = Counter()
+        limits: dict[str, dict[str, Any]] = {}
+        for (account, region, service, operation), number in calls.items():
+            if limit := _limit(service, operation):
+                limits[limit["group"]] = limit
+                numbers[account, region, limit["group"]] += number
+        return max(
+            (max(0.0, n - limits[key[2]]["burst"]) / limits[key[2]]["per_second"] for key, n in numbers.items()),
+            default=0.0,
+        )

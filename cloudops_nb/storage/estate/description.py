@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Resource
 
 #: Raised when descriptions or their terms change, so that the next scan writes every point anew.
-DESCRIPTION_VERSION = 3
+DESCRIPTION_VERSION = 4
 #: Metadata fields that say what software a resource runs.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
 _LONGEST_TAGS = 24
@@ -52,7 +52,7 @@ def traits_of(resource: Resource) -> list[str]:
 
 
 def spoken_of(resource: Resource) -> dict[str, str]:
-    """Return what else people call a resource by: some metadata, as ``volume_type: gp2``, and each fact that holds."""
+    """Return what else people call a resource by: some metadata, as ``volume_type: gp2``, and facts, in their words."""
     declared, facts = lexicon(), resource.constraints.facts
     values = {name: resource.metadata.get(name) for name in declared.spoken_metadata}
     told = {
@@ -60,7 +60,8 @@ def spoken_of(resource: Resource) -> dict[str, str]:
         for name, value in values.items()
         if value
     }
-    return {**told, **{name: name for name in declared.spoken_facts if facts.get(name) is True}}
+    told |= {name: said for name, said in declared.spoken_facts.items() if facts.get(name) is True}
+    return told | {name: said for name, said in declared.spoken_absences.items() if facts.get(name) is False}
 
 
 def meanings_of(resource: Resource) -> list[str]:

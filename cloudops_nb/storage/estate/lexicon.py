@@ -81,8 +81,10 @@ class Lexicon:
     """The declared words. Phrases are stemmed words joined by a blank; each maps to every concept it may stand for.
 
     ``type_nouns`` and ``engine_nouns`` describe a type and an engine; ``engine_types`` are the types that have one;
-    ``glossary`` says in other words what a well-known word is about. ``spellings`` maps each declared word, and each
-    one without one of its letters, to the declared words that it may be.
+    ``companions`` are types of things that belong to another one. ``spoken_facts`` and ``spoken_absences`` are what
+    people say of a resource with a fact and without it. ``glossary`` tells what a well-known word is about.
+    ``known`` are the single words of all of it; ``spellings`` maps each declared word, and each one without one of its
+    letters, to the declared words that it may be.
     """
 
     types: Mapping[str, frozenset[str]]
@@ -93,16 +95,21 @@ class Lexicon:
     region_names: Sequence[str]
     filler: frozenset[str]
     openers: frozenset[str]
+    endings: frozenset[str]
+    auxiliaries: frozenset[str]
     prepositions: frozenset[str]
     conjunctions: frozenset[str]
     weak: frozenset[str]
+    companions: frozenset[str]
     type_nouns: Mapping[str, str]
     engine_nouns: Mapping[str, str]
     engine_types: Mapping[str, frozenset[str]]
     spoken_metadata: Sequence[str]
-    spoken_facts: Sequence[str]
+    spoken_facts: Mapping[str, str]
+    spoken_absences: Mapping[str, str]
     unspoken_tags: frozenset[str]
     glossary: Mapping[str, str]
+    known: frozenset[str]
     spellings: Mapping[str, frozenset[str]]
 
     def regions_at(self, start: str) -> frozenset[str]:
@@ -135,6 +142,8 @@ def lexicon() -> Lexicon:
     types, engines = (_by_phrase(_field(data[group], "words")) for group in ("types", "engines"))
     environments = {phrase(word): frozenset([name]) for word, name in vocabulary().environments.items()}
     states, regions = _states(data["states"]), _regions(data["regions"], data["places"])
+    structure = (types, engines, environments, states, regions)
+    glossary = {stem(word): meaning for word, meaning in data["glossary"].items()}
     return Lexicon(
         types=types,
         engines=engines,
@@ -144,17 +153,22 @@ def lexicon() -> Lexicon:
         region_names=tuple(data["regions"]),
         filler=frozenset(data["filler"]),
         openers=frozenset(data["openers"]),
+        endings=frozenset(data["endings"]),
+        auxiliaries=frozenset(data["auxiliaries"]),
         prepositions=frozenset(data["prepositions"]),
         conjunctions=frozenset(data["conjunctions"]),
         weak=frozenset(data["weak"]),
+        companions=frozenset(data["companions"]),
         type_nouns=_field(data["types"], "noun"),
         engine_nouns=_field(data["engines"], "noun"),
         engine_types={name: frozenset(types) for name, types in _field(data["engines"], "types").items()},
         spoken_metadata=tuple(data["spoken_metadata"]),
-        spoken_facts=tuple(data["spoken_facts"]),
+        spoken_facts={name: said or name.replace("_", " ") for name, said in data["spoken_facts"].items()},
+        spoken_absences=data["spoken_absences"],
         unspoken_tags=frozenset(data["unspoken_tags"]),
-        glossary={stem(word): meaning for word, meaning in data["glossary"].items()},
-        spellings=_spellings(types, engines, environments, states, regions),
+        glossary=glossary,
+        known=frozenset(word for group in structure for spoken in group for word in spoken.split()) | glossary.keys(),
+        spellings=_spellings(*structure),
     )
 
 

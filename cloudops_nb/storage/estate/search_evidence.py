@@ -14,7 +14,7 @@ from cloudops_nb.storage.estate.search_query import SLOTS
 from cloudops_nb.storage.estate.terms import short_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.estate.search_query import ParsedQuery
@@ -56,7 +56,7 @@ def judge(resource: Resource, query: ParsedQuery) -> Judgement:
     fitting = {one.why.partition(" ")[0] for one in slots}
     return Judgement(
         resource,
-        sum(one.gain for one in found),
+        sum(one.gain for one in found) + _aptness(resource, query),
         tuple(dict.fromkeys(one.why for one in found)),
         borne and fitting.issuperset(query.slots),
     )
@@ -82,10 +82,10 @@ def _rest(resource: Resource, query: ParsedQuery) -> tuple[list[Evidence], bool]
         return [], True
     fragment = squashed(query.rest_text)
     if len(fragment) >= _SHORTEST_FRAGMENT:
-        for label, value in (("name", resource.name), ("id", short_identifier(resource))):
+        for label, value in _spelt(resource, query):
             if fragment in squashed(value):
                 return [Evidence(_fragment_gain(query, value), f"{label} contains '{query.rest_text}'")], True
-    seen = _Seen(resource)
+    seen = _Seen(resource, dict(_spelt(resource, query)))
     total = sum(weight_of(word) for word in asked)
     supports = {word: seen.support(word) for word in asked}
     gains: defaultdict[str, float] = defaultdict(float)
@@ -98,6 +98,20 @@ def _rest(resource: Resource, query: ParsedQuery) -> tuple[list[Evidence], bool]
     return found, all(gain >= ranking.TAG_WORD for gain, _ in supports.values())
 
 
+def _aptness(resource: Resource, query: ParsedQuery) -> float:
+    """Weigh a name that is all of the query against a longer one, and a thing against what only belongs to it."""
+    alike = _likeness(squashed(query.rest_text), squashed(resource.name)) if query.rest else 0.0
+    aside = "type" not in query.slots and resource.resource_type in lexicon().companions
+    return ranking.ALIKE * alike - ranking.COMPANION * aside
+
+
+def _spelt(resource: Resource, query: ParsedQuery) -> Iterator[tuple[str, str]]:
+    """Yield what a query may be a part of by its letters; words of a language are no part of an id."""
+    yield "name", resource.name
+    if query.identifying:
+        yield "id", short_identifier(resource)
+
+
 def _fragment_gain(query: ParsedQuery, value: str) -> float:
     if len(query.rest_words) == 1 and not query.identifying:
         return ranking.ONE_WORD
@@ -107,18 +121,21 @@ def _fragment_gain(query: ParsedQuery, value: str) -> float:
 class _Seen:
     """The words of an opened resource, by where they stand; those in its description are cut only when they matter."""
 
-    def __init__(self, resource: Resource) -> None:
+    def __init__(self, resource: Resource, spelt: Mapping[str, str]) -> None:
         self._resource = resource
-        self._name = squashed(resource.name)
         self._named = stems(resource.name)
-        self._id = squashed(short_identifier(resource))
+        self._spelt = {label: squashed(value) for label, value in spelt.items()}
         pairs = ((key, value) for key, value in resource.tags.items() if key != "Name")
         self._tags = {word: (key, value) for key, value in pairs for word in stems(value)}
 
     @cached_property
-    def _told(self) -> dict[str, tuple[str, str]]:
-        told = spoken_of(self._resource).items()
-        return {word: (field, value) for field, value in told for word in stems(value)}
+    def _told(self) -> dict[str, str]:
+        facts = lexicon().spoken_facts
+        return {
+            word: value if field in facts else f"{field} {value}"
+            for field, value in spoken_of(self._resource).items()
+            for word in stems(value)
+        }
 
     def _is_about(self, word: str) -> bool:
         declared = lexicon()
@@ -126,6 +143,10 @@ class _Seen:
             return True
         known = (declared.glossary.get(other) for other in (*self._named, *self._tags))
         return any(word in stems(meaning) for meaning in known if meaning)
+
+    def _begins_or_is_long(self, word: str) -> bool:
+        """Return whether a part of a name is no accident, as "log" of "catalogue" is."""
+        return len(word) > _SHORTEST_FRAGMENT or any(one.startswith(word) for one in self._named)
 
     def support(self, word: str) -> tuple[float, str]:
         """Return what speaks for one word of the query: the gain, and why, with a place for the words."""
@@ -135,11 +156,11 @@ class _Seen:
         if sought in self._tags:
             return ranking.TAG_WORD, _literal("tag {}={}", self._tags[sought])
         if len(sought) >= _SHORTEST_FRAGMENT:
-            for label, value in (("name", self._name), ("id", self._id)):
-                if sought in value:
+            for label, value in self._spelt.items():
+                if sought in value and self._begins_or_is_long(sought):
                     return ranking.NAME_PART, f"{label} contains {{words}}"
         if sought in self._told:
-            return ranking.TOLD_WORD, _literal("{} {}", self._told[sought])
+            return ranking.TOLD_WORD, _literal("{}", [self._told[sought]])
         if self._is_about(sought):
             return ranking.TOLD_WORD, "about {words}"
         alike, label = max((_most_alike(sought, self._named), "name"), (_most_alike(sought, self._tags), "tag"))

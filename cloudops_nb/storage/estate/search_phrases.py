@@ -34,20 +34,22 @@ def headed(spans: Iterable[Span]) -> list[Span]:
     """Leave the type to the head of each phrase; the types and engines that only describe it become words.
 
     The head is the last of several types in a row, as in "database subnets", and the one before a preposition, as in
-    "subnets of the database"; "buckets and queues" are two. An engine that the head cannot have describes it, as in
-    "postgres firewall".
+    "subnets of the database"; "buckets and queues" are two. Two words that may mean the same types narrow each other,
+    as in "rds databases" and "tables in dynamodb". An engine that the head cannot have describes it, as in "postgres
+    firewall".
     """
     kept = list(spans)
     head: int | None = None
     linked = ""
     for place, span in enumerate(kept):
         if "type" in span.found:
-            if head is not None and linked == "of":
-                kept[place] = _without(span, "type")
+            if head is None or linked == "and":
+                head, linked = place, ""
                 continue
-            if head is not None and not linked:
-                kept[head] = _without(kept[head], "type")
-            head, linked = place, ""
+            head, describing = (head, place) if linked else (place, head)
+            both = kept[head].found["type"] & kept[describing].found["type"]
+            kept[describing] = _of_types(kept[describing], both)
+            kept[head] = _of_types(kept[head], both or kept[head].found["type"])
         elif span.word in lexicon().prepositions:
             linked = linked or "of"
         elif head is not None and not (span.filler and span.word not in lexicon().conjunctions):
@@ -64,6 +66,10 @@ def _with_fitting_engines(spans: list[Span]) -> list[Span]:
         else span
         for span in spans
     ]
+
+
+def _of_types(span: Span, types: frozenset[str]) -> Span:
+    return replace(span, found={**span.found, "type": types}) if types else _without(span, "type")
 
 
 def _without(span: Span, slot: str) -> Span:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from cloudops_nb.storage.estate.lexicon import folded, lexicon, phrase, words
+from cloudops_nb.storage.estate.lexicon import folded, lexicon, phrase, stem, words
 from cloudops_nb.storage.estate.search_phrases import Span, headed
 from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS
 
@@ -22,7 +22,11 @@ _ACCOUNT_ID = re.compile(r"\d{12}")
 _TAG = re.compile(r"([^=:]+)[=:]([^=:]+)")
 #: A token with one of these is a name or an id, not a word of a language.
 _IDENTIFYING = re.compile(r"[\d\-_./:]")
+#: Several words of a type in one, as in "load-balancers"; in the singular they may be a name.
+_HYPHENATED = re.compile(r"[a-z]+(-[a-z]+)+s")
 _LONGEST_PHRASE = 4
+#: The name of a type with another word inside is at least that of two words: "rds postgres instance".
+_SHORTEST_PARTED = 3
 #: How many words of a query a tag's key and its value may take, and how values of two words are written.
 _LONGEST_KEY = _LONGEST_VALUE = 2
 _JOINTS = ("-", " ", "_")
@@ -51,9 +55,9 @@ class Known(Protocol):
 class ParsedQuery:
     """A query in parts.
 
-    ``tokens`` are all of it as typed; ``slots`` maps a kind of structure to the values it may have, folded; ``rest``
-    are the tokens that name no structure and are no filler; ``content`` are those and the ones that name structure;
-    ``corrections`` maps a misspelt word to the one it was read as.
+    ``tokens`` are all of it, as typed but for the capitals of known words; ``slots`` maps a kind of structure to the
+    values it may have, folded; ``rest`` are the tokens that name no structure and are no filler; ``content`` are those
+    and the ones that name structure; ``corrections`` maps a misspelt word to the one it was read as.
     """
 
     text: str
@@ -108,9 +112,15 @@ class ParsedQuery:
 
 def parse_query(text: str, known: Known) -> ParsedQuery:
     """Read a query as one of this estate."""
-    tokens = [token.strip(".:") for token in _TOKEN.findall(text)]
+    tokens = [_plainly(token.strip(".:")) for token in _TOKEN.findall(text)]
     tokens = [token for token in tokens if words(token)]
     return _assembled(text.strip(), tokens, headed(_Reader(tokens, known).spans()))
+
+
+def _plainly(token: str) -> str:
+    """Write a known word without inner capitals, which cut names into words: "DynamoDB", "VPCs"."""
+    plain = folded(token)
+    return plain if stem(plain) in lexicon().known else token
 
 
 def _assembled(text: str, tokens: Sequence[str], spans: Sequence[Span]) -> ParsedQuery:
@@ -141,8 +151,8 @@ class _Reader:
         self._corrected = [self._correction(token) or token for token in tokens]
 
     def spans(self) -> Iterator[Span]:
-        place = self._opening()
-        while place < len(self._tokens):
+        place, end = self._opening(), self._end()
+        while place < end:
             length, found = self._longest(place)
             span = slice(place, place + length)
             yield Span(self._tokens[span], self._corrected[span], found)
@@ -157,6 +167,11 @@ class _Reader:
         opened = [word for word in spoken[:start] if word in openers]
         return start if opened and not any(map(self._known.has_word, opened)) else 0
 
+    def _end(self) -> int:
+        """Leave out what a question ends with, as in "where do the photos live"."""
+        *others, last = [folded(token) for token in self._tokens] or [""]
+        return len(self._tokens) - (last in lexicon().endings and not lexicon().auxiliaries.isdisjoint(others))
+
     def _correction(self, token: str) -> str:
         word = folded(token)
         if _IDENTIFYING.search(word) or word in lexicon().filler or phrase(word) in self._accounts:
@@ -168,11 +183,21 @@ class _Reader:
         """Read the longest phrase at a place that names structure; a single token that doesn't has length 1."""
         before = self._tokens[place - 1] if place else ""
         for length in range(min(_LONGEST_PHRASE, len(self._tokens) - place), 0, -1):
-            if found := dict(self._structure(self._corrected[place : place + length], before)):
+            span = self._corrected[place : place + length]
+            if found := dict(self._structure(span, before)) or self._parted(span):
                 return length, found
             if pair := self._tag(self._tokens[place : place + length]):
                 return length, {"tag": frozenset([pair])}
         return 1, {}
+
+    def _parted(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Read the name of a type with one word of other structure inside, as "api gateway prod stage"."""
+        for inner in range(1, len(span) - 1) if len(span) >= _SHORTEST_PARTED else ():
+            if types := lexicon().types.get(phrase(" ".join([*span[:inner], *span[inner + 1 :]]))):
+                found = dict(self._structure(span[inner : inner + 1], span[inner - 1]))
+                if found and "type" not in found:
+                    return {**found, "type": types}
+        return {}
 
     def _structure(self, span: Sequence[str], before: str) -> Iterator[tuple[str, frozenset[str]]]:
         spoken, declared = phrase(" ".join(span)), lexicon()
@@ -190,8 +215,8 @@ class _Reader:
         if _REGION_START.fullmatch(whole) and (regions := declared.regions_at(whole)):
             yield "region", regions
             return
-        if whole and _IDENTIFYING.search(whole) and spoken not in declared.states and whole not in declared.types:
-            return  # "prod-db" is a name, whatever its parts mean; "ec2" is none
+        if whole and _IDENTIFYING.search(whole) and not _is_said(whole):
+            return  # "prod-db" is a name, whatever its parts mean
         for slot, group in (
             ("region", declared.regions),
             ("engine", declared.engines),
@@ -219,6 +244,16 @@ class _Reader:
                         if folded(name) not in ENVIRONMENT_TAGS:
                             joined = dict.fromkeys(joint.join(value) for joint in _JOINTS)
                             yield from (f"{folded(name)}={folded(text)}" for text in joined)
+
+
+def _is_said(word: str) -> bool:
+    """Return whether a word that looks like a name is said of states or types, as "in-use", "ec2" or "nat-gateways"."""
+    spoken = phrase(word)
+    return (
+        spoken in lexicon().states
+        or stem(word) in lexicon().types
+        or (spoken in lexicon().types and bool(_HYPHENATED.fullmatch(word)))
+    )
 
 
 def _narrowed(slots: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:

@@ -35,8 +35,12 @@ TAG_WORD = 1.5
 TOLD_WORD = 1.0
 SIMILAR_WORD = 1.5
 #: Each slot of the query that the hit fits, as the environment; and each of its words that the name holds too.
-SLOT, TYPE = 0.75, 1.25
+SLOT, TYPE = 0.75, 1.75
 STRUCTURE_WORD = 0.4
+#: A name that is, letter by letter, all that the query says; one that is half as alike gains half of it.
+ALIKE = 0.1
+#: What a thing loses that only belongs to another one, whose name it bears, where the query names no type.
+COMPANION = 0.25
 #: Words less alike than this (Dice coefficient of trigrams) are not called similar.
 SIMILAR_ENOUGH = 0.4
 #: What a word counts that many names share, beside others.

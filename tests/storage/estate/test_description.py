@@ -24,7 +24,7 @@ DATABASE = Resource(
 def test_a_description_says_kind_engine_environment_name_tags_and_state() -> None:
     assert describe(DATABASE) == (
         "Aurora PostgreSQL postgres relational sql database instance in production named pg instance main "
-        "postgres credit card money for team payments orders available"
+        "postgres database credit card money for team payments orders available"
     )
 
 
@@ -37,13 +37,24 @@ def test_what_is_the_same_everywhere_stays_out() -> None:
 
 
 def test_metadata_and_facts_that_people_type_are_indexed() -> None:
-    facts = Constraints(facts={"multi_az": True, "encrypted": False, "read_replicas": 2, "instances": 3})
+    facts = Constraints(
+        facts={
+            "multi_az": True,
+            "encrypted": False,
+            "kept_forever": True,
+            "public": False,
+            "read_replicas": 2,
+            "instances": 3,
+        }
+    )
     metadata = {"instance_class": "db.r6g.large", "endpoint": "db.example.com", "groups": ["admins", "ops"]}
 
     assert spoken_of(replace(DATABASE, metadata=metadata, constraints=facts)) == {
         "instance_class": "db.r6g.large",
         "groups": "admins ops",
-        "multi_az": "multi_az",
+        "multi_az": "multi az",
+        "kept_forever": "kept forever without retention never expires",
+        "encrypted": "unencrypted",
     }
 
 

@@ -11,6 +11,7 @@ import yaml
 from cloudops_nb.scanner.spec_files import bundled_specs
 from cloudops_nb.storage.estate.lexicon import lexicon, phrase
 from cloudops_nb.storage.estate.search_query import parse_query
+from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast
 
@@ -23,22 +24,6 @@ OF_NAMES = (
     "reservation", "rule", "schedule", "service", "spark", "stream", "subscription", "trail", "vault", "vpn",
     "workflow",
 )  # fmt: skip
-
-
-class EmptyEstate:
-    """An estate that says nothing about words."""
-
-    def accounts(self) -> tuple[str, ...]:
-        return ()
-
-    def tag_keys(self) -> dict[str, list[str]]:
-        return {}
-
-    def tagged(self, _pair: str) -> bool:
-        return False
-
-    def has_word(self, _word: str) -> bool:
-        return False
 
 
 @cache

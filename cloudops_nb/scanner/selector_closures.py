@@ -1,0 +1,186 @@
+"""Selectors as Python closures: what jmespath's own interpreter finds, several times faster.
+
+A scan asks dozens of selectors of each resource. jmespath walks the expression's tree anew each time; here every node
+of it becomes a function once. Nodes that are rare in specs are left to jmespath's interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jmespath.visitor import Options, TreeInterpreter
+
+Closure = Callable[[Any], Any]
+Node = dict[str, Any]
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = TreeInterpreter.COMPARATOR_FUNC
+
+
+def closure(node: Node, options: Options) -> Closure:
+    """Return the function that does what jmespath's interpreter does with a node of a parsed expression."""
+    make = _MAKERS.get(node["type"])
+    if make is None or any(child["type"] == "expref" for child in node["children"] if isinstance(child, dict)):
+        interpreter = TreeInterpreter(options)
+        return lambda value: interpreter.visit(node, value)
+    return make(node, [closure(child, options) for child in node["children"]], options)
+
+
+def _false(value: Any) -> bool:
+    # Equality, and not Python's own truth: zero is true in JMESPath.
+    return value is None or value is False or value in ("", [], {})
+
+
+def _field(node: Node, _: list[Closure], __: Options) -> Closure:
+    name = node["value"]
+
+    def field(value: Any) -> Any:
+        try:
+            return value.get(name)
+        except AttributeError:
+            return None
+
+    return field
+
+
+def _chain(_: Node, parts: list[Closure], __: Options) -> Closure:
+    if len(parts) == 2:  # noqa: PLR2004 - nearly all have two
+        first, second = parts
+        return lambda value: second(first(value))
+
+    def chain(value: Any) -> Any:
+        for part in parts:
+            value = part(value)
+        return value
+
+    return chain
+
+
+def _index(node: Node, _: list[Closure], __: Options) -> Closure:
+    place = node["value"]
+
+    def index(value: Any) -> Any:
+        if not isinstance(value, list):
+            return None
+        try:
+            return value[place]
+        except IndexError:
+            return None
+
+    return index
+
+
+def _literal(node: Node, _: list[Closure], __: Options) -> Closure:
+    found = node["value"]
+    return lambda _: found
+
+
+def _itself(_: Node, __: list[Closure], ___: Options) -> Closure:
+    return lambda value: value
+
+
+def _comparator(node: Node, sides: list[Closure], options: Options) -> Closure:
+    left, right = sides
+    if node["value"] not in ("eq", "ne"):
+        interpreter = TreeInterpreter(options)
+        return lambda value: interpreter.visit(node, value)
+    equal, compare = node["value"] == "eq", _COMPARISONS[node["value"]]
+
+    def comparator(value: Any) -> bool:
+        one, other = left(value), right(value)
+        # Numbers and truth values compare otherwise than in Python; text does not.
+        return (one == other) is equal if type(other) is str else compare(one, other)
+
+    return comparator
+
+
+def _or(_: Node, sides: list[Closure], __: Options) -> Closure:
+    left, right = sides
+
+    def either(value: Any) -> Any:
+        found = left(value)
+        return right(value) if _false(found) else found
+
+    return either
+
+
+def _and(_: Node, sides: list[Closure], __: Options) -> Closure:
+    left, right = sides
+
+    def both(value: Any) -> Any:
+        found = left(value)
+        return found if _false(found) else right(value)
+
+    return both
+
+
+def _projection(_: Node, parts: list[Closure], __: Options) -> Closure:
+    listed, each = parts
+
+    def projection(value: Any) -> Any:
+        found = listed(value)
+        if not isinstance(found, list):
+            return None
+        return [one for one in map(each, found) if one is not None]
+
+    return projection
+
+
+def _filter_projection(_: Node, parts: list[Closure], __: Options) -> Closure:
+    listed, each, condition = parts
+
+    def projection(value: Any) -> Any:
+        found = listed(value)
+        if not isinstance(found, list):
+            return None
+        passed = (each(one) for one in found if not _false(condition(one)))
+        return [one for one in passed if one is not None]
+
+    return projection
+
+
+def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
+    (listed,) = parts
+
+    def flatten(value: Any) -> Any:
+        found = listed(value)
+        if not isinstance(found, list):
+            return None
+        merged: list[Any] = []
+        for one in found:
+            if isinstance(one, list):
+                merged.extend(one)
+            else:
+                merged.append(one)
+        return merged
+
+    return flatten
+
+
+def _several(_: Node, parts: list[Closure], __: Options) -> Closure:
+    return lambda value: None if value is None else [part(value) for part in parts]
+
+
+def _function(node: Node, arguments: list[Closure], options: Options) -> Closure:
+    name, functions = node["value"], options.custom_functions
+    return lambda value: functions.call_function(name, [argument(value) for argument in arguments])
+
+
+_MAKERS: dict[str, Callable[[Node, list[Closure], Options], Closure]] = {
+    "field": _field,
+    "subexpression": _chain,
+    "index_expression": _chain,
+    "pipe": _chain,
+    "index": _index,
+    "literal": _literal,
+    "current": _itself,
+    "identity": _itself,
+    "comparator": _comparator,
+    "or_expression": _or,
+    "and_expression": _and,
+    "projection": _projection,
+    "filter_projection": _filter_projection,
+    "flatten": _flatten,
+    "multi_select_list": _several,
+    "function_expression": _function,
+}

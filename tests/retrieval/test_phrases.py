@@ -1,0 +1,44 @@
+"""Everyday phrases are read as the kinds of resource that they mean, and as no other filter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cloudops_nb.scanner.spec_files import bundled_specs
+from cloudops_nb.storage.estate.search_query import SLOTS, parse_query
+from tests.retrieval.estates import EmptyEstate
+
+pytestmark = pytest.mark.fast
+
+DECLARED = yaml.safe_load(Path(__file__).with_name("phrases.yaml").read_text("utf-8"))
+
+
+def reading(text: str) -> dict[str, Any]:
+    query = parse_query(text, EmptyEstate())
+    return {slot: set(values) for slot, values in query.slots.items()} | {"rest": query.rest_text}
+
+
+def several(value: str | list[str]) -> set[str]:
+    return {value} if isinstance(value, str) else set(value)
+
+
+@pytest.mark.parametrize("phrase", DECLARED["types"])
+def test_a_phrase_for_a_kind_is_read_as_that_kind_alone(phrase: str) -> None:
+    assert reading(phrase) == {"type": several(DECLARED["types"][phrase]), "rest": ""}
+
+
+@pytest.mark.parametrize("question", DECLARED["questions"], ids=lambda question: question["query"])
+def test_a_question_is_read_as_its_filters_and_the_words_to_look_for(question: dict[str, Any]) -> None:
+    filters = {slot: several(question[slot]) for slot in SLOTS if slot in question}
+
+    assert reading(question["query"]) == {**filters, "rest": question.get("rest", "")}
+
+
+def test_every_scanned_type_has_a_phrase() -> None:
+    spoken = {kind for kinds in DECLARED["types"].values() for kind in several(kinds)}
+
+    assert spoken == {spec.resource_type for spec in bundled_specs()}

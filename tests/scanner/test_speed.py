@@ -1,0 +1,159 @@
+"""What makes scans fast changes nothing of what they find."""
+
+from __future__ import annotations
+
+import gc
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import jmespath
+import pytest
+from botocore.loaders import Loader
+from botocore.utils import parse_timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudops_nb.scanner import bundled_specs
+from cloudops_nb.scanner.collecting import RareCollection
+from cloudops_nb.scanner.selectors import _OPTIONS, fields, select
+from cloudops_nb.scanner.service_models import NarrowModels
+from cloudops_nb.scanner.timestamps import parsed_time
+from tests.scanner.botocore_models import operation, sample
+from tests.scanner.spec_checks import selectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.fast
+
+#: One of each kind of node, beside those that the specs use.
+_OTHERS = (
+    "a[0]", "a[-1].b", "a[1:]", "a[*].b", "a.*.b", "a[].b[]", "a[?b].c", "a[?b == 'x'].c", "a[?!b]", "a || b", "a && b",
+    "!a", "a == `0`", "a == b", "a != `true`", "a < b", "a >= `1`", "[a, b]", "{x: a, y: b}", "a | [0]", "@",
+    "length(a)", "sort_by(a, &b)", "not_null(a, b, 'x')", "a.b.c", "a == `[]`", "a == `true`", "a == 'x'", "'x' == a",
+    "a != 'x'",
+)  # fmt: skip
+_SELECTORS = sorted({selector for spec in bundled_specs() for _, selector in selectors(spec)} | set(_OTHERS))
+_PLAIN = st.sampled_from(
+    [None, True, False, 0, 1, 2, 1.0, "", "x", "running", "arn:aws:sqs:eu-west-1:1:q", "{}", "a/b"]
+)
+
+
+def _data(names: list[str]) -> st.SearchStrategy[Any]:
+    def deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(names), inner, max_size=5)
+
+    return st.recursive(_PLAIN, deeper, max_leaves=12) | st.dictionaries(
+        st.sampled_from(names), st.recursive(_PLAIN, deeper, max_leaves=6), min_size=1
+    )
+
+
+def _outcome(find: Callable[[], Any]) -> tuple[str, Any]:
+    try:
+        return "found", find()
+    except Exception as error:  # noqa: BLE001 - it is what is compared
+        return type(error).__name__, str(error)
+
+
+def _as_jmespath(selector: str, data: Any) -> bool:
+    found = _outcome(lambda: select(selector, data))
+    # repr tells 1 from True and 1.0.
+    return repr(found) == repr(_outcome(lambda: jmespath.compile(selector).search(data, _OPTIONS)))
+
+
+@given(st.data(), st.sampled_from(_SELECTORS))
+def test_a_selector_finds_what_jmespath_finds(data: st.DataObject, selector: str) -> None:
+    assert _as_jmespath(selector, data.draw(_data([*sorted(fields(selector)), "a"])))
+
+
+@given(st.data(), st.sampled_from(_OTHERS))
+def test_every_kind_of_node_finds_what_jmespath_finds(data: st.DataObject, selector: str) -> None:
+    assert _as_jmespath(selector, data.draw(_data(["a", "b", "c"])))
+
+
+@pytest.mark.parametrize("selector", _OTHERS)
+def test_truth_and_equality_are_those_of_jmespath(selector: str) -> None:
+    odd = [0, 1, 1.0, True, False, "", "x", None, [], {}, [[1], 2, [[3]]]]
+    alone = [{"a": one} for one in odd] + [{"a": one, "b": other} for one in odd for other in odd]
+    listed = [{"a": [{"b": one, "c": 1}, {"b": "x", "c": None}, {"b": {"c": one}}]} for one in odd]
+    assert [data for data in (*odd, *alone, *listed) if not _as_jmespath(selector, data)] == []
+
+
+def test_every_selector_of_the_specs_finds_what_jmespath_finds_in_an_item() -> None:
+    for spec in bundled_specs():
+        model = operation(spec.service, spec.list.operation)
+        answer = sample(model.output_shape) if model and model.output_shape else {}
+        listed = select(spec.list.items, answer) or [{}]
+        for _, selector in selectors(spec):
+            assert _as_jmespath(selector, listed[0]), f"{spec.resource_type}: {selector}"
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9998, 12, 30)), st.integers(-14, 14))  # noqa: DTZ001 - hypothesis takes naive bounds
+def test_a_time_is_read_as_botocore_reads_it(moment: datetime, hours: int) -> None:
+    for said in (moment.replace(tzinfo=UTC), moment.replace(tzinfo=timezone(timedelta(hours=hours)))):
+        for text in (
+            said.isoformat(),
+            said.isoformat().replace("+00:00", "Z"),
+            said.isoformat(timespec="milliseconds"),
+        ):
+            assert parsed_time(text) == parse_timestamp(text)
+            assert parsed_time(text).isoformat() == parse_timestamp(text).isoformat()
+
+
+@pytest.mark.parametrize(
+    "said", ["Fri, 17 May 2024 08:12:44 GMT", 1715933564, 1715933564.5, "1715933564", "2024-05-17", "20240517T081244Z"]
+)
+def test_a_time_of_another_form_is_left_to_botocore(said: Any) -> None:
+    assert parsed_time(said) == parse_timestamp(said)
+
+
+def test_what_is_no_time_is_an_error() -> None:
+    for said in ("yesterday", "2024-02-31T00:00:00Z"):
+        with pytest.raises(ValueError, match=r"."):
+            parsed_time(said)
+
+
+@pytest.fixture
+def thresholds() -> Iterator[tuple[int, ...]]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield gc.get_threshold()
+    gc.set_threshold(*before)
+
+
+def test_the_collector_is_as_before_when_the_last_scan_ends(thresholds: tuple[int, ...]) -> None:
+    rare = RareCollection()
+    rare.__enter__()
+    with rare:
+        assert gc.get_threshold()[0] > thresholds[0]
+    assert gc.get_threshold()[0] > thresholds[0]
+    rare.__exit__(None, None, None)
+    assert gc.get_threshold() == thresholds
+
+
+def test_what_somebody_else_made_of_the_collector_stays(thresholds: tuple[int, ...]) -> None:
+    with RareCollection():
+        gc.set_threshold(900, 5, 5)
+    assert gc.get_threshold() == (900, 5, 5)
+    gc.set_threshold(0)
+    with RareCollection():
+        assert gc.get_threshold()[0] == 0
+    assert thresholds
+
+
+def test_narrow_models_have_what_is_expected_and_the_rest_of_the_model() -> None:
+    loader = Loader()
+    models, whole = NarrowModels(loader), loader.load_service_model("dynamodb", "service-2")
+    models.expect([("dynamodb", "ListTables"), ("dynamodb", "NoSuchOperation")])
+    narrow = models.load_service_model("dynamodb", "service-2")
+    assert set(narrow["operations"]) == {"ListTables", "DescribeEndpoints"}
+    assert narrow["shapes"] == whole["shapes"]
+    models.expect([("dynamodb", "DescribeTable")])
+    assert "DescribeTable" in models.load_service_model("dynamodb", "service-2")["operations"]
+    assert models.expects("dynamodb", "ListTables")
+    assert not models.expects("dynamodb", "DeleteTable")
+    assert not models.expects("dynamodb", "")
+    assert models.load_service_model("dynamodb", "paginators-1") == loader.load_service_model(
+        "dynamodb", "paginators-1"
+    )
+    assert len(loader.load_service_model("dynamodb", "service-2")["operations"]) > len(narrow["operations"])
