@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -72,8 +73,10 @@ class Estate:
 
 @pytest.fixture(scope="session")
 def estate() -> Iterator[Estate]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", _SERVER], stdin=pipe, stdout=pipe, text=True) as server:
+    pipe, environment = subprocess.PIPE, {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVER], stdin=pipe, stdout=pipe, text=True, env=environment
+    ) as server:
         endpoint = server.stdout.readline().strip()
         yield Estate(endpoint, _make(endpoint))
 

@@ -34,12 +34,9 @@ Judge = Any
 @pytest.fixture(scope="session")
 def principals(estate: Any) -> dict[str, Any]:
     """An operator whose five layers each decide something, a user in two groups, and a bounded role."""
-    with pytest.MonkeyPatch.context() as environment:
-        # Read when the simulation of an account begins.
-        environment.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-        place, other = (Place(estate.endpoint, account_id, KEYS) for account_id in (OPERATIONS, MEMBER))
-        for each in (place, other):
-            each.role("Reader", attached=[READ_ONLY])
+    place, other = (Place(estate.endpoint, account_id, KEYS) for account_id in (OPERATIONS, MEMBER))
+    for each in (place, other):
+        each.role("Reader", attached=[READ_ONLY])
     attached = place.policy(
         "operate", allow("ec2:StopInstances", "ec2:TerminateInstances", "ec2:CreateTags", Sid="Ec2")
     )
