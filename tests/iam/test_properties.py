@@ -192,6 +192,8 @@ def test_actions_that_are_judged_together_come_out_as_each_by_itself(
 def test_what_is_settled_without_the_resource_stays_so_whatever_it_is(
     data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any]
 ) -> None:
+    # Keys have rules of their own, which an action of theirs on another service's resource would escape.
+    assume(not request["action"].startswith("kms:") or ":kms:" in request["resource_arn"])
     less = judge(data, principal, tags_of, {**request, "resource_arn": ""})
     assert_consistent(less, judge(data, principal, tags_of, request))
 

@@ -133,10 +133,14 @@ def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_nam
     approve = card.locator(".cloudops-approve")
     assert approve.is_disabled()
 
-    keyboard.press("Shift+Tab")  # from Reject, which has the focus, back to the phrase
+    reject = card.locator(".cloudops-reject")
+    card.locator(".cloudops-reject:focus").wait_for()
+    photograph(page, 1, "destructive")
+    reject.focus()  # a change of theme may take it away
+    keyboard.press("Shift+Tab")  # back to the phrase
+    card.locator(".cloudops-phrase input:focus").wait_for()
     keyboard.type("delete vol-0a1b2c3")
     assert approve.is_disabled()
-    photograph(page, 1, "destructive")
     keyboard.type("d")
     card.locator(".cloudops-approve:not([disabled])").wait_for()
     keyboard.press("Shift+Tab")

@@ -70,6 +70,9 @@ class _Calls:
     answer: dict[str, Any]
     tally: Tally = field(default_factory=Tally)
 
+    def check_offered(self, service: str, region: str) -> None:
+        """Every service is offered everywhere here."""
+
     def pages(self, service: str, region: str, operation: str, *_: Any, **__: Any) -> Iterator[dict[str, Any]]:
         if operation == TAGGING_OPERATION:
             yield {"ResourceTagMappingList": []}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.core.authorization import enable_iam_authentication
+import requests
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from cloudops_nb.model import Account, CellState
@@ -143,6 +144,20 @@ def guarded(estate: Any) -> Any:
     return place
 
 
+@contextmanager
+def _enforced(endpoint: str) -> Iterator[None]:
+    """Let the simulation refuse what no policy allows; it takes the number of calls for which it still does not."""
+
+    def refuse_after(calls: str) -> None:
+        requests.post(f"{endpoint}/moto-api/reset-auth", data=calls, timeout=10).raise_for_status()
+
+    refuse_after("0")
+    try:
+        yield
+    finally:
+        refuse_after("inf")
+
+
 @pytest.fixture
 def scan_with(aws: Any, guarded: Any, make_scanner: Any) -> Iterator[Callable[..., Any]]:
     """Scans the guarded account with a policy, the simulation enforcing it; returns results and resources by type."""
@@ -157,7 +172,7 @@ def scan_with(aws: Any, guarded: Any, make_scanner: Any) -> Iterator[Callable[..
         opened.append(sessions)
         sessions.accounts()
         results, found = {}, []
-        with enable_iam_authentication():
+        with _enforced(guarded.endpoint):
             for item in Scanner(sessions, threads=4).scan(regions=["us-east-1"], services=TYPES):
                 if isinstance(item, PageRead):
                     found += item.resources
