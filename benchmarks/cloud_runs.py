@@ -19,6 +19,7 @@ from benchmarks.cloud import ACCOUNTS, REGIONS, Cloud
 from benchmarks.stores import owner_pid, resident_bytes
 from cloudops_nb import CloudOps
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
+from cloudops_nb.scanner.cells import is_not_offered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,7 +65,7 @@ class Measured:
         network: Seconds that the calls take at the least.
         memory: Megabytes by which the process grew at the most, those of the made-up AWS included.
         owner: Megabytes that the store's owner holds.
-        incomplete: Cells that were not read to their end.
+        incomplete: Cells that were not read to their end, though their service is offered in their region.
     """
 
     seconds: float = 0.0
@@ -85,7 +86,7 @@ class Measured:
         for result in results:
             self.cells += 1
             self.resources += result.resources
-            if not result.state.complete:
+            if not result.state.complete and not is_not_offered(result):
                 self.incomplete += 1
                 self.why.append(f"{result.key}: {result.state.value} {result.detail}")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -16,20 +19,44 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 #: Kept between runs and out of git; an exported model is the same for every test.
 ARTEFACTS = ROOT / ".artefacts"
+#: Bytes that a worker may hold before its garbage is looked for.
+MUCH_MEMORY = 1 << 30
 #: A database of the simulated company that tests may stop.
 STAGING_DATABASE = "pg-instance-staging1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no worker has one left when the others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("fast") is None}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory() -> Iterator[None]:
+    """Clients and models of AWS go in cycles, and the more there are the later Python looks for them."""
+    yield
+    if psutil.Process().memory_info().rss > MUCH_MEMORY:
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return a new path at each call; nothing is there, and making it is left to whoever needs it."""
+    home, numbers = tmp_path_factory.mktemp("nowhere"), count()
+    return lambda: home / str(next(numbers))
+
+
 @pytest.fixture(autouse=True)
-def no_ambient_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_ambient_aws(monkeypatch: pytest.MonkeyPatch, nowhere: Callable[[], Path]) -> None:
     """No test sees the credentials, settings or home of the person who runs it."""
+    home = nowhere()
     for name in list(os.environ):
         if name.startswith(("AWS_", "CLOUDOPS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "no-aws-credentials"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "xdg-config"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
 

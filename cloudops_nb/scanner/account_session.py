@@ -143,10 +143,10 @@ class AccountSession:
         """
         with self._lock:
             session = self._opened()
-            configured = session.get_scoped_config()
-            if {"endpoint_url", "services"} & configured.keys() or any(map(_is_endpoint, os.environ)):
-                return True
-            return offered(session.get_service_data(service)["metadata"]["endpointPrefix"], region)
+        configured = session.get_scoped_config()
+        if {"endpoint_url", "services"} & configured.keys() or any(map(_is_endpoint, os.environ)):
+            return True
+        return offered(session.get_service_data(service)["metadata"]["endpointPrefix"], region)
 
     def regions(self) -> Sequence[str]:
         """Return the regions that the account has; if it may not ask, those that every account has."""

@@ -7,6 +7,7 @@ of it becomes a function once. Nodes that are rare in specs are left to jmespath
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any
 
 from jmespath.visitor import Options, TreeInterpreter
@@ -79,12 +80,21 @@ def _itself(_: Node, __: list[Closure], ___: Options) -> Closure:
     return lambda value: value
 
 
-def _comparator(node: Node, sides: list[Closure], options: Options) -> Closure:
+def _ordered(value: Any) -> bool:
+    """Return whether JMESPath puts a value in an order: numbers and, in Python's library, texts."""
+    return isinstance(value, str | Number) and not isinstance(value, bool)
+
+
+def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
     left, right = sides
-    if node["value"] not in ("eq", "ne"):
-        interpreter = TreeInterpreter(options)
-        return lambda value: interpreter.visit(node, value)
     equal, compare = node["value"] == "eq", _COMPARISONS[node["value"]]
+
+    def order(value: Any) -> bool | None:
+        one, other = left(value), right(value)
+        return compare(one, other) if _ordered(one) and _ordered(other) else None
+
+    if node["value"] not in ("eq", "ne"):
+        return order
 
     def comparator(value: Any) -> bool:
         one, other = left(value), right(value)
