@@ -37,7 +37,7 @@ lab: install ## the same set-up, then JupyterLab on the quickstart notebook
 	$(BIN)/cloudops-nb demo lab
 
 test: install-dev packages ## every test
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 fast: install-dev ## the tests that start no process and call no AWS
 	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4

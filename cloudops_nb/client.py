@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
     from cloudops_nb.inventory import Inventory
-    from cloudops_nb.model import BoundPlaybook, JournalRecord, SearchHit
+    from cloudops_nb.model import BoundPlaybook, SearchHit
     from cloudops_nb.request.ports import Transport
     from cloudops_nb.scan_schedule import ScanSchedule
     from cloudops_nb.scanner.progress import Progress
@@ -396,10 +396,11 @@ class CloudOps:
     def engine(self) -> ExecutionEngine:
         """Plans, approvals and executions."""
         from cloudops_nb.execution.engine import ExecutionEngine
+        from cloudops_nb.present import LazyClients, PresentJournal
 
         return ExecutionEngine(
-            _LazyClients(lambda: self.sessions.operators),
-            _PresentJournal(self.storage),
+            LazyClients(lambda: self.sessions.operators),
+            PresentJournal(self.storage),
             self.catalogue,
             approval_minutes=self.settings.approval_minutes,
             locks_path=self.settings.data_path / "locks",
@@ -436,35 +437,3 @@ class CloudOps:
         return self.engine.prepare(
             bound, account=account, dependents=self._inventory.dependents(bound.targets), rolls_back=rolls_back
         )
-
-
-class _PresentJournal:
-    """The journal that the store has now: a restore or new keys put another one in its place."""
-
-    def __init__(self, storage: StorageService) -> None:
-        self._storage = storage
-
-    def append(
-        self, kind: str, subject: str, body: Mapping[str, Any], *, once: str = "", power_safe: bool = False
-    ) -> JournalRecord:
-        """Add a record."""
-        return self._storage.journal.append(kind, subject, body, once=once, power_safe=power_safe)
-
-    def records(self, **filters: Any) -> list[JournalRecord]:
-        """Return records, oldest first."""
-        return self._storage.journal.records(**filters)
-
-
-class _LazyClients:
-    """AWS clients whose sessions are opened when the first one is asked for."""
-
-    def __init__(self, sessions: Callable[[], AccountSessions]) -> None:
-        self._sessions = sessions
-
-    def client(self, account_id: str, service: str, region: str) -> Any:
-        """Return a client of an account."""
-        return self._sessions().client(account_id, service, region)
-
-    def caller(self, account_id: str, *, fresh: bool = False) -> Any:
-        """Return who the account's clients act as; asked anew if ``fresh``."""
-        return self._sessions().caller(account_id, fresh=fresh)

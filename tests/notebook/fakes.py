@@ -106,30 +106,11 @@ SNAPSHOT = SnapshotRow(
 
 
 @dataclass
-class FakeBackups:
-    """Regular snapshots that are only ever said to be made."""
-
-    running: bool = False
-
-    def start(self) -> None:
-        self.running = True
-
-    def stop(self) -> None:
-        self.running = False
-
-    def status(self) -> Mapping[str, Any]:
-        task = {"task": "aws_estate", "every_hours": 6.0, "due": None, "last": None, "error": ""}
-        return {"running": self.running, "trouble": "", "tasks": [task]}
-
-    def snapshots(self) -> Report:
-        return Report((SNAPSHOT,))
-
-
-@dataclass
 class FakeSchedule:
     """Regular scans that are only ever said to be made."""
 
     running: bool = False
+    task: str = "full_scan"
 
     def start(self) -> None:
         self.running = True
@@ -138,8 +119,18 @@ class FakeSchedule:
         self.running = False
 
     def status(self) -> Mapping[str, Any]:
-        task = {"task": "full_scan", "every_hours": 6.0, "due": None, "last": None, "error": ""}
+        task = {"task": self.task, "every_hours": 6.0, "due": None, "last": None, "error": ""}
         return {"running": self.running, "trouble": "", "tasks": [task]}
+
+
+@dataclass
+class FakeBackups(FakeSchedule):
+    """Regular snapshots that are likewise, and a list of them."""
+
+    task: str = "aws_estate"
+
+    def snapshots(self) -> Report:
+        return Report((SNAPSHOT,))
 
 
 @dataclass
