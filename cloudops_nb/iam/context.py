@@ -148,8 +148,8 @@ class Context:
 
 _DERIVED: dict[str, Callable[[Context], KeyState]] = {
     "aws:requestedregion": Context._requested_region,  # noqa: SLF001 - the class's own table
-    "aws:resourceaccount": Context._resource_account,  # noqa: SLF001
-    "aws:resourceorgid": Context._resource_organization_id,  # noqa: SLF001
-    "aws:resourceorgpaths": Context._resource_organization_paths,  # noqa: SLF001
-    "ec2:region": Context._ec2_region,  # noqa: SLF001
+    "aws:resourceaccount": Context._resource_account,  # noqa: SLF001 - as above
+    "aws:resourceorgid": Context._resource_organization_id,  # noqa: SLF001 - as above
+    "aws:resourceorgpaths": Context._resource_organization_paths,  # noqa: SLF001 - as above
+    "ec2:region": Context._ec2_region,  # noqa: SLF001 - as above
 }

@@ -18,7 +18,7 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from cloudops_nb.scanner.regions import home_region, partition_of_arn
-from cloudops_nb.scanner.service_models import NarrowModels, SharedModels
+from cloudops_nb.scanner.service_models import NarrowModels
 from cloudops_nb.scanner.timestamps import parsed_time
 from cloudops_nb.scanner.user_agent import TOOL
 
@@ -40,7 +40,7 @@ class SessionFactory:
     """
 
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
-        self.loader = SharedModels(create_loader(os.environ.get("AWS_DATA_PATH")))
+        self.loader = create_loader(os.environ.get("AWS_DATA_PATH"))
         self.narrow_models = NarrowModels(self.loader)
         self._label = label
         self._events = events

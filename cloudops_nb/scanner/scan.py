@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.run import ProgressCallback
     from cloudops_nb.scanner.sessions import AccountSessions
     from cloudops_nb.scanner.spec import ResourceSpec
-    from cloudops_nb.scanner.tasks import Task
+    from cloudops_nb.scanner.tasks import Selection, Task
 
 
 class Scanner:
@@ -104,14 +104,7 @@ class Scanner:
             CredentialsError: An account cannot be entered, and it is the only one or its id is unknown.
             AwsUnreachableError: The endpoint does not answer.
         """
-        chosen = selection(
-            self._specs,
-            self._sessions.configured,
-            accounts=accounts,
-            regions=regions,
-            services=services,
-            every_detail=every_detail,
-        )
+        chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
         word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
         todo: Sequence[Task] = tasks(chosen, self._sessions)
         self.account_names = {task.account.account_id: task.account.name for task in todo}
@@ -138,14 +131,7 @@ class Scanner:
         Raises:
             ConfigurationError: Something asked for does not exist.
         """
-        chosen = selection(
-            self._specs,
-            self._sessions.configured,
-            accounts=accounts,
-            regions=regions,
-            services=services,
-            every_detail=every_detail,
-        )
+        chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
         return planned_calls(chosen, self._sessions)
 
     def learned(self) -> Sequence[LearnedRate]:
@@ -159,6 +145,23 @@ class Scanner:
     def remaining(self) -> list[CellResult]:
         """Return the cells of the last scan that have no result: ``partial`` with their pages, or ``pending``."""
         return self._last.remaining() if self._last else []
+
+    def _chosen(
+        self,
+        accounts: Iterable[str] | None,
+        regions: Iterable[str] | None,
+        services: Iterable[str] | None,
+        *,
+        every_detail: bool,
+    ) -> Selection:
+        return selection(
+            self._specs,
+            self._sessions.configured,
+            accounts=accounts,
+            regions=regions,
+            services=services,
+            every_detail=every_detail,
+        )
 
     def _look(self, word: str, account_id: str, region: str, moment: datetime) -> Changes:
         calls = AwsCalls(self._sessions, account_id, self._limits, threading.Event(), word)

@@ -1,4 +1,4 @@
-"""botocore's models of services: read once for all threads, and cut down to the operations that a scan calls.
+"""botocore's models of services, cut down to the operations that a scan calls.
 
 A client costs time and memory for every operation of its service, of which EC2 has hundreds, and a scan makes hundreds
 of clients.
@@ -20,31 +20,6 @@ _SERVICE = "service-2"
 _ENDPOINTS = "endpointoperation"
 
 
-class SharedModels:
-    """Stands in for botocore's loader; what several threads ask for at once is read once, and the others wait.
-
-    Args:
-        loader: botocore's, which has a cache, but lets every thread that comes too early read for itself.
-    """
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-        self._lock = threading.RLock()
-
-    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """Return a model, as botocore's loader does."""
-        with self._lock:
-            return self._loader.load_service_model(service_name, type_name, api_version=api_version)
-
-    def load_data(self, name: str) -> Any:
-        """Return other data, as botocore's loader does."""
-        with self._lock:
-            return self._loader.load_data(name)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-
 class NarrowModels:
     """Stands in for botocore's loader, with fewer operations; thread-safe.
 
@@ -52,7 +27,7 @@ class NarrowModels:
         loader: The loader of whole models.
     """
 
-    def __init__(self, loader: SharedModels) -> None:
+    def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._lock = threading.Lock()
         self._expected: defaultdict[str, set[str]] = defaultdict(set)

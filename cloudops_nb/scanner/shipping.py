@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-# At run time all of them: they are unpickled here.
 from cloudops_nb.scanner.calls import AwsCalls
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.rate_limit import RateLimits
