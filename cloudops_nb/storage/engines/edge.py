@@ -1,18 +1,18 @@
-"""The one adapter to Qdrant Edge: plain types in, plain types out; nothing else imports ``qdrant_edge``.
+"""The one adapter to Qdrant Edge's operations: plain types in, plain types out.
 
-Only the owner process loads this module.
+Nothing but this module and :mod:`~cloudops_nb.storage.engines.edge_shard` imports ``qdrant_edge``, and only the owner
+process loads them.
 """
 
 from __future__ import annotations
 
-import shutil
 from array import array
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as qdrant
 
-from cloudops_nb.errors import StorageError, StoreCorruptedError, StoreUnavailableError
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.engines.edge_shard import DENSE, SPARSE, engine_errors, field_index, open_shard
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
     Below,
@@ -26,19 +26,14 @@ from cloudops_nb.storage.engines.vector_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from cloudops_nb.storage.engines.schema import Collection, IndexKind
+    from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Condition, Value
 
-DENSE = "dense"
-SPARSE = "lexical"
-#: Requirement S1.
-HNSW_M, HNSW_EF_CONSTRUCT = 16, 100
 #: Far above the number of distinct values that a facet can have here.
 ALL_VALUES = 1_000_000
-_REPORT_LENGTH = 200
 #: How the engine names a fault of its own; it refuses all further writes until the shard is opened anew.
 _INTERNAL = "Service runtime error"
 
@@ -53,10 +48,8 @@ class EdgeCollection:
     def __init__(self, path: Path, collection: Collection) -> None:
         self.collection = collection
         self.failed = False
-        with _engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
-            if not (path / "segments").exists() and not (path / "edge_config.json").exists():
-                _create(path, collection)
-            self._shard = qdrant.EdgeShard.load(str(path))
+        with engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
+            self._shard = open_shard(path, collection)
             self._create_missing_indexes()
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -89,7 +82,7 @@ class EdgeCollection:
 
     def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
         """Fetch points by id."""
-        with _engine_errors("points cannot be read"):
+        with engine_errors("points cannot be read"):
             return [_row(record) for record in self._shard.retrieve(list(ids), _fields(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
 
     def page(
@@ -97,7 +90,7 @@ class EdgeCollection:
     ) -> tuple[list[Row], str | None]:
         """Fetch one page in the order of ids, and the id at which the next one starts."""
         request = qdrant.ScrollRequest(offset=after, limit=limit, filter=_filter(where), with_payload=_fields(fields))
-        with _engine_errors("points cannot be read"):
+        with engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
         return [_row(record) for record in records], None if following is None else str(following)
 
@@ -106,7 +99,7 @@ class EdgeCollection:
         request = qdrant.ScrollRequest(
             offset=after, limit=limit, filter=_filter(where), with_payload=True, with_vector=True
         )
-        with _engine_errors("points cannot be read"):
+        with engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
         return [_whole(record) for record in records], None if following is None else str(following)
 
@@ -118,34 +111,34 @@ class EdgeCollection:
             with_payload=_fields(fields),
             order_by=qdrant.OrderBy(order, qdrant.Direction.Desc),
         )
-        with _engine_errors("points cannot be read"):
+        with engine_errors("points cannot be read"):
             return [_row(record) for record in self._shard.scroll(request)[0]]
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries, one after the other: for a handful, ``query_batch`` takes twice as long."""
-        with _engine_errors("a search failed"):
+        with engine_errors("a search failed"):
             answers = [self._shard.query(_query(query)) for query in queries]
         return [[Scored(str(point.id), point.score) for point in answer] for answer in answers]
 
     def count(self, where: PointFilter) -> int:
         """Count exactly."""
-        with _engine_errors("points cannot be counted"):
+        with engine_errors("points cannot be counted"):
             return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_filter(where))))
 
     def facet(self, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
         request = qdrant.FacetRequest(key, limit=ALL_VALUES, exact=True, filter=_filter(where))
-        with _engine_errors("points cannot be counted"):
+        with engine_errors("points cannot be counted"):
             return {hit.value: int(hit.count) for hit in self._shard.facet(request)}
 
     def values(self, key: str) -> list[Value]:
         """Return the values of a field, as its index has them: a hundredth of the time that counting takes."""
-        with _engine_errors("values cannot be listed"):
+        with engine_errors("values cannot be listed"):
             return [hit.value for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))]
 
     def flush(self) -> None:
         """Sync everything to disk."""
-        with _engine_errors("the store cannot be synced to disk"):
+        with engine_errors("the store cannot be synced to disk"):
             self._shard.flush()
 
     def close(self) -> None:
@@ -153,12 +146,12 @@ class EdgeCollection:
         try:
             self.flush()
         finally:
-            with _engine_errors("the store cannot be closed"):
+            with engine_errors("the store cannot be closed"):
                 self._shard.close()
 
     def _update(self, operation: qdrant.UpdateOperation) -> None:
         try:
-            with _engine_errors("a write failed"):
+            with engine_errors("a write failed"):
                 self._shard.update(operation)
         except StorageError as error:
             self.failed = self.failed or _INTERNAL in error.why
@@ -168,64 +161,7 @@ class EdgeCollection:
         present = self._shard.info().payload_schema
         for name, kind in self.collection.indexes.items():
             if name not in present:
-                self._shard.update(qdrant.UpdateOperation.create_field_index(name, _index(kind)))
-
-
-def _create(path: Path, collection: Collection) -> None:
-    """Make an empty shard beside its place and move it there whole: a killed process leaves no half of one."""
-    partial = path.with_name(f"{path.name}.partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(mode=0o700, parents=True)
-    shard = qdrant.EdgeShard.create(str(partial), _configuration(collection))
-    shard.flush()
-    shard.close()
-    partial.replace(path)
-
-
-@contextmanager
-def _engine_errors(what: str, *, opening: bool = False) -> Iterator[None]:
-    """Give the engine's untyped exceptions and panics one of our classes, and one line."""
-    try:
-        yield
-    except (StorageError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:
-        panicked = not isinstance(error, Exception)
-        raise _translated(what, " ".join(str(error).split())[:_REPORT_LENGTH], corrupted=panicked or opening) from error
-
-
-def _translated(what: str, report: str, *, corrupted: bool) -> StorageError:
-    if "No space left" in report or "os error 28" in report:
-        return StorageError(what, "the disk is full", "Free some space and try again.")
-    if "WouldBlock" in report:
-        return StoreUnavailableError(what, "another process holds its files", "Close the program that opened them.")
-    if corrupted:
-        return StoreCorruptedError(what, report, "Restore a backup, or move the folder away and scan again.")
-    return StorageError(what, report)
-
-
-def _configuration(collection: Collection) -> qdrant.EdgeConfig:
-    sparse = {SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)} if collection.sparse else None
-    return qdrant.EdgeConfig(
-        vectors={DENSE: _dense(collection)},
-        sparse_vectors=sparse,
-        hnsw_config=qdrant.HnswIndexConfig(HNSW_M, HNSW_EF_CONSTRUCT, full_scan_threshold=10_000),
-        wal_enabled=True,
-    )
-
-
-def _dense(collection: Collection) -> qdrant.EdgeVectorParams:
-    # Half floats: a search reads every vector, and reads half as much; the first hits stay the same.
-    half = qdrant.VectorStorageDatatype.Float16
-    return qdrant.EdgeVectorParams(collection.dimension, qdrant.Distance.Cosine, datatype=half)
-
-
-def _index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerIndexParams:
-    types = qdrant.PayloadSchemaType
-    if kind == "lookup":
-        return qdrant.IntegerIndexParams(lookup=True, range=False)
-    return {"keyword": types.Keyword, "integer": types.Integer, "float": types.Float}[kind]
+                self._shard.update(qdrant.UpdateOperation.create_field_index(name, field_index(kind)))
 
 
 def _point(point: Point) -> qdrant.Point:

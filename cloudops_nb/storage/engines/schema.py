@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: A ``lookup`` is an integer that is compared for equality only.
-IndexKind = Literal["keyword", "integer", "lookup", "float"]
+#: A ``lookup`` is an integer that is compared for equality only; a ``facet`` is one whose values are listed too.
+IndexKind = Literal["keyword", "integer", "lookup", "facet", "float"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ AWS_ESTATE = Collection(
     sparse=True,
     indexes={
         # Few lists of numbers: an index for each field of a resource makes writing and opening take twice as long.
-        "groups": "lookup",
+        "groups": "facet",
         "marks": "lookup",
         "scan": "lookup",
         "seen": "float",

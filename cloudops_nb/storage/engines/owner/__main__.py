@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.tidying import end_tidying, tidy
 
 #: How long a new owner waits for the one before it to finish closing, in seconds.
 LOCK_SECONDS = 10.0
@@ -56,8 +57,11 @@ def _own(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with FileLock(paths.lock, timeout=LOCK_SECONDS, mode=0o600):
-            _serve(paths, idle_seconds, report)
+        with FileLock(paths.lock, timeout=LOCK_SECONDS, mode=0o600) as owned:
+            unfinished = end_tidying(paths)
+            written = _serve(paths, idle_seconds, report)
+            if written is not None and (written or unfinished):
+                tidy(paths, owned)
     except Timeout:
         os.write(report, b"another process holds it and does not answer")
     except (CloudOpsError, OSError) as error:
@@ -67,7 +71,8 @@ def _own(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
         logging.getLogger(__name__).exception("the store cannot be served")
 
 
-def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
+def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> bool | None:
+    """Serve, and return whether anything was written; ``None`` where it did not end because nobody came any more."""
     # Not before the lock is held: these load the engine, and the losers of a race for the lock need none of it.
     from cloudops_nb.storage.engines.owner.server import Server
     from cloudops_nb.storage.engines.owner.shards import Shards
@@ -81,8 +86,9 @@ def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
         log.info("serving as process %d", endpoint.pid)
         os.write(report, _READY)
         os.close(report)
-        server.serve()
-        log.info("idle, closing")
+        idle = server.serve()
+        log.info("closing: %s", "idle" if idle else "nobody would find it")
+        return shards.written if idle else None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.close()

@@ -43,6 +43,16 @@ class OwnerPaths:
         return self.folder / "start.lock"
 
     @property
+    def tidying(self) -> Path:
+        """Held by an owner that is none any more, and is making the shards faster to open."""
+        return self.folder / "tidying.lock"
+
+    @property
+    def tidier(self) -> Path:
+        """The process id of the one that tidies; it stays where that was ended before it was done."""
+        return self.folder / "tidying.pid"
+
+    @property
     def endpoint(self) -> Path:
         """The :class:`Endpoint` of the latest owner."""
         return self.folder / "owner.json"

@@ -50,12 +50,19 @@ class Server:
         self._closing = threading.Event()
         self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_WAITING_CONNECTIONS)
 
-    def serve(self) -> None:
-        """Answer clients; returns when idle for long enough, or when no new client could get in."""
+    def serve(self) -> bool:
+        """Answer clients until idle for long enough, or until no new client could get in.
+
+        Returns:
+            Whether it ended for being idle.
+        """
         self._written = _identity(self._written_to)
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
-        while not self._making_way and not self._idle() and self._can_be_found():
+        while not self._making_way and self._can_be_found():
+            if self._idle():
+                return True
             time.sleep(min(_TICK, self._idle_seconds))
+        return False
 
     def close(self) -> None:
         """Stop listening and remove the socket."""

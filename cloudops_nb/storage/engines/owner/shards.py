@@ -134,14 +134,18 @@ class Shards:
 
     A background thread syncs what was written at most :data:`FLUSH_DELAY` later, so that a burst of writes costs one
     sync. A collection that cannot be opened fails its own operations only, and is tried again at the next one.
+
+    Attributes:
+        written: Whether anything was written.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shards: dict[str, Shard] = {}
         self._opening = threading.Lock()
-        self._written = threading.Event()
+        self._unsynced = threading.Event()
         self._closed = False
+        self.written = False
         self._replacements = {"stage": self._stage, "adopt": self._adopt, "discard": self._discard}
         self._flusher = threading.Thread(target=self._flush_forever, name="flush", daemon=True)
         self._flusher.start()
@@ -170,7 +174,8 @@ class Shards:
                 self._drop_failed(name, shard)
                 raise
             if shard.dirty:
-                self._written.set()
+                self.written = True
+                self._unsynced.set()
             return result
 
     def flush(self) -> None:
@@ -181,7 +186,7 @@ class Shards:
     def close(self) -> None:
         """Sync and close everything; later operations wait for ever, so the process must end after this."""
         self._closed = True
-        self._written.set()
+        self._unsynced.set()
         self._flusher.join()
         self._opening.acquire()
         for name in list(self._shards):
@@ -238,8 +243,8 @@ class Shards:
 
     def _flush_forever(self) -> None:
         while not self._closed:
-            self._written.wait()
-            self._written.clear()
+            self._unsynced.wait()
+            self._unsynced.clear()
             if self._closed:
                 return
             time.sleep(FLUSH_DELAY)

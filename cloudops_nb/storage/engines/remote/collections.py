@@ -222,7 +222,7 @@ def _create(client: QdrantClient, collection: Collection, concrete: str, identit
 
 
 def _index(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerIndexParams:
-    if kind == "lookup":
+    if kind in ("lookup", "facet"):
         return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False)
     return models.PayloadSchemaType(kind)
 
