@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.model import RESOURCE_COLUMNS
+from cloudops_nb.model import RESOURCE_COLUMNS, Resource, SearchHit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
-    from cloudops_nb.model import JournalRecord, Resource, SearchHit
+    from cloudops_nb.model import JournalRecord
 
 LEDGER_COLUMNS = ("at", "destination", "purpose", "bytes", "sha256", "request_id", "body")
+#: The columns that are fields of a resource.
+_FIELDS = tuple(name for name in RESOURCE_COLUMNS if hasattr(Resource, name))
 
 
 def hits_frame(hits: Iterable[SearchHit], *, scored: bool) -> pd.DataFrame:
     """Return one row a resource in the order given; ``score`` and ``why`` only if ``scored``."""
+    import pandas as pd
+
     columns = (*RESOURCE_COLUMNS, "score", "why") if scored else RESOURCE_COLUMNS
-    return rows_frame([_row(hit.resource, hit.cell_state, hit.score, hit.why) for hit in hits], columns)
+    found = list(hits)
+    if not found:
+        return rows_frame([], columns)
+    # By columns it takes pandas half the time that it does by rows.
+    values = _columns(found)
+    return pd.DataFrame({name: values[name] for name in columns}, copy=False)
 
 
 def resources_frame(resources: Iterable[Resource]) -> pd.DataFrame:
     """Return one row a resource; the cell's state is not known here and stays empty."""
-    return rows_frame([_row(resource, "", 0.0, "") for resource in resources], RESOURCE_COLUMNS)
+    return hits_frame((SearchHit(resource, 0.0, "") for resource in resources), scored=False)
 
 
 def ledger_frame(records: Iterable[JournalRecord]) -> pd.DataFrame:
@@ -40,15 +49,16 @@ def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.
     return pd.DataFrame(list(rows), columns=pd.Index(columns))
 
 
-def _row(resource: Resource, cell_state: str, score: float, why: str) -> dict[str, Any]:
+def _columns(hits: Sequence[SearchHit]) -> dict[str, list[Any]]:
+    resources = [hit.resource for hit in hits]
     return {
-        **{name: getattr(resource, name) for name in RESOURCE_COLUMNS if hasattr(resource, name)},
-        "tags": dict(resource.tags),
-        "allowed": list(resource.iam.allowed),
-        "denied": list(resource.iam.denied),
-        "unknown": list(resource.iam.unknown),
-        "as_of": resource.last_synced,
-        "cell_state": cell_state,
-        "score": score,
-        "why": why,
+        **{name: [getattr(resource, name) for resource in resources] for name in _FIELDS},
+        "tags": [dict(resource.tags) for resource in resources],
+        "allowed": [list(resource.iam.allowed) for resource in resources],
+        "denied": [list(resource.iam.denied) for resource in resources],
+        "unknown": [list(resource.iam.unknown) for resource in resources],
+        "as_of": [resource.last_synced for resource in resources],
+        "cell_state": [hit.cell_state for hit in hits],
+        "score": [hit.score for hit in hits],
+        "why": [hit.why for hit in hits],
     }

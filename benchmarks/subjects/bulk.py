@@ -17,7 +17,7 @@ from benchmarks.figure import Figure
 from benchmarks.stores import SeededEmbedder, cpu_seconds, new_storage, owner_pid
 from cloudops_nb.storage.encryption.sealed import seal_packed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
-from cloudops_nb.storage.estate.description import describe
+from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
 
@@ -71,19 +71,19 @@ def _secret_seconds(storage: StorageService, estate: Sequence[Resource]) -> floa
     """CPU time of everything that a store without secrets would not do, with caches as full as in a long scan."""
     vault = storage.vault
     points, terms = EstatePoints(vault), EstateTerms(vault.blind_index)
-    drafts = [(each, points.content(each), describe(each)) for each in estate]
+    drafts = [(each, points.content(each), wording_of(each)) for each in estate]
     vectors = SeededEmbedder().embed([""] * FRAME)
     start = time.process_time()
-    for resource, content, description in drafts:
+    for resource, content, wording in drafts:
         point_id = points.point_id(resource)
-        points.hashes(resource, content, description, SeededEmbedder.model_id)
+        points.hashes(resource, content, wording, SeededEmbedder.model_id)
         for name in SINGLE_FIELDS:
             points.blind(name, getattr(resource, name))
         for key, value in resource.tags.items():
             points.blind("tags", f"{key}={value}")
             points.blind("tag_keys", key)
         seal_packed(vault.envelope, content, AWS_ESTATE, point_id)
-        terms.of(resource, description)
+        terms.of(resource, wording)
     for _ in range(0, len(estate), FRAME):
         vault.rotation.apply(vectors)
     return time.process_time() - start

@@ -26,6 +26,7 @@ COLLECTION = "scan_state"
 _CELL = "scan_state.cell"
 #: What the key of a learned rate has for a resource type, before the service and the group.
 _RATE = "rate/"
+_ONE_CELL = "SELECT CAST(envelope AS BLOB) FROM cells WHERE cell = ?"
 _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 
 
@@ -60,8 +61,19 @@ class ScanState:
         """
         cell = self._cell(key)
         with self._database.reading() as connection:
-            row = connection.execute("SELECT CAST(envelope AS BLOB) FROM cells WHERE cell = ?", (cell,)).fetchone()
+            row = connection.execute(_ONE_CELL, (cell,)).fetchone()
         return _result(self._content(cell, row[0])) if row else None
+
+    def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
+        """Return how cells ended last, of those that were ever scanned.
+
+        Raises:
+            DecryptionError: A result was altered, or moved from another cell.
+        """
+        cells = [(key, self._cell(key)) for key in keys]
+        with self._database.reading() as connection:
+            rows = [(key, cell, connection.execute(_ONE_CELL, (cell,)).fetchone()) for key, cell in cells]
+        return {key: CellState(self._content(cell, row[0])["state"]) for key, cell, row in rows if row}
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
         """Keep a cell's result, in place of an earlier one; ``scan_id`` names the scan it comes from."""

@@ -66,6 +66,15 @@ def test_a_later_result_takes_the_place_of_an_earlier_one(scan_state: ScanState,
     assert scan_state.get(KEY) == later
 
 
+def test_states_are_told_of_the_cells_that_were_scanned(scan_state: ScanState) -> None:
+    scan_state.put(RESULT)
+    scan_state.put(replace(RESULT, state=CellState.DENIED))
+    scan_state.put(replace(RESULT, key=replace(KEY, region="us-east-1")))
+
+    assert scan_state.states([KEY, OTHER]) == {KEY: CellState.DENIED}
+    assert scan_state.states([]) == {}
+
+
 def test_cells_come_in_order(scan_state: ScanState) -> None:
     keys = [CellKey("1" * 12, "b", "z"), CellKey("1" * 12, "a", "z"), CellKey("0" * 12, "c", "z")]
     for key in keys:

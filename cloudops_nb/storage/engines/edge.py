@@ -172,6 +172,8 @@ def _point(point: Point) -> qdrant.Point:
 
 
 def _query(query: VectorQuery) -> qdrant.QueryRequest:
+    if query.vector is None:
+        return qdrant.QueryRequest(query.limit, filter=_filter(query.where))
     if isinstance(query.vector, Sparse):
         nearest = qdrant.Query.Nearest(qdrant.SparseVector(*query.vector.unpack()), SPARSE)
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,8 @@ class Sparse:
     @classmethod
     def of(cls, weights: Mapping[int, float]) -> Sparse:
         """Pack a mapping of dimension to weight."""
-        return cls(array("I", weights.keys()).tobytes(), array("f", weights.values()).tobytes())
+        # An array is made of a list in half the time that it takes of a view.
+        return cls(array("I", [*weights]).tobytes(), array("f", [*weights.values()]).tobytes())
 
     def __add__(self, other: Sparse) -> Sparse:
         """Put two vectors that share no dimension together."""
@@ -91,16 +92,18 @@ EVERY_POINT = PointFilter()
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """The nearest points to one vector, dense (packed float32) or sparse, among those that pass the filter."""
+    """The nearest points to one vector, dense (packed float32) or sparse, among those that pass the filter.
 
-    vector: bytes | Sparse
+    Without a vector all are as near, and come in the order of their ids.
+    """
+
+    vector: bytes | Sparse | None
     limit: int
     where: PointFilter = field(default_factory=PointFilter)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A point's id with its score; higher is nearer."""
+class Scored(NamedTuple):
+    """A point's id with its score; higher is nearer. A pair, because a search makes hundreds."""
 
     id: str
     score: float

@@ -13,7 +13,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Below, Patch, PointFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cloudops_nb.model import CellKey, CellResult
     from cloudops_nb.storage.engines.vector_store import VectorStore
@@ -28,8 +28,8 @@ _SCANS = 256
 class CellResults(Protocol):
     """Where the results of cells are kept."""
 
-    def get(self, key: CellKey) -> CellResult | None:
-        """Return a cell's latest result, ``None`` if it was never scanned."""
+    def states(self, keys: Iterable[CellKey]) -> Mapping[CellKey, CellState]:
+        """Return how cells ended last, of those that were ever scanned."""
 
     def put_all(self, results: Sequence[CellResult], scan_id: str = ...) -> None:
         """Keep the results of cells, all or none."""

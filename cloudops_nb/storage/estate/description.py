@@ -6,6 +6,7 @@ be turned back into text.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudops_nb.storage.estate.lexicon import lexicon, phrase, plain_words, stem, words
@@ -13,15 +14,42 @@ from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS, environment_
 from cloudops_nb.understanding.vocabulary import vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
 
 #: Raised when descriptions or their terms change, so that the next scan writes every point anew.
-DESCRIPTION_VERSION = 4
+DESCRIPTION_VERSION = 5
 #: Metadata fields that say what software a resource runs.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
 _LONGEST_TAGS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Everything that is said of a resource, found once for all who need a part of it.
+
+    Attributes:
+        phrases: What the description consists of; those of one kind of resource are alike.
+        spoken: What else people call it, as :func:`spoken_of` returns it.
+        traits: As :func:`traits_of` returns them.
+    """
+
+    phrases: Sequence[str]
+    spoken: Mapping[str, str]
+    traits: Sequence[str]
+
+    @property
+    def description(self) -> str:
+        """The text that is embedded."""
+        return " ".join(self.phrases)
+
+
+def wording_of(resource: Resource) -> Wording:
+    """Say everything about a resource."""
+    environment, engines = environment_of(resource), engines_of(resource)
+    phrases = tuple(_phrases(resource, environment, engines))
+    return Wording(phrases, spoken_of(resource), _traits(environment, engines))
 
 
 def environment_of(resource: Resource) -> str:
@@ -48,17 +76,16 @@ def engines_of(resource: Resource) -> list[str]:
 
 def traits_of(resource: Resource) -> list[str]:
     """Return what a query may ask for that no AWS field holds, as ``environment=production``."""
-    return [f"environment={environment_of(resource)}", *(f"engine={engine}" for engine in engines_of(resource))]
+    return _traits(environment_of(resource), engines_of(resource))
 
 
 def spoken_of(resource: Resource) -> dict[str, str]:
     """Return what else people call a resource by: some metadata, as ``volume_type: gp2``, and facts, in their words."""
-    declared, facts = lexicon(), resource.constraints.facts
-    values = {name: resource.metadata.get(name) for name in declared.spoken_metadata}
+    declared, metadata, facts = lexicon(), resource.metadata, resource.constraints.facts
     told = {
         name: " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        for name, value in values.items()
-        if value
+        for name in declared.spoken_metadata
+        if name in metadata and (value := metadata[name])
     }
     told |= {name: said for name, said in declared.spoken_facts.items() if facts.get(name) is True}
     return told | {name: said for name, said in declared.spoken_absences.items() if facts.get(name) is False}
@@ -74,14 +101,17 @@ def meanings_of(resource: Resource) -> list[str]:
 
 def describe(resource: Resource) -> str:
     """Return the description that is embedded: kind, engine, environment, name words and their meaning, tags, state."""
-    return " ".join(_sentence(resource))
+    return wording_of(resource).description
 
 
-def _sentence(resource: Resource) -> Iterator[str]:
+def _traits(environment: str, engines: Sequence[str]) -> list[str]:
+    return [f"environment={environment}", *(f"engine={engine}" for engine in engines)]
+
+
+def _phrases(resource: Resource, environment: str, engines: Sequence[str]) -> Iterator[str]:
     declared = lexicon()
-    yield from (declared.engine_nouns[engine] for engine in engines_of(resource))
+    yield from (declared.engine_nouns[engine] for engine in engines)
     yield declared.type_nouns.get(resource.resource_type, resource.resource_type.replace("_", " "))
-    environment = environment_of(resource)
     if environment != "unknown":
         yield f"in {environment}"
     if named := plain_words(resource.name or resource.identifier.rpartition(":")[2]):

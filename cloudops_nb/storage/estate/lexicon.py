@@ -72,8 +72,13 @@ def stems(text: str) -> tuple[str, ...]:
 
 def grams(text: str) -> list[str]:
     """Return the character trigrams of each word, its ends marked: ``pg`` is ``^pg`` and ``pg$``."""
-    padded = (_PAD.format(word) for word in words(text))
-    return [word[start : start + 3] for word in padded for start in range(len(word) - 2)]
+    return [gram for word in _words(text) for gram in word_grams(word)]
+
+
+def word_grams(word: str) -> list[str]:
+    """Return the character trigrams of one word, its ends marked."""
+    padded = _PAD.format(word)
+    return [padded[start : start + 3] for start in range(len(padded) - 2)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from cloudops_nb.model import Resource
 from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal_packed, shallow
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, PointFilter
-from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION, spoken_of, traits_of
+from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION
 from cloudops_nb.storage.estate.fields import GROUPS, MARKS, list_of, numbered
 from cloudops_nb.storage.estate.lexicon import folded
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellKey, ResourceFilter
     from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
 #: The payload fields that a resource is read back from.
@@ -60,11 +61,11 @@ class EstatePoints:
         """Return all of a resource, packed, but when it was last seen."""
         return packed({**shallow(resource), "last_synced": None})
 
-    def hashes(self, resource: Resource, content: bytes, description: str, model_id: str) -> dict[str, str]:
+    def hashes(self, resource: Resource, content: bytes, wording: Wording, model_id: str) -> dict[str, str]:
         """Return the keyed hashes that tell whether a resource changed: all of it, and what its vectors show of it."""
         version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
-        named = [description, resource.name, resource.identifier]
-        searchable = {"is": named, "tags": resource.tags, "spoken": spoken_of(resource)}
+        named = [*wording.phrases, resource.name, resource.identifier]
+        searchable = {"is": named, "tags": resource.tags, "spoken": wording.spoken}
         return {
             "content": self._blind_index.fingerprint("content", version + content),
             "searchable": self._blind_index.fingerprint("searchable", version + packed(searchable)),
@@ -83,10 +84,10 @@ class EstatePoints:
             "suspected": [],
         }
 
-    def payload(self, resource: Resource, content: bytes, point_id: str) -> dict[str, Any]:
+    def payload(self, resource: Resource, content: bytes, traits: Sequence[str], point_id: str) -> dict[str, Any]:
         """Return the fields that change only with the resource.
 
-        ``content`` and ``point_id`` are what the methods of these names return.
+        ``content`` and ``point_id`` are what the methods of these names return, ``traits`` those of its wording.
         """
         blind = self._blind
         shared = [
@@ -102,7 +103,7 @@ class EstatePoints:
             GROUPS: [
                 *(blind(name, value) for name, value in shared if value),
                 *(blind("tag_keys", key) for key in resource.tags),
-                *(blind("traits", trait) for trait in traits_of(resource)),
+                *(blind("traits", trait) for trait in traits),
             ],
             MARKS: [
                 *(blind(name, value) for name, value in own if value),

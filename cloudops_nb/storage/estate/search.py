@@ -88,15 +88,15 @@ class EstateSearch:
 
         A word of structure may be somebody's name for something else, as "database" of a firewall: that comes first.
         """
-        lists = self._lists.lexical(query, [inside], max(ranking.LIST_LENGTH, limit))
+        exactly = self._exactly(query, outside)
+        lists, exact = self._lists.lexical(query, [inside], max(ranking.LIST_LENGTH, limit), exactly, limit)
         scores = ranking.fuse(lists[0].weighted(ranking.FOR_WORDS, 1.0))
         judged = self._judged(query, [*scores][: max(ranking.LOOKED_AT, limit)])
         if len(judged) < limit:
             ids = [row.id for row in self._store.rows(AWS_ESTATE.name, inside, (), limit + len(judged))]
             judged |= self._judged(query, [point_id for point_id in ids if point_id not in judged])
         if judged:
-            named = self._exact(query, limit, outside)
-            judged |= self._judged(query, [point_id for point_id in named if point_id not in judged])
+            judged |= self._judged(query, [point_id for point_id in exact if point_id not in judged])
         return _best(judged, limit, scores={}, meant=())
 
     def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
@@ -104,8 +104,7 @@ class EstateSearch:
         length, depth = max(ranking.LIST_LENGTH, limit), max(ranking.LOOKED_AT, limit)
         meaning = self._lists.meaning(query)
         scopes = [inside, outside] if inside != outside else [inside]
-        lists = self._lists.lexical(query, scopes, length)
-        exact = self._exact(query, limit, outside)
+        lists, exact = self._lists.lexical(query, scopes, length, self._exactly(query, outside), limit)
         scores = _fused(query, lists)
         early = list(dict.fromkeys([*exact, *scores]))
         judged = self._judged(query, early[: max(ranking.LOOKED_AT_EARLY, limit) if meaning else depth])
@@ -118,12 +117,11 @@ class EstateSearch:
         nearest = next((one.meaning for one in lists if one.meaning), ())
         return _best(judged, limit, scores=scores, meant={hit.id for hit in nearest[: ranking.MEANT]})
 
-    def _exact(self, query: ParsedQuery, limit: int, where: PointFilter) -> list[str]:
-        """Return the rows whose id, name or ARN the query is; a sentence is none, and a name in it the lists find."""
+    def _exactly(self, query: ParsedQuery, where: PointFilter) -> PointFilter | None:
+        """Return the filter for what has the query as its id, name or ARN; names in a sentence the lists find."""
         if not query.identifying and len(query.tokens) > 1:
-            return []
-        exactly = where & self._points.exactly(*sorted(query.names))
-        return [row.id for row in self._store.rows(AWS_ESTATE.name, exactly, (), limit)]
+            return None
+        return where & self._points.exactly(*sorted(query.names))
 
     def _with_meaning(
         self, meaning: Meaning, scopes: Sequence[PointFilter], lists: Sequence[Lists], length: int
@@ -138,7 +136,8 @@ class EstateSearch:
 
     def _judged(self, query: ParsedQuery, ids: Sequence[str]) -> dict[str, Judgement]:
         rows = self._store.retrieve(AWS_ESTATE.name, ids, SEALED_FIELDS) if ids else []
-        return {row.id: judge(self._points.resource(row), query) for row in rows}
+        resources = [self._points.resource(row) for row in rows]
+        return {row.id: judge(resource, query) for row, resource in zip(rows, resources, strict=True)}
 
     def _within(self, query: ParsedQuery, slots: Iterable[str]) -> PointFilter:
         """Return the filter for some of the query's slots."""

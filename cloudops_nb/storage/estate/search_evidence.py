@@ -221,11 +221,15 @@ def _most_alike(word: str, others: Iterable[str]) -> float:
     return alike if alike >= ranking.SIMILAR_ENOUGH else 0.0
 
 
-@lru_cache(maxsize=_CACHED_WORDS)
 def _likeness(one: str, other: str) -> float:
     """Return the Dice coefficient of two words' trigrams, from 0 to 1."""
-    left, right = set(grams(one)), set(grams(other))
+    left, right = _trigrams(one), _trigrams(other)
     return 2 * len(left & right) / max(len(left) + len(right), 1)
+
+
+@lru_cache(maxsize=_CACHED_WORDS)
+def _trigrams(word: str) -> frozenset[str]:
+    return frozenset(grams(word))
 
 
 def _literal(pattern: str, values: Iterable[str]) -> str:

@@ -42,8 +42,10 @@ class SearchLists:
         self._terms = terms
         self._vectors = vectors
 
-    def lexical(self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int) -> list[Lists]:
-        """Return the lists by words and by trigrams of each scope, all in one turn.
+    def lexical(
+        self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int, exact: PointFilter | None, limit: int
+    ) -> tuple[list[Lists], list[str]]:
+        """Return the lists by words and by trigrams of each scope, and what passes the exact filter; all in one turn.
 
         Within a query's structure only the other words are looked for. Outside of it, where little is expected, all its
         words and trigrams make one list.
@@ -53,10 +55,13 @@ class SearchLists:
         asked += [(place, "words", self._terms.words(query.content_words) + grams) for place in range(1, len(scopes))]
         asked = [one for one in asked if one[2].indices]
         queries = [VectorQuery(vector, length, scopes[place]) for place, _, vector in asked]
+        exactly = [VectorQuery(None, limit, exact)] if exact else []
+        answers = self._store.query(AWS_ESTATE.name, [*exactly, *queries])
+        equal = [hit.id for hits in answers[: len(exactly)] for hit in hits]
         found: list[dict[str, Sequence[Scored]]] = [{} for _ in scopes]
-        for (place, kind, _), hits in zip(asked, self._store.query(AWS_ESTATE.name, queries), strict=True):
+        for (place, kind, _), hits in zip(asked, answers[len(exactly) :], strict=True):
             found[place][kind] = hits
-        return [Lists(**kinds) for kinds in found]
+        return [Lists(**kinds) for kinds in found], equal
 
     def meaning(self, query: ParsedQuery) -> Meaning | None:
         """Begin to embed a query; ``None`` for one whose meaning does not matter."""

@@ -138,8 +138,8 @@ class EstateStore:
 
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
         """Return how the cell of each resource ended last; empty for one that never was scanned."""
-        results = {key: self._results.get(key) for key in {resource.cell for resource in resources}}
-        return {key: result.state.value if result else "" for key, result in results.items()}
+        cells = {resource.cell for resource in resources}
+        return dict.fromkeys(cells, "") | {key: state.value for key, state in self._results.states(cells).items()}
 
 
 def _order(resource: Resource) -> tuple[str, ...]:

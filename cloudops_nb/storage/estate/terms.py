@@ -5,44 +5,51 @@ The kernel decides the weights and the engine multiplies by the inverse document
 
 from __future__ import annotations
 
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from cloudops_nb.storage.engines.vector_store import Sparse
-from cloudops_nb.storage.estate.description import spoken_of
-from cloudops_nb.storage.estate.lexicon import grams, stem, stems
+from cloudops_nb.storage.estate.lexicon import grams, stem, stems, word_grams, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.encryption.blind_index import BlindIndex
+    from cloudops_nb.storage.estate.description import Wording
 
 #: How much a word counts by where it stands; a word in several places counts as in its best one.
 NAME_WEIGHT, TAG_WEIGHT, DESCRIPTION_WEIGHT = 2.0, 1.25, 1.0
 _MOST_WORDS = 120
+_CACHED_TEXTS = 1 << 14
 
 
 class EstateTerms:
     """Makes sparse vectors of resources and of queries; safe to share between threads.
 
-    Words and trigrams live in dimensions of their own, so a query chooses which of the two it asks for.
+    Words and trigrams live in dimensions of their own, so a query chooses which of the two it asks for. Those of the
+    latest texts are remembered, because phrases, tags and the words of names repeat.
     """
 
     def __init__(self, blind_index: BlindIndex) -> None:
-        self._token, self._tokens = blind_index.token, blind_index.tokens
+        self._token, tokens = blind_index.token, blind_index.tokens
+        self._words_in = lru_cache(_CACHED_TEXTS)(lambda text: tuple(tokens("word", stems(text))))
+        self._grams_in = lru_cache(_CACHED_TEXTS)(lambda word: tuple(tokens("gram", word_grams(word))))
 
-    def of(self, resource: Resource, description: str) -> Sparse:
+    def of(self, resource: Resource, wording: Wording) -> Sparse:
         """Return the sparse vector of a resource: words of everything, trigrams of its name and id."""
         named = [resource.name, short_identifier(resource)]
         weights: dict[int, float] = {}
         tagged = [text for pair in sorted(resource.tags.items()) for text in pair]
-        described = [description, *spoken_of(resource).values()]
+        described = [*wording.phrases, *wording.spoken.values()]
         for weight, texts in ((DESCRIPTION_WEIGHT, described), (TAG_WEIGHT, tagged), (NAME_WEIGHT, named)):
-            weights.update(dict.fromkeys(self._tokens("word", _distinct(texts)), weight))
-        spelt = dict.fromkeys(chain.from_iterable(map(grams, dict.fromkeys(named))))
+            found = dict.fromkeys(chain.from_iterable(map(self._words_in, texts)), weight)
+            weights.update(found if len(found) <= _MOST_WORDS else islice(found.items(), _MOST_WORDS))
+        spelt = dict.fromkeys(chain.from_iterable(map(words, named)))
+        dimensions = dict.fromkeys(chain.from_iterable(map(self._grams_in, spelt)))
         # Long names share trigrams with everything, so each trigram of theirs counts less.
-        weights.update(dict.fromkeys(self._tokens("gram", spelt), max(len(spelt), 1) ** -0.5))
+        weights.update(dict.fromkeys(dimensions, max(len(dimensions), 1) ** -0.5))
         return Sparse.of(weights)
 
     def words(self, query_words: Iterable[str]) -> Sparse:
@@ -57,7 +64,3 @@ class EstateTerms:
 def short_identifier(resource: Resource) -> str:
     """Return the id, or the last part of one that is an ARN: the rest of it stands in other fields."""
     return resource.identifier.rsplit(":", 1)[-1] if resource.identifier.startswith("arn:") else resource.identifier
-
-
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(chain.from_iterable(map(stems, texts))))[:_MOST_WORDS]

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Patch, Point
-from cloudops_nb.storage.estate.description import describe
+from cloudops_nb.storage.estate.description import wording_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
@@ -40,11 +41,11 @@ class UpsertReport:
 
 @dataclass(slots=True)
 class _Draft:
-    """A resource on its way into the store: its id, its words, all of it packed, its hashes and its stamp."""
+    """A resource on its way into the store: its id, its wording, all of it packed, its hashes and its stamp."""
 
     point_id: str
     resource: Resource
-    description: str
+    wording: Wording
     content: bytes
     hashes: Mapping[str, str]
     stamp: Mapping[str, Any]
@@ -98,26 +99,26 @@ class EstateWriter:
         yield UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
 
     def _made(self, drafts: Sequence[_Draft]) -> list[Point]:
-        vectors = self._vectors.of([draft.description for draft in drafts])
+        vectors = self._vectors.of([draft.wording.description for draft in drafts])
         return [
-            Point(draft.point_id, self._payload(draft), vector, self._terms.of(draft.resource, draft.description))
+            Point(draft.point_id, self._payload(draft), vector, self._terms.of(draft.resource, draft.wording))
             for draft, vector in zip(drafts, vectors, strict=True)
         ]
 
     def _draft(self, resource: Resource, scan_id: str, now: float) -> _Draft:
-        description = describe(resource)
+        wording = wording_of(resource)
         content = self._points.content(resource)
         return _Draft(
             point_id=self._points.point_id(resource),
             resource=resource,
-            description=description,
+            wording=wording,
             content=content,
-            hashes=self._points.hashes(resource, content, description, self._vectors.model_id),
+            hashes=self._points.hashes(resource, content, wording, self._vectors.model_id),
             stamp=self._points.stamp(resource, scan_id, now),
         )
 
     def _payload(self, draft: _Draft) -> dict[str, Any]:
-        fields = self._points.payload(draft.resource, draft.content, draft.point_id)
+        fields = self._points.payload(draft.resource, draft.content, draft.wording.traits, draft.point_id)
         return {**fields, **draft.hashes, **draft.stamp}
 
 

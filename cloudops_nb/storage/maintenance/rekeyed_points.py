@@ -11,7 +11,7 @@ from cloudops_nb.storage.chat import conversation_blind, conversation_point
 from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import Point
-from cloudops_nb.storage.estate.description import describe
+from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.fields import numbered
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.model import Resource
+    from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
 #: The hashes of a point that was made with another model or description; the next scan makes it anew.
@@ -58,23 +59,23 @@ class RekeyedEstate:
         row = row_of(point)
         content = packed(open_sealed(self._old.envelope, row, AWS_ESTATE))
         resource = self._old_points.resource(row)
-        description = describe(resource)
+        wording = wording_of(resource)
         point_id = self._points.point_id(resource)
         payload = {
             **point.payload,
-            **self._points.payload(resource, content, point_id),
-            **self._hashes(resource, description, point.payload),
+            **self._points.payload(resource, content, wording.traits, point_id),
+            **self._hashes(resource, wording, point.payload),
             # Which rows one scan brought stays known, although no name of a scan stands in them.
             "scan": numbered("scan", self._new.blind_index.blind("scan", str(point.payload["scan"]))),
         }
-        return Point(point_id, payload, dense, self._terms.of(resource, description))
+        return Point(point_id, payload, dense, self._terms.of(resource, wording))
 
-    def _hashes(self, resource: Resource, description: str, payload: Mapping[str, Any]) -> Mapping[str, str]:
+    def _hashes(self, resource: Resource, wording: Wording, payload: Mapping[str, Any]) -> Mapping[str, str]:
         content, model_id = self._old_points.content(resource), self._model_id()
-        before = self._old_points.hashes(resource, content, description, model_id)
+        before = self._old_points.hashes(resource, content, wording, model_id)
         if any(payload.get(name) != value for name, value in before.items()):
             return _OUTDATED
-        return self._points.hashes(resource, content, description, model_id)
+        return self._points.hashes(resource, content, wording, model_id)
 
 
 class RekeyedChat:

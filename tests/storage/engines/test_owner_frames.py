@@ -16,6 +16,7 @@ from cloudops_nb.storage.engines.vector_store import (
     Patch,
     Point,
     PointFilter,
+    Row,
     Sparse,
     VectorQuery,
 )
@@ -34,7 +35,8 @@ PAYLOADS = st.dictionaries(TEXT, st.one_of(TEXT, st.integers(-(2**63), 2**63), s
 VALUES = st.one_of(
     st.builds(Point, TEXT, PAYLOADS, st.binary(), st.one_of(st.none(), SPARSE)),
     st.builds(Patch, st.lists(TEXT), PAYLOADS),
-    st.builds(VectorQuery, st.one_of(st.binary(), SPARSE), st.integers(0, 2**31), FILTERS),
+    st.builds(VectorQuery, st.one_of(st.none(), st.binary(), SPARSE), st.integers(0, 2**31), FILTERS),
+    st.builds(Row, TEXT, PAYLOADS),
     FILTERS,
 )
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.errors import StorageError
+from cloudops_nb.errors import StorageError, StoreUnavailableError
+from cloudops_nb.storage.engines.owner import client as client_module
 from cloudops_nb.storage.engines.owner import shards as shards_module
 from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner.dial import ConnectionLostError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter
@@ -246,6 +248,20 @@ def test_the_log_holds_no_value_and_no_key(client: OwnerClient, folder: Path) ->
     assert b"zebra" not in log
     assert secret not in log
     assert secret.hex().encode() not in log
+
+
+def test_owners_that_keep_ending_are_not_started_for_ever(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    started = []
+
+    def lost(_paths: OwnerPaths) -> None:
+        raise ConnectionLostError
+
+    monkeypatch.setattr(client_module, "dial", lost)
+    monkeypatch.setattr(client_module, "start_owner", lambda *_: started.append(1))
+
+    with pytest.raises(StoreUnavailableError, match="it ended 6 times while it served this request"):
+        OwnerClient(folder, idle_seconds=1).count("chat_history", EVERYTHING)
+    assert len(started) == 6
 
 
 def test_an_owner_is_no_larger_after_thousands_of_answers(client: OwnerClient, folder: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cloudops_nb.errors import EmbeddingError
 from cloudops_nb.model import Resource, ResourceFilter
+from cloudops_nb.storage.estate.store import EstateStore
 from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloudops_nb.storage.service import StorageService
     from tests.storage.conftest import WordEmbedder
 
@@ -216,6 +220,47 @@ def test_a_limit_beyond_the_window_is_served(storage: StorageService) -> None:
 
     assert len(storage.estate.search("queues", limit=80)) == 80
     assert len(storage.estate.search("queue-7", limit=80)) == 80
+
+
+def test_an_arn_finds_its_own_among_many_of_the_same_name(storage: StorageService) -> None:
+    queue = one("sqs_queue", "orders-outbox", "prod")
+    numbers = [f"{number:012}" for number in range(60)]
+    fleet = [replace(queue, account_id=number, arn=f"arn:aws:sqs:eu-west-1:{number}:orders") for number in numbers]
+    storage.estate.upsert(fleet, scan_id="scan-1")
+
+    first = {wanted.arn: storage.estate.search(wanted.arn)[0] for wanted in fleet[::6]}
+
+    assert [(hit.resource.arn, hit.why.partition(";")[0]) for hit in first.values()] == [
+        (arn, "exact ARN") for arn in first
+    ]
+
+
+class Heard:
+    """A store whose questions are listed."""
+
+    def __init__(self, storage: StorageService) -> None:
+        self._store = storage.vector_store
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def ask(*arguments: object, **options: object) -> object:
+            self.asked.append(name)
+            return getattr(self._store, name)(*arguments, **options)
+
+        return ask
+
+
+def test_a_name_takes_three_turns_with_the_store(storage: StorageService, embedder: WordEmbedder) -> None:
+    storage.estate.upsert(ESTATE, scan_id="scan-1")
+    heard = Heard(storage)
+    estate = EstateStore(heard, storage.vault, storage.scan_state, lambda: embedder)
+    estate.search("orders-web-1")
+    heard.asked.clear()
+
+    (first, *_) = estate.search("orders-web-1")
+
+    assert (first.resource.name, first.why.partition(";")[0]) == ("orders-web-1", "exact name")
+    assert heard.asked == ["generation", "query", "retrieve"]
 
 
 def test_an_account_that_another_kernel_added_is_known_at_once(storage: StorageService) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +27,21 @@ pytestmark = pytest.mark.fast
 
 MASTER = MasterKey(bytes(range(32)))
 PASSPHRASE = "correct horse battery"
-EXPORT = export_key(MASTER, PASSPHRASE)
+
+
+def export_as_the_format_says(cost: int) -> str:
+    """Return an export that other code than the product's wrote."""
+    fingerprint, salt, nonce = StoreKeys(MASTER).fingerprint, bytes(range(32)), bytes(range(12))
+    fields = {"cloudops": "encryption key", "version": 1, "fingerprint": fingerprint, "kdf": "scrypt"}
+    fields |= {"cost": cost, "block": 8, "parallel": 1, "salt": salt.hex(), "nonce": nonce.hex()}
+    wrapping_key = hashlib.scrypt(PASSPHRASE.encode(), salt=salt, n=cost, r=8, p=1, dklen=32, maxmem=256 * cost * 8)
+    vouched_for = json.dumps(fields, separators=(",", ":")).encode()
+    wrapped = AESGCM(wrapping_key).encrypt(nonce, bytes.fromhex(MASTER.hex()), vouched_for)
+    return json.dumps({**fields, "wrapped": wrapped.hex()})
+
+
+#: At the lowest cost that an import accepts.
+EXPORT = export_as_the_format_says(2**14)
 
 
 @pytest.fixture
@@ -34,13 +50,22 @@ def new_machine(tmp_path: Path) -> Settings:
 
 
 def test_an_export_opens_with_its_passphrase_and_shows_no_key() -> None:
-    assert unwrap_key(EXPORT, PASSPHRASE) == MASTER
-    assert MASTER.hex() not in EXPORT
-    assert json.loads(EXPORT)["fingerprint"] == StoreKeys(MASTER).fingerprint
+    export = export_key(MASTER, PASSPHRASE)
+    fields = json.loads(export)
+
+    assert unwrap_key(export, PASSPHRASE) == MASTER
+    assert MASTER.hex() not in export
+    assert fields["fingerprint"] == StoreKeys(MASTER).fingerprint
+    assert (fields["cost"], fields["block"], fields["parallel"]) == (2**17, 8, 1)
+
+
+@pytest.mark.parametrize("cost", [2**14, 2**15])
+def test_an_export_opens_at_the_cost_that_it_names(cost: int) -> None:
+    assert unwrap_key(export_as_the_format_says(cost), PASSPHRASE) == MASTER
 
 
 def test_two_exports_of_one_key_have_nothing_secret_in_common() -> None:
-    one, two = json.loads(EXPORT), json.loads(export_key(MASTER, PASSPHRASE))
+    one, two = (json.loads(export_key(MASTER, PASSPHRASE)) for _ in range(2))
 
     assert all(one[name] != two[name] for name in ("salt", "nonce", "wrapped"))
 
@@ -68,7 +93,7 @@ def test_another_passphrase_is_one_clear_line() -> None:
     ("field", "value"),
     [
         ("fingerprint", "0" * 32),
-        ("cost", 2**16),
+        ("cost", 2**15),
         ("parallel", 2),
         ("salt", "0" * 64),
         ("nonce", "0" * 24),

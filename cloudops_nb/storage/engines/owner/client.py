@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,14 @@ from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
 from cloudops_nb.storage.engines.owner.frames import LARGEST_FRAME, pack, raise_failure, unpack
 from cloudops_nb.storage.engines.owner.start import START_SECONDS, start_owner
 from cloudops_nb.storage.engines.retirement import Retirement
-from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, Row, Scored, Value, VectorQuery
+    from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, Row, Value, VectorQuery
 
 #: Points a frame, both ways.
 PAGE = 500
@@ -113,8 +114,8 @@ class OwnerClient:
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries in one turn."""
-        hits: list[list[Scored]] = self._call("query", collection=collection, queries=queries)
-        return hits
+        answers = self._call("query", collection=collection, queries=queries)
+        return [[Scored(*hit) for hit in hits] for hits in answers]
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
         """Count exactly."""
@@ -174,15 +175,9 @@ class OwnerClient:
             StorageError: The owner answered with one, or cannot be reached or started.
         """
         frame = pack([operation, arguments])
-        retrying = Retrying(
-            retry=retry_if_exception_type(ConnectionLostError),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            reraise=True,
-        )
         try:
             with self._retirement.operation():
-                status, *answer = retrying(self._exchange, frame, seconds)
+                status, *answer = self._answered(frame, seconds)
         except ConnectionLostError as error:
             why = f"it ended {_ATTEMPTS} times while it served this request"
             raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.") from error
@@ -190,12 +185,24 @@ class OwnerClient:
             raise_failure(status, *answer)
         return answer[0]
 
+    def _answered(self, frame: bytes, seconds: float) -> Any:
+        # Nearly every request is answered at once, and to set up the repetition costs more than that does.
+        with suppress(ConnectionLostError):
+            return self._exchange(frame, seconds)
+        retrying = Retrying(
+            retry=retry_if_exception_type(ConnectionLostError),
+            stop=stop_after_attempt(_ATTEMPTS - 1),
+            wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
+            reraise=True,
+        )
+        return retrying(self._exchange, frame, seconds)
+
     def _exchange(self, frame: bytes, seconds: float) -> Any:
         with self._borrowed() as connection:
             try:
                 self._retirement.check()
                 connection.send_bytes(frame)
-                if not connection.poll(seconds):
+                if not _answers(connection, seconds):
                     why = f"an operation took longer than {seconds:.0f} s"
                     raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.")
                 return unpack(connection.recv_bytes(LARGEST_FRAME))
@@ -232,3 +239,10 @@ class OwnerClient:
                 return dial(self._paths)
             start_owner(self._paths, self._idle_seconds)
             return dial(self._paths)
+
+
+def _answers(connection: Connection[Any, Any], seconds: float) -> bool:
+    """Wait for an answer, or for the end of the connection, as its ``poll`` does in several times the time."""
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))

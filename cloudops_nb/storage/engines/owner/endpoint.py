@@ -15,7 +15,7 @@ from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.private_files import replace_private
 
 #: Raised with every change that an owner and a client of different versions would not both understand.
-PROTOCOL = 3
+PROTOCOL = 4
 #: Linux allows 107 bytes, macOS 103.
 LONGEST_ADDRESS = 103
 _SECRET_BYTES = 32

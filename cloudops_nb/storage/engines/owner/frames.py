@@ -1,11 +1,13 @@
 """What travels between a kernel and the owner: msgpack of plain values, never pickle.
 
 A request is ``[operation, arguments]``; a reply ``["ok", value]`` or ``[kind of error, what, why, fix]``.
+Hits of a query travel as plain pairs, because there are hundreds.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import msgpack
@@ -18,7 +20,6 @@ from cloudops_nb.storage.engines.vector_store import (
     Point,
     PointFilter,
     Row,
-    Scored,
     Sparse,
     VectorQuery,
 )
@@ -26,8 +27,10 @@ from cloudops_nb.storage.engines.vector_store import (
 #: No frame is larger; clients send points and fetch rows in pages far below it.
 LARGEST_FRAME = 1 << 28
 
-_TYPES = (AnyOf, Below, Patch, Point, PointFilter, Row, Scored, Sparse, VectorQuery)
-_CODES = {kind: code for code, kind in enumerate(_TYPES)}
+_TYPES = (AnyOf, Below, Patch, Point, PointFilter, Row, Sparse, VectorQuery)
+_CODES = {kind: (code, attrgetter(*(field.name for field in fields(kind)))) for code, kind in enumerate(_TYPES)}
+#: Room for one value of those types; what msgpack takes otherwise costs more than to fill it.
+_INNER_BYTES = 512
 _ERRORS = {"storage": StorageError, "corrupted": StoreCorruptedError, "unavailable": StoreUnavailableError}
 
 
@@ -62,10 +65,11 @@ def raise_failure(kind: str, what: str, why: str, fix: str) -> None:
 
 
 def _encode(value: Any) -> msgpack.ExtType:
-    code = _CODES.get(type(value))
-    if code is None:
+    known = _CODES.get(type(value))
+    if known is None:
         raise TypeError(f"{type(value).__name__} does not travel")
-    return msgpack.ExtType(code, pack([getattr(value, name.name) for name in fields(value)]))
+    code, parts = known
+    return msgpack.ExtType(code, msgpack.packb(parts(value), default=_encode, buf_size=_INNER_BYTES))
 
 
 def _decode(code: int, data: bytes) -> Any:

@@ -50,11 +50,10 @@ def point_of(point: Point) -> models.PointStruct:
 
 def query_of(query: VectorQuery) -> models.QueryRequest:
     """Translate a query; its hits come without payload."""
-    sparse = isinstance(query.vector, Sparse)
-    nearest = _sparse(query.vector) if isinstance(query.vector, Sparse) else array("f", query.vector).tolist()
+    nearest, using = _nearest(query.vector)
     return models.QueryRequest(
-        query=models.NearestQuery(nearest=nearest),
-        using=SPARSE if sparse else DENSE,
+        query=nearest,
+        using=using,
         filter=filter_of(query.where),
         limit=query.limit,
         with_payload=False,
@@ -80,6 +79,17 @@ def whole_point_of(record: models.Record) -> Point:
     if sparse is not None:
         packed = Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
     return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)
+
+
+def _nearest(vector: bytes | Sparse | None) -> tuple[models.NearestQuery | None, str | None]:
+    """Translate what to be near to, and name the vectors that it is compared with."""
+    match vector:
+        case None:
+            return None, None
+        case Sparse():
+            return models.NearestQuery(nearest=_sparse(vector)), SPARSE
+        case _:
+            return models.NearestQuery(nearest=array("f", vector).tolist()), DENSE
 
 
 def _sparse(vector: Sparse) -> models.SparseVector:

@@ -150,10 +150,9 @@ class ServedCollection:
             return {"hits": [{"value": hit.value, "count": hit.count} for hit in self._shard.facet(request)]}
 
     def query(self, wanted: models.QueryRequest) -> dict[str, Any]:
-        if not isinstance(wanted.query, models.NearestQuery) or wanted.with_payload or wanted.with_vector:
-            raise RefusedError(400, "the stand-in answers nearest queries without content only")
-        (vector,) = _vectors({wanted.using: wanted.query.nearest}).values()
-        nearest = edge.Query.Nearest(vector, wanted.using)
+        if wanted.with_payload or wanted.with_vector:
+            raise RefusedError(400, "the stand-in answers queries without content only")
+        nearest = wanted.query and _nearest(wanted.query, wanted.using)
         with self._lock:
             hits = self._shard.query(edge.QueryRequest(wanted.limit, query=nearest, filter=_filter(wanted.filter)))
         return {"points": [{"id": str(hit.id), "version": hit.version, "score": hit.score} for hit in hits]}
@@ -171,6 +170,13 @@ def _same_name(kind: Any, value: Any) -> Any:
 
 def _json(parameters: dict[str, Any] | None) -> dict[str, Any]:
     return {name: params.model_dump(mode="json", exclude_none=True) for name, params in (parameters or {}).items()}
+
+
+def _nearest(query: Any, using: str) -> edge.Query:
+    if not isinstance(query, models.NearestQuery):
+        raise RefusedError(400, "the stand-in answers nearest queries only")
+    (vector,) = _vectors({using: query.nearest}).values()
+    return edge.Query.Nearest(vector, using)
 
 
 def _vectors(vectors: dict[str, Any]) -> dict[str, Any]:

@@ -155,6 +155,15 @@ def test_words_are_weighed_alike(engines: list, dimensions: set[int]) -> None:
         assert hits == pytest.approx(found[0], abs=1e-5)
 
 
+@slow
+@given(where=filters, limit=st.integers(1, 70))
+def test_without_a_vector_points_come_in_the_order_of_their_ids(engines: list, where: PointFilter, limit: int) -> None:
+    asked = [VectorQuery(None, limit, where), VectorQuery(dense(1), limit, where)]
+    found = [[hit.id for hit in engine.query(ESTATE, asked)[0]] for engine in engines]
+
+    assert same([*found, [row.id for row in engines[0].rows(ESTATE, where, ())][:limit]])
+
+
 def test_the_newest_come_first_everywhere(engines: list) -> None:
     where = PointFilter([AnyOf("scan", [VALUES[0], VALUES[2]])])
     found = [engine.newest(ESTATE, where, ["seen"], order="seen", limit=7) for engine in engines]
