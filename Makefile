@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Without it, every process that a test starts compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo lab test fast check format bench docs crash packages clean
 
@@ -36,8 +39,10 @@ demo: install ## start the simulated AWS, scan it, and stop a database, end to e
 lab: install ## the same set-up, then JupyterLab on the quickstart notebook
 	$(BIN)/cloudops-nb demo lab
 
+# One worker more than there are cores: many tests wait for the processes that they start.
+test: WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 test: install-dev packages ## every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fast: install-dev ## the tests that start no process and call no AWS
 	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4

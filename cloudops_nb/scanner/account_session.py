@@ -61,7 +61,7 @@ class AccountSession:
         self._renewed = -math.inf
         self._lock = threading.RLock()
         self._session: Session | None = None
-        self._clients: dict[tuple[str, str, bool], BaseClient] = {}
+        self._clients: dict[tuple[str, str, int], BaseClient] = {}
         self._caller: Caller | None = None
         self._first: Caller | None = None
         self._regions: tuple[str, ...] = ()
@@ -117,7 +117,8 @@ class AccountSession:
         Args:
             service: botocore's name of the service.
             region: Where to ask.
-            operation: What the client is for. It may have only the operations that are expected; any, if not given.
+            operation: What the client is for. It may have only the operations that are expected, and read of their
+                answers what is expected; everything, if not given.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
@@ -126,11 +127,11 @@ class AccountSession:
             self.caller()  # renewed credentials may be another account's: nothing is asked with those
         where = home_region(self.partition) if region == GLOBAL else region
         with self._lock:
-            narrow = self._factory.narrow_models.expects(service, operation)
-            client = self._clients.get((service, where, narrow))
-            if client is None or (narrow and operation not in client.meta.service_model.operation_names):
-                client = self._created(service, where, self._config, narrow=narrow)
-                self._clients[service, where, narrow] = client
+            edition = self._factory.narrow_models.edition(service, operation)
+            client = self._clients.get((service, where, edition))
+            if client is None:
+                client = self._created(service, where, self._config, narrow=edition > 0)
+                self._clients[service, where, edition] = client
             return client
 
     def offers(self, service: str, region: str) -> bool:

@@ -18,8 +18,8 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from cloudops_nb.scanner.regions import home_region, partition_of_arn
+from cloudops_nb.scanner.response_parsers import QuickParserFactory
 from cloudops_nb.scanner.service_models import NarrowModels
-from cloudops_nb.scanner.timestamps import parsed_time
 from cloudops_nb.scanner.user_agent import TOOL
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class SessionFactory:
     def _session(self, profile: str) -> Session:
         session = Session(profile=profile or None)
         session.register_component("data_loader", self.loader)
-        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parsed_time)
+        session.register_component("response_parser_factory", QuickParserFactory())
         session.user_agent_extra = f"{TOOL} md/{self._label}"
         chosen = session.get_scoped_config()
         if "role_arn" in chosen:

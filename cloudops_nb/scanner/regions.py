@@ -38,7 +38,6 @@ def known_regions() -> frozenset[str]:
 
 
 @cache
-@cache
 def offered(endpoint_prefix: str, region: str) -> bool:
     """Return whether a service may answer in a region: ``False`` only where botocore's endpoint data says it does not.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner import changes
+from cloudops_nb.scanner.answer_shapes import readings
 from cloudops_nb.scanner.calls import AwsCalls
 from cloudops_nb.scanner.changes import Changes, changes_since
 from cloudops_nb.scanner.incremental import increment
@@ -61,7 +62,8 @@ class Scanner:
         self._sessions = sessions
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
-        sessions.expect(call for spec in self._specs for call in operations(spec, every_detail=True))
+        for spec in self._specs:
+            sessions.expect(operations(spec, every_detail=True), readings(spec))
         sessions.expect((each.service, each.operation) for each in policy_operations())
         sessions.expect([(changes.SERVICE, changes.OPERATION)])
         self._executor = executor

@@ -1,4 +1,4 @@
-"""botocore's models of services, cut down to the operations that a scan calls.
+"""botocore's models of services, cut down to the operations that a scan calls, and to what it reads of their answers.
 
 A client costs time and memory for every operation of its service, of which EC2 has hundreds, and a scan makes hundreds
 of clients.
@@ -10,12 +10,18 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import UnknownServiceError
+
+from cloudops_nb.scanner.answer_shapes import narrowed, narrowed_name
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from botocore.loaders import Loader
 
-_SERVICE = "service-2"
+    from cloudops_nb.scanner.answer_shapes import Reading
+
+_SERVICE, _PAGINATORS = "service-2", "paginators-1"
 #: Marks the operation by which botocore asks for a service's endpoint.
 _ENDPOINTS = "endpointoperation"
 
@@ -30,21 +36,36 @@ class NarrowModels:
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._lock = threading.Lock()
-        self._expected: defaultdict[str, set[str]] = defaultdict(set)
+        self._expected: defaultdict[str, dict[str, Reading | None]] = defaultdict(dict)
+        self._editions: defaultdict[str, int] = defaultdict(int)
         self._narrow: dict[str, dict[str, Any]] = {}
 
-    def expect(self, operations: Iterable[tuple[str, str]]) -> None:
-        """Have operations, by service and name, in the models from now on."""
+    def expect(
+        self, operations: Iterable[tuple[str, str]], readings: Mapping[tuple[str, str], Reading] | None = None
+    ) -> None:
+        """Have operations in the models from now on.
+
+        Args:
+            operations: Services and operations.
+            readings: What is read of the answers of some; whoever else reads the same answer gets that as well, and one
+                that is expected without this is read whole.
+        """
         with self._lock:
             for service, operation in operations:
-                if operation not in self._expected[service]:
-                    self._expected[service].add(operation)
+                expected = self._expected[service]
+                read = (readings or {}).get((service, operation))
+                if operation in expected:
+                    before = expected[operation]
+                    read = before | read if before and read else None
+                if operation not in expected or expected[operation] != read:
+                    expected[operation] = read
+                    self._editions[service] += 1
                     self._narrow.pop(service, None)
 
-    def expects(self, service: str, operation: str) -> bool:
-        """Return whether a service's model has an operation."""
+    def edition(self, service: str, operation: str) -> int:
+        """Return the number of a service's present model if it has an operation, else zero."""
         with self._lock:
-            return operation in self._expected.get(service, ())
+            return self._editions[service] if operation in self._expected.get(service, ()) else 0
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """Return a model, as botocore's loader does."""
@@ -53,14 +74,33 @@ class NarrowModels:
             return model
         with self._lock:
             if service_name not in self._narrow:
-                wanted = self._expected.get(service_name, set())
-                kept = {
-                    name: operation
-                    for name, operation in model["operations"].items()
-                    if name in wanted or operation.get(_ENDPOINTS)
-                }
-                self._narrow[service_name] = {**model, "operations": kept}
+                self._narrow[service_name] = self._narrowed(service_name, model)
             return self._narrow[service_name]
+
+    def _narrowed(self, service: str, model: Mapping[str, Any]) -> dict[str, Any]:
+        expected = self._expected.get(service, {})
+        operations = {
+            name: operation
+            for name, operation in model["operations"].items()
+            if name in expected or operation.get(_ENDPOINTS)
+        }
+        shapes = dict(model["shapes"])
+        for name in expected.keys() & operations.keys():
+            reading, output = expected[name], operations[name].get("output")
+            if reading and output:
+                shapes |= narrowed(model, name, reading, self._paging(service, name))
+                operations[name] = {
+                    **operations[name],
+                    "output": {**output, "shape": narrowed_name(output["shape"], name)},
+                }
+        return {**model, "operations": operations, "shapes": shapes}
+
+    def _paging(self, service: str, operation: str) -> Mapping[str, Any]:
+        try:
+            rules: Mapping[str, Mapping[str, Any]] = self._loader.load_service_model(service, _PAGINATORS)["pagination"]
+        except UnknownServiceError:
+            return {}
+        return rules.get(operation, {})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

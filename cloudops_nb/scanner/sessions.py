@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
+    from cloudops_nb.scanner.answer_shapes import Reading
+
 _RESOLVERS = 16
 
 
@@ -106,9 +108,11 @@ class AccountSessions:
             )
         )
 
-    def expect(self, operations: Iterable[tuple[str, str]]) -> None:
-        """Prepare for operations, by service and name; clients asked for these are made faster."""
-        self._factory.narrow_models.expect(operations)
+    def expect(
+        self, operations: Iterable[tuple[str, str]], readings: Mapping[tuple[str, str], Reading] | None = None
+    ) -> None:
+        """Prepare for operations, see :meth:`.NarrowModels.expect`: clients asked for these do no more than needed."""
+        self._factory.narrow_models.expect(operations, readings)
 
     def client(self, account_id: str, service: str, region: str, operation: str = "") -> BaseClient:
         """Return a cached client; ``region`` may be ``global``, which stands for the partition's home region.

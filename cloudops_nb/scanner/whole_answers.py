@@ -73,6 +73,8 @@ def _whole(body: bytes, named: set[str]) -> bool:
 
 def _of_members(body: bytes, named: set[str]) -> bool:
     """Return whether XML has nothing in it, or something that belongs there; what is broken botocore sees itself."""
+    if not body.strip():
+        return False
     if len(body) > _SHORT:
         return True
     try:

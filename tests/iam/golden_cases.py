@@ -125,7 +125,7 @@ class Case:
 def cases() -> Iterator[Case]:
     """Yield every golden case."""
     for path in sorted(FOLDER.glob("*.yaml")):
-        file = yaml.safe_load(path.read_text("utf-8"))
+        file = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
         for row in file["cases"]:
             data = {**DEFAULTS, **file.get("defaults", {}), **row}
             if "if" in data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,6 +73,8 @@ def shell() -> Iterator[InteractiveShell]:
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     shell = InteractiveShell(config=config)
+    # At exit, every shell that there ever was would search the whole process for garbage.
+    atexit.unregister(shell.atexit_operations)
     yield shell
     shell.restore_sys_module_state()
 

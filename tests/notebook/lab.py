@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
-import nbformat
 import pytest
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ class Lab:
             return False
 
     def write(self, name: str, cells: Sequence[str]) -> None:
+        import nbformat  # takes seconds
+
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.folder / name)

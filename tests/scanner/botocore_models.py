@@ -10,6 +10,8 @@ import botocore.session
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
 
+from tests.synthetic_aws.models import loader
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -20,19 +22,21 @@ _DEEPEST = 7
 
 
 @cache
-def _session() -> Any:
-    return botocore.session.Session()
+def session() -> Any:
+    made = botocore.session.Session()
+    made.register_component("data_loader", loader())
+    return made
 
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    return _session().get_service_model(service)
+    return session().get_service_model(service)
 
 
 @cache
 def paginators(service: str) -> Mapping[str, Any]:
     try:
-        rules: Mapping[str, Any] = _session().get_component("data_loader").load_service_model(service, "paginators-1")
+        rules: Mapping[str, Any] = loader().load_service_model(service, "paginators-1")
     except UnknownServiceError:
         return {}
     return rules["pagination"]

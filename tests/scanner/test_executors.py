@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PROD, STAGE = "123456789012", "111122223333"
+#: Of its own choosing: the usual one may belong to a cluster of somebody else.
+NO_PORT = "127.0.0.1:0"
 CHOICE: dict[str, Any] = {"services": ["rds_instance", "s3_bucket", "dynamodb_table"]}
 
 
@@ -32,7 +34,7 @@ def cluster(aws: Any) -> Iterator[Any]:
     """A scheduler and two worker processes on this host, which see the simulated AWS."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=NO_PORT) as made:
         yield made
 
 
@@ -117,7 +119,7 @@ def test_a_killed_worker_has_its_cells_read_by_another_or_told_as_lost(
 
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 3 if forgiving else 0}),
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=NO_PORT) as cluster,
         DaskCluster(cluster.scheduler_address) as executor,
         ThreadPoolExecutor(1) as aside,
     ):

@@ -30,7 +30,8 @@ from tests.scanner.fault_matrix import (
     listing_calls,
     opened,
 )
-from tests.synthetic_aws.models import paging
+from tests.synthetic_aws import Fault, Listing
+from tests.synthetic_aws.models import paging, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,6 +112,51 @@ def test_every_type_has_met_everything_that_can_happen_to_it(matrix: Matrix) -> 
     met = {(name, case) for case, seen in matrix.after.items() for name in seen}
     assert met == {(spec.resource_type, case) for spec in SPECS for case in cases(spec)}
     assert sum(case.site == "list" for _, case in met) >= len(MANY) * len(TROUBLES)
+
+
+def test_what_only_some_types_have_met_was_met_in_every_protocol(matrix: Matrix) -> None:
+    def protocols(*troubles: str) -> set[str]:
+        return {protocol(BY_TYPE[name].called) for each in troubles for name in matrix.after[Case("later", each)]}
+
+    assert {each: protocols(each) for each in TROUBLES[:-1]} == dict.fromkeys(TROUBLES[:-1], protocols(*TROUBLES[:-1]))
+    # All types have their tags from one operation.
+    assert all(len(matrix.after[Case("tags", each)]) > 1 for each in TROUBLES)
+
+
+#: S3 says in its list where a bucket is; what happens where it does not has a test of its own.
+NEEDLESS = {("s3", "HeadBucket")}
+
+
+def test_undisturbed_every_call_of_every_type_is_made(matrix: Matrix) -> None:
+    assert matrix.before
+    further = {
+        (spec.called, call.operation)
+        for spec in SPECS
+        for call in (*spec.batches, *(detail for detail in spec.details if not detail.on_demand))
+    }
+    assert further - matrix.asked == NEEDLESS
+
+
+# The answer is all headers: there is no half of it.
+@pytest.mark.parametrize("trouble", sorted({*TROUBLES} - {"empty", "half"}))
+def test_a_bucket_of_which_nobody_tells_the_region_is_kept(matrix: Matrix, trouble: str) -> None:
+    assert matrix.before
+    spec = BY_TYPE["s3_bucket"]
+    (template,) = matrix.aws.otherwise.templates(spec)
+    listing = Listing([{"Name": template["Name"]}], ITEMS, "Buckets")
+    untold = {
+        ("*", "*", "s3", "ListBuckets"): listing,
+        ("*", "*", "s3", "HeadBucket"): {"BucketRegion": REGION},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matrix.aws, "estate", untold)
+        asked = matrix.scan([spec])["s3_bucket"]
+        assert matrix.aws.count("HeadBucket") == ITEMS
+        failed = matrix.scan([spec], [Fault(trouble, FAULTY, service="s3", operation="HeadBucket")])["s3_bucket"]
+    assert (asked.result.state, asked.result.detail) == (CellState.OK, "")
+    expired = listed_state(trouble, spec) is CellState.EXPIRED
+    assert failed.result.state is (CellState.EXPIRED if expired else CellState.PARTIAL), failed.result.detail
+    assert identities(asked.rows) == identities(failed.rows) == identities(matrix.before["s3_bucket"].rows)
 
 
 def test_cells_without_a_fault_are_complete_while_others_have_one(matrix: Matrix) -> None:

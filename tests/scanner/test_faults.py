@@ -10,6 +10,7 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 from cloudops_nb.model import CellState, Ternary
 from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.resources import UNREAD
+from cloudops_nb.scanner.selectors import select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,13 +109,11 @@ def test_a_broken_answer_is_never_an_empty_one(
     assert found.results[f"{PROD}/eu-west-1/rds_instance"].state is CellState.ERROR
 
 
-@pytest.mark.parametrize(
-    "spec", [s for s in bundled_specs() if not s.list.omitted_when_empty], ids=lambda s: s.resource_type
-)
-def test_no_listing_takes_an_answer_without_its_list_for_an_empty_estate(spec: Any) -> None:
-    from cloudops_nb.scanner.selectors import select
-
-    assert select(spec.list.items, {}) is None
+@pytest.mark.fast
+def test_no_listing_takes_an_answer_without_its_list_for_an_empty_estate() -> None:
+    told = [spec for spec in bundled_specs() if not spec.list.omitted_when_empty]
+    assert len(told) > len(bundled_specs()) / 2
+    assert [spec.resource_type for spec in told if select(spec.list.items, {}) is not None] == []
 
 
 def test_a_page_that_fails_midway_keeps_the_pages_before_it(

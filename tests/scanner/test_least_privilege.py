@@ -45,24 +45,26 @@ def _reading_actions() -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
+def is_reading(action: str) -> bool:
+    return bool(_reading_actions().fullmatch(action.lower()))
+
+
 def _actions(document: dict[str, Any]) -> list[str]:
     return [action for each in document["Statement"] for action in each["Action"]]
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("spec", bundled_specs(), ids=lambda spec: spec.resource_type)
-def test_every_call_of_a_type_is_authorised_by_an_action_that_aws_counts_as_reading(spec: Any) -> None:
-    for call in operations(spec, every_detail=True):
-        action, _ = permission(*call)
-        assert _reading_actions().fullmatch(action.lower()), f"{call} is authorised by {action}"
+def test_every_call_is_authorised_by_an_action_that_aws_counts_as_reading() -> None:
+    calls = {call for spec in bundled_specs() for call in operations(spec, every_detail=True)}
+    calls |= {(each.service, each.operation) for each in policy_operations()}
+    assert len(calls) > len(bundled_specs()) / 2
+    authorised = {call: permission(*call)[0] for call in calls}
+    assert {call: action for call, action in authorised.items() if not is_reading(action)} == {}
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("each", policy_operations(), ids=lambda each: each.operation)
-def test_policies_are_read_by_actions_that_aws_counts_as_reading(each: Any) -> None:
-    action, resource = permission(each.service, each.operation)
-    assert _reading_actions().fullmatch(action.lower()), action
-    assert resource == "*"
+def test_policies_are_read_wherever_they_are() -> None:
+    assert {permission(each.service, each.operation)[1] for each in policy_operations()} == {"*"}
 
 
 @pytest.mark.fast

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.model import CellKey, CellResult, CellState
+from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
 from cloudops_nb.scanner.cells import NOT_OFFERED
 from cloudops_nb.scanner.details import TAGGING_SERVICE
-from cloudops_nb.scanner.outcomes import Outcomes
-from cloudops_nb.scanner.regions import GLOBAL, offered
-from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.scanner.resources import UNREAD
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 from tests.synthetic_aws.errors import error
@@ -107,43 +103,6 @@ def test_an_endpoint_of_the_users_own_is_asked_everywhere(
     own_endpoint(tmp_path, monkeypatch, how)
     _, results, _ = scan("apprunner_service", regions=(WITHOUT,))
     assert results[f"{PROD}/{WITHOUT}/apprunner_service"].state is CellState.OK
-
-
-@pytest.mark.fast
-@pytest.mark.parametrize(
-    ("prefix", "region", "answer"),
-    [
-        ("apprunner", "eu-west-1", True),
-        ("apprunner", "af-south-1", False),
-        ("apprunner", "cn-north-1", False),
-        ("apprunner", "xx-new-1", True),
-        ("nosuch", "eu-west-1", True),
-        ("iam", "eu-west-1", True),
-        ("iam", "cn-north-1", True),
-        ("ec2", GLOBAL, True),
-    ],
-)
-def test_only_what_the_endpoint_data_say_is_missing_is_not_offered(prefix: str, region: str, answer: bool) -> None:
-    assert offered(prefix, region) is answer
-
-
-@pytest.mark.fast
-def test_a_report_counts_what_is_not_offered_apart() -> None:
-    def result(region: str, state: CellState, detail: str = "") -> CellResult:
-        return CellResult(CellKey(PROD, region, "apprunner_service"), state, datetime.now(UTC), 0.0, detail=detail)
-
-    absent = result(WITHOUT, CellState.SERVICE_UNAVAILABLE, f"{NOT_OFFERED}; regions assumed")
-    whole = ScanReport("1", datetime.now(UTC), 0.0, [result(WITH, CellState.OK), absent])
-    assert (whole.complete, whole.failures, whole.not_offered) == (True, [], [absent])
-    assert "1 of 1 cells read completely (1 more not offered in their region)" in str(whole)
-    assert WITHOUT not in str(whole)
-    failed = result("eu-west-2", CellState.SERVICE_UNAVAILABLE, "EndpointConnectionError: no")
-    less = ScanReport("2", datetime.now(UTC), 0.0, [*whole.results, failed])
-    assert (less.complete, less.failures, less.not_offered) == (False, [failed], [absent])
-    outcomes = Outcomes([])
-    for each in less.results:
-        outcomes.note(each)
-    assert outcomes.progress(failed, 1.0).failed == 1
 
 
 # --- what says that a service is not in use

@@ -1,22 +1,18 @@
-"""The small parts: selectors, error classes, token buckets, progress and the report."""
+"""The small parts: selectors, error classes and token buckets."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.errors import CredentialsError
-from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner import Progress, ScanReport
+from cloudops_nb.model import CellState
 from cloudops_nb.scanner.cells import classify, truncated
 from cloudops_nb.scanner.rate_limit import Grant, RateLimit, RateLimits, TokenBucket, rate_limit
-from cloudops_nb.scanner.regions import default_regions, enabled_by_default, home_region
 from cloudops_nb.scanner.selectors import fields, holds, select
 
 pytestmark = pytest.mark.fast
@@ -97,13 +93,6 @@ def test_a_flag_that_says_there_is_more_is_found() -> None:
     assert truncated({"NextToken": "2"}, paged=False) == "NextToken"
     assert truncated({"List": {"NextMarker": "2"}}, paged=False) == "NextMarker"
     assert truncated({"NextToken": ""}, paged=False) == ""
-
-
-def test_regions_are_known_per_partition() -> None:
-    assert home_region("aws-cn") == "cn-north-1"
-    assert len(default_regions("aws")) == 17
-    assert enabled_by_default("us-gov-west-1")
-    assert not enabled_by_default("af-south-1")
 
 
 # --- token buckets
@@ -225,63 +214,3 @@ def test_published_limits_are_those_of_the_table() -> None:
     assert rate_limit("ec2", "DescribeInstances") == RateLimit("read", 100, 20)
     assert rate_limit("ec2", "StopInstances") == RateLimit("change", 50, 5)
     assert rate_limit("nosuch", "Get") == RateLimit("all", 20, 10, assumed=True)
-
-
-# --- progress and report
-
-
-def test_progress_estimates_the_time_left() -> None:
-    half = Progress(done=5, total=10, failed=1, resources=40, calls=9, elapsed=2.0, current="a/b/c")
-    assert (half.rate, half.eta) == (2.5, 2.0)
-    assert str(half) == "5/10 cells, 1 failed, 40 resources, 2 cells/s, about 2 s left · a/b/c"
-    assert Progress(0, 10, 0, 0, 0, 0.0, "").eta is None
-
-
-def _result(region: str, state: CellState, resources: int = 0, detail: str = "") -> CellResult:
-    key = CellKey("123456789012", region, "rds_instance")
-    return CellResult(key, state, datetime.now(UTC), 0.5, resources, calls=2, pages=1, retries=1, detail=detail)
-
-
-@pytest.fixture
-def report() -> ScanReport:
-    results = [
-        _result("eu-west-1", CellState.OK, 5),
-        _result("eu-west-2", CellState.DENIED, 0, "AccessDenied: <script>"),
-        _result("eu-west-3", CellState.DENIED, 0, "AccessDenied: <script>"),
-        _result("us-east-1", CellState.OK, 1, "1 without tags (AccessDenied: no)"),
-    ]
-    previous = {results[0].key: 7, results[1].key: 3}
-    return ScanReport("0a1b", datetime.now(UTC), 1.5, results, {"123456789012": "<prod>"}, previous)
-
-
-def test_cells_are_one_row_each_with_change_only_where_it_is_known(report: ScanReport) -> None:
-    cells = report.cells
-    assert list(cells["state"]) == ["ok", "denied", "denied", "ok"]
-    assert cells["change"].tolist()[0] == -2
-    assert cells["change"].isna().tolist() == [False, True, True, True]
-    assert cells["account_name"].unique().tolist() == ["<prod>"]
-
-
-def test_the_report_prints_counts_failures_and_reasons(report: ScanReport) -> None:
-    text = str(report)
-    assert text.startswith(
-        "6 resources (-2 since the scan before) in 2 of 4 cells read completely, 8 calls, 4 retries, 1.5 s"
-    )
-    assert "rds_instance  6" in text
-    assert "<prod> eu-west-2/rds_instance and 1 more cell  denied  AccessDenied: <script>" in text
-    assert "us-east-1/rds_instance  ok  1 without tags" in text
-    assert not report.complete
-    assert len(report.failures) == 2
-
-
-def test_the_report_in_html_escapes_what_aws_said(report: ScanReport) -> None:
-    html = report._repr_html_()
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
-    assert "&lt;prod&gt;" in html
-
-
-def test_a_report_without_resources_has_an_empty_frame(report: ScanReport) -> None:
-    assert report.frame.empty
-    assert isinstance(report.frame, pd.DataFrame)
-    assert ScanReport("0", datetime.now(UTC), 0.0, []).cells.empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -27,6 +27,7 @@ from tests.scanner.spec_checks import (
 from tests.scanner.spec_samples import sparse_item
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.fast
@@ -61,21 +62,6 @@ BESIDE = ("iam", "kms", "application-autoscaling", "autoscaling", "ec2")
 OWN_ACTION_NAMES = {"s3", "apigateway", "apigatewayv2", "backup", "elasticbeanstalk", "lambda"}
 
 
-def _readable() -> list[ResourceSpec]:
-    """Return the specs of every file that can be read, so that one broken file fails alone."""
-    specs = []
-    for file in FILES:
-        try:
-            specs += parse_specs(file.read_text(encoding="utf-8"), file.name)
-        except ConfigurationError:
-            continue  # the file has a test of its own
-    return specs
-
-
-READABLE = _readable()
-TYPES = {spec.resource_type for spec in READABLE}
-SPECS = pytest.mark.parametrize("spec", READABLE, ids=lambda spec: spec.resource_type)
-
 GOOD = """
 service: rds
 types:
@@ -87,59 +73,71 @@ types:
 """
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_bundled_file_is_valid(file: Any) -> None:
-    try:
-        parse_specs(file.read_text(encoding="utf-8"), file.name)
-    except ConfigurationError as error:
-        pytest.fail(str(error), pytrace=False)
+def problems(check: Callable[[ResourceSpec], Iterable[str]]) -> list[str]:
+    """Return what a check finds wrong with any of the bundled specs, each with its type."""
+    return [f"{spec.resource_type}: {each}" for spec in bundled_specs() for each in dict.fromkeys(check(spec))]
 
 
-def _none(spec: ResourceSpec, problems: list[str]) -> None:
-    if problems:
-        pytest.fail("\n".join(f"{spec.resource_type}: {each}" for each in dict.fromkeys(problems)), pytrace=False)
-
-
-@SPECS
-def test_a_spec_agrees_with_botocores_model(spec: ResourceSpec) -> None:
-    problems = operation_problems(spec)
-    _none(spec, problems or [*page_problems(spec), *selector_problems(spec)])
-
-
-@SPECS
-def test_a_field_that_aws_leaves_out_breaks_no_selector(spec: ResourceSpec) -> None:
-    """What a listing leaves out is null, on which most of JMESPath's functions raise."""
-    item, broken = sparse_item(spec), []
-    for label, selector in selectors(spec):
+def test_every_bundled_file_is_valid() -> None:
+    wrong, types = [], []
+    for file in FILES:
         try:
-            select(selector, item)
-        except JMESPathError as error:
-            broken.append(f"{label} {selector!r} raises when a field is absent: {error}; use not_null() or || `[]`")
-    _none(spec, broken)
+            types += parse_specs(file.read_text(encoding="utf-8"), file.name, own=False)
+        except ConfigurationError as error:
+            wrong.append(str(error))
+    assert not wrong, wrong
+    assert [spec.resource_type for spec in bundled_specs()] == [spec.resource_type for spec in types]
 
 
-@SPECS
-def test_relations_lead_to_types_that_have_a_spec(spec: ResourceSpec) -> None:
-    to = [relation.resource_type for relation in spec.relations]
-    _none(spec, [f"relation to {name}, which has no spec{near(name, TYPES)}" for name in to if name not in TYPES])
+def test_specs_agree_with_botocores_models() -> None:
+    def check(spec: ResourceSpec) -> list[str]:
+        return operation_problems(spec) or [*page_problems(spec), *selector_problems(spec)]
+
+    assert problems(check) == []
 
 
-@SPECS
-def test_actions_carry_iams_prefix_and_are_of_operations_that_exist(spec: ResourceSpec) -> None:
-    problems = action_problems(spec, PREFIXES, BESIDE)
-    if spec.service not in OWN_ACTION_NAMES:
-        problems += action_name_problems(spec, BESIDE)
-    _none(spec, problems)
+def test_a_field_that_aws_leaves_out_breaks_no_selector() -> None:
+    """What a listing leaves out is null, on which most of JMESPath's functions raise."""
+
+    def check(spec: ResourceSpec) -> Iterator[str]:
+        item = sparse_item(spec)
+        for label, selector in selectors(spec):
+            try:
+                select(selector, item)
+            except JMESPathError as error:
+                yield f"{label} {selector!r} raises when a field is absent: {error}; use not_null() or || `[]`"
+
+    assert problems(check) == []
 
 
-@SPECS
-def test_listing_has_a_published_or_cautious_rate(spec: ResourceSpec) -> None:
-    limit = rate_limit(spec.service, spec.list.operation)
-    assert 0 < limit.per_second <= limit.burst
+def test_relations_lead_to_types_that_have_a_spec() -> None:
+    types = {spec.resource_type for spec in bundled_specs()}
+
+    def check(spec: ResourceSpec) -> list[str]:
+        to = [relation.resource_type for relation in spec.relations]
+        return [f"relation to {name}, which has no spec{near(name, types)}" for name in to if name not in types]
+
+    assert problems(check) == []
+
+
+def test_actions_carry_iams_prefix_and_are_of_operations_that_exist() -> None:
+    def check(spec: ResourceSpec) -> list[str]:
+        named = [] if spec.service in OWN_ACTION_NAMES else action_name_problems(spec, BESIDE)
+        return [*action_problems(spec, PREFIXES, BESIDE), *named]
+
+    assert problems(check) == []
+
+
+def test_listings_have_a_published_or_cautious_rate() -> None:
+    def check(spec: ResourceSpec) -> list[str]:
+        limit = rate_limit(spec.service, spec.list.operation)
+        return [] if 0 < limit.per_second <= limit.burst else [str(limit)]
+
+    assert problems(check) == []
 
 
 def test_a_home_is_a_region_that_every_account_has() -> None:
-    assert {spec.home for spec in READABLE if spec.home} <= set(default_regions("aws"))
+    assert {spec.home for spec in bundled_specs() if spec.home} <= set(default_regions("aws"))
 
 
 def test_the_seed_services_and_more_have_specs() -> None:

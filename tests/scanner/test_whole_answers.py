@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import botocore.session
 import pytest
+from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError
 
 from cloudops_nb.scanner.whole_answers import refuse_broken
-
-if TYPE_CHECKING:
-    from botocore.model import OperationModel
+from tests.scanner.botocore_models import service_model
 
 pytestmark = pytest.mark.fast
 
@@ -21,13 +18,8 @@ TABLES = json.dumps({"TableNames": [f"table-{number}" for number in range(300)]}
 BRACES = json.dumps({"TableNames": ["{" * 3_000]}).encode()
 
 
-@cache
-def operation(service: str, name: str) -> OperationModel:
-    return botocore.session.Session().get_service_model(service).operation_model(name)
-
-
 def check(body: bytes, service: str = "dynamodb", name: str = "ListTables", status: int = 200) -> None:
-    refuse_broken(operation(service, name), {"status_code": status, "body": body})
+    refuse_broken(service_model(service).operation_model(name), {"status_code": status, "body": body})
 
 
 @pytest.mark.parametrize("body", [b"{}", b' {"TableNames": []}\n', b'{"TableNames": [], "New": 1}', TABLES, BRACES])
@@ -61,6 +53,11 @@ def test_no_beginning_of_an_answer_passes() -> None:
         ("lambda", "DeleteFunctionConcurrency", b"", 204),
         ("lambda", "Invoke", b"any", 200),
         ("apigateway", "GetExport", b"openapi: 3.0.1", 200),
+        ("dynamodb", "ListTables", b"moved", 300),
+        ("kinesis", "SubscribeToShard", b"\x00\x01 events", 200),
+        ("lambda", "InvokeAsync", b"", 202),
+        ("amplifyuibuilder", "GetComponent", b'{"status": "fine"}', 200),
+        ("s3", "HeadBucket", b"", 200),
     ],
 )
 def test_errors_other_protocols_and_bodies_of_their_own_form_are_left_alone(
@@ -77,6 +74,9 @@ def test_errors_other_protocols_and_bodies_of_their_own_form_are_left_alone(
         ("s3", "GetBucketLocation", b"<LocationConstraint>eu-west-1</LocationConstraint>"),
         ("s3", "ListObjectsV2", b"<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>"),
         ("s3", "GetBucketPolicyStatus", b"<PolicyStatus><IsPublic>true</IsPublic></PolicyStatus>"),
+        ("s3", "ListBuckets", b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"),
+        ("s3", "ListBuckets", b"<ListAllMyBucketsResult><Buck"),
+        ("s3", "ListObjectVersions", b"<ListVersionsResult><Version><Key>a</Key></Version></ListVersionsResult>"),
         ("s3", "ListBuckets", b"<Error><Code>InternalError</Code></Error>"),
         ("s3", "ListBuckets", b"<ListAllMyBucketsResult>" + b"<Weather/>" * 300),
     ],
@@ -89,6 +89,8 @@ def test_xml_of_the_operation_or_that_botocore_judges_itself_passes(service: str
     ("service", "name", "body"),
     [
         ("s3", "GetBucketVersioning", b"<html><body>Sign in</body></html>"),
+        ("s3", "GetBucketVersioning", b""),
+        ("s3", "GetBucketVersioning", b"\n"),
         ("s3", "GetBucketTagging", b"<Tagging><Weather>fine</Weather></Tagging>"),
         ("cloudfront", "ListDistributions", b"<DistributionList><Weather>fine</Weather></DistributionList>"),
     ],
@@ -96,3 +98,22 @@ def test_xml_of_the_operation_or_that_botocore_judges_itself_passes(service: str
 def test_xml_of_something_else_is_refused(service: str, name: str, body: bytes) -> None:
     with pytest.raises(ResponseParserError, match=f"{name} was answered with what is not a whole answer"):
         check(body, service, name)
+
+
+@pytest.mark.parametrize(("name", "whole"), [("Row", True), ("Rows", False), ("rows", False)])
+def test_rows_that_nothing_wraps_have_the_name_of_one(name: str, *, whole: bool) -> None:
+    """No service of botocore names them at both places, which its parser understands all the same."""
+    rows = {"shape": "Rows", "locationName": "rows"}
+    shapes = {
+        "Answer": {"type": "structure", "members": {"Rows": rows}},
+        "Rows": {"type": "list", "flattened": True, "member": {"shape": "Word", "locationName": "Row"}},
+        "Word": {"type": "string"},
+    }
+    operations = {"List": {"name": "List", "http": {}, "output": {"shape": "Answer"}}}
+    made = ServiceModel({"metadata": {"protocol": "rest-xml"}, "operations": operations, "shapes": shapes}, "made")
+    response = {"status_code": 200, "body": f"<Answer><{name}>a</{name}></Answer>".encode()}
+    if whole:
+        refuse_broken(made.operation_model("List"), response)
+    else:
+        with pytest.raises(ResponseParserError):
+            refuse_broken(made.operation_model("List"), response)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
 from tests.synthetic_aws import DocumentedBuckets, EstateOfSpecs, Fault, Latency, Listing, SyntheticAws
+from tests.synthetic_aws.models import loader
 from tests.synthetic_aws.samples import NUMBER
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One loader reads botocore's models for the simulation and for all sessions."""
+    monkeypatch.setattr("cloudops_nb.scanner.credentials.create_loader", lambda path: loader())
 
 
 @pytest.fixture
