@@ -20,6 +20,7 @@ from benchmarks.stores import owner_pid, resident_bytes
 from cloudops_nb import CloudOps
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
 from cloudops_nb.scanner.cells import is_not_offered
+from cloudops_nb.scanner.least_privilege import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -129,12 +130,15 @@ def looped(*, instances: int, latency: bool = True, regions: int = len(REGIONS))
 
 
 def least(*, instances: int) -> dict[str, Any]:
-    """Let botocore read the same answers and nothing else: they take no time, and its clients are made as ours are."""
+    """Let botocore read the same answers, each whole, and nothing else.
+
+    They take no time, and its clients are made as ours are, with no more than the operations that are called.
+    """
     cloud = _entered(instances, latency=False)
     gc.disable()
     with _measured(cloud) as measured:
         sessions = AccountSessions(cloud.aws.accounts, threads=THREADS, events=cloud.events())
-        Scanner(sessions, specs=[spec for spec in cloud.specs if spec.resource_type in cloud.counts])
+        sessions.expect(call for spec in cloud.specs if spec.resource_type in cloud.counts for call in operations(spec))
         for account in sessions.accounts():
             sessions.regions(account.account_id)
             measured.resources += _list_all(partial(sessions.client, account.account_id), len(REGIONS))

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -91,7 +92,7 @@ class AccountSession:
         generation, caller = self.generation, self._caller
         if caller is not None and not fresh:
             return caller
-        answer = self._asked("sts", "get_caller_identity")
+        answer = self._asked("sts", "GetCallerIdentity")
         caller = Caller(answer["Account"], answer["Arn"])
         with self._lock:
             if self._first is None:
@@ -147,13 +148,14 @@ class AccountSession:
         configured = session.get_scoped_config()
         if {"endpoint_url", "services"} & configured.keys() or any(map(_is_endpoint, os.environ)):
             return True
-        return offered(session.get_service_data(service)["metadata"]["endpointPrefix"], region)
+        model = self._factory.narrow_models.load_service_model(service, "service-2")
+        return offered(model["metadata"]["endpointPrefix"], region)
 
     def regions(self) -> Sequence[str]:
         """Return the regions that the account has; if it may not ask, those that every account has."""
         if not self._regions:
             try:
-                answer = self._asked("ec2", "describe_regions")
+                answer = self._asked("ec2", "DescribeRegions")
                 self._regions = tuple(sorted(region["RegionName"] for region in answer["Regions"]))
                 self._regions_assumed = ""
             except CloudOpsError as error:
@@ -218,13 +220,13 @@ class AccountSession:
             raise translated(self.account, error) from error
         return client
 
-    def _asked(self, service: str, method: str) -> Any:
+    def _asked(self, service: str, operation: str) -> Any:
         """Make one identity call that fails within seconds."""
         with self._lock:
             region = self._opened().get_config_variable("region") or home_region(self.partition)
-            client = self._created(service, region, IMPATIENT)
+            client = self._created(service, region, IMPATIENT, narrow=True)
         try:
-            return getattr(client, method)()
+            return getattr(client, xform_name(operation))()
         except (BotoCoreError, ClientError) as error:
             raise translated(self.account, error) from error
         finally:

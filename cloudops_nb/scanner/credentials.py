@@ -42,6 +42,7 @@ class SessionFactory:
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
         self.loader = create_loader(os.environ.get("AWS_DATA_PATH"))
         self.narrow_models = NarrowModels(self.loader)
+        self.narrow_models.expect([("ec2", "DescribeRegions")])
         self._label = label
         self._events = events
         self._lock = threading.Lock()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
-from cloudops_nb.scanner.collecting import rare_collection
+from cloudops_nb.scanner.interpreter import long_turns, rare_collection
 from cloudops_nb.scanner.outcomes import Outcomes
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.progress import Progress
@@ -84,7 +84,7 @@ class ScanRun:
             threads: How many tasks are read at the same time.
             room: How many items wait for being taken before the workers do.
         """
-        with rare_collection:
+        with rare_collection, long_turns:
             yield from self._items(progress, threads, room)
 
     def _items(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SERVICE, _PAGINATORS = "service-2", "paginators-1"
 #: Marks the operation by which botocore asks for a service's endpoint.
 _ENDPOINTS = "endpointoperation"
+#: Of these botocore makes clients by itself at any time, to get or renew credentials, and needs other operations.
+_OF_CREDENTIALS = frozenset({"sts", "sso", "sso-oidc", "signin"})
 
 
 class NarrowModels:
@@ -36,6 +38,7 @@ class NarrowModels:
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._expected: defaultdict[str, dict[str, Reading | None]] = defaultdict(dict)
         self._editions: defaultdict[str, int] = defaultdict(int)
         self._narrow: dict[str, dict[str, Any]] = {}
@@ -43,7 +46,7 @@ class NarrowModels:
     def expect(
         self, operations: Iterable[tuple[str, str]], readings: Mapping[tuple[str, str], Reading] | None = None
     ) -> None:
-        """Have operations in the models from now on.
+        """Have operations in the models from now on, save those of services by which one gets credentials.
 
         Args:
             operations: Services and operations.
@@ -52,6 +55,8 @@ class NarrowModels:
         """
         with self._lock:
             for service, operation in operations:
+                if service in _OF_CREDENTIALS:
+                    continue
                 expected = self._expected[service]
                 read = (readings or {}).get((service, operation))
                 if operation in expected:
@@ -69,10 +74,14 @@ class NarrowModels:
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """Return a model, as botocore's loader does."""
-        model = self._loader.load_service_model(service_name, type_name, api_version)
+        # Threads that need the same file at the same time would each read it.
+        with self._loading:
+            model = self._loader.load_service_model(service_name, type_name, api_version)
         if type_name != _SERVICE:
             return model
         with self._lock:
+            if service_name not in self._expected:
+                return model
             if service_name not in self._narrow:
                 self._narrow[service_name] = self._narrowed(service_name, model)
             return self._narrow[service_name]

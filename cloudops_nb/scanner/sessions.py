@@ -114,6 +114,10 @@ class AccountSessions:
         """Prepare for operations, see :meth:`.NarrowModels.expect`: clients asked for these do no more than needed."""
         self._factory.narrow_models.expect(operations, readings)
 
+    def read_model(self, service: str) -> None:
+        """Have botocore's model of a service read, which takes the largest a third of a second."""
+        self._factory.narrow_models.load_service_model(service, "service-2")
+
     def client(self, account_id: str, service: str, region: str, operation: str = "") -> BaseClient:
         """Return a cached client; ``region`` may be ``global``, which stands for the partition's home region.
 
@@ -143,6 +147,11 @@ class AccountSessions:
         """Return an account's regions, sorted; see :meth:`regions_assumed`."""
         entry = self._entry(account_id)
         return default_regions(entry.session.partition) if entry.refusal else entry.session.regions()
+
+    def regions_of(self, account_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the regions of each account, all of which are asked at the same time."""
+        with ThreadPoolExecutor(_RESOLVERS) as pool:
+            return dict(zip(account_ids, pool.map(self.regions, account_ids), strict=True))
 
     def regions_assumed(self, account_id: str) -> str:
         """Return why :meth:`regions` answered with AWS's default regions, empty if AWS told."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ConfigurationError
@@ -112,10 +114,19 @@ def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
     Raises:
         CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account id is none of the configured accounts.
     """
-    found = sessions.accounts(chosen.accounts)
+    with ThreadPoolExecutor(1) as beside:
+        if chosen.regions is None:
+            # What asks for regions needs the largest of models, which is read while AWS is waited for.
+            beside.submit(sessions.read_model, "ec2")
+        found = sessions.accounts(chosen.accounts)
     ids = {account.account_id for account in found} | {account.name for account in found}
     _refuse_unknown("account", chosen.accounts, ids)
-    return tuple(task for account in found for task in _account_tasks(chosen, account, sessions))
+    if chosen.regions is None:
+        regions = sessions.regions_of([account.account_id for account in found])
+    else:
+        regions = {account.account_id: chosen.regions for account in found}
+    each = (_account_tasks(chosen, account, sessions, regions[account.account_id]) for account in found)
+    return tuple(chain.from_iterable(each))
 
 
 def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[PlannedCall, ...]:
@@ -138,8 +149,9 @@ def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[Planned
     return tuple(calls)
 
 
-def _account_tasks(chosen: Selection, account: Account, sessions: AccountSessions) -> Iterator[Task]:
-    regions = sessions.regions(account.account_id) if chosen.regions is None else chosen.regions
+def _account_tasks(
+    chosen: Selection, account: Account, sessions: AccountSessions, regions: Sequence[str]
+) -> Iterator[Task]:
     assumed = sessions.regions_assumed(account.account_id) if chosen.regions is None else ""
     note = f"regions assumed ({assumed})" if assumed else ""
     real = [region for region in regions if region != GLOBAL]

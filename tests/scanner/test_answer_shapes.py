@@ -191,6 +191,16 @@ def test_a_client_made_before_another_type_was_expected_is_not_used_for_it(monke
 
 
 @pytest.mark.fast
+@pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc", "signin"])
+def test_services_by_which_one_gets_credentials_are_never_narrow(service: str) -> None:
+    whole = loader().load_service_model(service, "service-2")
+    models = NarrowModels(loader())
+    models.expect([(service, next(iter(whole["operations"])))])
+    assert models.load_service_model(service, "service-2") is whole
+    assert not models.edition(service, next(iter(whole["operations"])))
+
+
+@pytest.mark.fast
 def test_tokens_of_pages_that_lie_in_items_are_read() -> None:
     listed = {"operation": "ListObjects", "items": "Contents[]"}
     spec = spec_of(service="s3", list=listed, identifier="ETag")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.collecting import RareCollection
+from cloudops_nb.scanner.interpreter import LongTurns, RareCollection
 from cloudops_nb.scanner.selectors import _OPTIONS, fields, select
 from cloudops_nb.scanner.service_models import NarrowModels
 from cloudops_nb.scanner.timestamps import parsed_time
@@ -153,6 +154,17 @@ def test_what_somebody_else_made_of_the_collector_stays(thresholds: tuple[int, .
         with RareCollection():
             assert gc.get_threshold()[0] == fewer
     assert thresholds
+
+
+def test_threads_take_longer_turns_until_the_last_scan_ends() -> None:
+    before, turns = sys.getswitchinterval(), LongTurns()
+    with turns:
+        with turns:
+            assert sys.getswitchinterval() == pytest.approx(max(before, 0.05))
+        assert sys.getswitchinterval() >= max(before, 0.04)
+        sys.setswitchinterval(before * 2)
+    assert sys.getswitchinterval() == pytest.approx(before * 2), "somebody else's choice stays"
+    sys.setswitchinterval(before)
 
 
 def test_narrow_models_have_what_is_expected_and_the_rest_of_the_model() -> None:
