@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -16,6 +17,8 @@ from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.encryption.envelope import key_generation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Row
@@ -29,6 +32,12 @@ def packed(value: Mapping[str, Any]) -> bytes:
     Times become ISO 8601.
     """
     plaintext: bytes = msgpack.packb(_ordered(value), default=_plain, unicode_errors="surrogatepass")
+    return plaintext
+
+
+def packed_list(value: Sequence[Any]) -> bytes:
+    """Encode a list of nothing but lists and texts."""
+    plaintext: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     return plaintext
 
 
@@ -82,14 +91,24 @@ def _ordered(value: Any) -> Any:
         return {key: inner if type(inner := value[key]) in _ATOMS else _ordered(inner) for key in sorted(value)}
     if kind is list or kind is tuple:
         return [inner if type(inner) in _ATOMS else _ordered(inner) for inner in value]
+    if issubclass(kind, str):
+        return value
     if names := _names(kind):
-        return {name: inner if type(inner := getattr(value, name)) in _ATOMS else _ordered(inner) for name in names}
+        values = zip(names, _getter(kind)(value), strict=True)
+        return {name: inner if type(inner) in _ATOMS else _ordered(inner) for name, inner in values}
     return _ordered(dict(value)) if isinstance(value, Mapping) else value
 
 
 def _plain(value: Any) -> str:
     """Say what msgpack has no type for in text."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@cache
+def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads all fields of a dataclass at once."""
+    names = _names(kind)
+    return attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
 
 
 @cache

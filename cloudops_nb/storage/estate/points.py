@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from cloudops_nb.model import Resource
-from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal_packed, shallow
+from cloudops_nb.storage.encryption.sealed import open_sealed, packed, packed_list, seal_packed, shallow
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, PointFilter
 from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION
@@ -65,10 +65,10 @@ class EstatePoints:
         """Return the keyed hashes that tell whether a resource changed: all of it, and what its vectors show of it."""
         version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
         named = [*wording.phrases, resource.name, resource.identifier]
-        searchable = {"is": named, "tags": resource.tags, "spoken": wording.spoken}
+        searchable = [named, sorted(resource.tags.items()), sorted(wording.spoken.items())]
         return {
             "content": self._blind_index.fingerprint("content", version + content),
-            "searchable": self._blind_index.fingerprint("searchable", version + packed(searchable)),
+            "searchable": self._blind_index.fingerprint("searchable", version + packed_list(searchable)),
         }
 
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:

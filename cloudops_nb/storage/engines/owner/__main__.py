@@ -14,12 +14,16 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.tidying import end_tidying, tidy
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 #: How long a new owner waits for the one before it to finish closing, in seconds.
 LOCK_SECONDS = 10.0
@@ -41,18 +45,19 @@ def main() -> int:
     if os.fork():
         os.close(theirs)
         with os.fdopen(ours, "rb") as pipe:
-            report = pipe.read()
-        if report == _READY:
+            said = pipe.read()
+        if said == _READY:
             return 0
-        sys.stdout.write(report.decode(errors="replace") or "it ended at once")
+        sys.stdout.write(said.decode(errors="replace") or "it ended at once")
         return 1
     os.close(ours)
-    _own(OwnerPaths(arguments.data_path), arguments.idle_seconds, theirs)
+    with os.fdopen(theirs, "wb", buffering=0) as report:
+        _own(OwnerPaths(arguments.data_path), arguments.idle_seconds, report)
     return 0
 
 
-def _own(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
-    """Hold the lock, serve, and leave nothing behind but the shards."""
+def _own(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
+    """Hold the lock, serve, and leave nothing behind but the shards; ``report`` is closed once the owner serves."""
     _redirect(paths.log)
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -63,15 +68,21 @@ def _own(paths: OwnerPaths, idle_seconds: float, report: int) -> None:
             if written is not None and (written or unfinished):
                 tidy(paths, owned)
     except Timeout:
-        os.write(report, b"another process holds it and does not answer")
+        _tell(report, "another process holds it and does not answer")
     except (CloudOpsError, OSError) as error:
         why = "the disk is full" if getattr(error, "errno", None) == errno.ENOSPC else str(error)
-        with contextlib.suppress(OSError):  # who started us has the answer already, or is gone
-            os.write(report, why.encode())
+        _tell(report, why)
         logging.getLogger(__name__).exception("the store cannot be served")
 
 
-def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> bool | None:
+def _tell(report: FileIO, why: str) -> None:
+    """Tell who started us why there is no owner, unless it has its answer already, or is gone."""
+    if not report.closed:
+        with contextlib.suppress(OSError):
+            report.write(why.encode())
+
+
+def _serve(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> bool | None:
     """Serve, and return whether anything was written; ``None`` where it did not end because nobody came any more."""
     # Not before the lock is held: these load the engine, and the losers of a race for the lock need none of it.
     from cloudops_nb.storage.engines.owner.server import Server
@@ -84,8 +95,8 @@ def _serve(paths: OwnerPaths, idle_seconds: float, report: int) -> bool | None:
     try:
         endpoint.write(paths.endpoint)
         log.info("serving as process %d", endpoint.pid)
-        os.write(report, _READY)
-        os.close(report)
+        report.write(_READY)
+        report.close()
         idle = server.serve()
         log.info("closing: %s", "idle" if idle else "nobody would find it")
         return shards.written if idle else None
