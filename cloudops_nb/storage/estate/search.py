@@ -101,7 +101,8 @@ class EstateSearch:
 
     def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
         """Answer a query that says something beside structure, or whose structure fits nothing."""
-        length, depth = max(ranking.LIST_LENGTH, limit), max(ranking.LOOKED_AT, limit)
+        looked_at = ranking.LOOKED_AT_FOR_IDENTIFIERS if query.identifying else ranking.LOOKED_AT
+        length, depth = max(ranking.LIST_LENGTH, limit), max(looked_at, limit)
         meaning = self._lists.meaning(query)
         scopes = [inside, outside] if inside != outside else [inside]
         lists, exact = self._lists.lexical(query, scopes, length, self._exactly(query, outside), limit)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: How many hits each list contributes, and how many of the fused ones are opened and looked at.
 LIST_LENGTH = 60
 LOOKED_AT = 24
+#: How many are opened for what looks like a name or an id: its letters find it, or something very like it, at once.
+LOOKED_AT_FOR_IDENTIFIERS = 16
 #: How many are opened on the strength of their words alone, while the query is being embedded.
 LOOKED_AT_EARLY = 12
 #: This many that bear every word of the query are an answer: then nothing is looked for by meaning.
