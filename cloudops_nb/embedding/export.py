@@ -113,7 +113,7 @@ def _write_graph(model: Any, folder: Path) -> None:
 def _spell_out_attention(model: Any) -> None:
     """Have attention computed step by step: PyTorch's one function for it traces to more steps, guards among them.
 
-    A query's vector takes a quarter less time so; :func:`_compare` sees to it that it is the same.
+    A query's vector takes less time so; :func:`_compare` sees to it that it is the same.
     """
     from transformers import PreTrainedModel
 

@@ -3,7 +3,7 @@
 Python's garbage collector looks over what was made after every few hundred new objects, and over everything after a
 while. A scan makes millions, which nearly all stay until they are written or go without it; looking at them took half
 of a scan's CPU. And a thread that waits for the interpreter wakes up every five milliseconds to ask for it, of which a
-scan has dozens; asking took a tenth.
+scan has dozens.
 """
 
 from __future__ import annotations
