@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: New objects after which the collector looks over them: what they hold meanwhile is a few megabytes.
 _MANY = 20_000
-#: How long a thread may keep the interpreter to itself, in seconds: shorter than anybody notices.
+#: How long a thread may keep the interpreter to itself, in seconds: a person hardly notices.
 _LONG = 0.05
 
 _Value = TypeVar("_Value")

@@ -98,7 +98,7 @@ def _serve(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> bool | Non
         report.write(_READY)
         report.close()
         idle = server.serve()
-        log.info("closing: %s", "idle" if idle else "nobody would find it")
+        log.info("closing: %s", "idle" if idle else "no new client could get in")
         return shards.written if idle else None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
