@@ -22,7 +22,7 @@ from benchmarks.estate import resources
 from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.regions import default_regions
 from tests.synthetic_aws import Call, DocumentedBuckets, EstateOfSpecs, Latency, Listing, SyntheticAws
-from tests.synthetic_aws.models import paging
+from tests.synthetic_aws.models import operation_model, paging
 from tests.synthetic_aws.samples import ACCOUNT, NUMBER, REGION
 
 if TYPE_CHECKING:
@@ -83,11 +83,14 @@ class Cloud:
         return {name: self._counted(handler) for name, handler in self.aws.events().items()}
 
     def prepare(self, *, every_type: bool = False) -> None:
-        """Write every item once, which takes longer than writing it again.
+        """Read what answers are made from, and write every item once, which takes longer than writing it again.
 
         Args:
             every_type: Whether to have what the lists of types are like of which there is nothing.
         """
+        for service, operation in (*self._answers(), *_ENTRY):
+            paging(service, operation)
+            operation_model(service, operation)
         for spec in self.specs:
             if every_type:
                 self.aws.real(Call(next(iter(ACCOUNTS)), "us-east-1", spec.service, spec.list.operation, {}))

@@ -80,6 +80,12 @@ def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
 
 def _overlap(left: Sequence[str | Wild], right: Sequence[str | Wild], without: str) -> bool:
     """Return whether some text fits both, each of which may have wildcards; ``without`` is kept from the right ones."""
+    # Characters that stand at the ends of both must be the same; what is left is short.
+    for _ in ("end", "beginning"):
+        alike = _alike(left, right)
+        if alike is None:
+            return False
+        left, right = left[alike:][::-1], right[alike:][::-1]
     row = [True] + [False] * len(right)
     for column, unit in enumerate(right, 1):
         row[column] = row[column - 1] and unit is Wild.ANY
@@ -94,3 +100,15 @@ def _overlap(left: Sequence[str | Wild], right: Sequence[str | Wild], without: s
             else:
                 row.append(above[column - 1] and (a is Wild.ONE or a == b or (b is Wild.ONE and not shut)))
     return row[-1]
+
+
+def _alike(left: Sequence[str | Wild], right: Sequence[str | Wild]) -> int | None:
+    """Return how many characters both begin with, up to the first wildcard of either; ``None`` if one differs."""
+    count = 0
+    for a, b in zip(left, right, strict=False):
+        if not isinstance(a, str) or not isinstance(b, str):
+            break
+        if a != b:
+            return None
+        count += 1
+    return count

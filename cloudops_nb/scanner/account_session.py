@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 from botocore import xform_name
 from botocore.config import Config
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 #: Seconds for which credentials that were just read are not read again.
 _RENEWAL_HOLDS = 4.0
+#: Seconds for which it is believed that an account may not ask for its regions.
+_ASSUMPTION_HOLDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class AccountSession:
         self.account = account
         self.generation = 0
         self._factory = factory
-        self._config = Config(
+        self._config = self._with_proxies = Config(
             max_pool_connections=threads,
             connect_timeout=5,
             read_timeout=30,
@@ -62,11 +65,13 @@ class AccountSession:
         self._renewed = -math.inf
         self._lock = threading.RLock()
         self._session: Session | None = None
+        self._own_endpoints: bool | None = None
         self._clients: dict[tuple[str, str, int], BaseClient] = {}
         self._caller: Caller | None = None
         self._first: Caller | None = None
         self._regions: tuple[str, ...] = ()
         self._regions_assumed = ""
+        self._assumed = -math.inf
 
     @property
     def needs_person(self) -> bool:
@@ -131,7 +136,7 @@ class AccountSession:
             edition = self._factory.narrow_models.edition(service, operation)
             client = self._clients.get((service, where, edition))
             if client is None:
-                client = self._created(service, where, self._config, narrow=edition > 0)
+                client = self._created(service, where, narrow=edition > 0)
                 self._clients[service, where, edition] = client
             return client
 
@@ -143,16 +148,15 @@ class AccountSession:
         Raises:
             CloudOpsError: As for :meth:`caller`.
         """
-        with self._lock:
-            session = self._opened()
-        configured = session.get_scoped_config()
-        if {"endpoint_url", "services"} & configured.keys() or any(map(_is_endpoint, os.environ)):
+        if self._has_own_endpoints():
             return True
         model = self._factory.narrow_models.load_service_model(service, "service-2")
         return offered(model["metadata"]["endpointPrefix"], region)
 
     def regions(self) -> Sequence[str]:
         """Return the regions that the account has; if it may not ask, those that every account has."""
+        if not self._regions and time.monotonic() - self._assumed < _ASSUMPTION_HOLDS:
+            return default_regions(self.partition)
         if not self._regions:
             try:
                 answer = self._asked("ec2", "DescribeRegions")
@@ -161,6 +165,7 @@ class AccountSession:
             except CloudOpsError as error:
                 _log.info("the regions of an account are assumed: ec2:DescribeRegions failed")
                 self._regions_assumed = error.why or str(error)
+                self._assumed = time.monotonic()
                 return default_regions(self.partition)
         return self._regions
 
@@ -183,6 +188,7 @@ class AccountSession:
                 self._renewed = time.monotonic()
                 self.generation += 1
                 self._session = None
+                self._own_endpoints = None
                 self._caller = None
                 self._clients.clear()
                 self._factory.forget_sources()
@@ -201,21 +207,31 @@ class AccountSession:
                 client.close()
             self._clients.clear()
 
+    def _has_own_endpoints(self) -> bool:
+        with self._lock:
+            if self._own_endpoints is None:
+                configured = self._opened().get_scoped_config()
+                of_configuration = {"endpoint_url", "services"} & configured.keys()
+                self._own_endpoints = bool(of_configuration) or any(map(_is_endpoint, os.environ))
+            return self._own_endpoints
+
     def _opened(self) -> Session:
         if self._session is None:
             try:
                 self._session = self._factory.open(self.account)
             except BotoCoreError as error:
                 raise translated(self.account, error) from error
+            # Else every client looks through the whole environment for proxies.
+            self._config = self._with_proxies if getproxies() else self._with_proxies.merge(Config(proxies={}))
         return self._session
 
-    def _created(self, service: str, region: str, config: Config, *, narrow: bool = False) -> BaseClient:
-        """Return a new client; the caller holds the lock."""
+    def _created(self, service: str, region: str, config: Config | None = None, *, narrow: bool = False) -> BaseClient:
+        """Return a new client, configured as those of scans if not otherwise; the caller holds the lock."""
         session = self._opened()
         loader = self._factory.narrow_models if narrow else self._factory.loader
         session.register_component("data_loader", loader)
         try:
-            client: BaseClient = session.create_client(service, region_name=region, config=config)
+            client: BaseClient = session.create_client(service, region_name=region, config=config or self._config)
         except (BotoCoreError, ValueError) as error:
             raise translated(self.account, error) from error
         return client
@@ -223,14 +239,22 @@ class AccountSession:
     def _asked(self, service: str, operation: str) -> Any:
         """Make one identity call that fails within seconds."""
         with self._lock:
-            region = self._opened().get_config_variable("region") or home_region(self.partition)
-            client = self._created(service, region, IMPATIENT, narrow=True)
+            session = self._opened()
         try:
-            return getattr(client, xform_name(operation))()
+            with self._lock:
+                credentials = session.get_credentials()
+            if credentials:
+                # A role is assumed now, and not when everything else that can be done meanwhile is done.
+                credentials.get_frozen_credentials()
+            with self._lock:
+                region = session.get_config_variable("region") or home_region(self.partition)
+                client = self._created(service, region, IMPATIENT, narrow=True)
+            try:
+                return getattr(client, xform_name(operation))()
+            finally:
+                client.close()
         except (BotoCoreError, ClientError) as error:
             raise translated(self.account, error) from error
-        finally:
-            client.close()
 
 
 def _is_endpoint(variable: str) -> bool:

@@ -117,7 +117,7 @@ def shortened(text: str) -> str:
 @cache
 def _table() -> dict[str, Any]:
     text = resources.files("cloudops_nb.scanner").joinpath("cells.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return {
         **data,
         "codes": {code: CellState(state) for state, codes in data["codes"].items() for code in codes},

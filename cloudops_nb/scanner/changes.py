@@ -105,5 +105,5 @@ def _recorded() -> frozenset[str]:
 @cache
 def _table() -> dict[str, Any]:
     text = resources.files("cloudops_nb.scanner").joinpath("event_sources.yaml").read_text(encoding="utf-8")
-    table = yaml.safe_load(text)
+    table = yaml.load(text, Loader=yaml.CSafeLoader)
     return {"sources": table["sources"], "anything": frozenset(table["anything"])}

@@ -97,5 +97,5 @@ def _spec(type_name: str) -> ResourceSpec:
 @cache
 def _table() -> dict[str, Any]:
     text = resources.files("cloudops_nb.scanner").joinpath("cloud_control.yaml").read_text(encoding="utf-8")
-    table: dict[str, Any] = yaml.safe_load(text)
+    table: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +13,24 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
-from botocore.loaders import create_loader
-from botocore.session import Session
 
+from cloudops_nb.scanner.event_hooks import QuickSession
 from cloudops_nb.scanner.regions import home_region, partition_of_arn
 from cloudops_nb.scanner.response_parsers import QuickParserFactory
-from cloudops_nb.scanner.service_models import NarrowModels
+from cloudops_nb.scanner.service_models import NarrowModels, data_loader
 from cloudops_nb.scanner.user_agent import TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from botocore.session import Session
+
     from cloudops_nb.model import Account
 
 #: Identity calls fail within seconds: an endpoint that is down must not cost minutes of retries.
 IMPATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+#: What every session's first client reads; threads that read it at the same time would each do so.
+_ENDPOINTS = "endpoints"
 
 
 class SessionFactory:
@@ -40,12 +42,13 @@ class SessionFactory:
     """
 
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
-        self.loader = create_loader(os.environ.get("AWS_DATA_PATH"))
+        self.loader = data_loader()
         self.narrow_models = NarrowModels(self.loader)
         self.narrow_models.expect([("ec2", "DescribeRegions")])
         self._label = label
         self._events = events
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._sources: dict[str, Session] = {}
 
     def open(self, account: Account) -> Session:
@@ -66,7 +69,9 @@ class SessionFactory:
             self._sources.clear()
 
     def _session(self, profile: str) -> Session:
-        session = Session(profile=profile or None)
+        with self._reading:
+            self.loader.load_data(_ENDPOINTS)
+        session = QuickSession(profile or None)
         session.register_component("data_loader", self.loader)
         session.register_component("response_parser_factory", QuickParserFactory())
         session.user_agent_extra = f"{TOOL} md/{self._label}"

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-#: New objects after which the collector looks over them: what they hold meanwhile is a few megabytes.
-_MANY = 20_000
+#: New objects after which the collector looks over them: what they hold meanwhile is some megabytes.
+_MANY = 50_000
 #: How long a thread may keep the interpreter to itself, in seconds: a person hardly notices.
 _LONG = 0.05
+_AT_ONCE = 4
 
 _Value = TypeVar("_Value")
 
@@ -45,6 +46,7 @@ class _Changed(Generic[_Value]):
                 self._before = self._read()
                 self._write(self._change(self._before))
                 self._ours = self._read()
+                self._begin()
             self._blocks += 1
 
     def __exit__(
@@ -52,15 +54,35 @@ class _Changed(Generic[_Value]):
     ) -> None:
         with self._lock:
             self._blocks -= 1
-            if not self._blocks and self._read() == self._ours:
+            if self._blocks:
+                return
+            self._end()
+            if self._read() == self._ours:
                 self._write(self._before)
+
+    def _begin(self) -> None:
+        """Do what else there is to be done before the first block; the caller holds the lock."""
+
+    def _end(self) -> None:
+        """Undo it after the last; the caller holds the lock."""
 
 
 class RareCollection(_Changed[tuple[int, int, int]]):
-    """The garbage collector, held back."""
+    """The garbage collector, held back; what there was before it does not look at again."""
 
     def __init__(self) -> None:
         super().__init__(gc.get_threshold, lambda threshold: gc.set_threshold(*threshold), _rarer)
+        self._froze = False
+
+    def _begin(self) -> None:
+        # Whoever froze objects before wants them to stay so.
+        self._froze = not gc.get_freeze_count()
+        if self._froze:
+            gc.freeze()
+
+    def _end(self) -> None:
+        if self._froze:
+            gc.unfreeze()
 
 
 class LongTurns(_Changed[float]):
@@ -78,3 +100,6 @@ def _rarer(threshold: tuple[int, int, int]) -> tuple[int, int, int]:
 
 #: Those of this process.
 rare_collection, long_turns = RareCollection(), LongTurns()
+#: Threads that read long answers, and threads that make resources of them, at the same time: more would only wait for
+#: each other, hold what they have read meanwhile, and keep others waiting that take a moment.
+parsing, building = threading.BoundedSemaphore(_AT_ONCE), threading.BoundedSemaphore(_AT_ONCE)

@@ -132,5 +132,5 @@ def _session() -> Session:
 @cache
 def _table() -> dict[str, dict[str, Any]]:
     text = resources.files("cloudops_nb.scanner").joinpath("iam_actions.yaml").read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    table: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
     return table

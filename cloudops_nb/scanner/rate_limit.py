@@ -140,6 +140,7 @@ class RateLimits:
     """
 
     def __init__(self, learned: Iterable[LearnedRate] = ()) -> None:
+        _table()  # else each of a scan's threads would read it at its first call
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str, str], TokenBucket] = {}
         self._learned = {rate.place: rate for rate in learned}
@@ -185,5 +186,5 @@ class RateLimits:
 @cache
 def _table() -> dict[str, Any]:
     text = resources.files("cloudops_nb.scanner").joinpath("rate_limits.yaml").read_text(encoding="utf-8")
-    table: dict[str, Any] = yaml.safe_load(text)
+    table: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return table

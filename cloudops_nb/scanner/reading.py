@@ -16,6 +16,7 @@ from cloudops_nb.scanner.batches import BatchReader
 from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
 from cloudops_nb.scanner.cells import Failure
 from cloudops_nb.scanner.details import Detailed, DetailReader, TagListing
+from cloudops_nb.scanner.interpreter import building
 from cloudops_nb.scanner.listing import Listing, failure_of
 from cloudops_nb.scanner.resources import Item, Surroundings, build, identified
 from cloudops_nb.scanner.selectors import select
@@ -132,6 +133,14 @@ class TaskReader:
             read: Sequence[Detailed | None] = self._fan_out(self._details.read, described)
         else:
             read = [self._details.read(item) for item in described]
+        if self._spec.actions:
+            self._verdicts.prepare()  # whoever waits for policies takes nobody's turn
+        with building:
+            return self._resources(read, tags, around)
+
+    def _resources(
+        self, read: Sequence[Detailed | None], tags: TagListing | Failure | None, around: Surroundings
+    ) -> list[Resource]:
         by_arn = tags if isinstance(tags, Mapping) else None
         resources = []
         for each in read:

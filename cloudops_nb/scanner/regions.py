@@ -7,8 +7,9 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
+
+from cloudops_nb.scanner.service_models import data_loader
 
 #: The region of cells and resources of global services.
 GLOBAL = "global"
@@ -67,7 +68,7 @@ def partition_of_arn(arn: str) -> str:
 
 @cache
 def _endpoints() -> EndpointResolver:
-    return EndpointResolver(Loader().load_data("endpoints"))
+    return EndpointResolver(data_loader().load_data("endpoints"))
 
 
 @cache
@@ -82,5 +83,5 @@ def _partition(name: str) -> dict[str, Any]:
 @cache
 def _table() -> dict[str, dict[str, Any]]:
     text = resources.files("cloudops_nb.scanner").joinpath("regions.yaml").read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    table: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
     return table

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def relation_kinds() -> Mapping[str, str]:
     """Return every kind of link, with what the one that has it says of the other."""
     text = resources.files("cloudops_nb.scanner").joinpath("relation_kinds.yaml").read_text(encoding="utf-8")
-    kinds: dict[str, str] = yaml.safe_load(text)
+    kinds: dict[str, str] = yaml.load(text, Loader=yaml.CSafeLoader)
     return kinds
 
 

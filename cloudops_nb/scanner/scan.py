@@ -23,7 +23,7 @@ from cloudops_nb.scanner.run import ScanRun
 from cloudops_nb.scanner.shipped_run import ShippedRun
 from cloudops_nb.scanner.shipping import Errand
 from cloudops_nb.scanner.spec_files import bundled_specs
-from cloudops_nb.scanner.tasks import PlannedCall, planned_calls, selection, tasks
+from cloudops_nb.scanner.tasks import PlannedCall, ended_together, planned_calls, selection, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -177,6 +177,7 @@ class Scanner:
     def _run(self, todo: Sequence[Task], word: str) -> ScanRun | ShippedRun:
         if self._executor is None or isinstance(self._executor, ThreadPoolExecutor):
             pool = self._executor or ThreadPoolExecutor(self._threads, thread_name_prefix="cloudops-scan")
+            todo = ended_together(todo, self._threads)
             return ScanRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
         accounts = tuple({task.account.account_id: task.account for task in todo}.values())
         for account in accounts:

@@ -88,6 +88,9 @@ def _ordered(value: Any) -> bool:
 def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
     left, right = sides
     equal, compare = node["value"] == "eq", _COMPARISONS[node["value"]]
+    text = _text(node["children"][1])
+    if text is not None and node["value"] in ("eq", "ne"):
+        return lambda value: (left(value) == text) is equal
 
     def order(value: Any) -> bool | None:
         one, other = left(value), right(value)
@@ -102,6 +105,12 @@ def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
         return (one == other) is equal if type(other) is str else compare(one, other)
 
     return comparator
+
+
+def _text(node: Node) -> str | None:
+    """Return the text that a node is, ``None`` if it is something else."""
+    found = node["value"] if node["type"] == "literal" else None
+    return found if isinstance(found, str) else None
 
 
 def _or(_: Node, sides: list[Closure], __: Options) -> Closure:
@@ -173,7 +182,40 @@ def _several(_: Node, parts: list[Closure], __: Options) -> Closure:
 
 def _function(node: Node, arguments: list[Closure], options: Options) -> Closure:
     name, functions = node["value"], options.custom_functions
-    return lambda value: functions.call_function(name, [argument(value) for argument in arguments])
+
+    def checked(value: Any) -> Any:
+        return functions.call_function(name, [argument(value) for argument in arguments])
+
+    kinds = _kinds(functions, name, len(arguments))
+    if kinds is None:
+        return checked
+    function = functions.FUNCTION_TABLE[name]["function"]
+
+    def call(value: Any) -> Any:
+        found = [argument(value) for argument in arguments]
+        for one, allowed in zip(found, kinds, strict=False):
+            if allowed and type(one).__name__ not in allowed:
+                return functions.call_function(name, found)  # it says what is wrong
+        return function(functions, *found)
+
+    return call
+
+
+def _kinds(functions: Any, name: str, given: int) -> list[frozenset[str]] | None:
+    """Return what Python calls the types that a function takes, by argument; an empty set stands for any.
+
+    ``None`` stands for what jmespath has to check at each call: other numbers of arguments, and the types in lists.
+    """
+    declared = functions.FUNCTION_TABLE.get(name)
+    if declared is None:
+        return None
+    signature = declared["signature"]
+    variadic = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < len(signature) if variadic else given != len(signature):
+        return None
+    types = functions._get_allowed_pytypes  # noqa: SLF001 - jmespath tells nobody else what its names for types mean
+    allowed = [types(each["types"]) for each in signature]
+    return None if any(within for _, within in allowed) else [frozenset(kinds) for kinds, _ in allowed]
 
 
 _MAKERS: dict[str, Callable[[Node, list[Closure], Options], Closure]] = {

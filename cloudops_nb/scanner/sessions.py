@@ -75,6 +75,11 @@ class AccountSessions:
         """Return the configured accounts into which one gets without anybody who types a code."""
         return tuple(session.account for session in self._configured if not _asks_for_code(session))
 
+    def likely(self, chosen: Collection[str] | None = None) -> Sequence[AccountSession]:
+        """Return the sessions of configured accounts that may be among those chosen, before AWS was asked."""
+        known = [each for each in self._configured if not each.account.organization_role]
+        return [each for each in known if chosen is None or may_be(each.account, chosen)]
+
     @cached_property
     def operators(self) -> AccountSessions:
         """The sessions of the principals that act in these accounts; these ones where the same act that read."""
@@ -85,11 +90,12 @@ class AccountSessions:
             return self
         return AccountSessions(operating, threads=self._threads, label=self.label, events=self._handlers)
 
-    def accounts(self, chosen: Collection[str] | None = None) -> Sequence[Account]:
+    def accounts(self, chosen: Collection[str] | None = None, *, with_regions: bool = False) -> Sequence[Account]:
         """Return accounts with their ids, as ``sts:GetCallerIdentity`` tells them; each is asked for once.
 
         Args:
             chosen: Names or ids; all configured accounts if not given. Others are not entered, if that can be avoided.
+            with_regions: Whether to ask for the regions of each at the same time, because somebody will.
 
         Raises:
             CredentialsError: No account can be entered, or one of unknown id cannot.
@@ -98,7 +104,8 @@ class AccountSessions:
         """
         with self._lock:
             sessions = self._expanded(chosen)
-            self._enter([each for each in sessions if chosen is None or may_be(each.account, chosen)])
+            wanted = [each for each in sessions if chosen is None or may_be(each.account, chosen)]
+            self._enter(wanted, with_regions=with_regions)
             entered = [entry.account for entry in self._entries.values()]
         order = [session.account.name for session in sessions]
         return tuple(
@@ -115,8 +122,8 @@ class AccountSessions:
         self._factory.narrow_models.expect(operations, readings)
 
     def read_model(self, service: str) -> None:
-        """Have botocore's model of a service read, which takes the largest a third of a second."""
-        self._factory.narrow_models.load_service_model(service, "service-2")
+        """Have what botocore knows of a service read, which takes the largest a third of a second."""
+        self._factory.narrow_models.read(service)
 
     def client(self, account_id: str, service: str, region: str, operation: str = "") -> BaseClient:
         """Return a cached client; ``region`` may be ``global``, which stands for the partition's home region.
@@ -234,7 +241,7 @@ class AccountSessions:
     def _of_organizations(self) -> Collection[AccountSession]:
         return set(chain.from_iterable(self._members.values()))
 
-    def _enter(self, sessions: Sequence[AccountSession]) -> None:
+    def _enter(self, sessions: Sequence[AccountSession], *, with_regions: bool = False) -> None:
         """Ask who we are in each account that is not settled yet; the caller holds the lock."""
         known = {entry.session: entry for entry in self._entries.values()}
         asked = [session for session in sessions if session not in known or not known[session].settled]
@@ -243,7 +250,10 @@ class AccountSessions:
                 session.renew(session.generation)
         for session in filter(_asks_for_code, asked):
             identify(session)
-        with ThreadPoolExecutor(_RESOLVERS) as pool:
+        with ThreadPoolExecutor(_RESOLVERS) as pool, ThreadPoolExecutor(_RESOLVERS) as beside:
+            if with_regions:
+                for session in asked:
+                    beside.submit(session.regions)
             outcomes = dict(zip(asked, pool.map(identify, asked), strict=True))
         none_works = all(isinstance(outcome, AwsError) for outcome in outcomes.values()) and len(asked) == len(sessions)
         for session, outcome in outcomes.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from cloudops_nb.model import CellKey
 from cloudops_nb.scanner.cloud_control import is_cloudformation_type, spec_for
 from cloudops_nb.scanner.details import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.preparation import prepared_meanwhile
 from cloudops_nb.scanner.regions import GLOBAL, default_regions, known_regions
 
 if TYPE_CHECKING:
@@ -114,19 +114,27 @@ def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
     Raises:
         CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account id is none of the configured accounts.
     """
-    with ThreadPoolExecutor(1) as beside:
+    with prepared_meanwhile(chosen, sessions):
+        found = sessions.accounts(chosen.accounts, with_regions=chosen.regions is None)
+        ids = {account.account_id for account in found} | {account.name for account in found}
+        _refuse_unknown("account", chosen.accounts, ids)
         if chosen.regions is None:
-            # What asks for regions needs the largest of models, which is read while AWS is waited for.
-            beside.submit(sessions.read_model, "ec2")
-        found = sessions.accounts(chosen.accounts)
-    ids = {account.account_id for account in found} | {account.name for account in found}
-    _refuse_unknown("account", chosen.accounts, ids)
-    if chosen.regions is None:
-        regions = sessions.regions_of([account.account_id for account in found])
-    else:
-        regions = {account.account_id: chosen.regions for account in found}
+            regions = sessions.regions_of([account.account_id for account in found])
+        else:
+            regions = {account.account_id: chosen.regions for account in found}
     each = (_account_tasks(chosen, account, sessions, regions[account.account_id]) for account in found)
     return tuple(chain.from_iterable(each))
+
+
+def ended_together(todo: Sequence[Task], threads: int) -> Sequence[Task]:
+    """Return tasks in an order in which threads end at about the same time: the last to begin take one call."""
+    last = 2 * threads
+    return [*todo[:-last], *sorted(todo[-last:], key=_takes_one_call)]
+
+
+def _takes_one_call(task: Task) -> bool:
+    spec = task.spec
+    return not (spec.parent or spec.details or spec.batches or (spec.tags and spec.tags.filter))
 
 
 def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[PlannedCall, ...]:

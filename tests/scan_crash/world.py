@@ -64,7 +64,7 @@ def _specs() -> list[ResourceSpec]:
 
 def sessions_of(aws: SyntheticAws) -> AccountSessions:
     """Return sessions whose calls the synthetic AWS answers, made of its models."""
-    with patch.object(credentials, "create_loader", lambda _: loader()):
+    with patch.object(credentials, "data_loader", loader):
         return AccountSessions(aws.accounts, threads=THREADS, events=aws.events())
 
 

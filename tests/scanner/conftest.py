@@ -29,7 +29,7 @@ SEED = frozenset({
 @pytest.fixture(autouse=True)
 def models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore's models are read by one loader for all sessions: reading them takes longer than most scans here."""
-    monkeypatch.setattr("cloudops_nb.scanner.credentials.create_loader", lambda path: loader())
+    monkeypatch.setattr("cloudops_nb.scanner.credentials.data_loader", loader)
     monkeypatch.setattr("cloudops_nb.scanner.own_specs._loader", loader)
     monkeypatch.setattr("cloudops_nb.scanner.least_privilege._session", session)
 

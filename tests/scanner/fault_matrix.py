@@ -157,7 +157,7 @@ def opened() -> Iterator[Matrix]:
         patch.setattr("cloudops_nb.scanner.rate_limit.rate_limit", lambda service, operation: RateLimit("", 1e9, 1e9))
         # Clients made anew for every scan would take longer than all the rest, and models are read once for both sides.
         patch.setattr(AccountSessions, "release", lambda self, account_id, region: None)
-        patch.setattr("cloudops_nb.scanner.credentials.create_loader", lambda path: loader())
+        patch.setattr("cloudops_nb.scanner.credentials.data_loader", loader)
         # Some services are not offered here, and would not be asked.
         patch.setattr("cloudops_nb.scanner.account_session.offered", lambda prefix, region: True)
         settings = Settings(

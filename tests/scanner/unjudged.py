@@ -10,5 +10,8 @@ from cloudops_nb.model import IamPermissions
 class Unjudged:
     """Says nothing about any action."""
 
+    def prepare(self) -> None:
+        """There is nothing to be read."""
+
     def permissions(self, *_: Any, **__: Any) -> IamPermissions:
         return IamPermissions()

@@ -7,10 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import UnknownServiceError
-from botocore.loaders import Loader
 from moto.core.model import ServiceModel
 
+from cloudops_nb.scanner.service_models import data_loader
+
 if TYPE_CHECKING:
+    from botocore.loaders import Loader
     from moto.core.model import OperationModel
 
 #: What operations call the token of the next page, also those for which botocore declares no pages.
@@ -34,7 +36,7 @@ class Paging:
 @cache
 def loader() -> Loader:
     """Return the one loader of models."""
-    return Loader()
+    return data_loader()
 
 
 @cache

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.synthetic_aws.call import Call
     from tests.synthetic_aws.listing import Listing, Page
 
+#: Bytes of pages that are kept as they are sent.
+_ROOM = 1 << 25
+
 
 @dataclass(frozen=True)
 class _Pieces:
@@ -33,7 +36,7 @@ class _Pieces:
 
 
 class Writer:
-    """Writes answers; thread-safe. What took long to serialise is kept, compressed."""
+    """Writes answers; thread-safe. What took long to serialise is kept, compressed; the first pages, as they are."""
 
     def __init__(self, largest_page: int) -> None:
         self.pages = Pages(largest_page)
@@ -41,6 +44,8 @@ class Writer:
         self._pieces: dict[tuple[Any, ...], _Pieces] = {}
         self._kept: dict[tuple[Any, ...], tuple[Mapping[str, str], bytes]] = {}
         self._held: list[Listing] = []
+        self._ready: dict[tuple[Any, ...], Answer] = {}
+        self._room = _ROOM
 
     def listing(self, call: Call, listing: Listing) -> Answer:
         """Write the page of a listing that a call asks for.
@@ -49,6 +54,18 @@ class Writer:
             InvalidTokenError: The call's page token leads nowhere.
         """
         page = self.pages.page(call, listing)
+        key = (id(listing), call.place, call.digest, page)
+        ready = self._ready.get(key)
+        if ready is None:
+            ready = self._written(call, listing, page)
+            with self._lock:
+                self._room -= len(ready.body)
+                if self._room > 0:
+                    self._held.append(listing)
+                    self._ready[key] = ready
+        return ready
+
+    def _written(self, call: Call, listing: Listing, page: Page) -> Answer:
         if page.stop > page.start and listing.size > len(listing.templates):
             answer = self._of_copies(call, listing, page)
         else:

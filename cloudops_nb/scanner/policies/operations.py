@@ -23,4 +23,4 @@ class PolicyOperation:
 def policy_operations() -> tuple[PolicyOperation, ...]:
     """Return every operation by which a scan may read policies."""
     text = resources.files("cloudops_nb.scanner.policies").joinpath("operations.yaml").read_text(encoding="utf-8")
-    return tuple(PolicyOperation(**row) for row in yaml.safe_load(text))
+    return tuple(PolicyOperation(**row) for row in yaml.load(text, Loader=yaml.CSafeLoader))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 #: Threads that read policies beside those that list; each account keeps a few busy for less than a second.
-_THREADS = 16
+_THREADS = 64
 
 
 class AccountVerdicts:

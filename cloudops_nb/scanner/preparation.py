@@ -1,0 +1,65 @@
+"""What a scan does while it waits to be let into its accounts: it reads botocore's models, and makes clients."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.regions import GLOBAL, default_regions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudops_nb.scanner.account_session import AccountSession
+    from cloudops_nb.scanner.sessions import AccountSessions
+    from cloudops_nb.scanner.spec import ResourceSpec
+    from cloudops_nb.scanner.tasks import Selection
+
+
+@contextmanager
+def prepared_meanwhile(chosen: Selection, sessions: AccountSessions) -> Iterator[None]:
+    """Prepare for a scan while the block waits for AWS, as far as one gets; no call is made.
+
+    What fails here is left to whoever needs it, who will come upon it again.
+    """
+    over = threading.Event()
+
+    def prepare() -> None:
+        with suppress(CloudOpsError):
+            for step in _steps(chosen, sessions):
+                if over.is_set():
+                    return
+                step()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="cloudops-preparation") as beside:
+        preparing = beside.submit(prepare)
+        try:
+            yield
+        finally:
+            over.set()
+    preparing.result()
+
+
+def _steps(chosen: Selection, sessions: AccountSessions) -> Iterator[Callable[[], object]]:
+    """Yield what can be done beforehand, in the order in which it will be needed."""
+    services = [*(["ec2"] if chosen.regions is None else []), *(each.service for each in policy_operations())]
+    for service in dict.fromkeys([*services, *(spec.called for spec in chosen.specs)]):
+        yield partial(sessions.read_model, service)
+    for session in sessions.likely(chosen.accounts):
+        regions = default_regions(session.partition) if chosen.regions is None else chosen.regions
+        for region, spec in product((GLOBAL, *(each for each in regions if each != GLOBAL)), chosen.specs):
+            if (region == GLOBAL) != (spec.scope == "regional"):
+                yield partial(_make_client, session, spec, region)
+
+
+def _make_client(session: AccountSession, spec: ResourceSpec, region: str) -> None:
+    listing = spec.parent.list if spec.parent else spec.list
+    where = spec.home or region
+    if session.offers(spec.called, where):
+        session.client(spec.called, where, listing.operation)
