@@ -194,12 +194,14 @@ def _fact(selector: str, item: Item) -> bool | int | str | None:
 
 
 def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, ...]:
-    links = dict.fromkeys(
-        Relation(relation.kind, relation.resource_type, target)
-        for relation in spec.relations
+    links: dict[Relation, None] = {}
+    for relation in spec.relations:
+        found = _found(relation.path, data)
+        if not found:
+            continue
         # AWS lists many of them in another order each time.
-        for target in sorted(str(target) for target in _listed(_found(relation.path, data)) if target)
-    )
+        for target in sorted(str(target) for target in _listed(found) if target):
+            links[Relation(relation.kind, relation.resource_type, target)] = None
     return tuple(links)
 
 
@@ -216,15 +218,19 @@ def _listed(found: Any) -> Sequence[Any]:
 
 
 def _metadata(spec: ResourceSpec, item: Item) -> dict[str, Any]:
-    known = {name: selector for name, selector in spec.metadata.items() if not _missing(selector, item)}
-    found = {name: plain(_found(selector, item.data)) for name, selector in known.items()}
-    kept = {name: value for name, value in found.items() if value is not None}
+    kept = {}
+    for name, selector in spec.metadata.items():
+        value = None if _missing(selector, item) else _found(selector, item.data)
+        if value is not None:
+            kept[name] = plain(value)
     failed = {name: why for name, why in item.unread.items() if why != NOT_ASKED}
     return {**kept, UNREAD: failed} if failed else kept
 
 
 def plain(value: Any) -> Any:
     """Return JSON-ready data: times as ISO 8601, bytes as hexadecimal."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bytes):
