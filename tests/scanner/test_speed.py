@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jmespath
 import pytest
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 from hypothesis import given
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.interpreter import LongTurns, RareCollection
 from cloudops_nb.scanner.selectors import _OPTIONS, fields, select
-from cloudops_nb.scanner.service_models import NarrowModels
+from cloudops_nb.scanner.service_models import NarrowModels, data_loader
 from cloudops_nb.scanner.timestamps import parsed_time
 from tests.scanner.botocore_models import operation, sample
 from tests.scanner.spec_checks import selectors
@@ -25,6 +26,7 @@ from tests.synthetic_aws.models import loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.fast
 
@@ -145,6 +147,32 @@ def test_the_collector_is_as_before_when_the_last_scan_ends(thresholds: tuple[in
     assert gc.get_threshold() == thresholds
 
 
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+def test_what_there_was_before_a_scan_is_not_looked_at_meanwhile(thawed: None) -> None:
+    rare = RareCollection()
+    with rare:
+        before = gc.get_freeze_count()
+        assert before > 0
+        with rare:
+            assert gc.get_freeze_count() == before
+        assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_somebody_else_froze_stays_so(thawed: None) -> None:
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with RareCollection():
+        assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() == before
+
+
 def test_what_somebody_else_made_of_the_collector_stays(thresholds: tuple[int, ...]) -> None:
     with RareCollection():
         gc.set_threshold(900, 5, 5)
@@ -165,6 +193,22 @@ def test_threads_take_longer_turns_until_the_last_scan_ends() -> None:
         sys.setswitchinterval(before * 2)
     assert sys.getswitchinterval() == pytest.approx(before * 2), "somebody else's choice stays"
     sys.setswitchinterval(before)
+
+
+def test_data_files_are_read_as_botocore_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = data_loader(), Loader()
+    for service, kind in (("sqs", "service-2"), ("s3", "endpoint-rule-set-1"), ("rds", "paginators-1")):
+        assert ours.load_service_model(service, kind) == theirs.load_service_model(service, kind)
+    assert ours.load_data("endpoints") == theirs.load_data("endpoints")
+    with pytest.raises(UnknownServiceError):
+        ours.load_service_model("no-such-service", "service-2")
+    with pytest.raises(DataNotFoundError):
+        ours.load_data("no-such-data")
+    own = tmp_path / "queues" / "2026-01-01" / "service-2.json"
+    own.parent.mkdir(parents=True)
+    own.write_text('{"metadata": {}}', "utf-8")
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert data_loader().load_service_model("queues", "service-2") == {"metadata": {}}
 
 
 def test_narrow_models_have_what_is_expected_and_the_rest_of_the_model() -> None:

@@ -1,0 +1,172 @@
+"""Answers are read as botocore reads them, whatever is in them; and no two long ones are in each other's way."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from botocore.parsers import ResponseParserError, ResponseParserFactory
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudops_nb.scanner import bundled_specs
+from cloudops_nb.scanner.interpreter import parsing
+from cloudops_nb.scanner.response_parsers import QuickParserFactory
+from cloudops_nb.scanner.timestamps import parsed_time
+from tests.synthetic_aws.call import Call
+from tests.synthetic_aws.models import operation_model, protocol
+from tests.synthetic_aws.writing import Writer
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.fast
+
+_XML = ("query", "ec2", "rest-xml")
+#: Operations whose answers have what lists have not: attributes, maps, unions, payloads.
+_OTHERS = (
+    ("s3", "GetBucketAcl"), ("s3", "GetBucketLifecycleConfiguration"), ("s3", "GetBucketLocation"),
+    ("s3", "GetBucketReplication"), ("sqs", "GetQueueAttributes"), ("sns", "GetTopicAttributes"),
+    ("cloudfront", "GetDistribution"), ("route53", "GetHostedZone"), ("s3", "GetBucketPolicy"),
+)  # fmt: skip
+
+
+@cache
+def _operations() -> list[tuple[str, str]]:
+    named = {(spec.service, spec.list.operation) for spec in bundled_specs()}
+    named |= {(spec.service, detail.operation) for spec in bundled_specs() for detail in spec.details}
+    return sorted(each for each in {*named, *_OTHERS} if protocol(each[0]) in _XML)
+
+
+@cache
+def _sample(service: str, operation: str) -> bytes:
+    call = Call("123456789012", "eu-west-1", service, operation, {})
+    return Writer(10).whole(call, None).body
+
+
+def _of_xml() -> list[tuple[str, str]]:
+    return [each for each in _operations() if _sample(*each).lstrip().startswith(b"<")]
+
+
+def _read(factory: ResponseParserFactory, where: tuple[str, str], body: bytes, status: int = 200) -> Any:
+    factory.set_parser_defaults(timestamp_parser=parsed_time)
+    parser = factory.create_parser(protocol(where[0]))
+    response = {"body": body, "headers": {}, "status_code": status}
+    try:
+        return _plain(parser.parse(response, operation_model(*where).output_shape))
+    except Exception as error:  # noqa: BLE001 - what either raises is compared
+        return type(error)
+
+
+def _plain(value: Any) -> Any:
+    """Return data without elements, which botocore gives back where a text stands twice."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return (value.tag, value.text) if hasattr(value, "tag") else value
+
+
+def _same(where: tuple[str, str], body: bytes, status: int = 200) -> bool:
+    expected = _read(ResponseParserFactory(), where, body, status)
+    found = _read(QuickParserFactory(), where, body, status)
+    assert found == expected, f"{where} {body!r}"
+    return not isinstance(found, type)
+
+
+def test_every_answer_of_every_xml_service_is_read_as_botocore_does() -> None:
+    read = [_same(where, _sample(*where)) for where in _operations()]
+    assert len(read) > 60
+    assert all(read)
+
+
+_CHANGES: dict[str, Callable[[Any, Any], None]] = {
+    "dropped": lambda parent, child: parent.remove(child),
+    "twice": lambda parent, child: parent.append(child),
+    "emptied": lambda _, child: child.clear(),
+    "without text": lambda _, child: setattr(child, "text", None),
+    "another text": lambda _, child: setattr(child, "text", "2 & <3>"),
+    "unknown": lambda parent, _: ET.SubElement(parent, "unheardOf").append(ET.Element("inner")),
+    "spaced": lambda _, child: setattr(child, "tail", "\n  "),
+    "marked": lambda _, child: child.set("{http://www.w3.org/2001/XMLSchema-instance}type", "Group"),
+    "commented": lambda parent, _: parent.insert(0, ET.Comment("a comment")),
+    "instructed": lambda parent, _: parent.insert(0, ET.ProcessingInstruction("name", "value")),
+}
+
+
+def _changed(body: bytes, chosen: random.Random, changes: list[str]) -> bytes:
+    root = ET.fromstring(body)  # noqa: S314 - it was written above
+    for change in changes:
+        parents = [each for each in root.iter() if len(each) and isinstance(each.tag, str)]
+        if parents:
+            parent = chosen.choice(parents)
+            _CHANGES[change](parent, chosen.choice([each for each in parent if isinstance(each.tag, str)] or [parent]))
+    return ET.tostring(root)
+
+
+@given(
+    where=st.deferred(lambda: st.sampled_from(_of_xml())),
+    chosen=st.randoms(use_true_random=False),
+    changes=st.lists(st.sampled_from(sorted(_CHANGES)), min_size=1, max_size=6),
+    status=st.sampled_from([200, 200, 200, 400, 404]),
+)
+def test_an_answer_of_any_form_is_read_as_botocore_does(
+    where: tuple[str, str], chosen: random.Random, changes: list[str], status: int
+) -> None:
+    try:
+        body = _changed(_sample(*where), chosen, changes)
+    except (ValueError, RecursionError):  # what was changed is no longer there, or holds itself
+        return
+    _same(where, body, status)
+
+
+@given(where=st.deferred(lambda: st.sampled_from(_of_xml())), share=st.floats(0, 0.999))
+def test_an_answer_that_breaks_off_is_an_error_and_its_text_is_not_told(where: tuple[str, str], share: float) -> None:
+    body = _sample(*where).strip()
+    cut = body[: int(len(body) * share)]
+    if cut or protocol(where[0]) != "rest-xml":  # where nothing at all is an answer too
+        parser = QuickParserFactory().create_parser(protocol(where[0]))
+        response = {"body": cut, "headers": {}, "status_code": 200}
+        with pytest.raises(ResponseParserError) as told:
+            parser.parse(response, operation_model(*where).output_shape)
+        assert "123456789012" not in str(told.value)
+
+
+def test_nothing_is_fetched_or_multiplied_for_an_answer(tmp_path: Any) -> None:
+    (tmp_path / "secret").write_text("secret")
+    for entity in (f'SYSTEM "{(tmp_path / "secret").as_uri()}"', '"secret"'):
+        body = _long(1).replace(b"region-0", b"&e;")
+        declared = f"<!DOCTYPE r [<!ENTITY e {entity}>]>".encode()
+        found = _read(QuickParserFactory(), ("ec2", "DescribeRegions"), declared + body)
+        assert "secret" not in str(found)
+
+
+def test_what_protocols_without_xml_answer_is_read_as_ever() -> None:
+    for where in (("lambda", "ListFunctions"), ("dynamodb", "ListTables")):
+        assert _same(where, _sample(*where))
+
+
+def _long(count: int) -> bytes:
+    items = "".join(f"<item><regionName>region-{number}</regionName></item>" for number in range(count))
+    return f"<DescribeRegionsResponse><regionInfo>{items}</regionInfo></DescribeRegionsResponse>".encode()
+
+
+def test_short_answers_do_not_wait_for_long_ones() -> None:
+    where, read = ("ec2", "DescribeRegions"), threading.Event()
+    held = 0
+    while parsing.acquire(blocking=False):
+        held += 1
+    try:
+        assert len(_read(QuickParserFactory(), where, _long(2))["Regions"]) == 2
+        waiting = threading.Thread(target=lambda: (_read(QuickParserFactory(), where, _long(5_000)), read.set()))
+        waiting.start()
+        assert not read.wait(0.2), "a long one is read only in turn"
+    finally:
+        for _ in range(held):
+            parsing.release()
+    assert read.wait(30)
+    waiting.join()
