@@ -55,13 +55,14 @@ class AccountSession:
         self.account = account
         self.generation = 0
         self._factory = factory
-        self._config = self._with_proxies = Config(
+        self._config = Config(
             max_pool_connections=threads,
             connect_timeout=5,
             read_timeout=30,
             retries={"mode": "standard", "total_max_attempts": 5},
             tcp_keepalive=True,
         )
+        self._direct = self._config.merge(Config(proxies={}))
         self._renewed = -math.inf
         self._lock = threading.RLock()
         self._session: Session | None = None
@@ -78,6 +79,16 @@ class AccountSession:
         """Whether getting in asks somebody for a code, which must not happen in a worker thread."""
         with self._lock:
             return "mfa_serial" in self._opened().get_scoped_config()
+
+    @property
+    def entered_as(self) -> str:
+        """The id of the account that AWS told first; empty before."""
+        return self._first.account_id if self._first else ""
+
+    @property
+    def asks_before_use(self) -> bool:
+        """Whether the next client makes a call, to learn whose the renewed credentials are."""
+        return self._first is not None and self._caller is None
 
     @property
     def credential_method(self) -> str:
@@ -190,6 +201,7 @@ class AccountSession:
                 self._session = None
                 self._own_endpoints = None
                 self._caller = None
+                self._assumed = -math.inf
                 self._clients.clear()
                 self._factory.forget_sources()
             return True
@@ -221,8 +233,6 @@ class AccountSession:
                 self._session = self._factory.open(self.account)
             except BotoCoreError as error:
                 raise translated(self.account, error) from error
-            # Else every client looks through the whole environment for proxies.
-            self._config = self._with_proxies if getproxies() else self._with_proxies.merge(Config(proxies={}))
         return self._session
 
     def _created(self, service: str, region: str, config: Config | None = None, *, narrow: bool = False) -> BaseClient:
@@ -230,8 +240,11 @@ class AccountSession:
         session = self._opened()
         loader = self._factory.narrow_models if narrow else self._factory.loader
         session.register_component("data_loader", loader)
+        if config is None:
+            # Told that there are no proxies, botocore does not look through the whole environment again and again.
+            config = self._config if getproxies() else self._direct
         try:
-            client: BaseClient = session.create_client(service, region_name=region, config=config or self._config)
+            client: BaseClient = session.create_client(service, region_name=region, config=config)
         except (BotoCoreError, ValueError) as error:
             raise translated(self.account, error) from error
         return client

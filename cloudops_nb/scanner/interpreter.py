@@ -1,16 +1,19 @@
-"""What a scan changes of the interpreter while it runs: many threads that make many objects that stay.
+"""What a scan changes of its process: many threads that make many objects that stay.
 
 Python's garbage collector looks over what was made after every few hundred new objects, and over everything after a
 while. A scan makes millions, which nearly all stay until they are written or go without it; looking at them took half
 of a scan's CPU. And a thread that waits for the interpreter wakes up every five milliseconds to ask for it, of which a
-scan has dozens.
+scan has dozens; those that have something to compute take turns at it. And the C library gives threads memory of their
+own, up to eight parts a core, each of which keeps what was once in use.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
 _MANY = 50_000
 #: How long a thread may keep the interpreter to itself, in seconds: a person hardly notices.
 _LONG = 0.05
+#: Threads that compute at the same time.
 _AT_ONCE = 4
+#: https://man7.org/linux/man-pages/man3/mallopt.3.html, https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
+_M_ARENA_MAX, _ARENAS = -8, 2
 
 _Value = TypeVar("_Value")
 
@@ -98,8 +104,18 @@ def _rarer(threshold: tuple[int, int, int]) -> tuple[int, int, int]:
     return youngest and max(youngest, _MANY), middle, oldest
 
 
+@cache
+def few_arenas() -> None:
+    """Have threads share the memory that the C library sets apart for them, from now on; only glibc does so at all."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library, or another system
+        return
+    mallopt(_M_ARENA_MAX, _ARENAS)
+
+
 #: Those of this process.
 rare_collection, long_turns = RareCollection(), LongTurns()
-#: Threads that read long answers, and threads that make resources of them, at the same time: more would only wait for
-#: each other, hold what they have read meanwhile, and keep others waiting that take a moment.
+#: The turns of threads that read long answers, and of those that make resources of them: more threads would only wait
+#: for each other, hold what they have read meanwhile, and keep others waiting that take a moment.
 parsing, building = threading.BoundedSemaphore(_AT_ONCE), threading.BoundedSemaphore(_AT_ONCE)

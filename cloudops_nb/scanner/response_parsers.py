@@ -95,9 +95,13 @@ class _QuickStructures(BaseXMLResponseParser):
             collect_ids=False,
         )
         try:
-            return etree.fromstring(xml_string, parser)
+            root: Any = etree.fromstring(xml_string, parser)
         except etree.XMLSyntaxError as error:
             raise ResponseParserError(f"Unable to parse response ({error}), invalid XML received.") from error
+        if root.getroottree().docinfo.doctype:
+            # AWS declares none; a page of something on the way does, and may leave entities where texts are looked for.
+            raise ResponseParserError("Unable to parse response: it declares a document type, which AWS's do not.")
+        return root
 
     def _node_tag(self, node: Element) -> str:
         return _bare(node.tag)

@@ -14,7 +14,7 @@ from cloudops_nb.scanner.answer_shapes import readings
 from cloudops_nb.scanner.calls import AwsCalls
 from cloudops_nb.scanner.changes import Changes, changes_since
 from cloudops_nb.scanner.incremental import increment
-from cloudops_nb.scanner.interpreter import rare_collection
+from cloudops_nb.scanner.interpreter import few_arenas, rare_collection
 from cloudops_nb.scanner.least_privilege import operations
 from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.rate_limit import RateLimits
@@ -109,6 +109,7 @@ class Scanner:
         """
         chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
         word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
+        few_arenas()
         with rare_collection:
             todo: Sequence[Task] = tasks(chosen, self._sessions)
         self.account_names = {task.account.account_id: task.account.name for task in todo}

@@ -248,13 +248,7 @@ class AccountSessions:
         for session in asked:
             if session in known:
                 session.renew(session.generation)
-        for session in filter(_asks_for_code, asked):
-            identify(session)
-        with ThreadPoolExecutor(_RESOLVERS) as pool, ThreadPoolExecutor(_RESOLVERS) as beside:
-            if with_regions:
-                for session in asked:
-                    beside.submit(session.regions)
-            outcomes = dict(zip(asked, pool.map(identify, asked), strict=True))
+        outcomes = _identified(asked, with_regions=with_regions)
         none_works = all(isinstance(outcome, AwsError) for outcome in outcomes.values()) and len(asked) == len(sessions)
         for session, outcome in outcomes.items():
             entry = checked(session, outcome)
@@ -271,6 +265,24 @@ class AccountSessions:
             what = f"{label(other.session.account)} and {label(entry.session.account)} are one account, {account_id}"
             raise ConfigurationError(what, "an account may be configured once", "Remove one of them.")
         self._entries[account_id] = entry
+
+
+def _identified(asked: Sequence[AccountSession], *, with_regions: bool) -> Mapping[AccountSession, Caller | AwsError]:
+    """Return who we are in accounts, or why one cannot be entered; asks for their regions meanwhile, if wanted."""
+    told = {session: identify(session) for session in asked if _asks_for_code(session)}
+    others = [session for session in asked if session not in told]
+    with ThreadPoolExecutor(_RESOLVERS) as pool, ThreadPoolExecutor(_RESOLVERS) as beside:
+        try:
+            if with_regions:
+                # Whoever did not get in by typing a code is not asked for another one, least of all by a thread.
+                for session in [each for each in asked if not isinstance(told.get(each), AwsError)]:
+                    beside.submit(session.regions)
+            told.update(zip(others, pool.map(identify, others), strict=True))
+        except BaseException:
+            # After an interrupt nobody wants those that have not been asked for.
+            beside.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {session: told[session] for session in asked}
 
 
 def _asks_for_code(session: AccountSession) -> bool:

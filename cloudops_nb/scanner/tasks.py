@@ -114,7 +114,7 @@ def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
     Raises:
         CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account id is none of the configured accounts.
     """
-    with prepared_meanwhile(chosen, sessions):
+    with prepared_meanwhile(chosen, sessions) as prepared:
         found = sessions.accounts(chosen.accounts, with_regions=chosen.regions is None)
         ids = {account.account_id for account in found} | {account.name for account in found}
         _refuse_unknown("account", chosen.accounts, ids)
@@ -123,7 +123,12 @@ def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
         else:
             regions = {account.account_id: chosen.regions for account in found}
     each = (_account_tasks(chosen, account, sessions, regions[account.account_id]) for account in found)
-    return tuple(chain.from_iterable(each))
+    todo = tuple(chain.from_iterable(each))
+    needed = {(task.account.account_id, task.region) for task in todo}
+    for session, region in prepared:
+        if (session.entered_as, region) not in needed:
+            session.release(region)
+    return todo
 
 
 def ended_together(todo: Sequence[Task], threads: int) -> Sequence[Task]:

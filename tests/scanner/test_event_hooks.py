@@ -61,6 +61,31 @@ def test_copies_answer_as_botocores_do_whatever_becomes_of_the_others(steps: Any
                 assert quick.emit(asked) == plain.emit(asked)
 
 
+@pytest.mark.parametrize("step", ["register", "unregister"])
+@pytest.mark.parametrize("changed", [0, 1])
+def test_what_becomes_of_one_after_it_was_copied_the_other_does_not_know(step: str, changed: int) -> None:
+    first = QuickEmitter()
+    for handler in _HANDLERS[:2]:
+        first.register("before-call.ec2", handler)
+    both = [first, copy.copy(first)]
+    getattr(both[changed], step)("before-call.ec2", _HANDLERS[2 if step == "register" else 0])
+    answers = [[answer for _, answer in each.emit("before-call.ec2")] for each in both]
+    assert answers[changed] == ([0, 1, 2] if step == "register" else [1])
+    assert answers[1 - changed] == [0, 1]
+
+
+def test_clients_share_what_their_session_knows() -> None:
+    session: Any = QuickSession()
+    nodes, names = [], []
+    for service in ("sqs", "sns"):
+        events: Any = session.create_client(service, region_name="eu-west-1").meta.events
+        events.emit("provide-client-params.sqs.ListQueues")
+        nodes.append(events._emitter._handlers._root["children"]["before-endpoint-resolution"])
+        names.append(events._alias_name_cache)
+    assert nodes[0] is nodes[1] is session._events._emitter._handlers._root["children"]["before-endpoint-resolution"]
+    assert names[0] is names[1] is session._events._alias_name_cache
+
+
 def test_a_handler_that_takes_no_keywords_is_refused() -> None:
     with pytest.raises(ValueError, match="keyword"):
         QuickEmitter().register("before-call", lambda: None)  # type: ignore[misc]

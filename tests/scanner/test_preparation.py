@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
+from cloudops_nb.scanner.interpreter import building
+from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
 from cloudops_nb.scanner.preparation import prepared_meanwhile
 from cloudops_nb.scanner.tasks import Selection, ended_together, tasks
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
@@ -44,12 +47,12 @@ def sessions(aws: SyntheticAws) -> Iterator[AccountSessions]:
 
 
 def _prepared(sessions: AccountSessions, clients: int) -> None:
-    """Prepare until there are so many clients, or nothing is left to be done."""
+    """Prepare until there are so many clients."""
     Scanner(sessions, threads=4, specs=SPECS)
+    deadline = time.monotonic() + 60
     with prepared_meanwhile(CHOSEN, sessions):
-        preparing = [each for each in threading.enumerate() if each.name.startswith("cloudops-preparation")]
-        while any(each.is_alive() for each in preparing) and _clients(sessions) < clients:
-            preparing[0].join(0.01)
+        while _clients(sessions) < clients and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
 
 
 def _clients(sessions: AccountSessions) -> int:
@@ -60,6 +63,39 @@ def test_no_call_is_made(aws: SyntheticAws, sessions: AccountSessions) -> None:
     _prepared(sessions, clients=20)
     assert _clients(sessions) >= 20
     assert not aws.calls
+
+
+def test_no_call_is_made_to_learn_whose_renewed_credentials_are(aws: SyntheticAws, sessions: AccountSessions) -> None:
+    first, _ = sessions.accounts()
+    sessions.renew(first.account_id, sessions.generation(first.account_id))
+    aws.forget_calls()
+    _prepared(sessions, clients=1)  # the second account's, which comes after
+    assert not aws.calls
+
+
+def test_what_fails_is_left_to_whoever_needs_it(sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: str) -> None:
+        message = "a file of botocore's is broken"
+        raise ValueError(message)
+
+    monkeypatch.setattr(sessions, "read_model", broken)
+    _prepared(sessions, clients=3)
+    assert _clients(sessions) >= 3
+
+
+def test_clients_of_regions_that_an_account_has_not_are_not_kept(
+    sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*arguments: Any, **keywords: Any) -> Any:
+        deadline = time.monotonic() + 60
+        while _clients(sessions) < 20 and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+        return entered(*arguments, **keywords)
+
+    entered = sessions.accounts
+    monkeypatch.setattr(sessions, "accounts", late)
+    tasks(CHOSEN, sessions)
+    assert {place for session in sessions.likely() for _, place, _ in session._clients} == set(REGIONS)
 
 
 def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: AccountSessions) -> None:
@@ -97,10 +133,87 @@ def test_an_account_that_cannot_be_opened_says_so_as_ever(aws: SyntheticAws) -> 
 
 
 def test_what_takes_several_calls_does_not_begin_last(sessions: AccountSessions) -> None:
-    todo = tasks(CHOSEN, sessions)
+    kinds = ("ec2_key_pair", "ec2_instance", "ec2_placement_group", "lambda_function", "s3_bucket")
+    chosen = [spec for name in kinds for spec in bundled_specs() if spec.resource_type == name]
+    todo = tasks(Selection(tuple(chosen), REGIONS, None), sessions)
     for threads in (1, 2, 64):
         ordered = ended_together(todo, threads)
         assert sorted(map(repr, ordered)) == sorted(map(repr, todo)), "no task is lost"
         assert list(ordered[: -2 * threads]) == list(todo[: -2 * threads]), "regions end one after the other"
-    one_call = [not task.spec.details and not (task.spec.tags and task.spec.tags.filter) for task in ordered]
-    assert one_call == sorted(one_call), "what takes one call ends the scan"
+        simple = [
+            task.spec.resource_type in ("ec2_key_pair", "ec2_placement_group") for task in ordered[-2 * threads :]
+        ]
+        assert simple == sorted(simple), "what takes one call ends the scan"
+        assert len(set(simple)) == 2, "there are both kinds"
+
+
+def test_the_regions_are_asked_for_while_an_account_is_entered(
+    aws: SyntheticAws, sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(account_ids: Any) -> Any:
+        asked.append(aws.count("DescribeRegions"))
+        return regions_of(account_ids)
+
+    asked: list[int] = []
+    regions_of = sessions.regions_of
+    monkeypatch.setattr(sessions, "regions_of", noted)
+    tasks(CHOSEN, sessions)
+    assert [*asked, aws.count("DescribeRegions")] == [len(aws.accounts), len(aws.accounts)]
+
+
+def test_clients_are_made_for_what_is_chosen_and_where_it_is_asked(
+    sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = ("wafv2_global_web_acl", "globalaccelerator_accelerator", "apprunner_service", "ec2_instance")
+    chosen = [spec for name in kinds for spec in bundled_specs() if spec.resource_type == name]
+    Scanner(sessions, threads=4, specs=chosen)
+    last, deadline = threading.Event(), time.monotonic() + 20
+    made = sessions.likely()[0].client
+    monkeypatch.setattr(
+        sessions.likely()[0], "client", lambda *asked: (made(*asked), asked[0] == "ec2" and last.set())[0]
+    )
+    with prepared_meanwhile(Selection(tuple(chosen), ("eu-north-1",), ("account-1",)), sessions):
+        assert last.wait(deadline - time.monotonic())
+    first, second = sessions.likely()
+    places = {(service, region) for service, region, _ in first._clients}
+    assert places == {("wafv2", "us-east-1"), ("globalaccelerator", "us-west-2"), ("ec2", "eu-north-1")}
+    assert all(edition for _, _, edition in first._clients), "they have only what is expected"
+    assert not second._clients
+
+
+def test_whoever_was_let_in_waits_for_one_step_at_most(
+    sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended, steps = threading.Event(), threading.Event(), []
+
+    def read(service: str) -> None:
+        steps.append(service)
+        begun.set()
+        ended.wait(30)
+
+    monkeypatch.setattr(sessions, "read_model", read)
+    with prepared_meanwhile(CHOSEN, sessions):
+        begun.wait(30)
+        threading.Timer(0.2, ended.set).start()
+    assert len(steps) == 1
+
+
+def test_only_who_makes_resources_takes_a_turn_at_it(
+    sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free: list[int] = []
+    prepare = AccountVerdicts.prepare
+
+    def noted(verdicts: AccountVerdicts) -> Any:
+        if threading.current_thread().name.startswith("cloudops-scan"):
+            turns = 0
+            while building.acquire(blocking=False):
+                turns += 1
+            for _ in range(turns):
+                building.release()
+            free.append(turns)
+        return prepare(verdicts)
+
+    monkeypatch.setattr(AccountVerdicts, "prepare", noted)
+    list(Scanner(sessions, threads=1, specs=SPECS[:1]).scan(regions=["eu-west-1"]))
+    assert free[0] > min(free), "whoever waits for policies takes nobody's turn"

@@ -145,6 +145,60 @@ def test_nothing_is_fetched_or_multiplied_for_an_answer(tmp_path: Any) -> None:
         assert "secret" not in str(found)
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_page_of_something_on_the_way_is_told_as_botocore_tells_it(status: int) -> None:
+    page = b'<!DOCTYPE html SYSTEM "http://www.w3.org/x.dtd"><html>&nbsp;<body>&nbsp;Service&nbsp;Unavailable</body></html>'
+    for where in (("ec2", "DescribeRegions"), ("rds", "DescribeDBInstances"), ("s3", "ListBuckets")):
+        _same(where, page, status)
+    declared = b'<!DOCTYPE r [<!ENTITY e "text">]>' + _long(1).replace(b"region-0", b"&e;")
+    assert _read(QuickParserFactory(), ("ec2", "DescribeRegions"), declared) is ResponseParserError
+
+
+def test_what_an_answer_declares_or_how_deep_it_is_changes_nothing() -> None:
+    where, body = ("ec2", "DescribeRegions"), _long(2).replace(b"region-1", "rég".encode())
+    assert _same(where, b'<?xml version="1.0" encoding="ISO-8859-1"?>' + body)
+    assert _same(where, body.replace(b"<regionInfo>", b"<a>" * 300 + b"</a>" * 300 + b"<regionInfo>"))
+
+
+@pytest.mark.parametrize(
+    ("where", "body"),
+    [
+        (
+            ("rds", "DescribeDBInstances"),
+            (
+                "<r><DescribeDBInstancesResult><DBInstances><DBInstance><Endpoint><Port>1</Port></Endpoint>"
+                "<Endpoint><Port>2</Port></Endpoint></DBInstance></DBInstances></DescribeDBInstancesResult></r>"
+            ),
+        ),
+        (("s3", "ListObjectsV2"), "<r>" + "<Contents><Key>one</Key></Contents>" * 4 + "</r>"),
+        (("s3", "ListParts"), "<r><x-amz-abort-date>2026-01-01T00:00:00Z</x-amz-abort-date></r>"),
+        *(
+            (
+                ("redshift", "DescribeRedshiftIdcApplications"),
+                (
+                    "<r><DescribeRedshiftIdcApplicationsResult><RedshiftIdcApplications><member><ServiceIntegrations>"
+                    f"<member>{union}</member></ServiceIntegrations></member></RedshiftIdcApplications>"
+                    "</DescribeRedshiftIdcApplicationsResult></r>"
+                ),
+            )
+            for union in ("", "<Redshift/>", "<NewAndUnknown/>", "<Redshift/><LakeFormation/>")
+        ),
+    ],
+)
+def test_rare_forms_are_read_as_botocore_does(where: tuple[str, str], body: str) -> None:
+    _same(where, body.encode())
+
+
+def test_what_is_in_an_error_is_read_as_botocore_does() -> None:
+    shape = operation_model("s3", "GetObject").service_model.shape_for("InvalidObjectState")
+    body = b"<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>"
+    response = {"body": body, "headers": {}, "status_code": 403}
+    quick, plain = (each.create_parser("rest-xml") for each in (QuickParserFactory(), ResponseParserFactory()))
+    assert quick.parse(response, shape) == plain.parse(response, shape)
+    wrapped = {**response, "body": b"<ErrorResponse>" + body + b"</ErrorResponse>"}
+    assert quick.parse(wrapped, shape) == plain.parse(wrapped, shape)
+
+
 def test_what_protocols_without_xml_answer_is_read_as_ever() -> None:
     for where in (("lambda", "ListFunctions"), ("dynamodb", "ListTables")):
         assert _same(where, _sample(*where))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.client import BaseClient
 
 from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions
+from cloudops_nb.scanner import sessions as entering
+from cloudops_nb.scanner.account_session import AccountSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,3 +243,64 @@ def test_who_we_are_can_be_asked_anew(aws: Any, open_sessions: Any, faults: Any,
     faults.set("sts:GetCallerIdentity", refuse("ExpiredToken", 403))
     with pytest.raises(CredentialsError, match="have expired"):
         sessions.caller(PROD, fresh=True)
+
+
+def test_who_sets_a_proxy_meanwhile_is_heeded(aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies: dict[str, str] = {}
+    monkeypatch.setattr("cloudops_nb.scanner.account_session.getproxies", lambda: proxies)
+    sessions = open_sessions(BY_PROFILE)
+    sessions.accounts()
+    assert sessions.client(PROD, "rds", "eu-west-1").meta.config.proxies == {}, "nobody need look for any"
+    proxies["https"] = "http://proxy.example:3128"
+    assert sessions.client(PROD, "rds", "us-east-1").meta.config.proxies is None, "botocore looks for them"
+
+
+def test_regions_are_asked_for_again_with_renewed_credentials(
+    aws: Any, open_sessions: Any, faults: Any, refuse: Any
+) -> None:
+    faults.set("ec2:DescribeRegions", refuse("UnauthorizedOperation", 403), calls=range(1, 2))
+    sessions = open_sessions(BY_PROFILE, events=faults.events)
+    sessions.accounts()
+    sessions.regions(PROD)
+    assert sessions.regions_assumed(PROD)
+    sessions.renew(PROD, sessions.generation(PROD))
+    sessions.regions(PROD)
+    assert not sessions.regions_assumed(PROD)
+
+
+def test_endpoints_of_ones_own_are_looked_for_again_with_renewed_credentials(
+    aws: Any, open_sessions: Any, aws_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = open_sessions(BY_PROFILE)
+    sessions.accounts()
+    assert sessions.offers(PROD, "apprunner", "eu-north-1")
+    sessions.renew(PROD, sessions.generation(PROD))
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+        monkeypatch.delenv(name)
+    assert not sessions.offers(PROD, "apprunner", "eu-north-1")
+
+
+def test_what_asked_who_we_are_keeps_no_connection(
+    aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(BaseClient, "close", lambda client: closed.append(client.meta.service_model.service_name))
+    open_sessions(BY_PROFILE).accounts()
+    assert closed == ["sts"]
+
+
+def test_who_is_asked_for_a_code_is_asked_once_and_here(
+    aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def identify(session: AccountSession) -> CredentialsError:
+        asked.append(threading.current_thread().name)
+        return CredentialsError("the code was refused")
+
+    monkeypatch.setattr(entering, "identify", identify)
+    monkeypatch.setattr(AccountSession, "needs_person", True)
+    monkeypatch.setattr(AccountSession, "regions", lambda _: asked.append("for regions"))
+    with pytest.raises(CredentialsError, match="the code was refused"):
+        open_sessions(BY_PROFILE).accounts(with_regions=True)
+    assert asked == [threading.current_thread().name]

@@ -94,6 +94,15 @@ def test_truth_and_equality_are_those_of_jmespath() -> None:
     assert [(selector, data) for selector, data in asked if not _as_jmespath(selector, data)] == []
 
 
+@pytest.mark.parametrize(
+    "selector",
+    ["a < 'x'", "a >= 'b'", "'x' != a", "contains(a)", "length(a, a)", "not_null()", "no_such(a)", "join(a, b)"],
+)
+def test_an_order_of_texts_and_a_wrong_call_of_a_function_end_as_in_jmespath(selector: str) -> None:
+    for a in ("a", "x", "z", 1, None, ["x"], {"x": 1}):
+        assert _as_jmespath(selector, {"a": a, "b": ["y", "z"]})
+
+
 def test_every_selector_of_the_specs_finds_what_jmespath_finds_in_an_item() -> None:
     for spec in bundled_specs():
         model = operation(spec.service, spec.list.operation)
@@ -199,6 +208,7 @@ def test_data_files_are_read_as_botocore_reads_them(tmp_path: Path, monkeypatch:
     ours, theirs = data_loader(), Loader()
     for service, kind in (("sqs", "service-2"), ("s3", "endpoint-rule-set-1"), ("rds", "paginators-1")):
         assert ours.load_service_model(service, kind) == theirs.load_service_model(service, kind)
+    assert type(ours.load_service_model("sqs", "service-2")) is dict, "ordered dictionaries are larger and slower"
     assert ours.load_data("endpoints") == theirs.load_data("endpoints")
     with pytest.raises(UnknownServiceError):
         ours.load_service_model("no-such-service", "service-2")
