@@ -44,7 +44,7 @@ def prepared_meanwhile(chosen: Selection, sessions: AccountSessions) -> Iterator
                 return
             try:
                 step()
-            except Exception as error:  # noqa: BLE001 - it is the end of one cell, not of a scan
+            except Exception as error:  # noqa: BLE001 - whoever needs it comes upon it again, and tells
                 _log.info("what a scan will need was not prepared: %s", type(error).__name__)
 
     with ThreadPoolExecutor(1, thread_name_prefix="cloudops-preparation") as beside:

@@ -88,7 +88,7 @@ def test_clients_share_what_their_session_knows() -> None:
 
 def test_a_handler_that_takes_no_keywords_is_refused() -> None:
     with pytest.raises(ValueError, match="keyword"):
-        QuickEmitter().register("before-call", lambda: None)  # type: ignore[misc]
+        QuickEmitter().register("before-call", lambda: None)
 
 
 def test_a_handler_that_is_no_plain_function_is_taken_as_botocore_takes_it() -> None:
