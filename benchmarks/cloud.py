@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.estate import resources
+from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.regions import default_regions
 from tests.synthetic_aws import Call, DocumentedBuckets, EstateOfSpecs, Latency, Listing, SyntheticAws
 from tests.synthetic_aws.models import operation_model, paging
 from tests.synthetic_aws.samples import ACCOUNT, NUMBER, REGION

@@ -18,9 +18,9 @@ from botocore import xform_name
 from benchmarks.cloud import ACCOUNTS, REGIONS, Cloud
 from benchmarks.stores import owner_pid, resident_bytes
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.error_states import is_not_offered
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
-from cloudops_nb.scanner.cells import is_not_offered
-from cloudops_nb.scanner.least_privilege import operations
+from cloudops_nb.scanner.inventory.least_privilege import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

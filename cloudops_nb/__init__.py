@@ -12,8 +12,8 @@ from cloudops_nb.version import VERSION
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cloudops_nb.answer import Answer
-    from cloudops_nb.client import CloudOps
+    from cloudops_nb.client.answer import Answer
+    from cloudops_nb.client.cloudops import CloudOps
     from cloudops_nb.errors import CloudOpsError
 
 __version__ = VERSION
@@ -26,7 +26,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-_HOMES = {"Answer": "answer", "CloudOps": "client", "CloudOpsError": "errors"}
+_HOMES = {"Answer": "client.answer", "CloudOps": "client", "CloudOpsError": "errors"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from cloudops_nb.frames import hits_frame, resources_frame
+from cloudops_nb.client.frames import hits_frame, resources_frame
 from cloudops_nb.model import RESOURCE_COLUMNS, IamPermissions, Resource, SearchHit
 
 pytestmark = pytest.mark.fast

@@ -13,7 +13,7 @@ import yaml
 from benchmarks.estate import resources
 from benchmarks.figure import Figure, median
 from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, PrincipalPolicies
-from cloudops_nb.scanner.spec_files import bundled_specs
+from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,11 +16,11 @@ from qdrant_client import QdrantClient, models
 from benchmarks.child import IDLE_SECONDS, MODELS
 from benchmarks.estate import resources
 from benchmarks.figure import Figure, median, percentile
+from cloudops_nb.client.frames import hits_frame, resources_frame
 from cloudops_nb.embedding import open_embedder
-from cloudops_nb.frames import hits_frame, resources_frame
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.estate.description import describe, environment_of
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
 from tests.retrieval.evaluation import questions
 
 if TYPE_CHECKING:

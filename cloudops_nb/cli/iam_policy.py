@@ -25,9 +25,9 @@ def iam_policy(
     It also lets the scan find regions and read the policies from which verdicts are made; without those a scan works,
     and says which verdicts are unknown. No right to read what resources hold is in it.
     """
-    from cloudops_nb.scanner.least_privilege import managed_policies, scan_policy
-    from cloudops_nb.scanner.spec_files import specs_of
-    from cloudops_nb.scanner.tasks import selection
+    from cloudops_nb.scanner.inventory.least_privilege import managed_policies, scan_policy
+    from cloudops_nb.scanner.planning.tasks import selection
+    from cloudops_nb.specs.files import specs_of
 
     specs = specs_of(load_settings(context.obj).data_path)
     chosen = selection(specs, (), accounts=None, regions=None, services=types or None).specs

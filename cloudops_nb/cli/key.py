@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.opening.open_store import StorageService
 
 _passphrase_file = click.option(
     "--passphrase-file",

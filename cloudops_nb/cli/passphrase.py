@@ -31,7 +31,7 @@ def read_passphrase(file: Path | None, *, confirm: bool) -> str:
             raise ConfigurationError("the passphrase cannot be asked for", why, "Give --passphrase-file FILE.")
         typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
         return typed
-    from cloudops_nb.storage.private_files import open_to_others
+    from cloudops_nb.storage.files.private_files import open_to_others
 
     try:
         with file.open(encoding="utf-8") as stream:

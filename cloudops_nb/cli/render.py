@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cloudops_nb.answer import Answer
+    from cloudops_nb.client.answer import Answer
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event, Plan
 
@@ -80,9 +80,9 @@ def print_answer(answer: Answer) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print a plan completely enough to decide on it."""
-    from cloudops_nb.notebook.card_content import card_sections
-    from cloudops_nb.notebook.card_text import card_text
-    from cloudops_nb.notebook.section import Outcome
+    from cloudops_nb.presentation.as_text import card_text
+    from cloudops_nb.presentation.plan_card import card_sections
+    from cloudops_nb.presentation.section import Outcome
 
     sections = card_sections(plan, kernel_user=getpass.getuser(), now=datetime.now(UTC))
     click.echo(card_text(sections, Outcome("awaiting_approval")))

@@ -22,7 +22,7 @@ from cloudops_nb.execution.plan import (
     intent_hash,
     plan_hash,
 )
-from cloudops_nb.execution.records import approval_from_dict, approval_to_dict, plan_to_dict
+from cloudops_nb.execution.serialisation import approval_from_dict, approval_to_dict, plan_to_dict
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.ports import Clock, JournalPort

@@ -13,16 +13,16 @@ from cloudops_nb.execution.assembly import Request
 from cloudops_nb.execution.authorisation import Authorisation
 from cloudops_nb.execution.execution import Execution
 from cloudops_nb.execution.executor import InProcess
-from cloudops_nb.execution.launch import Launch
+from cloudops_nb.execution.journal_view import EXECUTION_STARTED, Picture
 from cloudops_nb.execution.locks import Locks
-from cloudops_nb.execution.picture import EXECUTION_STARTED, Picture
+from cloudops_nb.execution.preflight import Recheck
 from cloudops_nb.execution.prepare import Preparer
-from cloudops_nb.execution.recheck import Recheck
-from cloudops_nb.execution.records import bound_from_dict, bound_to_dict, plan_from_dict, plan_to_dict
 from cloudops_nb.execution.recovery import Recovered, Recovery
 from cloudops_nb.execution.rollback import rollback_of
 from cloudops_nb.execution.runner import Runner
+from cloudops_nb.execution.serialisation import bound_from_dict, bound_to_dict, plan_from_dict, plan_to_dict
 from cloudops_nb.execution.step_runner import Surroundings
+from cloudops_nb.execution.thread_handover import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.executor import Executor
     from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus, Target
     from cloudops_nb.execution.ports import Clients, Clock, JournalPort
-    from cloudops_nb.execution.recheck import Ready
+    from cloudops_nb.execution.preflight import Ready
     from cloudops_nb.model import Account, BoundPlaybook, JournalRecord
     from cloudops_nb.ssm.catalogue import Catalogue
 

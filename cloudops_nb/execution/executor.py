@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudops_nb.errors import CloudOpsError
-from cloudops_nb.execution.single_attempt import single_attempt
+from cloudops_nb.execution.no_retry import single_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.execution.picture import EXECUTION_ENDED, EXECUTION_STARTED
+from cloudops_nb.execution.journal_view import EXECUTION_ENDED, EXECUTION_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from cloudops_nb.execution.picture import Picture, PlanView
+    from cloudops_nb.execution.journal_view import Picture, PlanView
 
 #: The columns of a row, in the order in which they are shown.
 HISTORY_COLUMNS = (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.assembly import Findings, Request, assemble
 from cloudops_nb.execution.authorisation import Authorisation
-from cloudops_nb.execution.controllers import managed_by
 from cloudops_nb.execution.fingerprint import STATE, read_live
+from cloudops_nb.execution.managed_by import managed_by
 from cloudops_nb.execution.plan import Target
 from cloudops_nb.execution.rendering import Scope, bind_parameters, render_steps, target_context
 from cloudops_nb.execution.validation import validate_step

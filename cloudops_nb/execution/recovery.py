@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, CloudOpsError
-from cloudops_nb.execution.picture import ANSWER_UNRECORDED, EXECUTION_ENDED, PROCESS_ENDED, STEP_RESULT
+from cloudops_nb.execution.journal_view import ANSWER_UNRECORDED, EXECUTION_ENDED, PROCESS_ENDED, STEP_RESULT
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cloudops_nb.execution.journal_view import Picture, Run
     from cloudops_nb.execution.locks import Locks
-    from cloudops_nb.execution.picture import Picture, Run
     from cloudops_nb.execution.plan import Plan, Target
     from cloudops_nb.execution.ports import JournalPort
 

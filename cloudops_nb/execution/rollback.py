@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.plan import PlanStatus
-from cloudops_nb.execution.records import bound_from_dict
+from cloudops_nb.execution.serialisation import bound_from_dict
 from cloudops_nb.model import BoundPlaybook
 
 if TYPE_CHECKING:
-    from cloudops_nb.execution.picture import Picture
+    from cloudops_nb.execution.journal_view import Picture
     from cloudops_nb.ssm.catalogue import Catalogue
 
 

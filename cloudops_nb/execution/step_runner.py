@@ -13,8 +13,8 @@ from cloudops_nb.execution.actions.step_run import Outcome, StepRun
 from cloudops_nb.execution.authorisation import DENIED
 from cloudops_nb.execution.execution import StepState
 from cloudops_nb.execution.executor import ApiCall, CallResult
+from cloudops_nb.execution.journal_view import STEP_INTENT, STEP_RESULT
 from cloudops_nb.execution.outputs import redacted, take_outputs
-from cloudops_nb.execution.picture import STEP_INTENT, STEP_RESULT
 from cloudops_nb.execution.plan import Effect, StepStatus
 from cloudops_nb.ssm.effects import effect_of
 from cloudops_nb.ssm.expressions import substitute
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.executor import Executor
     from cloudops_nb.execution.plan import Step, Target
     from cloudops_nb.execution.ports import Clock, JournalPort
-    from cloudops_nb.execution.recheck import Ready
+    from cloudops_nb.execution.preflight import Ready
     from cloudops_nb.ssm.document import DocumentStep
 
 DEFAULT_TIMEOUT = 300.0

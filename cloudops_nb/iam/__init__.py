@@ -3,10 +3,10 @@
 Three values, not two: what the policies that are known do not settle is unknown, and says what would settle it.
 """
 
-from cloudops_nb.iam.evaluator import Evaluator
-from cloudops_nb.iam.policy import Policy, PolicyError
+from cloudops_nb.iam.evaluation.evaluator import Evaluator
+from cloudops_nb.iam.policies.policy import Policy, PolicyError
 from cloudops_nb.iam.principal import Principal, PrincipalKind, acting_principal
-from cloudops_nb.iam.verdict import Decision, PrincipalPolicies, Unreadable, Verdict
+from cloudops_nb.iam.principals.verdict import Decision, PrincipalPolicies, Unreadable, Verdict
 
 __all__ = [
     "Decision",

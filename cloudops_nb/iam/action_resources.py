@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from cloudops_nb.iam.wildcards import HOLE
+from cloudops_nb.iam.policies.wildcards import HOLE
 
 _ARN_PARTS = 6
 _Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cloudops_nb.answer import Answer
+    from cloudops_nb.client.answer import Answer
     from cloudops_nb.notebook.session import Session
 
 NAME = "cloudops"

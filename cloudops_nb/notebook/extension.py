@@ -7,10 +7,10 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.notebook.accessor import AccessorRegistration
-from cloudops_nb.notebook.completion import Completion, CompletionHooks
 from cloudops_nb.notebook.configuration import CloudOps
-from cloudops_nb.notebook.magics import CloudOpsMagics
-from cloudops_nb.notebook.screen import Screen
+from cloudops_nb.notebook.magics.completion import Completion, CompletionHooks
+from cloudops_nb.notebook.magics.magics import CloudOpsMagics
+from cloudops_nb.notebook.output import Screen
 from cloudops_nb.notebook.session import Session
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cloudops_nb.notebook.ports import OpenOperations, Operations
+    from cloudops_nb.notebook.operations import OpenOperations, Operations
 
 #: The short name of ``%%cloudops_ask``, taken only where nobody else has it.
 _SHORT_NAME = "ask"
@@ -26,7 +26,7 @@ _KINDS = ("line", "cell")
 #: Which method of ``Reprs`` shows which class; classes by name, so that none is imported to be shown.
 _PRINTERS = {
     ("cloudops_nb.execution.plan", "Plan"): "plan",
-    ("cloudops_nb.answer", "Answer"): "answer",
+    ("cloudops_nb.client.answer", "Answer"): "answer",
     ("cloudops_nb.execution.execution", "Execution"): "execution",
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
     ("cloudops_nb.storage.backup.report", "Report"): "backup_report",
@@ -106,7 +106,7 @@ class Extension:
 
     def _printer(self, method: str) -> Callable[..., dict[str, Any]]:
         def bundle(value: Any, **_: Any) -> dict[str, Any]:
-            from cloudops_nb.notebook.reprs import Reprs
+            from cloudops_nb.notebook.formatters import Reprs
 
             shown: dict[str, Any] = getattr(Reprs(self.session), method)(value)
             return shown
@@ -130,6 +130,6 @@ def unload(shell: InteractiveShell) -> None:
 
 
 def _open_cloudops(**settings: Any) -> Operations:
-    from cloudops_nb.client import CloudOps as Client
+    from cloudops_nb.client.cloudops import CloudOps as Client
 
     return Client(**settings)

@@ -8,14 +8,14 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cloudops_nb.notebook.card_html import frame
-from cloudops_nb.notebook.escape import marked_html, visible
-from cloudops_nb.notebook.screen import HTML, PLAIN, Pace, Screen
+from cloudops_nb.notebook.output import HTML, PLAIN, Pace, Screen
+from cloudops_nb.presentation.as_html import frame
+from cloudops_nb.presentation.escape import marked_html, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloudops_nb.notebook.ports import Progress
+    from cloudops_nb.notebook.operations import Progress
 
 #: Seconds between two updates of a display that is replaced in place, and of a log of lines.
 REDRAW_INTERVAL = 0.25

@@ -6,16 +6,16 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError, PlanError
-from cloudops_nb.notebook.escape import LONG, visible
+from cloudops_nb.presentation.escape import LONG, visible
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cloudops_nb.answer import Answer
+    from cloudops_nb.client.answer import Answer
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.notebook.card import Card, CardServices
-    from cloudops_nb.notebook.ports import Execution, OpenOperations, Operations
-    from cloudops_nb.notebook.screen import Screen
+    from cloudops_nb.notebook.cards.card import Card, CardServices
+    from cloudops_nb.notebook.operations import Execution, OpenOperations, Operations
+    from cloudops_nb.notebook.output import Screen
 
 
 class Session:
@@ -90,8 +90,8 @@ class Session:
 
     def show(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
         """Put a plan's card on the screen and make it the last plan; cards it replaces say so."""
-        from cloudops_nb.notebook.card import Card
-        from cloudops_nb.notebook.section import Outcome
+        from cloudops_nb.notebook.cards.card import Card
+        from cloudops_nb.presentation.section import Outcome
 
         for old_id in {plan.id, plan.replaces} & self._cards.keys():
             detail = "It is shown again further down." if old_id == plan.id else f"Plan {plan.id} takes its place."
@@ -105,8 +105,8 @@ class Session:
 
     def services(self) -> CardServices:
         """Return what a card or a terminal needs to record a decision."""
-        from cloudops_nb.notebook.card import CardServices
-        from cloudops_nb.notebook.person import approver
+        from cloudops_nb.notebook.cards.approver import approver
+        from cloudops_nb.notebook.cards.card import CardServices
 
         return CardServices(screen=self.screen, decide=self.operations.decide, approver=lambda: approver(self._shell))
 
@@ -116,11 +116,11 @@ class Session:
         Raises:
             ApprovalRequired: Nobody can answer here, or what was typed decides nothing.
         """
-        from cloudops_nb.notebook.card_content import card_sections
-        from cloudops_nb.notebook.card_text import card_text, outcome_line
-        from cloudops_nb.notebook.person import kernel_user
-        from cloudops_nb.notebook.section import Outcome
-        from cloudops_nb.notebook.terminal import decide_by_typing
+        from cloudops_nb.notebook.cards.approver import kernel_user
+        from cloudops_nb.notebook.cards.terminal import decide_by_typing
+        from cloudops_nb.presentation.as_text import card_text, outcome_line
+        from cloudops_nb.presentation.plan_card import card_sections
+        from cloudops_nb.presentation.section import Outcome
 
         services = self.services()
         sections = card_sections(plan, kernel_user=kernel_user(), now=services.clock())
@@ -137,7 +137,7 @@ class Session:
         Raises:
             ExecutionError: It did not complete.
         """
-        from cloudops_nb.notebook.run import RunDisplay, follow
+        from cloudops_nb.notebook.run_display import RunDisplay, follow
 
         if not execution.dry_run:
             self._last_execution = execution
@@ -149,7 +149,7 @@ class Session:
         Raises:
             BackupError: Not everything could be saved; the report is on the screen.
         """
-        from cloudops_nb.notebook.reprs import Reprs
+        from cloudops_nb.notebook.formatters import Reprs
 
         report = self.operations.backup(*kinds)
         if not report.ok:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.scanner.cells import is_not_offered
+from cloudops_nb.aws.error_states import is_not_offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

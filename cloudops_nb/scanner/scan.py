@@ -8,34 +8,34 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloudops_nb.aws.fast_botocore.answer_shapes import readings
+from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas, rare_collection
+from cloudops_nb.aws.regions import COMMERCIAL
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.scanner import changes
-from cloudops_nb.scanner.answer_shapes import readings
-from cloudops_nb.scanner.calls import AwsCalls
-from cloudops_nb.scanner.changes import Changes, changes_since
-from cloudops_nb.scanner.incremental import increment
-from cloudops_nb.scanner.interpreter import few_arenas, rare_collection
-from cloudops_nb.scanner.least_privilege import operations
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+from cloudops_nb.scanner.calls.rate_limit import RateLimits
+from cloudops_nb.scanner.inventory.least_privilege import operations
+from cloudops_nb.scanner.planning import cloudtrail_changes as changes
+from cloudops_nb.scanner.planning.cloudtrail_changes import Changes, changes_since
+from cloudops_nb.scanner.planning.incremental import increment
+from cloudops_nb.scanner.planning.tasks import PlannedCall, ended_together, planned_calls, selection, tasks
 from cloudops_nb.scanner.policies.operations import policy_operations
-from cloudops_nb.scanner.rate_limit import RateLimits
-from cloudops_nb.scanner.regions import COMMERCIAL
-from cloudops_nb.scanner.run import ScanRun
-from cloudops_nb.scanner.shipped_run import ShippedRun
-from cloudops_nb.scanner.shipping import Errand
-from cloudops_nb.scanner.spec_files import bundled_specs
-from cloudops_nb.scanner.tasks import PlannedCall, ended_together, planned_calls, selection, tasks
+from cloudops_nb.scanner.running.local_run import ScanRun
+from cloudops_nb.scanner.running.remote_run import ShippedRun
+from cloudops_nb.scanner.running.remote_worker import Errand
+from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
     from datetime import datetime
 
+    from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import CellKey, CellResult, LearnedRate
-    from cloudops_nb.scanner.reading import PageRead
-    from cloudops_nb.scanner.run import ProgressCallback
-    from cloudops_nb.scanner.sessions import AccountSessions
-    from cloudops_nb.scanner.spec import ResourceSpec
-    from cloudops_nb.scanner.tasks import Selection, Task
+    from cloudops_nb.scanner.planning.tasks import Selection, Task
+    from cloudops_nb.scanner.reading.task_reader import PageRead
+    from cloudops_nb.scanner.running.local_run import ProgressCallback
+    from cloudops_nb.specs.model import ResourceSpec
 
 
 class Scanner:
@@ -47,7 +47,7 @@ class Scanner:
         specs: The resource types to scan, the bundled ones if not given.
         executor: What reads the cells instead of a pool of our own; it is not shut down. A ``ThreadPoolExecutor`` reads
             them in this process. Any other is taken for one of other processes, which make sessions of their own from
-            the same configuration, see :mod:`cloudops_nb.scanner.shipping`.
+            the same configuration, see :mod:`cloudops_nb.scanner.running.remote_worker`.
         learned: What earlier scans learned of AWS's rate limits.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.declarations.located_yaml import LocatedYaml, Path, Problem, invalid, read_yaml
 from cloudops_nb.ssm.document import (
     API_ACTIONS,
     CHECKING_ACTIONS,
@@ -13,7 +14,6 @@ from cloudops_nb.ssm.document import (
     Parameter,
     StepOutput,
 )
-from cloudops_nb.ssm.located_yaml import LocatedYaml, Path, Problem, invalid, read_yaml
 from cloudops_nb.ssm.schema import schema_problems
 
 if TYPE_CHECKING:

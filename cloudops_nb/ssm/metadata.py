@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cloudops_nb.declarations.located_yaml import invalid, read_yaml
 from cloudops_nb.errors import PlaybookError
 from cloudops_nb.ssm.lifecycle import Lifecycle
-from cloudops_nb.ssm.located_yaml import invalid, read_yaml
 from cloudops_nb.ssm.selectors import check_selector
 
 PLAYBOOK_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$"

@@ -17,8 +17,8 @@ from cloudops_nb.storage.encryption.envelope import key_generation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cloudops_nb.storage.database import Database
     from cloudops_nb.storage.encryption.envelope import Envelope
+    from cloudops_nb.storage.files.database import Database
     from cloudops_nb.storage.vault import Vault
 
 #: What its envelopes are bound to.

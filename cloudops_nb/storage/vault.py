@@ -10,10 +10,10 @@ from cloudops_nb.errors import StoreCorruptedError
 from cloudops_nb.storage.encryption.blind_index import BlindIndex
 from cloudops_nb.storage.encryption.envelope import Envelope
 from cloudops_nb.storage.encryption.vector_rotation import Rotation
+from cloudops_nb.storage.files.store_file import StoreFile, StoreHeader, identified, prepare_data_path, starting_over
 from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.keys.loading import find_master_key, make_master_key
 from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
-from cloudops_nb.storage.store_file import StoreFile, StoreHeader, identified, prepare_data_path, starting_over
 
 if TYPE_CHECKING:
     from pathlib import Path

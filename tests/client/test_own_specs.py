@@ -241,6 +241,6 @@ def _in_a_notebook(ops: CloudOps, line: str) -> list[str]:
 
 
 def test_bundled_declarations_pass_the_checks_of_ones_own() -> None:
-    from cloudops_nb.scanner.own_specs import model_problems
+    from cloudops_nb.specs.checks import model_problems
 
     assert [problem for spec in bundled_specs() for problem in model_problems(spec)] == []

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb import CloudOps
+from cloudops_nb.client.scan_schedule import FULL, INCREMENTAL, ScanSchedule
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scan_schedule import FULL, INCREMENTAL, ScanSchedule
 from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.report import ScanReport
-from cloudops_nb.storage.schedule import Schedule
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.schedule.due_times import Schedule
 from tests.even_embedder import EvenEmbedder
 from tests.synthetic_aws import SyntheticAws
 

@@ -10,9 +10,9 @@ import pytest
 
 import cloudops_nb
 from cloudops_nb.cli.main import main
-from cloudops_nb.scanner.coverage import markdown
-from cloudops_nb.scanner.spec_files import bundled_specs
+from cloudops_nb.scanner.inventory.coverage import markdown
 from cloudops_nb.settings import Settings
+from cloudops_nb.specs.files import bundled_specs
 
 pytestmark = pytest.mark.fast
 
@@ -70,7 +70,7 @@ def test_the_coverage_table_is_that_of_the_specs():
 
 def test_every_magic_is_documented():
     text = (ROOT / "docs" / "notebook.md").read_text("utf-8")
-    source = (ROOT / "cloudops_nb" / "notebook" / "magics.py").read_text("utf-8")
+    source = (ROOT / "cloudops_nb" / "notebook" / "magics" / "magics.py").read_text("utf-8")
     names = re.findall(r"def (cloudops_\w+)\(", source)
     assert len(names) > 8
     for name in names:

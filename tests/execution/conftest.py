@@ -16,6 +16,7 @@ import yaml
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import AlreadyRecordedError
 from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.execution.plan import (
@@ -41,7 +42,6 @@ from cloudops_nb.model import (
     Resource,
     Ternary,
 )
-from cloudops_nb.scanner.sessions import AccountSessions
 from cloudops_nb.ssm.catalogue import Catalogue, Playbook
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from cloudops_nb.execution.plan import (
     intent_hash,
     plan_hash,
 )
-from cloudops_nb.execution.records import approval_from_dict, approval_to_dict, plan_to_dict
+from cloudops_nb.execution.serialisation import approval_from_dict, approval_to_dict, plan_to_dict
 from cloudops_nb.model import PlaybookRef
 
 if TYPE_CHECKING:

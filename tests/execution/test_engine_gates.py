@@ -13,7 +13,7 @@ import pytest
 from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, PlanError
 from cloudops_nb.execution.locks import Locks
 from cloudops_nb.execution.plan import Channel, PlanStatus, StepStatus, intent_hash, plan_hash
-from cloudops_nb.execution.records import plan_to_dict
+from cloudops_nb.execution.serialisation import plan_to_dict
 
 
 def approve(engine: Any, plan: Any, **options: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cloudops_nb.execution.actions.step_run import Outcome
-from cloudops_nb.execution.interpreter import MOST_STEPS, interpret
 from cloudops_nb.execution.plan import StepStatus
+from cloudops_nb.execution.step_order import MOST_STEPS, interpret
 from cloudops_nb.ssm.document import AutomationDocument, DocumentStep
 
 pytestmark = pytest.mark.fast

@@ -19,7 +19,7 @@ from cloudops_nb.execution.plan import (
     intent_hash,
     plan_hash,
 )
-from cloudops_nb.execution.records import plan_from_dict, plan_to_dict
+from cloudops_nb.execution.serialisation import plan_from_dict, plan_to_dict
 from cloudops_nb.model import PlaybookRef
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from cloudops_nb.execution.engine import ExecutionEngine
-from cloudops_nb.scanner.sessions import AccountSessions
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
 from cloudops_nb.storage.journal.records import Journal

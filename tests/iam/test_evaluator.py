@@ -9,7 +9,7 @@ import pytest
 
 from cloudops_nb.iam import Evaluator, Policy, PrincipalPolicies, Unreadable, acting_principal
 from cloudops_nb.iam.action_resources import action_resources, table
-from cloudops_nb.iam.wildcards import HOLE
+from cloudops_nb.iam.policies.wildcards import HOLE
 
 pytestmark = pytest.mark.fast
 ACCOUNT = "123456789012"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudops_nb.iam.wildcards import HOLE, matcher, may_match, pieces
+from cloudops_nb.iam.policies.wildcards import HOLE, matcher, may_match, pieces
 
 pytestmark = pytest.mark.fast
 patterns = st.text("ab*?", max_size=7)

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cloudops_nb.notebook import extension
-from cloudops_nb.notebook.card import Card, CardServices
+from cloudops_nb.notebook.cards.card import Card, CardServices
 from tests.notebook.fakes import FakeOperations
 from tests.notebook.plans import NOW
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cloudops_nb.answer import Answer
+from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, PlanError
 from cloudops_nb.execution.plan import Approval, Channel, Event, Plan, PlanStatus, StepStatus
 from cloudops_nb.settings import load_settings

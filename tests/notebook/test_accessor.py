@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from cloudops_nb.answer import Answer
+from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import PromptError
 from cloudops_nb.notebook import extension
 from tests.notebook.plans import stop_database

@@ -27,7 +27,7 @@ SCREENSHOTS = ROOT / ".artefacts" / "screenshots"
 DESTRUCTIVE = """
 from dataclasses import replace
 from datetime import UTC, datetime
-from cloudops_nb.answer import Answer
+from cloudops_nb.client.answer import Answer
 from cloudops_nb.notebook import extension
 from tests.notebook.fakes import FakeOperations
 from tests.notebook.plans import delete_volume

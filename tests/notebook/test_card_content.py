@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.execution.plan import Effect, Rollback
-from cloudops_nb.notebook.card_content import card_sections, environment_badge
-from cloudops_nb.notebook.card_html import card_html, record_html
-from cloudops_nb.notebook.card_text import card_markdown, card_text, outcome_line
-from cloudops_nb.notebook.section import Badge, Outcome, Tone
+from cloudops_nb.presentation.as_html import card_html, record_html
+from cloudops_nb.presentation.as_text import card_markdown, card_text, outcome_line
+from cloudops_nb.presentation.plan_card import card_sections, environment_badge
+from cloudops_nb.presentation.section import Badge, Outcome, Tone
 from tests.notebook.plans import NOW, database, delete_volume, sealed, stop_database
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from cloudops_nb.answer import Answer
+from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import StoreUnavailableError
 from tests.notebook.plans import stop_database
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudops_nb.notebook.escape import escape_html, escape_markdown, marked_html, visible
+from cloudops_nb.presentation.escape import escape_html, escape_markdown, marked_html, visible
 
 pytestmark = pytest.mark.fast
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from cloudops_nb.answer import Answer
+from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, BackupError, ConfigurationError, ExecutionError, PlanError
 from cloudops_nb.execution.plan import Channel, PlanStatus
-from cloudops_nb.notebook.screen import PLAIN, WIDGET
+from cloudops_nb.notebook.output import PLAIN, WIDGET
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report
 from tests.notebook.fakes import SNAPSHOT, FakeExecution

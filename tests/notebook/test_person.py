@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from IPython.core.error import StdinNotImplementedError
 
-from cloudops_nb.notebook.person import approver, kernel_user
-from cloudops_nb.notebook.screen import Screen
+from cloudops_nb.notebook.cards.approver import approver, kernel_user
+from cloudops_nb.notebook.output import Screen
 
 pytestmark = pytest.mark.fast
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from cloudops_nb.answer import Answer
+from cloudops_nb.client.answer import Answer
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.notebook.reprs import Reprs
+from cloudops_nb.notebook.formatters import Reprs
 from cloudops_nb.scanner.report import ScanReport
 from tests.notebook.fakes import FakeExecution
 from tests.notebook.plans import stop_database

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.execution.cli_command import cli_command
-from cloudops_nb.notebook.secrecy import HIDDEN, Secrecy, is_secret_name
+from cloudops_nb.presentation.secrecy import HIDDEN, Secrecy, is_secret_name
 from tests.notebook.plans import stop_database
 
 pytestmark = pytest.mark.fast

@@ -9,7 +9,7 @@ import pytest
 from cloudops_nb.model import Constraints
 from cloudops_nb.request.builder import build, preview, private_values
 from cloudops_nb.request.resolve import Resolver
-from cloudops_nb.scanner.spec_files import bundled_specs
+from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.understanding.vocabulary import vocabulary
 from tests.request.estates import Abilities, MemoryEstate, environment_of, instance
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.estate import resources
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import Account
-from cloudops_nb.scanner.reading import PageRead
+from cloudops_nb.scanner.reading.task_reader import PageRead
 from cloudops_nb.scanner.scan import Scanner
-from cloudops_nb.scanner.sessions import AccountSessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudops_nb.scanner.spec_files import bundled_specs
-from cloudops_nb.storage.estate.search_query import SLOTS, parse_query
+from cloudops_nb.specs.files import bundled_specs
+from cloudops_nb.storage.estate.search.query import SLOTS, parse_query
 from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast

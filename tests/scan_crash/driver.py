@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.inventory import Inventory
+from cloudops_nb.client.scanning import Inventory
 from cloudops_nb.model import CellState
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder
 from tests.scan_crash import worker
 from tests.scan_crash.world import TYPES, Rows, aws_of, by_cell, sessions_of, settings_of, truth

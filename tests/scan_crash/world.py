@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs, credentials
+from cloudops_nb.aws import credentials
+from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
 from cloudops_nb.settings import Settings
 from tests.synthetic_aws import EstateOfSpecs, Latency, SyntheticAws
 from tests.synthetic_aws.models import loader

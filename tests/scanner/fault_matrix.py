@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.inventory import Inventory
+from cloudops_nb.client.scanning import Inventory
 from cloudops_nb.scanner import AccountSessions, bundled_specs
-from cloudops_nb.scanner.details import TAGGING_OPERATION, TAGGING_SERVICE
-from cloudops_nb.scanner.rate_limit import RateLimit
+from cloudops_nb.scanner.calls.rate_limit import RateLimit
+from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder
 from tests.storage.conftest import ended_owners, quick_folder
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
@@ -154,12 +154,14 @@ def opened() -> Iterator[Matrix]:
             "botocore.retries.standard.MaxAttemptsChecker.is_retryable",
             lambda self, context: context.attempt_number < 2,
         )
-        patch.setattr("cloudops_nb.scanner.rate_limit.rate_limit", lambda service, operation: RateLimit("", 1e9, 1e9))
+        patch.setattr(
+            "cloudops_nb.scanner.calls.rate_limit.rate_limit", lambda service, operation: RateLimit("", 1e9, 1e9)
+        )
         # Clients made anew for every scan would take longer than all the rest, and models are read once for both sides.
         patch.setattr(AccountSessions, "release", lambda self, account_id, region: None)
-        patch.setattr("cloudops_nb.scanner.credentials.data_loader", loader)
+        patch.setattr("cloudops_nb.aws.credentials.data_loader", loader)
         # Some services are not offered here, and would not be asked.
-        patch.setattr("cloudops_nb.scanner.account_session.offered", lambda prefix, region: True)
+        patch.setattr("cloudops_nb.aws.account_session.offered", lambda prefix, region: True)
         settings = Settings(
             data_path=folder / "store", key_file=folder / "key" / "encryption.key", scan_threads=THREADS
         )

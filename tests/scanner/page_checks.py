@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel, Shape
 
-    from cloudops_nb.scanner.spec import ListCall, ResourceSpec
+    from cloudops_nb.specs.model import ListCall, ResourceSpec
 
 _TOKENS = re.compile(r"(next|pagination)?_?(token|marker)|position|hasmore\w*|is_?truncated", re.IGNORECASE)
 

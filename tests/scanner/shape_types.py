@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.scanner.selectors import compiled
+from cloudops_nb.declarations.selectors import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import UnknownServiceError
 from botocore.validate import ParamValidator
 
-from cloudops_nb.scanner.selectors import fields
+from cloudops_nb.declarations.selectors import fields
 from tests.scanner.botocore_models import near, operation, paginators, sample, service_model
 from tests.scanner.shape_types import ANY, SCALARS, Type, resolved, selected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cloudops_nb.scanner.spec import ListCall, ResourceSpec
+    from cloudops_nb.specs.model import ListCall, ResourceSpec
 
 _EMPTY = Type("structure", "nothing")
 _WORD = frozenset({"string", "number"})

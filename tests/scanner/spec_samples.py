@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.scanner.selectors import fields, select
+from cloudops_nb.declarations.selectors import fields, select
 from tests.scanner.botocore_models import operation, sample
 
 if TYPE_CHECKING:
     from cloudops_nb.scanner import ResourceSpec
-    from cloudops_nb.scanner.spec import ListCall
+    from cloudops_nb.specs.model import ListCall
 
 #: What AWS always sends although its model doesn't say so.
 _ALWAYS_THERE = frozenset({"Engine", "Path"})

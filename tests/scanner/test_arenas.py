@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SCRIPT = """
 import ctypes, sys, threading
-from cloudops_nb.scanner.interpreter import few_arenas
+from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas
 few_arenas()
 everybody = threading.Barrier(24)
 def work():

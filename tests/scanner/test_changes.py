@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.scanner import AccountSessions, bundled_specs
-from cloudops_nb.scanner.calls import AwsCalls
-from cloudops_nb.scanner.changes import MOST_PAGES, Changes, changes_since, event_sources
-from cloudops_nb.scanner.rate_limit import RateLimits
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+from cloudops_nb.scanner.calls.rate_limit import RateLimits
+from cloudops_nb.scanner.planning.cloudtrail_changes import MOST_PAGES, Changes, changes_since, event_sources
 from tests.scanner.botocore_models import service_model
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault

@@ -10,7 +10,7 @@ import pytest
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellResult, CellState, Ternary
 from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
-from cloudops_nb.scanner.cloud_control import spec_for
+from cloudops_nb.specs.cloud_control import spec_for
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
 

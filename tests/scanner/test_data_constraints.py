@@ -11,7 +11,7 @@ import yaml
 
 from cloudops_nb.model import Account, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.resources import Item, Surroundings, build
+from cloudops_nb.scanner.reading.resource_builder import Item, Surroundings, build
 from tests.scanner.unjudged import Unjudged
 
 if TYPE_CHECKING:

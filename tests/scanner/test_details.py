@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cloudops_nb.aws.error_states import Failure
 from cloudops_nb.model import Account, CellKey, CellState
-from cloudops_nb.scanner.batches import BatchReader
-from cloudops_nb.scanner.calls import TruncatedError
-from cloudops_nb.scanner.cells import Failure
-from cloudops_nb.scanner.details import Detailed, DetailReader
-from cloudops_nb.scanner.resources import NOT_ASKED
-from cloudops_nb.scanner.spec_files import parse_specs
-from cloudops_nb.scanner.tasks import Task
+from cloudops_nb.scanner.calls.aws_calls import TruncatedError
+from cloudops_nb.scanner.planning.tasks import Task
+from cloudops_nb.scanner.reading.batches import BatchReader
+from cloudops_nb.scanner.reading.details import Detailed, DetailReader
+from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED
+from cloudops_nb.specs.files import parse_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudops_nb.scanner.event_hooks import QuickAliaser, QuickEmitter, QuickSession
+from cloudops_nb.aws.fast_botocore.event_hooks import QuickAliaser, QuickEmitter, QuickSession
 
 pytestmark = pytest.mark.fast
 

@@ -18,7 +18,7 @@ import pytest
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import Account, CellState, LearnedRate
-from cloudops_nb.scanner.dask_cluster import DaskCluster
+from cloudops_nb.scanner.running.dask_cluster import DaskCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +165,7 @@ def test_closing_a_scan_of_a_cluster_lets_no_further_call_begin(
 def test_a_cluster_that_loses_its_last_worker_ends_every_cell(
     gate: Gate, make_scanner: Callable[..., Any], collect: Callable[..., Any], cluster: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("cloudops_nb.scanner.shipped_run._PATIENCE", 0.5)
+    monkeypatch.setattr("cloudops_nb.scanner.running.remote_run._PATIENCE", 0.5)
     with DaskCluster(cluster.scheduler_address) as executor, ThreadPoolExecutor(1) as aside:
         scan = aside.submit(collect, make_scanner(executor=executor, threads=1), **DATABASES)
         gate.wait_for(2)
@@ -177,11 +177,11 @@ def test_a_cluster_that_loses_its_last_worker_ends_every_cell(
 
 
 def test_what_is_no_usable_cluster_is_refused(cluster: Any, unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudops_nb.scanner.dask_cluster._TIMEOUT", 1)
+    monkeypatch.setattr("cloudops_nb.scanner.running.dask_cluster._TIMEOUT", 1)
     with pytest.raises(ConfigurationError, match="no Dask scheduler answers at"):
         DaskCluster(f"tcp://127.0.0.1:{unused_port}")
     with monkeypatch.context() as other:
-        other.setattr("cloudops_nb.scanner.dask_cluster.VERSION", "0.0.0")
+        other.setattr("cloudops_nb.scanner.running.dask_cluster.VERSION", "0.0.0")
         with pytest.raises(ConfigurationError, match=r"their version is not 0\.0\.0"):
             DaskCluster(cluster.scheduler_address)
     cluster.scale(0)

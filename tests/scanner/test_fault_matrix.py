@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudops_nb.declarations.selectors import fields
 from cloudops_nb.model import CellState, Ternary
-from cloudops_nb.scanner.resources import UNREAD
-from cloudops_nb.scanner.selectors import fields
+from cloudops_nb.scanner.reading.resource_builder import UNREAD
 from tests.scanner.fault_matrix import (
     BY_TYPE,
     FAULTY,

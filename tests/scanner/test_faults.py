@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
+from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.resources import UNREAD
-from cloudops_nb.scanner.selectors import select
+from cloudops_nb.scanner.reading.resource_builder import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable

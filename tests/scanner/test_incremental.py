@@ -11,9 +11,9 @@ import pytest
 
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
-from cloudops_nb.scanner.changes import OVERLAP
-from cloudops_nb.scanner.cloud_control import spec_for
-from cloudops_nb.scanner.incremental import CHANGES
+from cloudops_nb.scanner.planning.cloudtrail_changes import OVERLAP
+from cloudops_nb.scanner.planning.incremental import CHANGES
+from cloudops_nb.specs.cloud_control import spec_for
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.aws import HOME_ACCOUNT
 from tests.synthetic_aws.faults import Fault

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import Account, Relation, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.resources import NOT_ASKED, Item, Surroundings, build
-from cloudops_nb.scanner.selectors import select
+from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, Item, Surroundings, build
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws import sessions as entering
+from cloudops_nb.aws.account_session import AccountSession, Caller
 from cloudops_nb.model import Account, CellState
 from cloudops_nb.scanner import AccountSessions, PageRead, bundled_specs
-from cloudops_nb.scanner import sessions as entering
-from cloudops_nb.scanner.account_session import AccountSession, Caller
 from tests.scanner.moto_estate import PROD
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from cloudops_nb.model import Account, CellState
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
-from cloudops_nb.scanner.least_privilege import (
+from cloudops_nb.scanner.inventory.least_privilege import (
     MANAGED_POLICY_CHARACTERS,
     managed_policies,
     operations,

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from cloudops_nb.model import CellState, Relation, Ternary
-from cloudops_nb.scanner.resources import UNREAD
-from cloudops_nb.scanner.spec_files import parse_specs
+from cloudops_nb.scanner.reading.resource_builder import UNREAD
+from cloudops_nb.specs.files import parse_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from cloudops_nb.model import CellState, Relation
-from cloudops_nb.scanner.spec_files import parse_specs
+from cloudops_nb.specs.files import parse_specs
 from tests.scanner.moto_estate import KEYS, PROD
 
 if TYPE_CHECKING:

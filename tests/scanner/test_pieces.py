@@ -9,11 +9,11 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudops_nb.aws.error_states import classify, truncated
+from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.cells import classify, truncated
-from cloudops_nb.scanner.rate_limit import Grant, RateLimit, RateLimits, TokenBucket, rate_limit
-from cloudops_nb.scanner.selectors import fields, holds, select
+from cloudops_nb.scanner.calls.rate_limit import Grant, RateLimit, RateLimits, TokenBucket, rate_limit
 
 pytestmark = pytest.mark.fast
 

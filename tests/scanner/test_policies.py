@@ -10,10 +10,10 @@ import pytest
 
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner import AccountSessions
-from cloudops_nb.scanner.calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.calls.rate_limit import RateLimits
 from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.policies.verdicts import Verdicts
-from cloudops_nb.scanner.rate_limit import RateLimits
 from tests.scanner.policy_estate import MEMBER, OPERATIONS, allow, deny, document
 from tests.scanner.policy_estate import Account as Place
 

@@ -10,9 +10,9 @@ import pytest
 
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner import AccountSessions
-from cloudops_nb.scanner.calls import AwsCalls
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+from cloudops_nb.scanner.calls.rate_limit import RateLimits
 from cloudops_nb.scanner.policies.verdicts import Verdicts
-from cloudops_nb.scanner.rate_limit import RateLimits
 from tests.scanner.policy_estate import MANAGEMENT, allow, deny, document
 from tests.scanner.policy_estate import Account as Place
 

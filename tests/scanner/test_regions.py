@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudops_nb.scanner.regions import (
+from cloudops_nb.aws.regions import (
     GLOBAL,
     default_regions,
     enabled_by_default,

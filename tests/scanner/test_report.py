@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
+from cloudops_nb.aws.error_states import NOT_OFFERED
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner import Progress, ScanReport
-from cloudops_nb.scanner.cells import NOT_OFFERED
 
 pytestmark = pytest.mark.fast
 

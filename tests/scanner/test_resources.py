@@ -9,8 +9,8 @@ import pytest
 
 from cloudops_nb.model import Account, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.resources import UNREAD, Item, Surroundings, build
-from cloudops_nb.scanner.spec_files import parse_specs
+from cloudops_nb.scanner.reading.resource_builder import UNREAD, Item, Surroundings, build
+from cloudops_nb.specs.files import parse_specs
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast

@@ -12,10 +12,10 @@ from botocore.parsers import ResponseParserError, ResponseParserFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudops_nb.aws.fast_botocore.process_tuning import parsing
+from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
+from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.interpreter import parsing
-from cloudops_nb.scanner.response_parsers import QuickParserFactory
-from cloudops_nb.scanner.timestamps import parsed_time
 from tests.synthetic_aws.call import Call
 from tests.synthetic_aws.models import operation_model, protocol
 from tests.synthetic_aws.writing import Writer

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.client import BaseClient
 
+from cloudops_nb.aws import sessions as entering
+from cloudops_nb.aws.account_session import AccountSession
 from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions
-from cloudops_nb.scanner import sessions as entering
-from cloudops_nb.scanner.account_session import AccountSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,7 +176,7 @@ def test_a_refusal_is_asked_again_after_a_while(
     faults.set("sts:AssumeRole", refuse("AccessDenied", 403), calls=range(1, 2))
     sessions = open_sessions(BY_PROFILE, BY_ROLE, events=faults.events)
     sessions.accounts()
-    monkeypatch.setattr("cloudops_nb.scanner.account_entry._REFUSAL_HOLDS", 0.0)
+    monkeypatch.setattr("cloudops_nb.aws.account_entry._REFUSAL_HOLDS", 0.0)
     assert sessions.caller(STAGE).account_id == STAGE
 
 
@@ -247,7 +247,7 @@ def test_who_we_are_can_be_asked_anew(aws: Any, open_sessions: Any, faults: Any,
 
 def test_who_sets_a_proxy_meanwhile_is_heeded(aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     proxies: dict[str, str] = {}
-    monkeypatch.setattr("cloudops_nb.scanner.account_session.getproxies", lambda: proxies)
+    monkeypatch.setattr("cloudops_nb.aws.account_session.getproxies", lambda: proxies)
     sessions = open_sessions(BY_PROFILE)
     sessions.accounts()
     assert sessions.client(PROD, "rds", "eu-west-1").meta.config.proxies == {}, "nobody need look for any"

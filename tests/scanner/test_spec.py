@@ -9,12 +9,12 @@ import pytest
 import yaml
 from jmespath.exceptions import JMESPathError
 
+from cloudops_nb.aws.regions import default_regions
+from cloudops_nb.declarations.selectors import select
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner import ResourceSpec, bundled_specs, load_specs
-from cloudops_nb.scanner.rate_limit import rate_limit
-from cloudops_nb.scanner.regions import default_regions
-from cloudops_nb.scanner.selectors import select
-from cloudops_nb.scanner.spec_files import parse_specs
+from cloudops_nb.scanner.calls.rate_limit import rate_limit
+from cloudops_nb.specs.files import parse_specs
 from tests.scanner.botocore_models import near
 from tests.scanner.page_checks import page_problems
 from tests.scanner.spec_checks import (
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.fast
 FILES = sorted(
     (
         each
-        for each in resources.files("cloudops_nb.scanner").joinpath("specs").iterdir()
+        for each in resources.files("cloudops_nb.specs").joinpath("services").iterdir()
         if each.name.endswith(".yaml")
     ),
     key=lambda each: each.name,

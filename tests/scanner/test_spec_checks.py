@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudops_nb.scanner.spec_files import parse_specs
+from cloudops_nb.specs.files import parse_specs
 from tests.scanner.page_checks import page_problems
 from tests.scanner.spec_checks import action_problems, operation_problems, selector_problems
 

@@ -15,11 +15,11 @@ from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudops_nb.aws.fast_botocore.process_tuning import LongTurns, RareCollection
+from cloudops_nb.aws.fast_botocore.service_models import NarrowModels, data_loader
+from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
+from cloudops_nb.declarations.selectors import _OPTIONS, fields, select
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.interpreter import LongTurns, RareCollection
-from cloudops_nb.scanner.selectors import _OPTIONS, fields, select
-from cloudops_nb.scanner.service_models import NarrowModels, data_loader
-from cloudops_nb.scanner.timestamps import parsed_time
 from tests.scanner.botocore_models import operation, sample
 from tests.scanner.spec_checks import selectors
 from tests.synthetic_aws.models import loader

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.declarations.selectors import fields, select
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
-from cloudops_nb.scanner.selectors import fields, select
 from tests.synthetic_aws import SyntheticAws
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from cloudops_nb.iam import Policy, Principal, PrincipalKind, PrincipalPolicies
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
-from cloudops_nb.scanner.resources import NOT_ASKED, Item, Surroundings, build
-from cloudops_nb.scanner.spec_files import parse_specs
+from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, Item, Surroundings, build
+from cloudops_nb.specs.files import parse_specs
 
 pytestmark = pytest.mark.fast
 

@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudops_nb.declarations.located_yaml import MAX_BYTES, MAX_DEPTH, read_yaml
 from cloudops_nb.errors import PlaybookError
-from cloudops_nb.ssm.located_yaml import MAX_BYTES, MAX_DEPTH, read_yaml
 
 pytestmark = pytest.mark.fast
 

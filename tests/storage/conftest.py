@@ -21,7 +21,7 @@ import cloudops_nb
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
 from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:

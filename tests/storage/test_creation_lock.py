@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import InitialisationError
-from cloudops_nb.storage.creation_lock import creation_lock
+from cloudops_nb.storage.files.creation_lock import creation_lock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import InitialisationError, StorageError, StoreCorruptedError, StoreUnavailableError
-from cloudops_nb.storage import database as module
-from cloudops_nb.storage.database import Database
+from cloudops_nb.storage.files import database as module
+from cloudops_nb.storage.files.database import Database
 
 if TYPE_CHECKING:
     import subprocess
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OPEN_AT_ONCE = """
 import sys
 from pathlib import Path
-from cloudops_nb.storage.database import Database
+from cloudops_nb.storage.files.database import Database
 database = Database(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

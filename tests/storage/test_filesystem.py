@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import InitialisationError
-from cloudops_nb.storage import filesystem
-from cloudops_nb.storage.filesystem import Mount, file_system_of, refuse_network_file_system
+from cloudops_nb.storage.files import filesystem
+from cloudops_nb.storage.files.filesystem import Mount, file_system_of, refuse_network_file_system
 from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:

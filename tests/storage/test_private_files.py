@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.storage import private_files
-from cloudops_nb.storage.private_files import create_private, open_to_others, replace_private
+from cloudops_nb.storage.files import private_files
+from cloudops_nb.storage.files.private_files import create_private, open_to_others, replace_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage import scheduler as module
-from cloudops_nb.storage.schedule import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
-from cloudops_nb.storage.scheduler import Scheduler, Task
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.schedule import scheduler as module
+from cloudops_nb.storage.schedule.due_times import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
+from cloudops_nb.storage.schedule.scheduler import Scheduler, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudops_nb.errors import InitialisationError, StoreCorruptedError
-from cloudops_nb.storage.store_file import StoreFile, StoreHeader, prepare_data_path
+from cloudops_nb.storage.files.store_file import StoreFile, StoreHeader, prepare_data_path
 
 pytestmark = pytest.mark.fast
 

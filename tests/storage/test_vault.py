@@ -20,8 +20,8 @@ from cloudops_nb.errors import (
     WrongKeyError,
 )
 from cloudops_nb.settings import Settings
+from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.store_file import StoreFile
 from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ KEY = MasterKey(bytes(range(32)))
 OPEN = """
 import sys
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.store_file import StoreFile
+from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.vault import open_vault
 sys.stdin.readline()
 print(open_vault(Settings(data_path=sys.argv[1], key_file=sys.argv[2])).keys.fingerprint)

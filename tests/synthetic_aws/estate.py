@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cloudops_nb.scanner.selectors import select
+from cloudops_nb.declarations.selectors import select
 from tests.synthetic_aws.listing import Listing
 from tests.synthetic_aws.models import list_path, operation_model
 from tests.synthetic_aws.samples import ACCOUNT, NUMBER, REGION, filled, put, sample, satisfy
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.scanner import ResourceSpec
-    from cloudops_nb.scanner.spec import BatchCall, ListCall
+    from cloudops_nb.specs.model import BatchCall, ListCall
     from tests.synthetic_aws.call import Call
 
 TAGGING = ("resourcegroupstaggingapi", "GetResources")

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.scanner.selectors import select
+from cloudops_nb.declarations.selectors import select
 from tests.synthetic_aws.models import paging
 from tests.synthetic_aws.samples import filled
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jmespath.visitor import TreeInterpreter
 
-from cloudops_nb.scanner.selectors import _OPTIONS, compiled
+from cloudops_nb.declarations.selectors import _OPTIONS, compiled
 
 if TYPE_CHECKING:
     from botocore.model import Shape

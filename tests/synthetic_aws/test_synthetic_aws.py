@@ -36,7 +36,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One loader reads botocore's models for the simulation and for all sessions."""
-    monkeypatch.setattr("cloudops_nb.scanner.credentials.data_loader", loader)
+    monkeypatch.setattr("cloudops_nb.aws.credentials.data_loader", loader)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.serialize import get_serializer_class
 
-from cloudops_nb.scanner.selectors import select
+from cloudops_nb.declarations.selectors import select
 from tests.synthetic_aws.call import Answer
 from tests.synthetic_aws.listing import Pages
 from tests.synthetic_aws.models import TOKEN_NAMES, list_path, operation_model, paging, protocol

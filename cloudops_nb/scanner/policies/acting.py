@@ -9,8 +9,8 @@ from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.iam import Principal, PrincipalKind, Unreadable, acting_principal
 
 if TYPE_CHECKING:
+    from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import Account
-    from cloudops_nb.scanner.sessions import AccountSessions
 
 _ARN_PARTS = 6
 #: Where botocore got credentials from when it, or the service that gave them, opened the role's session without a

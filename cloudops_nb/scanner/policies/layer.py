@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cloudops_nb.aws.error_states import classify
+from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Unreadable
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls import AwsCalls, BrokenAnswerError, ScanStoppedError, TruncatedError
-from cloudops_nb.scanner.cells import classify
-from cloudops_nb.scanner.regions import GLOBAL
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls, BrokenAnswerError, ScanStoppedError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from cloudops_nb.aws.error_states import error_code
 from cloudops_nb.iam import Policy, Unreadable
-from cloudops_nb.scanner.cells import error_code
 from cloudops_nb.scanner.policies.layer import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cloudops_nb.iam.verdict import Levels
+    from cloudops_nb.iam.principals.verdict import Levels
     from cloudops_nb.scanner.policies.documents import Documents
     from cloudops_nb.scanner.policies.layer import PolicyCalls
 

@@ -9,25 +9,25 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.aws.error_states import classify
+from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Unreadable
 from cloudops_nb.model import IamPermissions
-from cloudops_nb.scanner.calls import ScanStoppedError
-from cloudops_nb.scanner.cells import classify
+from cloudops_nb.scanner.calls.aws_calls import ScanStoppedError
 from cloudops_nb.scanner.policies.acting import acting
 from cloudops_nb.scanner.policies.documents import Documents
 from cloudops_nb.scanner.policies.layer import ExpiredError, PolicyCalls
 from cloudops_nb.scanner.policies.organization import Organizations
 from cloudops_nb.scanner.policies.reader import PolicyReader, unreadable_policies
-from cloudops_nb.scanner.regions import GLOBAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.iam import PrincipalPolicies
     from cloudops_nb.model import Account
-    from cloudops_nb.scanner.calls import AwsCalls
-    from cloudops_nb.scanner.sessions import AccountSessions
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 
 _log = logging.getLogger(__name__)
 #: Threads that read policies beside those that list; each account keeps a few busy for less than a second.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
-from cloudops_nb.storage.store_file import StoreFile
+from cloudops_nb.storage.files.store_file import StoreFile
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.opening.open_store import StorageService
 
 
 class Ownership:

@@ -8,25 +8,25 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, CloudOpsError, KeyMissingError, WrongKeyError
-from cloudops_nb.storage.backup.journal_restoring import restore_journal
-from cloudops_nb.storage.backup.listing import Inventory, Places, look_into_s3, look_on_this_disk, take_inventory
-from cloudops_nb.storage.backup.local import LocalPlace
 from cloudops_nb.storage.backup.ownership import Ownership
-from cloudops_nb.storage.backup.regular import Regular
+from cloudops_nb.storage.backup.places.listing import Inventory, Places, look_into_s3, look_on_this_disk, take_inventory
+from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.places.s3 import S3Place
 from cloudops_nb.storage.backup.report import Report, RestoreRow
-from cloudops_nb.storage.backup.restoring import restore_collection
-from cloudops_nb.storage.backup.s3 import S3Place
-from cloudops_nb.storage.backup.saving import Saving
+from cloudops_nb.storage.backup.restoring.collection import restore_collection
+from cloudops_nb.storage.backup.restoring.journal import restore_journal
+from cloudops_nb.storage.backup.restoring.sources import LATEST, find_sources
+from cloudops_nb.storage.backup.saving.regular_tasks import Regular
+from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
 from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
-from cloudops_nb.storage.backup.sources import LATEST, find_sources
 from cloudops_nb.storage.backup.status import BackupHealth, newest_snapshots
 from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.keys.loading import find_master_key
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.schedule import Schedule
-from cloudops_nb.storage.schedule_status import ScheduleStatus, task_statuses
-from cloudops_nb.storage.scheduler import Scheduler
+from cloudops_nb.storage.schedule.due_times import Schedule
+from cloudops_nb.storage.schedule.scheduler import Scheduler
+from cloudops_nb.storage.schedule.status import ScheduleStatus, task_statuses
 from cloudops_nb.storage.vault import create_vault
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.archive import Archive
-    from cloudops_nb.storage.backup.restoring import Restored
+    from cloudops_nb.storage.backup.restoring.collection import Restored
+    from cloudops_nb.storage.backup.restoring.sources import Found, Source
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.backup.sources import Found, Source
-    from cloudops_nb.storage.scheduler import Task
-    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.schedule.scheduler import Task
 
 
 _FOREIGN = "it is a snapshot of another store with the same key"

@@ -9,8 +9,8 @@ from cloudops_nb.storage.backup.snapshot import KINDS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cloudops_nb.storage.backup.listing import Inventory
-    from cloudops_nb.storage.schedule_status import ScheduleStatus
+    from cloudops_nb.storage.backup.places.listing import Inventory
+    from cloudops_nb.storage.schedule.status import ScheduleStatus
 
 
 class BackupHealth(TypedDict):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from cloudops_nb.errors import InitialisationError
-from cloudops_nb.storage.store_file import StoreFile
+from cloudops_nb.storage.files.store_file import StoreFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.files.store_file import StoreHeader
 
 Engine = Literal["embedded", "remote"]
 #: What remembers a move that is under way, in the data path.

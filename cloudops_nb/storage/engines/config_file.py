@@ -11,7 +11,7 @@ from tomlkit.exceptions import TOMLKitError
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.choice import Engine, engine_of
-from cloudops_nb.storage.private_files import replace_private
+from cloudops_nb.storage.files.private_files import replace_private
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -11,8 +11,8 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.cells import EstateCells
 from cloudops_nb.storage.estate.facets import EstateFacets
 from cloudops_nb.storage.estate.points import SEALED_FIELDS, EstatePoints
-from cloudops_nb.storage.estate.search import EstateSearch
-from cloudops_nb.storage.estate.search_reading import QueryReading
+from cloudops_nb.storage.estate.search.estate_search import EstateSearch
+from cloudops_nb.storage.estate.search.explanation import QueryReading
 from cloudops_nb.storage.estate.terms import EstateTerms
 from cloudops_nb.storage.estate.vectors import EstateVectors
 from cloudops_nb.storage.estate.writing import EstateWriter, UpsertReport

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.encryption.envelope import key_generation
+from cloudops_nb.storage.files.private_files import replace_private
+from cloudops_nb.storage.files.store_file import HEAD_NAME
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered
-from cloudops_nb.storage.private_files import replace_private
-from cloudops_nb.storage.store_file import HEAD_NAME
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.vault import Vault

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.model import JournalRecord
-from cloudops_nb.storage.database import Database
+from cloudops_nb.storage.files.database import Database
+from cloudops_nb.storage.files.store_file import JOURNAL_NAME
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered, check_length
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.journal.once import OnceKeys
-from cloudops_nb.storage.store_file import JOURNAL_NAME
 
 if TYPE_CHECKING:
     import sqlite3

@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import ConfigurationError, EncryptionError, KeyMissingError, WrongKeyError
+from cloudops_nb.storage.files.private_files import sync_folder
+from cloudops_nb.storage.files.store_file import StoreFile, prepare_data_path
 from cloudops_nb.storage.keys.loading import find_master_key, key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import KEY_BYTES, MasterKey, StoreKeys
-from cloudops_nb.storage.private_files import sync_folder
-from cloudops_nb.storage.store_file import StoreFile, prepare_data_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.keys.sources import KeySource
-    from cloudops_nb.storage.store_file import StoreHeader
 
 #: The shortest passphrase, in characters.
 SHORTEST_PASSPHRASE = 12

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import EncryptionError, KeyMissingError
+from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.keys.loading import key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import StoreKeys
-from cloudops_nb.storage.store_file import StoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from cloudops_nb.errors import ConfigurationError, KeyMissingError, WrongKeyError
-from cloudops_nb.storage.creation_lock import creation_lock
+from cloudops_nb.storage.files.creation_lock import creation_lock
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.keys.sources import EnvironmentSource, FileSource, KeySource

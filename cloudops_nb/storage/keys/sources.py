@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudops_nb.errors import CloudOpsWarning, EncryptionError
 from cloudops_nb.settings import KEY_VARIABLE
+from cloudops_nb.storage.files.private_files import POSIX, open_to_others, replace_private, sync_folder
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.private_files import POSIX, open_to_others, replace_private, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cloudops_nb.errors import EncryptionError, InitialisationError
+from cloudops_nb.storage.files.private_files import replace_private, sync_folder
+from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.keys.loading import find_key, key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from cloudops_nb.storage.private_files import replace_private, sync_folder
-from cloudops_nb.storage.store_file import StoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,18 +17,18 @@ from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.keys.master_key import StoreKeys
-from cloudops_nb.storage.maintenance.handover import discard_leftovers
-from cloudops_nb.storage.maintenance.rebuild import BATCH
 from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
+from cloudops_nb.storage.opening.handover import discard_leftovers
+from cloudops_nb.storage.opening.rebuild import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.service import StorageService
-    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.opening.open_store import StorageService
     from cloudops_nb.storage.vault import Vault
 
 #: The kind of the journal's record of a rotation.

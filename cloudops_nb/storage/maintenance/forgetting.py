@@ -15,15 +15,15 @@ from cloudops_nb.storage.encryption.sealed import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
-from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over
-from cloudops_nb.storage.maintenance.rebuild import rebuild, row_of
 from cloudops_nb.storage.maintenance.remnants import asides, remove_remnants
+from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
+from cloudops_nb.storage.opening.rebuild import rebuild, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.storage.engines.vector_store import Point
-    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.opening.open_store import StorageService
     from cloudops_nb.storage.vault import Vault
 
 #: The kind of the journal's record that an account was forgotten.

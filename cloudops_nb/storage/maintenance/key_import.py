@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import EncryptionError, JournalError, StorageError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.files.private_files import replace_private
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
 from cloudops_nb.storage.journal.chain import Chain
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.keys.export import keep_key, unfitting, unwrap_key
 from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
-from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file
-from cloudops_nb.storage.private_files import replace_private
-from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
+from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.vault import vault_of
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.keys.sources import KeySource
-    from cloudops_nb.storage.service import StorageService
-    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.opening.open_store import StorageService
 
 
 def import_store_key(service: StorageService, settings: Settings, text: str, passphrase: str) -> KeySource:

@@ -11,7 +11,7 @@ from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageE
 from cloudops_nb.storage.engines.choice import engine_named
 from cloudops_nb.storage.engines.config_file import Place
 from cloudops_nb.storage.engines.schema import COLLECTIONS
-from cloudops_nb.storage.private_files import replace_private, sync_folder
+from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings

@@ -26,10 +26,10 @@ from cloudops_nb.errors import (
 from cloudops_nb.storage.engines.choice import MOVE_NAME, engine_named
 from cloudops_nb.storage.engines.config_file import Place, write_place
 from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
+from cloudops_nb.storage.files.private_files import replace_private, sync_folder
+from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.maintenance.left_behind import LeftBehind, probe
-from cloudops_nb.storage.private_files import replace_private, sync_folder
-from cloudops_nb.storage.service import StorageService
-from cloudops_nb.storage.store_file import StoreFile
+from cloudops_nb.storage.opening.open_store import StorageService
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.engines.choice import Engine
     from cloudops_nb.storage.engines.vector_store import Point, Sparse, VectorStore
-    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.files.store_file import StoreHeader
 
 _PAGE = 250
 #: Vectors are stored as half floats, and each engine normalises them once more.

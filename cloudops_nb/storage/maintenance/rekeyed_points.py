@@ -15,7 +15,7 @@ from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.fields import numbered
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
-from cloudops_nb.storage.maintenance.rebuild import row_of
+from cloudops_nb.storage.opening.rebuild import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

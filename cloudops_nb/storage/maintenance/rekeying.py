@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import CloudOpsError, StorageError
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.files.private_files import replace_private, sync_folder
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.journal.records import Journal
 from cloudops_nb.storage.keys.loading import find_key
 from cloudops_nb.storage.keys.master_key import FIRST_GENERATION
 from cloudops_nb.storage.keys.succession import finish_succession, new_key_beside
-from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file, pending
 from cloudops_nb.storage.maintenance.journal_rekeying import rechain
-from cloudops_nb.storage.maintenance.rebuild import rebuild
 from cloudops_nb.storage.maintenance.rekeyed_points import RekeyedChat, RekeyedEstate
 from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
-from cloudops_nb.storage.private_files import replace_private, sync_folder
+from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file, pending
+from cloudops_nb.storage.opening.rebuild import rebuild
 from cloudops_nb.storage.scan_state import ScanState
-from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.vault import vault_of
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.service import StorageService
-    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.opening.open_store import StorageService
     from cloudops_nb.storage.vault import Vault
 
 #: The folder in which the new journal is written.

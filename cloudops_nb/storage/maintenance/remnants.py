@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.database import Database
+from cloudops_nb.storage.files.database import Database
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
 from cloudops_nb.storage.maintenance.rekeying import ASIDE_NAME
-from cloudops_nb.storage.store_file import HEAD_NAME, JOURNAL_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

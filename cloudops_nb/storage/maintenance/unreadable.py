@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Row
-    from cloudops_nb.storage.service import StorageService
+    from cloudops_nb.storage.opening.open_store import StorageService
 
 SCAN_STATE = "scan_state"
 _FIX = "Restore a backup, or remove such rows: run it again with --drop-unreadable, which lists them first."

@@ -12,7 +12,7 @@ import pytest
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup import disk
-from cloudops_nb.storage.backup.local import LocalPlace
+from cloudops_nb.storage.backup.places.local import LocalPlace
 from cloudops_nb.storage.backup.snapshot import Snapshot, checked_kinds, parse_name, snapshot_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ WRITE_AND_WAIT = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from cloudops_nb.storage.backup.local import LocalPlace
+from cloudops_nb.storage.backup.places.local import LocalPlace
 with LocalPlace(Path(sys.argv[1])).create("journal", datetime.now(UTC)) as draft:
     draft.stream.write(b"half")
     draft.stream.flush()
@@ -37,7 +37,7 @@ import json, resource, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.local import LocalPlace
+from cloudops_nb.storage.backup.places.local import LocalPlace
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.storage.backup.archive import Header, write_archive
-from cloudops_nb.storage.backup.local import LocalPlace
-from cloudops_nb.storage.backup.retention import expired, prune
+from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.saving.retention import expired, prune
 from cloudops_nb.storage.backup.snapshot import Snapshot, snapshot_name
 from cloudops_nb.storage.keys.master_key import MasterKey
 

@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup import s3 as module
-from cloudops_nb.storage.backup.local import LocalPlace
-from cloudops_nb.storage.backup.s3 import S3Place
-from cloudops_nb.storage.store_file import prepare_data_path
+from cloudops_nb.storage.backup.places import s3 as module
+from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.places.s3 import S3Place
+from cloudops_nb.storage.files.store_file import prepare_data_path
 from tests.storage.backup.conftest import BUCKET, client_of, free_ports, seaweedfs
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cloudops_nb.model import Constraints, Resource
-from cloudops_nb.storage.estate.search_evidence import Judgement, judge
-from cloudops_nb.storage.estate.search_query import parse_query
+from cloudops_nb.storage.estate.search.evidence import Judgement, judge
+from cloudops_nb.storage.estate.search.query import parse_query
 from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast

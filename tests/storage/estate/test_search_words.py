@@ -8,9 +8,9 @@ from importlib.resources import files
 import pytest
 import yaml
 
-from cloudops_nb.scanner.spec_files import bundled_specs
+from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.storage.estate.lexicon import lexicon, phrase
-from cloudops_nb.storage.estate.search_query import parse_query
+from cloudops_nb.storage.estate.search.query import parse_query
 from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast

@@ -15,7 +15,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.maintenance import data_key_rotation
 from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION, rotate_data_key
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.furnished import fill, kept_in
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_it_waits_for_nobody_who_has_the_store_open(
     storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(storage)
-    monkeypatch.setattr("cloudops_nb.storage.maintenance.presence.ALONE_SECONDS", 0.1)
+    monkeypatch.setattr("cloudops_nb.storage.opening.presence.ALONE_SECONDS", 0.1)
     with StorageService(key_settings, storage._embedder) as other:
         assert other.estate.count() == 6
         with pytest.raises(StoreUnavailableError, match="another program has it open"):

@@ -11,14 +11,14 @@ import pytest
 
 from cloudops_nb.errors import StoreCorruptedError, StoreUnavailableError
 from cloudops_nb.model import Resource
-from cloudops_nb.storage import scheduler
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
-from cloudops_nb.storage.maintenance import handover, presence
-from cloudops_nb.storage.maintenance.handover import discard_leftovers, hand_over, next_file, pending
-from cloudops_nb.storage.service import StorageService
-from cloudops_nb.storage.store_file import HEAD_NAME, STORE_NAME
+from cloudops_nb.storage.files.store_file import HEAD_NAME, STORE_NAME
+from cloudops_nb.storage.opening import handover, presence
+from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file, pending
+from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.schedule import scheduler
 
 OLD = Resource("s3_bucket", "old", "123456789012", "eu-west-1", "s3", name="old")
 NEW = Resource("s3_bucket", "new", "123456789012", "eu-west-1", "s3", name="new")

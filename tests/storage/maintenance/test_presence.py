@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.maintenance import presence as module
-from cloudops_nb.storage.maintenance.presence import Presence
+from cloudops_nb.storage.opening import presence as module
+from cloudops_nb.storage.opening.presence import Presence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys
 from pathlib import Path
-from cloudops_nb.storage.maintenance.presence import Presence
+from cloudops_nb.storage.opening.presence import Presence
 presence = Presence(Path(sys.argv[1]))
 presence.share()
 print("held", flush=True)

@@ -11,9 +11,9 @@ import pytest
 from cloudops_nb.errors import StorageError
 from cloudops_nb.model import ResourceFilter
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
-from cloudops_nb.storage.maintenance import upgrade as upgrading
-from cloudops_nb.storage.maintenance.upgrade import STEPS, outdated, upgrade
-from cloudops_nb.storage.store_file import FORMAT, StoreFile
+from cloudops_nb.storage.files.store_file import FORMAT, StoreFile
+from cloudops_nb.storage.opening import upgrade as upgrading
+from cloudops_nb.storage.opening.upgrade import STEPS, outdated, upgrade
 from tests.storage.furnished import fill, kept_in
 from tests.storage.older_points import write_as_format_2
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.service import StorageService
-    from cloudops_nb.storage.store_file import StoreHeader
+    from cloudops_nb.storage.files.store_file import StoreHeader
+    from cloudops_nb.storage.opening.open_store import StorageService
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_an_upgrade_cut_short_in_its_handover_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cloudops_nb.storage.maintenance.handover._replace", killed)
+        patch.setattr("cloudops_nb.storage.opening.handover._replace", killed)
         with pytest.raises(KeyboardInterrupt):
             assert storage.vault
     assert (key_settings.data_path / "handover.json").exists()
@@ -166,7 +166,7 @@ def test_kernels_that_open_it_at_once_upgrade_it_once(
     program = """
 import sys
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.service import StorageService
+from cloudops_nb.storage.opening.open_store import StorageService
 sys.stdin.readline()
 with StorageService(Settings(data_path=sys.argv[1], key_file=sys.argv[2]), None) as storage:
     print(storage.estate.count(), flush=True)

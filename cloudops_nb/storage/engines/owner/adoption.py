@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cloudops_nb.storage.engines.schema import staged_name
-from cloudops_nb.storage.private_files import sync_folder
+from cloudops_nb.storage.files.private_files import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

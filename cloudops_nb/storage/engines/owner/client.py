@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.creation_lock import creation_lock
 from cloudops_nb.storage.engines.owner.dial import ConnectionLostError, dial
 from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
 from cloudops_nb.storage.engines.owner.frames import LARGEST_FRAME, pack, raise_failure, unpack
 from cloudops_nb.storage.engines.owner.start import START_SECONDS, start_owner
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Scored
+from cloudops_nb.storage.files.creation_lock import creation_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

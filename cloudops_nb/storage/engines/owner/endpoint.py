@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.private_files import replace_private
+from cloudops_nb.storage.files.private_files import replace_private
 
 #: Raised with every change that an owner and a client of different versions would not both understand.
 PROTOCOL = 4

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import StorageError, StoreUnavailableError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
-from cloudops_nb.storage.private_files import replace_private
+from cloudops_nb.storage.files.private_files import replace_private
 
 if TYPE_CHECKING:
     from pathlib import Path

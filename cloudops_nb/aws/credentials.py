@@ -1,0 +1,115 @@
+"""How the scanner gets into an account: the standard AWS chain, and AssumeRole on top of it. Nothing is stored."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import NoCredentialsError
+
+from cloudops_nb.aws.fast_botocore.event_hooks import QuickSession
+from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
+from cloudops_nb.aws.fast_botocore.service_models import NarrowModels, data_loader
+from cloudops_nb.aws.regions import home_region, partition_of_arn
+from cloudops_nb.aws.user_agent import TOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from botocore.session import Session
+
+    from cloudops_nb.model import Account
+
+#: Identity calls fail within seconds: an endpoint that is down must not cost minutes of retries.
+IMPATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+#: What every session's first client reads; threads that read it at the same time would each do so.
+_ENDPOINTS = "endpoints"
+
+
+class SessionFactory:
+    """Opens botocore sessions that share one loader of service models; thread-safe.
+
+    Args:
+        label: Names our sessions in CloudTrail: the role session name, and a word of the user agent.
+        events: Handlers of botocore events, registered on every session.
+    """
+
+    def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
+        self.loader = data_loader()
+        self.narrow_models = NarrowModels(self.loader)
+        self.narrow_models.expect([("ec2", "DescribeRegions")])
+        self._label = label
+        self._events = events
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._sources: dict[str, Session] = {}
+
+    def open(self, account: Account) -> Session:
+        """Return a new session for an account; no call is made.
+
+        Raises:
+            BotoCoreError: The profile does not exist, or there are no credentials to assume the role with.
+        """
+        session = self._session(account.profile)
+        if account.role_arn:
+            provider = _RoleProvider(self._role_credentials(account))
+            session.register_component("credential_provider", CredentialResolver([provider]))
+        return session
+
+    def forget_sources(self) -> None:
+        """Read the profiles from which roles are assumed anew at their next use."""
+        with self._lock:
+            self._sources.clear()
+
+    def _session(self, profile: str) -> Session:
+        with self._reading:
+            self.loader.load_data(_ENDPOINTS)
+        session = QuickSession(profile or None)
+        session.register_component("data_loader", self.loader)
+        session.register_component("response_parser_factory", QuickParserFactory())
+        session.user_agent_extra = f"{TOOL} md/{self._label}"
+        chosen = session.get_scoped_config()
+        if "role_arn" in chosen:
+            # botocore reads the session name of a profile's own role from the profile only.
+            chosen.setdefault("role_session_name", self._label)
+        for event, handler in self._events.items():
+            session.register(event, handler)
+        return session
+
+    def _role_credentials(self, account: Account) -> DeferredRefreshableCredentials:
+        with self._lock:
+            source = self._sources.get(account.source_profile) or self._session(account.source_profile)
+            self._sources[account.source_profile] = source
+            credentials = source.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        region = source.get_config_variable("region") or home_region(partition_of_arn(account.role_arn))
+
+        def create_client(service: str, **keywords: Any) -> Any:
+            with self._lock:
+                return source.create_client(service, region_name=region, config=IMPATIENT, **keywords)
+
+        fetcher = AssumeRoleCredentialFetcher(
+            create_client, credentials, account.role_arn, extra_args={"RoleSessionName": self._label}
+        )
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+
+
+class _RoleProvider(CredentialProvider):
+    """Gives a session the credentials of an assumed role, refreshed by botocore before they expire."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, credentials: DeferredRefreshableCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return self._credentials

@@ -1,0 +1,1 @@
+"""Evaluates a request against every layer of policies."""

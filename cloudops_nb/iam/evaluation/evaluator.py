@@ -1,0 +1,155 @@
+"""The evaluator: what one principal may do to a resource, as AWS would decide it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.iam.action_resources import Also, action_resources
+from cloudops_nb.iam.context import Request, given
+from cloudops_nb.iam.evaluation.action_set import ActionSet
+from cloudops_nb.iam.evaluation.authorisation import Authorisation
+from cloudops_nb.iam.evaluation.memory import Memory
+from cloudops_nb.iam.policies.wildcards import HOLE
+from cloudops_nb.iam.principals.verdict import Decision, Unreadable, Verdict
+from cloudops_nb.model import IamPermissions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cloudops_nb.iam.context import KeyState
+    from cloudops_nb.iam.policies.policy import Policy
+    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+
+_NOT_READ = Unreadable("the policy of the other resource is not read for this")
+#: Sets of actions that are remembered: one for each type of resource, as it were.
+_SETS = 1_000
+#: What is worse decides, if an action is authorised on several resources.
+_WORSE = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
+
+
+class Evaluator:
+    """Evaluates one principal's policies; thread-safe, and fast for many resources that are alike.
+
+    Args:
+        policies: What decides, apart from the resource.
+        remember: Whether to keep what the policies say of a class of requests. The verdicts are the same without.
+    """
+
+    def __init__(self, policies: PrincipalPolicies, *, remember: bool = True) -> None:
+        self._principal = policies.principal
+        self._remember = remember
+        self._authorisation = Authorisation(policies, remember=remember)
+        self._sets: Memory[ActionSet] = Memory(_SETS)
+
+    def verdict(
+        self,
+        action: str,
+        resource_arn: str,
+        *,
+        account_id: str,
+        region: str,
+        tags: Mapping[str, str] | None,
+        resource_policy: Policy | Unreadable | None = None,
+        context: Mapping[str, Sequence[str]] | None = None,
+    ) -> Verdict:
+        """Return whether an action on a resource is allowed, with everything that AWS authorises for it.
+
+        Args:
+            action: The IAM action, as ``ec2:StopInstances``.
+            resource_arn: The resource, empty if its ARN is not known.
+            account_id: The account that owns it.
+            region: The region that is called for it; ``global`` where a service has none.
+            tags: The resource's tags, ``None`` if they are not known.
+            resource_policy: Its own policy, ``None`` if it has none.
+            context: Condition keys known of this request; without any value a key is known to be absent.
+        """
+        known = {key.lower(): given(values) for key, values in (context or {}).items()}
+        row = action_resources(action)
+        arn, tags = {"*": ("*", {}), "other": (HOLE, None)}.get(row.resource, (resource_arn or HOLE, tags))
+        own = Request(action, arn, account_id, region, tags, known)
+        verdict = self._authorisation.verdict(own, resource_policy)
+        if not row.also or verdict.decision is Decision.DENIED_EXPLICIT:
+            return verdict
+        others = self._others(row.also, own, resource_policy)
+        return min((verdict, *others), key=lambda each: _rank(each.decision))
+
+    def permissions(
+        self,
+        actions: Sequence[str],
+        resource_arn: str,
+        *,
+        account_id: str,
+        region: str,
+        tags: Mapping[str, str] | None,
+        resource_policy: Policy | Unreadable | None = None,
+        context: Mapping[str, Sequence[str]] | None = None,
+    ) -> IamPermissions:
+        """Return the verdicts on some actions; the arguments are those of :meth:`verdict`."""
+
+        def worked_out() -> IamPermissions:
+            return self._permissions(
+                {
+                    action: self.verdict(
+                        action,
+                        resource_arn,
+                        account_id=account_id,
+                        region=region,
+                        tags=tags,
+                        resource_policy=resource_policy,
+                        context=context,
+                    )
+                    for action in actions
+                }
+            )
+
+        if context or resource_policy is not None or not self._remember:
+            return worked_out()
+        together = self._sets.result(tuple(actions), lambda: ActionSet(actions, self._authorisation))
+        alike = together.alike(resource_arn or HOLE, account_id, region, tags)
+        return together.permissions.result(alike, worked_out)
+
+    def _permissions(self, verdicts: Mapping[str, Verdict]) -> IamPermissions:
+        chosen: dict[Decision, list[str]] = {decision: [] for decision in Decision}
+        for action, verdict in verdicts.items():
+            chosen[verdict.decision].append(action)
+        return IamPermissions(
+            allowed=tuple(chosen[Decision.ALLOWED]),
+            denied=(*chosen[Decision.DENIED_EXPLICIT], *chosen[Decision.DENIED_IMPLICIT]),
+            unknown=tuple(chosen[Decision.UNKNOWN]),
+            principal=self._principal.arn,
+            reasons={action: verdict.by for action, verdict in verdicts.items()},
+        )
+
+    def _others(self, also: Sequence[Also], own: Request, policy: Policy | Unreadable | None) -> Iterator[Verdict]:
+        """Yield the verdicts on what else is authorised."""
+        for each in also:
+            if not each.concerns(own.arn):
+                continue
+            action = each.action or own.action
+            context: dict[str, KeyState] = {key.lower(): given((value,)) for key, value in each.context.items()}
+            if each.arn is None:
+                request = Request(action, own.arn, own.account_id, own.region, own.tags, {**own.context, **context})
+                verdict = self._authorisation.verdict(request, policy)
+            else:
+                arn = each.on(partition=self._principal.partition, region=_place(own.region), account_id=own.account_id)
+                tags: Mapping[str, str] | None = {} if each.created else None
+                known = {**_of_any_resource(own.context), **context}
+                request = Request(action, arn, own.account_id, own.region, tags, known)
+                verdict = self._authorisation.verdict(request, _NOT_READ if each.own_policy else None)
+            shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
+            yield Verdict(verdict.decision, f"it also takes {action} on {shown}: {verdict.by}")
+
+
+def _of_any_resource(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
+    """Return what is known of a request whatever resource of it is asked about."""
+    return {
+        key: state for key, state in context.items() if key.startswith("aws:") and not key.startswith("aws:resource")
+    }
+
+
+def _rank(decision: Decision) -> int:
+    return _WORSE.index(decision) if decision in _WORSE else len(_WORSE)
+
+
+def _place(region: str) -> str:
+    return "" if region == "global" else region

@@ -1,0 +1,70 @@
+"""Classes of requests: those of one action of which a principal's policies say the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.iam.context import Context
+from cloudops_nb.iam.evaluation.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from cloudops_nb.iam.context import Request
+    from cloudops_nb.iam.evaluation.combination import PrincipalSide
+    from cloudops_nb.iam.evaluation.layers import PrincipalLayers
+    from cloudops_nb.iam.policies.conditions import Test
+    from cloudops_nb.iam.principals.verdict import Verdict
+    from cloudops_nb.iam.truth import Truth
+
+#: What is remembered of an action, or of a test; it may look at a tag that is never the same twice.
+_SIZE = 20_000
+
+
+class ActionClasses:
+    """The requests of one action, by which patterns match and which tests hold, and what is remembered of each class.
+
+    It is for requests of which nothing further is given, so that only the resource tells them apart.
+
+    Attributes:
+        layers: What the policies hold about the action.
+        patterns: The resource patterns that tell requests apart.
+        tests: The tests that do.
+        sides: What the policies say, by class.
+        verdicts: The verdicts on resources without a policy of their own, by class and by what else decides.
+    """
+
+    __slots__ = ("layers", "patterns", "sides", "tests", "verdicts")
+
+    def __init__(self, layers: PrincipalLayers) -> None:
+        self.layers = layers
+        self.sides: Memory[PrincipalSide] = Memory(_SIZE)
+        self.verdicts: Memory[Verdict] = Memory(_SIZE)
+        statements = [statement for layer in layers for statement in layer.statements]
+        patterns = (pattern for statement in statements for pattern in statement.patterns if not pattern.everything)
+        tests = (test for statement in statements for test in statement.tests if any(map(Context.varies, test.keys)))
+        self.patterns = tuple(dict.fromkeys(patterns))
+        self.tests = tuple(RememberedTest(test) for test in dict.fromkeys(tests))
+
+    def of(self, request: Request, context: Context) -> Hashable:
+        """Return the class of a request."""
+        return (
+            tuple([pattern.match(request.arn, context) for pattern in self.patterns]),
+            tuple([test.holds(context) for test in self.tests]),
+        )
+
+
+class RememberedTest:
+    """A test of which the outcome is remembered by what its keys hold."""
+
+    __slots__ = ("_keys", "_outcomes", "test")
+
+    def __init__(self, test: Test) -> None:
+        self.test = test
+        self._keys = tuple(key for key in test.keys if Context.varies(key))
+        self._outcomes: Memory[Truth] = Memory(_SIZE)
+
+    def holds(self, context: Context) -> Truth:
+        """Return whether it holds."""
+        states = tuple([context.state(key) for key in self._keys])
+        return self._outcomes.result(states, lambda: self.test.holds(context))

@@ -1,0 +1,1 @@
+"""Policy documents, compiled: statements, resource patterns, conditions and variables."""

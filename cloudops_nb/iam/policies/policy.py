@@ -1,0 +1,185 @@
+"""Policy documents, compiled once: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.iam.policies.arns import ResourcePattern
+from cloudops_nb.iam.policies.conditions import Test, Unsettled, tests
+from cloudops_nb.iam.policies.principal_element import PrincipalElement
+from cloudops_nb.iam.policies.statement import Statement
+from cloudops_nb.iam.policies.wildcards import HOLE, matcher, pieces
+from cloudops_nb.iam.truth import Truth, unknown
+
+_WITH_VARIABLES = "2012-10-17"
+_VERSIONS = ("2008-10-17", _WITH_VARIABLES)
+_ELEMENTS = frozenset(
+    {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+)
+
+
+class PolicyError(ConfigurationError):
+    """A policy's document is not one that AWS would accept."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Policy:
+    """A policy, compiled; ``name`` is how reasons call it."""
+
+    name: str
+    statements: tuple[Statement, ...]
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any] | str, *, name: str) -> Self:
+        """Compile a document.
+
+        Args:
+            document: The policy as JSON text or as data.
+            name: How reasons call it.
+
+        Raises:
+            PolicyError: The document is malformed. What is not known in it, such as a new condition operator, is
+                no error, but makes the verdicts that depend on it unknown.
+        """
+        data = _loaded(document, name) if isinstance(document, str) else document
+        try:
+            return cls(name, _statements(data, name))
+        except _MalformedError as error:
+            raise PolicyError(f"{name} is no policy", str(error)) from None
+
+
+class _MalformedError(Exception):
+    pass
+
+
+def _loaded(text: str, name: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except _MalformedError as error:
+        why = str(error)
+    except RecursionError:
+        why = "it is nested too deeply"
+    except ValueError as error:
+        why = f"it is not JSON: {error}"
+    raise PolicyError(f"{name} is no policy", why)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key that stands twice it cannot be told which one AWS would take."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _MalformedError("a key stands in it twice")
+    return found
+
+
+def _statements(data: Any, name: str) -> tuple[Statement, ...]:
+    if not isinstance(data, Mapping) or not set(data) <= {"Version", "Id", "Statement"} or "Statement" not in data:
+        raise _MalformedError("it takes a Statement, and apart from that only Version and Id")
+    version = data.get("Version", _VERSIONS[0])
+    if version not in _VERSIONS:
+        raise _MalformedError(f"Version must be {' or '.join(_VERSIONS)}")
+    listed = data["Statement"]
+    if isinstance(listed, Mapping):
+        listed = [listed]
+    if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
+        raise _MalformedError("Statement must be a statement or a list of them")
+    return tuple(
+        _statement(each, f"{name}, statement {number}", variables=version == _WITH_VARIABLES)
+        for number, each in enumerate(listed, 1)
+    )
+
+
+def _statement(data: Any, source: str, *, variables: bool) -> Statement:
+    if not isinstance(data, Mapping) or not set(data) <= _ELEMENTS:
+        raise _MalformedError(f"a statement takes only {', '.join(sorted(_ELEMENTS))}")
+    effect, sid = data.get("Effect"), data.get("Sid")
+    if effect not in ("Allow", "Deny"):
+        raise _MalformedError("Effect must be Allow or Deny")
+    if isinstance(sid, str) and sid:
+        source = f"{source.rpartition(' ')[0]} {sid}"
+    actions, not_actions = _either(data, "Action")
+    if actions is None:
+        raise _MalformedError("a statement takes either Action or NotAction")
+    principal = _principal(data)
+    resources, not_resources = _either(data, "Resource")
+    if resources is None and principal is None:
+        raise _MalformedError("a statement without a principal takes either Resource or NotResource")
+    valueless: Truth = unknown("a variable in NotResource has no value") if not_resources else False
+    return Statement(
+        source=" ".join(source.split()),
+        denies=effect == "Deny",
+        actions=tuple(matcher(pieces(action.lower())) for action in actions),
+        not_actions=not_actions,
+        resources=None
+        if resources is None
+        else tuple(ResourcePattern(text, variables=variables, valueless=valueless) for text in resources),
+        not_resources=not_resources,
+        principal=principal,
+        tests=(*tests(_condition(data.get("Condition", {})), variables=variables), *_unsettled(data, principal)),
+    )
+
+
+def _unsettled(data: Mapping[str, Any], principal: PrincipalElement | None) -> Iterator[Test]:
+    """Yield tests for what AWS accepts without saying what it means."""
+    for name in ("NotAction", "NotResource"):
+        if name in data and not data[name]:
+            yield Unsettled(f"{name} lists nothing")
+    if principal is not None and principal.opposite:
+        if not principal.entries:
+            yield Unsettled("NotPrincipal lists nobody")
+        if data["Effect"] == "Allow":
+            yield Unsettled("NotPrincipal with Allow is not supported by AWS")
+
+
+def _either(data: Mapping[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
+    """Return the values of an element or of its opposite, and whether it is the opposite."""
+    opposite = f"Not{name}"
+    if name in data and opposite in data:
+        raise _MalformedError(f"a statement takes either {name} or {opposite}")
+    if name not in data and opposite not in data:
+        return None, False
+    return _texts(data.get(name, data.get(opposite)), name), opposite in data
+
+
+def _principal(data: Mapping[str, Any]) -> PrincipalElement | None:
+    opposite = "NotPrincipal" in data
+    if opposite and "Principal" in data:
+        raise _MalformedError("a statement takes either Principal or NotPrincipal")
+    if not opposite and "Principal" not in data:
+        return None
+    found = data["NotPrincipal" if opposite else "Principal"]
+    if found == "*":
+        found = {"AWS": "*"}
+    if not isinstance(found, Mapping):
+        raise _MalformedError('a principal must be "*" or name kinds of principals')
+    return PrincipalElement(
+        tuple((str(kind), text) for kind, listed in found.items() for text in _texts(listed, "a principal")), opposite
+    )
+
+
+def _condition(data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
+    if not isinstance(data, Mapping) or not all(isinstance(by_key, Mapping) for by_key in data.values()):
+        raise _MalformedError("Condition must map operators to keys and values")
+    return {
+        str(name): {str(key): _texts(values, "a condition", scalars=True) for key, values in by_key.items()}
+        for name, by_key in data.items()
+    }
+
+
+def _texts(value: Any, name: str, *, scalars: bool = False) -> tuple[str, ...]:
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+    return tuple(_text(each, name, scalars=scalars) for each in listed)
+
+
+def _text(value: Any, name: str, *, scalars: bool) -> str:
+    if isinstance(value, bool) and scalars:
+        return str(value).lower()
+    if isinstance(value, int | float) and not isinstance(value, bool) and scalars:
+        return repr(value)
+    if not isinstance(value, str):
+        raise _MalformedError(f"{name} must be text or a list of texts")
+    return value.replace(HOLE, "\ufffd")

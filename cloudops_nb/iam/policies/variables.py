@@ -1,0 +1,99 @@
+"""Policy variables: ``${key}``, ``${key, 'default'}`` and the escapes ``${*}``, ``${?}`` and ``${$}``.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from cloudops_nb.iam.policies.wildcards import Pieces, Wild, pieces
+from cloudops_nb.iam.truth import Unknown, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloudops_nb.iam.context import Context
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_DEFAULT = re.compile(r"\s*'(.*)'\s*", re.DOTALL)
+_ESCAPES = frozenset("*?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A place for a condition key's value; ``key`` is in lower case, ``default`` for when the key is absent."""
+
+    key: str
+    name: str
+    default: str | None = None
+
+
+#: A text with wildcards and places for values.
+Template: TypeAlias = tuple[str | Wild | Variable, ...]
+
+
+def template(text: str, *, wildcards: bool, variables: bool) -> Template:
+    """Return a policy's text in pieces.
+
+    Args:
+        text: The text.
+        wildcards: Whether ``*`` and ``?`` stand for other characters.
+        variables: Whether the policy's version has variables.
+    """
+    parts = _VARIABLE.split(text) if variables else [text]
+    return tuple(
+        piece
+        for number, part in enumerate(parts)
+        for piece in (_between(part, wildcards=wildcards) if number % 2 == 0 else (_inside(part),))
+    )
+
+
+def _between(text: str, *, wildcards: bool) -> Pieces:
+    if wildcards:
+        return pieces(text)
+    return (text,) if text else ()
+
+
+def _inside(text: str) -> str | Variable:
+    if text in _ESCAPES:
+        return text
+    name, _, rest = text.partition(",")
+    default = _DEFAULT.fullmatch(rest)
+    return Variable(name.strip().lower(), name.strip(), default[1] if default else None)
+
+
+def resolved(parts: Template, context: Context) -> Pieces | Unknown | None:
+    """Return the pieces with values in their places, ``None`` if a variable has no value."""
+    found: list[str | Wild] = []
+    for part in parts:
+        if not isinstance(part, Variable):
+            found.append(part)
+            continue
+        value = _value(part, context)
+        if not isinstance(value, str):
+            return value
+        found.append(value)
+    return tuple(found)
+
+
+def _value(variable: Variable, context: Context) -> str | Unknown | None:
+    possible = context.state(variable.key).possible
+    if possible is None or len(possible) != 1 or len(possible[0]) > 1:
+        return unknown(f"the value of ${{{variable.name}}} is not known")
+    value = possible[0][0] if possible[0] else variable.default
+    if value is not None and ("*" in value or "?" in value):
+        return unknown(f"the value of ${{{variable.name}}} has a wildcard in it")
+    return value
+
+
+def keys(parts: Template) -> Iterator[str]:
+    """Yield the condition keys that a text depends on, in lower case."""
+    return (part.key for part in parts if isinstance(part, Variable))
+
+
+def without_variables(parts: Template) -> Pieces:
+    """Return a text that has no variables as the pieces of a pattern."""
+    return tuple(part for part in parts if not isinstance(part, Variable))

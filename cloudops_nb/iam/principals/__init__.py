@@ -1,0 +1,1 @@
+"""The policies and context keys that come with a principal."""

@@ -1,0 +1,1 @@
+"""The approval card: its widget, its decision and the decision in a terminal."""

@@ -1,0 +1,200 @@
+"""The magics: each a thin shell over one method of ``CloudOps``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+
+from cloudops_nb.notebook.magics.arguments import argument, cloudops_magic, output
+from cloudops_nb.presentation.escape import LONG, visible
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cloudops_nb.notebook.session import Session
+
+_plan = argument(
+    "plan", nargs="?", default="", help="A plan's id, or a variable holding a plan or an answer; the last one."
+)
+_accounts = argument("--account", action="append", metavar="NAME", help="Only this account; may be repeated.")
+_regions = argument("--region", action="append", metavar="REGION", help="Only this region; may be repeated.")
+_services = argument("--service", action="append", metavar="SERVICE", help="Only this service; may be repeated.")
+
+
+@magics_class
+class CloudOpsMagics(Magics):
+    """Holds no logic of its own: it parses a line, calls ``CloudOps``, and shows the result."""
+
+    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+        super().__init__(shell)
+        self.session = session
+
+    @line_magic
+    @cloudops_magic
+    @output
+    def cloudops_status(self, _: Namespace, __: str) -> Any:
+        """Show how the store on this host is; asks AWS nothing."""
+        from cloudops_nb.presentation.status import Status
+
+        return Status(self.session.operations.health())
+
+    @line_magic
+    @cloudops_magic
+    @_accounts
+    @_regions
+    @_services
+    @argument(
+        "--type",
+        action="append",
+        metavar="TYPE",
+        dest="types",
+        help="Only this resource type, as rds_instance or AWS::Athena::NamedQuery; may be repeated.",
+    )
+    @argument("--mode", default="full", help="full (the default), or incremental for what changed since.")
+    @argument("--every-detail", action="store_true", help="Read what costs a call a resource too.")
+    @argument("--executor", metavar="NAME", help="What reads instead of this process: dask:ADDRESS.")
+    @argument("--dry-run", action="store_true", help="Show the calls it would make, and make none.")
+    @output
+    def cloudops_scan(self, args: Namespace, _: str) -> Any:
+        """Discover the resources of the configured accounts and keep them in the store."""
+        from cloudops_nb.notebook.progress import showing
+
+        services = [*(args.service or ()), *(args.types or ())] or None
+        where = {"accounts": args.account, "regions": args.region, "services": services}
+        depth = {"every_detail": args.every_detail}
+        if args.dry_run:
+            return self.session.operations.planned_calls(**where, **depth)
+        how = {"mode": args.mode, "executor": args.executor}
+        with showing(self.session.screen, "Scan") as progress:
+            return self.session.operations.scan(**where, **depth, **how, progress=progress)
+
+    @line_magic
+    @cloudops_magic
+    @argument("--cloud-control", action="store_true", help="Ask AWS, too, which types Cloud Control lists beyond them.")
+    @argument("--account", metavar="NAME", default="", help="The account to ask; the first one.")
+    @output
+    def cloudops_types(self, args: Namespace, _: str) -> Any:
+        """Show the resource types that a scan knows."""
+        return self.session.operations.resource_types(cloud_control=args.cloud_control, account=args.account)
+
+    @line_magic
+    @cloudops_magic
+    @argument("--start", action="store_true", help="Make the regular scans in this notebook from now on.")
+    @argument("--stop", action="store_true", help="Begin no further one in this notebook.")
+    @output
+    def cloudops_schedule(self, args: Namespace, _: str) -> Any:
+        """Show when the regular scans are due and how they went; start or stop them."""
+        from cloudops_nb.presentation.status import Status
+
+        schedule = self.session.operations.schedule
+        if args.stop:
+            schedule.stop()
+        elif args.start:
+            schedule.start()
+        return Status(schedule.status(), title="Regular scans")
+
+    @line_magic
+    @cloudops_magic
+    @argument("query", nargs="+", help="A name, an id, a tag, or a description in words.")
+    @argument("--account", metavar="NAME", help="Only this account.")
+    @argument("--region", metavar="REGION", help="Only this region.")
+    @argument("--service", metavar="SERVICE", help="Only this service.")
+    @argument("--type", metavar="TYPE", dest="resource_type", help="Only this resource type, as rds_instance.")
+    @argument("--state", metavar="STATE", help="Only this state, as running.")
+    @argument("--limit", type=int, default=10, metavar="N", help="At most this many rows (10).")
+    @output
+    def cloudops_search(self, args: Namespace, _: str) -> Any:
+        """Find resources in the store, best match first; asks AWS nothing."""
+        filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
+        found = self.session.operations.search(" ".join(args.query), limit=args.limit, **_given(filters))
+        if understood := found.attrs.get("understood"):
+            self.session.screen.line(visible(f"Read as: {understood}", limit=LONG))
+        return found
+
+    @cell_magic
+    @cloudops_magic
+    @argument("--dry-run", action="store_true", help="Print the exact bytes that would be sent, and send nothing.")
+    @output
+    def cloudops_ask(self, args: Namespace, body: str) -> Any:
+        """Ask for a change or a fact in words; a change comes back as a plan on a card, and runs only when approved."""
+        if args.dry_run:
+            request = self.session.preview(body.strip())
+            return request if args.output else None
+        answer = self.session.ask(body.strip())
+        return answer if args.output or answer.plan is None else None
+
+    @line_magic
+    @cloudops_magic
+    @_plan
+    def cloudops_approve(self, args: Namespace, _: str) -> None:
+        """Show a plan and decide on it by typing; where nobody can type, nothing is approved."""
+        self.session.decide(self.session.plan(args.plan))
+
+    @line_magic
+    @cloudops_magic
+    @_plan
+    @argument("--executor", default="sdk", help="What makes the calls: sdk (the default).")
+    @argument("--dry-run", action="store_true", help="Ask AWS whether it would work, and change nothing.")
+    @output
+    def cloudops_apply(self, args: Namespace, _: str) -> Any:
+        """Run a plan that was approved, and follow it to its end; interrupt to cancel it."""
+        plan = self.session.plan(args.plan)
+        execution = self.session.operations.apply(plan, executor=args.executor, dry_run=args.dry_run)
+        self.session.follow(execution)
+        return execution if args.output else None
+
+    @line_magic
+    @cloudops_magic
+    @argument("execution", nargs="?", default="", help="An execution's id, or a variable holding one; the last one.")
+    def cloudops_rollback(self, args: Namespace, _: str) -> None:
+        """Plan the way back from an execution; the plan needs an approval of its own."""
+        self.session.show(self.session.operations.rollback(self.session.execution(args.execution)))
+
+    @line_magic
+    @cloudops_magic
+    @argument("--status", metavar="STATUS", help="Only plans in this state, as completed.")
+    @argument("--level", metavar="LEVEL", help="Only plans of this risk level, as high.")
+    @argument("--effect", metavar="EFFECT", help="Only plans of this effect: read, modify or destructive.")
+    @argument("--resource", metavar="TEXT", help="Only plans for a resource whose id, name or ARN contains this.")
+    @argument("--account", metavar="NAME", help="Only plans in this account.")
+    @argument("--text", metavar="TEXT", help="Only plans whose title, reason or detail contains this.")
+    @output
+    def cloudops_history(self, args: Namespace, _: str) -> Any:
+        """Show plans and what became of them, the newest last."""
+        filters = {name: getattr(args, name) for name in ("status", "level", "effect", "resource", "account", "text")}
+        return self.session.operations.history(**_given(filters))
+
+    @line_magic
+    @cloudops_magic
+    @output
+    def cloudops_ledger(self, _: Namespace, __: str) -> Any:
+        """Show every request that left this host, with its exact body."""
+        return self.session.operations.ledger()
+
+    @line_magic
+    @cloudops_magic
+    @argument("kinds", nargs="*", metavar="KIND", help="aws_estate, chat_history or journal; all if none is named.")
+    @argument("--list", action="store_true", dest="listed", help="List the snapshots that there are, and take none.")
+    @argument("--status", action="store_true", help="Show when the regular ones are due, and take none.")
+    @argument("--stop", action="store_true", help="Make no regular ones in this notebook any more.")
+    @output
+    def cloudops_backup(self, args: Namespace, _: str) -> Any:
+        """Take encrypted snapshots of the store, on this disk and in the bucket; fails where one cannot be taken."""
+        from cloudops_nb.presentation.status import Status
+
+        backups = self.session.operations.backups
+        if args.listed:
+            return backups.snapshots()
+        if args.stop:
+            backups.stop()
+        if args.stop or args.status:
+            return Status(backups.status(), title="Regular backups")
+        return self.session.back_up(*args.kinds)
+
+
+def _given(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in filters.items() if value is not None}

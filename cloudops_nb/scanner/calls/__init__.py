@@ -1,0 +1,1 @@
+"""Paced, counted and stoppable read calls into one account."""

@@ -1,0 +1,136 @@
+"""The permissions that a scan needs, and no more: an IAM policy generated from the specs."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from botocore.session import Session
+
+from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from botocore.model import ServiceModel
+
+    from cloudops_nb.specs.model import ResourceSpec
+
+#: The most characters, without white space, that a managed policy may have.
+#: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MANAGED_POLICY_CHARACTERS = 6_144
+_VERSION = "2012-10-17"
+_PARAMETER = re.compile(r"\{[^}]*\}")
+_ANYTHING = "*"
+
+#: An IAM action and the resource that it is asked for.
+Permission = tuple[str, str]
+
+
+def operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield service and operation of every call that scanning a type makes.
+
+    Args:
+        spec: The type.
+        every_detail: Whether expensive details are read, which only a scan that was asked for them does.
+    """
+    if spec.parent:
+        yield spec.called, spec.parent.list.operation
+    yield spec.called, spec.list.operation
+    for batch in spec.batches:
+        yield spec.called, batch.operation
+    for detail in spec.details:
+        if every_detail or not detail.on_demand:
+            yield spec.called, detail.operation
+    if spec.tags and spec.tags.filter:
+        yield TAGGING_SERVICE, TAGGING_OPERATION
+
+
+def permission(service: str, operation: str, partition: str = "aws") -> Permission:
+    """Return the IAM action that authorises an operation, and the resource it is needed on.
+
+    Raises:
+        botocore.exceptions.UnknownServiceError: There is no such service.
+        botocore.model.OperationNotFoundError: The service has no such operation.
+    """
+    table, model = _table(), _model(service)
+    if service in table["methods"]:
+        http = model.operation_model(operation).http
+        path = _PARAMETER.sub(_ANYTHING, http["requestUri"].partition("?")[0]).removeprefix(table["methods"][service])
+        return f"{model.signing_name}:{http['method']}", f"arn:{partition}:{model.signing_name}:*::{path}"
+    prefix = table["prefixes"].get(service, model.signing_name)
+    name = table["operations"].get(service, {}).get(model.operation_model(operation).name, operation)
+    return f"{prefix}:{name}", _ANYTHING
+
+
+def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False) -> dict[str, Any]:
+    """Return the policy document that lets a principal scan these types, and read the policies behind the verdicts.
+
+    Args:
+        specs: The types.
+        partition: The partition for which ARNs are written.
+        every_detail: Whether the expensive details are to be read too.
+    """
+    return _document(_permissions(specs, partition=partition, every_detail=every_detail))
+
+
+def managed_policies(
+    specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False
+) -> list[dict[str, Any]]:
+    """Return what :func:`scan_policy` does in as many documents as managed policies need, each as full as may be."""
+    documents: list[dict[str, Any]] = []
+    chosen: list[Permission] = []
+    for each in _permissions(specs, partition=partition, every_detail=every_detail):
+        if chosen and _size(_document([*chosen, each])) > MANAGED_POLICY_CHARACTERS:
+            documents.append(_document(chosen))
+            chosen = []
+        chosen.append(each)
+    return [*documents, _document(chosen)]
+
+
+def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail: bool) -> list[Permission]:
+    calls = {call for spec in specs for call in operations(spec, every_detail=every_detail)}
+    calls.add(("ec2", "DescribeRegions"))
+    calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
+    # The resource first: permissions of one statement are neighbours.
+    return sorted({permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
+
+
+def _document(permissions: Sequence[Permission]) -> dict[str, Any]:
+    everywhere = [action for action, resource in permissions if resource == _ANYTHING]
+    statements = [_statement(everywhere, _ANYTHING)] if everywhere else []
+    methods = dict.fromkeys(action for action, resource in permissions if resource != _ANYTHING)
+    statements += [
+        _statement([method], [resource for action, resource in permissions if action == method]) for method in methods
+    ]
+    return {"Version": _VERSION, "Statement": statements}
+
+
+def _statement(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+
+
+def _size(document: dict[str, Any]) -> int:
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    return _session().get_service_model(service)
+
+
+@cache
+def _session() -> Session:
+    return Session()
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    text = resources.files("cloudops_nb.scanner.inventory").joinpath("iam_actions.yaml").read_text(encoding="utf-8")
+    table: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return table

@@ -1,0 +1,79 @@
+"""Which resource types can be scanned: the declared ones, and those that Cloud Control lists beyond them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cloudops_nb.aws.errors import label
+from cloudops_nb.aws.regions import GLOBAL
+from cloudops_nb.errors import AwsError
+from cloudops_nb.scanner.reading.listing import failure_of
+from cloudops_nb.specs.cloud_control import SUPPORTED
+from cloudops_nb.specs.files import bundled_specs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from cloudops_nb.aws.sessions import AccountSessions
+    from cloudops_nb.specs.model import ResourceSpec
+
+COLUMNS: Final = ("resource_type", "service", "cloudformation_type", "scope", "source")
+BUNDLED, OWN, CLOUD_CONTROL = "bundled", "own", "Cloud Control"
+
+
+def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
+    """Return one row a spec with :data:`COLUMNS`; ``source`` tells the bundled ones from a user's own."""
+    bundled = frozenset(map(id, bundled_specs()))
+    return [
+        {
+            "resource_type": spec.resource_type,
+            "service": spec.service,
+            "cloudformation_type": spec.cloudformation_type,
+            "scope": spec.scope,
+            "source": BUNDLED if id(spec) in bundled else OWN,
+        }
+        for spec in sorted(specs, key=lambda spec: (spec.service, spec.resource_type))
+    ]
+
+
+def cloud_control_types(
+    sessions: AccountSessions, specs: Iterable[ResourceSpec], account: str = ""
+) -> list[dict[str, str]]:
+    """Return one row for each type that CloudFormation's registry says can be read, and that no spec declares.
+
+    Args:
+        sessions: The ways into the accounts.
+        specs: The declared types.
+        account: The name or id of the account to ask; the first one if not given.
+
+    Raises:
+        AwsError: AWS does not tell.
+        CloudOpsError: The account is unknown or cannot be entered.
+    """
+    chosen = sessions.accounts([account] if account else None)[0]
+    client = sessions.client(chosen.account_id, "cloudformation", GLOBAL)
+    names: set[str] = set()
+    try:
+        for asked in SUPPORTED:
+            pages = client.get_paginator("list_types").paginate(**asked)
+            names.update(each["TypeName"] for page in pages for each in page["TypeSummaries"])
+    except (ClientError, BotoCoreError) as error:
+        why = failure_of(error, region=GLOBAL).detail
+        what = f"{label(chosen)}: the types that Cloud Control lists are not told"
+        raise AwsError(what, why, "Allow cloudformation:ListTypes.") from error
+    return _rows(sorted(names - {spec.cloudformation_type for spec in specs}))
+
+
+def _rows(names: Sequence[str] | Collection[str]) -> list[dict[str, str]]:
+    return [
+        {
+            "resource_type": name,
+            "service": name.split("::")[1].casefold(),
+            "cloudformation_type": name,
+            "scope": "",
+            "source": CLOUD_CONTROL,
+        }
+        for name in names
+    ]

@@ -1,0 +1,1 @@
+"""Reads one task: its pages, details, batches and tags, as resources."""

@@ -1,0 +1,80 @@
+"""Reads what one call tells of many items at once."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.declarations.selectors import select
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls, BrokenAnswerError
+from cloudops_nb.scanner.reading.details import READ_FAILURES, Detailed, unless_expired
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.reading.listing import FanOut
+    from cloudops_nb.specs.model import BatchCall
+
+
+class BatchReader:
+    """Reads the batch calls of one task's items; a failure leaves the items of its call without the answer.
+
+    Expired credentials concern the whole task, so they are raised.
+    """
+
+    def __init__(self, task: Task, calls: AwsCalls, fan_out: FanOut) -> None:
+        self._spec = task.spec
+        self._region = task.call_region
+        self._calls = calls
+        self._fan_out = fan_out
+
+    def read(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Detailed]:
+        """Return the items with the answers of their batch calls put in, without those that were deleted meanwhile."""
+        read: Sequence[Detailed] = [Detailed(item) for item in items]
+        for batch in self._spec.batches:
+            groups = list(_groups(batch, read))
+            answers = self._fan_out(partial(self._answered, batch), groups)
+            read = [each for group in answers for each in group]
+        return read
+
+    def _answered(self, batch: BatchCall, group: Sequence[Detailed]) -> Sequence[Detailed]:
+        try:
+            found = self._found(batch, group)
+        except READ_FAILURES as error:
+            failure = unless_expired(error, self._region)
+            return [each.without(batch.into, failure) for each in group]
+        return [
+            each.having(batch.into, found[key])
+            for each in group
+            if (key := _key(select(batch.key, each.data))) in found
+        ]
+
+    def _found(self, batch: BatchCall, group: Sequence[Detailed]) -> Mapping[str, Any]:
+        """Make one call and return its answers by their key."""
+        given = {name: select(selector, group[0].data) for name, selector in batch.parameters.items()}
+        given[batch.keys] = [select(batch.key, each.data) for each in group]
+        answer = self._calls.call(self._spec.called, self._region, batch.operation, given)
+        items = select(batch.items, answer)
+        if items is None:
+            raise BrokenAnswerError(f"{batch.operation} answered without {batch.items}")
+        found = {_key(select(batch.match, item)): item for item in items}
+        if len(group) > 1 and found.keys().isdisjoint(map(_key, given[batch.keys])):
+            # One may have been deleted since it was listed; that none of several is there any more is not believed.
+            raise BrokenAnswerError(f"{batch.operation} answered for none of {len(group)}")
+        return found
+
+
+def _groups(batch: BatchCall, read: Sequence[Detailed]) -> Iterator[Sequence[Detailed]]:
+    """Yield the items that share a call: as many as it takes, with equal parameters."""
+    alike: dict[str, list[Detailed]] = {}
+    for each in read:
+        given = [select(selector, each.data) for selector in batch.parameters.values()]
+        alike.setdefault(json.dumps(given, default=str), []).append(each)
+    for members in alike.values():
+        yield from (members[start : start + batch.size] for start in range(0, len(members), batch.size))
+
+
+def _key(value: Any) -> str:
+    return str(value)

@@ -1,0 +1,148 @@
+"""Reads what a listing does not say of its items: detail calls, and tags that come from a listing of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cloudops_nb.aws.error_states import Failure, classify, error_code
+from cloudops_nb.declarations.selectors import fields, holds, select
+from cloudops_nb.errors import AwsError
+from cloudops_nb.model import CellState
+from cloudops_nb.scanner.calls.aws_calls import AnswerError, AwsCalls, BrokenAnswerError
+from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, region_of
+
+if TYPE_CHECKING:
+    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.specs.model import DetailCall
+
+TAGGING_SERVICE = "resourcegroupstaggingapi"
+TAGGING_OPERATION = "GetResources"
+_TAGGING_PAGE = 100
+
+#: What may be raised while something is read that can be missing; a selector on data of an odd form raises the last.
+READ_FAILURES = (ClientError, BotoCoreError, AwsError, AnswerError, ValueError)
+#: Tags by ARN.
+TagListing = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detailed:
+    """An item with the answers of its further calls; why some are missing, and which were not asked for."""
+
+    data: Mapping[str, Any]
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    not_asked: frozenset[str] = frozenset()
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Why each missing answer is missing, by its name."""
+        if not self.failures and not self.not_asked:
+            return {}
+        failed = {name: failure.detail for name, failure in self.failures.items()}
+        return {**failed, **dict.fromkeys(self.not_asked, NOT_ASKED)}
+
+    def having(self, into: str, answer: Any) -> Detailed:
+        """Return the item with an answer put in."""
+        return replace(self, data={**self.data, into: answer})
+
+    def without(self, into: str, failure: Failure) -> Detailed:
+        """Return the item with an answer that is missing for a reason."""
+        return replace(self, failures={**self.failures, into: failure})
+
+
+def unless_expired(error: Exception, region: str) -> Failure:
+    """Return what an error means for what it kept from being read; expired credentials are raised again."""
+    if isinstance(error, AnswerError):
+        return Failure(CellState.ERROR, str(error))
+    failure = classify(error, region=region)
+    if failure.state is CellState.EXPIRED:
+        raise error
+    return failure
+
+
+class DetailReader:
+    """Reads the details of one task's items; thread-safe.
+
+    Expired credentials concern the whole task, so they are raised; any other failure is returned beside what was read.
+    """
+
+    def __init__(self, task: Task, calls: AwsCalls) -> None:
+        self._spec = task.spec
+        self._region = task.call_region
+        self._place = task.region
+        self._every_detail = task.every_detail
+        self._calls = calls
+
+    @property
+    def calls_any(self) -> bool:
+        """Whether any call is made at all."""
+        return any(self._every_detail or not detail.on_demand for detail in self._spec.details)
+
+    def tags(self) -> TagListing | Failure | None:
+        """Return the tags of the task's region by ARN, or why they are missing; ``None`` if tags come another way."""
+        source = self._spec.tags
+        if source is None or not source.filter:
+            return None
+        given = {"ResourceTypeFilters": [source.filter]}
+        try:
+            return {
+                mapping["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in mapping["Tags"]}
+                for page in self._calls.pages(TAGGING_SERVICE, self._region, TAGGING_OPERATION, given, _TAGGING_PAGE)
+                for mapping in _mappings(page)
+            }
+        except READ_FAILURES as error:
+            return unless_expired(error, self._region)
+
+    def read(self, item: Detailed) -> Detailed | None:
+        """Return an item with the answers of its detail calls put in, ``None`` if the resource is gone by now."""
+        for detail in self._spec.details:
+            found = self._with(detail, item)
+            if found is None:
+                return None
+            item = found
+        return item
+
+    def _with(self, detail: DetailCall, item: Detailed) -> Detailed | None:
+        needed = _mentioned(detail)
+        if (detail.on_demand and not self._every_detail) or needed & item.not_asked:
+            return replace(item, not_asked=item.not_asked | {detail.into})
+        if missing := needed & item.failures.keys():
+            return item.without(detail.into, item.failures[min(missing)])
+        return self._asked(detail, item)
+
+    def _asked(self, detail: DetailCall, item: Detailed) -> Detailed | None:
+        try:
+            needless = detail.when is not None and not holds(detail.when, item.data)
+            return item if needless else item.having(detail.into, self._answer(detail, item.data))
+        except READ_FAILURES as error:
+            code = error_code(error) if isinstance(error, ClientError) else ""
+            if code in detail.gone:
+                return None
+            if code in detail.absent:
+                return item.having(detail.into, {})
+            return item.without(detail.into, unless_expired(error, self._region))
+
+    def _answer(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
+        # A bucket's details are answered where the bucket is.
+        region = self._region if self._spec.region is None else region_of(self._spec, data, self._place)
+        given = {name: select(selector, data) for name, selector in detail.parameters.items()}
+        answer = self._calls.whole(self._spec.called, region, detail.operation, given)
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+
+def _mappings(page: Mapping[str, Any]) -> Any:
+    found = page.get("ResourceTagMappingList")
+    if found is None:
+        raise BrokenAnswerError(f"{TAGGING_OPERATION} answered without ResourceTagMappingList")
+    return found
+
+
+def _mentioned(detail: DetailCall) -> frozenset[str]:
+    """Return the fields, and the earlier answers among them, without which a detail call cannot be made."""
+    asked = fields(detail.when) if detail.when else frozenset[str]()
+    return asked.union(*(fields(selector) for selector in detail.parameters.values()))

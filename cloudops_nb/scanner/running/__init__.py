@@ -1,0 +1,1 @@
+"""Runs the tasks of a scan, in threads of this process or in other processes."""

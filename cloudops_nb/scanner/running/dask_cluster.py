@@ -1,0 +1,112 @@
+"""A Dask cluster as an executor of scans; needs the ``dask`` extra."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.scanner.running.remote_worker import Errand, Order, stop
+from cloudops_nb.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from distributed import Client
+
+#: How long a scheduler may take to answer, in seconds.
+_TIMEOUT = 15.0
+_START = "Start workers that can import cloudops_nb of this version."
+
+
+class DaskCluster(Executor):
+    """Runs what is submitted on a Dask cluster; an order always on its place's worker, as long as that one lives.
+
+    :mod:`cloudops_nb.scanner.running.remote_worker` says what crosses the network: the accounts' configuration and
+    declarations to the workers, resources back; never credentials. Dask encrypts it only if the cluster does
+    (``tls://``), and workers short of memory spill to their disks. Whoever controls the cluster can run code in this
+    process: connect to your own only.
+
+    A worker that dies has its cells begun anew on another one, as often as the scheduler's ``allowed-failures`` say.
+
+    Args:
+        address: The scheduler's, as ``tcp://10.0.0.5:8786``.
+
+    Raises:
+        ConfigurationError: ``distributed`` is not installed, no scheduler answers, or its workers have another version
+            of this package, or none.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._client = _connected(address)
+        self._places: dict[tuple[str, str], str] = {}
+        try:
+            self._check_versions()
+        except ConfigurationError:
+            self._client.close()
+            raise
+
+    @property
+    def workers(self) -> int:
+        """How many workers the cluster has now."""
+        return len(self._addresses())
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        """Run a function on a worker, in a thread of its own: those that wait for AWS take no other's place."""
+        wanted = [self._worker_for(each) for each in arguments if isinstance(each, Order)]
+        chosen = self._client.get_executor(pure=False, workers=wanted or None, allow_other_workers=bool(wanted))
+        future: Future[Any] = chosen.submit(_apart, function, *arguments, **keywords)
+        return future
+
+    def stop(self, errand: Errand) -> None:
+        """Let every worker begin no further call of a scan; does not wait."""
+        self._client.run(stop, errand, wait=False, on_error="ignore")
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Disconnect; the cluster goes on."""
+        del wait, cancel_futures  # what is under way belongs to this connection and ends with it
+        self._client.close()
+
+    def _worker_for(self, order: Order) -> str:
+        known = self._addresses()
+        address = self._places.get(order.place, "")
+        if address not in known and known:
+            address = self._places[order.place] = known[len(self._places) % len(known)]
+        return address
+
+    def _addresses(self) -> list[str]:
+        return sorted(self._client.scheduler_info(n_workers=-1).get("workers", ()))
+
+    def _check_versions(self) -> None:
+        try:
+            versions = set(self._client.run(_version).values())
+        except Exception as error:
+            raise ConfigurationError("the Dask workers cannot scan", str(error), _START) from error
+        if versions != {VERSION}:
+            found = ", ".join(sorted(versions)) or "there are none"
+            raise ConfigurationError("the Dask workers cannot scan", f"their version is not {VERSION}: {found}", _START)
+
+
+def _connected(address: str) -> Client:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        fix = "pip install 'cloudops-nb[dask]'"
+        raise ConfigurationError("a scan on a Dask cluster needs distributed", str(error), fix) from error
+    try:
+        return Client(address, timeout=_TIMEOUT, set_as_default=False, name="cloudops-nb")
+    except (OSError, ValueError) as error:  # a TimeoutError is an OSError
+        fix = "Give it as dask:tcp://HOST:PORT."
+        raise ConfigurationError(f"no Dask scheduler answers at {address}", str(error), fix) from error
+
+
+def _version() -> str:
+    return VERSION
+
+
+def _apart(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """Run in a worker's thread that makes room for the next task at once."""
+    from distributed import secede
+
+    secede()
+    return function(*arguments, **keywords)

@@ -1,0 +1,1 @@
+"""Declarations of resource types: how each is listed, described, tagged and related."""

@@ -1,0 +1,75 @@
+"""Whether a user's own declaration fits botocore's models; what is wrong is found before a scan, not by its cells."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import DataNotFoundError
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from cloudops_nb.specs.model import ResourceSpec
+
+    #: Where in a type's declaration something stands, and what is wrong with it.
+    Problem = tuple[tuple[str | int, ...], str]
+
+
+def unknown_service(service: str) -> str:
+    """Return what is wrong with a service's name, empty if botocore has it."""
+    known = _loader().list_available_services("service-2")
+    return "" if service in known else f"botocore has no service {service}{_near(service, known)}"
+
+
+def model_problems(spec: ResourceSpec) -> Iterator[Problem]:
+    """Yield what botocore's model contradicts: the service asked, the operations, and what they are given."""
+    model = _model(spec.called)
+    if model is None:
+        if spec.api:
+            yield ("api",), unknown_service(spec.api)
+        return
+    for path, operation, parameters in _calls(spec):
+        if operation not in model.operation_names:
+            near = _near(operation, model.operation_names)
+            yield (*path, "operation"), f"{spec.called} has no operation {operation}{near}"
+            continue
+        shape = model.operation_model(operation).input_shape
+        taken = list(shape.members) if shape else []
+        for name in parameters:
+            if name not in taken:
+                yield (*path, "parameters"), f"{operation} takes no {name}{_near(name, taken)}"
+
+
+def _calls(spec: ResourceSpec) -> Iterator[tuple[tuple[str | int, ...], str, Mapping[str, object]]]:
+    """Yield every call of a declaration: where it stands, its operation and what it is given."""
+    given = dict(spec.list.parameters)
+    if spec.parent:
+        yield ("parent", "list"), spec.parent.list.operation, spec.parent.list.parameters
+        given |= spec.parent.parameters
+    yield ("list",), spec.list.operation, given
+    for index, batch in enumerate(spec.batches):
+        yield ("batches", index), batch.operation, {**batch.parameters, batch.keys: batch.key}
+    for index, detail in enumerate(spec.details):
+        yield ("details", index), detail.operation, detail.parameters
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+@cache
+def _model(service: str) -> ServiceModel | None:
+    try:
+        return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+    except DataNotFoundError:
+        return None
+
+
+@cache
+def _loader() -> Loader:
+    return Loader()

@@ -1,0 +1,101 @@
+"""Resource types beyond the curated ones: whatever Cloud Control lists, by its CloudFormation type.
+
+https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/supported-resources.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from cloudops_nb.aws.error_states import Failure, shortened
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.specs.model import ResourceSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SERVICE: Final = "cloudcontrol"
+#: The parameters of ``cloudformation:ListTypes`` under which the types stand that Cloud Control can read.
+SUPPORTED: Final = tuple(
+    {
+        "Visibility": "PUBLIC",
+        "Type": "RESOURCE",
+        "DeprecatedStatus": "LIVE",
+        "ProvisioningType": provisioning,
+        "Filters": {"Category": "AWS_TYPES"},
+    }
+    for provisioning in ("FULLY_MUTABLE", "IMMUTABLE")
+)
+_TYPE: Final = re.compile(r"AWS::([A-Za-z0-9]+)::([A-Za-z0-9]+)")
+_WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
+_LARGEST_PAGE: Final = 100
+_ITEMS: Final = "ResourceDescriptions[].merge(parsed_json(Properties) || `{}`, {CloudControlIdentifier: Identifier})"
+_NOT_TOLD: Final = "Cloud Control does not say"
+
+
+def is_cloudformation_type(text: str) -> bool:
+    """Whether a text has the form of a CloudFormation type, as ``AWS::Athena::NamedQuery``."""
+    return _TYPE.fullmatch(text) is not None
+
+
+def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
+    """Return the spec of a CloudFormation type: one of ``specs`` if it is among them, else one for Cloud Control.
+
+    Raises:
+        ConfigurationError: The text is no CloudFormation type.
+    """
+    return next((spec for spec in specs if spec.cloudformation_type == type_name), None) or _spec(type_name)
+
+
+def explained(failure: Failure) -> Failure:
+    """Return a failure of Cloud Control with what it means for the type first, where that is known."""
+    code, _, told = failure.detail.partition(":")
+    meaning = next((text for known, word, text in _table()["meanings"] if known == code and word in told), "")
+    return replace(failure, detail=shortened(f"{meaning} ({failure.detail})")) if meaning else failure
+
+
+def _spec(type_name: str) -> ResourceSpec:
+    found = _TYPE.fullmatch(type_name)
+    if found is None:
+        why = "a CloudFormation type looks like AWS::Athena::NamedQuery"
+        raise ConfigurationError(f"unknown resource type {type_name}", why)
+    namespace, thing = found.groups()
+    homes: dict[str, str] = _table()["homes"]
+    everywhere = f"AWS::{namespace}" not in homes
+    unknown = [{"value": "unknown", "reason": _NOT_TOLD}]
+    given = {"TypeName": f"'{type_name}'", "Identifier": "CloudControlIdentifier"}
+    declared: dict[str, Any] = {
+        "service": namespace.casefold(),
+        "api": SERVICE,
+        "resource_type": f"{namespace.casefold()}_{'_'.join(_WORDS.findall(thing)).casefold()}",
+        "cloudformation_type": type_name,
+        "scope": "regional" if everywhere else "global",
+        "home": homes.get(f"AWS::{namespace}", ""),
+        "list": {
+            "operation": "ListResources",
+            "parameters": {"TypeName": type_name},
+            "items": _ITEMS,
+            "page_size": _LARGEST_PAGE,
+        },
+        "identifier": "CloudControlIdentifier",
+        "name": f"not_null(Name, {thing}Name)",
+        "arn": f"not_null(Arn, {thing}Arn)",
+        "details": [{"into": "whole", "operation": "GetResource", "parameters": given, "on_demand": True}],
+        "tags": {"style": "list", "path": "Tags"},
+        "constraints": {"can_start": unknown, "can_stop": unknown, "can_delete": unknown},
+        "metadata": {"properties": "parsed_json(whole.ResourceDescription.Properties)"},
+    }
+    return ResourceSpec.model_validate(declared)
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = resources.files("cloudops_nb.specs").joinpath("cloud_control.yaml").read_text(encoding="utf-8")
+    table: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return table

@@ -1,0 +1,144 @@
+"""Reads the declarations of resource types from YAML, the bundled ones and a user's own."""
+
+from __future__ import annotations
+
+import os
+from functools import cache, lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cloudops_nb.declarations.located_yaml import MAX_BYTES, LocatedYaml, read_yaml
+from cloudops_nb.errors import ConfigurationError, PlaybookError
+from cloudops_nb.specs.checks import model_problems, unknown_service
+from cloudops_nb.specs.model import ResourceSpec, SpecFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: The folder in a data path with declarations of the user's own.
+OWN_FOLDER = "specs"
+SUFFIXES = (".yaml", ".yml")
+_FIX = "Correct the file; cloudops_nb/specs/services holds examples."
+_REMOVE = "Make it a readable file, or remove it."
+_MOST_TOLD = 5
+
+
+@cache
+def bundled_specs() -> tuple[ResourceSpec, ...]:
+    """Return the package's own specs, in the order of their services' names."""
+    return _read_all(resources.files("cloudops_nb.specs").joinpath("services").iterdir())
+
+
+def specs_of(data_path: Path) -> tuple[ResourceSpec, ...]:
+    """Return the bundled specs with the user's own in a data path; raises as :func:`load_specs`."""
+    own = data_path / OWN_FOLDER
+    return load_specs(own) if os.path.lexists(own) else bundled_specs()
+
+
+def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:
+    """Return the bundled specs with those of further folders; a later spec replaces an earlier one of its type.
+
+    Args:
+        folders: Folders of ``*.yaml`` or ``*.yml`` files, one file a service. Hidden files are left out.
+
+    Raises:
+        ConfigurationError: A file cannot be read, or is not a valid spec; problems are named with line and column.
+    """
+    merged = {spec.resource_type: spec for spec in bundled_specs()}
+    for folder in folders:
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            what, fix = f"cannot read the spec folder {folder}", "Make it a readable folder, or remove it."
+            raise ConfigurationError(what, error.strerror or "", fix) from error
+        merged.update({spec.resource_type: spec for spec in _read_all(entries, own=True)})
+    return tuple(merged.values())
+
+
+@lru_cache(maxsize=256)
+def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceSpec, ...]:
+    """Return the specs of one file's text.
+
+    Args:
+        text: The file's text.
+        source: Its name in messages.
+        own: Whether to check services, operations and parameters too, as for the bundled files tests do.
+
+    Raises:
+        ConfigurationError: As for :func:`load_specs`.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise ConfigurationError(f"{source} is larger than {MAX_BYTES} bytes", "", "Split it into several files.")
+    try:
+        located = read_yaml(text, source)
+    except PlaybookError as error:
+        raise ConfigurationError(error.what, error.why, _FIX) from None
+    problems: list[str] = []
+    file = _validated(SpecFile, located.data, located, (), problems)
+    specs = list(_specs(file, located, problems, own=own)) if file else []
+    if problems:
+        more = f"; and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
+        raise ConfigurationError(f"{source} is not a valid spec", "; ".join(problems[:_MOST_TOLD]) + more, _FIX)
+    return tuple(specs)
+
+
+def _specs(file: SpecFile, located: LocatedYaml, problems: list[str], *, own: bool) -> Iterator[ResourceSpec]:
+    for index, data in enumerate(file.types):
+        at = ("types", index)
+        spec = _validated(ResourceSpec, {"service": file.service, **data}, located, at, problems)
+        if spec is None:
+            continue
+        if own:
+            problems += [str(located.problem((*at, *path), message)) for path, message in model_problems(spec)]
+        yield spec
+    if own and (message := unknown_service(file.service)) and not all("api" in data for data in file.types):
+        problems.insert(0, str(located.problem(("service",), message)))
+
+
+def _read_all(entries: Iterable[Path | Traversable], *, own: bool = False) -> tuple[ResourceSpec, ...]:
+    files = [each for each in entries if each.name.casefold().endswith(SUFFIXES) and not each.name.startswith(".")]
+    declared: dict[str, str] = {}
+    specs: list[ResourceSpec] = []
+    for file in sorted(files, key=lambda each: each.name):
+        for spec in parse_specs(_text(file), file.name, own=own):
+            if other := declared.get(spec.resource_type):
+                where = f"in {other}" if other == file.name else f"in {other} and in {file.name}"
+                raise ConfigurationError(f"resource type {spec.resource_type} is declared twice", where, _FIX)
+            declared[spec.resource_type] = file.name
+            specs.append(spec)
+    return tuple(specs)
+
+
+def _text(file: Path | Traversable) -> str:
+    what = f"cannot read the spec file {file}"
+    try:
+        if not file.is_file():  # a pipe would be waited for
+            raise ConfigurationError(what, "it is no file", _REMOVE)
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(what, f"line {line} is not UTF-8", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigurationError(what, error.strerror or type(error).__name__, _REMOVE) from error
+
+
+def _validated(
+    model: type[Model], data: Any, located: LocatedYaml, at: Sequence[str | int], problems: list[str]
+) -> Model | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            path = (*at, *found["loc"])
+            named = ".".join(map(str, found["loc"]))
+            message = found["msg"].removeprefix("Value error, ")
+            if found["type"] in ("dict_type", "model_type"):
+                message = "must be keys with values"
+            problems.append(str(located.problem(path, f"{named}: {message}" if named else message)))
+        return None

@@ -1,0 +1,1 @@
+"""Where snapshots are kept: this disk and S3."""

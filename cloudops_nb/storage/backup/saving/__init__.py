@@ -1,0 +1,1 @@
+"""Takes snapshots, uploads them, prunes old ones, and does so regularly."""

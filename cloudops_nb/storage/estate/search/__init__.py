@@ -1,0 +1,1 @@
+"""Search over the estate: reads the query, collects candidates, judges and ranks them."""

@@ -1,0 +1,1 @@
+"""Files of the data path: private modes, creation locks, the store file, SQLite."""

@@ -1,0 +1,200 @@
+"""The SQLite file that the journal and the scan state share, and what its errors mean to us.
+
+WAL mode: readers never wait, one process writes at a time, and a killed process loses nothing it committed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from cloudops_nb.errors import (
+    CloudOpsError,
+    InitialisationError,
+    StorageError,
+    StoreCorruptedError,
+    StoreUnavailableError,
+)
+from cloudops_nb.storage.files.creation_lock import creation_lock
+from cloudops_nb.storage.files.private_files import create_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+#: How long a write waits for another process's, in seconds.
+BUSY_SECONDS = 30.0
+#: What each version added to the one before.
+_VERSIONS: Final = (
+    """
+CREATE TABLE records (
+    sequence INTEGER PRIMARY KEY,
+    kind BLOB NOT NULL,
+    subject BLOB NOT NULL,
+    once BLOB UNIQUE,
+    envelope BLOB NOT NULL,
+    mac BLOB NOT NULL
+) STRICT;
+CREATE INDEX records_by_kind ON records (kind, sequence);
+CREATE INDEX records_by_subject ON records (subject, sequence);
+CREATE TABLE cells (
+    cell TEXT PRIMARY KEY,
+    envelope BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+""",
+    """
+CREATE TABLE schedule (
+    task TEXT PRIMARY KEY,
+    envelope BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+""",
+)
+SCHEMA_VERSION: Final = len(_VERSIONS)
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_RESTORE = "Restore it from a backup."
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_UNOPENED = "SQLITE_CANTOPEN"
+
+
+class Database:
+    """One connection to the file, shared by the threads of a process; other processes open their own.
+
+    Made on first use, with mode 0600 (SQLite gives its ``-wal`` and ``-shm`` files the same mode).
+
+    Raises:
+        InitialisationError: A newer version of this package wrote the file, or it cannot be created.
+        StoreCorruptedError: The file is not a database, or a damaged one. So say all methods.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._retired = False
+
+    def __repr__(self) -> str:
+        return f"Database({str(self.path)!r})"
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside one snapshot: what others commit meanwhile is not seen."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
+        """Give the connection as the only writer of all processes; committed at the end, rolled back on any exception.
+
+        Args:
+            synced: Whether the commit survives a power cut, not only the death of the process.
+
+        Raises:
+            StoreUnavailableError: Another process has been writing for longer than :data:`BUSY_SECONDS`.
+        """
+        with self._transaction("BEGIN IMMEDIATE", synced=synced) as connection:
+            yield connection
+
+    def scrub(self, statement: str, values: Sequence[tuple[str, ...]]) -> None:
+        """Run a deletion for each row of values, and leave nothing of what it deleted in the file or in its log.
+
+        The caller is the only one who has the file open.
+        """
+        with self.writing(synced=True) as connection:
+            connection.executemany(statement, values)
+        with self._lock, _translated(self.path):
+            # Free space keeps what was deleted or replaced, until the file is written anew.
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def retire(self) -> None:
+        """Close the connection for good; later uses raise StoreUnavailableError."""
+        with self._lock:
+            self._retired = True
+            self.close()
+
+    @contextmanager
+    def _transaction(self, begin: str, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(self.path):
+            if self._retired:  # whoever replaces the file must be sure that no thread writes to the old one
+                raise StoreUnavailableError(f"{self.path} was closed", "", "Ask the storage service for it again.")
+            if self._connection is None:
+                self._connection = _open_alone(self.path)
+            connection = self._connection
+            connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            try:
+                connection.execute(begin)
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                # Ctrl-C can arrive at any line, so what is open is asked, not remembered.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+
+def _open_alone(path: Path) -> sqlite3.Connection:
+    # SQLite does not wait for another process that is just switching a new file to WAL mode: it reports it as locked.
+    with creation_lock(path.with_name(f"{path.name}.lock")):
+        return _open(path)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    create_private(path)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA fullfsync = ON")
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to this version's schema; one transaction, so that a killed process leaves the old one."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        why = f"its version is {version}, this version of cloudops-nb knows {SCHEMA_VERSION}"
+        raise InitialisationError(f"{path} is newer", why, "Upgrade cloudops-nb.")
+    if version < SCHEMA_VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        for statements in _VERSIONS[version:]:
+            for statement in statements.split(";\n"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except CloudOpsError:
+        raise
+    except sqlite3.Error as error:
+        raise _storage_error(path, error) from error
+    except UnicodeDecodeError as error:  # sqlite3's own way to stumble over a schema that is rubbish
+        raise StoreCorruptedError(f"{path} is damaged", "its schema is no text", _RESTORE) from error
+    except OSError as error:
+        raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
+
+
+def _storage_error(path: Path, error: sqlite3.Error) -> CloudOpsError:
+    # SQLite's extended codes begin with the name of their group.
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith(_CORRUPT):
+        return StoreCorruptedError(f"{path} is damaged", str(error), _RESTORE)
+    if code.startswith(_BUSY):
+        return StoreUnavailableError(f"{path} is locked", "another process has been writing to it for too long")
+    if code.startswith(_UNOPENED):
+        return InitialisationError(f"cannot open {path}", str(error))
+    return StorageError(f"{path} cannot be used", str(error))

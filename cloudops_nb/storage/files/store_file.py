@@ -1,0 +1,176 @@
+"""``store.json``: what a store says about itself in the clear, and the folder it stands in.
+
+It holds the format version, the store's id, when it was made, the master key's fingerprint and the current data key's
+generation. It is written before any data, so data without it means that something was lost.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloudops_nb.errors import InitialisationError, StoreCorruptedError
+from cloudops_nb.storage.files.creation_lock import creation_lock
+from cloudops_nb.storage.files.filesystem import refuse_network_file_system
+from cloudops_nb.storage.files.private_files import POSIX, replace_private
+from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, LAST_GENERATION
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+FORMAT: Final = 3
+STORE_NAME = "store.json"
+JOURNAL_NAME = "journal.db"
+HEAD_NAME = "journal.head"
+#: The folder with a folder for each shard.
+SHARDS_NAME = "qdrant"
+
+
+class StoreHeader(BaseModel):
+    """The content of ``store.json``; ``created`` is in UTC.
+
+    Envelopes of data keys before ``oldest_data_key_generation`` are no longer opened. ``engine``,
+    ``remote_url`` and ``remote_prefix`` say where the collections lie. ``store_id`` tells the store from others of the
+    same key, in snapshots and in S3; it is empty until :meth:`StoreFile.identify`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    store_id: str = Field(default="", pattern="^([0-9a-f]{32})?$")
+    created: datetime
+    key_fingerprint: str = Field(pattern="^[0-9a-f]{32}$")
+    data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
+    oldest_data_key_generation: int = Field(default=FIRST_GENERATION, ge=FIRST_GENERATION, le=LAST_GENERATION)
+    engine: Literal["embedded", "remote"] = "embedded"
+    remote_url: str = ""
+    remote_prefix: str = ""
+
+
+class _Format(BaseModel):
+    """The one field that every version of the file has."""
+
+    format: int = Field(ge=1)
+
+
+class StoreFile:
+    """Reads and writes ``store.json``; every write is atomic, so readers in other processes need no lock."""
+
+    def __init__(self, data_path: Path) -> None:
+        self.data_path = data_path
+        self.path = data_path / STORE_NAME
+
+    def __repr__(self) -> str:
+        return f"StoreFile({str(self.path)!r})"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """The lock between processes for creating the store or changing its header.
+
+        Raises:
+            InitialisationError: Another process holds it for too long.
+        """
+        return creation_lock(self.data_path / "store.lock")
+
+    def has_data(self) -> bool:
+        """Whether the folder holds a store or any part of one; where it does, no new key is ever made."""
+        shards = self.data_path / SHARDS_NAME
+        if shards.is_dir() and any(entry.is_dir() for entry in shards.iterdir()):
+            return True
+        return any((self.data_path / name).exists() for name in (STORE_NAME, JOURNAL_NAME))
+
+    def read(self) -> StoreHeader | None:
+        """Return the header, or ``None`` where no store was made yet.
+
+        Raises:
+            InitialisationError: The file cannot be read, or a newer version of this package wrote it.
+            StoreCorruptedError: The file is not what :meth:`write` wrote.
+        """
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InitialisationError(f"cannot read {self.path}", error.strerror or "") from error
+        try:
+            version = _Format.model_validate_json(text).format
+            if version > FORMAT:
+                why = f"its format is {version}, this version of cloudops-nb knows {FORMAT}"
+                raise InitialisationError(f"the store in {self.data_path} is newer", why, "Upgrade cloudops-nb.")
+            return StoreHeader.model_validate_json(text)
+        except ValidationError as error:
+            why = error.errors(include_url=False, include_input=False)[0]["msg"]
+            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over(self.data_path)) from None
+
+    def identify(self) -> str:
+        """Return the store's id, which one made without gets now; empty where there is no store.
+
+        Raises:
+            InitialisationError: As :meth:`read` and :meth:`write`.
+            StoreCorruptedError: As :meth:`read`.
+        """
+        header = self.read()
+        if header is None or header.store_id:
+            return header.store_id if header else ""
+        with self.lock():
+            header = self.read()
+            if header is not None and not header.store_id:
+                header = identified(header)
+                self.write(header)
+        return header.store_id if header else ""
+
+    def write(self, header: StoreHeader) -> None:
+        """Replace the header; durable when this returns.
+
+        Raises:
+            InitialisationError: The folder does not allow it.
+        """
+        try:
+            replace_private(self.path, header.model_dump_json(indent=2).encode() + b"\n")
+        except OSError as error:
+            raise InitialisationError(f"cannot write {self.path}", error.strerror or "") from error
+
+
+def starting_over(data_path: Path) -> str:
+    """Say how to go on where a store does not open and its snapshots may: the folder's other files stay."""
+    parts = f"{STORE_NAME}, journal.*, handover.json and {SHARDS_NAME}"
+    return f"Move {parts} out of {data_path} to a folder of their own, then run: cloudops-nb backup restore"
+
+
+def identified(header: StoreHeader) -> StoreHeader:
+    """Return the header with an id: a new one, if it has none."""
+    return header.model_copy(update={"store_id": header.store_id or uuid.uuid4().hex})
+
+
+def prepare_data_path(path: Path) -> None:
+    """Create the store's folder with mode 0700, or check that the existing one is usable.
+
+    Raises:
+        InitialisationError: It is a file, cannot be created or written, belongs to another user, everybody can write
+            to it, or it lies on a network file system.
+    """
+    fix = "Choose another data_path."
+    refuse_network_file_system(path)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except FileExistsError:
+        raise InitialisationError(f"the data path {path} cannot be used", "it is not a folder", fix) from None
+    except OSError as error:
+        raise InitialisationError(f"the data path {path} cannot be used", error.strerror or "", fix) from error
+    reason = _unusable(path, status)
+    if reason:
+        raise InitialisationError(f"the data path {path} cannot be used", reason, fix)
+
+
+def _unusable(path: Path, status: os.stat_result) -> str:
+    if POSIX and status.st_uid != os.geteuid():
+        return "it belongs to another user"
+    if POSIX and status.st_mode & stat.S_IWOTH:
+        return "everybody can write to it"
+    return "" if os.access(path, os.W_OK | os.X_OK) else "it is not writable"

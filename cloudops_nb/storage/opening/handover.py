@@ -1,0 +1,101 @@
+"""Replacing several parts of a store as one: collections, the journal, its sealed head and ``store.json``.
+
+What is to come is built aside: staged collections, and files whose names end with ``.next``. Writing ``handover.json``
+is the moment from which the new parts count; whoever opens the store after a crash finishes what it says.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from cloudops_nb.errors import StorageError, StoreCorruptedError
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.files.private_files import replace_private, sync_folder
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, starting_over
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cloudops_nb.storage.engines.vector_store import VectorStore
+
+HANDOVER_NAME: Final = "handover.json"
+NEXT_SUFFIX: Final = ".next"
+#: The files that can be replaced; ``store.json`` last, because it says which key the others need.
+FILES: Final = (JOURNAL_NAME, HEAD_NAME, STORE_NAME)
+_OF_SQLITE = ("", "-wal", "-shm")
+
+
+def next_file(data_path: Path, name: str) -> Path:
+    """Return where the successor of one of :data:`FILES` is built."""
+    return data_path / f"{name}{NEXT_SUFFIX}"
+
+
+def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -> None:
+    """Put the staged collections and every ``.next`` file in their places, all or none.
+
+    The caller is alone with the store, has closed its journal, and has checked what is staged.
+
+    Raises:
+        StorageError: A part cannot be replaced; after the commit point, the next opening tries again.
+    """
+    store.flush()
+    _write(data_path, {"collections": list(collections)})
+    finish_handover(data_path, store)
+
+
+def pending(data_path: Path) -> bool:
+    """Whether a handover was begun and not finished."""
+    return (data_path / HANDOVER_NAME).exists()
+
+
+def finish_handover(data_path: Path, store: VectorStore) -> None:
+    """Finish a handover that was begun; does nothing when there is none. The caller is alone with the store.
+
+    Raises:
+        StoreCorruptedError: ``handover.json`` is damaged.
+        StorageError: A part cannot be replaced.
+    """
+    path = data_path / HANDOVER_NAME
+    try:
+        collections = json.loads(path.read_bytes())["collections"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, starting_over(data_path)) from error
+    store.adopt(collections)
+    try:
+        for name in FILES:
+            _replace(data_path, name)
+        sync_folder(data_path)
+        path.unlink()
+        sync_folder(data_path)
+    except OSError as error:
+        raise StorageError(f"the store's parts in {data_path} cannot be replaced", error.strerror or "") from error
+
+
+def discard_leftovers(data_path: Path, store: VectorStore) -> None:
+    """Remove what an attempt that never came to its handover left aside."""
+    for name in FILES:
+        for suffix in _OF_SQLITE:
+            (data_path / f"{name}{NEXT_SUFFIX}{suffix}").unlink(missing_ok=True)
+    for collection in COLLECTIONS:
+        store.discard(collection)
+
+
+def _replace(data_path: Path, name: str) -> None:
+    coming = next_file(data_path, name)
+    if not coming.exists():
+        return
+    if name == JOURNAL_NAME:  # the old one's log must not be replayed into the new one
+        for suffix in _OF_SQLITE[1:]:
+            (data_path / f"{name}{suffix}").unlink(missing_ok=True)
+    coming.replace(data_path / name)
+
+
+def _write(data_path: Path, content: dict[str, list[str]]) -> None:
+    try:
+        replace_private(data_path / HANDOVER_NAME, json.dumps(content).encode())
+    except OSError as error:
+        raise StorageError(f"the handover in {data_path} cannot be written", error.strerror or "") from error
