@@ -34,6 +34,10 @@ Beside it stands ``CloudOpsWarning``, for what works but should not stay so.
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Control, format and unassigned characters, and line ends: an error may name a resource as somebody else chose to.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -56,12 +60,30 @@ class CloudOpsError(Exception):
 
     def __str__(self) -> str:
         text = self.what if not self.why else f"{self.what}: {self.why}"
-        text = " ".join(text.split()).rstrip(".") + "."
+        text = " ".join(text.split()).rstrip(".")
+        # "did you mean regions?" ends with its own mark.
+        text = text if text.endswith(("?", "!")) else f"{text}."
         return text if not self.fix else f"{text} {' '.join(self.fix.split())}"
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in IPython, while the cell still fails (IPython's own protocol for exceptions)."""
         return [_visible(f"{type(self).__name__}: {self}")]
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str:
+    """Return "did you mean NEAREST?" for a misspelt name.
+
+    Args:
+        name: The unknown name.
+        known: The names there are; one that contains the unknown name is near as well.
+        otherwise: What to return if no name is near.
+    """
+    # Loaded here, because this module is loaded with the notebook extension, and most sessions misspell nothing.
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5) or [each for each in names if name and name in each]
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def _visible(text: str) -> str:

@@ -5,7 +5,6 @@ Sources, the later winning: defaults, ``config.toml`` in the data path, ``CLOUDO
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,7 +163,7 @@ def _configuration_error(error: ValidationError) -> ConfigurationError:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":
-        return ConfigurationError(f"unknown setting {place}", _did_you_mean(place.rsplit(".", 1)[-1], _names()))
+        return ConfigurationError(f"unknown setting {place}", _nearest_setting(place.rsplit(".", 1)[-1], _names()))
     return ConfigurationError(f"setting {place} does not fit", first["msg"].removeprefix("Value error, "))
 
 
@@ -172,16 +171,15 @@ def _names() -> Sequence[str]:
     return [*Settings.model_fields, *AccountSettings.model_fields]
 
 
-def _did_you_mean(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(names))}"
+def _nearest_setting(name: str, names: Sequence[str]) -> str:
+    return did_you_mean(name, names, otherwise=f"the settings are {', '.join(sorted(names))}")
 
 
 def _refuse_unknown(settings: Mapping[str, Any], source: str) -> None:
     for key in settings:
         if key not in Settings.model_fields:
             raise ConfigurationError(
-                f"unknown setting {key} ({source})", _did_you_mean(key, list(Settings.model_fields))
+                f"unknown setting {key} ({source})", _nearest_setting(key, list(Settings.model_fields))
             )
 
 

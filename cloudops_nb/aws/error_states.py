@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.regions import enabled_by_default
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.model import CellState
 
 if TYPE_CHECKING:
@@ -116,8 +115,7 @@ def shortened(text: str) -> str:
 
 @cache
 def _table() -> dict[str, Any]:
-    text = resources.files("cloudops_nb.aws").joinpath("error_states.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    data: dict[str, Any] = bundled_table(__package__, "error_states.yaml")
     return {
         **data,
         "codes": {code: CellState(state) for state, codes in data["codes"].items() for code in codes},

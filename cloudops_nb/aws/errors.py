@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from botocore import exceptions as aws
@@ -10,7 +9,7 @@ from botocore.session import Session
 
 from cloudops_nb.aws.error_states import classify, error_code
 from cloudops_nb.aws.regions import GLOBAL
-from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
+from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError, did_you_mean
 from cloudops_nb.model import CellState
 
 if TYPE_CHECKING:
@@ -78,7 +77,5 @@ def _login(account: Account) -> str:
 
 def _near_profiles(error: aws.ProfileNotFound) -> str:
     known = Session().available_profiles
-    near = difflib.get_close_matches(str(error.kwargs.get("profile", "")), known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"the profiles are {', '.join(sorted(known))}" if known else "no profile is configured"
+    all_of_them = f"the profiles are {', '.join(sorted(known))}" if known else "no profile is configured"
+    return did_you_mean(str(error.kwargs.get("profile", "")), known, otherwise=all_of_them)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
 from botocore.regions import EndpointResolver
 
 from cloudops_nb.aws.fast_botocore.service_models import data_loader
+from cloudops_nb.declarations.tables import bundled_table
 
 #: The region of cells and resources of global services.
 GLOBAL = "global"
@@ -82,6 +81,5 @@ def _partition(name: str) -> dict[str, Any]:
 
 @cache
 def _table() -> dict[str, dict[str, Any]]:
-    text = resources.files("cloudops_nb.aws").joinpath("regions.yaml").read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    table: dict[str, dict[str, Any]] = bundled_table(__package__, "regions.yaml")
     return table

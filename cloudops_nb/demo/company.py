@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from cloudops_nb.declarations.tables import bundled_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ def load_company() -> Company:
     folder = resources.files(__package__) / "company"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if path.name.endswith(".yaml"):
-            merged |= yaml.safe_load(path.read_text(encoding="utf-8"))
+            merged |= bundled_table(__package__, f"company/{path.name}")
     return Company(merged)
 
 

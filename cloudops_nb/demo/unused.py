@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from botocore.loaders import Loader
 from moto.core.model import ServiceModel
 from moto.core.serialize import get_serializer_class
 
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.demo.requests import form, signed_for
 
 if TYPE_CHECKING:
@@ -48,8 +47,7 @@ def _asked(environ: dict[str, Any]) -> tuple[str, str] | None:
 
 @cache
 def _listings() -> Mapping[str, Mapping[str, str]]:
-    text = resources.files("cloudops_nb.demo").joinpath("unused.yaml").read_text(encoding="utf-8")
-    listings: dict[str, dict[str, str]] = yaml.safe_load(text)
+    listings: dict[str, dict[str, str]] = bundled_table(__package__, "unused.yaml")
     return listings
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-import yaml
+from cloudops_nb.declarations.tables import bundled_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +24,5 @@ def managed_by(tags: Mapping[str, str]) -> Sequence[str]:
 
 @cache
 def _controllers() -> dict[str, str]:
-    text = (resources.files("cloudops_nb.execution") / "managed_by.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, str] = yaml.load(text, Loader=yaml.CSafeLoader)
+    loaded: dict[str, str] = bundled_table(__package__, "managed_by.yaml")
     return loaded

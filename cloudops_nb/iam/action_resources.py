@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.iam.policies.wildcards import HOLE
 
 _ARN_PARTS = 6
@@ -58,6 +57,7 @@ def action_resources(action: str) -> ActionResources:
 @cache
 def table() -> dict[str, ActionResources]:
     """Return every row, by action in lower case."""
-    text = (resources.files("cloudops_nb.iam") / "action_resources.yaml").read_text(encoding="utf-8")
-    rows = TypeAdapter(dict[_Action, ActionResources]).validate_python(yaml.load(text, Loader=yaml.CSafeLoader))
+    rows = TypeAdapter(dict[_Action, ActionResources]).validate_python(
+        bundled_table(__package__, "action_resources.yaml")
+    )
     return {action.lower(): row for action, row in rows.items()}

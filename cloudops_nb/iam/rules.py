@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from cloudops_nb.declarations.tables import bundled_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +40,7 @@ class KeyRules:
 @cache
 def rules() -> KeyRules:
     """Return the table."""
-    text = (resources.files("cloudops_nb.iam") / "rules.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    data: dict[str, Any] = bundled_table(__package__, "rules.yaml")
     return KeyRules(
         constant=_lower(data["constant"]),
         absent=_lowered(data["absent"]),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from traitlets import Any
 from traitlets.config import Configurable
 
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
     import typing
@@ -82,6 +81,5 @@ class CloudOps(Configurable):
 def _refuse_unknown(given: typing.Mapping[str, object], names: typing.Sequence[str]) -> None:
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f"did you mean CloudOps.{near[0]}?" if near else "%config CloudOps lists them"
+            hint = did_you_mean(name, names, otherwise="%config CloudOps lists them")
             raise ConfigurationError(f"there is no setting CloudOps.{name}", hint)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
+
+from cloudops_nb.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -58,8 +59,8 @@ def _calls(spec: ResourceSpec) -> Iterator[tuple[tuple[str | int, ...], str, Map
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    found = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+    hint = did_you_mean(name, known)
+    return f"; {hint}" if hint else ""
 
 
 @cache

@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from cloudops_nb.aws.error_states import Failure, shortened
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.specs.model import ResourceSpec
 
@@ -96,6 +94,5 @@ def _spec(type_name: str) -> ResourceSpec:
 
 @cache
 def _table() -> dict[str, Any]:
-    text = resources.files("cloudops_nb.specs").joinpath("cloud_control.yaml").read_text(encoding="utf-8")
-    table: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    table: dict[str, Any] = bundled_table(__package__, "cloud_control.yaml")
     return table

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-import yaml
+from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 @cache
 def relation_kinds() -> Mapping[str, str]:
     """Return every kind of link, with what the one that has it says of the other."""
-    text = resources.files("cloudops_nb.specs").joinpath("relation_kinds.yaml").read_text(encoding="utf-8")
-    kinds: dict[str, str] = yaml.load(text, Loader=yaml.CSafeLoader)
+    kinds: dict[str, str] = bundled_table(__package__, "relation_kinds.yaml")
     return kinds
 
 
@@ -28,6 +26,6 @@ def known_kind(kind: str) -> str:
         ValueError: There is no such kind; the nearest is named.
     """
     if kind not in relation_kinds():
-        near = difflib.get_close_matches(kind, relation_kinds(), n=1)
-        raise ValueError(f"there is no kind of relation {kind}" + (f", did you mean {near[0]}?" if near else ""))
+        hint = did_you_mean(kind, relation_kinds())
+        raise ValueError(f"there is no kind of relation {kind}" + (f", {hint}" if hint else ""))
     return kind

@@ -5,14 +5,13 @@ A version is immutable: its content hash covers both files, and a plan names the
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Self
 
-from cloudops_nb.errors import PlaybookError
+from cloudops_nb.errors import PlaybookError, did_you_mean
 from cloudops_nb.model import PlaybookRef
 from cloudops_nb.ssm.linter import lint
 from cloudops_nb.ssm.loader import load_document
@@ -140,9 +139,9 @@ class Catalogue:
             PlaybookError: There is none, with the nearest id; or it is not runnable.
         """
         if playbook_id not in self._versions:
-            near = difflib.get_close_matches(playbook_id, self._versions, n=1)
-            known = f"did you mean {near[0]}?" if near else f"the playbooks are {', '.join(self._versions) or 'none'}"
-            raise PlaybookError(f"unknown playbook {playbook_id}", known)
+            all_of_them = f"the playbooks are {', '.join(self._versions) or 'none'}"
+            hint = did_you_mean(playbook_id, self._versions, otherwise=all_of_them)
+            raise PlaybookError(f"unknown playbook {playbook_id}", hint)
         if version is None:
             newest = self._newest_runnable(playbook_id)
             if newest is None:

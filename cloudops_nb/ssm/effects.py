@@ -7,11 +7,11 @@ counts as destructive and unreviewed.
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from cloudops_nb.declarations.tables import bundled_table
 
 
 class ApiEffect(BaseModel):
@@ -63,8 +63,7 @@ def effect_of(service: str, api: str) -> ApiEffect:
 @cache
 def effects() -> dict[tuple[str, str], ApiEffect]:
     """Return every row of the table by service and API."""
-    text = (resources.files("cloudops_nb.ssm") / "effects.yaml").read_text(encoding="utf-8")
-    rows = TypeAdapter(list[ApiEffect]).validate_python(yaml.load(text, Loader=yaml.CSafeLoader))
+    rows = TypeAdapter(list[ApiEffect]).validate_python(bundled_table(__package__, "effects.yaml"))
     return {(row.service, row.api): row for row in rows}
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import PlaybookError
 
 
@@ -63,5 +62,4 @@ class _Row(BaseModel):
 
 @cache
 def _table() -> dict[Lifecycle, _Row]:
-    text = (resources.files("cloudops_nb.ssm") / "lifecycle.yaml").read_text(encoding="utf-8")
-    return TypeAdapter(dict[Lifecycle, _Row]).validate_python(yaml.load(text, Loader=yaml.CSafeLoader))
+    return TypeAdapter(dict[Lifecycle, _Row]).validate_python(bundled_table(__package__, "lifecycle.yaml"))

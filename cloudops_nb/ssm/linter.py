@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import PlaybookError
 from cloudops_nb.ssm.document_rules import document_findings
 from cloudops_nb.ssm.metadata_rules import metadata_findings
@@ -90,8 +89,7 @@ class _Rules(BaseModel):
 
 @cache
 def _rules() -> _Rules:
-    text = (resources.files("cloudops_nb.ssm") / "lint_rules.yaml").read_text(encoding="utf-8")
-    return _Rules.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
+    return _Rules.model_validate(bundled_table(__package__, "lint_rules.yaml"))
 
 
 def lint(

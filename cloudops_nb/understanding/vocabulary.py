@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self
 
-import yaml
+from cloudops_nb.declarations.tables import bundled_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,5 +71,4 @@ def _by_word(groups: Mapping[str, list[str]]) -> dict[str, str]:
 @cache
 def vocabulary() -> Vocabulary:
     """Return the bundled vocabulary."""
-    text = (files("cloudops_nb.understanding") / "vocabulary.yaml").read_text("utf-8")
-    return Vocabulary.from_data(yaml.safe_load(text))
+    return Vocabulary.from_data(bundled_table(__package__, "vocabulary.yaml"))

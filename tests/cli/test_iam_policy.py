@@ -49,5 +49,5 @@ def test_arns_are_of_the_asked_partition():
 
 def test_an_unknown_type_is_one_line_with_the_nearest_name():
     assert run("--type", "rds_instanc", ok=False) == (
-        "Error: ConfigurationError: unknown service or resource type rds_instanc: did you mean rds_instance?.\n"
+        "Error: ConfigurationError: unknown service or resource type rds_instanc: did you mean rds_instance?\n"
     )

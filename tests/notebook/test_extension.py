@@ -168,7 +168,7 @@ def test_a_changed_setting_reopens_the_store(notebook: Notebook) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("CloudOps.acounts = ()", "did you mean CloudOps.accounts?"),
+        ("CloudOps.acounts = ()", "did you mean accounts?"),
         ("CloudOps.scan_threads = 0", "setting scan_threads does not fit"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from IPython.core.magic import no_var_expand
 from IPython.core.magic_arguments import argument as _argument
 from IPython.core.magic_arguments import magic_arguments
 
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -82,6 +81,5 @@ def _reason(parser: ArgumentParser, message: str) -> str:
     unknown = _UNKNOWN_FLAG.search(message)
     if unknown is None:
         return message
-    near = difflib.get_close_matches(unknown[1], parser._option_string_actions, n=1)  # noqa: SLF001 - no public list
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"there is no flag {unknown[1]}{hint}"
+    hint = did_you_mean(unknown[1], parser._option_string_actions)  # noqa: SLF001 - argparse has no public list
+    return f"there is no flag {unknown[1]}" + (f"; {hint}" if hint else "")

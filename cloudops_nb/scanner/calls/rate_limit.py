@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.model import LearnedRate
 
 if TYPE_CHECKING:
@@ -185,6 +183,5 @@ class RateLimits:
 
 @cache
 def _table() -> dict[str, Any]:
-    text = resources.files("cloudops_nb.scanner.calls").joinpath("rate_limits.yaml").read_text(encoding="utf-8")
-    table: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    table: dict[str, Any] = bundled_table(__package__, "rate_limits.yaml")
     return table

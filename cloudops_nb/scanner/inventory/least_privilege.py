@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from botocore.session import Session
 
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
 
@@ -131,6 +130,5 @@ def _session() -> Session:
 
 @cache
 def _table() -> dict[str, dict[str, Any]]:
-    text = resources.files("cloudops_nb.scanner.inventory").joinpath("iam_actions.yaml").read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    table: dict[str, dict[str, Any]] = bundled_table(__package__, "iam_actions.yaml")
     return table

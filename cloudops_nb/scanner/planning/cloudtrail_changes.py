@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import AwsError
 from cloudops_nb.scanner.calls.aws_calls import AnswerError
 from cloudops_nb.scanner.reading.listing import failure_of
@@ -104,6 +103,5 @@ def _recorded() -> frozenset[str]:
 
 @cache
 def _table() -> dict[str, Any]:
-    text = resources.files("cloudops_nb.scanner.planning").joinpath("event_sources.yaml").read_text(encoding="utf-8")
-    table = yaml.load(text, Loader=yaml.CSafeLoader)
+    table = bundled_table(__package__, "event_sources.yaml")
     return {"sources": table["sources"], "anything": frozenset(table["anything"])}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.aws.regions import GLOBAL, default_regions, known_regions
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import ConfigurationError, did_you_mean
 from cloudops_nb.model import CellKey
 from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
 from cloudops_nb.scanner.policies.operations import policy_operations
@@ -213,8 +212,6 @@ def _spec_calls(spec: ResourceSpec, account: str, region: str, *, every_detail: 
 def _refuse_unknown(kind: str, asked: Iterable[str] | None, known: Iterable[str]) -> None:
     names = sorted(known)
     for name in asked or ():
-        if name in names:
-            continue
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5) or [each for each in names if name in each][:1]
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names) or 'none'}"
-        raise ConfigurationError(f"unknown {kind} {name}", hint)
+        if name not in names:
+            hint = did_you_mean(name, names, otherwise=f"known are {', '.join(names) or 'none'}")
+            raise ConfigurationError(f"unknown {kind} {name}", hint)

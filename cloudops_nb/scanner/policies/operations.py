@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
-import yaml
+from cloudops_nb.declarations.tables import bundled_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +21,4 @@ class PolicyOperation:
 @cache
 def policy_operations() -> tuple[PolicyOperation, ...]:
     """Return every operation by which a scan may read policies."""
-    text = resources.files("cloudops_nb.scanner.policies").joinpath("operations.yaml").read_text(encoding="utf-8")
-    return tuple(PolicyOperation(**row) for row in yaml.load(text, Loader=yaml.CSafeLoader))
+    return tuple(PolicyOperation(**row) for row in bundled_table(__package__, "operations.yaml"))

@@ -6,11 +6,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.understanding.vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -142,8 +140,7 @@ def phrase(text: str) -> str:
 @cache
 def lexicon() -> Lexicon:
     """Return the bundled words, together with the published vocabulary's environments and states."""
-    text = (files("cloudops_nb.storage.estate") / "search_words.yaml").read_text("utf-8")
-    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    data = bundled_table(__package__, "search_words.yaml")
     types, engines = (_by_phrase(_field(data[group], "words")) for group in ("types", "engines"))
     environments = {phrase(word): frozenset([name]) for word, name in vocabulary().environments.items()}
     states, regions = _states(data["states"]), _regions(data["regions"], data["places"])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import yaml
-
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import InitialisationError
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def _networked(fstype: str) -> bool:
 
 @cache
 def _network_file_systems() -> tuple[frozenset[str], frozenset[str]]:
-    declared = yaml.safe_load((files("cloudops_nb.storage.files") / "network_file_systems.yaml").read_text("utf-8"))
+    declared = bundled_table(__package__, "network_file_systems.yaml")
     return frozenset(declared["types"]), frozenset(declared["user_space"])
 
 
