@@ -62,7 +62,7 @@ bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 
 # The last release, or before the first one what is committed.
 AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
-figures: install-dev ## sizes, names, circles and prose beside those of a revision: make figures AGAINST=…
+figures: install-dev ## sizes, names, circles and prose and those of a revision: make figures AGAINST=…
 	$(BIN)/python -m tests.architecture.figures --runtime --against $(AGAINST)
 
 crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left
@@ -70,7 +70,7 @@ crash: install-dev ## kill the programs that use a store 200 times, and scans 60
 	$(BIN)/python -m tests.scan_crash --kills 60
 
 docs: install-dev ## check that the notebooks run and that what the docs name exists
-	$(BIN)/python -m pytest tests/docs tests/notebook/test_quickstart.py
+	$(BIN)/python -m pytest tests/docs tests/architecture/test_names_exist.py tests/notebook/test_quickstart.py
 
 packages:
 	@missing=""; \

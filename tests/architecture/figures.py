@@ -31,7 +31,7 @@ Measured = dict[str, list[Figure]]
 @click.option("--runtime", is_flag=True, help="Also count the files that a request touches; takes half a minute.")
 @click.option("--list", "listed", is_flag=True, help="Also list the small modules and the repeated names.")
 def main(against: str, *, runtime: bool, listed: bool) -> None:
-    """Print the figures of the working tree beside those of an earlier revision, and write them down as JSON."""
+    """Print the figures of the working tree and those of an earlier revision, and write them down as JSON."""
     try:
         with extracted(against) as tree:
             measured = {against: _measured(tree, runtime=runtime), NOW: _measured(ROOT, runtime=runtime)}
