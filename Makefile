@@ -62,7 +62,7 @@ bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 
 # The last release, or before the first one what is committed.
 AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
-figures: install-dev ## sizes, names, circles and prose and those of a revision: make figures AGAINST=…
+figures: install-dev ## compare sizes, names, circles and prose with a revision: make figures AGAINST=…
 	$(BIN)/python -m tests.architecture.figures --runtime --against $(AGAINST)
 
 crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left

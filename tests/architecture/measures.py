@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from tests.architecture.sources import Source
 
-#: Fewer lines than these, and a module is often a function that another module could hold.
+#: A module with fewer lines is often one function, which another module could hold.
 SMALL_LINES = 45
-#: Words that make prose read as a translation; plain ones say the same.
+#: Words that make prose read as a translation; plainer ones say the same.
 WORDS = ("nobody", "lies", "stands", "anew", "beside", "whoever", "somebody", "meanwhile", "likewise")
 YAML_LOADERS = {f"{kind}load{number}" for kind in ("", "safe_", "full_", "unsafe_") for number in ("", "_all")}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -30,7 +30,7 @@ DEEPEST_PART = "scanner"
 
 @dataclass(frozen=True)
 class Figure:
-    """One row: a name and its numbers, in the order that the name gives; none where there is nothing to measure."""
+    """One row: a name and its numbers, in the order that the name gives; empty if there is nothing to measure."""
 
     name: str
     values: tuple[float, ...]
@@ -76,7 +76,7 @@ def parts_of(package: Path) -> dict[str, list[Figure]]:
 
 
 def rooms_and_floors(graph: dict[str, set[str]], folder: str) -> tuple[float, ...]:
-    """Return how many children a folder has and how high they are piled up; nothing if there is no such folder."""
+    """Return how many children a folder has, and on how many floors; empty if there is no such folder."""
     between = rooms(graph, folder)
     return (len(between), floors(between)) if between else ()
 

@@ -57,7 +57,7 @@ def files_touched(tree: Path, models: Path) -> tuple[int, int]:
 
 
 class Touched:
-    """The files of the package in which a function runs; the body of a module or a class is none."""
+    """The files of the package in which a function runs; the body of a module or of a class does not count."""
 
     def __init__(self, package: Path) -> None:
         self._prefix = f"{package}{os.sep}"
