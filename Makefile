@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test fast check format bench docs crash packages clean
+.PHONY: help install install-dev demo lab test fast check format bench figures docs crash packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,12 +60,17 @@ format: install-dev ## let ruff format and mend what it can
 bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 	$(BIN)/python -m benchmarks
 
+# The last release, or before the first one what is committed.
+AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
+figures: install-dev ## compare sizes, names, circles and prose with a revision: make figures AGAINST=…
+	$(BIN)/python -m tests.architecture.figures --runtime --against $(AGAINST)
+
 crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left
 	$(BIN)/python -m tests.crash --kills 200
 	$(BIN)/python -m tests.scan_crash --kills 60
 
 docs: install-dev ## check that the notebooks run and that what the docs name exists
-	$(BIN)/python -m pytest tests/docs tests/notebook/test_quickstart.py
+	$(BIN)/python -m pytest tests/docs tests/architecture/test_names_exist.py tests/notebook/test_quickstart.py
 
 packages:
 	@missing=""; \
