@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cloudops_nb.declarations.located_yaml import MAX_BYTES, LocatedYaml, read_yaml
 from cloudops_nb.errors import ConfigurationError, PlaybookError
-from cloudops_nb.specs.checks import model_problems, unknown_service
+from cloudops_nb.specs.checked_files import CheckedFiles
 from cloudops_nb.specs.model import ResourceSpec, SpecFile
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:
         except OSError as error:
             what, fix = f"cannot read the spec folder {folder}", "Make it a readable folder, or remove it."
             raise ConfigurationError(what, error.strerror or "", fix) from error
-        merged.update({spec.resource_type: spec for spec in _read_all(entries, own=True)})
+        merged.update({spec.resource_type: spec for spec in _read_all(entries, CheckedFiles(folder))})
     return tuple(merged.values())
 
 
@@ -68,7 +68,7 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     Args:
         text: The file's text.
         source: Its name in messages.
-        own: Whether to check services, operations and parameters too, as for the bundled files tests do.
+        own: Whether to check it against botocore's models too, which only the tests do for the bundled files.
 
     Raises:
         ConfigurationError: As for :func:`load_specs`.
@@ -81,37 +81,57 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
         raise ConfigurationError(error.what, error.why, _FIX) from None
     problems: list[str] = []
     file = _validated(SpecFile, located.data, located, (), problems)
-    specs = list(_specs(file, located, problems, own=own)) if file else []
+    specs = _specs(file, located, problems, own=own) if file else []
     if problems:
         more = f"; and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
         raise ConfigurationError(f"{source} is not a valid spec", "; ".join(problems[:_MOST_TOLD]) + more, _FIX)
     return tuple(specs)
 
 
-def _specs(file: SpecFile, located: LocatedYaml, problems: list[str], *, own: bool) -> Iterator[ResourceSpec]:
+def _specs(file: SpecFile, located: LocatedYaml, problems: list[str], *, own: bool) -> list[ResourceSpec]:
+    specs: list[tuple[Sequence[str | int], ResourceSpec]] = []
     for index, data in enumerate(file.types):
         at = ("types", index)
         spec = _validated(ResourceSpec, {"service": file.service, **data}, located, at, problems)
         if spec is None:
             continue
-        if own:
-            problems += [str(located.problem((*at, *path), message)) for path, message in model_problems(spec)]
-        yield spec
-    if own and (message := unknown_service(file.service)) and not all("api" in data for data in file.types):
-        problems.insert(0, str(located.problem(("service",), message)))
+        specs.append((at, spec))
+    if own and not problems:
+        problems += _model_problems(file, specs, located)
+    return [spec for _, spec in specs]
 
 
-def _read_all(entries: Iterable[Path | Traversable], *, own: bool = False) -> tuple[ResourceSpec, ...]:
+def _model_problems(
+    file: SpecFile, specs: Sequence[tuple[Sequence[str | int], ResourceSpec]], located: LocatedYaml
+) -> Iterator[str]:
+    """Yield the contradictions to botocore's models; where the service does not exist, that alone."""
+    from cloudops_nb.specs.checks import service_problem, spec_problems
+
+    if (problem := service_problem(file.service)) and not all("api" in data for data in file.types):
+        yield str(located.problem(("service",), problem))
+        return
+    for at, spec in specs:
+        yield from (str(located.problem((*at, *path), message)) for path, message in spec_problems(spec))
+
+
+def _read_all(entries: Iterable[Path | Traversable], checked: CheckedFiles | None = None) -> tuple[ResourceSpec, ...]:
+    """Read files of declarations; those of a user's own folder pass botocore's models once per version of each."""
     files = [each for each in entries if each.name.casefold().endswith(SUFFIXES) and not each.name.startswith(".")]
     declared: dict[str, str] = {}
     specs: list[ResourceSpec] = []
     for file in sorted(files, key=lambda each: each.name):
-        for spec in parse_specs(_text(file), file.name, own=own):
+        text = _text(file)
+        parsed = parse_specs(text, file.name, own=checked is not None and not checked.passed(text))
+        if checked:
+            checked.add(text)
+        for spec in parsed:
             if other := declared.get(spec.resource_type):
                 where = f"in {other}" if other == file.name else f"in {other} and in {file.name}"
                 raise ConfigurationError(f"resource type {spec.resource_type} is declared twice", where, _FIX)
             declared[spec.resource_type] = file.name
             specs.append(spec)
+    if checked:
+        checked.save()
     return tuple(specs)
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from cloudops_nb.model import Account, CellResult, Resource
 from cloudops_nb.scanner import AccountSessions, PageRead, ResourceSpec, Scanner, bundled_specs
-from tests.scanner.botocore_models import session
 from tests.scanner.endpoint_faults import Faults, body, refusal
 from tests.scanner.moto_estate import CONFIG, REGIONS, ROLE, Estate, served
-from tests.synthetic_aws.models import loader
+from tests.synthetic_aws.models import loader, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ SEED = frozenset({
 def models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore's models are read by one loader for all sessions: reading them takes longer than most scans here."""
     monkeypatch.setattr("cloudops_nb.aws.credentials.data_loader", loader)
-    monkeypatch.setattr("cloudops_nb.specs.checks._loader", loader)
+    monkeypatch.setattr("cloudops_nb.specs.checks.botocore_models.model_loader", loader)
     monkeypatch.setattr("cloudops_nb.scanner.inventory.least_privilege._session", session)
 
 

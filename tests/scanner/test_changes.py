@@ -12,7 +12,7 @@ from cloudops_nb.scanner import AccountSessions, bundled_specs
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.rate_limit import RateLimits
 from cloudops_nb.scanner.planning.cloudtrail_changes import MOST_PAGES, Changes, changes_since, event_sources
-from tests.scanner.botocore_models import service_model
+from cloudops_nb.specs.checks.botocore_models import service_model
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
 

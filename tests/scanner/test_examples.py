@@ -19,7 +19,7 @@ from cloudops_nb.scanner.calls.aws_calls import Tally
 from cloudops_nb.scanner.planning.tasks import Task
 from cloudops_nb.scanner.reading.details import TAGGING_OPERATION
 from cloudops_nb.scanner.reading.task_reader import TaskReader
-from tests.scanner.spec_samples import answered
+from cloudops_nb.specs.checks.absent_fields import full_answer
 from tests.scanner.unjudged import Unjudged
 from tests.synthetic_aws.models import loader
 
@@ -81,7 +81,7 @@ class _Calls:
             yield copy.deepcopy(self.answer)
         else:
             # A parent without an example is made up: what is listed for it has one.
-            yield from _answers(service, operation) or [answered(service, operation)]
+            yield from _answers(service, operation) or [full_answer(service, operation)]
 
     def whole(self, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
         for answer in _answers(service, operation):

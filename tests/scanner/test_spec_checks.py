@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.specs.checks import spec_problems
+from cloudops_nb.specs.checks.paging_checks import missing_page_sizes
 from cloudops_nb.specs.files import parse_specs
-from tests.scanner.page_checks import page_problems
-from tests.scanner.spec_checks import action_problems, operation_problems, selector_problems
+from tests.specs.iam_action_checks import action_problems
 
 pytestmark = pytest.mark.fast
 
@@ -44,13 +46,13 @@ types:
 @pytest.mark.parametrize(
     ("right", "wrong", "problem"),
     [
-        ("operation: ListServices", "operation: ListService", "list: ecs has no operation ListService, did you mean"),
-        ("{cluster: arn}", "{clustr: arn}", "list: ListServices takes no clustr, did you mean cluster?"),
-        ("{cluster: arn}", "{cluster: name}", "list: cluster 'name': name is not in the selector's own (it has arn)"),
+        ("operation: ListServices", "operation: ListService", "ecs has no operation ListService; did you mean"),
+        ("{cluster: arn}", "{clustr: arn}", "ListServices takes no clustr; did you mean cluster?"),
+        ("{cluster: arn}", "{cluster: name}", "cluster 'name': name is not in the selector's own (it has arn)"),
         ("clusterArns[].{arn: @}", "clusterArn[].{arn: @}", "did you mean clusterArns?"),
         ("clusterArns[].{arn: @}", "clusterArns", "gives a list of strings; name it"),
-        ("keys: services", "keys: service", "DescribeServices takes no service, did you mean services?"),
-        ("key: arn,", "key: cluster,", "batch DescribeServices key 'cluster' gives a structure"),
+        ("keys: services", "keys: service", "DescribeServices takes no service; did you mean services?"),
+        ("key: arn,", "key: cluster,", "batches.key 'cluster' gives a structure"),
         ("match: serviceArn", "match: arn", "match 'arn': arn is not in Service"),
         ("cluster: cluster.arn}}", "cluster: '[arn]'}}", "cluster '[arn]' gives a list, not a string (String)"),
         ("service.serviceName}}", "service.loadBalancers}}", "gives a list (LoadBalancers), not a string (String)"),
@@ -58,16 +60,16 @@ types:
         (
             "state: service.status",
             "state: service.staus",
-            "state 'service.staus': staus is not in Service, did you mean",
+            "state 'service.staus': staus is not in Service; did you mean",
         ),
         ('identifier: "arn_name(arn)"', "identifier: service.serviceArn", "identity when that call fails"),
         ("key: key, value", "key: Key, value", "a tag has no Key, it has key, value"),
         ("subnets[]", "subnets[].id", "id is asked of a string (String), which has no fields"),
-        ("service.runningCount >", "service.running[0] >", "can_delete when"),
-        ("length(service.loadBalancers", "length(service.loadBalancer", "fact has_dependencies"),
-        ("launchType}", "launchtype}", "metadata launch_type 'service.launchtype': launchtype is not in Service"),
-        ("into: service,", "into: arn,", "batch DescribeServices: into 'arn' hides a field"),
-        ('serviceArns[].{arn: @}", page_size: 100', 'serviceArns[].{arn: @}"', "list: page_size is missing"),
+        ("service.runningCount >", "service.running[0] >", "constraints.can_delete.when"),
+        ("length(service.loadBalancers", "length(service.loadBalancer", "facts.has_dependencies"),
+        ("launchType}", "launchtype}", "metadata.launch_type 'service.launchtype': launchtype is not in Service"),
+        ("into: service,", "into: arn,", "batches.into 'arn' hides a field"),
+        ('serviceArns[].{arn: @}", page_size: 100', 'serviceArns[].{arn: @}"', "page_size is missing"),
         (
             "operation: ListServices",
             "operation: DescribeCapacityProviders",
@@ -79,15 +81,14 @@ types:
 def test_a_wrong_word_is_found_and_named(right: str, wrong: str, problem: str) -> None:
     assert GOOD.count(right) == 1
     (spec,) = parse_specs(GOOD.replace(right, wrong), "ecs.yaml")
-    found = [*operation_problems(spec), *page_problems(spec), *selector_problems(spec), *action_problems(spec, {}, ())]
+    found = [each.message for each in (*spec_problems(spec), *missing_page_sizes(spec))] + action_problems(spec, {}, ())
     assert any(problem in each for each in found), found
 
 
 def test_a_right_spec_has_no_problem() -> None:
     (spec,) = parse_specs(GOOD, "ecs.yaml")
-    assert not operation_problems(spec)
-    assert not page_problems(spec)
-    assert not selector_problems(spec)
+    assert not spec_problems(spec)
+    assert not missing_page_sizes(spec)
     assert not action_problems(spec, {}, ())
 
 
@@ -104,4 +105,29 @@ types:
     arn_template: "arn:{partition}:codebuild:{region}:{account_id}:project/{identifier}"
 """
     (spec,) = parse_specs(text, "codebuild.yaml")
-    assert operation_problems(spec) == ["batch project: size 101, but names takes 100"]
+    assert [each.message for each in spec_problems(spec)] == ["size 101, but names takes 100"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        ("items: services, match", "items: Catalogs, match", "batches.items 'Catalogs': Catalogs is not in"),
+        ('identifier: "arn_name(arn)"', "identifier: Name", "17:5 identifier 'Name': Name is not in"),
+        ("service.runningCount >", "length(service.events) > `0` || service.runningCount >", "when a field is absent"),
+    ],
+)
+def test_a_users_own_file_is_refused_at_the_place_of_the_mistake_and_a_bundled_one_is_not_looked_at(
+    right: str, wrong: str, problem: str
+) -> None:
+    assert GOOD.count(right) == 1
+    text = GOOD.replace(right, wrong)
+    with pytest.raises(ConfigurationError) as raised:
+        parse_specs(text, "mine.yaml", own=True)
+    assert problem in str(raised.value)
+    assert parse_specs(text, "bundled.yaml")
+
+
+def test_a_users_own_file_may_leave_the_page_size_to_aws() -> None:
+    assert parse_specs(
+        GOOD.replace('serviceArns[].{arn: @}", page_size: 100', 'serviceArns[].{arn: @}"'), "mine.yaml", own=True
+    )

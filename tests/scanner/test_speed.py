@@ -20,8 +20,8 @@ from cloudops_nb.aws.fast_botocore.service_models import NarrowModels, data_load
 from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
 from cloudops_nb.declarations.selectors import _OPTIONS, fields, select
 from cloudops_nb.scanner import bundled_specs
-from tests.scanner.botocore_models import operation, sample
-from tests.scanner.spec_checks import selectors
+from cloudops_nb.specs.checks.botocore_models import operation, sample
+from cloudops_nb.specs.checks.selector_checks import item_selectors
 from tests.synthetic_aws.models import loader
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _OTHERS = (
     "length(a)", "sort_by(a, &b)", "not_null(a, b, 'x')", "a.b.c", "a == `[]`", "a == `true`", "a == 'x'", "'x' == a",
     "a != 'x'",
 )  # fmt: skip
-_SELECTORS = sorted({selector for spec in bundled_specs() for _, selector in selectors(spec)} | set(_OTHERS))
+_SELECTORS = sorted({selector for spec in bundled_specs() for _, selector in item_selectors(spec)} | set(_OTHERS))
 _PLAIN = st.sampled_from(
     [None, True, False, 0, 1, 2, 1.0, "", "x", "running", "arn:aws:sqs:eu-west-1:1:q", "{}", "a/b"]
 )
@@ -108,7 +108,7 @@ def test_every_selector_of_the_specs_finds_what_jmespath_finds_in_an_item() -> N
         model = operation(spec.service, spec.list.operation)
         answer = sample(model.output_shape) if model and model.output_shape else {}
         listed = select(spec.list.items, answer) or [{}]
-        for _, selector in selectors(spec):
+        for _, selector in item_selectors(spec):
             assert _as_jmespath(selector, listed[0]), f"{spec.resource_type}: {selector}"
 
 

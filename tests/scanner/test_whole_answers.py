@@ -10,7 +10,7 @@ from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError
 
 from cloudops_nb.aws.fast_botocore.answer_checks import refuse_broken
-from tests.scanner.botocore_models import service_model
+from cloudops_nb.specs.checks.botocore_models import service_model
 
 pytestmark = pytest.mark.fast
 

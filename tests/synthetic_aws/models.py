@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.session import Session
 from moto.core.model import ServiceModel
 
 from cloudops_nb.aws.fast_botocore.service_models import data_loader
@@ -37,6 +38,14 @@ class Paging:
 def loader() -> Loader:
     """Return the one loader of models."""
     return data_loader()
+
+
+@cache
+def session() -> Session:
+    """Return a session of botocore's that uses the one loader."""
+    made = Session()
+    made.register_component("data_loader", loader())
+    return made
 
 
 @cache

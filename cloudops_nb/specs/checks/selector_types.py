@@ -1,16 +1,18 @@
-"""What a JMESPath selector gives, found from botocore's model instead of from an answer.
+"""The type of a JMESPath selector's value, worked out from botocore's model instead of from an answer.
 
-A selector is walked over the output shape of an operation. A field that the shape does not have, a list taken for a
-structure or the other way round is a problem, told in the words of the selector and the model.
+A selector is walked over the output shape of an operation. An unknown field, a list used as a structure, or a structure
+used as a list is a problem, worded with the names of the selector and the model.
 """
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.model import ListShape, MapShape, StructureShape
+
 from cloudops_nb.declarations.selectors import compiled
+from cloudops_nb.specs.checks.problem import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,13 +24,13 @@ _KINDS = {
     "integer": "number", "long": "number", "float": "number", "double": "number", "short": "number",
     "bigdecimal": "number", "biginteger": "number", "char": "string",
 }  # fmt: skip
-#: What AWS sends as JSON in text, and botocore hands on as data.
+#: AWS sends these as JSON in text; botocore's handlers decode them to data.
 _DECODED = frozenset({"policyDocumentType"})
 
 
 @dataclass(frozen=True)
 class Type:
-    """What is known of a value: its kind, its model's name, and what is in it (shapes are resolved when asked for)."""
+    """What is known of a value: its kind, its model's name, and its contents, whose shapes are resolved on access."""
 
     kind: str
     name: str = ""
@@ -57,11 +59,11 @@ def resolved(shape: Shape | Type) -> Type:
         return shape
     if getattr(shape, "is_document_type", False) or shape.name in _DECODED:
         return ANY
-    if shape.type_name == "structure":
+    if isinstance(shape, StructureShape):
         return Type("structure", shape.name, shape.members)
-    if shape.type_name == "list":
+    if isinstance(shape, ListShape):
         return Type("list", shape.name, inner=shape.member)
-    if shape.type_name == "map":
+    if isinstance(shape, MapShape):
         return Type("map", shape.name, inner=shape.value, keys=frozenset(getattr(shape.key, "enum", None) or ()))
     return Type(_KINDS.get(shape.type_name, shape.type_name), shape.name)
 
@@ -80,7 +82,7 @@ def of_value(value: Any) -> Type:
 
 
 def either(one: Type, other: Type) -> Type:
-    """Return what a value is that is one or the other."""
+    """Return the type of a value that has one type or the other."""
     if one.kind == "null" or other.kind == "null":
         return other if one.kind == "null" else one
     if one.kind != other.kind:
@@ -93,7 +95,7 @@ def either(one: Type, other: Type) -> Type:
 
 
 def selected(selector: str, data: Type) -> tuple[Type, list[str]]:
-    """Return what a selector gives on data of a type, and what is wrong with it."""
+    """Return the type of a selector's value on data of a type, and the problems of the selector."""
     walk = _Walk()
     found = walk.visit(compiled(selector).parsed, data)
     return found, [f"{selector!r}: {problem}" for problem in dict.fromkeys(walk.problems)]
@@ -117,12 +119,12 @@ class _Walk:
             return data
         if data.kind == "map":
             if data.keys and name not in data.keys:
-                return self._wrong(f"{name} is no key of {data.name}{_near(name, data.keys)}")
+                return self._wrong(f"{name} is no key of {data.name}{nearest(name, data.keys)}")
             return data.element
         if data.kind != "structure":
             return self._wrong(f"{name} is asked of {data}, which has no fields")
         if name not in data.members:
-            return self._wrong(f"{name} is not in {data.name}{_near(name, data.members)}")
+            return self._wrong(f"{name} is not in {data.name}{nearest(name, data.members)}")
         return resolved(data.members[name])
 
     def _chain(self, node: dict[str, Any], data: Type) -> Type:
@@ -161,7 +163,7 @@ class _Walk:
     def _index(self, node: dict[str, Any], data: Type) -> Type:
         return self._as_list(data, f"[{node['value']}]")
 
-    def _slice(self, node: dict[str, Any], data: Type) -> Type:
+    def _slice(self, _node: dict[str, Any], data: Type) -> Type:
         return Type("list", inner=self._as_list(data, "[:]"))
 
     def _comparator(self, node: dict[str, Any], data: Type) -> Type:
@@ -183,10 +185,10 @@ class _Walk:
         self.visit(node["children"][0], data)
         return BOOLEAN
 
-    def _literal(self, node: dict[str, Any], data: Type) -> Type:
+    def _literal(self, node: dict[str, Any], _data: Type) -> Type:
         return of_value(node["value"])
 
-    def _current(self, node: dict[str, Any], data: Type) -> Type:
+    def _current(self, _node: dict[str, Any], data: Type) -> Type:
         return data
 
     _identity = _current
@@ -237,9 +239,3 @@ _RESULTS = {
     "to_array": Type("list", inner=ANY),
     "split": Type("list", inner=STRING),
 }
-
-
-def _near(name: str, known: Any) -> str:
-    lowered = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f", did you mean {lowered[near[0]]}?" if near else f" (it has {', '.join(sorted(known)[:30])})"
