@@ -184,9 +184,7 @@ def test_every_problem_of_a_file_is_named_at_once() -> None:
     text = GOOD.replace("identifier: ", "identifer: ").replace("items: DB", "item: DB")
     with pytest.raises(ConfigurationError) as raised:
         parse_specs(text, "mine.yaml")
-    assert all(
-        word in str(raised.value) for word in ("identifer: ", "identifier: ", "list.items: ", "list.item: ")
-    )
+    assert all(word in str(raised.value) for word in ("identifer: ", "identifier: ", "list.items: ", "list.item: "))
 
 
 def test_a_users_folder_adds_and_replaces_types(tmp_path: Path) -> None:

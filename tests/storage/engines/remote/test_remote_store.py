@@ -17,7 +17,7 @@ from cloudops_nb.storage.engines.remote.client import PAGE, RemoteStore
 from cloudops_nb.storage.engines.remote.host import Host
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, AnyOf, Patch, Point, PointFilter, Sparse, VectorQuery
 from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
-from tests.storage.engines.waiting import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
