@@ -8,6 +8,7 @@ that are not text, because a reviewer would not see what they expand to.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +80,7 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
             raise invalid(source, problems)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise invalid(source, [Problem(*place, error.problem or "is not YAML")]) from None
+        raise invalid(source, _problems_up_to(error, text)) from None
     except yaml.YAMLError as error:
         raise invalid(source, [Problem(1, 1, f"is not YAML: {str(error).splitlines()[0]}")]) from None
     if root is None:
@@ -114,6 +113,21 @@ def _refused_events(text: str) -> Iterator[Problem]:
             yield _problem(event, f"{kind}{event.anchor} is refused: write the value out")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             yield _problem(event, f"tag {event.tag} is refused")
+
+
+def _problems_up_to(error: yaml.MarkedYAMLError, text: str) -> list[Problem]:
+    """Return what is refused in front of a syntax error, or else the syntax error itself.
+
+    libyaml reads ahead and limits nesting too (from 0.2.6 on, to 1000 brackets), so it may give up before it hands out
+    the event that is nested too deep for us.
+    """
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return [Problem(1, 1, f"is not YAML: {error.problem}")]
+    refused: list[Problem] = []
+    with suppress(yaml.YAMLError):
+        refused.extend(_refused_events(text[: mark.index]))
+    return refused or [Problem(mark.line + 1, mark.column + 1, f"is not YAML: {error.problem}")]
 
 
 def _construct(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,11 @@ from filelock import FileLock
 
 from cloudops_nb.demo import guard, process
 from cloudops_nb.demo.company import load_company
-from cloudops_nb.demo.state import ServerState, make_private_folder, state_path
+from cloudops_nb.demo.state import ServerState, hold_path, make_private_folder, state_path, write_private
 from cloudops_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 DEFAULT_SEED = 20250617
 DEFAULT_TRANSITION_SECONDS = 1.5
@@ -46,6 +47,18 @@ class Demo:
             ConfigurationError: Some way leads off the loopback interface; nothing is changed then.
         """
         guard.enter(self.environment, environ)
+
+    @contextmanager
+    def held_transitions(self) -> Iterator[None]:
+        """Keep EC2 and RDS in the transitional states that they are in or enter, until the block ends.
+
+        It has no effect on a demo whose transitions take no time.
+        """
+        write_private(hold_path(self.path), "")
+        try:
+            yield
+        finally:
+            hold_path(self.path).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +123,8 @@ def down(path: str | Path | None = None) -> bool:
         state = process.living(folder)
         if state is not None:
             process.stop(folder, state.pid)
-        for leftover in (state_path(folder), guard.config_path(folder), guard.credentials_path(folder)):
-            leftover.unlink(missing_ok=True)
+        for leftover in (state_path, hold_path, guard.config_path, guard.credentials_path):
+            leftover(folder).unlink(missing_ok=True)
     return state is not None
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from cloudops_nb.demo.state import ServerState, alive_path, log_path, state_path
+from cloudops_nb.demo.state import ServerState, alive_path, hold_path, log_path, state_path
 from cloudops_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
     """
     if importlib.util.find_spec("moto") is None:
         raise ConfigurationError("the demo cannot start", "moto is missing", "Run pip install 'cloudops-nb[demo]'.")
-    state_path(folder).unlink(missing_ok=True)
+    for leftover in (state_path(folder), hold_path(folder)):
+        leftover.unlink(missing_ok=True)
     command = [sys.executable, "-m", "cloudops_nb.demo.server", str(folder)]
     command += ["--seed", str(seed), "--transition-seconds", str(transition_seconds)]
     descriptor = os.open(log_path(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

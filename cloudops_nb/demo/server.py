@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from cloudops_nb.demo.company import load_company
-from cloudops_nb.demo.state import ServerState, alive_path, utcnow
+from cloudops_nb.demo.state import ServerState, alive_path, hold_path, utcnow
 
 if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
@@ -57,7 +57,7 @@ def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
     state.write(path)
     # Everything built stays, so looking for garbage in it, now and at every request, is a third of the work.
     gc.disable()
-    server = _open_server(seed, transition_seconds)
+    server = _open_server(seed, transition_seconds, hold_path(path))
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -72,7 +72,7 @@ def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
     server.server_close()
 
 
-def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
+def _open_server(seed: int, transition_seconds: float, hold: Path) -> BaseWSGIServer:
     """Return the bound server over a finished estate; moto reads its settings when it is imported, hence late."""
     os.environ.update(MOTO_SETTINGS)
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
@@ -94,7 +94,7 @@ def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
     # The company has switched every other region off, as its scan of three accounts should take seconds.
     RegionsAndZonesBackend.regions = [region for region in RegionsAndZonesBackend.regions if region.name in used]
     build_estate(company, seed)
-    install_transitions(transition_seconds)
+    install_transitions(transition_seconds, hold.exists)
     keep_requests_apart()
     # A line for each request would be most of the server's work, and its log would hold the user's calls.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

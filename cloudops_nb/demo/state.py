@@ -72,6 +72,11 @@ def alive_path(path: Path) -> Path:
     return path / "server.lock"
 
 
+def hold_path(path: Path) -> Path:
+    """Where the file is that keeps the server's transitions from ending while it exists."""
+    return path / "transitions.held"
+
+
 def log_path(path: Path) -> Path:
     """Where the server's errors go."""
     return path / "server.log"

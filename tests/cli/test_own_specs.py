@@ -52,7 +52,7 @@ def unreadable(path: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "key": (broken_text, "mine.yaml is not a valid spec: 3:5 identifier: Field required; 6:5 identifer: "),
+    "key": (broken_text, "mine.yaml is not a valid spec: 3:5 identifier: "),
     "operation": (broken_operation, "5:12 polly has no operation ListLexicon; did you mean ListLexicons?"),
     "service": (unknown_service, "1:1 botocore has no service poly; did you mean polly?"),
     "yaml": (no_yaml, "mine.yaml is not valid: 3:1 "),

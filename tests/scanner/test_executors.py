@@ -132,7 +132,7 @@ def test_a_killed_worker_has_its_cells_read_by_another_or_told_as_lost(
         else:
             wait_until(lambda: len(executor._client.scheduler_info(n_workers=-1)["workers"]) < 2)
         gate.opened.set()
-        results = scan.result(timeout=60).results.values()
+        results = scan.result(timeout=120).results.values()
     lost = [each for each in results if each.state is CellState.ERROR]
     assert len(results) == len(REGIONS)
     assert {each.state for each in results} - {CellState.ERROR} == {CellState.OK_EMPTY}
@@ -177,9 +177,10 @@ def test_a_cluster_that_loses_its_last_worker_ends_every_cell(
 
 
 def test_what_is_no_usable_cluster_is_refused(cluster: Any, unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudops_nb.scanner.running.dask_cluster._TIMEOUT", 1)
-    with pytest.raises(ConfigurationError, match="no Dask scheduler answers at"):
-        DaskCluster(f"tcp://127.0.0.1:{unused_port}")
+    with monkeypatch.context() as hasty:
+        hasty.setattr("cloudops_nb.scanner.running.dask_cluster._TIMEOUT", 1)
+        with pytest.raises(ConfigurationError, match="no Dask scheduler answers at"):
+            DaskCluster(f"tcp://127.0.0.1:{unused_port}")
     with monkeypatch.context() as other:
         other.setattr("cloudops_nb.scanner.running.dask_cluster.VERSION", "0.0.0")
         with pytest.raises(ConfigurationError, match=r"their version is not 0\.0\.0"):
@@ -220,7 +221,7 @@ def test_processes_read_cells_and_a_killed_one_ends_them(
         scan = aside.submit(collect, make_scanner(executor=pool), **DATABASES)
         gate.wait_for(2)
         os.kill(next(iter(pool._processes)), signal.SIGKILL)
-        results = scan.result(timeout=60).results.values()
+        results = scan.result(timeout=120).results.values()
     assert len(results) == len(REGIONS)
     assert {each.state for each in results} == {CellState.ERROR}
     assert all(each.detail.startswith("its worker was lost: BrokenProcessPool") for each in results)

@@ -13,6 +13,7 @@ from cloudops_nb.aws.account_session import AccountSession, Caller
 from cloudops_nb.model import Account, CellState
 from cloudops_nb.scanner import AccountSessions, PageRead, bundled_specs
 from tests.scanner.moto_estate import PROD
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +56,7 @@ def test_a_slow_consumer_makes_the_workers_wait(make_scanner: Callable[..., Any]
     scanner = make_scanner(events=faults.events, threads=1)
     items = scanner.scan(regions=["eu-west-1", "us-east-1"])
     next(items)
-    worker = next(thread for thread in threading.enumerate() if thread.name.startswith("cloudops-scan"))
-    worker.join(timeout=1)
-    assert worker.is_alive()
+    until(scanner._last._queue.full, "the filling of the queue")
     made = faults.calls.total()
     rest = list(items)
     assert made < faults.calls.total()
@@ -85,8 +84,7 @@ def test_what_was_read_before_an_interrupt_can_still_be_taken(make_scanner: Call
     scanner = make_scanner(threads=1)
     items = scanner.scan(regions=["eu-west-1"], accounts=["prod"])
     taken = [next(items)]
-    worker = next(thread for thread in threading.enumerate() if thread.name.startswith("cloudops-scan"))
-    worker.join(timeout=1)
+    until(scanner._last._queue.full, "the filling of the queue")
     items.close()
     taken += scanner.unread()
     assert len(taken) > 1
@@ -113,10 +111,18 @@ def test_after_an_interrupt_no_more_regions_are_asked_for(monkeypatch: pytest.Mo
         interrupted.wait(30)
         return ()
 
+    class Pool(ThreadPoolExecutor):
+        """Lets regions be answered only once it has cancelled what it should."""
+
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            interrupted.set()
+            super().shutdown(wait=wait)
+
     def identify(_: AccountSession) -> Caller:
-        threading.Timer(0.2, interrupted.set).start()
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(entering, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(AccountSession, "regions", regions)
     monkeypatch.setattr(entering, "identify", identify)
     accounts = [Account(name=str(number), account_id=f"{number:012d}") for number in range(100)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from cloudops_nb.aws.fast_botocore.process_tuning import building
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
+from cloudops_nb.scanner.planning import warm_up
 from cloudops_nb.scanner.planning.tasks import Selection, ended_together, tasks
 from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
@@ -167,7 +169,7 @@ def test_clients_are_made_for_what_is_chosen_and_where_it_is_asked(
     kinds = ("wafv2_global_web_acl", "globalaccelerator_accelerator", "apprunner_service", "ec2_instance")
     chosen = [spec for name in kinds for spec in bundled_specs() if spec.resource_type == name]
     Scanner(sessions, threads=4, specs=chosen)
-    last, deadline = threading.Event(), time.monotonic() + 20
+    last, deadline = threading.Event(), time.monotonic() + 60
     made = sessions.likely()[0].client
     monkeypatch.setattr(
         sessions.likely()[0], "client", lambda *asked: (made(*asked), asked[0] == "ec2" and last.set())[0]
@@ -186,15 +188,22 @@ def test_whoever_was_let_in_waits_for_one_step_at_most(
 ) -> None:
     begun, ended, steps = threading.Event(), threading.Event(), []
 
+    class Pool(ThreadPoolExecutor):
+        """Lets the step end only when the block has ended."""
+
+        def shutdown(self, *arguments: Any, **keywords: Any) -> None:
+            ended.set()
+            super().shutdown(*arguments, **keywords)
+
     def read(service: str) -> None:
         steps.append(service)
         begun.set()
         ended.wait(30)
 
+    monkeypatch.setattr(warm_up, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(sessions, "read_model", read)
     with prepared_meanwhile(CHOSEN, sessions):
-        begun.wait(30)
-        threading.Timer(0.2, ended.set).start()
+        assert begun.wait(30)
     assert len(steps) == 1
 
 

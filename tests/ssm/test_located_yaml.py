@@ -50,12 +50,14 @@ def test_plain_scalars_that_everybody_reads_alike_keep_their_type():
         ("1: x\n", "1:1 a key must be text"),
         ("[1]: x\n", "1:1 a key must be text"),
         ("<<: {a: 1}\n", "1:1 << means a merge"),
-        ("a: [1, 2\n", "2:1 "),
-        ("a: 1\n---\nb: 2\n", "2:1 "),
+        ("a: [1, 2\n", "2:1 is not YAML"),
+        ("a: 1\n---\nb: 2\n", "2:1 is not YAML"),
         ("", "1:1 is empty"),
         ("a: \x07", "1:1 is not YAML"),
         ("[" * (MAX_DEPTH + 1), f"1:{MAX_DEPTH + 1} is nested deeper"),
-        ("[" * 30_000, "is nested deeper"),
+        ("[" * 30_000, f"1:{MAX_DEPTH + 1} is nested deeper"),
+        ("- " * 30_000, f"1:{2 * MAX_DEPTH + 1} is nested deeper"),
+        ("a: &x 1\nb: [1, 2\n", "1:4 anchor &x is refused"),
     ],
 )
 def test_what_a_reviewer_could_misread_is_refused_with_its_place(text, message):
