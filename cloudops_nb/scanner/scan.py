@@ -18,7 +18,7 @@ from cloudops_nb.scanner.inventory.least_privilege import operations
 from cloudops_nb.scanner.planning import cloudtrail_changes as changes
 from cloudops_nb.scanner.planning.cloudtrail_changes import Changes, changes_since
 from cloudops_nb.scanner.planning.incremental import increment
-from cloudops_nb.scanner.planning.tasks import PlannedCall, ended_together, planned_calls, selection, tasks
+from cloudops_nb.scanner.planning.tasks import ended_together, planned_calls, selection, tasks
 from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.running.local_run import ScanRun
 from cloudops_nb.scanner.running.remote_run import ShippedRun
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import CellKey, CellResult, LearnedRate
-    from cloudops_nb.scanner.planning.tasks import Selection, Task
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
+    from cloudops_nb.scanner.task import PlannedCall, Selection, Task
     from cloudops_nb.specs.model import ResourceSpec
 
 

@@ -17,7 +17,7 @@ import pytest
 from cloudops_nb.client.scanning import Inventory
 from cloudops_nb.scanner import AccountSessions, bundled_specs
 from cloudops_nb.scanner.calls.rate_limit import RateLimit
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder

@@ -11,11 +11,12 @@ from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.error_states import Failure
 from cloudops_nb.model import Account, CellKey, CellState
-from cloudops_nb.scanner.calls.aws_calls import TruncatedError
-from cloudops_nb.scanner.planning.tasks import Task
+from cloudops_nb.scanner.calls.call_errors import TruncatedError
 from cloudops_nb.scanner.reading.batches import BatchReader
 from cloudops_nb.scanner.reading.details import Detailed, DetailReader
 from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED
+from cloudops_nb.scanner.reading.tag_listing import listed_tags
+from cloudops_nb.scanner.task import Task
 from cloudops_nb.specs.files import parse_specs
 
 if TYPE_CHECKING:
@@ -160,12 +161,16 @@ def test_a_failure_is_what_it_means_there(error: Exception, state: CellState, de
     (item,) = batched(Calls({"DescribeServices": error}), {"number": 1})
     assert item.failures == {"described": Failure(state, detail)}
     calls: Any = Calls({"GetResources": error})
-    assert DetailReader(task(TAGS), calls).tags() == Failure(state, detail)
+    assert listed_tags(task(TAGS), calls) == Failure(state, detail)
 
 
 def test_expired_credentials_are_a_matter_of_the_whole_task() -> None:
     calls: Any = Calls({"DescribeServices": refused("ExpiredToken", 403), "GetResources": refused("ExpiredToken", 403)})
-    for read in (lambda: detailed(calls), lambda: batched(calls, {"number": 1}), DetailReader(task(TAGS), calls).tags):
+    for read in (
+        lambda: detailed(calls),
+        lambda: batched(calls, {"number": 1}),
+        lambda: listed_tags(task(TAGS), calls),
+    ):
         with pytest.raises(ClientError, match="ExpiredToken"):
             read()
 
@@ -198,13 +203,13 @@ TAGS = '    tags: {style: tagging_api, filter: "ecs:service"}\n'
 def test_tags_are_listed_by_their_filter_in_the_largest_pages_that_aws_gives() -> None:
     mappings = [{"ResourceARN": f"arn:{each}", "Tags": [{"Key": "Team", "Value": each}]} for each in "ab"]
     calls: Any = Calls({"GetResources": [{"ResourceTagMappingList": [each]} for each in mappings]})
-    assert DetailReader(task(TAGS), calls).tags() == {"arn:a": {"Team": "a"}, "arn:b": {"Team": "b"}}
+    assert listed_tags(task(TAGS), calls) == {"arn:a": {"Team": "a"}, "arn:b": {"Team": "b"}}
     assert calls.asked == {"GetResources": [(REGION, {"ResourceTypeFilters": ["ecs:service"], "size": 100})]}
 
 
 def test_a_page_without_its_list_is_no_page_without_tags() -> None:
     calls: Any = Calls({"GetResources": [{"ResourceTagMappingList": []}, {}]})
-    assert DetailReader(task(TAGS), calls).tags() == Failure(
+    assert listed_tags(task(TAGS), calls) == Failure(
         CellState.ERROR, "GetResources answered without ResourceTagMappingList"
     )
 
@@ -212,7 +217,7 @@ def test_a_page_without_its_list_is_no_page_without_tags() -> None:
 def test_tags_that_come_with_the_resource_are_not_listed() -> None:
     calls: Any = Calls({})
     for text in ("", "    tags: {style: list, path: Tags}\n"):
-        assert DetailReader(task(text), calls).tags() is None
+        assert listed_tags(task(text), calls) is None
 
 
 # --- batches

@@ -16,9 +16,9 @@ from cloudops_nb.declarations.selectors import fields, select
 from cloudops_nb.model import Account, CellKey, CellState, Ternary
 from cloudops_nb.scanner import Caller, PageRead, ResourceSpec, bundled_specs
 from cloudops_nb.scanner.calls.aws_calls import Tally
-from cloudops_nb.scanner.planning.tasks import Task
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION
 from cloudops_nb.scanner.reading.task_reader import TaskReader
+from cloudops_nb.scanner.task import Task
 from tests.scanner.spec_samples import answered
 from tests.scanner.unjudged import Unjudged
 from tests.synthetic_aws.models import loader

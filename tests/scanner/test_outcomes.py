@@ -10,8 +10,8 @@ import pytest
 from cloudops_nb.aws.error_states import NOT_OFFERED
 from cloudops_nb.model import Account, CellKey, CellResult, CellState
 from cloudops_nb.scanner import PageRead, bundled_specs
-from cloudops_nb.scanner.planning.tasks import Task
 from cloudops_nb.scanner.running.outcomes import Outcomes
+from cloudops_nb.scanner.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

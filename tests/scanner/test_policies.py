@@ -10,7 +10,8 @@ import pytest
 
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner import AccountSessions
-from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.calls.rate_limit import RateLimits
 from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.policies.verdicts import Verdicts

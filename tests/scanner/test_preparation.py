@@ -12,9 +12,10 @@ from cloudops_nb.aws.fast_botocore.process_tuning import building
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
-from cloudops_nb.scanner.planning.tasks import Selection, ended_together, tasks
+from cloudops_nb.scanner.planning.tasks import ended_together, tasks
 from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
+from cloudops_nb.scanner.task import Selection
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from cloudops_nb.aws.error_states import classify, truncated
 from cloudops_nb.aws.user_agent import purpose
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
+from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, NotOfferedError, ScanStoppedError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,26 +24,6 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.scanner.calls.rate_limit import RateLimits
-
-
-class ScanStoppedError(Exception):
-    """Raised in a worker when nobody wants its result any more; it never leaves the scanner."""
-
-
-class AnswerError(Exception):
-    """AWS answered, but not with what it must have answered."""
-
-
-class TruncatedError(AnswerError):
-    """An answer said that there is more, but gave no way to get it."""
-
-
-class BrokenAnswerError(AnswerError):
-    """An answer lacks what it must have; it says nothing about the resources."""
-
-
-class NotOfferedError(Exception):
-    """Nothing was asked: the service has no endpoint in the region."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from botocore.session import Session
 
 from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.scanner.policies.operations import policy_operations
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

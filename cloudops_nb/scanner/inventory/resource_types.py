@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloudops_nb.aws.errors import label
 from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import AwsError
-from cloudops_nb.scanner.reading.listing import failure_of
+from cloudops_nb.scanner.calls.call_errors import failure_of
 from cloudops_nb.specs.cloud_control import SUPPORTED
 from cloudops_nb.specs.files import bundled_specs
 

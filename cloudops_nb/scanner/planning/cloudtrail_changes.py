@@ -16,8 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import AwsError
-from cloudops_nb.scanner.calls.aws_calls import AnswerError
-from cloudops_nb.scanner.reading.listing import failure_of
+from cloudops_nb.scanner.calls.call_errors import AnswerError, failure_of
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:

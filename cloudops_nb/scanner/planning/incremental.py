@@ -21,7 +21,7 @@ from cloudops_nb.scanner.planning.cloudtrail_changes import OVERLAP, Changes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.task import Task
 
     Place = tuple[str, str]
     #: Looks into the record of a place since a moment.

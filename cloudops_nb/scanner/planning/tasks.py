@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ from cloudops_nb.errors import ConfigurationError, did_you_mean
 from cloudops_nb.model import CellKey
 from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
 from cloudops_nb.scanner.policies.operations import policy_operations
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.task import PlannedCall, Selection, Task
 from cloudops_nb.specs.cloud_control import is_cloudformation_type, spec_for
 
 if TYPE_CHECKING:
@@ -23,55 +23,6 @@ if TYPE_CHECKING:
     from cloudops_nb.specs.model import ResourceSpec
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One list call with all its pages, and the cells that it fills.
-
-    A type of scope ``account`` fills a cell a region with one call; if ``every_region`` is set, resources found in
-    regions that have no cell yet get one, else they were not asked for and are left out. ``note`` goes into every
-    result. ``every_detail`` asks for the expensive details too.
-    """
-
-    spec: ResourceSpec
-    account: Account
-    region: str
-    keys: tuple[CellKey, ...]
-    every_region: bool = False
-    every_detail: bool = False
-    note: str = ""
-
-    @property
-    def call_region(self) -> str:
-        """Where the calls are made: a type of no region may be answered elsewhere than the partition's other ones."""
-        return self.spec.home or self.region
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCall:
-    """One kind of call that a scan would make, in one account and region; ``times`` says how often."""
-
-    account: str
-    region: str
-    service: str
-    operation: str
-    times: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        given = "".join(f" {name}={value}" for name, value in self.parameters.items())
-        return f"{self.account} {self.region} {self.service}:{self.operation}{given} ({self.times})"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a scan was asked to cover; ``None`` means everything. Checked against what exists, without a call."""
-
-    specs: tuple[ResourceSpec, ...]
-    regions: tuple[str, ...] | None
-    accounts: tuple[str, ...] | None
-    every_detail: bool = False
 
 
 def selection(

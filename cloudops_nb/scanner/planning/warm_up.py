@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.account_session import AccountSession
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.scanner.planning.tasks import Selection
+    from cloudops_nb.scanner.task import Selection
     from cloudops_nb.specs.model import ResourceSpec
 
 _log = logging.getLogger(__name__)

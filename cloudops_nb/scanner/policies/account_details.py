@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.iam import Policy, PrincipalKind, Unreadable
-from cloudops_nb.scanner.calls.aws_calls import BrokenAnswerError
+from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError
 from cloudops_nb.scanner.policies.documents import policy_name
 from cloudops_nb.scanner.policies.identity import WORDS, Identity
 from cloudops_nb.scanner.policies.layer import attempt

@@ -12,11 +12,13 @@ from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Unreadable
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.aws_calls import AwsCalls, BrokenAnswerError, ScanStoppedError, TruncatedError
+from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
+
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 
 T = TypeVar("T")
 

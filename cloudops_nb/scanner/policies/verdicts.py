@@ -14,7 +14,7 @@ from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Unreadable
 from cloudops_nb.model import IamPermissions
-from cloudops_nb.scanner.calls.aws_calls import ScanStoppedError
+from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.acting import acting
 from cloudops_nb.scanner.policies.documents import Documents
 from cloudops_nb.scanner.policies.layer import ExpiredError, PolicyCalls

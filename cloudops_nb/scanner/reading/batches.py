@@ -7,14 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.declarations.selectors import select
-from cloudops_nb.scanner.calls.aws_calls import AwsCalls, BrokenAnswerError
-from cloudops_nb.scanner.reading.details import READ_FAILURES, Detailed, unless_expired
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, unless_expired
+from cloudops_nb.scanner.reading.details import Detailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
     from cloudops_nb.scanner.reading.listing import FanOut
+    from cloudops_nb.scanner.task import Task
     from cloudops_nb.specs.model import BatchCall
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from cloudops_nb.aws.error_states import Failure, classify, error_code
+from cloudops_nb.aws.error_states import error_code
 from cloudops_nb.declarations.selectors import fields, holds, select
-from cloudops_nb.errors import AwsError
-from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.aws_calls import AnswerError, AwsCalls, BrokenAnswerError
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, unless_expired
 from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, region_of
 
 if TYPE_CHECKING:
-    from cloudops_nb.scanner.planning.tasks import Task
+    from collections.abc import Mapping
+
+    from cloudops_nb.aws.error_states import Failure
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+    from cloudops_nb.scanner.task import Task
     from cloudops_nb.specs.model import DetailCall
-
-TAGGING_SERVICE = "resourcegroupstaggingapi"
-TAGGING_OPERATION = "GetResources"
-_TAGGING_PAGE = 100
-
-#: What may be raised while something is read that can be missing; a selector on data of an odd form raises the last.
-READ_FAILURES = (ClientError, BotoCoreError, AwsError, AnswerError, ValueError)
-#: Tags by ARN.
-TagListing = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +46,6 @@ class Detailed:
         return replace(self, failures={**self.failures, into: failure})
 
 
-def unless_expired(error: Exception, region: str) -> Failure:
-    """Return what an error means for what it kept from being read; expired credentials are raised again."""
-    if isinstance(error, AnswerError):
-        return Failure(CellState.ERROR, str(error))
-    failure = classify(error, region=region)
-    if failure.state is CellState.EXPIRED:
-        raise error
-    return failure
-
-
 class DetailReader:
     """Reads the details of one task's items; thread-safe.
 
@@ -81,21 +63,6 @@ class DetailReader:
     def calls_any(self) -> bool:
         """Whether any call is made at all."""
         return any(self._every_detail or not detail.on_demand for detail in self._spec.details)
-
-    def tags(self) -> TagListing | Failure | None:
-        """Return the tags of the task's region by ARN, or why they are missing; ``None`` if tags come another way."""
-        source = self._spec.tags
-        if source is None or not source.filter:
-            return None
-        given = {"ResourceTypeFilters": [source.filter]}
-        try:
-            return {
-                mapping["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in mapping["Tags"]}
-                for page in self._calls.pages(TAGGING_SERVICE, self._region, TAGGING_OPERATION, given, _TAGGING_PAGE)
-                for mapping in _mappings(page)
-            }
-        except READ_FAILURES as error:
-            return unless_expired(error, self._region)
 
     def read(self, item: Detailed) -> Detailed | None:
         """Return an item with the answers of its detail calls put in, ``None`` if the resource is gone by now."""
@@ -133,13 +100,6 @@ class DetailReader:
         answer = self._calls.whole(self._spec.called, region, detail.operation, given)
         answer.pop("ResponseMetadata", None)
         return answer
-
-
-def _mappings(page: Mapping[str, Any]) -> Any:
-    found = page.get("ResourceTagMappingList")
-    if found is None:
-        raise BrokenAnswerError(f"{TAGGING_OPERATION} answered without ResourceTagMappingList")
-    return found
 
 
 def _mentioned(detail: DetailCall) -> frozenset[str]:

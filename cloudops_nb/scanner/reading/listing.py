@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cloudops_nb.aws.error_states import NOT_OFFERED, Failure, classify, error_code, error_message
+from cloudops_nb.aws.error_states import Failure, error_code, error_message
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.aws_calls import (
-    AnswerError,
-    AwsCalls,
-    BrokenAnswerError,
-    NotOfferedError,
-    ScanStoppedError,
-)
+from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+    from cloudops_nb.scanner.task import Task
     from cloudops_nb.specs.model import ListCall
 
     FanOut = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
@@ -37,15 +32,6 @@ class _Children:
     items: Sequence[Mapping[str, Any]]
     pages: int
     failure: Failure | None = None
-
-
-def failure_of(error: Exception, *, region: str) -> Failure:
-    """Tell what an error means for a listing; an answer that is not whole is an error, never an empty one."""
-    if isinstance(error, AnswerError):
-        return Failure(CellState.ERROR, str(error))
-    if isinstance(error, NotOfferedError):
-        return Failure(CellState.SERVICE_UNAVAILABLE, NOT_OFFERED)
-    return classify(error, region=region)
 
 
 class Listing:

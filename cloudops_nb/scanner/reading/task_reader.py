@@ -14,20 +14,22 @@ from cloudops_nb.aws.error_states import Failure
 from cloudops_nb.aws.fast_botocore.process_tuning import building
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
-from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.calls.call_errors import ScanStoppedError, failure_of
 from cloudops_nb.scanner.reading.batches import BatchReader
-from cloudops_nb.scanner.reading.details import Detailed, DetailReader, TagListing
-from cloudops_nb.scanner.reading.listing import Listing, failure_of
+from cloudops_nb.scanner.reading.details import Detailed, DetailReader
+from cloudops_nb.scanner.reading.listing import Listing
 from cloudops_nb.scanner.reading.resource_builder import Item, Surroundings, build, identified
+from cloudops_nb.scanner.reading.tag_listing import TagListing, listed_tags
 from cloudops_nb.specs import cloud_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.scanner.reading.listing import FanOut
+    from cloudops_nb.scanner.task import Task
 
 _log = logging.getLogger(__name__)
 _TAGS = "tags"
@@ -109,7 +111,7 @@ class TaskReader:
         for items in self._listing.chunks():
             if items and not asked:
                 # Most cells are empty, and have no tags to be listed.
-                tags, asked = self._details.tags(), True
+                tags, asked = listed_tags(self._task, self._calls), True
             for start in range(0, len(items), _CHUNK):
                 yield self._built(items[start : start + _CHUNK], tags, around)
 

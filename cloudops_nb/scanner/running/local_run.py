@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.aws.fast_botocore.process_tuning import long_turns, rare_collection
-from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
 from cloudops_nb.scanner.running.outcomes import Outcomes
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import CellResult
     from cloudops_nb.scanner.calls.rate_limit import RateLimits
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.task import Task
 
 ProgressCallback = Callable[[Progress], None]
 

@@ -13,8 +13,8 @@ from cloudops_nb.scanner.running.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cloudops_nb.scanner.planning.tasks import Task
     from cloudops_nb.scanner.reading.task_reader import PageRead
+    from cloudops_nb.scanner.task import Task
 
 
 class Outcomes:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellResult, LearnedRate
     from cloudops_nb.scanner.calls.rate_limit import RateLimits
-    from cloudops_nb.scanner.planning.tasks import Task
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
     from cloudops_nb.scanner.running.remote_worker import Delivery, Errand
+    from cloudops_nb.scanner.task import Task
 
 #: How long the consuming thread waits before it looks whether anybody still works, in seconds.
 _TICK = 0.1

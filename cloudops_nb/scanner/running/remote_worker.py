@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cloudops_nb.model import Account, CellResult, LearnedRate
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.task import Task
 
 #: Places whose clients a worker keeps: cells come place by place, so it needs few.
 _PLACES = 4

@@ -1,0 +1,46 @@
+"""Reads the tags of a task's resources by one listing for all of them, where their own listing does not give any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, unless_expired
+
+if TYPE_CHECKING:
+    from cloudops_nb.aws.error_states import Failure
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+    from cloudops_nb.scanner.task import Task
+
+TAGGING_SERVICE = "resourcegroupstaggingapi"
+TAGGING_OPERATION = "GetResources"
+_TAGGING_PAGE = 100
+
+#: Tags by ARN.
+TagListing = Mapping[str, Mapping[str, str]]
+
+
+def listed_tags(task: Task, calls: AwsCalls) -> TagListing | Failure | None:
+    """Return the tags of the task's region by ARN, or why they are missing; ``None`` if tags come another way.
+
+    Expired credentials concern the whole task, so they are raised.
+    """
+    source = task.spec.tags
+    if source is None or not source.filter:
+        return None
+    given = {"ResourceTypeFilters": [source.filter]}
+    try:
+        return {
+            mapping["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in mapping["Tags"]}
+            for page in calls.pages(TAGGING_SERVICE, task.call_region, TAGGING_OPERATION, given, _TAGGING_PAGE)
+            for mapping in _mappings(page)
+        }
+    except READ_FAILURES as error:
+        return unless_expired(error, task.call_region)
+
+
+def _mappings(page: Mapping[str, Any]) -> Any:
+    found = page.get("ResourceTagMappingList")
+    if found is None:
+        raise BrokenAnswerError(f"{TAGGING_OPERATION} answered without ResourceTagMappingList")
+    return found
