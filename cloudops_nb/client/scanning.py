@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.model import CellKey, CellResult, Resource, SearchHit
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.scanner.running.progress import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.opening.open_store import StorageService

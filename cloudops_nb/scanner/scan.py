@@ -19,7 +19,7 @@ from cloudops_nb.scanner.planning import cloudtrail_changes as changes
 from cloudops_nb.scanner.planning.cloudtrail_changes import Changes, changes_since
 from cloudops_nb.scanner.planning.incremental import increment
 from cloudops_nb.scanner.planning.tasks import ended_together, planned_calls, selection, tasks
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.running.local_run import ScanRun
 from cloudops_nb.scanner.running.remote_run import ShippedRun
 from cloudops_nb.scanner.running.remote_worker import Errand

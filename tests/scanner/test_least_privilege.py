@@ -21,7 +21,7 @@ from cloudops_nb.scanner.inventory.least_privilege import (
     permission,
     scan_policy,
 )
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from tests.scanner.policy_estate import Account as Place
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from cloudops_nb.aws.error_states import NOT_OFFERED
 from cloudops_nb.model import Account, CellKey, CellResult, CellState
 from cloudops_nb.scanner import PageRead, bundled_specs
-from cloudops_nb.scanner.running.outcomes import Outcomes
+from cloudops_nb.scanner.running.scan_progress import Outcomes
 from cloudops_nb.scanner.task import Task
 
 if TYPE_CHECKING:

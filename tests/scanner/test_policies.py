@@ -13,7 +13,7 @@ from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.calls.rate_limit import RateLimits
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from tests.scanner.policy_estate import MEMBER, OPERATIONS, allow, deny, document
 from tests.scanner.policy_estate import Account as Place

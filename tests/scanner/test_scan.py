@@ -9,7 +9,7 @@ import pytest
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState, Relation, Ternary
 from cloudops_nb.scanner import PageRead
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.session import Session
 
 from cloudops_nb.declarations.tables import bundled_table
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 
 if TYPE_CHECKING:

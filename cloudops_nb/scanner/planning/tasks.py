@@ -10,7 +10,7 @@ from cloudops_nb.aws.regions import GLOBAL, default_regions, known_regions
 from cloudops_nb.errors import ConfigurationError, did_you_mean
 from cloudops_nb.model import CellKey
 from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.scanner.task import PlannedCall, Selection, Task
 from cloudops_nb.specs.cloud_control import is_cloudformation_type, spec_for

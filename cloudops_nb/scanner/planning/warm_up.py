@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from cloudops_nb.aws.regions import GLOBAL, default_regions
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.iam import Policy, PrincipalKind, Unreadable
 from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError
-from cloudops_nb.scanner.policies.documents import policy_name
 from cloudops_nb.scanner.policies.identity import WORDS, Identity
-from cloudops_nb.scanner.policies.layer import attempt
+from cloudops_nb.scanner.policies.policy_calls import attempt, policy_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from cloudops_nb.iam import Principal
-    from cloudops_nb.scanner.policies.documents import Documents
-    from cloudops_nb.scanner.policies.layer import PolicyCalls
+    from cloudops_nb.scanner.policies.policy_calls import Documents, PolicyCalls
 
 _OPERATION = "GetAccountAuthorizationDetails"
 

@@ -7,15 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.iam import Policy, PrincipalKind, Unreadable
-from cloudops_nb.scanner.policies.layer import Refused, attempt
+from cloudops_nb.scanner.policies.policy_calls import Refused, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudops_nb.iam import Principal
     from cloudops_nb.iam.principals.verdict import Policies
-    from cloudops_nb.scanner.policies.documents import Documents
-    from cloudops_nb.scanner.policies.layer import PolicyCalls
+    from cloudops_nb.scanner.policies.policy_calls import Documents, PolicyCalls
 
 #: What IAM's operations call the kinds of identity that have policies.
 WORDS = {PrincipalKind.ROLE: "Role", PrincipalKind.USER: "User"}

@@ -11,14 +11,13 @@ from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.error_states import error_code
 from cloudops_nb.iam import Policy, Unreadable
-from cloudops_nb.scanner.policies.layer import attempt
+from cloudops_nb.scanner.policies.policy_calls import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.iam.principals.verdict import Levels
-    from cloudops_nb.scanner.policies.documents import Documents
-    from cloudops_nb.scanner.policies.layer import PolicyCalls
+    from cloudops_nb.scanner.policies.policy_calls import Documents, PolicyCalls
 
 _KINDS = {
     "SERVICE_CONTROL_POLICY": "service control policies",

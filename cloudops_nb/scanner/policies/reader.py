@@ -13,9 +13,8 @@ from cloudops_nb.scanner.policies.organization import OrganizationLayers
 
 if TYPE_CHECKING:
     from cloudops_nb.iam import Principal
-    from cloudops_nb.scanner.policies.documents import Documents
-    from cloudops_nb.scanner.policies.layer import PolicyCalls
     from cloudops_nb.scanner.policies.organization import Organizations
+    from cloudops_nb.scanner.policies.policy_calls import Documents, PolicyCalls
 
 
 class PolicyReader:

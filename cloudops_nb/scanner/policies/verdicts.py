@@ -16,9 +16,8 @@ from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Unreada
 from cloudops_nb.model import IamPermissions
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.acting import acting
-from cloudops_nb.scanner.policies.documents import Documents
-from cloudops_nb.scanner.policies.layer import ExpiredError, PolicyCalls
 from cloudops_nb.scanner.policies.organization import Organizations
+from cloudops_nb.scanner.policies.policy_calls import Documents, ExpiredError, PolicyCalls
 from cloudops_nb.scanner.policies.reader import PolicyReader, unreadable_policies
 
 if TYPE_CHECKING:

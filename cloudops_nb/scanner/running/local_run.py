@@ -14,8 +14,7 @@ from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
-from cloudops_nb.scanner.running.outcomes import Outcomes
-from cloudops_nb.scanner.running.progress import Progress
+from cloudops_nb.scanner.running.scan_progress import Outcomes, Progress
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

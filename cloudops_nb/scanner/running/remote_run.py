@@ -6,10 +6,11 @@ import queue
 import time
 from collections import defaultdict, deque
 from concurrent.futures import CancelledError, Executor, Future
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from cloudops_nb.scanner.running.outcomes import Outcomes
+from cloudops_nb.scanner.running.dask_cluster import DaskCluster
 from cloudops_nb.scanner.running.remote_worker import Order, carry_out
+from cloudops_nb.scanner.running.scan_progress import Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
 _TICK = 0.1
 #: How long a cluster may be without any worker, as while all of them start anew, in seconds.
 _PATIENCE = 60.0
-
-
-@runtime_checkable
-class Cluster(Protocol):
-    """What an executor may tell and do beyond submitting."""
-
-    @property
-    def workers(self) -> int:
-        """How many workers there are now."""
-
-    def stop(self, errand: Errand) -> None:
-        """Let every worker begin no further call of a scan; does not wait."""
 
 
 class ShippedRun:
@@ -71,7 +60,7 @@ class ShippedRun:
         self, progress: ProgressCallback | None, *, threads: int, room: int
     ) -> Generator[PageRead | CellResult, None, None]:
         """Yield pages and results; ``threads`` tasks a worker are under way at a time, and ``room`` more wait."""
-        workers = self._pool.workers if isinstance(self._pool, Cluster) else 1
+        workers = self._pool.workers if isinstance(self._pool, DaskCluster) else 1
         started = time.monotonic()
         try:
             for _ in range(threads * max(workers, 1) + room):
@@ -141,7 +130,7 @@ class ShippedRun:
 
     def _give_up_if_alone(self) -> None:
         """End every cell that waits for a worker of a cluster that has had none for long."""
-        if not isinstance(self._pool, Cluster) or self._pool.workers:
+        if not isinstance(self._pool, DaskCluster) or self._pool.workers:
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
@@ -156,5 +145,5 @@ class ShippedRun:
             future.cancel()
         self._under_way.clear()
         self._waiting.clear()
-        if isinstance(self._pool, Cluster):
+        if isinstance(self._pool, DaskCluster):
             self._pool.stop(self._errand)

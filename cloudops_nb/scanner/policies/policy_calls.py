@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.aws.error_states import classify
 from cloudops_nb.aws.regions import GLOBAL
+from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import CloudOpsError
-from cloudops_nb.iam import Unreadable
+from cloudops_nb.iam import Policy, Unreadable
 from cloudops_nb.model import CellState
 from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, TruncatedError
 
@@ -94,3 +97,53 @@ def _member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
     if member not in answer:
         raise BrokenAnswerError(f"{operation} answered without {member}")
     return answer[member]
+
+
+class Documents:
+    """The policies that one scan has read so far; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._policies: dict[tuple[str, str], Policy] = {}
+
+    def managed(self, calls: PolicyCalls, arn: str) -> Policy:
+        """Return a managed policy in its default version; another account's scan may have read it."""
+        version = calls.one("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
+
+        def read() -> Any:
+            answer = calls.one("iam", "GetPolicyVersion", "PolicyVersion", PolicyArn=arn, VersionId=version)
+            return answer["Document"]
+
+        return self.compiled(arn, version, read, name=policy_name(arn))
+
+    def compiled(self, key: str, version: str, read: Callable[[], Any], *, name: str) -> Policy:
+        """Return the policy known under a key and a version, read and compiled if it is not known yet."""
+        with self._lock:
+            policy = self._policies.get((key, version))
+        if policy is None:
+            # Two threads may read it at once; the first to be done is kept.
+            policy = Policy.parse(read(), name=name)
+            with self._lock:
+                policy = self._policies.setdefault((key, version), policy)
+        return policy
+
+
+def policy_name(arn: str) -> str:
+    """Return how a reason names a managed policy: by its name, without the path."""
+    return arn.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOperation:
+    """An operation that reads policies, and how often in words; a ``fallback`` is for where others are refused."""
+
+    service: str
+    operation: str
+    times: str
+    fallback: bool = False
+
+
+@cache
+def policy_operations() -> tuple[PolicyOperation, ...]:
+    """Return every operation by which a scan may read policies."""
+    return tuple(PolicyOperation(**row) for row in bundled_table(__package__, "policy_operations.yaml"))

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.aws.error_states import is_not_offered
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner.running.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A scan at one moment: cells done, in all and failed, resources and calls, seconds, and the cell just heard of."""
+
+    done: int
+    total: int
+    failed: int
+    resources: int
+    calls: int
+    elapsed: float
+    current: str
+
+    @property
+    def rate(self) -> float:
+        """Cells a second since the start."""
+        return self.done / self.elapsed if self.elapsed > 0 else 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left if the remaining cells take as long as the finished ones; ``None`` before one has finished."""
+        return self.elapsed / self.done * (self.total - self.done) if self.done else None
+
+    def __str__(self) -> str:
+        left = "" if self.eta is None or self.done == self.total else f", about {self.eta:.0f} s left"
+        failed = f", {self.failed} failed" if self.failed else ""
+        found = f"{self.resources} resources, {self.rate:.0f} cells/s"
+        return f"{self.done}/{self.total} cells{failed}, {found}{left} · {self.current}"
 
 
 class Outcomes:
