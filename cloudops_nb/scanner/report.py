@@ -76,7 +76,7 @@ class ScanReport:
         """The cells, one row each; ``change`` is the difference in resources to the scan before, missing if unknown."""
         import pandas as pd
 
-        rows = [self._row(result) for result in self.results]
+        rows = [self._cell_row(result) for result in self.results]
         frame = pd.DataFrame(rows, columns=list(_CELL_COLUMNS))
         return frame.astype({"change": "Int64"})
 
@@ -111,11 +111,11 @@ class ScanReport:
         return {name: change for name, change in changed.items() if change}
 
     def __str__(self) -> str:
-        tables = [self.summary, *(_as_text(title, rows) for title, rows in self._tables() if rows)]
+        tables = [self.summary, *(_text_table(title, rows) for title, rows in self._tables() if rows)]
         return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
-        tables = "".join(_as_html(title, rows) for title, rows in self._tables() if rows)
+        tables = "".join(_html_table(title, rows) for title, rows in self._tables() if rows)
         return f"<div><p>{html.escape(self.summary)}</p>{tables}</div>"
 
     @property
@@ -136,7 +136,7 @@ class ScanReport:
         change = sum(self.changes().values())
         return f" ({change:+d} since the scan before)" if change else ""
 
-    def _row(self, result: CellResult) -> dict[str, Any]:
+    def _cell_row(self, result: CellResult) -> dict[str, Any]:
         before = self.previous.get(result.key)
         known = before is not None and result.state.complete
         return {
@@ -160,9 +160,9 @@ class ScanReport:
         lacking = [each for each in self.results if each.state.complete and each.detail]
         accounts = {names.get(key, key): count for key, count in self.counts("account_id").items()}
         return [
-            ("type", _counted(self.counts("resource_type"))),
-            ("account", _counted(accounts)),
-            ("region", _counted(self.counts("region"))),
+            ("type", _count_rows(self.counts("resource_type"))),
+            ("account", _count_rows(accounts)),
+            ("region", _count_rows(self.counts("region"))),
             ("not read", _group_rows(self.grouped(self.failures))),
             ("read, but", _group_rows(self.grouped(lacking))),
         ]
@@ -183,17 +183,17 @@ def _group_rows(groups: Sequence[CellGroup]) -> list[tuple[str, ...]]:
     return [(f"{group.account} {group.where}", group.state.value, group.detail) for group in groups]
 
 
-def _counted(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
+def _count_rows(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
     return [(name, str(count)) for name, count in counts.items()]
 
 
-def _as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+def _text_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths[0] = max(widths[0], len(title))
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([title, "-" * len(title), *lines])
 
 
-def _as_html(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+def _html_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><caption>{html.escape(title)}</caption>{body}</table>"

@@ -13,16 +13,16 @@ from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas, rare_collec
 from cloudops_nb.aws.regions import COMMERCIAL
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-from cloudops_nb.scanner.calls.rate_limit import RateLimits
-from cloudops_nb.scanner.inventory.least_privilege import operations
+from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
+from cloudops_nb.scanner.inventory.least_privilege import scan_operations
 from cloudops_nb.scanner.planning import cloudtrail_changes as changes
-from cloudops_nb.scanner.planning.cloudtrail_changes import Changes, changes_since
-from cloudops_nb.scanner.planning.incremental import increment
-from cloudops_nb.scanner.planning.tasks import ended_together, planned_calls, selection, tasks
+from cloudops_nb.scanner.planning.cloudtrail_changes import RecordedChanges, changes_since
+from cloudops_nb.scanner.planning.incremental_scan import incremental_tasks
+from cloudops_nb.scanner.planning.scan_tasks import checked_selection, planned_calls, scan_tasks, short_tasks_last
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
-from cloudops_nb.scanner.running.local_run import ScanRun
-from cloudops_nb.scanner.running.remote_run import ShippedRun
-from cloudops_nb.scanner.running.remote_worker import Errand
+from cloudops_nb.scanner.running.local_run import LocalRun
+from cloudops_nb.scanner.running.remote_run import RemoteRun
+from cloudops_nb.scanner.running.remote_worker import RemoteScan
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cloudops_nb.model import CellKey, CellResult, LearnedRate
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
-    from cloudops_nb.scanner.task import PlannedCall, Selection, Task
+    from cloudops_nb.scanner.task import PlannedCall, ScanTask, Selection
     from cloudops_nb.specs.model import ResourceSpec
 
 
@@ -64,12 +64,12 @@ class Scanner:
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
         for spec in self._specs:
-            sessions.expect(operations(spec, every_detail=True), readings(spec))
+            sessions.expect(scan_operations(spec, every_detail=True), readings(spec))
         sessions.expect((each.service, each.operation) for each in policy_operations())
         sessions.expect([(changes.SERVICE, changes.OPERATION)])
         self._executor = executor
-        self._limits = RateLimits(learned)
-        self._last: ScanRun | ShippedRun | None = None
+        self._limits = RateLimiter(learned)
+        self._last: LocalRun | RemoteRun | None = None
         #: The names of the accounts of the last scan by their ids.
         self.account_names: Mapping[str, str] = {}
 
@@ -107,19 +107,19 @@ class Scanner:
             CredentialsError: An account cannot be entered, and it is the only one or its id is unknown.
             AwsUnreachableError: The endpoint does not answer.
         """
-        chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
+        chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
         few_arenas()
         with rare_collection:
-            todo: Sequence[Task] = tasks(chosen, self._sessions)
+            todo: Sequence[ScanTask] = scan_tasks(chosen, self._sessions)
         self.account_names = {task.account.account_id: task.account.name for task in todo}
-        looks: Sequence[CellResult] = ()
+        lookups: Sequence[CellResult] = ()
         if last is not None:
-            part = increment(todo, last, partial(self._look, word), self._partition(todo))
-            todo, looks = part.tasks, part.looks
+            part = incremental_tasks(todo, last, partial(self._look_up_changes, word), self._partition(todo))
+            todo, lookups = part.tasks, part.lookups
         self._last = run = self._run(todo, word)
         items = run.items(progress, threads=self._threads, room=2 * self._threads)
-        return _followed(items, looks) if looks else items
+        return _items_then_lookups(items, lookups) if lookups else items
 
     def planned_calls(
         self,
@@ -136,7 +136,7 @@ class Scanner:
         Raises:
             ConfigurationError: Something asked for does not exist.
         """
-        chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
+        chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         return planned_calls(chosen, self._sessions)
 
     def learned(self) -> Sequence[LearnedRate]:
@@ -151,7 +151,7 @@ class Scanner:
         """Return the cells of the last scan that have no result: ``partial`` with their pages, or ``pending``."""
         return self._last.remaining() if self._last else []
 
-    def _chosen(
+    def _selection(
         self,
         accounts: Iterable[str] | None,
         regions: Iterable[str] | None,
@@ -159,7 +159,7 @@ class Scanner:
         *,
         every_detail: bool,
     ) -> Selection:
-        return selection(
+        return checked_selection(
             self._specs,
             self._sessions.configured,
             accounts=accounts,
@@ -168,29 +168,29 @@ class Scanner:
             every_detail=every_detail,
         )
 
-    def _look(self, word: str, account_id: str, region: str, moment: datetime) -> Changes:
+    def _look_up_changes(self, word: str, account_id: str, region: str, moment: datetime) -> RecordedChanges:
         calls = AwsCalls(self._sessions, account_id, self._limits, threading.Event(), word)
         return changes_since(calls, region, moment)
 
-    def _partition(self, todo: Sequence[Task]) -> str:
+    def _partition(self, todo: Sequence[ScanTask]) -> str:
         return self._sessions.partition(todo[0].account.account_id) if todo else COMMERCIAL
 
-    def _run(self, todo: Sequence[Task], word: str) -> ScanRun | ShippedRun:
+    def _run(self, todo: Sequence[ScanTask], word: str) -> LocalRun | RemoteRun:
         if self._executor is None or isinstance(self._executor, ThreadPoolExecutor):
             pool = self._executor or ThreadPoolExecutor(self._threads, thread_name_prefix="cloudops-scan")
-            todo = ended_together(todo, self._threads)
-            return ScanRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
+            todo = short_tasks_last(todo, self._threads)
+            return LocalRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
         accounts = tuple({task.account.account_id: task.account for task in todo}.values())
         for account in accounts:
             if self._sessions.needs_person(account.account_id):
                 what = f"account {account.name} cannot be scanned by other processes"
                 raise ConfigurationError(what, "its profile asks for a code", "Scan it here, or give it a role.")
-        errand = Errand(accounts, self._sessions.label, word, self._threads)
-        return ShippedRun(todo, errand, self._executor, self._limits)
+        scan = RemoteScan(accounts, self._sessions.label, word, self._threads)
+        return RemoteRun(todo, scan, self._executor, self._limits)
 
 
-def _followed(
-    items: Generator[PageRead | CellResult, None, None], looks: Iterable[CellResult]
+def _items_then_lookups(
+    items: Generator[PageRead | CellResult, None, None], lookups: Iterable[CellResult]
 ) -> Generator[PageRead | CellResult, None, None]:
     yield from items
-    yield from looks
+    yield from lookups

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ScanTask:
     """One list call with all its pages, and the cells that it fills.
 
     A type of scope ``account`` fills a cell a region with one call; if ``every_region`` is set, resources found in

@@ -10,8 +10,8 @@ import pytest
 
 from cloudops_nb.scanner import AccountSessions, bundled_specs
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-from cloudops_nb.scanner.calls.rate_limit import RateLimits
-from cloudops_nb.scanner.planning.cloudtrail_changes import MOST_PAGES, Changes, changes_since, event_sources
+from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
+from cloudops_nb.scanner.planning.cloudtrail_changes import MOST_PAGES, RecordedChanges, changes_since, event_sources
 from tests.scanner.botocore_models import service_model
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
@@ -47,7 +47,7 @@ def look(entered: tuple[SyntheticAws, AccountSessions], monkeypatch: pytest.Monk
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
 
-    def changes(events: Sequence[Any], faults: Sequence[Fault] = ()) -> tuple[Changes, list[dict[str, Any]]]:
+    def changes(events: Sequence[Any], faults: Sequence[Fault] = ()) -> tuple[RecordedChanges, list[dict[str, Any]]]:
         asked: list[dict[str, Any]] = []
 
         def answer(call: Any) -> Sequence[Any]:
@@ -57,7 +57,7 @@ def look(entered: tuple[SyntheticAws, AccountSessions], monkeypatch: pytest.Monk
         aws.estate["*", "*", "cloudtrail", "LookupEvents"] = answer
         aws.faults[:] = faults
         account = sessions.accounts()[0].account_id
-        calls = AwsCalls(sessions, account, RateLimits(), threading.Event())
+        calls = AwsCalls(sessions, account, RateLimiter(), threading.Event())
         return changes_since(calls, REGION, MOMENT), asked
 
     return changes
@@ -75,33 +75,33 @@ def event(source: str, number: int = 0) -> dict[str, Any]:
 def test_types_of_a_service_with_a_writing_call_may_have_changed(look: Any) -> None:
     changes, asked = look([event("ec2.amazonaws.com"), event("monitoring.amazonaws.com")])
 
-    assert changes.touch(SPECS["ec2_instance"], MOMENT)
-    assert not changes.touch(SPECS["rds_instance"], MOMENT)
-    assert changes.touch(SPECS["cloudwatch_alarm"], MOMENT)
+    assert changes.may_affect(SPECS["ec2_instance"], MOMENT)
+    assert not changes.may_affect(SPECS["rds_instance"], MOMENT)
+    assert changes.may_affect(SPECS["cloudwatch_alarm"], MOMENT)
     assert asked[0]["LookupAttributes"] == [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
     assert asked[0]["StartTime"] == MOMENT
 
 
 def test_what_changed_before_a_cell_was_read_is_known_already(look: Any) -> None:
     changes, _ = look([event("ec2.amazonaws.com")])
-    assert not changes.touch(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
+    assert not changes.may_affect(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
 
 
 def test_the_newest_of_a_services_changes_counts_in_whatever_order_they_are_told(look: Any) -> None:
     later = {**event("ec2.amazonaws.com", 1), "EventTime": MOMENT + timedelta(minutes=3)}
     for events in ([later, event("ec2.amazonaws.com")], [event("ec2.amazonaws.com"), later]):
         changes, _ = look(events)
-        assert changes.touch(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
+        assert changes.may_affect(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
 
 
 def test_a_place_without_events_did_not_change(look: Any) -> None:
     changes, _ = look([])
-    assert not any(changes.touch(spec, MOMENT) for spec in SPECS.values())
+    assert not any(changes.may_affect(spec, MOMENT) for spec in SPECS.values())
 
 
 def test_a_call_that_may_concern_any_service_means_everything(look: Any) -> None:
     changes, _ = look([event("tagging.amazonaws.com")])
-    assert all(changes.touch(spec, MOMENT) for spec in SPECS.values())
+    assert all(changes.may_affect(spec, MOMENT) for spec in SPECS.values())
     assert changes.unknown == "tagging may have changed anything"
 
 
@@ -110,7 +110,7 @@ def test_where_more_happened_than_is_worth_reading_everything_is_read_anew(look:
     assert not look(exactly)[0].unknown
     changes, asked = look([*exactly, event("rds.amazonaws.com")])
     assert changes.unknown == f"more than {MOST_PAGES * 50} changes were recorded"
-    assert changes.touch(SPECS["s3_bucket"], MOMENT)
+    assert changes.may_affect(SPECS["s3_bucket"], MOMENT)
     assert len(asked) <= MOST_PAGES + 1
 
 
@@ -118,7 +118,7 @@ def test_where_more_happened_than_is_worth_reading_everything_is_read_anew(look:
 def test_what_cannot_be_looked_up_counts_as_changed(look: Any, kind: str) -> None:
     changes, _ = look([event("ec2.amazonaws.com")], [Fault(kind, operation="LookupEvents")])
     assert changes.unknown.startswith("its changes cannot be looked up: ")
-    assert all(changes.touch(spec, MOMENT) for spec in SPECS.values())
+    assert all(changes.may_affect(spec, MOMENT) for spec in SPECS.values())
 
 
 def test_sources_are_what_services_sign_for_or_are_called() -> None:

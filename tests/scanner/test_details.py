@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from cloudops_nb.aws.error_states import Failure
 from cloudops_nb.model import Account, CellKey, CellState
 from cloudops_nb.scanner.calls.call_errors import TruncatedError
-from cloudops_nb.scanner.reading.batches import BatchReader
-from cloudops_nb.scanner.reading.details import Detailed, DetailReader
+from cloudops_nb.scanner.reading.batch_reader import BatchReader
+from cloudops_nb.scanner.reading.detail_reader import DetailedItem, DetailReader
 from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED
 from cloudops_nb.scanner.reading.tag_listing import listed_tags
-from cloudops_nb.scanner.task import Task
+from cloudops_nb.scanner.task import ScanTask
 from cloudops_nb.specs.files import parse_specs
 
 if TYPE_CHECKING:
@@ -69,25 +69,25 @@ class Calls:
             raise answer
         return answer
 
-    def whole(self, _: str, region: str, operation: str, given: Any) -> Any:
+    def joined_pages(self, _: str, region: str, operation: str, given: Any) -> Any:
         return {**self._answer(region, operation, given), "ResponseMetadata": {"RequestId": "1"}}
 
-    call = whole
+    call = joined_pages
 
     def pages(self, _: str, region: str, operation: str, given: Any, size: int) -> Iterator[Any]:
         yield from self._answer(region, operation, {**given, "size": size})
 
 
-def task(text: str, *, every_detail: bool = False) -> Task:
+def task(text: str, *, every_detail: bool = False) -> ScanTask:
     (spec,) = parse_specs(SPEC + text, "mine.yaml")
     key = CellKey("123456789012", REGION, spec.resource_type)
-    return Task(spec, Account(name="prod"), REGION, (key,), every_detail=every_detail)
+    return ScanTask(spec, Account(name="prod"), REGION, (key,), every_detail=every_detail)
 
 
 def detailed(
     calls: Any, item: Mapping[str, Any] | None = None, *, text: str = DETAILS, every_detail: bool = False
-) -> Detailed | None:
-    return DetailReader(task(text, every_detail=every_detail), calls).read(Detailed(item or {"cluster": "c"}))
+) -> DetailedItem | None:
+    return DetailReader(task(text, every_detail=every_detail), calls).read(DetailedItem(item or {"cluster": "c"}))
 
 
 WHOLE = {
@@ -186,13 +186,13 @@ def test_a_reader_without_a_call_to_make_says_so() -> None:
     dear = "    details: [{into: dear, operation: ListTasks, parameters: {}, on_demand: true}]\n"
     calls: Any = Calls({})
 
-    def calls_any(text: str, *, every_detail: bool) -> bool:
-        return DetailReader(task(text, every_detail=every_detail), calls).calls_any
+    def makes_calls(text: str, *, every_detail: bool) -> bool:
+        return DetailReader(task(text, every_detail=every_detail), calls).makes_calls
 
-    assert not calls_any("", every_detail=True)
-    assert not calls_any(dear, every_detail=False)
-    assert calls_any(dear, every_detail=True)
-    assert calls_any(DETAILS, every_detail=False)
+    assert not makes_calls("", every_detail=True)
+    assert not makes_calls(dear, every_detail=False)
+    assert makes_calls(dear, every_detail=True)
+    assert makes_calls(DETAILS, every_detail=False)
 
 
 # --- tags that come from a listing of their own
@@ -223,7 +223,7 @@ def test_tags_that_come_with_the_resource_are_not_listed() -> None:
 # --- batches
 
 
-def batched(calls: Any, *items: Mapping[str, Any]) -> Sequence[Detailed]:
+def batched(calls: Any, *items: Mapping[str, Any]) -> Sequence[DetailedItem]:
     return BatchReader(task(BATCHES), calls, lambda function, groups: list(map(function, groups))).read(items)
 
 

@@ -12,7 +12,7 @@ import pytest
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
 from cloudops_nb.scanner.planning.cloudtrail_changes import OVERLAP
-from cloudops_nb.scanner.planning.incremental import CHANGES
+from cloudops_nb.scanner.planning.incremental_scan import LOOKUP_TYPE_PREFIX
 from cloudops_nb.specs.cloud_control import spec_for
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.aws import HOME_ACCOUNT
@@ -72,7 +72,7 @@ class World:
         for item in items:
             if isinstance(item, CellResult):
                 self.last[item.key] = item
-                read |= set() if item.key.resource_type.startswith(CHANGES) else {str(item.key)}
+                read |= set() if item.key.resource_type.startswith(LOOKUP_TYPE_PREFIX) else {str(item.key)}
                 if not ends:
                     break
         items.close()
@@ -80,7 +80,7 @@ class World:
 
     def looks(self) -> list[CellResult]:
         """Return how the looks into the record ended last."""
-        return [each for key, each in self.last.items() if key.resource_type.startswith(CHANGES)]
+        return [each for key, each in self.last.items() if key.resource_type.startswith(LOOKUP_TYPE_PREFIX)]
 
     def _answer(self, call: Any) -> list[dict[str, Any]]:
         now = datetime.now(UTC)
@@ -292,7 +292,7 @@ def test_an_interrupt_does_not_wait_for_looks_that_nobody_has_begun(world: World
         raise KeyboardInterrupt
 
     scanner = Scanner(world.sessions, specs=world.specs)
-    scanner._look = lambda word, *place: look(*place)  # type: ignore[method-assign]
+    scanner._look_up_changes = lambda word, *place: look(*place)  # type: ignore[method-assign]
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         scanner.scan(last=world.last)

@@ -16,9 +16,9 @@ from cloudops_nb.model import Account, CellState
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
 from cloudops_nb.scanner.inventory.least_privilege import (
     MANAGED_POLICY_CHARACTERS,
+    iam_permission,
     managed_policies,
-    operations,
-    permission,
+    scan_operations,
     scan_policy,
 )
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
@@ -55,16 +55,16 @@ def _actions(document: dict[str, Any]) -> list[str]:
 
 @pytest.mark.fast
 def test_every_call_is_authorised_by_an_action_that_aws_counts_as_reading() -> None:
-    calls = {call for spec in bundled_specs() for call in operations(spec, every_detail=True)}
+    calls = {call for spec in bundled_specs() for call in scan_operations(spec, every_detail=True)}
     calls |= {(each.service, each.operation) for each in policy_operations()}
     assert len(calls) > len(bundled_specs()) / 2
-    authorised = {call: permission(*call)[0] for call in calls}
+    authorised = {call: iam_permission(*call)[0] for call in calls}
     assert {call: action for call, action in authorised.items() if not is_reading(action)} == {}
 
 
 @pytest.mark.fast
 def test_policies_are_read_wherever_they_are() -> None:
-    assert {permission(each.service, each.operation)[1] for each in policy_operations()} == {"*"}
+    assert {iam_permission(each.service, each.operation)[1] for each in policy_operations()} == {"*"}
 
 
 @pytest.mark.fast
@@ -90,7 +90,7 @@ def test_policies_are_read_wherever_they_are() -> None:
     ],
 )
 def test_iams_name_of_an_operation(service: str, operation: str, expected: tuple[str, str]) -> None:
-    assert permission(service, operation) == expected
+    assert iam_permission(service, operation) == expected
 
 
 @pytest.mark.fast
@@ -116,7 +116,7 @@ def test_expensive_details_are_allowed_only_when_asked_for() -> None:
     plain, every = (set(_actions(scan_policy(bundled_specs(), every_detail=each))) for each in (False, True))
     assert plain <= every
     expensive = {
-        permission(spec.service, detail.operation)[0]
+        iam_permission(spec.service, detail.operation)[0]
         for spec in bundled_specs()
         for detail in spec.details
         if detail.on_demand
@@ -207,6 +207,6 @@ def test_without_one_action_exactly_its_cell_is_denied(scan_with: Any, removed: 
     for statement in document["Statement"]:
         statement["Action"] = [action for action in statement["Action"] if action != removed]
     results, _ = scan_with(document)
-    (owner,) = [spec.resource_type for spec in specs if permission(spec.service, spec.list.operation)[0] == removed]
+    (owner,) = [spec.resource_type for spec in specs if iam_permission(spec.service, spec.list.operation)[0] == removed]
     assert [name for name, result in results.items() if not result.state.complete] == [owner]
     assert results[owner].state is CellState.DENIED

@@ -10,8 +10,8 @@ import pytest
 from cloudops_nb.aws.error_states import NOT_OFFERED
 from cloudops_nb.model import Account, CellKey, CellResult, CellState
 from cloudops_nb.scanner import PageRead, bundled_specs
-from cloudops_nb.scanner.running.scan_progress import Outcomes
-from cloudops_nb.scanner.task import Task
+from cloudops_nb.scanner.running.scan_progress import CellTracker
+from cloudops_nb.scanner.task import ScanTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.fast
 ONE, TWO, THREE, LATER = (CellKey("123456789012", region, "rds_instance") for region in ("a", "b", "c", "d"))
 
 
-def todo(*keys: CellKey) -> Task:
-    return Task(bundled_specs()[0], Account(name="prod"), "eu-west-1", keys)
+def todo(*keys: CellKey) -> ScanTask:
+    return ScanTask(bundled_specs()[0], Account(name="prod"), "eu-west-1", keys)
 
 
 def page(key: CellKey, rows: int) -> PageRead:
@@ -35,9 +35,9 @@ def ended(key: CellKey, state: CellState, detail: str = "") -> CellResult:
 
 
 @pytest.fixture
-def outcomes() -> Outcomes:
+def outcomes() -> CellTracker:
     """Of one cell two pages came, one ended, of one nothing is known, and one was found on the way."""
-    made = Outcomes([todo(ONE, TWO), todo(THREE)])
+    made = CellTracker([todo(ONE, TWO), todo(THREE)])
     for item in (page(ONE, 3), page(TWO, 1), page(ONE, 2), ended(TWO, CellState.OK), ended(LATER, CellState.DENIED)):
         made.note(item)
     return made
@@ -47,21 +47,21 @@ def told(results: Sequence[CellResult]) -> list[tuple[CellKey, CellState, int, i
     return [(each.key, each.state, each.resources, each.pages, each.detail) for each in results]
 
 
-def test_what_has_not_ended_is_partial_or_pending(outcomes: Outcomes) -> None:
+def test_what_has_not_ended_is_partial_or_pending(outcomes: CellTracker) -> None:
     assert told(outcomes.remaining()) == [
         (ONE, CellState.PARTIAL, 5, 2, "interrupted after 2 pages"),
         (THREE, CellState.PENDING, 0, 0, "not read"),
     ]
 
 
-def test_what_will_never_end_is_an_error_with_what_was_read_of_it(outcomes: Outcomes) -> None:
+def test_what_will_never_end_is_an_error_with_what_was_read_of_it(outcomes: CellTracker) -> None:
     assert told(outcomes.lost([ONE, TWO, THREE], "its worker was lost")) == [
         (ONE, CellState.ERROR, 5, 2, "its worker was lost"),
         (THREE, CellState.ERROR, 0, 0, "its worker was lost"),
     ]
 
 
-def test_progress_counts_what_has_come(outcomes: Outcomes) -> None:
+def test_progress_counts_what_has_come(outcomes: CellTracker) -> None:
     absent = ended(THREE, CellState.SERVICE_UNAVAILABLE, NOT_OFFERED)
     outcomes.note(absent)
     found = outcomes.progress(absent, 1.5)

@@ -13,7 +13,7 @@ from cloudops_nb.aws.error_states import classify, truncated
 from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.rate_limit import Grant, RateLimit, RateLimits, TokenBucket, rate_limit
+from cloudops_nb.scanner.calls.rate_limiter import Grant, RateLimit, RateLimiter, TokenBucket, rate_limit
 
 pytestmark = pytest.mark.fast
 
@@ -175,13 +175,13 @@ def test_a_learned_rate_out_of_bounds_is_brought_within(learned: float, rate: fl
 
 def test_what_throttles_taught_goes_from_one_scan_to_the_next() -> None:
     place = ("1", "eu-west-1", "ec2", "DescribeInstances")
-    first = RateLimits()
+    first = RateLimiter()
     _throttle(first.bucket(*place))
     first.bucket("1", "us-east-1", "ec2", "DescribeInstances")
     (learned,) = first.learned()
     assert learned.place == ("1", "eu-west-1", "ec2", "read")
     assert learned.per_second < 20
-    second = RateLimits([learned])
+    second = RateLimiter([learned])
     assert second.bucket(*place).rate == learned.per_second
     assert second.bucket("1", "us-east-1", "ec2", "DescribeInstances").rate == 20
     _succeed(second.bucket(*place), 1000)
@@ -202,7 +202,7 @@ def test_no_more_calls_than_the_limit_in_any_time(pauses: list[float]) -> None:
 
 
 def test_buckets_are_shared_by_group_and_apart_by_account_and_region() -> None:
-    limits = RateLimits()
+    limits = RateLimiter()
     one = limits.bucket("1", "eu-west-1", "ec2", "DescribeInstances")
     assert one is limits.bucket("1", "eu-west-1", "ec2", "DescribeVolumes")
     assert one is not limits.bucket("1", "eu-west-1", "ec2", "DescribeRegions")

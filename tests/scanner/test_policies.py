@@ -12,9 +12,9 @@ from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
-from cloudops_nb.scanner.calls.rate_limit import RateLimits
+from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
-from cloudops_nb.scanner.policies.verdicts import Verdicts
+from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
 from tests.scanner.policy_estate import MEMBER, OPERATIONS, allow, deny, document
 from tests.scanner.policy_estate import Account as Place
 
@@ -63,10 +63,10 @@ def _by_role(account_id: str, name: str, **more: Any) -> Account:
 @contextlib.contextmanager
 def _verdicts(
     *accounts: Account, events: Any = None, stop: threading.Event | None = None
-) -> Iterator[tuple[Verdicts, Sequence[Account]]]:
+) -> Iterator[tuple[ScanVerdicts, Sequence[Account]]]:
     sessions = AccountSessions(accounts, threads=4, events=events, label="cloudops-nb-test")
-    limits, stopped = RateLimits(), stop or threading.Event()
-    verdicts = Verdicts(sessions, lambda account_id: AwsCalls(sessions, account_id, limits, stopped))
+    limits, stopped = RateLimiter(), stop or threading.Event()
+    verdicts = ScanVerdicts(sessions, lambda account_id: AwsCalls(sessions, account_id, limits, stopped))
     try:
         yield verdicts, sessions.accounts()
     finally:
@@ -86,10 +86,10 @@ def judge(aws: Any, principals: Any) -> Judge:
         **more: Any,
     ) -> IamPermissions:
         with _verdicts(*accounts, events=events, stop=stop) as (verdicts, entered):
-            verdicts.begin(entered)
+            verdicts.start_reading(entered)
             account_id = entered[0].account_id
             arn = f"arn:aws:ec2:eu-west-1:{account_id}:instance/i-1"
-            return verdicts.of(entered[0]).permissions(
+            return verdicts.of_account(entered[0]).permissions(
                 actions, arn, account_id=account_id, region="eu-west-1", **{"tags": {}, **more}
             )
 
@@ -191,7 +191,7 @@ def test_a_managed_policy_is_read_once_for_all_accounts(aws: Any, principals: An
     with _verdicts(*accounts, events=refusing(made=made)) as (verdicts, entered):
         for account in entered:
             arn = f"arn:aws:ec2:eu-west-1:{account.account_id}:instance/i-1"
-            found = verdicts.of(account).permissions(
+            found = verdicts.of_account(account).permissions(
                 [DESCRIBE, STOP], arn, account_id=account.account_id, region="eu-west-1", tags={}
             )
             assert (list(found.allowed), list(found.denied)) == ([DESCRIBE], [STOP])

@@ -11,8 +11,8 @@ import pytest
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-from cloudops_nb.scanner.calls.rate_limit import RateLimits
-from cloudops_nb.scanner.policies.verdicts import Verdicts
+from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
+from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
 from tests.scanner.policy_estate import MANAGEMENT, allow, deny, document
 from tests.scanner.policy_estate import Account as Place
 
@@ -71,13 +71,13 @@ def judge(aws: Any) -> Callable[..., tuple[IamPermissions, list[str]]]:
             for each in account_ids
         ]
         sessions = AccountSessions(accounts, threads=4, events={"before-send": handler}, label="cloudops-nb-test")
-        limits, stop = RateLimits(), threading.Event()
-        verdicts = Verdicts(sessions, lambda account_id: AwsCalls(sessions, account_id, limits, stop))
+        limits, stop = RateLimiter(), threading.Event()
+        verdicts = ScanVerdicts(sessions, lambda account_id: AwsCalls(sessions, account_id, limits, stop))
         with contextlib.closing(sessions), contextlib.closing(verdicts):
             entered = sessions.accounts()
-            verdicts.begin(entered)
+            verdicts.start_reading(entered)
             arn = f"arn:aws:ec2:eu-west-1:{account_ids[0]}:instance/i-1"
-            found = verdicts.of(entered[0]).permissions(
+            found = verdicts.of_account(entered[0]).permissions(
                 [STOP, TERMINATE, START], arn, account_id=account_ids[0], region="eu-west-1", tags={}
             )
             return found, made

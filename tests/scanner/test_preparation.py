@@ -12,8 +12,8 @@ from cloudops_nb.aws.fast_botocore.process_tuning import building
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
-from cloudops_nb.scanner.planning.tasks import ended_together, tasks
-from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
+from cloudops_nb.scanner.planning.scan_tasks import scan_tasks, short_tasks_last
+from cloudops_nb.scanner.planning.warm_up import background_warm_up
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
 from cloudops_nb.scanner.task import Selection
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
@@ -51,7 +51,7 @@ def _prepared(sessions: AccountSessions, clients: int) -> None:
     """Prepare until there are so many clients."""
     Scanner(sessions, threads=4, specs=SPECS)
     deadline = time.monotonic() + 60
-    with prepared_meanwhile(CHOSEN, sessions):
+    with background_warm_up(CHOSEN, sessions):
         while _clients(sessions) < clients and time.monotonic() < deadline:
             threading.Event().wait(0.01)
 
@@ -95,7 +95,7 @@ def test_clients_of_regions_that_an_account_has_not_are_not_kept(
 
     entered = sessions.accounts
     monkeypatch.setattr(sessions, "accounts", late)
-    tasks(CHOSEN, sessions)
+    scan_tasks(CHOSEN, sessions)
     assert {place for session in sessions.likely() for _, place, _ in session._clients} == set(REGIONS)
 
 
@@ -121,7 +121,7 @@ def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: 
 
 def test_who_may_not_ask_for_regions_is_asked_once_a_scan(aws: SyntheticAws, sessions: AccountSessions) -> None:
     aws.faults.append(Fault("denied", operation="DescribeRegions"))
-    todo = tasks(CHOSEN, sessions)
+    todo = scan_tasks(CHOSEN, sessions)
     assert {task.region for task in todo} > set(REGIONS), "the default regions stand in"
     assert all("regions assumed" in task.note for task in todo)
     assert aws.count("DescribeRegions") == len(aws.accounts)
@@ -130,15 +130,15 @@ def test_who_may_not_ask_for_regions_is_asked_once_a_scan(aws: SyntheticAws, ses
 def test_an_account_that_cannot_be_opened_says_so_as_ever(aws: SyntheticAws) -> None:
     sessions = AccountSessions([Account(name="gone", profile="no-such-profile")], events=aws.events())
     with pytest.raises(CredentialsError, match="no-such-profile"):
-        tasks(CHOSEN, sessions)
+        scan_tasks(CHOSEN, sessions)
 
 
 def test_what_takes_several_calls_does_not_begin_last(sessions: AccountSessions) -> None:
     kinds = ("ec2_key_pair", "ec2_instance", "ec2_placement_group", "lambda_function", "s3_bucket")
     chosen = [spec for name in kinds for spec in bundled_specs() if spec.resource_type == name]
-    todo = tasks(Selection(tuple(chosen), REGIONS, None), sessions)
+    todo = scan_tasks(Selection(tuple(chosen), REGIONS, None), sessions)
     for threads in (1, 2, 64):
-        ordered = ended_together(todo, threads)
+        ordered = short_tasks_last(todo, threads)
         assert sorted(map(repr, ordered)) == sorted(map(repr, todo)), "no task is lost"
         assert list(ordered[: -2 * threads]) == list(todo[: -2 * threads]), "regions end one after the other"
         simple = [
@@ -158,7 +158,7 @@ def test_the_regions_are_asked_for_while_an_account_is_entered(
     asked: list[int] = []
     regions_of = sessions.regions_of
     monkeypatch.setattr(sessions, "regions_of", noted)
-    tasks(CHOSEN, sessions)
+    scan_tasks(CHOSEN, sessions)
     assert [*asked, aws.count("DescribeRegions")] == [len(aws.accounts), len(aws.accounts)]
 
 
@@ -173,7 +173,7 @@ def test_clients_are_made_for_what_is_chosen_and_where_it_is_asked(
     monkeypatch.setattr(
         sessions.likely()[0], "client", lambda *asked: (made(*asked), asked[0] == "ec2" and last.set())[0]
     )
-    with prepared_meanwhile(Selection(tuple(chosen), ("eu-north-1",), ("account-1",)), sessions):
+    with background_warm_up(Selection(tuple(chosen), ("eu-north-1",), ("account-1",)), sessions):
         assert last.wait(deadline - time.monotonic())
     first, second = sessions.likely()
     places = {(service, region) for service, region, _ in first._clients}
@@ -193,7 +193,7 @@ def test_whoever_was_let_in_waits_for_one_step_at_most(
         ended.wait(30)
 
     monkeypatch.setattr(sessions, "read_model", read)
-    with prepared_meanwhile(CHOSEN, sessions):
+    with background_warm_up(CHOSEN, sessions):
         begun.wait(30)
         threading.Timer(0.2, ended.set).start()
     assert len(steps) == 1

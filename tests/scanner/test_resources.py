@@ -9,7 +9,7 @@ import pytest
 
 from cloudops_nb.model import Account, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.reading.resource_builder import UNREAD, Item, Surroundings, build
+from cloudops_nb.scanner.reading.resource_builder import UNREAD, ListedItem, ListingContext, build_resource
 from cloudops_nb.specs.files import parse_specs
 from tests.scanner.unjudged import Unjudged
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.fast
 SPECS = {spec.resource_type: spec for spec in bundled_specs()}
 
 
-def _around(partition: str = "aws") -> Surroundings:
+def _around(partition: str = "aws") -> ListingContext:
     account = Account(name="prod", account_id="123456789012")
-    return Surroundings(account, partition, "eu-west-1", Unjudged(), datetime.now(UTC))
+    return ListingContext(account, partition, "eu-west-1", Unjudged(), datetime.now(UTC))
 
 
 def _built(resource_type: str, data: dict[str, Any], *, partition: str = "aws", **item: Any) -> Resource:
-    return build(SPECS[resource_type], Item(data, **item), _around(partition))
+    return build_resource(SPECS[resource_type], ListedItem(data, **item), _around(partition))
 
 
 def _instance(state: str = "running", **more: Any) -> dict[str, Any]:
@@ -137,8 +137,10 @@ def test_tags_are_read_by_the_words_of_their_service() -> None:
         "    tags: {style: list, path: tags, key: key, value: value}\n"
     )
     (spec,) = parse_specs(text, "ecs.yaml")
-    item = Item({"name": "web", "arn": "arn:aws:ecs:eu-west-1:1:cluster/web", "tags": [{"key": "Team", "value": "a"}]})
-    assert build(spec, item, _around()).tags == {"Team": "a"}
+    item = ListedItem(
+        {"name": "web", "arn": "arn:aws:ecs:eu-west-1:1:cluster/web", "tags": [{"key": "Team", "value": "a"}]}
+    )
+    assert build_resource(spec, item, _around()).tags == {"Team": "a"}
 
 
 def test_facts_are_of_the_kinds_that_may_be_told() -> None:

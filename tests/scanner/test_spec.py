@@ -13,7 +13,7 @@ from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner import ResourceSpec, bundled_specs, load_specs
-from cloudops_nb.scanner.calls.rate_limit import rate_limit
+from cloudops_nb.scanner.calls.rate_limiter import rate_limit
 from cloudops_nb.specs.files import parse_specs
 from tests.scanner.botocore_models import near
 from tests.scanner.page_checks import page_problems

@@ -11,7 +11,7 @@ import pytest
 from cloudops_nb.iam import Policy, Principal, PrincipalKind, PrincipalPolicies
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
-from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, Item, Surroundings, build
+from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, ListedItem, ListingContext, build_resource
 from cloudops_nb.specs.files import parse_specs
 
 pytestmark = pytest.mark.fast
@@ -53,8 +53,8 @@ def _judged(
     identity = [Policy.parse(_document(*statements), name="operate")]
     verdicts = AccountVerdicts(lambda: PrincipalPolicies(principal=OPERATOR, tags={}, identity=identity))
     (spec,) = parse_specs(SPEC.replace("RESOURCE_POLICY", resource_policy), "mine.yaml")
-    around = Surroundings(ACCOUNT, "aws", "eu-west-1", verdicts, datetime.now(UTC))
-    return build(spec, Item({"Url": "jobs", **data}, unread or {}), around).iam
+    around = ListingContext(ACCOUNT, "aws", "eu-west-1", verdicts, datetime.now(UTC))
+    return build_resource(spec, ListedItem({"Url": "jobs", **data}, unread or {}), around).iam
 
 
 ALLOW = _statement("Allow", "sqs:*", Sid="Queues")

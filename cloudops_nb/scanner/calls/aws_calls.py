@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.scanner.calls.rate_limit import RateLimits
+    from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
 
 
 @dataclass(slots=True)
-class Tally:
+class CallTally:
     """Calls and retries of one cell, counted from several threads."""
 
     calls: int = 0
@@ -50,14 +50,14 @@ class AwsCalls:
     """
 
     def __init__(
-        self, sessions: AccountSessions, account_id: str, limits: RateLimits, stop: threading.Event, word: str = ""
+        self, sessions: AccountSessions, account_id: str, limits: RateLimiter, stop: threading.Event, word: str = ""
     ) -> None:
         self._word = word
         self._sessions = sessions
         self._account_id = account_id
         self._limits = limits
         self._stop = stop
-        self.tally = Tally()
+        self.tally = CallTally()
 
     def call(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call.
@@ -70,7 +70,7 @@ class AwsCalls:
             ScanStoppedError: The scan was stopped before the call.
         """
         client = self._sessions.client(self._account_id, service, region, operation)
-        return self._bound(client, service, region, operation)(**parameters)
+        return self._paced_method(client, service, region, operation)(**parameters)
 
     def check_offered(self, service: str, region: str) -> None:
         """See that there is any use in calls to a service in a region.
@@ -82,7 +82,7 @@ class AwsCalls:
         if not self._sessions.offers(self._account_id, service, region):
             raise NotOfferedError
 
-    def whole(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def joined_pages(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return an answer with its pages, where it has several, joined into one; raises as :meth:`pages`."""
         first, *others = self.pages(service, region, operation, parameters, None)
         keys = (self._sessions.paginator(service, operation) or {}).get("result_key", ())
@@ -117,7 +117,7 @@ class AwsCalls:
         """
         rules = rules or self._sessions.paginator(service, operation)
         client = self._sessions.client(self._account_id, service, region, operation)
-        method = self._bound(client, service, region, operation)
+        method = self._paced_method(client, service, region, operation)
         page: dict[str, Any] = {}
         if rules is None:
             page = method(**parameters)
@@ -133,7 +133,9 @@ class AwsCalls:
         if flag:
             raise TruncatedError(f"{operation} answered {flag} and gave no next page")
 
-    def _bound(self, client: BaseClient, service: str, region: str, operation: str) -> Callable[..., dict[str, Any]]:
+    def _paced_method(
+        self, client: BaseClient, service: str, region: str, operation: str
+    ) -> Callable[..., dict[str, Any]]:
         bucket = self._limits.bucket(self._account_id, region, service, operation)
         method = getattr(client, xform_name(operation))
 

@@ -42,7 +42,7 @@ def failure_of(error: Exception, *, region: str) -> Failure:
     return classify(error, region=region)
 
 
-def unless_expired(error: Exception, region: str) -> Failure:
+def failure_unless_expired(error: Exception, region: str) -> Failure:
     """Return what an error means for what it kept from being read; expired credentials are raised again."""
     failure = failure_of(error, region=region)
     if failure.state is CellState.EXPIRED:

@@ -31,7 +31,7 @@ _ANYTHING = "*"
 Permission = tuple[str, str]
 
 
-def operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
+def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
     """Yield service and operation of every call that scanning a type makes.
 
     Args:
@@ -50,14 +50,14 @@ def operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tu
         yield TAGGING_SERVICE, TAGGING_OPERATION
 
 
-def permission(service: str, operation: str, partition: str = "aws") -> Permission:
+def iam_permission(service: str, operation: str, partition: str = "aws") -> Permission:
     """Return the IAM action that authorises an operation, and the resource it is needed on.
 
     Raises:
         botocore.exceptions.UnknownServiceError: There is no such service.
         botocore.model.OperationNotFoundError: The service has no such operation.
     """
-    table, model = _table(), _model(service)
+    table, model = _iam_action_table(), _service_model(service)
     if service in table["methods"]:
         http = model.operation_model(operation).http
         path = _PARAMETER.sub(_ANYTHING, http["requestUri"].partition("?")[0]).removeprefix(table["methods"][service])
@@ -75,7 +75,7 @@ def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_
         partition: The partition for which ARNs are written.
         every_detail: Whether the expensive details are to be read too.
     """
-    return _document(_permissions(specs, partition=partition, every_detail=every_detail))
+    return _policy_document(_permissions(specs, partition=partition, every_detail=every_detail))
 
 
 def managed_policies(
@@ -85,41 +85,42 @@ def managed_policies(
     documents: list[dict[str, Any]] = []
     chosen: list[Permission] = []
     for each in _permissions(specs, partition=partition, every_detail=every_detail):
-        if chosen and _size(_document([*chosen, each])) > MANAGED_POLICY_CHARACTERS:
-            documents.append(_document(chosen))
+        if chosen and _policy_size(_policy_document([*chosen, each])) > MANAGED_POLICY_CHARACTERS:
+            documents.append(_policy_document(chosen))
             chosen = []
         chosen.append(each)
-    return [*documents, _document(chosen)]
+    return [*documents, _policy_document(chosen)]
 
 
 def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail: bool) -> list[Permission]:
-    calls = {call for spec in specs for call in operations(spec, every_detail=every_detail)}
+    calls = {call for spec in specs for call in scan_operations(spec, every_detail=every_detail)}
     calls.add(("ec2", "DescribeRegions"))
     calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
     # The resource first: permissions of one statement are neighbours.
-    return sorted({permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
+    return sorted({iam_permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
 
 
-def _document(permissions: Sequence[Permission]) -> dict[str, Any]:
+def _policy_document(permissions: Sequence[Permission]) -> dict[str, Any]:
     everywhere = [action for action, resource in permissions if resource == _ANYTHING]
-    statements = [_statement(everywhere, _ANYTHING)] if everywhere else []
+    statements = [_allow_statement(everywhere, _ANYTHING)] if everywhere else []
     methods = dict.fromkeys(action for action, resource in permissions if resource != _ANYTHING)
     statements += [
-        _statement([method], [resource for action, resource in permissions if action == method]) for method in methods
+        _allow_statement([method], [resource for action, resource in permissions if action == method])
+        for method in methods
     ]
     return {"Version": _VERSION, "Statement": statements}
 
 
-def _statement(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
+def _allow_statement(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
-def _size(document: dict[str, Any]) -> int:
+def _policy_size(document: dict[str, Any]) -> int:
     return len(json.dumps(document, separators=(",", ":")))
 
 
 @cache
-def _model(service: str) -> ServiceModel:
+def _service_model(service: str) -> ServiceModel:
     return _session().get_service_model(service)
 
 
@@ -129,6 +130,6 @@ def _session() -> Session:
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
+def _iam_action_table() -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = bundled_table(__package__, "iam_actions.yaml")
     return table

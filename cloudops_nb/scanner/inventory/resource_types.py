@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.specs.model import ResourceSpec
 
-COLUMNS: Final = ("resource_type", "service", "cloudformation_type", "scope", "source")
+TYPE_COLUMNS: Final = ("resource_type", "service", "cloudformation_type", "scope", "source")
 BUNDLED, OWN, CLOUD_CONTROL = "bundled", "own", "Cloud Control"
 
 
 def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
-    """Return one row a spec with :data:`COLUMNS`; ``source`` tells the bundled ones from a user's own."""
+    """Return one row a spec with :data:`TYPE_COLUMNS`; ``source`` tells the bundled ones from a user's own."""
     bundled = frozenset(map(id, bundled_specs()))
     return [
         {
@@ -63,10 +63,10 @@ def cloud_control_types(
         why = failure_of(error, region=GLOBAL).detail
         what = f"{label(chosen)}: the types that Cloud Control lists are not told"
         raise AwsError(what, why, "Allow cloudformation:ListTypes.") from error
-    return _rows(sorted(names - {spec.cloudformation_type for spec in specs}))
+    return _cloud_control_rows(sorted(names - {spec.cloudformation_type for spec in specs}))
 
 
-def _rows(names: Sequence[str] | Collection[str]) -> list[dict[str, str]]:
+def _cloud_control_rows(names: Sequence[str] | Collection[str]) -> list[dict[str, str]]:
     return [
         {
             "resource_type": name,

@@ -33,13 +33,13 @@ OPERATION: Final = "LookupEvents"
 OVERLAP: Final = timedelta(minutes=15 + 5)
 #: Pages of events in a place after which it counts as changed altogether: reading it anew is cheaper.
 MOST_PAGES: Final = 20
-_PAGE: Final = 50
+_EVENTS_PER_PAGE: Final = 50
 _SUFFIX: Final = ".amazonaws.com"
 _WRITES: Final = [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class RecordedChanges:
     """The newest event of each source in a place; ``unknown`` is why everything may have changed, mostly empty.
 
     ``pages`` counts the calls that were made.
@@ -49,15 +49,15 @@ class Changes:
     unknown: str = ""
     pages: int = 0
 
-    def touch(self, spec: ResourceSpec, since: datetime) -> bool:
+    def may_affect(self, spec: ResourceSpec, since: datetime) -> bool:
         """Whether resources of a type may have changed since a moment; always, if it is unknown what would tell."""
-        if self.unknown or spec.service not in _recorded():
+        if self.unknown or spec.service not in _services_with_known_source():
             return True
         newest = (self.sources.get(source) for source in event_sources(spec.service))
         return any(at is not None and at > since for at in newest)
 
 
-def changes_since(calls: AwsCalls, region: str, moment: datetime) -> Changes:
+def changes_since(calls: AwsCalls, region: str, moment: datetime) -> RecordedChanges:
     """Look up what was changed in a place since a moment; what cannot be looked up counts as changed.
 
     Args:
@@ -72,35 +72,37 @@ def changes_since(calls: AwsCalls, region: str, moment: datetime) -> Changes:
     sources: dict[str, datetime] = {}
     read = 0
     try:
-        pages = calls.pages(SERVICE, region, OPERATION, given, _PAGE)
+        pages = calls.pages(SERVICE, region, OPERATION, given, _EVENTS_PER_PAGE)
         for page in islice(pages, MOST_PAGES):
             read += 1
             for event in page.get("Events", ()):
                 source = str(event.get("EventSource", "")).removesuffix(_SUFFIX)
                 sources[source] = max(sources.get(source, moment), event["EventTime"])
         if next(pages, None) is not None:
-            return Changes(unknown=f"more than {MOST_PAGES * _PAGE} changes were recorded", pages=read + 1)
+            return RecordedChanges(
+                unknown=f"more than {MOST_PAGES * _EVENTS_PER_PAGE} changes were recorded", pages=read + 1
+            )
     except (ClientError, BotoCoreError, AwsError, AnswerError) as error:
         why = failure_of(error, region=region).detail
-        return Changes(unknown=f"its changes cannot be looked up: {why}", pages=read + 1)
-    if anything := sorted(_table()["anything"] & sources.keys()):
-        return Changes(unknown=f"{anything[0]} may have changed anything", pages=read)
-    return Changes(sources, pages=read)
+        return RecordedChanges(unknown=f"its changes cannot be looked up: {why}", pages=read + 1)
+    if anything := sorted(_event_source_table()["anything"] & sources.keys()):
+        return RecordedChanges(unknown=f"{anything[0]} may have changed anything", pages=read)
+    return RecordedChanges(sources, pages=read)
 
 
 def event_sources(service: str) -> frozenset[str]:
     """Return what CloudTrail calls the source of a service's events."""
-    sources: Iterable[str] = _table()["sources"].get(service, (service,))
+    sources: Iterable[str] = _event_source_table()["sources"].get(service, (service,))
     return frozenset(sources)
 
 
 @cache
-def _recorded() -> frozenset[str]:
+def _services_with_known_source() -> frozenset[str]:
     """Return the services of which it is known how the record calls them."""
     return frozenset(spec.service for spec in bundled_specs())
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _event_source_table() -> dict[str, Any]:
     table = bundled_table(__package__, "event_sources.yaml")
     return {"sources": table["sources"], "anything": frozenset(table["anything"])}

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 #: A way into an account, and a region for which it has clients.
-Place: TypeAlias = "tuple[AccountSession, str]"
+SessionRegion: TypeAlias = "tuple[AccountSession, str]"
 
 
 @contextmanager
-def prepared_meanwhile(chosen: Selection, sessions: AccountSessions) -> Iterator[set[Place]]:
+def background_warm_up(chosen: Selection, sessions: AccountSessions) -> Iterator[set[SessionRegion]]:
     """Prepare for a scan while the block waits for AWS, as far as one gets; no call is made.
 
     What fails here is left to whoever needs it, who will come upon it again.
@@ -36,10 +36,10 @@ def prepared_meanwhile(chosen: Selection, sessions: AccountSessions) -> Iterator
         Where there are clients, once the block has ended.
     """
     over = threading.Event()
-    made: set[Place] = set()
+    made: set[SessionRegion] = set()
 
     def prepare() -> None:
-        for step in _steps(chosen, sessions, made):
+        for step in _warm_up_steps(chosen, sessions, made):
             if over.is_set():
                 return
             try:
@@ -56,7 +56,9 @@ def prepared_meanwhile(chosen: Selection, sessions: AccountSessions) -> Iterator
     preparing.result()
 
 
-def _steps(chosen: Selection, sessions: AccountSessions, made: set[Place]) -> Iterator[Callable[[], object]]:
+def _warm_up_steps(
+    chosen: Selection, sessions: AccountSessions, made: set[SessionRegion]
+) -> Iterator[Callable[[], object]]:
     """Yield what can be done beforehand, in the order in which it will be needed."""
     services = [*(["ec2"] if chosen.regions is None else []), *(each.service for each in policy_operations())]
     for service in dict.fromkeys([*services, *(spec.called for spec in chosen.specs)]):
@@ -68,7 +70,7 @@ def _steps(chosen: Selection, sessions: AccountSessions, made: set[Place]) -> It
                 yield partial(_make_client, session, spec, region, made)
 
 
-def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[Place]) -> None:
+def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[SessionRegion]) -> None:
     listing = spec.parent.list if spec.parent else spec.list
     where = spec.home or region
     if session.offers(spec.called, where) and not session.asks_before_use:

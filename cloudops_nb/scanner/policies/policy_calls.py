@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenAnswerError)
+_LAYER_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenAnswerError)
 
 
-class ExpiredError(Exception):
+class CredentialsExpiredError(Exception):
     """The credentials expired while policies were read; with new ones the reading may go on."""
 
 
 @dataclass(frozen=True)
-class Refused(Unreadable):
+class DeniedRead(Unreadable):
     """A layer that AWS did not let us read, so that another call may."""
 
 
@@ -44,20 +44,20 @@ class PolicyCalls:
         self._calls = calls
         self._pool = pool
 
-    def one(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
+    def answer_member(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
         """Make one call, and return a member of its answer."""
-        return _member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
+        return _required_member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
 
-    def every(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
+    def listed_items(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
         """Return the members of a list in all of an operation's pages."""
         pages = self._calls.pages(service, GLOBAL, operation, parameters, None)
-        return [item for page in pages for item in _member(page, member, operation)]
+        return [item for page in pages for item in _required_member(page, member, operation)]
 
     def pages(self, service: str, operation: str, **parameters: Any) -> list[dict[str, Any]]:
         """Return all of an operation's pages."""
         return list(self._calls.pages(service, GLOBAL, operation, parameters, None))
 
-    def together(self, *readings: Callable[[], T]) -> list[T]:
+    def in_parallel(self, *readings: Callable[[], T]) -> list[T]:
         """Do all readings at once where threads are free, and return what each gives.
 
         Raises:
@@ -76,47 +76,47 @@ class PolicyCalls:
         return first + rest
 
 
-def attempt(what: str, reading: Callable[[], T]) -> T | Unreadable:
+def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
     """Return what a reading gives, or why it does not.
 
     Raises:
-        ExpiredError: The credentials expired.
+        CredentialsExpiredError: The credentials expired.
         ScanStoppedError: The scan was stopped.
     """
     try:
         return reading()
-    except _FAILURES as error:
+    except _LAYER_FAILURES as error:
         failure = classify(error, region=GLOBAL)
         if failure.state is CellState.EXPIRED:
-            raise ExpiredError from error
-        kind = Refused if failure.state in (CellState.DENIED, CellState.SCP_DENIED) else Unreadable
+            raise CredentialsExpiredError from error
+        kind = DeniedRead if failure.state in (CellState.DENIED, CellState.SCP_DENIED) else Unreadable
         return kind(f"{what} could not be read: {failure.detail}")
 
 
-def _member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
+def _required_member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
     if member not in answer:
         raise BrokenAnswerError(f"{operation} answered without {member}")
     return answer[member]
 
 
-class Documents:
+class PolicyCache:
     """The policies that one scan has read so far; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._policies: dict[tuple[str, str], Policy] = {}
 
-    def managed(self, calls: PolicyCalls, arn: str) -> Policy:
+    def managed_policy(self, calls: PolicyCalls, arn: str) -> Policy:
         """Return a managed policy in its default version; another account's scan may have read it."""
-        version = calls.one("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
+        version = calls.answer_member("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
 
         def read() -> Any:
-            answer = calls.one("iam", "GetPolicyVersion", "PolicyVersion", PolicyArn=arn, VersionId=version)
+            answer = calls.answer_member("iam", "GetPolicyVersion", "PolicyVersion", PolicyArn=arn, VersionId=version)
             return answer["Document"]
 
-        return self.compiled(arn, version, read, name=policy_name(arn))
+        return self.compiled_policy(arn, version, read, name=policy_name(arn))
 
-    def compiled(self, key: str, version: str, read: Callable[[], Any], *, name: str) -> Policy:
+    def compiled_policy(self, key: str, version: str, read: Callable[[], Any], *, name: str) -> Policy:
         """Return the policy known under a key and a version, read and compiled if it is not known yet."""
         with self._lock:
             policy = self._policies.get((key, version))

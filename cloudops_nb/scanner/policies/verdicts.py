@@ -15,10 +15,10 @@ from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Unreadable
 from cloudops_nb.model import IamPermissions
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
-from cloudops_nb.scanner.policies.acting import acting
-from cloudops_nb.scanner.policies.organization import Organizations
-from cloudops_nb.scanner.policies.policy_calls import Documents, ExpiredError, PolicyCalls
-from cloudops_nb.scanner.policies.reader import PolicyReader, unreadable_policies
+from cloudops_nb.scanner.policies.acting_principal import find_acting_principal
+from cloudops_nb.scanner.policies.organization_policies import OrganizationPolicies
+from cloudops_nb.scanner.policies.policy_calls import CredentialsExpiredError, PolicyCache, PolicyCalls
+from cloudops_nb.scanner.policies.principal_policies import PrincipalPolicyReader, unreadable_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,7 +40,7 @@ class AccountVerdicts:
     """
 
     def __init__(self, read: Callable[[], PrincipalPolicies]) -> None:
-        self._read = read
+        self._read_policies = read
         self._lock = threading.Lock()
         self._evaluator: Evaluator | None = None
 
@@ -53,7 +53,7 @@ class AccountVerdicts:
         if self._evaluator is None:
             with self._lock:
                 if self._evaluator is None:
-                    self._evaluator = Evaluator(self._read())
+                    self._evaluator = Evaluator(self._read_policies())
         return self._evaluator
 
     def permissions(
@@ -83,7 +83,7 @@ class AccountVerdicts:
             return IamPermissions()
         evaluator = self.prepare()
         try:
-            policy = _compiled(resource_policy)
+            policy = _compiled_resource_policy(resource_policy)
             return evaluator.permissions(
                 actions, arn, account_id=account_id, region=region, tags=tags, resource_policy=policy
             )
@@ -93,7 +93,7 @@ class AccountVerdicts:
             return IamPermissions(unknown=tuple(actions), reasons=dict.fromkeys(actions, why))
 
 
-class Verdicts:
+class ScanVerdicts:
     """The evaluators of one scan, by account; thread-safe.
 
     Args:
@@ -105,14 +105,14 @@ class Verdicts:
         self._sessions = sessions
         self._calls_into = calls_into
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudops-policies")
-        self._documents = Documents()
-        self._organizations = Organizations(self._documents, self._calls_of_known)
+        self._cache = PolicyCache()
+        self._organizations = OrganizationPolicies(self._cache, self._calls_of_known_account)
         self._lock = threading.Lock()
-        self._of: dict[str, AccountVerdicts] = {}
+        self._by_account: dict[str, AccountVerdicts] = {}
 
-    def begin(self, accounts: Collection[Account]) -> None:
+    def start_reading(self, accounts: Collection[Account]) -> None:
         """Have the policies of accounts read, and wait for none; somebody may be asked for a code on this thread."""
-        chosen = [self.of(account) for account in accounts]
+        chosen = [self.of_account(account) for account in accounts]
         profiles = [account.name for account in accounts if account.operate_profile]
         if profiles:
             with suppress(CloudOpsError):  # whoever reads the policies comes upon it again, and says so
@@ -120,10 +120,12 @@ class Verdicts:
         for verdicts in chosen:
             self._pool.submit(verdicts.prepare)
 
-    def of(self, account: Account) -> AccountVerdicts:
+    def of_account(self, account: Account) -> AccountVerdicts:
         """Return what judges an account's resources."""
         with self._lock:
-            return self._of.setdefault(account.account_id, AccountVerdicts(partial(self._read, account)))
+            return self._by_account.setdefault(
+                account.account_id, AccountVerdicts(partial(self._read_policies, account))
+            )
 
     def close(self, *, wait: bool = False) -> None:
         """Let go of the threads, once the scan's calls are stopped: nobody needs what is still being read.
@@ -136,36 +138,36 @@ class Verdicts:
     def _calls(self, account_id: str) -> PolicyCalls:
         return PolicyCalls(self._calls_into(account_id), self._pool)
 
-    def _calls_of_known(self, account_id: str) -> PolicyCalls | None:
+    def _calls_of_known_account(self, account_id: str) -> PolicyCalls | None:
         with self._lock:
-            known = account_id in self._of
+            known = account_id in self._by_account
         return self._calls(account_id) if known else None
 
-    def _read(self, account: Account) -> PrincipalPolicies:
+    def _read_policies(self, account: Account) -> PrincipalPolicies:
         """Return the policies of whoever acts in an account; whatever fails makes layers unreadable."""
         account_id = account.account_id
         principal = Principal(PrincipalKind.ROLE, "", self._sessions.partition(account_id), account_id, "")
-        reader = PolicyReader(self._calls(account_id), self._documents, self._organizations)
+        reader = PrincipalPolicyReader(self._calls(account_id), self._cache, self._organizations)
         try:
-            acts = acting(account, self._sessions)
+            acts = find_acting_principal(account, self._sessions)
             principal = acts.principal
             generation = self._sessions.generation(account_id)
             try:
                 return reader.read(acts)
-            except ExpiredError:
+            except CredentialsExpiredError:
                 self._sessions.renew(account_id, generation)
                 return reader.read(acts)
         except ScanStoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - recorded in every verdict; no resource may be lost over policies
-            return unreadable_policies(principal, _why(error))
+            return unreadable_policies(principal, _failure_reason(error))
 
 
-def _why(error: Exception) -> str:
+def _failure_reason(error: Exception) -> str:
     return str(error) if isinstance(error, CloudOpsError) else classify(error, region=GLOBAL).detail
 
 
-def _compiled(policy: Any) -> Policy | Unreadable | None:
+def _compiled_resource_policy(policy: Any) -> Policy | Unreadable | None:
     """Return a resource's policy as the evaluator takes it; a document that is none is as good as unread."""
     if policy is None or isinstance(policy, Unreadable):
         return policy

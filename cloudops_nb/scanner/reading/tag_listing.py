@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, unless_expired
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, failure_unless_expired
 
 if TYPE_CHECKING:
     from cloudops_nb.aws.error_states import Failure
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.task import ScanTask
 
 TAGGING_SERVICE = "resourcegroupstaggingapi"
 TAGGING_OPERATION = "GetResources"
@@ -20,7 +20,7 @@ _TAGGING_PAGE = 100
 TagListing = Mapping[str, Mapping[str, str]]
 
 
-def listed_tags(task: Task, calls: AwsCalls) -> TagListing | Failure | None:
+def listed_tags(task: ScanTask, calls: AwsCalls) -> TagListing | Failure | None:
     """Return the tags of the task's region by ARN, or why they are missing; ``None`` if tags come another way.
 
     Expired credentials concern the whole task, so they are raised.
@@ -33,13 +33,13 @@ def listed_tags(task: Task, calls: AwsCalls) -> TagListing | Failure | None:
         return {
             mapping["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in mapping["Tags"]}
             for page in calls.pages(TAGGING_SERVICE, task.call_region, TAGGING_OPERATION, given, _TAGGING_PAGE)
-            for mapping in _mappings(page)
+            for mapping in _tag_mappings(page)
         }
     except READ_FAILURES as error:
-        return unless_expired(error, task.call_region)
+        return failure_unless_expired(error, task.call_region)
 
 
-def _mappings(page: Mapping[str, Any]) -> Any:
+def _tag_mappings(page: Mapping[str, Any]) -> Any:
     found = page.get("ResourceTagMappingList")
     if found is None:
         raise BrokenAnswerError(f"{TAGGING_OPERATION} answered without ResourceTagMappingList")

@@ -15,10 +15,10 @@ from cloudops_nb.aws.fast_botocore.process_tuning import building
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError, failure_of
-from cloudops_nb.scanner.reading.batches import BatchReader
-from cloudops_nb.scanner.reading.details import Detailed, DetailReader
-from cloudops_nb.scanner.reading.listing import Listing
-from cloudops_nb.scanner.reading.resource_builder import Item, Surroundings, build, identified
+from cloudops_nb.scanner.reading.batch_reader import BatchReader
+from cloudops_nb.scanner.reading.detail_reader import DetailedItem, DetailReader
+from cloudops_nb.scanner.reading.resource_builder import ListedItem, ListingContext, build_resource, has_identity
+from cloudops_nb.scanner.reading.resource_listing import ResourceListing
 from cloudops_nb.scanner.reading.tag_listing import TagListing, listed_tags
 from cloudops_nb.specs import cloud_control
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
-    from cloudops_nb.scanner.reading.listing import FanOut
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.reading.resource_listing import FanOut
+    from cloudops_nb.scanner.task import ScanTask
 
 _log = logging.getLogger(__name__)
 _TAGS = "tags"
 _REGION = "region"
 _IDENTIFIER = "identifier"
 #: Items whose details are read before they are handed on, so that rows flow while a long page is worked through.
-_CHUNK = 100
+_CHUNK_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class TaskReader:
     """
 
     def __init__(
-        self, task: Task, sessions: AccountSessions, calls: AwsCalls, fan_out: FanOut, verdicts: AccountVerdicts
+        self, task: ScanTask, sessions: AccountSessions, calls: AwsCalls, fan_out: FanOut, verdicts: AccountVerdicts
     ) -> None:
         self._task = task
         self._spec = task.spec
@@ -69,7 +69,7 @@ class TaskReader:
         self._details = DetailReader(task, calls)
         self._fan_out = fan_out
         self._verdicts = verdicts
-        self._begin()
+        self._reset()
 
     def read(self) -> Iterator[PageRead | CellResult]:
         """Yield pages as they arrive, then one result a cell; expired credentials are renewed once and the task reread.
@@ -81,11 +81,11 @@ class TaskReader:
         account_id = self._task.account.account_id
         for attempt in ("first", "with renewed credentials"):
             generation = self._sessions.generation(account_id)
-            self._begin()
+            self._reset()
             failure = None
             try:
-                for resources in self._chunks():
-                    yield from self._by_cell(resources)
+                for resources in self._resource_chunks():
+                    yield from self._pages_by_cell(resources)
                 failure = self._listing.failure
             except ScanStoppedError:
                 raise
@@ -97,26 +97,26 @@ class TaskReader:
                 break
         yield from self._results(failure, started, time.monotonic() - clock)
 
-    def _begin(self) -> None:
-        self._listing = Listing(self._task, self._calls, self._fan_out)
+    def _reset(self) -> None:
+        self._listing = ResourceListing(self._task, self._calls, self._fan_out)
         self._found: Counter[CellKey] = Counter()
         self._missed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._incomplete = False
 
-    def _chunks(self) -> Iterator[list[Resource]]:
-        around = self._surroundings()
+    def _resource_chunks(self) -> Iterator[list[Resource]]:
+        context = self._context()
         tags: TagListing | Failure | None = None
         asked = False
         for items in self._listing.chunks():
             if items and not asked:
                 # Most cells are empty, and have no tags to be listed.
                 tags, asked = listed_tags(self._task, self._calls), True
-            for start in range(0, len(items), _CHUNK):
-                yield self._built(items[start : start + _CHUNK], tags, around)
+            for start in range(0, len(items), _CHUNK_ITEMS):
+                yield self._resources_of_chunk(items[start : start + _CHUNK_ITEMS], tags, context)
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _context(self) -> ListingContext:
+        return ListingContext(
             account=self._task.account,
             partition=self._sessions.partition(self._task.account.account_id),
             region=self._task.region,
@@ -124,38 +124,38 @@ class TaskReader:
             at=datetime.now(UTC),
         )
 
-    def _built(
+    def _resources_of_chunk(
         self,
         chunk: Sequence[Mapping[str, Any]],
         tags: TagListing | Failure | None,
-        around: Surroundings,
+        context: ListingContext,
     ) -> list[Resource]:
         described = self._batches.read(chunk)
-        if self._details.calls_any:
-            read: Sequence[Detailed | None] = self._fan_out(self._details.read, described)
+        if self._details.makes_calls:
+            read: Sequence[DetailedItem | None] = self._fan_out(self._details.read, described)
         else:
             read = [self._details.read(item) for item in described]
         if self._spec.actions:
             self._verdicts.prepare()  # whoever waits for policies takes nobody's turn
         with building:
-            return self._resources(read, tags, around)
+            return self._resources(read, tags, context)
 
     def _resources(
-        self, read: Sequence[Detailed | None], tags: TagListing | Failure | None, around: Surroundings
+        self, read: Sequence[DetailedItem | None], tags: TagListing | Failure | None, context: ListingContext
     ) -> list[Resource]:
         by_arn = tags if isinstance(tags, Mapping) else None
         resources = []
         for each in read:
             if each is None:
                 continue
-            whole = each.without(_TAGS, tags) if isinstance(tags, Failure) else each
+            whole = each.without_answer(_TAGS, tags) if isinstance(tags, Failure) else each
             self._note_missing(whole.failures)
-            self._note_unplaced(whole.data)
-            item = Item(whole.data, whole.unread, by_arn)
-            if identified(self._spec, item):
-                resources.append(build(self._spec, item, around))
+            self._note_unknown_region(whole.data)
+            item = ListedItem(whole.data, whole.unread, by_arn)
+            if has_identity(self._spec, item):
+                resources.append(build_resource(self._spec, item, context))
             else:
-                self._note_untold(_IDENTIFIER)
+                self._note_unknown(_IDENTIFIER)
         return resources
 
     def _note_missing(self, failures: Mapping[str, Failure]) -> None:
@@ -163,12 +163,12 @@ class TaskReader:
         self._reasons.update({name: failure.detail for name, failure in failures.items()})
         self._incomplete |= any(failure.transient for failure in failures.values())
 
-    def _note_unplaced(self, data: Mapping[str, Any]) -> None:
+    def _note_unknown_region(self, data: Mapping[str, Any]) -> None:
         """An item whose region nobody told may lie in any of the task's cells, so none of them is complete."""
         if self._spec.region is not None and not select(self._spec.region, data):
-            self._note_untold(_REGION)
+            self._note_unknown(_REGION)
 
-    def _note_untold(self, what: str) -> None:
+    def _note_unknown(self, what: str) -> None:
         self._incomplete = True
         self._missed[what] += 1
         self._reasons[what] = "AWS did not tell it"
@@ -182,7 +182,7 @@ class TaskReader:
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
         return failure
 
-    def _by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
+    def _pages_by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
         grouped: dict[CellKey, list[Resource]] = {}
         for resource in resources:
             if self._task.every_region or resource.cell in self._task.keys:

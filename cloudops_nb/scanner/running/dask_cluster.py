@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.scanner.running.remote_worker import Errand, Order, stop
+from cloudops_nb.scanner.running.remote_worker import RemoteScan, RemoteTask, stop_remote_scan
 from cloudops_nb.version import VERSION
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _START = "Start workers that can import cloudops_nb of this version."
 
 
 class DaskCluster(Executor):
-    """Runs what is submitted on a Dask cluster; an order always on its place's worker, as long as that one lives.
+    """Runs what is submitted on a Dask cluster; an remote_task always on its place's worker, as long as that one lives.
 
     :mod:`cloudops_nb.scanner.running.remote_worker` says what crosses the network: the accounts' configuration and
     declarations to the workers, resources back; never credentials. Dask encrypts it only if the cluster does
@@ -38,7 +38,7 @@ class DaskCluster(Executor):
     """
 
     def __init__(self, address: str) -> None:
-        self._client = _connected(address)
+        self._client = _connected_client(address)
         self._places: dict[tuple[str, str], str] = {}
         try:
             self._check_versions()
@@ -53,25 +53,25 @@ class DaskCluster(Executor):
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
         """Run a function on a worker, in a thread of its own: those that wait for AWS take no other's place."""
-        wanted = [self._worker_for(each) for each in arguments if isinstance(each, Order)]
+        wanted = [self._worker_for(each) for each in arguments if isinstance(each, RemoteTask)]
         chosen = self._client.get_executor(pure=False, workers=wanted or None, allow_other_workers=bool(wanted))
-        future: Future[Any] = chosen.submit(_apart, function, *arguments, **keywords)
+        future: Future[Any] = chosen.submit(_run_seceded, function, *arguments, **keywords)
         return future
 
-    def stop(self, errand: Errand) -> None:
+    def stop(self, scan: RemoteScan) -> None:
         """Let every worker begin no further call of a scan; does not wait."""
-        self._client.run(stop, errand, wait=False, on_error="ignore")
+        self._client.run(stop_remote_scan, scan, wait=False, on_error="ignore")
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Disconnect; the cluster goes on."""
         del wait, cancel_futures  # what is under way belongs to this connection and ends with it
         self._client.close()
 
-    def _worker_for(self, order: Order) -> str:
+    def _worker_for(self, remote_task: RemoteTask) -> str:
         known = self._addresses()
-        address = self._places.get(order.place, "")
+        address = self._places.get(remote_task.place, "")
         if address not in known and known:
-            address = self._places[order.place] = known[len(self._places) % len(known)]
+            address = self._places[remote_task.place] = known[len(self._places) % len(known)]
         return address
 
     def _addresses(self) -> list[str]:
@@ -79,7 +79,7 @@ class DaskCluster(Executor):
 
     def _check_versions(self) -> None:
         try:
-            versions = set(self._client.run(_version).values())
+            versions = set(self._client.run(_worker_version).values())
         except Exception as error:
             raise ConfigurationError("the Dask workers cannot scan", str(error), _START) from error
         if versions != {VERSION}:
@@ -87,7 +87,7 @@ class DaskCluster(Executor):
             raise ConfigurationError("the Dask workers cannot scan", f"their version is not {VERSION}: {found}", _START)
 
 
-def _connected(address: str) -> Client:
+def _connected_client(address: str) -> Client:
     try:
         from distributed import Client
     except ImportError as error:
@@ -100,11 +100,11 @@ def _connected(address: str) -> Client:
         raise ConfigurationError(f"no Dask scheduler answers at {address}", str(error), fix) from error
 
 
-def _version() -> str:
+def _worker_version() -> str:
     return VERSION
 
 
-def _apart(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+def _run_seceded(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
     """Run in a worker's thread that makes room for the next task at once."""
     from distributed import secede
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.aws.fast_botocore.process_tuning import long_turns, rare_collection
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
-from cloudops_nb.scanner.policies.verdicts import Verdicts
+from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
-from cloudops_nb.scanner.running.scan_progress import Outcomes, Progress
+from cloudops_nb.scanner.running.scan_progress import CellTracker, Progress
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import CellResult
-    from cloudops_nb.scanner.calls.rate_limit import RateLimits
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
+    from cloudops_nb.scanner.task import ScanTask
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -34,7 +34,7 @@ class _Finished:
     """What a worker says after a task's last result."""
 
 
-class ScanRun:
+class LocalRun:
     """Reads tasks on a pool of threads and yields what they bring, in one thread.
 
     Safe to abandon at any moment: closing the generator, or an exception in it, stops each worker before its next call.
@@ -51,9 +51,9 @@ class ScanRun:
 
     def __init__(
         self,
-        todo: Sequence[Task],
+        todo: Sequence[ScanTask],
         sessions: AccountSessions,
-        limits: RateLimits,
+        limits: RateLimiter,
         pool: Executor,
         *,
         owns_pool: bool,
@@ -66,8 +66,8 @@ class ScanRun:
         self._word = word
         self._stop = threading.Event()
         self._queue: queue.Queue[PageRead | CellResult | _Finished] = queue.Queue()
-        self._outcomes = Outcomes(todo)
-        self._verdicts = Verdicts(sessions, self._calls)
+        self._tracker = CellTracker(todo)
+        self._verdicts = ScanVerdicts(sessions, self._calls)
         self._accounts = {task.account.account_id: task.account for task in todo}
         self._regions = Counter((task.account.account_id, task.region) for task in todo)
         self._lock = threading.Lock()
@@ -94,20 +94,20 @@ class ScanRun:
         started = time.monotonic()
         unfinished = len(self._waiting)
         try:
-            self._verdicts.begin(self._accounts.values())
+            self._verdicts.start_reading(self._accounts.values())
             for _ in range(threads):
-                self._start_next()
+                self._submit_next()
             while unfinished:
                 item = self._take()
                 if isinstance(item, _Finished):
                     unfinished -= 1
                     continue
                 if item is None:
-                    yield from self._lost()
+                    yield from self._lost_cells()
                     return
-                self._outcomes.note(item)
+                self._tracker.note(item)
                 if progress:
-                    progress(self._outcomes.progress(item, time.monotonic() - started))
+                    progress(self._tracker.progress(item, time.monotonic() - started))
                 yield item
             self._stop.set()
             # Where no row needed the policies, their reading may not be over.
@@ -121,25 +121,25 @@ class ScanRun:
         while not self._queue.empty():
             item = self._queue.get_nowait()
             if not isinstance(item, _Finished):
-                self._outcomes.note(item)
+                self._tracker.note(item)
                 left.append(item)
         return left
 
     def remaining(self) -> list[CellResult]:
         """Return what can be said of the cells that have no result."""
-        return self._outcomes.remaining()
+        return self._tracker.remaining()
 
-    def _start_next(self) -> None:
+    def _submit_next(self) -> None:
         with self._lock:
             task = self._waiting.popleft() if self._waiting and not self._stop.is_set() else None
         if task is not None:
-            future = self._pool.submit(self._work, task)
+            future = self._pool.submit(self._read_task, task)
             self._futures.add(future)
             future.add_done_callback(self._futures.discard)
 
-    def _work(self, task: Task) -> None:
+    def _read_task(self, task: ScanTask) -> None:
         calls = self._calls(task.account.account_id)
-        verdicts = self._verdicts.of(task.account)
+        verdicts = self._verdicts.of_account(task.account)
         try:
             for item in TaskReader(task, self._sessions, calls, self._fan_out, verdicts).read():
                 self._put(item)
@@ -148,7 +148,7 @@ class ScanRun:
         except ScanStoppedError:
             return
         finally:
-            self._start_next()
+            self._submit_next()
 
     def _calls(self, account_id: str) -> AwsCalls:
         return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._word)
@@ -183,7 +183,7 @@ class ScanRun:
                 if not self._futures and self._queue.empty():
                     return None
 
-    def _release(self, task: Task) -> None:
+    def _release(self, task: ScanTask) -> None:
         place = (task.account.account_id, task.region)
         with self._lock:
             self._regions[place] -= 1
@@ -191,10 +191,10 @@ class ScanRun:
         if done:
             self._sessions.release(*place)
 
-    def _lost(self) -> Generator[CellResult, None, None]:
+    def _lost_cells(self) -> Generator[CellResult, None, None]:
         """Yield a result for every cell whose worker ended without one: the pool was shut down, or broke."""
-        for result in self._outcomes.lost([left.key for left in self.remaining()], "its worker ended early"):
-            self._outcomes.note(result)
+        for result in self._tracker.lost([left.key for left in self.remaining()], "its worker ended early"):
+            self._tracker.note(result)
             yield result
 
     def _end(self) -> None:

@@ -9,18 +9,18 @@ from concurrent.futures import CancelledError, Executor, Future
 from typing import TYPE_CHECKING
 
 from cloudops_nb.scanner.running.dask_cluster import DaskCluster
-from cloudops_nb.scanner.running.remote_worker import Order, carry_out
-from cloudops_nb.scanner.running.scan_progress import Outcomes
+from cloudops_nb.scanner.running.remote_worker import RemoteTask, read_remote_task
+from cloudops_nb.scanner.running.scan_progress import CellTracker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from cloudops_nb.model import CellResult, LearnedRate
-    from cloudops_nb.scanner.calls.rate_limit import RateLimits
+    from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
-    from cloudops_nb.scanner.running.remote_worker import Delivery, Errand
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.running.remote_worker import RemoteResult, RemoteScan
+    from cloudops_nb.scanner.task import ScanTask
 
 #: How long the consuming thread waits before it looks whether anybody still works, in seconds.
 _TICK = 0.1
@@ -28,7 +28,7 @@ _TICK = 0.1
 _PATIENCE = 60.0
 
 
-class ShippedRun:
+class RemoteRun:
     """Gives tasks to an executor of other processes and yields what they bring, in one thread.
 
     A task's pages and results come together, when it ends. A worker that is lost ends its cells as ``error``, unless
@@ -37,24 +37,24 @@ class ShippedRun:
 
     Args:
         todo: The tasks.
-        errand: What the workers need beside the task.
+        scan: What the workers need beside the task.
         pool: Where tasks are read; it is not shut down.
         limits: Where the rates that workers learned are taken note of.
     """
 
-    def __init__(self, todo: Sequence[Task], errand: Errand, pool: Executor, limits: RateLimits) -> None:
+    def __init__(self, todo: Sequence[ScanTask], scan: RemoteScan, pool: Executor, limits: RateLimiter) -> None:
         self._waiting = deque(todo)
-        self._errand = errand
+        self._scan = scan
         self._pool = pool
         self._limits = limits
         self._learned: dict[tuple[str, str], list[LearnedRate]] = defaultdict(list)
-        for rate in limits.known():
+        for rate in limits.earlier_rates():
             self._learned[rate.place[:2]].append(rate)
-        self._outcomes = Outcomes(todo)
-        self._under_way: dict[Future[Delivery], Task] = {}
-        self._done: queue.SimpleQueue[Future[Delivery]] = queue.SimpleQueue()
+        self._tracker = CellTracker(todo)
+        self._under_way: dict[Future[RemoteResult], ScanTask] = {}
+        self._done: queue.SimpleQueue[Future[RemoteResult]] = queue.SimpleQueue()
         self._left: deque[PageRead | CellResult] = deque()
-        self._alone_since: float | None = None
+        self._without_workers_since: float | None = None
 
     def items(
         self, progress: ProgressCallback | None, *, threads: int, room: int
@@ -64,14 +64,14 @@ class ShippedRun:
         started = time.monotonic()
         try:
             for _ in range(threads * max(workers, 1) + room):
-                self._order_next()
+                self._submit_next()
             while self._left or self._take():
                 if not self._left:
                     continue
                 item = self._left.popleft()
-                self._outcomes.note(item)
+                self._tracker.note(item)
                 if progress:
-                    progress(self._outcomes.progress(item, time.monotonic() - started))
+                    progress(self._tracker.progress(item, time.monotonic() - started))
                 yield item
         finally:
             self._end()
@@ -84,20 +84,20 @@ class ShippedRun:
                 self._left.extend(future.result().items)
         left, self._left = list(self._left), deque()
         for item in left:
-            self._outcomes.note(item)
+            self._tracker.note(item)
         return left
 
     def remaining(self) -> list[CellResult]:
         """Return what can be said of the cells that have no result."""
-        return self._outcomes.remaining()
+        return self._tracker.remaining()
 
-    def _order_next(self) -> None:
+    def _submit_next(self) -> None:
         if not self._waiting:
             return
         task = self._waiting.popleft()
-        order = Order(self._errand, task, tuple(self._learned.get((task.account.account_id, task.region), ())))
+        remote_task = RemoteTask(self._scan, task, tuple(self._learned.get((task.account.account_id, task.region), ())))
         try:
-            future = self._pool.submit(carry_out, order)
+            future = self._pool.submit(read_remote_task, remote_task)
         except RuntimeError as error:  # it was shut down, or is broken
             future = Future()
             future.set_exception(error)
@@ -111,34 +111,34 @@ class ShippedRun:
         try:
             future = self._done.get(timeout=_TICK)
         except queue.Empty:
-            self._give_up_if_alone()
+            self._give_up_without_workers()
             return True
-        self._alone_since = None
+        self._without_workers_since = None
         task = self._under_way.pop(future)
-        self._order_next()
+        self._submit_next()
         self._left.extend(self._items(future, task))
         return True
 
-    def _items(self, future: Future[Delivery], task: Task) -> Iterable[PageRead | CellResult]:
+    def _items(self, future: Future[RemoteResult], task: ScanTask) -> Iterable[PageRead | CellResult]:
         try:
-            delivery = future.result()
+            result = future.result()
         except (Exception, CancelledError) as error:  # noqa: BLE001 - recorded as the end of the task's cells
             said = f": {error}" if str(error) else ""
-            return self._outcomes.lost(task.keys, f"its worker was lost: {type(error).__name__}{said}")
-        self._limits.take(delivery.learned)
-        return delivery.items
+            return self._tracker.lost(task.keys, f"its worker was lost: {type(error).__name__}{said}")
+        self._limits.adopt(result.learned)
+        return result.items
 
-    def _give_up_if_alone(self) -> None:
+    def _give_up_without_workers(self) -> None:
         """End every cell that waits for a worker of a cluster that has had none for long."""
         if not isinstance(self._pool, DaskCluster) or self._pool.workers:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = time.monotonic()
-        elif time.monotonic() - self._alone_since > _PATIENCE:
+            self._without_workers_since = None
+        elif self._without_workers_since is None:
+            self._without_workers_since = time.monotonic()
+        elif time.monotonic() - self._without_workers_since > _PATIENCE:
             tasks = [*self._under_way.values(), *self._waiting]
             self._end()
             keys = [key for task in tasks for key in task.keys]
-            self._left.extend(self._outcomes.lost(keys, "the cluster has no workers"))
+            self._left.extend(self._tracker.lost(keys, "the cluster has no workers"))
 
     def _end(self) -> None:
         for future in self._under_way:
@@ -146,4 +146,4 @@ class ShippedRun:
         self._under_way.clear()
         self._waiting.clear()
         if isinstance(self._pool, DaskCluster):
-            self._pool.stop(self._errand)
+            self._pool.stop(self._scan)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloudops_nb.scanner.reading.task_reader import PageRead
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.task import ScanTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Progress:
         return f"{self.done}/{self.total} cells{failed}, {found}{left} · {self.current}"
 
 
-class Outcomes:
+class CellTracker:
     """Counts what a scan brought, cell by cell; used by one thread.
 
     Args:
         todo: The tasks, whose cells are all known from the start.
     """
 
-    def __init__(self, todo: Sequence[Task]) -> None:
+    def __init__(self, todo: Sequence[ScanTask]) -> None:
         self._keys = dict.fromkeys(key for task in todo for key in task.keys)
         self._ended: set[CellKey] = set()
         self._failed = 0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.aws.regions import GLOBAL, default_regions, known_regions
 from cloudops_nb.errors import ConfigurationError, did_you_mean
 from cloudops_nb.model import CellKey
-from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
+from cloudops_nb.scanner.planning.warm_up import background_warm_up
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
-from cloudops_nb.scanner.task import PlannedCall, Selection, Task
+from cloudops_nb.scanner.task import PlannedCall, ScanTask, Selection
 from cloudops_nb.specs.cloud_control import is_cloudformation_type, spec_for
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ACCOUNT_ID = re.compile(r"\d{12}")
 
 
-def selection(
+def checked_selection(
     specs: Sequence[ResourceSpec],
     configured: Sequence[Account],
     *,
@@ -58,13 +58,13 @@ def selection(
     return Selection(tuple(chosen), places, who, every_detail)
 
 
-def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
+def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, ...]:
     """Return the list calls of a scan by account and region, so that a region's clients can be forgotten early.
 
     Raises:
         CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account id is none of the configured accounts.
     """
-    with prepared_meanwhile(chosen, sessions) as prepared:
+    with background_warm_up(chosen, sessions) as prepared:
         found = sessions.accounts(chosen.accounts, with_regions=chosen.regions is None)
         ids = {account.account_id for account in found} | {account.name for account in found}
         _refuse_unknown("account", chosen.accounts, ids)
@@ -81,13 +81,13 @@ def tasks(chosen: Selection, sessions: AccountSessions) -> tuple[Task, ...]:
     return todo
 
 
-def ended_together(todo: Sequence[Task], threads: int) -> Sequence[Task]:
+def short_tasks_last(todo: Sequence[ScanTask], threads: int) -> Sequence[ScanTask]:
     """Return tasks in an order in which threads end at about the same time: the last to begin take one call."""
     last = 2 * threads
     return [*todo[:-last], *sorted(todo[-last:], key=_takes_one_call)]
 
 
-def _takes_one_call(task: Task) -> bool:
+def _takes_one_call(task: ScanTask) -> bool:
     spec = task.spec
     return not (spec.parent or spec.details or spec.batches or (spec.tags and spec.tags.filter))
 
@@ -107,30 +107,30 @@ def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[Planned
             calls.append(PlannedCall(name, GLOBAL, "ec2", "DescribeRegions", "once"))
         regions = default_regions("aws") if chosen.regions is None else chosen.regions
         for spec in chosen.specs:
-            for region in _list_regions(spec, regions):
-                calls.extend(_spec_calls(spec, name, spec.home or region, every_detail=chosen.every_detail))
+            for region in _listing_regions(spec, regions):
+                calls.extend(_planned_calls_of_type(spec, name, spec.home or region, every_detail=chosen.every_detail))
     return tuple(calls)
 
 
 def _account_tasks(
     chosen: Selection, account: Account, sessions: AccountSessions, regions: Sequence[str]
-) -> Iterator[Task]:
+) -> Iterator[ScanTask]:
     assumed = sessions.regions_assumed(account.account_id) if chosen.regions is None else ""
     note = f"regions assumed ({assumed})" if assumed else ""
     real = [region for region in regions if region != GLOBAL]
-    by_region: dict[str, list[Task]] = {}
+    by_region: dict[str, list[ScanTask]] = {}
     for spec in chosen.specs:
-        for region in _list_regions(spec, regions):
+        for region in _listing_regions(spec, regions):
             places = real if spec.scope == "account" else [region]
             keys = tuple(CellKey(account.account_id, place, spec.resource_type) for place in places)
             everywhere = chosen.regions is None
-            task = Task(spec, account, region, keys, everywhere, chosen.every_detail, note)
+            task = ScanTask(spec, account, region, keys, everywhere, chosen.every_detail, note)
             by_region.setdefault(region, []).append(task)
     for region in (GLOBAL, *real):
         yield from by_region.get(region, ())
 
 
-def _list_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
+def _listing_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
     """Return where a type's list call is made; global types belong to every choice of regions."""
     real = [region for region in regions if region != GLOBAL]
     if spec.scope == "regional":
@@ -138,7 +138,9 @@ def _list_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
     return [GLOBAL] if real or spec.scope == "global" else []
 
 
-def _spec_calls(spec: ResourceSpec, account: str, region: str, *, every_detail: bool) -> Iterator[PlannedCall]:
+def _planned_calls_of_type(
+    spec: ResourceSpec, account: str, region: str, *, every_detail: bool
+) -> Iterator[PlannedCall]:
     def call(operation: str, times: str, parameters: Mapping[str, Any]) -> PlannedCall:
         return PlannedCall(account, region, spec.called, operation, times, dict(parameters))
 

@@ -1,4 +1,4 @@
-"""Puts together everything that decides what an account's acting principal may do, apart from the resource."""
+"""Puts in_parallel everything that decides what an account's acting principal may do, apart from the resource."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.iam import PrincipalKind, PrincipalPolicies, Unreadable
-from cloudops_nb.scanner.policies.account_details import identity_from_details
-from cloudops_nb.scanner.policies.acting import Acting
-from cloudops_nb.scanner.policies.identity import WORDS, Identity, IdentityReader
-from cloudops_nb.scanner.policies.organization import OrganizationLayers
+from cloudops_nb.scanner.policies.acting_principal import ActingPrincipal
+from cloudops_nb.scanner.policies.authorization_details import identity_from_details
+from cloudops_nb.scanner.policies.identity_policies import IAM_NOUNS, IdentityPolicies, IdentityPolicyReader
+from cloudops_nb.scanner.policies.organization_policies import OrganizationLayers
 
 if TYPE_CHECKING:
     from cloudops_nb.iam import Principal
-    from cloudops_nb.scanner.policies.organization import Organizations
-    from cloudops_nb.scanner.policies.policy_calls import Documents, PolicyCalls
+    from cloudops_nb.scanner.policies.organization_policies import OrganizationPolicies
+    from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
 
-class PolicyReader:
+class PrincipalPolicyReader:
     """Reads the policies of one account's acting principal, with the rights of the one that reads.
 
     Args:
@@ -26,48 +26,50 @@ class PolicyReader:
         organizations: The scan's organisations.
     """
 
-    def __init__(self, calls: PolicyCalls, documents: Documents, organizations: Organizations) -> None:
+    def __init__(self, calls: PolicyCalls, cache: PolicyCache, organizations: OrganizationPolicies) -> None:
         self._calls = calls
-        self._documents = documents
+        self._cache = cache
         self._organizations = organizations
 
-    def read(self, acting: Acting) -> PrincipalPolicies:
+    def read(self, acting: ActingPrincipal) -> PrincipalPolicies:
         """Return every layer, those that could not be read as unreadable.
 
         Raises:
-            ExpiredError: The credentials expired.
+            CredentialsExpiredError: The credentials expired.
             ScanStoppedError: The scan was stopped.
         """
         principal = acting.principal
-        parts: list[Any] = self._calls.together(
+        parts: list[Any] = self._calls.in_parallel(
             lambda: self._identity(principal), lambda: self._organizations.layers(principal.account_id, self._calls)
         )
-        return _combined(acting, *parts)
+        return _combined_policies(acting, *parts)
 
-    def _identity(self, principal: Principal) -> Identity:
+    def _identity(self, principal: Principal) -> IdentityPolicies:
         if principal.kind is PrincipalKind.ROOT:
             # Root needs no policy, and none but the organisation's limits it.
-            return Identity(principal.arn, {}, None, [])
-        if principal.kind not in WORDS:
+            return IdentityPolicies(principal.arn, {}, None, [])
+        if principal.kind not in IAM_NOUNS:
             unknown = Unreadable(principal.note)
-            return Identity(principal.arn, unknown, unknown, [unknown])
-        identity = IdentityReader(self._calls, self._documents, principal).read()
-        if identity.refused:
-            identity = identity.filled(identity_from_details(self._calls, self._documents, principal))
+            return IdentityPolicies(principal.arn, unknown, unknown, [unknown])
+        identity = IdentityPolicyReader(self._calls, self._cache, principal).read()
+        if identity.has_denied_parts:
+            identity = identity.with_gaps_filled(identity_from_details(self._calls, self._cache, principal))
         return identity
 
 
 def unreadable_policies(principal: Principal, why: str) -> PrincipalPolicies:
     """Return the policies of a principal of which nothing could be read."""
     unknown = Unreadable(why)
-    return _combined(
-        Acting(principal, unknown, tagged=True),
-        Identity(unknown, unknown, unknown, [unknown]),
+    return _combined_policies(
+        ActingPrincipal(principal, unknown, tagged=True),
+        IdentityPolicies(unknown, unknown, unknown, [unknown]),
         OrganizationLayers(unknown, unknown),
     )
 
 
-def _combined(acting: Acting, identity: Identity, organisation: OrganizationLayers) -> PrincipalPolicies:
+def _combined_policies(
+    acting: ActingPrincipal, identity: IdentityPolicies, organisation: OrganizationLayers
+) -> PrincipalPolicies:
     principal = acting.principal
     if not isinstance(identity.arn, Unreadable):
         principal = replace(principal, arn=identity.arn, note="")

@@ -21,7 +21,7 @@ _WITHOUT_TAGS = frozenset({"iam-role"})
 
 
 @dataclass(frozen=True, slots=True)
-class Acting:
+class ActingPrincipal:
     """Who acts in an account.
 
     ``session`` is set if a policy of the session, which nobody can read, may limit it; ``tagged`` says whether the
@@ -33,7 +33,7 @@ class Acting:
     tagged: bool
 
 
-def acting(account: Account, sessions: AccountSessions) -> Acting:
+def find_acting_principal(account: Account, sessions: AccountSessions) -> ActingPrincipal:
     """Return who acts in an account.
 
     Args:
@@ -45,29 +45,31 @@ def acting(account: Account, sessions: AccountSessions) -> Acting:
     """
     if account.operate_role_arn:
         # Plans open its sessions themselves, without a policy, so that its ARN says all.
-        return Acting(_own(account, _role(account.operate_role_arn)), session=None, tagged=True)
+        return ActingPrincipal(
+            _checked_account(account, _principal_of_role(account.operate_role_arn)), session=None, tagged=True
+        )
     entered = sessions.operators if account.operate_profile else sessions
-    principal = _own(account, acting_principal(entered.caller(account.account_id).arn))
+    principal = _checked_account(account, acting_principal(entered.caller(account.account_id).arn))
     method = entered.credential_method(account.account_id)
     tagged = bool(principal.session) and method not in _WITHOUT_TAGS
-    return Acting(principal, _session(principal, method), tagged)
+    return ActingPrincipal(principal, _session_policy(principal, method), tagged)
 
 
-def _role(arn: str) -> Principal:
+def _principal_of_role(arn: str) -> Principal:
     parts = arn.split(":", _ARN_PARTS - 1)
     if len(parts) != _ARN_PARTS or parts[2] != "iam" or not parts[5].startswith("role/"):
         raise ConfigurationError(f"{arn[:80]!r} is no role's ARN", "", "Correct operate_role_arn.")
     return Principal(PrincipalKind.ROLE, arn, parts[1], parts[4], arn.rpartition("/")[2])
 
 
-def _own(account: Account, principal: Principal) -> Principal:
+def _checked_account(account: Account, principal: Principal) -> Principal:
     if principal.account_id != account.account_id:
         what = f"{principal.arn} cannot act in account {account.account_id}"
         raise ConfigurationError(what, "it belongs to another account", "Correct who operates the account.")
     return principal
 
 
-def _session(principal: Principal, method: str) -> Unreadable | None:
+def _session_policy(principal: Principal, method: str) -> Unreadable | None:
     """Return what may limit a session; the long-term credentials of a user or root have none."""
     if not principal.session or (principal.kind is PrincipalKind.ROLE and method in _WITHOUT_POLICY):
         return None

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.error_states import error_code
 from cloudops_nb.declarations.selectors import fields, holds, select
-from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, unless_expired
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, failure_unless_expired
 from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, region_of
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.error_states import Failure
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.task import ScanTask
     from cloudops_nb.specs.model import DetailCall
 
 
 @dataclass(frozen=True, slots=True)
-class Detailed:
+class DetailedItem:
     """An item with the answers of its further calls; why some are missing, and which were not asked for."""
 
     data: Mapping[str, Any]
@@ -37,11 +37,11 @@ class Detailed:
         failed = {name: failure.detail for name, failure in self.failures.items()}
         return {**failed, **dict.fromkeys(self.not_asked, NOT_ASKED)}
 
-    def having(self, into: str, answer: Any) -> Detailed:
+    def with_answer(self, into: str, answer: Any) -> DetailedItem:
         """Return the item with an answer put in."""
         return replace(self, data={**self.data, into: answer})
 
-    def without(self, into: str, failure: Failure) -> Detailed:
+    def without_answer(self, into: str, failure: Failure) -> DetailedItem:
         """Return the item with an answer that is missing for a reason."""
         return replace(self, failures={**self.failures, into: failure})
 
@@ -52,7 +52,7 @@ class DetailReader:
     Expired credentials concern the whole task, so they are raised; any other failure is returned beside what was read.
     """
 
-    def __init__(self, task: Task, calls: AwsCalls) -> None:
+    def __init__(self, task: ScanTask, calls: AwsCalls) -> None:
         self._spec = task.spec
         self._region = task.call_region
         self._place = task.region
@@ -60,49 +60,49 @@ class DetailReader:
         self._calls = calls
 
     @property
-    def calls_any(self) -> bool:
+    def makes_calls(self) -> bool:
         """Whether any call is made at all."""
         return any(self._every_detail or not detail.on_demand for detail in self._spec.details)
 
-    def read(self, item: Detailed) -> Detailed | None:
+    def read(self, item: DetailedItem) -> DetailedItem | None:
         """Return an item with the answers of its detail calls put in, ``None`` if the resource is gone by now."""
         for detail in self._spec.details:
-            found = self._with(detail, item)
+            found = self._with_detail(detail, item)
             if found is None:
                 return None
             item = found
         return item
 
-    def _with(self, detail: DetailCall, item: Detailed) -> Detailed | None:
-        needed = _mentioned(detail)
+    def _with_detail(self, detail: DetailCall, item: DetailedItem) -> DetailedItem | None:
+        needed = _needed_fields(detail)
         if (detail.on_demand and not self._every_detail) or needed & item.not_asked:
             return replace(item, not_asked=item.not_asked | {detail.into})
         if missing := needed & item.failures.keys():
-            return item.without(detail.into, item.failures[min(missing)])
-        return self._asked(detail, item)
+            return item.without_answer(detail.into, item.failures[min(missing)])
+        return self._with_detail_answer(detail, item)
 
-    def _asked(self, detail: DetailCall, item: Detailed) -> Detailed | None:
+    def _with_detail_answer(self, detail: DetailCall, item: DetailedItem) -> DetailedItem | None:
         try:
             needless = detail.when is not None and not holds(detail.when, item.data)
-            return item if needless else item.having(detail.into, self._answer(detail, item.data))
+            return item if needless else item.with_answer(detail.into, self._detail_answer(detail, item.data))
         except READ_FAILURES as error:
             code = error_code(error) if isinstance(error, ClientError) else ""
             if code in detail.gone:
                 return None
             if code in detail.absent:
-                return item.having(detail.into, {})
-            return item.without(detail.into, unless_expired(error, self._region))
+                return item.with_answer(detail.into, {})
+            return item.without_answer(detail.into, failure_unless_expired(error, self._region))
 
-    def _answer(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _detail_answer(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
         # A bucket's details are answered where the bucket is.
         region = self._region if self._spec.region is None else region_of(self._spec, data, self._place)
         given = {name: select(selector, data) for name, selector in detail.parameters.items()}
-        answer = self._calls.whole(self._spec.called, region, detail.operation, given)
+        answer = self._calls.joined_pages(self._spec.called, region, detail.operation, given)
         answer.pop("ResponseMetadata", None)
         return answer
 
 
-def _mentioned(detail: DetailCall) -> frozenset[str]:
+def _needed_fields(detail: DetailCall) -> frozenset[str]:
     """Return the fields, and the earlier answers among them, without which a detail call cannot be made."""
     asked = fields(detail.when) if detail.when else frozenset[str]()
     return asked.union(*(fields(selector) for selector in detail.parameters.values()))

@@ -7,15 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.declarations.selectors import select
-from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, unless_expired
-from cloudops_nb.scanner.reading.details import Detailed
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, failure_unless_expired
+from cloudops_nb.scanner.reading.detail_reader import DetailedItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-    from cloudops_nb.scanner.reading.listing import FanOut
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.reading.resource_listing import FanOut
+    from cloudops_nb.scanner.task import ScanTask
     from cloudops_nb.specs.model import BatchCall
 
 
@@ -25,34 +25,34 @@ class BatchReader:
     Expired credentials concern the whole task, so they are raised.
     """
 
-    def __init__(self, task: Task, calls: AwsCalls, fan_out: FanOut) -> None:
+    def __init__(self, task: ScanTask, calls: AwsCalls, fan_out: FanOut) -> None:
         self._spec = task.spec
         self._region = task.call_region
         self._calls = calls
         self._fan_out = fan_out
 
-    def read(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Detailed]:
+    def read(self, items: Sequence[Mapping[str, Any]]) -> Sequence[DetailedItem]:
         """Return the items with the answers of their batch calls put in, without those that were deleted meanwhile."""
-        read: Sequence[Detailed] = [Detailed(item) for item in items]
+        read: Sequence[DetailedItem] = [DetailedItem(item) for item in items]
         for batch in self._spec.batches:
-            groups = list(_groups(batch, read))
-            answers = self._fan_out(partial(self._answered, batch), groups)
+            groups = list(_call_groups(batch, read))
+            answers = self._fan_out(partial(self._with_batch_answers, batch), groups)
             read = [each for group in answers for each in group]
         return read
 
-    def _answered(self, batch: BatchCall, group: Sequence[Detailed]) -> Sequence[Detailed]:
+    def _with_batch_answers(self, batch: BatchCall, group: Sequence[DetailedItem]) -> Sequence[DetailedItem]:
         try:
-            found = self._found(batch, group)
+            found = self._answers_by_key(batch, group)
         except READ_FAILURES as error:
-            failure = unless_expired(error, self._region)
-            return [each.without(batch.into, failure) for each in group]
+            failure = failure_unless_expired(error, self._region)
+            return [each.without_answer(batch.into, failure) for each in group]
         return [
-            each.having(batch.into, found[key])
+            each.with_answer(batch.into, found[key])
             for each in group
             if (key := _key(select(batch.key, each.data))) in found
         ]
 
-    def _found(self, batch: BatchCall, group: Sequence[Detailed]) -> Mapping[str, Any]:
+    def _answers_by_key(self, batch: BatchCall, group: Sequence[DetailedItem]) -> Mapping[str, Any]:
         """Make one call and return its answers by their key."""
         given = {name: select(selector, group[0].data) for name, selector in batch.parameters.items()}
         given[batch.keys] = [select(batch.key, each.data) for each in group]
@@ -67,9 +67,9 @@ class BatchReader:
         return found
 
 
-def _groups(batch: BatchCall, read: Sequence[Detailed]) -> Iterator[Sequence[Detailed]]:
+def _call_groups(batch: BatchCall, read: Sequence[DetailedItem]) -> Iterator[Sequence[DetailedItem]]:
     """Yield the items that share a call: as many as it takes, with equal parameters."""
-    alike: dict[str, list[Detailed]] = {}
+    alike: dict[str, list[DetailedItem]] = {}
     for each in read:
         given = [select(selector, each.data) for selector in batch.parameters.values()]
         alike.setdefault(json.dumps(given, default=str), []).append(each)

@@ -43,7 +43,7 @@ class RateLimit:
 @cache
 def rate_limit(service: str, operation: str) -> RateLimit:
     """Return the published or assumed limit under which an operation falls."""
-    table = _table()
+    table = _rate_limit_table()
     for entry in table["services"].get(service, ()):
         if any(fnmatchcase(operation, pattern) for pattern in entry["operations"]):
             return RateLimit(entry["group"], entry["burst"], entry["per_second"], entry.get("assumed", False))
@@ -130,7 +130,7 @@ class TokenBucket:
             self._rate = min(self._rate + self._seed * _RECOVERY, self._ceiling)
 
 
-class RateLimits:
+class RateLimiter:
     """The buckets of one process by (account, region, service, API group), made as they are needed; thread-safe.
 
     Args:
@@ -138,11 +138,11 @@ class RateLimits:
     """
 
     def __init__(self, learned: Iterable[LearnedRate] = ()) -> None:
-        _table()  # else each of a scan's threads would read it at its first call
+        _rate_limit_table()  # else each of a scan's threads would read it at its first call
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str, str], TokenBucket] = {}
         self._learned = {rate.place: rate for rate in learned}
-        self._taken: dict[tuple[str, str, str, str], LearnedRate] = {}
+        self._adopted: dict[tuple[str, str, str, str], LearnedRate] = {}
 
     def bucket(self, account_id: str, region: str, service: str, operation: str) -> TokenBucket:
         """Return the bucket that an operation draws from."""
@@ -155,15 +155,15 @@ class RateLimits:
                 bucket = self._buckets[key] = TokenBucket(limit, known.per_second if known else None)
             return bucket
 
-    def known(self) -> Sequence[LearnedRate]:
+    def earlier_rates(self) -> Sequence[LearnedRate]:
         """Return what earlier scans learned."""
         return list(self._learned.values())
 
-    def take(self, learned: Iterable[LearnedRate]) -> None:
+    def adopt(self, learned: Iterable[LearnedRate]) -> None:
         """Take over what was learned elsewhere; a bucket that is in use here has learned its own."""
         with self._lock:
             for rate in learned:
-                self._learned[rate.place] = self._taken[rate.place] = rate
+                self._learned[rate.place] = self._adopted[rate.place] = rate
 
     def learned(self) -> Sequence[LearnedRate]:
         """Return what is to be kept for the next scan: the rate of every bucket used that is not the seeded one.
@@ -173,7 +173,7 @@ class RateLimits:
         now = datetime.now(UTC)
         with self._lock:
             buckets = list(self._buckets.items())
-            elsewhere = [rate for place, rate in self._taken.items() if place not in self._buckets]
+            elsewhere = [rate for place, rate in self._adopted.items() if place not in self._buckets]
         return elsewhere + [
             LearnedRate(*key, per_second=bucket.ceiling, at=now)
             for key, bucket in buckets
@@ -182,6 +182,6 @@ class RateLimits:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _rate_limit_table() -> dict[str, Any]:
     table: dict[str, Any] = bundled_table(__package__, "rate_limits.yaml")
     return table

@@ -11,13 +11,13 @@ from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.error_states import error_code
 from cloudops_nb.iam import Policy, Unreadable
-from cloudops_nb.scanner.policies.policy_calls import attempt
+from cloudops_nb.scanner.policies.policy_calls import read_or_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.iam.principals.verdict import Levels
-    from cloudops_nb.scanner.policies.policy_calls import Documents, PolicyCalls
+    from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
 _KINDS = {
     "SERVICE_CONTROL_POLICY": "service control policies",
@@ -31,19 +31,19 @@ _ROOT = "ROOT"
 
 
 #: The policies at each level, from the root to the account; ``None`` where there is no such layer.
-Layer: TypeAlias = "Levels | Unreadable | None"
+PolicyLayer: TypeAlias = "Levels | Unreadable | None"
 
 
 @dataclass(frozen=True)
 class OrganizationLayers:
     """What an organisation says of one account, and the condition keys that are known from it."""
 
-    service_control: Layer
-    resource_control: Layer
+    service_control: PolicyLayer
+    resource_control: PolicyLayer
     context: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class Organizations:
+class OrganizationPolicies:
     """Reads the policies of organisations for one scan; thread-safe.
 
     Organisation policies are shown to the management account and to those it delegated that to, so what one account may
@@ -54,20 +54,20 @@ class Organizations:
         calls_of: The calls into another account of the scan, ``None`` if it is none.
     """
 
-    def __init__(self, documents: Documents, calls_of: Callable[[str], PolicyCalls | None]) -> None:
-        self._documents = documents
+    def __init__(self, cache: PolicyCache, calls_of: Callable[[str], PolicyCalls | None]) -> None:
+        self._cache = cache
         self._calls_of = calls_of
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, ...], Any] = {}
+        self._read_before: dict[tuple[str, ...], Any] = {}
 
     def layers(self, account_id: str, calls: PolicyCalls) -> OrganizationLayers:
         """Return what holds for an account.
 
         Raises:
-            ExpiredError: The credentials expired.
+            CredentialsExpiredError: The credentials expired.
             ScanStoppedError: The scan was stopped.
         """
-        described = attempt("the organisation", lambda: _described(calls))
+        described = read_or_unreadable("the organisation", lambda: _organization_of(calls))
         if isinstance(described, Unreadable):
             return OrganizationLayers(described, described)
         if described is None:
@@ -80,82 +80,84 @@ class Organizations:
             return OrganizationLayers(None, None, context)
         trusted = self._calls_of(management)
         readers = [trusted, calls] if trusted else [calls]
-        service, resource = self._read(described["Id"], account_id, readers)
+        service, resource = self._readable_layers(described["Id"], account_id, readers)
         return OrganizationLayers(service, resource, context)
 
-    def _read(self, organisation: str, account_id: str, readers: Sequence[PolicyCalls]) -> list[Layer]:
+    def _readable_layers(self, organisation: str, account_id: str, readers: Sequence[PolicyCalls]) -> list[PolicyLayer]:
         """Return the layers of both kinds, by the first reader that is shown them; else why the first is not."""
-        layers = self._both(organisation, account_id, readers[0])
+        layers = self._layers_of_both_kinds(organisation, account_id, readers[0])
         for calls in readers[1:]:
-            if any(map(_holes, layers)):
-                pairs = zip(layers, self._both(organisation, account_id, calls), strict=True)
-                layers = [ours if _holes(theirs) else theirs for ours, theirs in pairs]
+            if any(map(_has_gaps, layers)):
+                pairs = zip(layers, self._layers_of_both_kinds(organisation, account_id, calls), strict=True)
+                layers = [ours if _has_gaps(theirs) else theirs for ours, theirs in pairs]
         return layers
 
-    def _both(self, organisation: str, account_id: str, calls: PolicyCalls) -> list[Layer]:
-        return calls.together(*(partial(self._levels, organisation, account_id, calls, kind) for kind in _KINDS))
+    def _layers_of_both_kinds(self, organisation: str, account_id: str, calls: PolicyCalls) -> list[PolicyLayer]:
+        return calls.in_parallel(
+            *(partial(self._layer_of_kind, organisation, account_id, calls, kind) for kind in _KINDS)
+        )
 
-    def _levels(self, organisation: str, account_id: str, calls: PolicyCalls, kind: str) -> Layer:
+    def _layer_of_kind(self, organisation: str, account_id: str, calls: PolicyCalls, kind: str) -> PolicyLayer:
         def targets() -> list[str] | None:
-            return self._chain(account_id, calls) if self._enabled(organisation, calls, kind) else None
+            return self._ids_from_root(account_id, calls) if self._is_enabled(organisation, calls, kind) else None
 
-        chain = attempt(f"the organisation's {_KINDS[kind]}", targets)
+        chain = read_or_unreadable(f"the organisation's {_KINDS[kind]}", targets)
         if chain is None or isinstance(chain, Unreadable):
             return chain
-        return calls.together(*(partial(self._attached, calls, kind, target) for target in chain))
+        return calls.in_parallel(*(partial(self._policies_of_target, calls, kind, target) for target in chain))
 
-    def _enabled(self, organisation: str, calls: PolicyCalls, kind: str) -> bool:
-        roots = self._once(("roots", organisation), lambda: calls.every(_SERVICE, "ListRoots", "Roots"))
+    def _is_enabled(self, organisation: str, calls: PolicyCalls, kind: str) -> bool:
+        roots = self._read_once(("roots", organisation), lambda: calls.listed_items(_SERVICE, "ListRoots", "Roots"))
         return any(
             each["Type"] == kind and each["Status"] == "ENABLED" for root in roots for each in root["PolicyTypes"]
         )
 
-    def _chain(self, account_id: str, calls: PolicyCalls) -> list[str]:
+    def _ids_from_root(self, account_id: str, calls: PolicyCalls) -> list[str]:
         """Return the ids from the root to the account."""
         chain, kind = [account_id], ""
         while kind != _ROOT:
-            listing = partial(calls.every, _SERVICE, "ListParents", "Parents", ChildId=chain[0])
-            (parent,) = self._once(("parent", chain[0]), listing)
+            listing = partial(calls.listed_items, _SERVICE, "ListParents", "Parents", ChildId=chain[0])
+            (parent,) = self._read_once(("parent", chain[0]), listing)
             chain.insert(0, parent["Id"])
             kind = parent["Type"]
         return chain
 
-    def _attached(self, calls: PolicyCalls, kind: str, target: str) -> list[Policy | Unreadable]:
-        listed = attempt(
+    def _policies_of_target(self, calls: PolicyCalls, kind: str, target: str) -> list[Policy | Unreadable]:
+        listed = read_or_unreadable(
             f"the organisation's {_KINDS[kind]}",
-            lambda: self._once(
+            lambda: self._read_once(
                 ("attached", kind, target),
-                lambda: calls.every(_SERVICE, "ListPoliciesForTarget", "Policies", TargetId=target, Filter=kind),
+                lambda: calls.listed_items(_SERVICE, "ListPoliciesForTarget", "Policies", TargetId=target, Filter=kind),
             ),
         )
         if isinstance(listed, Unreadable):
             return [listed]
-        return calls.together(*(partial(self._document, calls, policy) for policy in listed))
+        return calls.in_parallel(*(partial(self._policy, calls, policy) for policy in listed))
 
-    def _document(self, calls: PolicyCalls, policy: Mapping[str, Any]) -> Policy | Unreadable:
+    def _policy(self, calls: PolicyCalls, policy: Mapping[str, Any]) -> Policy | Unreadable:
         def read() -> Any:
-            return calls.one(_SERVICE, "DescribePolicy", "Policy", PolicyId=policy["Id"])["Content"]
+            return calls.answer_member(_SERVICE, "DescribePolicy", "Policy", PolicyId=policy["Id"])["Content"]
 
         # An organisation's policies have no versions; a scan reads each once.
-        return attempt(
+        return read_or_unreadable(
             "a policy of the organisation",
-            lambda: self._documents.compiled(policy["Arn"], "", read, name=policy["Name"]),
+            lambda: self._cache.compiled_policy(policy["Arn"], "", read, name=policy["Name"]),
         )
 
-    def _once(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
+    def _read_once(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
         """Return what is known under a key, read if it is not; a failure is not kept, since others may read it."""
         with self._lock:
-            if key in self._known:
-                return self._known[key]
+            if key in self._read_before:
+                return self._read_before[key]
         found = read()
         with self._lock:
-            return self._known.setdefault(key, found)
+            return self._read_before.setdefault(key, found)
 
 
-def _described(calls: PolicyCalls) -> dict[str, Any] | None:
+def _organization_of(calls: PolicyCalls) -> dict[str, Any] | None:
     """Return the organisation of an account, ``None`` if it is in none."""
     try:
-        found: dict[str, Any] = calls.one(_SERVICE, "DescribeOrganization", "Organization")
+        found: dict[str, Any] = calls.answer_member(_SERVICE, "DescribeOrganization", "Organization")
     except ClientError as error:
         if error_code(error) == _NOT_IN_USE:
             return None
@@ -163,7 +165,7 @@ def _described(calls: PolicyCalls) -> dict[str, Any] | None:
     return found
 
 
-def _holes(layer: Layer) -> bool:
+def _has_gaps(layer: PolicyLayer) -> bool:
     if layer is None or isinstance(layer, Unreadable):
         return layer is not None
     return any(isinstance(policy, Unreadable) for level in layer for policy in level)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-    from cloudops_nb.scanner.task import Task
+    from cloudops_nb.scanner.task import ScanTask
     from cloudops_nb.specs.model import ListCall
 
     FanOut = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
@@ -26,7 +26,7 @@ _PARENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Children:
+class _ChildListing:
     """What the list call named for one parent, in how many pages, and why it broke off, if it did."""
 
     items: Sequence[Mapping[str, Any]]
@@ -34,7 +34,7 @@ class _Children:
     failure: Failure | None = None
 
 
-class Listing:
+class ResourceListing:
     """One listing with all its pages; made anew for each attempt, and read once.
 
     Args:
@@ -43,7 +43,7 @@ class Listing:
         fan_out: Maps a function over parents, in parallel where there are free threads.
     """
 
-    def __init__(self, task: Task, calls: AwsCalls, fan_out: FanOut) -> None:
+    def __init__(self, task: ScanTask, calls: AwsCalls, fan_out: FanOut) -> None:
         self._spec = task.spec
         self._region = task.call_region
         self._account_id = task.account.account_id
@@ -78,19 +78,19 @@ class Listing:
         self._calls.check_offered(self._spec.called, self._region)
         parent = self._spec.parent
         if parent is None:
-            for page in self._pages(self._spec.list, {}):
+            for page in self._item_pages(self._spec.list, {}):
                 self.pages += 1
-                yield self._own(page)
+                yield self._owned_items(page)
             return
-        for page in self._pages(parent.list, {}):
+        for page in self._item_pages(parent.list, {}):
             self._parents += len(page)
             for start in range(0, len(page), _PARENTS):
-                read: Sequence[_Children] = self._fan_out(self._children, page[start : start + _PARENTS])
+                read: Sequence[_ChildListing] = self._fan_out(self._child_listing, page[start : start + _PARENTS])
                 self.pages += sum(each.pages for each in read)
                 self._unlisted += [each.failure for each in read if each.failure]
-                yield self._own([item for each in read for item in each.items])
+                yield self._owned_items([item for each in read for item in each.items])
 
-    def _children(self, of: Mapping[str, Any]) -> _Children:
+    def _child_listing(self, of: Mapping[str, Any]) -> _ChildListing:
         """List one parent's resources; a parent deleted meanwhile has none."""
         parent = self._spec.parent
         assert parent is not None  # noqa: S101 - a parent's item exists only where the spec has a parent
@@ -98,21 +98,21 @@ class Listing:
         pages = 0
         try:
             given = {name: select(selector, of) for name, selector in parent.parameters.items()}
-            for page in self._pages(self._spec.list, given):
+            for page in self._item_pages(self._spec.list, given):
                 pages += 1
                 items += [{**item, parent.into: of} for item in page]
         except ScanStoppedError:
             raise
         except Exception as error:
             if isinstance(error, ClientError) and error_code(error) in parent.gone:
-                return _Children((), pages)
+                return _ChildListing((), pages)
             failure = failure_of(error, region=self._region)
             if failure.state is CellState.EXPIRED:
                 raise
-            return _Children(items, pages, failure)
-        return _Children(items, pages)
+            return _ChildListing(items, pages, failure)
+        return _ChildListing(items, pages)
 
-    def _pages(self, call: ListCall, given: Mapping[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    def _item_pages(self, call: ListCall, given: Mapping[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Yield the list of every page of a call; one whose service is not in use here has none."""
         begun = False
         rules = call.pages.as_botocore(call.items) if call.pages else None
@@ -122,19 +122,19 @@ class Listing:
                 self._spec.called, self._region, call.operation, parameters, call.page_size, rules=rules
             ):
                 begun = True
-                yield _listed(call, page)
+                yield _page_items(call, page)
         except ClientError as error:
             if begun or not call.tells_absence(error_code(error), error_message(error)):
                 raise
 
-    def _own(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    def _owned_items(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         owner = self._spec.owner
         if owner is None:
             return items
         return [item for item in items if select(owner, item) in (None, self._account_id)]
 
 
-def _listed(call: ListCall, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _page_items(call: ListCall, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     found = select(call.items, page)
     if found is None and not call.omitted_when_empty:
         # An answer without its list is a broken answer; taken for an empty one, it would delete everything.
