@@ -1,4 +1,4 @@
-"""Scans accounts, regions and resource types in parallel, and hands rows to one consuming thread as they arrive."""
+"""Scans accounts, regions and resource types in parallel, and yields resources in one thread as they arrive."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 
 
 class Scanner:
-    """Discovers resources; thread-safe, except that :meth:`remaining` speaks of the last scan started.
+    """Discovers resources; thread-safe, except that :meth:`unread` and :meth:`remaining` concern the last scan started.
 
     Args:
-        sessions: The ways into the accounts.
-        threads: How many cells are read at the same time: the size of the pool that is made for each scan.
-        specs: The resource types to scan, the bundled ones if not given.
-        executor: What reads the cells instead of a pool of our own; it is not shut down. A ``ThreadPoolExecutor`` reads
-            them in this process. Any other is taken for one of other processes, which make sessions of their own from
-            the same configuration, see :mod:`cloudops_nb.scanner.running.remote_worker`.
-        learned: What earlier scans learned of AWS's rate limits.
+        sessions: The sessions of the configured accounts.
+        threads: The number of cells that are read at the same time; the size of each scan's own thread pool.
+        specs: The resource types to scan; the bundled ones by default.
+        executor: Reads the cells instead of an own pool; it is not shut down. A ``ThreadPoolExecutor`` reads them in
+            this process. Any other executor must run other processes, which open sessions of their own from the same
+            configuration, see :mod:`cloudops_nb.scanner.running.remote_worker`.
+        learned: The rate limits that earlier scans learned.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Scanner:
         self._executor = executor
         self._limits = RateLimiter(learned)
         self._last: LocalRun | RemoteRun | None = None
-        #: The names of the accounts of the last scan by their ids.
+        #: The account names of the last scan by id.
         self.account_names: Mapping[str, str] = {}
 
     def scan(
@@ -84,26 +84,26 @@ class Scanner:
         progress: ProgressCallback | None = None,
         scan_id: str = "",
     ) -> Generator[PageRead | CellResult, None, None]:
-        """Return an iterator over rows and results; listing starts with its first item.
+        """Return an iterator over pages and results; listing starts with its first item.
 
         A cell's pages come before its result. Every cell ends in an explicit state, whatever fails. Closing the
-        iterator, or an interrupt, stops before the next call; then :meth:`unread` gives what was read but not taken,
-        and :meth:`remaining` the cells that have no result.
+        iterator, or an interrupt, stops the scan before the next call. After that, :meth:`unread` returns the items
+        that were read but not yielded, and :meth:`remaining` the cells that have no result.
 
         Args:
-            accounts: Names or ids; all configured ones if not given.
-            regions: Region names; those of each account if not given. Global types belong to every choice of regions,
-                and ``global`` alone chooses only them.
-            services: botocore's service names or resource types; all specs if not given.
-            every_detail: Read also the details that cost a call each for what there may be thousands of.
-            last: The latest results: then only cells are read that may have changed since, or did not end well. Each
-                place's look into its record of changes is a cell too, and the last to end.
+            accounts: Names or ids; all configured accounts by default.
+            regions: Region names; each account's regions by default. Every selection of regions includes global types,
+                and ``global`` alone selects only them.
+            services: botocore's service names or resource types; all specs by default.
+            every_detail: Whether to read expensive details too, which cost one call per resource for perhaps thousands.
+            last: The latest results. If given, the scan reads only cells that may have changed since or that did not
+                end well. Each lookup in CloudTrail's record is a cell too; these cells end last.
             progress: Called in the consuming thread after every item.
-            scan_id: Goes into the user agent of every call; random if not given.
+            scan_id: Part of the user agent of every call; random by default.
 
         Raises:
-            ConfigurationError: Something asked for does not exist, found before any call; or an account asks for a
-                code, which a worker in another process could not be given.
+            ConfigurationError: The selection names something that does not exist, found before any call; or an account
+                needs an MFA code, which a worker in another process cannot be given.
             CredentialsError: An account cannot be entered, and it is the only one or its id is unknown.
             AwsUnreachableError: The endpoint does not answer.
         """
@@ -131,24 +131,24 @@ class Scanner:
     ) -> tuple[PlannedCall, ...]:
         """Return every kind of call that :meth:`scan` would make with these arguments, without making one.
 
-        Where only AWS knows an account's regions, the default ones stand in.
+        Default regions replace those that only AWS knows.
 
         Raises:
-            ConfigurationError: Something asked for does not exist.
+            ConfigurationError: The selection names something that does not exist.
         """
         chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         return planned_calls(chosen, self._sessions)
 
     def learned(self) -> Sequence[LearnedRate]:
-        """Return what this scanner's scans learned of AWS's rate limits, for the next scanner."""
+        """Return the rate limits that this scanner's scans learned, for the next scanner."""
         return self._limits.learned()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return what the last scan had read, but not yet handed over, when it was closed or interrupted."""
+        """Return the items that the last scan had read, but not yielded, when it was closed or interrupted."""
         return self._last.unread() if self._last else []
 
     def remaining(self) -> list[CellResult]:
-        """Return the cells of the last scan that have no result: ``partial`` with their pages, or ``pending``."""
+        """Return preliminary results of the last scan's cells that have not ended: ``partial`` or ``pending``."""
         return self._last.remaining() if self._last else []
 
     def _selection(
@@ -183,8 +183,10 @@ class Scanner:
         accounts = tuple({task.account.account_id: task.account for task in todo}.values())
         for account in accounts:
             if self._sessions.needs_person(account.account_id):
-                what = f"account {account.name} cannot be scanned by other processes"
-                raise ConfigurationError(what, "its profile asks for a code", "Scan it here, or give it a role.")
+                what = f"cannot scan account {account.name} in other processes"
+                raise ConfigurationError(
+                    what, "its profile asks for an MFA code", "Scan it in this process, or give it a role."
+                )
         scan = RemoteScan(accounts, self._sessions.label, word, self._threads)
         return RemoteRun(todo, scan, self._executor, self._limits)
 

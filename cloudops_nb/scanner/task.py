@@ -1,4 +1,4 @@
-"""What a scan was asked for and what it makes of that: the selection, the list calls, the calls that are planned."""
+"""The data of a scan's plan: the selection, the list calls, and the calls that a dry run shows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class ScanTask:
     """One list call with all its pages, and the cells that it fills.
 
-    A type of scope ``account`` fills a cell a region with one call; if ``every_region`` is set, resources found in
-    regions that have no cell yet get one, else they were not asked for and are left out. ``note`` goes into every
-    result. ``every_detail`` asks for the expensive details too.
+    With one call, a type of scope ``account`` fills one cell per region. If ``every_region`` is set, resources in
+    further regions get cells of their own; otherwise they are dropped, because the scan was not asked for them.
+    ``note`` is part of every result. ``every_detail`` includes the expensive details.
     """
 
     spec: ResourceSpec
@@ -29,13 +29,13 @@ class ScanTask:
 
     @property
     def call_region(self) -> str:
-        """Where the calls are made: a type of no region may be answered elsewhere than the partition's other ones."""
+        """The region of the calls; a global type may have another home than its partition's other global types."""
         return self.spec.home or self.region
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One kind of call that a scan would make, in one account and region; ``times`` says how often."""
+    """One kind of call that a scan would make in one account and region; ``times`` says in words how often."""
 
     account: str
     region: str
@@ -51,7 +51,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a scan was asked to cover; ``None`` means everything. Checked against what exists, without a call."""
+    """The checked scope of a scan; ``None`` means all regions or all accounts."""
 
     specs: tuple[ResourceSpec, ...]
     regions: tuple[str, ...] | None

@@ -210,7 +210,7 @@ def test_tags_are_listed_by_their_filter_in_the_largest_pages_that_aws_gives() -
 def test_a_page_without_its_list_is_no_page_without_tags() -> None:
     calls: Any = Calls({"GetResources": [{"ResourceTagMappingList": []}, {}]})
     assert listed_tags(task(TAGS), calls) == Failure(
-        CellState.ERROR, "GetResources answered without ResourceTagMappingList"
+        CellState.ERROR, "GetResources returned no ResourceTagMappingList"
     )
 
 
@@ -251,13 +251,13 @@ def test_what_a_call_does_not_tell_of_is_gone_unless_it_tells_of_nothing_that_wa
     assert batched(answering(), two[0]) == []
     for calls in (answering(), answering(3, 4)):
         read = batched(calls, *two)
-        failure = Failure(CellState.ERROR, "DescribeServices answered for none of 2")
+        failure = Failure(CellState.ERROR, "DescribeServices returned none of 2 requested items")
         assert [each.failures for each in read] == [{"described": failure}] * 2
 
 
 def test_an_answer_without_its_items_says_nothing() -> None:
     (one,) = batched(Calls({"DescribeServices": {}}), {"number": 1})
-    assert one.unread == {"described": "DescribeServices answered without services"}
+    assert one.unread == {"described": "DescribeServices returned no services"}
     assert "described" not in one.data
 
 

@@ -241,7 +241,7 @@ def test_an_account_that_asks_for_a_code_is_not_sent_to_other_processes(
 ) -> None:
     aws_config.write_text(aws_config.read_text().replace("[profile prod]", f"[profile prod]\n{MFA}"))
     scanner = make_scanner((Account(name="prod", profile="prod"),), executor=Inline())
-    with pytest.raises(ConfigurationError, match="its profile asks for a code"):
+    with pytest.raises(ConfigurationError, match="its profile asks for an MFA code"):
         scanner.scan(regions=["eu-west-1"])
 
 

@@ -234,7 +234,7 @@ def test_a_bucket_whose_region_nobody_tells_leaves_every_cell_of_its_listing_par
     faults.set("s3:HeadBucket", refuse("403", 403), region="us-east-1")
     found = collect(make_scanner(events=faults.events), services=["s3"], accounts=["prod"])
     assert {result.state for result in found.results.values()} == {CellState.PARTIAL}
-    assert all("1 without region (AWS did not tell it)" in result.detail for result in found.results.values())
+    assert all("1 without region (AWS did not return it)" in result.detail for result in found.results.values())
 
 
 def test_a_log_names_neither_accounts_nor_regions(

@@ -151,14 +151,14 @@ def test_parents_that_cannot_be_listed_are_the_cells_failure(scan: Any, faults: 
     faults.set("ecs:ListClusters", answer("{}"), region=REGION, calls=range(2, 3))
     assert scan().results[CELL].state is CellState.DENIED
     broken = scan().results[CELL]
-    assert (broken.state, broken.detail) == (CellState.ERROR, "ListClusters answered without clusterArns[].{arn: @}")
+    assert (broken.state, broken.detail) == (CellState.ERROR, "ListClusters returned no clusterArns[].{arn: @}")
 
 
 def test_an_answer_without_its_list_for_one_parent_is_not_an_empty_parent(scan: Any, faults: Any, answer: Any) -> None:
     faults.set("ecs:ListServices", answer("{}"), region=REGION, calls=range(1, 2))
     result = scan().results[CELL]
     assert result.state is CellState.PARTIAL
-    assert "ListServices answered without serviceArns" in result.detail
+    assert "ListServices returned no serviceArns" in result.detail
 
 
 def test_a_service_that_is_not_in_use_has_no_resources(scan: Any, faults: Any, refused: Any) -> None:
@@ -239,7 +239,7 @@ def test_an_identity_that_a_lost_batch_would_have_told_makes_no_row(
 def test_an_item_without_an_identifier_leaves_the_cell_partial(scan: Any) -> None:
     found = scan(ECS.replace("identifier: arn_name(arn)", "identifier: described.platformFamily"))
     assert found.results[CELL].state is CellState.PARTIAL
-    assert found.results[CELL].detail == "13 without identifier (AWS did not tell it)"
+    assert found.results[CELL].detail == "13 without identifier (AWS did not return it)"
 
 
 def test_an_expensive_detail_is_unknown_until_it_is_asked_for(scan: Any, faults: Any) -> None:
@@ -291,9 +291,9 @@ def test_planned_calls_name_parents_batches_and_only_the_details_asked_for(make_
     calls = [call for call in scanner.planned_calls(**choice) if call.service == "ecs"]
     planned = [str(call).removeprefix(f"prod {REGION} ecs:") for call in calls]
     assert planned == [
-        "ListClusters (once a page)",
-        "ListServices cluster=arn (once a page and cluster)",
-        "DescribeServices cluster=cluster.arn include=['TAGS'] services=arn (once for 10 ecs_service)",
+        "ListClusters (once per page)",
+        "ListServices cluster=arn (once per page and cluster)",
+        "DescribeServices cluster=cluster.arn include=['TAGS'] services=arn (once per 10 ecs_service)",
     ]
     more = scanner.planned_calls(**choice, every_detail=True)
     assert [call.operation for call in more][-1] == "ListTasks"

@@ -195,7 +195,7 @@ def test_planned_calls_are_those_that_a_scan_makes(
     policies = {(each.service, each.operation) for each in policy_operations()}
     assert made - policies == {(call.service, call.operation) for call in planned} - policies
     assert made & policies
-    assert "prod eu-west-1 lambda:ListFunctions (once a page)" in map(str, planned)
+    assert "prod eu-west-1 lambda:ListFunctions (once per page)" in map(str, planned)
 
 
 def test_progress_reaches_its_total_and_counts_what_was_found(

@@ -1,4 +1,4 @@
-"""AWS calls as a scan makes them: paced, counted, stoppable, paged to the real end."""
+"""The AWS calls of a scan: paced, counted, stoppable, and followed to the last page."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CallTally:
-    """Calls and retries of one cell, counted from several threads."""
+    """The calls and retries of one cell; thread-safe."""
 
     calls: int = 0
     retries: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, metadata: Mapping[str, Any]) -> int:
-        """Count one call by its answer's metadata; return its retries."""
+        """Count one call by the metadata of its answer, and return its retries."""
         retries = int(metadata.get("RetryAttempts", 0))
         with self._lock:
             self.calls += 1
@@ -44,9 +44,14 @@ class CallTally:
 
 
 class AwsCalls:
-    """The calls into one account: each waits for its token first, and none starts once ``stop`` is set.
+    """Calls into one account: each waits for its rate limit, and no call starts after ``stop`` is set.
 
-    ``word`` goes into the user agent of each, see :func:`~cloudops_nb.aws.user_agent.purpose`.
+    Args:
+        sessions: The sessions of the configured accounts.
+        account_id: The account to call.
+        limits: The token buckets that pace the calls.
+        stop: Set when the scan is stopped.
+        word: The purpose in the user agent of each call, see :func:`~cloudops_nb.aws.user_agent.purpose`.
     """
 
     def __init__(
@@ -60,12 +65,12 @@ class AwsCalls:
         self.tally = CallTally()
 
     def call(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call.
+        """Make one call and return its answer.
 
         Raises:
-            ClientError: AWS refused it, after botocore's retries.
-            BotoCoreError: There was no answer.
-            BrokenAnswerError: There was one, but not a whole one.
+            ClientError: AWS refused the call, even after botocore's retries.
+            BotoCoreError: AWS gave no answer.
+            BrokenAnswerError: AWS gave an incomplete answer.
             CloudOpsError: The account cannot be entered.
             ScanStoppedError: The scan was stopped before the call.
         """
@@ -73,17 +78,17 @@ class AwsCalls:
         return self._paced_method(client, service, region, operation)(**parameters)
 
     def check_offered(self, service: str, region: str) -> None:
-        """See that there is any use in calls to a service in a region.
+        """Check that a service has an endpoint in a region; makes no call to the service.
 
         Raises:
-            NotOfferedError: There is none.
+            NotOfferedError: The service has no endpoint there.
             CloudOpsError: The account cannot be entered.
         """
         if not self._sessions.offers(self._account_id, service, region):
             raise NotOfferedError
 
     def joined_pages(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an answer with its pages, where it has several, joined into one; raises as :meth:`pages`."""
+        """Return one answer with the lists of all its pages joined; raises as :meth:`pages`."""
         first, *others = self.pages(service, region, operation, parameters, None)
         keys = (self._sessions.paginator(service, operation) or {}).get("result_key", ())
         for key in [keys] if isinstance(keys, str) else keys:
@@ -106,14 +111,14 @@ class AwsCalls:
 
         Args:
             service: botocore's name of the service.
-            region: Where to ask.
+            region: The region to call.
             operation: The operation's name.
-            parameters: What it is given.
-            page_size: Items a page; the service's own choice if ``None``.
-            rules: How the operation is paged if botocore does not know it, in botocore's words.
+            parameters: The operation's parameters.
+            page_size: Items per page; ``None`` leaves the size to the service.
+            rules: Paging rules in botocore's format, for an operation that botocore cannot page.
 
         Raises:
-            TruncatedError: The last page said that it was not the last.
+            TruncatedError: The last page says that more pages follow.
         """
         rules = rules or self._sessions.paginator(service, operation)
         client = self._sessions.client(self._account_id, service, region, operation)
@@ -125,13 +130,13 @@ class AwsCalls:
         else:
             model = client.meta.service_model.operation_model(operation)
             config = {} if page_size is None else {"PageSize": page_size}
-            # The stubs of botocore take the method for its name, and the rules for a plain dict.
+            # botocore's type stubs ask for the method's name and a plain dict; Paginator calls the method itself.
             paginator: Any = Paginator(cast("Any", method), dict(rules), model)
             for page in paginator.paginate(**parameters, PaginationConfig=config):
                 yield page
         flag = truncated(page, paged=rules is not None)
         if flag:
-            raise TruncatedError(f"{operation} answered {flag} and gave no next page")
+            raise TruncatedError(f"{operation} returned {flag} but no next page")
 
     def _paced_method(
         self, client: BaseClient, service: str, region: str, operation: str
@@ -157,7 +162,7 @@ class AwsCalls:
             except Exception:
                 self.tally.count({})
                 raise
-            # botocore hides a throttle that a retry overcame; a retried call is nearly always one.
+            # botocore hides a throttle that a retry overcame; nearly every retried call was throttled.
             if self.tally.count(answer.get("ResponseMetadata", {})):
                 bucket.throttled(grant)
             else:

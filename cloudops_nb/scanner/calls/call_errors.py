@@ -1,4 +1,4 @@
-"""What can go wrong with a scan's calls, and how a cell ends by it."""
+"""The errors of a scan's calls, and the state in which each of them ends a cell."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from cloudops_nb.model import CellState
 
 
 class ScanStoppedError(Exception):
-    """Raised in a worker when nobody wants its result any more; it never leaves the scanner."""
+    """Raised in a worker after the scan was stopped; it never leaves the scanner."""
 
 
 class AnswerError(Exception):
-    """AWS answered, but not with what it must have answered."""
+    """AWS answered, but the answer breaks the operation's contract."""
 
 
 class TruncatedError(AnswerError):
-    """An answer said that there is more, but gave no way to get it."""
+    """An answer says that more items follow, but has no token for the next page."""
 
 
 class BrokenAnswerError(AnswerError):
-    """An answer lacks what it must have; it says nothing about the resources."""
+    """An answer lacks a required part, so it says nothing about the resources."""
 
 
 class NotOfferedError(Exception):
-    """Nothing was asked: the service has no endpoint in the region."""
+    """The service has no endpoint in the region, so no call was made."""
 
 
-#: What may be raised while something is read that can be missing; a selector on data of an odd form raises the last.
+#: Errors that leave a part of a resource unread; a selector raises ValueError for data of an unexpected form.
 READ_FAILURES = (ClientError, BotoCoreError, AwsError, AnswerError, ValueError)
 
 
 def failure_of(error: Exception, *, region: str) -> Failure:
-    """Tell what an error means for a listing; an answer that is not whole is an error, never an empty one."""
+    """Return how an error ends a listing; an incomplete answer is an error, never an empty listing."""
     if isinstance(error, AnswerError):
         return Failure(CellState.ERROR, str(error))
     if isinstance(error, NotOfferedError):
@@ -43,7 +43,11 @@ def failure_of(error: Exception, *, region: str) -> Failure:
 
 
 def failure_unless_expired(error: Exception, region: str) -> Failure:
-    """Return what an error means for what it kept from being read; expired credentials are raised again."""
+    """Return how an error explains a part of a resource that could not be read.
+
+    Raises:
+        Exception: The given error, if the credentials expired: that concerns the whole task.
+    """
     failure = failure_of(error, region=region)
     if failure.state is CellState.EXPIRED:
         raise error

@@ -1,6 +1,6 @@
-"""A token bucket for each group of APIs that AWS throttles together, so that a scan slows down before AWS makes it.
+"""Token buckets for the groups of APIs that AWS throttles together, so that a scan slows down before AWS throttles it.
 
-What throttles taught is kept from scan to scan: a bucket that AWS refused starts the next time at the rate that held.
+Scans learn from each other: a bucket that AWS throttled starts the next scan at the rate that held.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from cloudops_nb.model import LearnedRate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: Parts of the seeded rate: the least that is left of it, what a success wins back, and what one wins beyond that.
+#: Fractions of the seeded rate: the lowest rate, the gain of a success, and the gain of the ceiling.
 _SLOWEST, _RECOVERY, _PROBE = 0.05, 0.02, 0.005
-#: What a throttle leaves of the rate that AWS refused, as the most that is tried again.
+#: The ceiling after a throttle, as a fraction of the rate that AWS refused.
 _BELOW = 0.75
-#: How far an assumed rate may grow while AWS lets it.
+#: The largest multiple of an assumed rate to which the ceiling may grow.
 _GROWTH = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What AWS allows a group of APIs: so many calls at once, then so many a second.
+    """The calls that AWS allows to a group of APIs: a burst, then a rate per second.
 
-    ``assumed`` says that AWS publishes neither figure; such a rate may grow as long as AWS does not refuse it.
+    ``assumed`` is set if AWS publishes neither figure; such a rate may grow as long as AWS does not throttle it.
     """
 
     group: str
@@ -42,7 +42,7 @@ class RateLimit:
 
 @cache
 def rate_limit(service: str, operation: str) -> RateLimit:
-    """Return the published or assumed limit under which an operation falls."""
+    """Return the published or assumed limit of an operation."""
     table = _rate_limit_table()
     for entry in table["services"].get(service, ()):
         if any(fnmatchcase(operation, pattern) for pattern in entry["operations"]):
@@ -52,21 +52,21 @@ def rate_limit(service: str, operation: str) -> RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token: the seconds to wait until it is there, and in which round of its bucket it was given."""
+    """A token: the seconds to wait for it, and the round of its bucket in which it was granted."""
 
     seconds: float
     turn: int
 
 
 class TokenBucket:
-    """Tokens that refill steadily; thread-safe. A throttle halves the rate, each success wins a little of it back.
+    """Tokens that refill steadily; a throttle halves the rate, and each success restores a little; thread-safe.
 
-    The rate that AWS refused is remembered as a ceiling under which the rate stays; successes of calls that had to wait
-    for their token lift the ceiling slowly, up to the seeded rate, or beyond it where that was only assumed.
+    A throttle also sets a ceiling below the rate that AWS refused. Successes of calls that had to wait for their token
+    lift the ceiling slowly: up to the seeded rate, or above it if the seeded rate was only assumed.
 
     Args:
         limit: The seeded rate.
-        learned: The ceiling that an earlier scan learned, in calls a second.
+        learned: The ceiling that an earlier scan learned, in calls per second.
         clock: Returns seconds.
     """
 
@@ -78,7 +78,7 @@ class TokenBucket:
         self._most = limit.per_second * (_GROWTH if limit.assumed else 1.0)
         self._ceiling = min(max(learned or self._seed, self._least), self._most)
         self._rate = self._ceiling
-        # Where the rate was too high, so was the burst.
+        # If the seeded rate was too high, the seeded burst was too.
         self._burst = limit.burst * min(1.0, self._ceiling / self._seed)
         self._tokens = self._burst
         self._clock = clock
@@ -88,21 +88,21 @@ class TokenBucket:
 
     @property
     def rate(self) -> float:
-        """Calls a second that the bucket grants at the moment."""
+        """The current rate, in calls per second."""
         return self._rate
 
     @property
     def ceiling(self) -> float:
-        """The most calls a second that the bucket believes AWS to allow."""
+        """The highest rate that AWS is believed to allow, in calls per second."""
         return self._ceiling
 
     @property
     def as_seeded(self) -> bool:
-        """Whether AWS has taught nothing that the table does not say."""
+        """Whether the ceiling equals the seeded rate."""
         return self._ceiling == self._seed
 
     def reserve(self) -> Grant:
-        """Take one token."""
+        """Take one token, perhaps a future one: the grant says how long to wait for it."""
         with self._lock:
             now = self._clock()
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
@@ -110,9 +110,9 @@ class TokenBucket:
             return Grant(max(0.0, -self._tokens / self._rate), self._turn)
 
     def throttled(self, grant: Grant) -> None:
-        """Halve the rate and forget the burst: AWS refused a call.
+        """Halve the rate and drop the burst, because AWS throttled a call.
 
-        Calls that were under way together are refused together; they say one thing, and only the first counts.
+        Calls in flight at the same time are throttled together, so only the first of them counts.
         """
         with self._lock:
             if grant.turn != self._turn:
@@ -123,7 +123,7 @@ class TokenBucket:
             self._tokens = min(self._tokens, 0.0)
 
     def succeeded(self, grant: Grant) -> None:
-        """Win back a fiftieth of the seeded rate, up to the ceiling; if the call had waited, lift that too."""
+        """Restore a fiftieth of the seeded rate, up to the ceiling; a call that had waited also lifts the ceiling."""
         with self._lock:
             if grant.seconds:
                 self._ceiling = max(self._ceiling, min(self._ceiling + self._seed * _PROBE, self._most))
@@ -131,21 +131,21 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """The buckets of one process by (account, region, service, API group), made as they are needed; thread-safe.
+    """The token buckets of one process by account, region, service and API group, made on demand; thread-safe.
 
     Args:
-        learned: What earlier scans learned.
+        learned: The rates that earlier scans learned.
     """
 
     def __init__(self, learned: Iterable[LearnedRate] = ()) -> None:
-        _rate_limit_table()  # else each of a scan's threads would read it at its first call
+        _rate_limit_table()  # load it once here, not in every thread of a scan at its first call
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str, str], TokenBucket] = {}
         self._learned = {rate.place: rate for rate in learned}
         self._adopted: dict[tuple[str, str, str, str], LearnedRate] = {}
 
     def bucket(self, account_id: str, region: str, service: str, operation: str) -> TokenBucket:
-        """Return the bucket that an operation draws from."""
+        """Return the bucket of an operation."""
         limit = rate_limit(service, operation)
         key = (account_id, region, service, limit.group)
         with self._lock:
@@ -156,19 +156,19 @@ class RateLimiter:
             return bucket
 
     def earlier_rates(self) -> Sequence[LearnedRate]:
-        """Return what earlier scans learned."""
+        """Return the rates that earlier scans learned."""
         return list(self._learned.values())
 
     def adopt(self, learned: Iterable[LearnedRate]) -> None:
-        """Take over what was learned elsewhere; a bucket that is in use here has learned its own."""
+        """Adopt rates that other processes learned; a bucket in use here keeps its own rate."""
         with self._lock:
             for rate in learned:
                 self._learned[rate.place] = self._adopted[rate.place] = rate
 
     def learned(self) -> Sequence[LearnedRate]:
-        """Return what is to be kept for the next scan: the rate of every bucket used that is not the seeded one.
+        """Return the rates to keep for the next scan: those of every used bucket that differ from the seeded rate.
 
-        One that was learned earlier and is the seeded one again is told too, so that it replaces what was kept.
+        A rate that was learned earlier is returned even if it equals the seeded rate again, to replace the kept one.
         """
         now = datetime.now(UTC)
         with self._lock:

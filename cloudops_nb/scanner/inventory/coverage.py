@@ -1,4 +1,4 @@
-"""What is scanned, as a table: each type, how it is read, what that needs, and what it gives."""
+"""The coverage table: how each resource type is read, which permissions that takes, and what it yields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-#: The columns of a row, and what stands in them.
+#: The columns of a row, and their meanings.
 COVERAGE_COLUMNS: Mapping[str, str] = {
     "type": "the resource type, as in filters and in `--service`",
     "CloudFormation": "its CloudFormation type, as in `--type`",
@@ -27,12 +27,12 @@ _LISTED = {"regional": "region", "global": "account", "account": "account, for a
 
 
 def coverage_rows(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
-    """Return one row a type with :data:`COVERAGE_COLUMNS`, by service and type."""
+    """Return one row per type with :data:`COVERAGE_COLUMNS`, sorted by service and type."""
     return [_coverage_row(spec) for spec in sorted(specs, key=lambda spec: (spec.service, spec.resource_type))]
 
 
 def coverage_markdown(specs: Iterable[ResourceSpec]) -> str:
-    """Return the table as Markdown, one section a service."""
+    """Return the table as Markdown, one section per service."""
     chosen = sorted(specs, key=lambda spec: (spec.service, spec.resource_type))
     services = len({spec.service for spec in chosen})
     lines = ["# What a scan reads", "", f"{len(chosen)} resource types of {services} services.", ""]

@@ -1,4 +1,4 @@
-"""The permissions that a scan needs, and no more: an IAM policy generated from the specs."""
+"""The least-privilege IAM policy of a scan, generated from the specs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-#: The most characters, without white space, that a managed policy may have.
+#: The most characters of a managed policy, white space not counted.
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6_144
 _VERSION = "2012-10-17"
 _PARAMETER = re.compile(r"\{[^}]*\}")
 _ANYTHING = "*"
 
-#: An IAM action and the resource that it is asked for.
+#: An IAM action and the resource on which it is needed.
 Permission = tuple[str, str]
 
 
@@ -36,7 +36,7 @@ def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterat
 
     Args:
         spec: The type.
-        every_detail: Whether expensive details are read, which only a scan that was asked for them does.
+        every_detail: Whether to include the expensive details, which a scan reads only on request.
     """
     if spec.parent:
         yield spec.called, spec.parent.list.operation
@@ -51,10 +51,10 @@ def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterat
 
 
 def iam_permission(service: str, operation: str, partition: str = "aws") -> Permission:
-    """Return the IAM action that authorises an operation, and the resource it is needed on.
+    """Return the IAM action that authorises an operation, and the resource on which it is needed.
 
     Raises:
-        botocore.exceptions.UnknownServiceError: There is no such service.
+        botocore.exceptions.UnknownServiceError: botocore knows no such service.
         botocore.model.OperationNotFoundError: The service has no such operation.
     """
     table, model = _iam_action_table(), _service_model(service)
@@ -68,12 +68,12 @@ def iam_permission(service: str, operation: str, partition: str = "aws") -> Perm
 
 
 def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False) -> dict[str, Any]:
-    """Return the policy document that lets a principal scan these types, and read the policies behind the verdicts.
+    """Return the policy document that lets a principal scan these types and read the policies behind the verdicts.
 
     Args:
         specs: The types.
-        partition: The partition for which ARNs are written.
-        every_detail: Whether the expensive details are to be read too.
+        partition: The partition of the ARNs.
+        every_detail: Whether to include the expensive details.
     """
     return _policy_document(_permissions(specs, partition=partition, every_detail=every_detail))
 
@@ -81,7 +81,7 @@ def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_
 def managed_policies(
     specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False
 ) -> list[dict[str, Any]]:
-    """Return what :func:`scan_policy` does in as many documents as managed policies need, each as full as may be."""
+    """Return the policy of :func:`scan_policy`, split into documents that fit into managed policies."""
     documents: list[dict[str, Any]] = []
     chosen: list[Permission] = []
     for each in _permissions(specs, partition=partition, every_detail=every_detail):
@@ -96,7 +96,7 @@ def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail:
     calls = {call for spec in specs for call in scan_operations(spec, every_detail=every_detail)}
     calls.add(("ec2", "DescribeRegions"))
     calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
-    # The resource first: permissions of one statement are neighbours.
+    # Sorted by resource first, so that the permissions of one statement are adjacent.
     return sorted({iam_permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
 
 

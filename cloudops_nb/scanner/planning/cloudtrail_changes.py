@@ -1,4 +1,4 @@
-"""What changed in a place since it was read: the services whose writing calls CloudTrail has recorded.
+"""The services whose resources changed in an account and region, by the writing calls that CloudTrail recorded.
 
 CloudTrail keeps management events of the last 90 days in every account and region, and shows them within minutes:
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html.
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "cloudtrail"
 OPERATION: Final = "LookupEvents"
-#: What happened before a reading by less than this is looked up again: events may show 15 minutes late, and a clock
-#: that differs from AWS's by more than 5 minutes gets no answer, as its signatures are refused.
+#: How far before the last reading a lookup starts: events may appear 15 minutes late, and the local clock may differ
+#: from AWS's by 5 minutes; AWS refuses signatures with a larger difference.
 OVERLAP: Final = timedelta(minutes=15 + 5)
-#: Pages of events in a place after which it counts as changed altogether: reading it anew is cheaper.
+#: Pages of events after which a region counts as changed altogether: reading its cells again is cheaper.
 MOST_PAGES: Final = 20
 _EVENTS_PER_PAGE: Final = 50
 _SUFFIX: Final = ".amazonaws.com"
@@ -40,9 +40,10 @@ _WRITES: Final = [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
 
 @dataclass(frozen=True, slots=True)
 class RecordedChanges:
-    """The newest event of each source in a place; ``unknown`` is why everything may have changed, mostly empty.
+    """The newest event of each event source in one account and region.
 
-    ``pages`` counts the calls that were made.
+    ``unknown`` is the reason why everything may have changed, empty if the record was read to its end. ``pages`` counts
+    the calls that were made.
     """
 
     sources: Mapping[str, datetime] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class RecordedChanges:
     pages: int = 0
 
     def may_affect(self, spec: ResourceSpec, since: datetime) -> bool:
-        """Whether resources of a type may have changed since a moment; always, if it is unknown what would tell."""
+        """Return whether resources of a type may have changed since a moment; if in doubt, they may."""
         if self.unknown or spec.service not in _services_with_known_source():
             return True
         newest = (self.sources.get(source) for source in event_sources(spec.service))
@@ -58,12 +59,12 @@ class RecordedChanges:
 
 
 def changes_since(calls: AwsCalls, region: str, moment: datetime) -> RecordedChanges:
-    """Look up what was changed in a place since a moment; what cannot be looked up counts as changed.
+    """Look up the changes in an account and region since a moment; a failed lookup counts as a change of everything.
 
     Args:
         calls: The paced calls into the account.
-        region: The region; events of global services stand in the partition's home region.
-        moment: From when on the record is of interest (UTC).
+        region: The region; global services record their events in the partition's home region.
+        moment: The start of the period, UTC.
 
     Raises:
         ScanStoppedError: The scan was stopped.
@@ -91,14 +92,14 @@ def changes_since(calls: AwsCalls, region: str, moment: datetime) -> RecordedCha
 
 
 def event_sources(service: str) -> frozenset[str]:
-    """Return what CloudTrail calls the source of a service's events."""
+    """Return the event sources under which CloudTrail records a service."""
     sources: Iterable[str] = _event_source_table()["sources"].get(service, (service,))
     return frozenset(sources)
 
 
 @cache
 def _services_with_known_source() -> frozenset[str]:
-    """Return the services of which it is known how the record calls them."""
+    """Return the services whose event sources are known."""
     return frozenset(spec.service for spec in bundled_specs())
 
 

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.task import ScanTask
 
     AccountRegion = tuple[str, str]
-    #: Looks into the record of a place since a moment.
+    #: Returns the changes recorded in an account and region since a moment.
     ChangeLookup = Callable[[str, str, datetime], RecordedChanges]
 
-#: How the type of a cell begins that tells how far a place's record of changes was looked into; no resource has it.
+#: The type prefix of lookup cells; no resource type has it.
 LOOKUP_TYPE_PREFIX: Final = "cloudtrail_event/"
-#: The record reaches back for 90 days; what was read longer ago is read anew.
+#: CloudTrail keeps events for 90 days; cells that were read before that are read again.
 _REACH: Final = timedelta(days=89)
 _LOOKUP_THREADS: Final = 16
 
 
 @dataclass(frozen=True)
 class IncrementalTasks:
-    """What is left to read, and how the lookups ended, which counts only when that has been read."""
+    """The list calls to make, and the results of the lookups, which count only after those calls were made."""
 
     tasks: Sequence[ScanTask]
     lookups: Sequence[CellResult]
@@ -48,19 +48,19 @@ def incremental_tasks(
 ) -> IncrementalTasks:
     """Return the list calls that are worth making again.
 
-    A cell that was never read, or not to its end, always is. Another one is if its service changed something since;
-    what changed shortly before counts too, because the record shows late and states go on changing by themselves.
+    A cell that was never read to its end is read. Any other cell is read if its service recorded a change since.
+    Changes shortly before the last reading count too: events appear late, and a state may still change after its event.
 
     Args:
         todo: The list calls of a whole scan.
-        last: The latest results, by cell.
-        look: Looks into the record of a place.
-        partition: The accounts' partition, for the region in which global services record.
+        last: The latest results by cell.
+        look: Looks up the changes in an account and region.
+        partition: The accounts' partition, for the region in which global services record their events.
 
     Raises:
-        CloudOpsError: As the look.
+        CloudOpsError: A lookup failed.
     """
-    # After the clock was put back, a result from the future does not tell since when to look.
+    # If the clock was set back, a result from the future gives no start for a lookup.
     known = {
         key: result for key, result in last.items() if result.state.complete and result.started <= datetime.now(UTC)
     }
@@ -73,7 +73,7 @@ def incremental_tasks(
 
 
 def _cells_by_region(todo: Sequence[ScanTask], partition: str) -> dict[AccountRegion, list[CellKey]]:
-    """Return every place with the cells of which it records changes."""
+    """Return each account and region with the cells whose changes it records."""
     cells: dict[AccountRegion, list[CellKey]] = {}
     for task in todo:
         for place in _recording_regions(task, partition):
@@ -96,7 +96,7 @@ def _looked_up(
     try:
         results = dict(zip(since, pool.map(looked, since), strict=True))
     finally:
-        # Who interrupts does not wait for lookups that nobody has begun.
+        # An interrupt must not wait for lookups that have not started.
         pool.shutdown(wait=False, cancel_futures=True)
     return {place: found for place, (found, _) in results.items()}, [result for _, result in results.values()]
 
@@ -107,9 +107,9 @@ def _lookup_key(place: AccountRegion, keys: Sequence[CellKey]) -> CellKey:
 
 
 def _recording_regions(task: ScanTask, partition: str) -> list[AccountRegion]:
-    """Return where what concerns a task is recorded."""
+    """Return the accounts and regions that record the changes of a task's resources."""
     called = home_region(partition) if task.call_region == GLOBAL else task.call_region
-    # What lies in many regions may be changed through the endpoint that lists it, as well as where it lies.
+    # A resource of an account-wide listing may be changed through the listing's endpoint or in its own region.
     regions = [key.region for key in task.keys] if task.spec.scope == "account" else []
     return [(task.account.account_id, region) for region in dict.fromkeys((called, *regions))]
 
@@ -117,7 +117,7 @@ def _recording_regions(task: ScanTask, partition: str) -> list[AccountRegion]:
 def _lookup_start(
     place: AccountRegion, keys: Sequence[CellKey], known: Mapping[CellKey, CellResult]
 ) -> datetime | None:
-    """Return since when a place's record is of interest, ``None`` if everything there is read anyway."""
+    """Return the start of a lookup, or ``None`` if all its cells are read anyway."""
     read = [known[key].started for key in keys if key in known]
     if not read:
         return None

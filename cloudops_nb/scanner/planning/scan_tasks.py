@@ -1,4 +1,4 @@
-"""What a scan will read: the choice of accounts, regions and types, cut into list calls and the cells they fill."""
+"""Turns a choice of accounts, regions and types into list calls and the cells that they fill."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def checked_selection(
     services: Iterable[str] | None,
     every_detail: bool = False,
 ) -> Selection:
-    """Check what was asked for.
+    """Return the selection of a scan, checked without a call against specs, regions and configured accounts.
 
     Raises:
         ConfigurationError: A service, type, region or account is unknown; the nearest name is suggested.
@@ -47,22 +47,22 @@ def checked_selection(
         specs = [*specs, *(spec for spec in beyond.values() if spec.resource_type not in known)]
     names = {spec.service for spec in specs} | {spec.resource_type for spec in specs}
     _refuse_unknown("service or resource type", wanted, names)
-    places = None if regions is None else tuple(dict.fromkeys(regions))
-    _refuse_unknown("region", places, known_regions())
-    who = None if accounts is None else tuple(accounts)
-    # An id may belong to an account whose id only AWS tells, a name to one of an organisation.
-    told = any(account.organization_role for account in configured)
-    named = None if who is None or told else [name for name in who if not _ACCOUNT_ID.fullmatch(name)]
-    _refuse_unknown("account", named, {account.name for account in configured if account.name})
+    wanted_regions = None if regions is None else tuple(dict.fromkeys(regions))
+    _refuse_unknown("region", wanted_regions, known_regions())
+    wanted_accounts = None if accounts is None else tuple(accounts)
+    # An id may belong to an account whose id only AWS knows, and a name to an account of an organisation.
+    if not any(account.organization_role for account in configured):
+        named = [name for name in wanted_accounts or () if not _ACCOUNT_ID.fullmatch(name)]
+        _refuse_unknown("account", named, {account.name for account in configured if account.name})
     chosen = [spec for spec in specs if wanted is None or spec.service in wanted or spec.resource_type in wanted]
-    return Selection(tuple(chosen), places, who, every_detail)
+    return Selection(tuple(chosen), wanted_regions, wanted_accounts, every_detail)
 
 
 def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, ...]:
-    """Return the list calls of a scan by account and region, so that a region's clients can be forgotten early.
+    """Return the list calls of a scan, grouped by account and region so that clients can be released early.
 
     Raises:
-        CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account id is none of the configured accounts.
+        CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account is not configured.
     """
     with background_warm_up(chosen, sessions) as prepared:
         found = sessions.accounts(chosen.accounts, with_regions=chosen.regions is None)
@@ -82,7 +82,7 @@ def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, 
 
 
 def short_tasks_last(todo: Sequence[ScanTask], threads: int) -> Sequence[ScanTask]:
-    """Return tasks in an order in which threads end at about the same time: the last to begin take one call."""
+    """Return the tasks with short ones at the end, so that all threads end at about the same time."""
     last = 2 * threads
     return [*todo[:-last], *sorted(todo[-last:], key=_takes_one_call)]
 
@@ -93,14 +93,14 @@ def _takes_one_call(task: ScanTask) -> bool:
 
 
 def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[PlannedCall, ...]:
-    """Return the calls of a scan without making one; where only AWS knows the regions, default ones stand in."""
+    """Return the calls of a scan without making one; default regions replace those that only AWS knows."""
     calls: list[PlannedCall] = []
     for account in sessions.configured:
         name = account.name or account.account_id or "ambient"
         if chosen.accounts is not None and {name, account.account_id}.isdisjoint(chosen.accounts):
             continue
         if account.role_arn:
-            calls.append(PlannedCall(name, GLOBAL, "sts", "AssumeRole", "once an hour", {"RoleArn": account.role_arn}))
+            calls.append(PlannedCall(name, GLOBAL, "sts", "AssumeRole", "once per hour", {"RoleArn": account.role_arn}))
         calls.append(PlannedCall(name, GLOBAL, "sts", "GetCallerIdentity", "once"))
         calls += [PlannedCall(name, GLOBAL, each.service, each.operation, each.times) for each in policy_operations()]
         if chosen.regions is None:
@@ -131,7 +131,7 @@ def _account_tasks(
 
 
 def _listing_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
-    """Return where a type's list call is made; global types belong to every choice of regions."""
+    """Return the regions of a type's list calls; every selection of regions includes global types."""
     real = [region for region in regions if region != GLOBAL]
     if spec.scope == "regional":
         return real
@@ -146,19 +146,19 @@ def _planned_calls_of_type(
 
     given = dict(spec.list.parameters)
     if spec.parent:
-        yield call(spec.parent.list.operation, "once a page", spec.parent.list.parameters)
-        yield call(spec.list.operation, f"once a page and {spec.parent.into}", {**given, **spec.parent.parameters})
+        yield call(spec.parent.list.operation, "once per page", spec.parent.list.parameters)
+        yield call(spec.list.operation, f"once per page and {spec.parent.into}", {**given, **spec.parent.parameters})
     else:
-        yield call(spec.list.operation, "once a page", given)
+        yield call(spec.list.operation, "once per page", given)
     if spec.tags and spec.tags.filter:
         asked = {"ResourceTypeFilters": [spec.tags.filter]}
-        yield PlannedCall(account, region, TAGGING_SERVICE, TAGGING_OPERATION, "once a page", asked)
+        yield PlannedCall(account, region, TAGGING_SERVICE, TAGGING_OPERATION, "once per page", asked)
     for batch in spec.batches:
-        times = f"once for {batch.size} {spec.resource_type}"
+        times = f"once per {batch.size} {spec.resource_type}"
         yield call(batch.operation, times, {**batch.parameters, batch.keys: batch.key})
     for detail in spec.details:
         if every_detail or not detail.on_demand:
-            times = f"once a {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
+            times = f"once per {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
             yield call(detail.operation, times, detail.parameters)
 
 

@@ -1,4 +1,4 @@
-"""Finds out who would act in an account, and whether a policy of the session may limit them further."""
+"""Finds the principal that acts in an account, and whether a session policy may limit it further."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account
 
 _ARN_PARTS = 6
-#: Where botocore got credentials from when it, or the service that gave them, opened the role's session without a
-#: policy. ``container-role`` is none: a pod identity of EKS may have one.
+#: botocore's credential methods whose role sessions have no session policy, because botocore or the service that issues
+#: the credentials opened them. ``container-role`` is not one of them: an EKS pod identity may have a session policy.
 _WITHOUT_POLICY = frozenset({"assume-role", "assume-role-with-web-identity", "iam-role", "sso"})
-#: Of those, where the session has no tags either: in a chain of roles they may come from an earlier one.
+#: The methods whose sessions have no tags either; in a chain of roles, tags may come from an earlier role.
 _WITHOUT_TAGS = frozenset({"iam-role"})
 
 
 @dataclass(frozen=True, slots=True)
 class ActingPrincipal:
-    """Who acts in an account.
+    """The principal that acts in an account.
 
-    ``session`` is set if a policy of the session, which nobody can read, may limit it; ``tagged`` says whether the
-    session may have tags of its own, which count before those of the role.
+    ``session`` is set if a session policy, which no API shows, may limit the principal. ``tagged`` says whether the
+    session may have tags of its own, which take precedence over the role's tags.
     """
 
     principal: Principal
@@ -34,17 +34,17 @@ class ActingPrincipal:
 
 
 def find_acting_principal(account: Account, sessions: AccountSessions) -> ActingPrincipal:
-    """Return who acts in an account.
+    """Return the principal that acts in an account.
 
     Args:
         account: The account, with its id.
-        sessions: The ways into the accounts.
+        sessions: The sessions of the configured accounts.
 
     Raises:
-        CloudOpsError: The principal that acts cannot get in, or belongs to another account.
+        CloudOpsError: The acting principal cannot enter the account, or belongs to another one.
     """
     if account.operate_role_arn:
-        # Plans open its sessions themselves, without a policy, so that its ARN says all.
+        # Plans open this role's sessions themselves, without a session policy, so its ARN is enough.
         return ActingPrincipal(
             _checked_account(account, _principal_of_role(account.operate_role_arn)), session=None, tagged=True
         )
@@ -58,19 +58,19 @@ def find_acting_principal(account: Account, sessions: AccountSessions) -> Acting
 def _principal_of_role(arn: str) -> Principal:
     parts = arn.split(":", _ARN_PARTS - 1)
     if len(parts) != _ARN_PARTS or parts[2] != "iam" or not parts[5].startswith("role/"):
-        raise ConfigurationError(f"{arn[:80]!r} is no role's ARN", "", "Correct operate_role_arn.")
+        raise ConfigurationError(f"invalid operate_role_arn {arn[:80]!r}", "it is not the ARN of a role", "Correct it.")
     return Principal(PrincipalKind.ROLE, arn, parts[1], parts[4], arn.rpartition("/")[2])
 
 
 def _checked_account(account: Account, principal: Principal) -> Principal:
     if principal.account_id != account.account_id:
         what = f"{principal.arn} cannot act in account {account.account_id}"
-        raise ConfigurationError(what, "it belongs to another account", "Correct who operates the account.")
+        raise ConfigurationError(what, "it belongs to another account", "Correct operate_role_arn or the profile.")
     return principal
 
 
 def _session_policy(principal: Principal, method: str) -> Unreadable | None:
-    """Return what may limit a session; the long-term credentials of a user or root have none."""
+    """Return the session policy that may limit a principal; long-term credentials of a user or root have none."""
     if not principal.session or (principal.kind is PrincipalKind.ROLE and method in _WITHOUT_POLICY):
         return None
     if principal.kind is PrincipalKind.ROLE:

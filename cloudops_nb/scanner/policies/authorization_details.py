@@ -1,4 +1,4 @@
-"""Reads one identity out of a listing of the whole account: what remains where the calls that name it are refused."""
+"""Reads one identity from a listing of the whole account, where the calls that name the identity are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def identity_from_details(calls: PolicyCalls, cache: PolicyCache, principal: Pri
 
 
 class _AuthorizationDetails:
-    """The listing of an account, looked at for one principal."""
+    """The parts of an account's listing that concern one principal."""
 
     def __init__(self, pages: Sequence[Mapping[str, Any]], cache: PolicyCache, principal: Principal) -> None:
         self._pages = pages
@@ -48,7 +48,7 @@ class _AuthorizationDetails:
             (each for each in self._all_members(f"{self._word}DetailList") if self._identity_name(each) == name), None
         )
         if self._identity is None:
-            raise BrokenAnswerError(f"{_OPERATION} answered without {self._word.lower()} {name}")
+            raise BrokenAnswerError(f"{_OPERATION} returned no {self._word.lower()} {name}")
 
     def identity(self) -> IdentityPolicies:
         own = self._identity or {}
@@ -77,18 +77,18 @@ class _AuthorizationDetails:
 
     def _missing_groups(self, mine: Collection[str], groups: Collection[Any]) -> list[Unreadable]:
         complete = len(groups) == len(mine)
-        return [] if complete else [Unreadable(f"{_OPERATION} answered without all of the user's groups")]
+        return [] if complete else [Unreadable(f"{_OPERATION} did not return all of the user's groups")]
 
     def _policy(self, arn: str) -> Policy:
         policy = self._managed.get(arn)
         if policy is None:
-            raise BrokenAnswerError(f"{_OPERATION} answered without policy {policy_name(arn)}")
+            raise BrokenAnswerError(f"{_OPERATION} returned no policy {policy_name(arn)}")
         version = policy["DefaultVersionId"]
         document = next(
             (each["Document"] for each in policy["PolicyVersionList"] if each["VersionId"] == version), None
         )
         if document is None:
-            raise BrokenAnswerError(f"{_OPERATION} answered without the default version of {policy_name(arn)}")
+            raise BrokenAnswerError(f"{_OPERATION} returned no default version of {policy_name(arn)}")
         return self._cache.compiled_policy(arn, version, lambda: document, name=policy_name(arn))
 
     def _all_members(self, member: str) -> list[Any]:

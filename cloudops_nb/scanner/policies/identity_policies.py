@@ -1,4 +1,4 @@
-"""Reads the policies of one role or user, by the calls that name it: some ten of them, however large the account."""
+"""Reads the policies of one role or user by the calls that name it: about ten, however large the account is."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principals.verdict import Policies
     from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
-#: What IAM's operations call the kinds of identity that have policies.
+#: The words of IAM's operation names for the kinds of identity that have policies.
 IAM_NOUNS = {PrincipalKind.ROLE: "Role", PrincipalKind.USER: "User"}
 _GROUP = "Group"
 
 
 @dataclass(frozen=True)
 class IdentityPolicies:
-    """What IAM says of a role or user; each part is unreadable for itself.
+    """IAM's description of a role or user; each part may be unreadable without the others.
 
-    ``arn`` has the true path. ``policies`` holds the attached, the inline and the groups' ones, and stands with what is
-    unreadable in the place of what could not be read.
+    ``arn`` includes the path. ``policies`` holds the attached, the inline and the groups' policies, with a reason in
+    place of each policy that could not be read.
     """
 
     arn: str | Unreadable
@@ -36,11 +36,11 @@ class IdentityPolicies:
 
     @property
     def has_denied_parts(self) -> bool:
-        """Whether AWS has_denied_parts a part, which another call may tell."""
+        """Whether AWS denied access to a part that another call may read."""
         return any(isinstance(part, DeniedRead) for part in (self.arn, self.tags, self.boundary, *self.policies))
 
     def with_gaps_filled(self, other: IdentityPolicies) -> IdentityPolicies:
-        """Return this with what is unreadable taken from the other."""
+        """Return this identity with its unreadable parts taken from the other."""
         return IdentityPolicies(
             arn=other.arn if isinstance(self.arn, Unreadable) else self.arn,
             tags=other.tags if isinstance(self.tags, Unreadable) else self.tags,
@@ -50,7 +50,7 @@ class IdentityPolicies:
 
 
 class IdentityPolicyReader:
-    """Reads one principal's identity; may be used from one thread, and uses several."""
+    """Reads one principal's identity on several threads; an instance is used from one thread."""
 
     def __init__(self, calls: PolicyCalls, cache: PolicyCache, principal: Principal) -> None:
         self._calls = calls
@@ -59,7 +59,7 @@ class IdentityPolicyReader:
         self._word = IAM_NOUNS[principal.kind]
 
     def read(self) -> IdentityPolicies:
-        """Return what could be read.
+        """Return the identity, with reasons in place of the parts that could not be read.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
@@ -72,7 +72,7 @@ class IdentityPolicyReader:
         return IdentityPolicies(arn, tags, boundary, [*own, *groups])
 
     def _identity_facts(self) -> tuple[Any, Any, Any]:
-        """Return the identity's ARN, tags and boundary, which one call tells."""
+        """Return the identity's ARN, tags and boundary, which come from one call."""
         named = {f"{self._word}Name": self._principal.name}
         what = f"the {self._word.lower()}"
         found = read_or_unreadable(
@@ -111,7 +111,7 @@ class IdentityPolicyReader:
         return [group] if isinstance(group, Unreadable) else self._policies_of(_GROUP, group["GroupName"])
 
     def _listed_or_unreadable(self, what: str, operation: str, member: str, **whose: str) -> list[Any]:
-        """Return a list's members, or the one reason why there is none."""
+        """Return a list's items, or one reason if the list could not be read."""
         found = read_or_unreadable(what, lambda: self._calls.listed_items("iam", operation, member, **whose))
         return [found] if isinstance(found, Unreadable) else found
 
@@ -138,7 +138,7 @@ class IdentityPolicyReader:
 def _policies_with_gaps_filled(ours: Policies, theirs: Policies) -> Policies:
     if not _has_gaps(ours):
         return ours
-    # Where both have holes, these may be in different places: whatever either read counts.
+    # If both have gaps, the gaps may differ, so every policy that was read counts.
     return [*ours, *theirs] if _has_gaps(theirs) else theirs
 
 

@@ -1,4 +1,4 @@
-"""Reads what an organisation lets an account do at the most: its service and resource control policies."""
+"""Reads the policies by which an organisation limits an account: service and resource control policies."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _KINDS = {
 }
 _SERVICE = "organizations"
 _NOT_IN_USE = "AWSOrganizationsNotInUseException"
-#: Only consolidated bills are shared; such an organisation has no policies.
+#: The feature set of an organisation that only shares its bills; it has no policies.
 _BILLING_ONLY = "CONSOLIDATED_BILLING"
 _ROOT = "ROOT"
 
 
-#: The policies at each level, from the root to the account; ``None`` where there is no such layer.
+#: The policies at each level, from the root to the account; ``None`` if the layer does not exist.
 PolicyLayer: TypeAlias = "Levels | Unreadable | None"
 
 
 @dataclass(frozen=True)
 class OrganizationLayers:
-    """What an organisation says of one account, and the condition keys that are known from it."""
+    """The organisation's policies that apply to one account, and the condition keys that they make known."""
 
     service_control: PolicyLayer
     resource_control: PolicyLayer
@@ -46,12 +46,12 @@ class OrganizationLayers:
 class OrganizationPolicies:
     """Reads the policies of organisations for one scan; thread-safe.
 
-    Organisation policies are shown to the management account and to those it delegated that to, so what one account may
-    not read may be read with the management account's calls, if that is one of the scan's.
+    AWS shows an organisation's policies only to its management account and to delegated accounts. If the management
+    account is part of the scan, its calls are used first.
 
     Args:
-        documents: The scan's policies.
-        calls_of: The calls into another account of the scan, ``None`` if it is none.
+        cache: The scan's policies.
+        calls_of: Returns the calls into another account of the scan, ``None`` if the account is not part of it.
     """
 
     def __init__(self, cache: PolicyCache, calls_of: Callable[[str], PolicyCalls | None]) -> None:
@@ -61,7 +61,7 @@ class OrganizationPolicies:
         self._read_before: dict[tuple[str, ...], Any] = {}
 
     def layers(self, account_id: str, calls: PolicyCalls) -> OrganizationLayers:
-        """Return what holds for an account.
+        """Return the organisation's policies that apply to an account.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
@@ -76,7 +76,7 @@ class OrganizationPolicies:
         management = described["MasterAccountId"]
         if described.get("FeatureSet") == _BILLING_ONLY or management == account_id:
             # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html: neither kind of
-            # policy concerns the management account.
+            # policy applies to the management account.
             return OrganizationLayers(None, None, context)
         trusted = self._calls_of(management)
         readers = [trusted, calls] if trusted else [calls]
@@ -84,7 +84,7 @@ class OrganizationPolicies:
         return OrganizationLayers(service, resource, context)
 
     def _readable_layers(self, organisation: str, account_id: str, readers: Sequence[PolicyCalls]) -> list[PolicyLayer]:
-        """Return the layers of both kinds, by the first reader that is shown them; else why the first is not."""
+        """Return the layers of both kinds from the first reader that may read them; else the first reader's."""
         layers = self._layers_of_both_kinds(organisation, account_id, readers[0])
         for calls in readers[1:]:
             if any(map(_has_gaps, layers)):
@@ -113,7 +113,7 @@ class OrganizationPolicies:
         )
 
     def _ids_from_root(self, account_id: str, calls: PolicyCalls) -> list[str]:
-        """Return the ids from the root to the account."""
+        """Return the ids of the organisation's root, the units below it and the account."""
         chain, kind = [account_id], ""
         while kind != _ROOT:
             listing = partial(calls.listed_items, _SERVICE, "ListParents", "Parents", ChildId=chain[0])
@@ -138,14 +138,14 @@ class OrganizationPolicies:
         def read() -> Any:
             return calls.answer_member(_SERVICE, "DescribePolicy", "Policy", PolicyId=policy["Id"])["Content"]
 
-        # An organisation's policies have no versions; a scan reads each once.
+        # An organisation's policies have no versions; a scan reads each policy once.
         return read_or_unreadable(
             "a policy of the organisation",
             lambda: self._cache.compiled_policy(policy["Arn"], "", read, name=policy["Name"]),
         )
 
     def _read_once(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
-        """Return what is known under a key, read if it is not; a failure is not kept, since others may read it."""
+        """Return a cached answer, or read it; a failure is not cached, because another account may be allowed."""
         with self._lock:
             if key in self._read_before:
                 return self._read_before[key]
@@ -155,7 +155,7 @@ class OrganizationPolicies:
 
 
 def _organization_of(calls: PolicyCalls) -> dict[str, Any] | None:
-    """Return the organisation of an account, ``None`` if it is in none."""
+    """Return the organisation of an account, ``None`` if it is in no organisation."""
     try:
         found: dict[str, Any] = calls.answer_member(_SERVICE, "DescribeOrganization", "Organization")
     except ClientError as error:

@@ -1,4 +1,7 @@
-"""One layer of policies is read, or unreadable with the reason; a failure never empties it."""
+"""Reads single parts of policies: the calls, their table, the cache, and the reasons for parts that could not be read.
+
+A failed read yields an :class:`~cloudops_nb.iam.Unreadable` with the reason, never an empty layer.
+"""
 
 from __future__ import annotations
 
@@ -29,46 +32,46 @@ _LAYER_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, Br
 
 
 class CredentialsExpiredError(Exception):
-    """The credentials expired while policies were read; with new ones the reading may go on."""
+    """The credentials expired while policies were read; with new credentials the reading can be repeated."""
 
 
 @dataclass(frozen=True)
 class DeniedRead(Unreadable):
-    """A layer that AWS did not let us read, so that another call may."""
+    """An unreadable part that AWS denied access to; another call may be allowed to read it."""
 
 
 class PolicyCalls:
-    """The calls that read policies, on a pool that they may share; thread-safe."""
+    """The calls that read policies, on a thread pool that several instances may share; thread-safe."""
 
     def __init__(self, calls: AwsCalls, pool: Executor) -> None:
         self._calls = calls
         self._pool = pool
 
     def answer_member(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
-        """Make one call, and return a member of its answer."""
+        """Make one call, and return one member of its answer."""
         return _required_member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
 
     def listed_items(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
-        """Return the members of a list in all of an operation's pages."""
+        """Return the items of a list from all pages of an operation."""
         pages = self._calls.pages(service, GLOBAL, operation, parameters, None)
         return [item for page in pages for item in _required_member(page, member, operation)]
 
     def pages(self, service: str, operation: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Return all of an operation's pages."""
+        """Return all pages of an operation."""
         return list(self._calls.pages(service, GLOBAL, operation, parameters, None))
 
     def in_parallel(self, *readings: Callable[[], T]) -> list[T]:
-        """Do all readings at once where threads are free, and return what each gives.
+        """Run readings in parallel where threads are free, and return their results in order.
 
         Raises:
-            ScanStoppedError: The pool was shut down, since nobody wants the result any more.
+            ScanStoppedError: The pool was shut down because the scan was stopped.
         """
         try:
             futures = [self._pool.submit(reading) for reading in readings[1:]]
         except RuntimeError:
             raise ScanStoppedError from None
         first = [reading() for reading in readings[:1]]
-        # What no thread has begun is done here: readings within readings must not wait for each other.
+        # Readings that no thread has started run here, because nested readings could wait for each other forever.
         rest = [
             reading() if future.cancel() else future.result()
             for reading, future in zip(readings[1:], futures, strict=True)
@@ -77,7 +80,11 @@ class PolicyCalls:
 
 
 def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
-    """Return what a reading gives, or why it does not.
+    """Return the result of a reading, or the reason why it failed.
+
+    Args:
+        what: The name of the part, with which the reason begins.
+        reading: Reads the part.
 
     Raises:
         CredentialsExpiredError: The credentials expired.
@@ -95,19 +102,19 @@ def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
 
 def _required_member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
     if member not in answer:
-        raise BrokenAnswerError(f"{operation} answered without {member}")
+        raise BrokenAnswerError(f"{operation} returned no {member}")
     return answer[member]
 
 
 class PolicyCache:
-    """The policies that one scan has read so far; thread-safe."""
+    """The policies that one scan has read and compiled, shared by all its accounts; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._policies: dict[tuple[str, str], Policy] = {}
 
     def managed_policy(self, calls: PolicyCalls, arn: str) -> Policy:
-        """Return a managed policy in its default version; another account's scan may have read it."""
+        """Return a managed policy in its default version, which another account's scan may have read before."""
         version = calls.answer_member("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
 
         def read() -> Any:
@@ -117,11 +124,11 @@ class PolicyCache:
         return self.compiled_policy(arn, version, read, name=policy_name(arn))
 
     def compiled_policy(self, key: str, version: str, read: Callable[[], Any], *, name: str) -> Policy:
-        """Return the policy known under a key and a version, read and compiled if it is not known yet."""
+        """Return the policy with a key and a version; reads and compiles it unless it is cached."""
         with self._lock:
             policy = self._policies.get((key, version))
         if policy is None:
-            # Two threads may read it at once; the first to be done is kept.
+            # Two threads may read it at the same time; the first result is kept.
             policy = Policy.parse(read(), name=name)
             with self._lock:
                 policy = self._policies.setdefault((key, version), policy)
@@ -129,13 +136,13 @@ class PolicyCache:
 
 
 def policy_name(arn: str) -> str:
-    """Return how a reason names a managed policy: by its name, without the path."""
+    """Return a managed policy's name without its path, as reasons give it."""
     return arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyOperation:
-    """An operation that reads policies, and how often in words; a ``fallback`` is for where others are refused."""
+    """An operation that reads policies; ``times`` says how often, ``fallback`` marks one that follows a refusal."""
 
     service: str
     operation: str
@@ -145,5 +152,5 @@ class PolicyOperation:
 
 @cache
 def policy_operations() -> tuple[PolicyOperation, ...]:
-    """Return every operation by which a scan may read policies."""
+    """Return every operation that a scan may call to read policies."""
     return tuple(PolicyOperation(**row) for row in bundled_table(__package__, "policy_operations.yaml"))

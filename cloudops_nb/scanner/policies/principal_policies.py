@@ -1,4 +1,4 @@
-"""Puts in_parallel everything that decides what an account's acting principal may do, apart from the resource."""
+"""Combines everything that decides what an account's acting principal may do, except the resources' own policies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class PrincipalPolicyReader:
-    """Reads the policies of one account's acting principal, with the rights of the one that reads.
+    """Reads the policies of one account's acting principal, with the permissions of the scanning principal.
 
     Args:
         calls: The calls into the account.
-        documents: The scan's policies.
-        organizations: The scan's organisations.
+        cache: The scan's policies.
+        organizations: The policies of the scan's organisations.
     """
 
     def __init__(self, calls: PolicyCalls, cache: PolicyCache, organizations: OrganizationPolicies) -> None:
@@ -32,7 +32,7 @@ class PrincipalPolicyReader:
         self._organizations = organizations
 
     def read(self, acting: ActingPrincipal) -> PrincipalPolicies:
-        """Return every layer, those that could not be read as unreadable.
+        """Return every layer; a layer that could not be read is unreadable.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
@@ -46,7 +46,7 @@ class PrincipalPolicyReader:
 
     def _identity(self, principal: Principal) -> IdentityPolicies:
         if principal.kind is PrincipalKind.ROOT:
-            # Root needs no policy, and none but the organisation's limits it.
+            # Root needs no policy, and only the organisation's policies limit it.
             return IdentityPolicies(principal.arn, {}, None, [])
         if principal.kind not in IAM_NOUNS:
             unknown = Unreadable(principal.note)
@@ -58,7 +58,7 @@ class PrincipalPolicyReader:
 
 
 def unreadable_policies(principal: Principal, why: str) -> PrincipalPolicies:
-    """Return the policies of a principal of which nothing could be read."""
+    """Return the policies of a principal whose every layer is unreadable for one reason."""
     unknown = Unreadable(why)
     return _combined_policies(
         ActingPrincipal(principal, unknown, tagged=True),

@@ -1,4 +1,4 @@
-"""Reads what one call tells of many items at once."""
+"""Reads the details that one call returns for many items."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class BatchReader:
-    """Reads the batch calls of one task's items; a failure leaves the items of its call without the answer.
+    """Reads the batch calls of one task's items; if a call fails, its items lack the answer.
 
-    Expired credentials concern the whole task, so they are raised.
+    Expired credentials are raised, because they concern the whole task.
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls, fan_out: FanOut) -> None:
@@ -32,7 +32,7 @@ class BatchReader:
         self._fan_out = fan_out
 
     def read(self, items: Sequence[Mapping[str, Any]]) -> Sequence[DetailedItem]:
-        """Return the items with the answers of their batch calls put in, without those that were deleted meanwhile."""
+        """Return the items with the answers of their batch calls, without items that were deleted in between."""
         read: Sequence[DetailedItem] = [DetailedItem(item) for item in items]
         for batch in self._spec.batches:
             groups = list(_call_groups(batch, read))
@@ -49,33 +49,29 @@ class BatchReader:
         return [
             each.with_answer(batch.into, found[key])
             for each in group
-            if (key := _key(select(batch.key, each.data))) in found
+            if (key := str(select(batch.key, each.data))) in found
         ]
 
     def _answers_by_key(self, batch: BatchCall, group: Sequence[DetailedItem]) -> Mapping[str, Any]:
-        """Make one call and return its answers by their key."""
+        """Make one call, and return its answers by key."""
         given = {name: select(selector, group[0].data) for name, selector in batch.parameters.items()}
         given[batch.keys] = [select(batch.key, each.data) for each in group]
         answer = self._calls.call(self._spec.called, self._region, batch.operation, given)
         items = select(batch.items, answer)
         if items is None:
-            raise BrokenAnswerError(f"{batch.operation} answered without {batch.items}")
-        found = {_key(select(batch.match, item)): item for item in items}
-        if len(group) > 1 and found.keys().isdisjoint(map(_key, given[batch.keys])):
-            # One may have been deleted since it was listed; that none of several is there any more is not believed.
-            raise BrokenAnswerError(f"{batch.operation} answered for none of {len(group)}")
+            raise BrokenAnswerError(f"{batch.operation} returned no {batch.items}")
+        found = {str(select(batch.match, item)): item for item in items}
+        if len(group) > 1 and found.keys().isdisjoint(map(str, given[batch.keys])):
+            # One item may have been deleted since it was listed; all of several at once points to a broken answer.
+            raise BrokenAnswerError(f"{batch.operation} returned none of {len(group)} requested items")
         return found
 
 
 def _call_groups(batch: BatchCall, read: Sequence[DetailedItem]) -> Iterator[Sequence[DetailedItem]]:
-    """Yield the items that share a call: as many as it takes, with equal parameters."""
+    """Yield the items that share a call: items with equal parameters, at most as many as a call accepts."""
     alike: dict[str, list[DetailedItem]] = {}
     for each in read:
         given = [select(selector, each.data) for selector in batch.parameters.values()]
         alike.setdefault(json.dumps(given, default=str), []).append(each)
     for members in alike.values():
         yield from (members[start : start + batch.size] for start in range(0, len(members), batch.size))
-
-
-def _key(value: Any) -> str:
-    return str(value)

@@ -1,4 +1,4 @@
-"""Reads what a listing does not say of its items: detail calls, and tags that come from a listing of their own."""
+"""Reads the details of items that their listing does not include, by one call per item and detail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DetailedItem:
-    """An item with the answers of its further calls; why some are missing, and which were not asked for."""
+    """An item with the answers of its further calls, the failures of others, and the names of those not made."""
 
     data: Mapping[str, Any]
     failures: Mapping[str, Failure] = field(default_factory=dict)
@@ -31,41 +31,41 @@ class DetailedItem:
 
     @property
     def unread(self) -> Mapping[str, str]:
-        """Why each missing answer is missing, by its name."""
+        """The reasons for the missing answers, by the answers' names."""
         if not self.failures and not self.not_asked:
             return {}
         failed = {name: failure.detail for name, failure in self.failures.items()}
         return {**failed, **dict.fromkeys(self.not_asked, NOT_ASKED)}
 
     def with_answer(self, into: str, answer: Any) -> DetailedItem:
-        """Return the item with an answer put in."""
+        """Return the item with an answer added."""
         return replace(self, data={**self.data, into: answer})
 
     def without_answer(self, into: str, failure: Failure) -> DetailedItem:
-        """Return the item with an answer that is missing for a reason."""
+        """Return the item with the reason for a missing answer."""
         return replace(self, failures={**self.failures, into: failure})
 
 
 class DetailReader:
     """Reads the details of one task's items; thread-safe.
 
-    Expired credentials concern the whole task, so they are raised; any other failure is returned beside what was read.
+    Expired credentials are raised, because they concern the whole task; any other failure is part of the item.
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls) -> None:
         self._spec = task.spec
         self._region = task.call_region
-        self._place = task.region
+        self._cell_region = task.region
         self._every_detail = task.every_detail
         self._calls = calls
 
     @property
     def makes_calls(self) -> bool:
-        """Whether any call is made at all."""
+        """Whether the task's type has details to read at all."""
         return any(self._every_detail or not detail.on_demand for detail in self._spec.details)
 
     def read(self, item: DetailedItem) -> DetailedItem | None:
-        """Return an item with the answers of its detail calls put in, ``None`` if the resource is gone by now."""
+        """Return an item with the answers of its detail calls, ``None`` if the resource was deleted in between."""
         for detail in self._spec.details:
             found = self._with_detail(detail, item)
             if found is None:
@@ -94,8 +94,8 @@ class DetailReader:
             return item.without_answer(detail.into, failure_unless_expired(error, self._region))
 
     def _detail_answer(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
-        # A bucket's details are answered where the bucket is.
-        region = self._region if self._spec.region is None else region_of(self._spec, data, self._place)
+        # S3 answers the calls about a bucket's details only in the bucket's region.
+        region = self._region if self._spec.region is None else region_of(self._spec, data, self._cell_region)
         given = {name: select(selector, data) for name, selector in detail.parameters.items()}
         answer = self._calls.joined_pages(self._spec.called, region, detail.operation, given)
         answer.pop("ResponseMetadata", None)
@@ -103,6 +103,6 @@ class DetailReader:
 
 
 def _needed_fields(detail: DetailCall) -> frozenset[str]:
-    """Return the fields, and the earlier answers among them, without which a detail call cannot be made."""
+    """Return the fields, earlier answers among them, that a detail call depends on."""
     asked = fields(detail.when) if detail.when else frozenset[str]()
     return asked.union(*(fields(selector) for selector in detail.parameters.values()))

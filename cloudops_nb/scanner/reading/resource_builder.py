@@ -1,4 +1,4 @@
-"""Turns one item of a list answer into a :class:`~cloudops_nb.model.Resource`, as its spec says."""
+"""Builds a :class:`~cloudops_nb.model.Resource` from one item of a listing, as its spec declares."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.specs.model import ResourcePolicy, ResourceSpec, Rule, Rules, TagSource
 
-#: The key of ``Resource.metadata`` under which unread answers stand, as ``{"tagging": "AccessDenied: …"}``.
+#: The key in ``Resource.metadata`` of the reasons for unread answers, for example ``{"tagging": "AccessDenied: …"}``.
 UNREAD = "unread"
-#: Why an answer is missing that only a scan with every detail asks for.
+#: The reason for an answer that only a scan with every detail reads.
 NOT_ASKED = "it is read only by a scan with every detail"
 _NAME_TAG = "Name"
 _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
@@ -27,7 +27,7 @@ _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
 
 @dataclass(frozen=True, slots=True)
 class ListingContext:
-    """What the items of one list answer have in common."""
+    """The facts that all items of one listing share."""
 
     account: Account
     partition: str
@@ -38,10 +38,10 @@ class ListingContext:
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """One item of a list answer with its detail answers put in.
+    """One item of a listing with its detail answers.
 
-    ``unread`` holds why a detail answer is missing, by the name it would have; ``tags`` is set when tags came from a
-    call of their own, and holds those of every resource by ARN.
+    ``unread`` holds the reasons for missing detail answers, by the answers' names. ``tags`` is set if tags came from a
+    listing of their own, and holds the tags of all resources by ARN.
     """
 
     data: Mapping[str, Any]
@@ -50,7 +50,7 @@ class ListedItem:
 
 
 def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext) -> Resource:
-    """Return the resource that an item describes; what was not read is unknown in it, never assumed."""
+    """Return the resource that an item describes; whatever was not read is unknown, never assumed."""
     identifier = str(select(spec.identifier, item.data))
     own_name = str(_selected(spec.name, item.data) or identifier)
     words = {
@@ -83,19 +83,19 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
 
 
 def has_identity(spec: ResourceSpec, item: ListedItem) -> bool:
-    """Return whether what tells the resource from others was read."""
+    """Return whether the fields that identify the resource were read."""
     if _unread_field(spec.identifier, item) or _unread_field(spec.arn, item):
         return False
     return bool(select(spec.identifier, item.data))
 
 
 def region_of(spec: ResourceSpec, data: Mapping[str, Any], region: str) -> str:
-    """Return the region that a resource lies in: its cell's, unless the type is listed once for all regions."""
+    """Return a resource's own region: its cell's region, unless one listing covers all regions."""
     return region if spec.region is None else str(select(spec.region, data) or GLOBAL)
 
 
 def arn_of(spec: ResourceSpec, data: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """Return the resource's ARN, read or written from the spec's template."""
+    """Return the resource's ARN, read from the item or formatted from the spec's template."""
     return str(_selected(spec.arn, data) or "") if spec.arn else str(spec.arn_template).format(**words)
 
 
@@ -127,12 +127,12 @@ def _verdicts(
 
 
 def _tags_are_known(source: TagSource | None, item: ListedItem) -> bool:
-    """Return whether a tag that is not among the tags is known to be missing; a type that tells none may have some."""
+    """Return whether a missing tag is known to be missing; types without readable tags may still have some."""
     return item.tags is not None or (source is not None and bool(source.path) and not _unread_field(source.path, item))
 
 
 def _resource_policy(source: ResourcePolicy | None, item: ListedItem) -> Any:
-    """Return the resource's own policy: a document, ``None`` if there is none, or why it is not known."""
+    """Return the resource's own policy: a document, ``None`` if it has none, or why it is unknown."""
     if source is None:
         return None
     if source.path is None:
@@ -157,7 +157,7 @@ def _constraints(spec: ResourceSpec, item: ListedItem, words: Mapping[str, str])
 
 
 def _constraint_by_rules(verb: str, rules: Rules, item: ListedItem, words: Mapping[str, str]) -> Constraint:
-    """Return what the first rule that holds says; a rule whose answer was not read leaves it unknown."""
+    """Return the constraint of the first rule that holds; a rule whose answer was not read leaves it unknown."""
     for rule in rules:
         try:
             missing = _unread_field(rule.when, item)
@@ -176,13 +176,13 @@ def _constraint_by_rule(rule: Rule, words: Mapping[str, str]) -> Constraint:
 
 
 def why_unread(item: ListedItem, name: str) -> str:
-    """Return why an answer is missing, as a sentence."""
+    """Return the reason for a missing answer, as a sentence."""
     why = item.unread[name]
     return f"its {name} was not read: {why}" if why == NOT_ASKED else f"its {name} could not be read: {why}"
 
 
 def _unread_field(selector: str | None, item: ListedItem) -> str:
-    """Return the unread answer on which a selector depends, empty if there is none."""
+    """Return the unread answer on which a selector depends, empty if it depends on no such answer."""
     if not item.unread or not selector:
         return ""
     mentioned = fields(selector)
@@ -202,14 +202,14 @@ def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, .
         found = _selected_or_none(relation.path, data)
         if not found:
             continue
-        # AWS lists many of them in another order each time.
+        # AWS returns many of them in a different order each time; sorted, an unchanged resource stays equal.
         for target in sorted(str(target) for target in _as_list(found) if target):
             links[Relation(relation.kind, relation.resource_type, target)] = None
     return tuple(links)
 
 
 def _selected_or_none(selector: str, data: Mapping[str, Any]) -> Any:
-    """Return what a selector finds, nothing in data of another form than expected: an odd field costs itself only."""
+    """Return a selector's result, or ``None`` for data of an unexpected form, which costs only this field."""
     try:
         return select(selector, data)
     except ValueError:
@@ -231,7 +231,7 @@ def _metadata(spec: ResourceSpec, item: ListedItem) -> dict[str, Any]:
 
 
 def json_ready(value: Any) -> Any:
-    """Return JSON-ready data: times as ISO 8601, bytes as hexadecimal."""
+    """Return data that JSON can hold: times as ISO 8601, bytes as hexadecimal."""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime | date):

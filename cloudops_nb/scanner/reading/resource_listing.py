@@ -1,4 +1,4 @@
-"""Reads what a list call names, page by page, and once for each parent where a type's resources are listed so."""
+"""Lists the items of a type page by page, with one call per parent for types that are listed per parent."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     FanOut = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
 
-#: Parents whose items are read before they are handed on, so that rows flow while many parents are worked through.
+#: Parents that are listed before their items are yielded, so that rows flow while many parents are listed.
 _PARENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _ChildListing:
-    """What the list call named for one parent, in how many pages, and why it broke off, if it did."""
+    """The items of one parent, the number of their pages, and the failure that ended the listing early, if any."""
 
     items: Sequence[Mapping[str, Any]]
     pages: int
@@ -35,7 +35,7 @@ class _ChildListing:
 
 
 class ResourceListing:
-    """One listing with all its pages; made anew for each attempt, and read once.
+    """One listing with all its pages; each attempt makes a new one, which is read once.
 
     Args:
         task: The list call.
@@ -51,29 +51,29 @@ class ResourceListing:
         self._fan_out = fan_out
         self._parents = 0
         self._unlisted: list[Failure] = []
-        #: Pages of the list call itself, those of parents not counted.
+        #: Pages of the list call itself, without the pages of parents.
         self.pages = 0
 
     @property
     def failure(self) -> Failure | None:
-        """Why some parents' resources are missing, ``None`` if every parent was listed to its end."""
+        """The reason why some parents' resources are missing, ``None`` if every parent was listed to its end."""
         if not self._unlisted:
             return None
-        # A passing failure says more about the next scan than a lasting one.
+        # A transient failure says more about the next scan than a permanent one.
         worst = next((each for each in self._unlisted if each.transient), self._unlisted[0])
         into = self._spec.parent.into if self._spec.parent else ""
         what = f"{len(self._unlisted)} of {self._parents} parents ({into}) not listed"
         return Failure(worst.state, f"{what}: {worst.detail}")
 
     def chunks(self) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Yield the items as they arrive, those of other accounts left out.
+        """Yield the items as they arrive, without those of other accounts.
 
-        A parent that fails costs its own items only, and is told by :attr:`failure`; what fails otherwise is raised as
-        :meth:`~cloudops_nb.scanner.calls.aws_calls.AwsCalls.pages` does, and expired credentials are always raised.
+        A parent that fails loses only its own items; :attr:`failure` reports it. Any other failure is raised as by
+        :meth:`~cloudops_nb.scanner.calls.aws_calls.AwsCalls.pages`; expired credentials are always raised.
 
         Raises:
             BrokenAnswerError: An answer came without its list.
-            NotOfferedError: The service is not there to be asked.
+            NotOfferedError: The service has no endpoint in the region.
         """
         self._calls.check_offered(self._spec.called, self._region)
         parent = self._spec.parent
@@ -91,7 +91,7 @@ class ResourceListing:
                 yield self._owned_items([item for each in read for item in each.items])
 
     def _child_listing(self, of: Mapping[str, Any]) -> _ChildListing:
-        """List one parent's resources; a parent deleted meanwhile has none."""
+        """List one parent's resources; a parent that was deleted in between has no resources."""
         parent = self._spec.parent
         assert parent is not None  # noqa: S101 - a parent's item exists only where the spec has a parent
         items: list[Mapping[str, Any]] = []
@@ -113,7 +113,7 @@ class ResourceListing:
         return _ChildListing(items, pages)
 
     def _item_pages(self, call: ListCall, given: Mapping[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Yield the list of every page of a call; one whose service is not in use here has none."""
+        """Yield the items of every page; a service that is not in use in the region has no pages."""
         begun = False
         rules = call.pages.as_botocore(call.items) if call.pages else None
         parameters = {**call.parameters, **given}
@@ -137,6 +137,6 @@ class ResourceListing:
 def _page_items(call: ListCall, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     found = select(call.items, page)
     if found is None and not call.omitted_when_empty:
-        # An answer without its list is a broken answer; taken for an empty one, it would delete everything.
-        raise BrokenAnswerError(f"{call.operation} answered without {call.items}")
+        # An answer without its list must not count as an empty list, which would delete every resource of the cell.
+        raise BrokenAnswerError(f"{call.operation} returned no {call.items}")
     return found or ()

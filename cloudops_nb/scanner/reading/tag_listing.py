@@ -1,4 +1,4 @@
-"""Reads the tags of a task's resources by one listing for all of them, where their own listing does not give any."""
+"""Reads the tags of a type's resources in a region by one listing, for types whose own listing has no tags."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TAGGING_SERVICE = "resourcegroupstaggingapi"
 TAGGING_OPERATION = "GetResources"
+#: The largest page that AWS allows.
 _TAGGING_PAGE = 100
 
 #: Tags by ARN.
@@ -21,9 +22,9 @@ TagListing = Mapping[str, Mapping[str, str]]
 
 
 def listed_tags(task: ScanTask, calls: AwsCalls) -> TagListing | Failure | None:
-    """Return the tags of the task's region by ARN, or why they are missing; ``None`` if tags come another way.
+    """Return the tags of the task's resources by ARN, or why they are missing; ``None`` if tags come another way.
 
-    Expired credentials concern the whole task, so they are raised.
+    Expired credentials are raised, because they concern the whole task.
     """
     source = task.spec.tags
     if source is None or not source.filter:
@@ -42,5 +43,5 @@ def listed_tags(task: ScanTask, calls: AwsCalls) -> TagListing | Failure | None:
 def _tag_mappings(page: Mapping[str, Any]) -> Any:
     found = page.get("ResourceTagMappingList")
     if found is None:
-        raise BrokenAnswerError(f"{TAGGING_OPERATION} answered without ResourceTagMappingList")
+        raise BrokenAnswerError(f"{TAGGING_OPERATION} returned no ResourceTagMappingList")
     return found

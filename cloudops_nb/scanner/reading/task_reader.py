@@ -1,4 +1,4 @@
-"""Reads one task: its pages, the details of their items, and how the task's cells ended."""
+"""Reads one task: its pages, the details of their items, and the result of each of its cells."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ _log = logging.getLogger(__name__)
 _TAGS = "tags"
 _REGION = "region"
 _IDENTIFIER = "identifier"
-#: Items whose details are read before they are handed on, so that rows flow while a long page is worked through.
+#: Items whose details are read before they are yielded, so that rows flow while a long page is read.
 _CHUNK_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """Resources of one cell, as they arrived; a cell gives any number of these before its :class:`CellResult`."""
+    """Resources of one cell, as they arrived; a cell yields any number of these before its :class:`CellResult`."""
 
     key: CellKey
     resources: tuple[Resource, ...]
 
 
 class TaskReader:
-    """Reads one task, once. What fails is told in the cells' results and never raised.
+    """Reads one task, once; failures become part of the cells' results and are never raised.
 
     Args:
         task: The list call and its cells.
-        sessions: The ways into the accounts.
+        sessions: The sessions of the configured accounts.
         calls: The paced calls into the task's account.
         fan_out: Maps a function over items, in parallel where there are free threads.
-        verdicts: Judges the account's resources.
+        verdicts: The verdicts on the account's resources.
     """
 
     def __init__(
@@ -72,7 +72,9 @@ class TaskReader:
         self._reset()
 
     def read(self) -> Iterator[PageRead | CellResult]:
-        """Yield pages as they arrive, then one result a cell; expired credentials are renewed once and the task reread.
+        """Yield pages as they arrive, then one result per cell.
+
+        If the credentials expire, they are renewed once and the task is read again.
 
         Raises:
             ScanStoppedError: The scan was stopped; the task's cells have no result.
@@ -89,7 +91,7 @@ class TaskReader:
                 failure = self._listing.failure
             except ScanStoppedError:
                 raise
-            except Exception as error:  # noqa: BLE001 - recorded as the cell's end; a bug in one spec must not end the scan
+            except Exception as error:  # noqa: BLE001 - recorded in the cell's result; a bug in one spec must not end the scan
                 failure = self._failure(error)
             if failure is None or failure.state is not CellState.EXPIRED or attempt != "first":
                 break
@@ -110,7 +112,7 @@ class TaskReader:
         asked = False
         for items in self._listing.chunks():
             if items and not asked:
-                # Most cells are empty, and have no tags to be listed.
+                # Most cells are empty, so their tags need not be listed.
                 tags, asked = listed_tags(self._task, self._calls), True
             for start in range(0, len(items), _CHUNK_ITEMS):
                 yield self._resources_of_chunk(items[start : start + _CHUNK_ITEMS], tags, context)
@@ -136,7 +138,7 @@ class TaskReader:
         else:
             read = [self._details.read(item) for item in described]
         if self._spec.actions:
-            self._verdicts.prepare()  # whoever waits for policies takes nobody's turn
+            self._verdicts.prepare()  # wait for the policies before taking the turn below
         with building:
             return self._resources(read, tags, context)
 
@@ -164,21 +166,21 @@ class TaskReader:
         self._incomplete |= any(failure.transient for failure in failures.values())
 
     def _note_unknown_region(self, data: Mapping[str, Any]) -> None:
-        """An item whose region nobody told may lie in any of the task's cells, so none of them is complete."""
+        """Mark every cell of the task incomplete if an item has no region: it could belong to any of them."""
         if self._spec.region is not None and not select(self._spec.region, data):
             self._note_unknown(_REGION)
 
     def _note_unknown(self, what: str) -> None:
         self._incomplete = True
         self._missed[what] += 1
-        self._reasons[what] = "AWS did not tell it"
+        self._reasons[what] = "AWS did not return it"
 
     def _failure(self, error: Exception) -> Failure:
         failure = failure_of(error, region=self._task.region)
         if self._spec.called == cloud_control.SERVICE:
             failure = cloud_control.explained(failure)
         if failure.state is CellState.ERROR:
-            # Neither accounts nor regions: a log is plaintext.
+            # The log names no accounts or regions, because it is plaintext.
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
         return failure
 
@@ -206,7 +208,7 @@ class TaskReader:
                 started=started,
                 duration=duration,
                 resources=self._found[key],
-                # One call may fill many cells; counting it once keeps the sums right.
+                # One call may fill many cells; only the first cell counts it, so that sums are right.
                 calls=0 if index else tally.calls,
                 pages=pages,
                 retries=0 if index else tally.retries,
@@ -214,10 +216,11 @@ class TaskReader:
             )
 
     def _end_state(self, failure: Failure | None) -> CellState:
-        """Return the end of every cell of the task; a passing failure in the details leaves a cell partial.
+        """Return the state of all cells of the task.
 
-        A lasting one, as a denied read of tags, does not: the listing was complete, and the rows say what they lack;
-        unless it was the region that was denied. Of a page that was lost to expired credentials nothing is there.
+        A transient failure in the details leaves them partial. A permanent one, such as a denied read of tags, does
+        not: the listing was complete, and the resources say what they lack. An item without a region always leaves them
+        partial. Expired credentials with no resource yielded end the cells as expired, even after some pages.
         """
         if failure is not None:
             nothing = failure.state is CellState.EXPIRED and not self._found

@@ -1,4 +1,4 @@
-"""One scan under way in this process: worker threads, a bounded queue, and the one thread that takes from it."""
+"""A running scan in this process: worker threads, a bounded queue, and one thread that takes from the queue."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ if TYPE_CHECKING:
 
 ProgressCallback = Callable[[Progress], None]
 
-#: How long a blocked thread waits before it looks whether the scan goes on, in seconds.
+#: Seconds after which a blocked thread checks whether the scan was stopped.
 _TICK = 0.1
 
 
 class _Finished:
-    """What a worker says after a task's last result."""
+    """Marks the end of a task in the queue."""
 
 
 class LocalRun:
-    """Reads tasks on a pool of threads and yields what they bring, in one thread.
+    """Reads tasks on a pool of threads, and yields their pages and results in one thread.
 
-    Safe to abandon at any moment: closing the generator, or an exception in it, stops each worker before its next call.
-    A task is given to the pool when another has ended, so that details do not queue up behind listings that nobody has
-    begun: the longest chains of calls would end last.
+    The generator can be abandoned at any moment: closing it, or an exception in it, stops each worker before its next
+    call. A task is submitted only when another has ended. Otherwise details would queue behind listings that have not
+    started, and the longest chains of calls would end last.
 
     Args:
         todo: The tasks.
-        sessions: The ways into the accounts.
-        limits: The buckets that pace the calls.
-        pool: Where tasks are read; shut down at the end if ``owns_pool``.
-        word: Goes into the user agent of every call.
+        sessions: The sessions of the configured accounts.
+        limits: The token buckets that pace the calls.
+        pool: The pool that reads the tasks; shut down at the end if ``owns_pool``.
+        owns_pool: Whether the pool belongs to this run.
+        word: The purpose in the user agent of every call.
     """
 
     def __init__(
@@ -81,8 +82,8 @@ class LocalRun:
 
         Args:
             progress: Called in this thread after every item.
-            threads: How many tasks are read at the same time.
-            room: How many items wait for being taken before the workers do.
+            threads: The number of tasks that are read at the same time.
+            room: The number of items in the queue at which workers wait.
         """
         with rare_collection, long_turns:
             yield from self._items(progress, threads, room)
@@ -110,13 +111,13 @@ class LocalRun:
                     progress(self._tracker.progress(item, time.monotonic() - started))
                 yield item
             self._stop.set()
-            # Where no row needed the policies, their reading may not be over.
+            # If no resource needed the policies, they may still be read at this point.
             self._verdicts.close(wait=True)
         finally:
             self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return what workers had read when the scan was stopped and nobody has taken yet."""
+        """Return the items that workers had read, but that were not yielded, when the scan was stopped."""
         left: list[PageRead | CellResult] = []
         while not self._queue.empty():
             item = self._queue.get_nowait()
@@ -126,7 +127,7 @@ class LocalRun:
         return left
 
     def remaining(self) -> list[CellResult]:
-        """Return what can be said of the cells that have no result."""
+        """Return the preliminary results of cells that have not ended."""
         return self._tracker.remaining()
 
     def _submit_next(self) -> None:
@@ -154,7 +155,7 @@ class LocalRun:
         return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._word)
 
     def _fan_out(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
-        """Map in parallel on the same pool, and never wait for a thread: what nobody has begun yet is done here."""
+        """Map in parallel on the same pool; items that no thread has started are mapped here, to avoid a deadlock."""
         try:
             futures = [self._pool.submit(function, item) for item in items]
         except RuntimeError:
@@ -175,7 +176,7 @@ class LocalRun:
         raise ScanStoppedError
 
     def _take(self) -> PageRead | CellResult | _Finished | None:
-        """Return the next item, or ``None`` if no worker is left to bring one."""
+        """Return the next item, or ``None`` if no worker is left to yield one."""
         while True:
             try:
                 return self._queue.get(timeout=_TICK)
@@ -192,7 +193,7 @@ class LocalRun:
             self._sessions.release(*place)
 
     def _lost_cells(self) -> Generator[CellResult, None, None]:
-        """Yield a result for every cell whose worker ended without one: the pool was shut down, or broke."""
+        """Yield a result for each cell whose worker ended without one, because the pool was shut down or broke."""
         for result in self._tracker.lost([left.key for left in self.remaining()], "its worker ended early"):
             self._tracker.note(result)
             yield result
@@ -203,5 +204,5 @@ class LocalRun:
         for future in self._futures.copy():
             future.cancel()
         if self._owns_pool:
-            # A call under way may take as long as its timeout; nobody waits for an answer that is thrown away.
+            # A call in flight may take as long as its timeout, and its answer would be dropped.
             self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,8 +1,8 @@
-"""What is sent to a worker in another process, what it does, and what it sends back.
+"""The tasks for workers in other processes, their results, and the code that runs in a worker.
 
-To a worker go a task, which is a declaration, and the accounts' configuration: names, ids, profiles and roles, and no
-credentials. It finds those by the standard AWS chain of the place it runs in. Back come resources and results. Both go
-the way that the pool sends everything.
+A worker receives a task, which is a declaration, and the accounts' configuration: names, ids, profiles and roles, but
+no credentials. It finds credentials by the standard AWS chain of its own host. It returns resources and results. The
+executor's transport carries both.
 """
 
 from __future__ import annotations
@@ -25,13 +25,20 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account, CellResult, LearnedRate
     from cloudops_nb.scanner.task import ScanTask
 
-#: Places whose clients a worker keeps: cells come place by place, so it needs few.
-_PLACES = 4
+#: Regions whose clients a worker keeps: tasks arrive grouped by account and region, so a few are enough.
+_KEPT_REGIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteScan:
-    """What all orders of a scan have in common: the accounts, our sessions' label, the scan's word, and threads."""
+    """The part that all remote tasks of a scan share.
+
+    Attributes:
+        accounts: The accounts to enter.
+        label: The label of the sessions.
+        word: The purpose in the user agent of every call.
+        threads: The threads of a worker.
+    """
 
     accounts: tuple[Account, ...]
     label: str
@@ -41,12 +48,12 @@ class RemoteScan:
 
 @dataclass(frozen=True, slots=True)
 class RemoteTask:
-    """One task, with what was learned of its place; orders of one place had better go to one worker, which paces them.
+    """One task for a worker. Tasks of one account and region belong on one worker, so that one rate limiter paces them.
 
     Attributes:
-        scan: What it has in common with the scan's other orders.
+        scan: The part that all tasks of the scan share.
         task: The task.
-        learned: The rates that earlier scans learned in the task's place.
+        learned: The rates that earlier scans learned in the task's account and region.
     """
 
     scan: RemoteScan
@@ -54,21 +61,21 @@ class RemoteTask:
     learned: tuple[LearnedRate, ...] = ()
 
     @property
-    def place(self) -> tuple[str, str]:
+    def account_region(self) -> tuple[str, str]:
         """The account and region of the task's calls."""
         return self.task.account.account_id, self.task.region
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteResult:
-    """What came of an remote_task: pages and results in their remote_task, and the rates learned in its place."""
+    """The pages and results of a remote task in their order, and the rates learned in its account and region."""
 
     items: tuple[PageRead | CellResult, ...]
     learned: tuple[LearnedRate, ...]
 
 
 class RemoteWorker:
-    """A worker process's side of one scan: its own sessions, buckets and threads; thread-safe."""
+    """A worker process's side of one scan: its own sessions, token buckets and threads; thread-safe."""
 
     def __init__(self, scan: RemoteScan) -> None:
         self._scan = scan
@@ -78,7 +85,7 @@ class RemoteWorker:
         self._stop = threading.Event()
         self._verdicts = ScanVerdicts(self._sessions, self._calls)
         self._lock = threading.Lock()
-        self._places: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._regions: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def read(self, remote_task: RemoteTask) -> RemoteResult:
         """Read one task to its end.
@@ -86,7 +93,7 @@ class RemoteWorker:
         Raises:
             ScanStoppedError: The scan was stopped.
         """
-        self._note_region(remote_task)
+        self._prepare_region(remote_task)
         account = remote_task.task.account
         calls = self._calls(account.account_id)
         items = tuple(
@@ -94,25 +101,25 @@ class RemoteWorker:
                 remote_task.task, self._sessions, calls, self._fan_out, self._verdicts.of_account(account)
             ).read()
         )
-        learned = tuple(rate for rate in self._limits.learned() if rate.place[:2] == remote_task.place)
+        learned = tuple(rate for rate in self._limits.learned() if rate.place[:2] == remote_task.account_region)
         return RemoteResult(items, learned)
 
     def stop(self) -> None:
-        """Let no further call begin, and close the connections."""
+        """Start no further call, and close the connections."""
         self._stop.set()
         self._verdicts.close()
         self._helpers.shutdown(wait=False, cancel_futures=True)
         self._sessions.close()
 
-    def _note_region(self, remote_task: RemoteTask) -> None:
+    def _prepare_region(self, remote_task: RemoteTask) -> None:
         with self._lock:
-            if remote_task.place not in self._places:
+            if remote_task.account_region not in self._regions:
                 self._limits.adopt(remote_task.learned)
-            self._places[remote_task.place] = None
-            self._places.move_to_end(remote_task.place)
-            left = [self._places.popitem(last=False)[0] for _ in range(len(self._places) - _PLACES)]
-        for place in left:
-            self._sessions.release(*place)
+            self._regions[remote_task.account_region] = None
+            self._regions.move_to_end(remote_task.account_region)
+            left = [self._regions.popitem(last=False)[0] for _ in range(len(self._regions) - _KEPT_REGIONS)]
+        for account_region in left:
+            self._sessions.release(*account_region)
 
     def _calls(self, account_id: str) -> AwsCalls:
         return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._scan.word)
@@ -126,7 +133,7 @@ _workers_lock = threading.Lock()
 
 
 def read_remote_task(remote_task: RemoteTask) -> RemoteResult:
-    """Read an remote_task's task in this process; what a pool calls."""
+    """Read a task in this process; the function that an executor calls."""
     with _workers_lock:
         if remote_task.scan not in _workers:
             _workers[remote_task.scan] = RemoteWorker(remote_task.scan)
@@ -135,7 +142,7 @@ def read_remote_task(remote_task: RemoteTask) -> RemoteResult:
 
 
 def stop_remote_scan(scan: RemoteScan) -> None:
-    """Stop what this process does for a scan, and forget it."""
+    """Stop a scan in this process, and drop its worker."""
     with _workers_lock:
         worker = _workers.pop(scan, None)
     if worker is not None:

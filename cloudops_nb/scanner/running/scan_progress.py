@@ -1,4 +1,4 @@
-"""What is known of the cells of one scan, while it runs and after it was cut short."""
+"""The progress of one scan and the state of its cells, during the scan and after an interruption."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A scan at one moment: cells done, in all and failed, resources and calls, seconds, and the cell just heard of."""
+    """A scan at one moment.
+
+    Attributes:
+        done: The cells that have ended.
+        total: All cells.
+        failed: The cells that ended without being read completely.
+        resources: The resources found.
+        calls: The calls made.
+        elapsed: Seconds since the start.
+        current: The cell of the latest page or result.
+    """
 
     done: int
     total: int
@@ -31,12 +41,12 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Cells a second since the start."""
+        """Cells per second since the start."""
         return self.done / self.elapsed if self.elapsed > 0 else 0.0
 
     @property
     def eta(self) -> float | None:
-        """Seconds left if the remaining cells take as long as the finished ones; ``None`` before one has finished."""
+        """Seconds left if the remaining cells take as long as the finished ones; ``None`` before the first ended."""
         return self.elapsed / self.done * (self.total - self.done) if self.done else None
 
     def __str__(self) -> str:
@@ -47,10 +57,10 @@ class Progress:
 
 
 class CellTracker:
-    """Counts what a scan brought, cell by cell; used by one thread.
+    """Counts the pages, resources and results of a scan, cell by cell; used from one thread.
 
     Args:
-        todo: The tasks, whose cells are all known from the start.
+        todo: The tasks, whose cells are known from the start.
     """
 
     def __init__(self, todo: Sequence[ScanTask]) -> None:
@@ -63,7 +73,7 @@ class CellTracker:
         self._rows: Counter[CellKey] = Counter()
 
     def note(self, item: PageRead | CellResult) -> None:
-        """Take a page or a result into account."""
+        """Count a page or a result."""
         if isinstance(item, CellResult):
             self._keys.setdefault(item.key)
             self._ended.add(item.key)
@@ -75,11 +85,11 @@ class CellTracker:
             self._found += len(item.resources)
 
     def remaining(self) -> list[CellResult]:
-        """Return what can be said of the cells that have no result: ``partial`` with their pages, or ``pending``."""
+        """Return preliminary results of cells that have not ended: ``partial`` after some pages, else ``pending``."""
         return [self._unfinished(key) for key in self._keys if key not in self._ended]
 
     def lost(self, keys: Iterable[CellKey], why: str) -> list[CellResult]:
-        """Return an ``error`` for each of the cells that has no result and will get none."""
+        """Return an ``error`` for each of these cells that has no result and will never get one."""
         now = datetime.now(UTC)
         return [
             CellResult(key, CellState.ERROR, now, 0.0, self._rows[key], pages=self._pages[key], detail=why)
@@ -88,7 +98,7 @@ class CellTracker:
         ]
 
     def progress(self, item: PageRead | CellResult, elapsed: float) -> Progress:
-        """Return how far the scan is, seconds after it began, having just heard of an item."""
+        """Return the progress after an item, ``elapsed`` seconds after the start."""
         return Progress(
             done=len(self._ended),
             total=len(self._keys),
