@@ -1,4 +1,4 @@
-"""What CloudTrail recorded decides what an incremental scan reads; what cannot be looked up counts as changed."""
+"""CloudTrail's record decides what an incremental scan reads; a failed lookup counts as a change."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_what_changed_before_a_cell_was_read_is_known_already(look: Any) -> None
     assert not changes.may_affect(SPECS["ec2_instance"], MOMENT + timedelta(minutes=2))
 
 
-def test_the_newest_of_a_services_changes_counts_in_whatever_order_they_are_told(look: Any) -> None:
+def test_the_newest_event_of_a_service_counts_in_any_order(look: Any) -> None:
     later = {**event("ec2.amazonaws.com", 1), "EventTime": MOMENT + timedelta(minutes=3)}
     for events in ([later, event("ec2.amazonaws.com")], [event("ec2.amazonaws.com"), later]):
         changes, _ = look(events)
@@ -105,7 +105,7 @@ def test_a_call_that_may_concern_any_service_means_everything(look: Any) -> None
     assert changes.unknown == "tagging may have changed anything"
 
 
-def test_where_more_happened_than_is_worth_reading_everything_is_read_anew(look: Any) -> None:
+def test_too_many_events_count_as_a_change_of_everything(look: Any) -> None:
     exactly = [event("ec2.amazonaws.com", number) for number in range(MOST_PAGES * 50)]
     assert not look(exactly)[0].unknown
     changes, asked = look([*exactly, event("rds.amazonaws.com")])

@@ -1,4 +1,4 @@
-"""What need not be asked is not asked, and what was not asked is never taken for absent."""
+"""Needless calls are not made, and a call that was not made never counts as an empty answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of cells while a scan runs, and of those that it did not come to the end of."""
+"""The progress of a scan's cells, and the results of cells that did not end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ended(key: CellKey, state: CellState, detail: str = "") -> CellResult:
 
 
 @pytest.fixture
-def outcomes() -> CellTracker:
+def tracker() -> CellTracker:
     """Of one cell two pages came, one ended, of one nothing is known, and one was found on the way."""
     made = CellTracker([todo(ONE, TWO), todo(THREE)])
     for item in (page(ONE, 3), page(TWO, 1), page(ONE, 2), ended(TWO, CellState.OK), ended(LATER, CellState.DENIED)):
@@ -47,23 +47,23 @@ def told(results: Sequence[CellResult]) -> list[tuple[CellKey, CellState, int, i
     return [(each.key, each.state, each.resources, each.pages, each.detail) for each in results]
 
 
-def test_what_has_not_ended_is_partial_or_pending(outcomes: CellTracker) -> None:
-    assert told(outcomes.remaining()) == [
+def test_what_has_not_ended_is_partial_or_pending(tracker: CellTracker) -> None:
+    assert told(tracker.remaining()) == [
         (ONE, CellState.PARTIAL, 5, 2, "interrupted after 2 pages"),
         (THREE, CellState.PENDING, 0, 0, "not read"),
     ]
 
 
-def test_what_will_never_end_is_an_error_with_what_was_read_of_it(outcomes: CellTracker) -> None:
-    assert told(outcomes.lost([ONE, TWO, THREE], "its worker was lost")) == [
+def test_what_will_never_end_is_an_error_with_what_was_read_of_it(tracker: CellTracker) -> None:
+    assert told(tracker.lost([ONE, TWO, THREE], "its worker was lost")) == [
         (ONE, CellState.ERROR, 5, 2, "its worker was lost"),
         (THREE, CellState.ERROR, 0, 0, "its worker was lost"),
     ]
 
 
-def test_progress_counts_what_has_come(outcomes: CellTracker) -> None:
+def test_progress_counts_what_has_come(tracker: CellTracker) -> None:
     absent = ended(THREE, CellState.SERVICE_UNAVAILABLE, NOT_OFFERED)
-    outcomes.note(absent)
-    found = outcomes.progress(absent, 1.5)
+    tracker.note(absent)
+    found = tracker.progress(absent, 1.5)
     assert (found.done, found.total, found.failed, found.resources, found.calls) == (3, 4, 1, 6, 6)
     assert (found.elapsed, found.current) == (1.5, str(THREE))

@@ -1,4 +1,4 @@
-"""What nobody changed is the same at the next scan: else every row would be written anew each time."""
+"""An unchanged resource is equal at the next scan; otherwise every row would be written again each time."""
 
 from __future__ import annotations
 

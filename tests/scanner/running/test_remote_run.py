@@ -1,4 +1,4 @@
-"""Cells read in other processes: by a Dask cluster, by a process pool, by whatever is an executor."""
+"""Cells read in other processes: by a Dask cluster, by a process pool, by any executor."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ DATABASES: dict[str, Any] = {"services": ["rds_instance"], "accounts": ["prod"],
 
 
 @pytest.mark.parametrize("forgiving", [True, False])
-def test_a_killed_worker_has_its_cells_read_by_another_or_told_as_lost(
+def test_cells_of_a_killed_worker_are_read_by_another_or_reported_as_lost(
     *, gate: Gate, make_scanner: Callable[..., Any], collect: Callable[..., Any], forgiving: bool
 ) -> None:
     import dask
@@ -226,7 +226,7 @@ def test_processes_read_cells_and_a_killed_one_ends_them(
     assert all(each.detail.startswith("its worker was lost: BrokenProcessPool") for each in results)
 
 
-def test_what_workers_need_to_know_of_rates_goes_with_their_orders_and_comes_back(
+def test_learned_rates_travel_with_tasks_and_come_back(
     make_scanner: Callable[..., Any], collect: Callable[..., Any]
 ) -> None:
     known = LearnedRate(PROD, "eu-west-1", "rds", "all", 3.0, datetime.now(UTC))

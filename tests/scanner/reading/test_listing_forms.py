@@ -1,4 +1,4 @@
-"""Listings of another form: pages that botocore does not know, types of no region, and children of real parents."""
+"""Unusual listings: pages that botocore cannot follow, global types with another home, children of real parents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a scan that is cut short, and who does its work."""
+"""A scan that is interrupted, and the threads that do its work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_closing_stops_before_the_next_call_and_tells_what_is_left(
+def test_closing_stops_before_the_next_call_and_leaves_the_remaining_cells(
     make_scanner: Callable[..., Any], faults: Any
 ) -> None:
     specs = [paged(spec) for spec in bundled_specs() if spec.resource_type == "dynamodb_table"]

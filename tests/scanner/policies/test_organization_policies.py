@@ -1,4 +1,4 @@
-"""What an organisation lets an account do: read with whoever's rights allow it, unknown where nobody's do."""
+"""An organisation's policies for an account: read with any account's permissions that suffice, else unknown."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def test_no_organisation_is_no_layer(judge: Any, estate: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["ListRoots", "ListParents", "ListPoliciesForTarget", "DescribePolicy"])
-def test_what_nobody_may_read_is_unknown(judge: Any, organisation: Any, refuse: Any, operation: str) -> None:
+def test_policies_that_no_account_may_read_are_unknown(
+    judge: Any, organisation: Any, refuse: Any, operation: str
+) -> None:
     denied = refuse("AccessDeniedException", 400, "you are no delegated administrator")
     found, _ = judge(
         organisation["member"], MANAGEMENT, refused=lambda name, key: denied if name == operation else None

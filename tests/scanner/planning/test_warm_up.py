@@ -1,4 +1,4 @@
-"""What a scan does while it waits to be let in costs no call, hides no error, and changes nothing of what it finds."""
+"""A warm-up makes no call, hides no error, and changes nothing that the scan finds."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_no_call_is_made_to_learn_whose_renewed_credentials_are(aws: SyntheticAw
     assert not aws.calls
 
 
-def test_what_fails_is_left_to_whoever_needs_it(sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_preparation_is_left_to_the_scan(sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: str) -> None:
         message = "a file of botocore's is broken"
         raise ValueError(message)
@@ -119,7 +119,7 @@ def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: 
     unprepared.close()
 
 
-def test_who_may_not_ask_for_regions_is_asked_once_a_scan(aws: SyntheticAws, sessions: AccountSessions) -> None:
+def test_denied_regions_are_asked_for_once_per_scan(aws: SyntheticAws, sessions: AccountSessions) -> None:
     aws.faults.append(Fault("denied", operation="DescribeRegions"))
     todo = scan_tasks(CHOSEN, sessions)
     assert {task.region for task in todo} > set(REGIONS), "the default regions stand in"
@@ -182,7 +182,7 @@ def test_clients_are_made_for_what_is_chosen_and_where_it_is_asked(
     assert not second._clients
 
 
-def test_whoever_was_let_in_waits_for_one_step_at_most(
+def test_entry_waits_for_at_most_one_preparation_step(
     sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, ended, steps = threading.Event(), threading.Event(), []
@@ -199,7 +199,7 @@ def test_whoever_was_let_in_waits_for_one_step_at_most(
     assert len(steps) == 1
 
 
-def test_only_who_makes_resources_takes_a_turn_at_it(
+def test_waiting_for_policies_takes_no_building_turn(
     sessions: AccountSessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free: list[int] = []

@@ -1,4 +1,4 @@
-"""An incremental scan reads what may have changed, and nothing else; whatever it cannot know counts as changed."""
+"""An incremental scan reads only cells that may have changed; everything it cannot know counts as changed."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def listed(world: World) -> set[str]:
     return {name for name, operation in OPERATIONS.items() if world.aws.count(operation)}
 
 
-def test_what_nobody_changed_is_not_read(world: World) -> None:
+def test_unchanged_cells_are_not_read(world: World) -> None:
     assert world.scan() == set()
     assert listed(world) - {"iam_role"} == set()
     assert world.aws.count("LookupEvents") == len(REGIONS) + 1  # and where Global Accelerator records
@@ -225,7 +225,7 @@ def test_a_list_that_fills_many_cells_is_as_old_as_the_oldest_of_them(world: Wor
     assert f"{HOME_ACCOUNT}/us-east-1/s3_bucket" in world.scan()
 
 
-def test_a_look_goes_on_a_little_before_where_the_last_look_or_reading_was(world: World) -> None:
+def test_a_lookup_overlaps_the_last_lookup_or_reading(world: World) -> None:
     for minutes in (60, 15, 5):
         world.scan()
         assert minutes * MINUTE + OVERLAP <= world.asked["eu-west-1"] < (minutes + 1) * MINUTE + OVERLAP
@@ -275,7 +275,7 @@ def test_what_a_narrow_scan_did_not_read_is_read_by_the_next_wide_one(world: Wor
     assert world.scan() == {f"{HOME_ACCOUNT}/eu-west-1/ec2_instance"}
 
 
-def test_a_type_of_which_nobody_knows_what_the_record_calls_it_is_always_read(world: World) -> None:
+def test_a_type_with_unknown_event_sources_is_always_read(world: World) -> None:
     beyond = spec_for("AWS::Cassandra::Keyspace", ())
     world.specs.append(beyond)
     cells = {f"{HOME_ACCOUNT}/{region}/{beyond.resource_type}" for region in REGIONS}
@@ -284,7 +284,7 @@ def test_a_type_of_which_nobody_knows_what_the_record_calls_it_is_always_read(wo
     assert world.scan() == cells
 
 
-def test_an_interrupt_does_not_wait_for_looks_that_nobody_has_begun(world: World) -> None:
+def test_an_interrupt_does_not_wait_for_lookups_that_have_not_started(world: World) -> None:
     looked: list[str] = []
 
     def look(account: str, region: str, moment: datetime) -> Any:

@@ -1,4 +1,4 @@
-"""Reading the policies of whoever would act: every layer is read, or unknown with its reason, and never empty."""
+"""Reading the acting principal's policies: every layer is read, or unknown with its reason, and never empty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A resource's permissions: its own policy, its tags and its region count, and what is missing says so."""
+"""A resource's permissions depend on its own policy, its tags and its region; missing parts are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one item of a list answer becomes, without a call."""
+"""The resource that is built from one item of a listing, without a call."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_arns_are_of_the_accounts_partition() -> None:
     assert _built("s3_bucket", {"Name": "b"}, partition="aws-us-gov").arn == "arn:aws-us-gov:s3:::b"
 
 
-def test_a_bucket_whose_region_nobody_tells_is_global() -> None:
+def test_a_bucket_without_a_region_is_global() -> None:
     assert _built("s3_bucket", {"Name": "b"}).region == "global"
     assert _built("s3_bucket", {"Name": "b", "BucketRegion": "eu-west-3"}).region == "eu-west-3"
 
@@ -143,7 +143,7 @@ def test_tags_are_read_by_the_words_of_their_service() -> None:
     assert build_resource(spec, item, _around()).tags == {"Team": "a"}
 
 
-def test_facts_are_of_the_kinds_that_may_be_told() -> None:
+def test_facts_are_booleans_numbers_or_texts() -> None:
     facts = _built("rds_instance", _database(MultiAZ=True, BackupRetentionPeriod=7)).constraints.facts
     assert facts["multi_az"] is True
     assert facts["has_backups"] is True

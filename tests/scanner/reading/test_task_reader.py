@@ -1,4 +1,4 @@
-"""The fault matrix: every failure ends its cell in its own state, keeps what was read, and harms no other cell."""
+"""Every failure ends its cell in its own state, keeps what was read, and harms no other cell."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def _paged(resource_type: str) -> Any:
     return spec.model_copy(update={"list": spec.list.model_copy(update={"page_size": 1})})
 
 
-def test_a_bucket_whose_region_nobody_tells_leaves_every_cell_of_its_listing_partial(
+def test_a_bucket_without_a_region_leaves_every_cell_of_its_listing_partial(
     make_scanner: Callable[..., Any], collect: Callable[..., Any], faults: Any, refuse: Any, answer: Any
 ) -> None:
     listed = (

@@ -1,4 +1,4 @@
-"""Resources that are listed once a parent, described in batches, and detailed only when asked for."""
+"""Resources that are listed per parent, described in batches, and detailed only on request."""
 
 from __future__ import annotations
 
@@ -134,13 +134,13 @@ def test_refused_parents_are_the_cells_failure(
     assert result.detail.startswith("3 of 3 parents (cluster) not listed")
 
 
-def test_a_parent_lost_in_passing_is_told_before_one_that_is_denied(scan: Any, faults: Any, refused: Any) -> None:
+def test_a_transient_failure_of_a_parent_is_reported_before_a_denied_one(scan: Any, faults: Any, refused: Any) -> None:
     faults.set("ecs:ListServices", refused("AccessDeniedException"), region=REGION, calls=range(1, 2))
     faults.set("ecs:ListServices", TIMEOUT, region=REGION, calls=range(2, 99))
     assert scan().results[CELL].state is CellState.TIMEOUT
 
 
-def test_a_parent_deleted_meanwhile_is_skipped(scan: Any, faults: Any, refused: Any) -> None:
+def test_a_parent_deleted_in_between_is_skipped(scan: Any, faults: Any, refused: Any) -> None:
     faults.set("ecs:ListServices", refused("ClusterNotFoundException"), region=REGION)
     result = scan().results[CELL]
     assert (result.state, result.resources, result.detail) == (CellState.OK_EMPTY, 0, "")
@@ -207,9 +207,7 @@ def test_a_denied_batch_keeps_its_rows_and_says_what_is_missing(scan: Any, fault
 
 
 @pytest.mark.parametrize("text", ["{}", '{"services": []}', '{"services": [{"serviceArn": "another"}]}'])
-def test_a_batch_that_answers_for_none_of_several_is_not_believed(
-    scan: Any, faults: Any, answer: Any, text: str
-) -> None:
+def test_a_batch_that_returns_none_of_several_items_is_an_error(scan: Any, faults: Any, answer: Any, text: str) -> None:
     faults.set("ecs:DescribeServices", answer(text), region=REGION)
     found = scan()
     assert found.results[CELL].state is CellState.PARTIAL
@@ -227,7 +225,7 @@ def test_a_batch_lost_in_passing_makes_the_cell_partial(scan: Any, faults: Any) 
     ("right", "wrong"),
     [("identifier: arn_name(arn)", "identifier: described.serviceName"), ("arn: arn\n", "arn: described.serviceArn\n")],
 )
-def test_an_identity_that_a_lost_batch_would_have_told_makes_no_row(
+def test_an_item_whose_identity_was_in_a_failed_batch_becomes_no_resource(
     *, scan: Any, faults: Any, refused: Any, right: str, wrong: str
 ) -> None:
     faults.set("ecs:DescribeServices", refused("AccessDeniedException"), region=REGION)

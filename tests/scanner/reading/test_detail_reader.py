@@ -1,4 +1,4 @@
-"""What a listing does not say is asked for, and what could not be told is missing with its reason, never empty."""
+"""Details, batches and tags that a listing lacks are read; a missing answer has its reason and is never empty."""
 
 from __future__ import annotations
 
@@ -209,9 +209,7 @@ def test_tags_are_listed_by_their_filter_in_the_largest_pages_that_aws_gives() -
 
 def test_a_page_without_its_list_is_no_page_without_tags() -> None:
     calls: Any = Calls({"GetResources": [{"ResourceTagMappingList": []}, {}]})
-    assert listed_tags(task(TAGS), calls) == Failure(
-        CellState.ERROR, "GetResources returned no ResourceTagMappingList"
-    )
+    assert listed_tags(task(TAGS), calls) == Failure(CellState.ERROR, "GetResources returned no ResourceTagMappingList")
 
 
 def test_tags_that_come_with_the_resource_are_not_listed() -> None:
@@ -242,7 +240,7 @@ def test_every_item_gets_its_own_answer_of_a_call_with_its_own_parameters() -> N
     assert sizes == [2, 2, 2, 1]
 
 
-def test_what_a_call_does_not_tell_of_is_gone_unless_it_tells_of_nothing_that_was_asked() -> None:
+def test_an_item_missing_from_an_answer_is_gone_unless_all_items_are_missing() -> None:
     def answering(*numbers: int) -> Calls:
         return Calls({"DescribeServices": {"services": [{"number": number} for number in numbers]}})
 
