@@ -26,10 +26,10 @@ def iam_policy(
     and says which verdicts are unknown. No right to read what resources hold is in it.
     """
     from cloudops_nb.scanner.inventory.least_privilege import managed_policies, scan_policy
-    from cloudops_nb.scanner.planning.tasks import selection
+    from cloudops_nb.scanner.planning.scan_tasks import checked_selection
     from cloudops_nb.specs.files import specs_of
 
     specs = specs_of(load_settings(context.obj).data_path)
-    chosen = selection(specs, (), accounts=None, regions=None, services=types or None).specs
+    chosen = checked_selection(specs, (), accounts=None, regions=None, services=types or None).specs
     make = managed_policies if managed else scan_policy
     click.echo(json.dumps(make(chosen, partition=partition, every_detail=every_detail), indent=2))

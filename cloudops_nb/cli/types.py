@@ -17,7 +17,7 @@ from cloudops_nb.settings import load_settings
 def types(context: click.Context, cloud_control: bool, account: str, markdown: bool) -> None:
     """List the resource types that a scan knows."""
     if markdown:
-        from cloudops_nb.scanner.inventory.coverage import markdown as coverage
+        from cloudops_nb.scanner.inventory.coverage import coverage_markdown as coverage
         from cloudops_nb.specs.files import specs_of
 
         click.echo(coverage(specs_of(load_settings(context.obj).data_path)), nl=False)

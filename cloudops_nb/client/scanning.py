@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.model import CellKey, CellResult, Resource, SearchHit
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.scanner.running.progress import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.opening.open_store import StorageService
@@ -141,14 +141,14 @@ class Inventory:
             ConfigurationError: A declaration of the user's own is not valid, or the account is unknown.
             AwsError: The account cannot be entered, or AWS does not tell its types.
         """
-        from cloudops_nb.scanner.inventory.resource_types import COLUMNS, cloud_control_types, declared_types
+        from cloudops_nb.scanner.inventory.resource_types import TYPE_COLUMNS, cloud_control_types, declared_types
         from cloudops_nb.specs.files import specs_of
 
         specs = specs_of(self._settings.data_path)
         rows = declared_types(specs)
         if cloud_control:
             rows += cloud_control_types(self._sessions(), specs, account)
-        return rows_frame(rows, COLUMNS)
+        return rows_frame(rows, TYPE_COLUMNS)
 
     def refresh(self, plan: Plan) -> None:
         """Read again what a plan acted on, so that the store shows what came of it."""

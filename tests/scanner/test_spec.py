@@ -11,7 +11,7 @@ import yaml
 from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner import ResourceSpec, bundled_specs, load_specs
-from cloudops_nb.scanner.calls.rate_limit import rate_limit
+from cloudops_nb.scanner.calls.rate_limiter import rate_limit
 from cloudops_nb.specs.checks import spec_problems
 from cloudops_nb.specs.checks.paging_checks import missing_page_sizes
 from cloudops_nb.specs.checks.problem import nearest
