@@ -14,9 +14,10 @@ from botocore.credentials import (
 )
 from botocore.exceptions import NoCredentialsError
 
+from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.aws.fast_botocore.event_hooks import QuickSession
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
-from cloudops_nb.aws.fast_botocore.service_models import NarrowModels, data_loader
+from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.aws.regions import home_region, partition_of_arn
 from cloudops_nb.aws.user_agent import TOOL
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import readings
 from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas, rare_collection
 from cloudops_nb.aws.regions import COMMERCIAL
 from cloudops_nb.errors import ConfigurationError
@@ -23,6 +22,7 @@ from cloudops_nb.scanner.policies.operations import policy_operations
 from cloudops_nb.scanner.running.local_run import ScanRun
 from cloudops_nb.scanner.running.remote_run import ShippedRun
 from cloudops_nb.scanner.running.remote_worker import Errand
+from cloudops_nb.specs.answer_fields import readings
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ import botocore.parsers
 import pytest
 from botocore.model import ServiceModel
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import Reading, readings
+from cloudops_nb.aws.fast_botocore.answer_shapes import Reading
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
 from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs, scan
+from cloudops_nb.specs.answer_fields import readings
 from cloudops_nb.specs.model import ResourceSpec
 from tests.synthetic_aws import EstateOfSpecs, SyntheticAws
 from tests.synthetic_aws.models import loader

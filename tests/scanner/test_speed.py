@@ -15,8 +15,9 @@ from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.aws.fast_botocore.process_tuning import LongTurns, RareCollection
-from cloudops_nb.aws.fast_botocore.service_models import NarrowModels, data_loader
+from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
 from cloudops_nb.declarations.selectors import _OPTIONS, fields, select
 from cloudops_nb.scanner import bundled_specs

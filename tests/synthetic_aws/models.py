@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import UnknownServiceError
 from moto.core.model import ServiceModel
 
-from cloudops_nb.aws.fast_botocore.service_models import data_loader
+from cloudops_nb.aws.botocore_data import data_loader
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader

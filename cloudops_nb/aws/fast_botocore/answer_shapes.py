@@ -15,8 +15,6 @@ from cloudops_nb.declarations.selectors import compiled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cloudops_nb.specs.model import ListCall, ResourceSpec
-
 _HEADED = ("subexpression", "index_expression", "projection", "filter_projection", "flatten")
 _Shape = dict[str, Any]
 
@@ -37,14 +35,6 @@ class Reading:
         return Reading(self.whole | other.whole, self.through | other.through)
 
 
-def readings(spec: ResourceSpec) -> dict[tuple[str, str], Reading]:
-    """Return what a type's list calls are read for, by service and operation; its other calls are read whole."""
-    calls = [spec.list, *([spec.parent.list] if spec.parent else [])]
-    found = _read(_selectors(spec)) | _read(_selectors_of_pages(calls))
-    lists = [_read([call.items], passed=True) for call in calls]
-    return {(spec.called, call.operation): found | each for call, each in zip(calls, lists, strict=True)}
-
-
 def narrowed(model: Mapping[str, Any], operation: str, reading: Reading, paging: Mapping[str, Any]) -> dict[str, Any]:
     """Return the shapes of a service with those of an operation's answer cut down to what is read.
 
@@ -56,7 +46,7 @@ def narrowed(model: Mapping[str, Any], operation: str, reading: Reading, paging:
     """
     tokens = (paging.get(name, ()) for name in ("output_token", "more_results"))
     listed = [text for one in tokens for text in ([one] if isinstance(one, str) else one)]
-    return _Narrowing(model["shapes"], operation, reading | _read(listed)).answer(model["operations"][operation])
+    return _Narrowing(model["shapes"], operation, reading | fields_read(listed)).answer(model["operations"][operation])
 
 
 def narrowed_name(shape: str, operation: str) -> str:
@@ -106,32 +96,7 @@ class _Narrowing:
                 return shape
 
 
-def _selectors(spec: ResourceSpec) -> Iterator[str]:
-    """Yield every selector that is evaluated on an item of a listing, or on one with further answers put in."""
-    yield from filter(None, (spec.identifier, spec.name, spec.arn, spec.state, spec.region, spec.owner))
-    if spec.parent:
-        yield from spec.parent.parameters.values()
-    for batch in spec.batches:
-        yield from (batch.key, *batch.parameters.values())
-    for detail in spec.details:
-        yield from (*detail.parameters.values(), *filter(None, [detail.when]))
-    if spec.resource_policy and spec.resource_policy.path:
-        yield spec.resource_policy.path
-    if spec.tags and spec.tags.path:
-        yield spec.tags.path
-    yield from (relation.path for relation in spec.relations)
-    for rules in (spec.constraints.can_start, spec.constraints.can_stop, spec.constraints.can_delete):
-        yield from (rule.when for rule in rules if rule.when)
-    yield from spec.facts.values()
-    yield from spec.metadata.values()
-
-
-def _selectors_of_pages(calls: Iterable[ListCall]) -> Iterator[str]:
-    for rules in (call.pages for call in calls if call.pages):
-        yield from filter(None, (rules.output_token, rules.more_results))
-
-
-def _read(selectors: Iterable[str], *, passed: bool = False) -> Reading:
+def fields_read(selectors: Iterable[str], *, passed: bool = False) -> Reading:
     """Return what selectors read; ``passed`` says that what they select is looked into by others."""
     whole: set[str] = set()
     through: set[str] = set()
