@@ -8,46 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cloudops_nb.aws.error_states import is_failure
-from cloudops_nb.declarations.selectors import compiled
-from cloudops_nb.specs.relation_kinds import known_kind
-
-#: What an ARN template and a reason may name.
-TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
-
-
-def _is_selector(text: str) -> str:
-    try:
-        compiled(text)
-    except JMESPathError as error:
-        raise ValueError(f"{text!r} is no JMESPath: {' '.join(str(error).split())}") from None
-    return text
-
-
-def _is_template(text: str) -> str:
-    try:
-        text.format(**dict.fromkeys(TEMPLATE_NAMES, ""))
-    except (KeyError, ValueError, IndexError):
-        raise ValueError(f"{text!r} may name only {', '.join(TEMPLATE_NAMES)} in braces") from None
-    return text
-
-
-def _tells_absence(code: str) -> str:
-    if is_failure(code):
-        raise ValueError(f"{code} is a refusal: it does not say that nothing is there")
-    return code
-
-
-Selector = Annotated[str, Field(min_length=1), AfterValidator(_is_selector)]
-Template = Annotated[str, AfterValidator(_is_template)]
-#: One of the kinds in ``relation_kinds.yaml``.
-RelationKind = Annotated[str, AfterValidator(known_kind)]
-#: A code that tells of absence; never one by which AWS refuses to tell.
-AbsenceCode = Annotated[str, AfterValidator(_tells_absence)]
-Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]
+from cloudops_nb.specs.field_types import AbsenceCode, Operation, RelationKind, Selector, Template
 
 
 class _Declaration(BaseModel):

@@ -6,8 +6,8 @@ import pytest
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner import bundled_specs
+from cloudops_nb.specs.field_types import relation_kinds
 from cloudops_nb.specs.files import parse_specs
-from cloudops_nb.specs.relation_kinds import relation_kinds
 
 pytestmark = pytest.mark.fast
 

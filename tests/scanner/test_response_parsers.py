@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.aws.fast_botocore.process_tuning import parsing
-from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
-from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
+from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory, parsed_time
 from cloudops_nb.scanner import bundled_specs
 from tests.synthetic_aws.call import Call
 from tests.synthetic_aws.models import operation_model, protocol

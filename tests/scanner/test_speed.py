@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.aws.fast_botocore.process_tuning import LongTurns, RareCollection
+from cloudops_nb.aws.fast_botocore.response_parsers import parsed_time
 from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
-from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
 from cloudops_nb.declarations.selectors import _OPTIONS, fields, select
 from cloudops_nb.scanner import bundled_specs
 from tests.scanner.botocore_models import operation, sample
