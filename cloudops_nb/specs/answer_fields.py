@@ -1,10 +1,10 @@
-"""The fields of list answers that a resource type's declaration reads."""
+"""The fields of list answers that the declaration of a resource type reads."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import Reading, fields_read
+from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields, fields_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from cloudops_nb.specs.model import ListCall, ResourceSpec
 
 
-def readings(spec: ResourceSpec) -> dict[tuple[str, str], Reading]:
-    """Return what a type's list calls are read for, by service and operation; its other calls are read whole."""
+def answer_fields_by_call(spec: ResourceSpec) -> dict[tuple[str, str], AnswerFields]:
+    """Return the fields read of the answers of a type's list calls, by service and operation.
+
+    Answers of the type's other calls are read completely.
+    """
     calls = [spec.list, *([spec.parent.list] if spec.parent else [])]
-    found = fields_read(_selectors(spec)) | fields_read(_selectors_of_pages(calls))
+    found = fields_read(_item_selectors(spec)) | fields_read(_page_selectors(calls))
     lists = [fields_read([call.items], passed=True) for call in calls]
     return {(spec.called, call.operation): found | each for call, each in zip(calls, lists, strict=True)}
 
 
-def _selectors(spec: ResourceSpec) -> Iterator[str]:
-    """Yield every selector that is evaluated on an item of a listing, or on one with further answers put in."""
+def _item_selectors(spec: ResourceSpec) -> Iterator[str]:
+    """Yield every selector that is evaluated on a listed item, with or without the answers of further calls in it."""
     yield from filter(None, (spec.identifier, spec.name, spec.arn, spec.state, spec.region, spec.owner))
     if spec.parent:
         yield from spec.parent.parameters.values()
@@ -40,6 +43,6 @@ def _selectors(spec: ResourceSpec) -> Iterator[str]:
     yield from spec.metadata.values()
 
 
-def _selectors_of_pages(calls: Iterable[ListCall]) -> Iterator[str]:
+def _page_selectors(calls: Iterable[ListCall]) -> Iterator[str]:
     for rules in (call.pages for call in calls if call.pages):
         yield from filter(None, (rules.output_token, rules.more_results))

@@ -1,4 +1,4 @@
-"""Whether a user's own declaration fits botocore's models; what is wrong is found before a scan, not by its cells."""
+"""Checks of a user's own declarations against botocore's models, so that mistakes appear before a scan."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-    #: Where in a type's declaration something stands, and what is wrong with it.
-    Problem = tuple[tuple[str | int, ...], str]
+    #: The path to a key in a type's declaration, and the problem at it.
+    SpecProblem = tuple[tuple[str | int, ...], str]
 
 
 def unknown_service(service: str) -> str:
-    """Return what is wrong with a service's name, empty if botocore has it."""
-    known = _loader().list_available_services("service-2")
-    return "" if service in known else f"botocore has no service {service}{_near(service, known)}"
+    """Return the problem with a service's name, empty if botocore has the service."""
+    known = _model_loader().list_available_services("service-2")
+    return "" if service in known else f"botocore has no service {service}{_hint(service, known)}"
 
 
-def model_problems(spec: ResourceSpec) -> Iterator[Problem]:
-    """Yield what botocore's model contradicts: the service asked, the operations, and what they are given."""
-    model = _model(spec.called)
+def model_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
+    """Yield each service, operation and parameter of a declaration that botocore's models lack."""
+    model = _service_model(spec.called)
     if model is None:
         if spec.api:
             yield ("api",), unknown_service(spec.api)
         return
-    for path, operation, parameters in _calls(spec):
+    for path, operation, parameters in _declared_calls(spec):
         if operation not in model.operation_names:
-            near = _near(operation, model.operation_names)
+            near = _hint(operation, model.operation_names)
             yield (*path, "operation"), f"{spec.called} has no operation {operation}{near}"
             continue
         shape = model.operation_model(operation).input_shape
         taken = list(shape.members) if shape else []
         for name in parameters:
             if name not in taken:
-                yield (*path, "parameters"), f"{operation} takes no {name}{_near(name, taken)}"
+                yield (*path, "parameters"), f"{operation} has no parameter {name}{_hint(name, taken)}"
 
 
-def _calls(spec: ResourceSpec) -> Iterator[tuple[tuple[str | int, ...], str, Mapping[str, object]]]:
-    """Yield every call of a declaration: where it stands, its operation and what it is given."""
+def _declared_calls(spec: ResourceSpec) -> Iterator[tuple[tuple[str | int, ...], str, Mapping[str, object]]]:
+    """Yield every call of a declaration: its path, its operation and its parameters."""
     given = dict(spec.list.parameters)
     if spec.parent:
         yield ("parent", "list"), spec.parent.list.operation, spec.parent.list.parameters
@@ -58,19 +58,19 @@ def _calls(spec: ResourceSpec) -> Iterator[tuple[tuple[str | int, ...], str, Map
         yield ("details", index), detail.operation, detail.parameters
 
 
-def _near(name: str, known: Collection[str]) -> str:
+def _hint(name: str, known: Collection[str]) -> str:
     hint = did_you_mean(name, known)
     return f"; {hint}" if hint else ""
 
 
 @cache
-def _model(service: str) -> ServiceModel | None:
+def _service_model(service: str) -> ServiceModel | None:
     try:
-        return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+        return ServiceModel(_model_loader().load_service_model(service, "service-2"), service)
     except DataNotFoundError:
         return None
 
 
 @cache
-def _loader() -> Loader:
+def _model_loader() -> Loader:
     return Loader()

@@ -1,4 +1,4 @@
-"""The types of a declaration's fields, each with the check that a value is one."""
+"""The types of the fields in declarations, each with its check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, Field
 
-from cloudops_nb.aws.error_states import is_failure
+from cloudops_nb.aws.error_states import is_refusal_code
 from cloudops_nb.declarations.selectors import compiled
 from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import did_you_mean
@@ -16,55 +16,50 @@ from cloudops_nb.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: What an ARN template and a reason may name.
-TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
+#: Names that an ARN template or a reason may hold in braces.
+_TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
 
 
 @cache
 def relation_kinds() -> Mapping[str, str]:
-    """Return every kind of link, with what the one that has it says of the other."""
+    """Return every kind of relation with its meaning, as "is attached to it"; "it" is the other resource."""
     kinds: dict[str, str] = bundled_table(__package__, "relation_kinds.yaml")
     return kinds
 
 
-def _is_selector(text: str) -> str:
+def _checked_selector(text: str) -> str:
     try:
         compiled(text)
     except JMESPathError as error:
-        raise ValueError(f"{text!r} is no JMESPath: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{text!r} is not valid JMESPath: {' '.join(str(error).split())}") from None
     return text
 
 
-def _is_template(text: str) -> str:
+def _checked_template(text: str) -> str:
     try:
-        text.format(**dict.fromkeys(TEMPLATE_NAMES, ""))
+        text.format(**dict.fromkeys(_TEMPLATE_NAMES, ""))
     except (KeyError, ValueError, IndexError):
-        raise ValueError(f"{text!r} may name only {', '.join(TEMPLATE_NAMES)} in braces") from None
+        raise ValueError(f"{text!r} may name only {', '.join(_TEMPLATE_NAMES)} in braces") from None
     return text
 
 
-def _tells_absence(code: str) -> str:
-    if is_failure(code):
-        raise ValueError(f"{code} is a refusal: it does not say that nothing is there")
+def _checked_absence_code(code: str) -> str:
+    if is_refusal_code(code):
+        raise ValueError(f"{code} is a refusal, which does not mean that there are no resources")
     return code
 
 
-def known_kind(kind: str) -> str:
-    """Return a kind of link.
-
-    Raises:
-        ValueError: There is no such kind; the nearest is named.
-    """
+def _checked_relation_kind(kind: str) -> str:
     if kind not in relation_kinds():
         hint = did_you_mean(kind, relation_kinds())
         raise ValueError(f"there is no kind of relation {kind}" + (f", {hint}" if hint else ""))
     return kind
 
 
-Selector = Annotated[str, Field(min_length=1), AfterValidator(_is_selector)]
-Template = Annotated[str, AfterValidator(_is_template)]
+Selector = Annotated[str, Field(min_length=1), AfterValidator(_checked_selector)]
+Template = Annotated[str, AfterValidator(_checked_template)]
 #: One of the kinds in ``relation_kinds.yaml``.
-RelationKind = Annotated[str, AfterValidator(known_kind)]
-#: A code that tells of absence; never one by which AWS refuses to tell.
-AbsenceCode = Annotated[str, AfterValidator(_tells_absence)]
+RelationKind = Annotated[str, AfterValidator(_checked_relation_kind)]
+#: An error code that means "there are none"; never a refusal.
+AbsenceCode = Annotated[str, AfterValidator(_checked_absence_code)]
 Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]

@@ -30,7 +30,7 @@ SEED = frozenset({
 def models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore's models are read by one loader for all sessions: reading them takes longer than most scans here."""
     monkeypatch.setattr("cloudops_nb.aws.credentials.data_loader", loader)
-    monkeypatch.setattr("cloudops_nb.specs.checks._loader", loader)
+    monkeypatch.setattr("cloudops_nb.specs.checks._model_loader", loader)
     monkeypatch.setattr("cloudops_nb.scanner.inventory.least_privilege._session", session)
 
 

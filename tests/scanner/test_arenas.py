@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _SCRIPT = """
 import ctypes, sys, threading
-from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas
-few_arenas()
+from cloudops_nb.aws.fast_botocore.process_tuning import limit_malloc_arenas
+limit_malloc_arenas()
 everybody = threading.Barrier(24)
 def work():
     kept = [bytes(2_000) for _ in range(100)]

@@ -118,7 +118,7 @@ def test_after_an_interrupt_no_more_regions_are_asked_for(monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(AccountSession, "regions", regions)
-    monkeypatch.setattr(entering, "identify", identify)
+    monkeypatch.setattr(entering, "caller_or_refusal", identify)
     accounts = [Account(name=str(number), account_id=f"{number:012d}") for number in range(100)]
     with pytest.raises(KeyboardInterrupt):
         AccountSessions(accounts).accounts(with_regions=True)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudops_nb.aws.error_states import classify, truncated
+from cloudops_nb.aws.error_states import classify, truncation_field
 from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellState
@@ -86,13 +86,13 @@ def test_an_error_of_ours_is_judged_by_its_cause() -> None:
 
 
 def test_a_flag_that_says_there_is_more_is_found() -> None:
-    assert truncated({"HasMore": True}, paged=True) == "HasMore"
-    assert truncated({"List": {"IsTruncated": True}}, paged=True) == "IsTruncated"
-    assert truncated({"IsTruncated": False, "Items": []}, paged=True) == ""
-    assert truncated({"NextToken": "2"}, paged=True) == ""
-    assert truncated({"NextToken": "2"}, paged=False) == "NextToken"
-    assert truncated({"List": {"NextMarker": "2"}}, paged=False) == "NextMarker"
-    assert truncated({"NextToken": ""}, paged=False) == ""
+    assert truncation_field({"HasMore": True}, paged=True) == "HasMore"
+    assert truncation_field({"List": {"IsTruncated": True}}, paged=True) == "IsTruncated"
+    assert truncation_field({"IsTruncated": False, "Items": []}, paged=True) == ""
+    assert truncation_field({"NextToken": "2"}, paged=True) == ""
+    assert truncation_field({"NextToken": "2"}, paged=False) == "NextToken"
+    assert truncation_field({"List": {"NextMarker": "2"}}, paged=False) == "NextMarker"
+    assert truncation_field({"NextToken": ""}, paged=False) == ""
 
 
 # --- token buckets

@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError, ResponseParserFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudops_nb.aws.fast_botocore.process_tuning import parsing
+from cloudops_nb.aws.fast_botocore.process_tuning import parsing_slots
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory, parsed_time
 from cloudops_nb.scanner import bundled_specs
 from tests.synthetic_aws.call import Call
@@ -211,7 +211,7 @@ def _long(count: int) -> bytes:
 def test_short_answers_do_not_wait_for_long_ones() -> None:
     where, read = ("ec2", "DescribeRegions"), threading.Event()
     held = 0
-    while parsing.acquire(blocking=False):
+    while parsing_slots.acquire(blocking=False):
         held += 1
     try:
         assert len(_read(QuickParserFactory(), where, _long(2))["Regions"]) == 2
@@ -220,6 +220,6 @@ def test_short_answers_do_not_wait_for_long_ones() -> None:
         assert not read.wait(0.2), "a long one is read only in turn"
     finally:
         for _ in range(held):
-            parsing.release()
+            parsing_slots.release()
     assert read.wait(30)
     waiting.join()

@@ -110,7 +110,7 @@ def test_only_the_chosen_accounts_are_entered(aws: Any, open_sessions: Any, faul
         (
             Account(name="prod", profile="prod", account_id=STAGE),
             ConfigurationError,
-            f"leads to account {PROD}, not {STAGE}",
+            f"leads to account {PROD}: the configured id is {STAGE}",
         ),
         (Account(name=""), CredentialsError, "ambient credentials: no AWS credentials"),
     ],
@@ -176,7 +176,7 @@ def test_a_refusal_is_asked_again_after_a_while(
     faults.set("sts:AssumeRole", refuse("AccessDenied", 403), calls=range(1, 2))
     sessions = open_sessions(BY_PROFILE, BY_ROLE, events=faults.events)
     sessions.accounts()
-    monkeypatch.setattr("cloudops_nb.aws.account_entry._REFUSAL_HOLDS", 0.0)
+    monkeypatch.setattr("cloudops_nb.aws.account_entry._REFUSAL_SECONDS", 0.0)
     assert sessions.caller(STAGE).account_id == STAGE
 
 
@@ -298,8 +298,8 @@ def test_who_is_asked_for_a_code_is_asked_once_and_here(
         asked.append(threading.current_thread().name)
         return CredentialsError("the code was refused")
 
-    monkeypatch.setattr(entering, "identify", identify)
-    monkeypatch.setattr(AccountSession, "needs_person", True)
+    monkeypatch.setattr(entering, "caller_or_refusal", identify)
+    monkeypatch.setattr(AccountSession, "needs_mfa_code", True)
     monkeypatch.setattr(AccountSession, "regions", lambda _: asked.append("for regions"))
     with pytest.raises(CredentialsError, match="the code was refused"):
         open_sessions(BY_PROFILE).accounts(with_regions=True)

@@ -152,7 +152,7 @@ def test_the_seed_services_and_more_have_specs() -> None:
         (GOOD.replace("arn: DB", "arn: ["), "9:"),
         (
             GOOD.replace("identifier: DBInstanceIdentifier", "identifier: 'DB.['"),
-            "7:5 identifier: 'DB.[' is no JMESPath",
+            "7:5 identifier: 'DB.[' is not valid JMESPath",
         ),
         (GOOD.replace("    arn: DBInstanceArn\n", ""), "give either arn or arn_template"),
         (GOOD + '    arn_template: "arn:{zone}"\n', "9:5 arn_template: 'arn:{zone}' may name only partition"),
@@ -165,7 +165,7 @@ def test_the_seed_services_and_more_have_specs() -> None:
         (GOOD + "    home: us-west-2\n", "home goes with scope global"),
         (
             GOOD.replace("items: DBInstances", "items: DBInstances, absent: [AccessDenied]"),
-            "AccessDenied is a refusal: it does not say that nothing is there",
+            "AccessDenied is a refusal, which does not mean that there are no resources",
         ),
         (GOOD + "    tags: {style: tagging_api, path: Tags}\n", "tagging_api takes a filter and no path"),
         ("service: rds\n", "types: Field required"),

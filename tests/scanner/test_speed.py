@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.aws.botocore_data import data_loader
-from cloudops_nb.aws.fast_botocore.process_tuning import LongTurns, RareCollection
+from cloudops_nb.aws.fast_botocore.process_tuning import InfrequentGarbageCollection, LongThreadTurns
 from cloudops_nb.aws.fast_botocore.response_parsers import parsed_time
 from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.declarations.selectors import _OPTIONS, fields, select
@@ -147,7 +147,7 @@ def thresholds() -> Iterator[tuple[int, ...]]:
 
 
 def test_the_collector_is_as_before_when_the_last_scan_ends(thresholds: tuple[int, ...]) -> None:
-    rare = RareCollection()
+    rare = InfrequentGarbageCollection()
     rare.__enter__()
     with rare:
         assert gc.get_threshold()[0] > thresholds[0]
@@ -166,7 +166,7 @@ def thawed() -> Iterator[None]:
 
 def test_what_there_was_before_a_scan_is_not_looked_at_meanwhile(thawed: None) -> None:
     # How many objects are frozen changes, as some of them are no longer needed.
-    rare = RareCollection()
+    rare = InfrequentGarbageCollection()
     with rare:
         assert gc.get_freeze_count()
         with rare:
@@ -177,24 +177,24 @@ def test_what_there_was_before_a_scan_is_not_looked_at_meanwhile(thawed: None) -
 
 def test_what_somebody_else_froze_stays_so(thawed: None) -> None:
     gc.freeze()
-    with RareCollection():
+    with InfrequentGarbageCollection():
         assert gc.get_freeze_count()
     assert gc.get_freeze_count()
 
 
 def test_what_somebody_else_made_of_the_collector_stays(thresholds: tuple[int, ...]) -> None:
-    with RareCollection():
+    with InfrequentGarbageCollection():
         gc.set_threshold(900, 5, 5)
     assert gc.get_threshold() == (900, 5, 5)
     for fewer in (0, 1_000_000):
         gc.set_threshold(fewer)
-        with RareCollection():
+        with InfrequentGarbageCollection():
             assert gc.get_threshold()[0] == fewer
     assert thresholds
 
 
 def test_threads_take_longer_turns_until_the_last_scan_ends() -> None:
-    before, turns = sys.getswitchinterval(), LongTurns()
+    before, turns = sys.getswitchinterval(), LongThreadTurns()
     with turns:
         with turns:
             assert sys.getswitchinterval() == pytest.approx(max(before, 0.05))

@@ -9,7 +9,7 @@ import pytest
 from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError
 
-from cloudops_nb.aws.fast_botocore.answer_checks import refuse_broken
+from cloudops_nb.aws.fast_botocore.answer_checks import refuse_incomplete_answer
 from tests.scanner.botocore_models import service_model
 
 pytestmark = pytest.mark.fast
@@ -19,7 +19,7 @@ BRACES = json.dumps({"TableNames": ["{" * 3_000]}).encode()
 
 
 def check(body: bytes, service: str = "dynamodb", name: str = "ListTables", status: int = 200) -> None:
-    refuse_broken(service_model(service).operation_model(name), {"status_code": status, "body": body})
+    refuse_incomplete_answer(service_model(service).operation_model(name), {"status_code": status, "body": body})
 
 
 @pytest.mark.parametrize("body", [b"{}", b' {"TableNames": []}\n', b'{"TableNames": [], "New": 1}', TABLES, BRACES])
@@ -31,7 +31,7 @@ def test_a_whole_answer_passes(body: bytes) -> None:
     "body", [b"", b"<html>Sign in</html>", b"[]", b'"fine"', b'{"status": "fine"}', b'{"TableNames": [}', TABLES[:-1]]
 )
 def test_what_is_no_answer_of_the_operation_is_refused(body: bytes) -> None:
-    with pytest.raises(ResponseParserError, match="ListTables was answered with what is not a whole answer"):
+    with pytest.raises(ResponseParserError, match="ListTables returned an incomplete response"):
         check(body)
 
 
@@ -96,7 +96,7 @@ def test_xml_of_the_operation_or_that_botocore_judges_itself_passes(service: str
     ],
 )
 def test_xml_of_something_else_is_refused(service: str, name: str, body: bytes) -> None:
-    with pytest.raises(ResponseParserError, match=f"{name} was answered with what is not a whole answer"):
+    with pytest.raises(ResponseParserError, match=f"{name} returned an incomplete response"):
         check(body, service, name)
 
 
@@ -113,7 +113,7 @@ def test_rows_that_nothing_wraps_have_the_name_of_one(name: str, *, whole: bool)
     made = ServiceModel({"metadata": {"protocol": "rest-xml"}, "operations": operations, "shapes": shapes}, "made")
     response = {"status_code": 200, "body": f"<Answer><{name}>a</{name}></Answer>".encode()}
     if whole:
-        refuse_broken(made.operation_model("List"), response)
+        refuse_incomplete_answer(made.operation_model("List"), response)
     else:
         with pytest.raises(ResponseParserError):
-            refuse_broken(made.operation_model("List"), response)
+            refuse_incomplete_answer(made.operation_model("List"), response)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.aws.error_states import Failure
-from cloudops_nb.aws.fast_botocore.process_tuning import building
+from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
@@ -135,7 +135,7 @@ class TaskReader:
             read = [self._details.read(item) for item in described]
         if self._spec.actions:
             self._verdicts.prepare()  # whoever waits for policies takes nobody's turn
-        with building:
+        with building_slots:
             return self._resources(read, tags, around)
 
     def _resources(
@@ -174,7 +174,7 @@ class TaskReader:
     def _failure(self, error: Exception) -> Failure:
         failure = failure_of(error, region=self._task.region)
         if self._spec.called == cloud_control.SERVICE:
-            failure = cloud_control.explained(failure)
+            failure = cloud_control.explained_failure(failure)
         if failure.state is CellState.ERROR:
             # Neither accounts nor regions: a log is plaintext.
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.aws.fast_botocore.process_tuning import long_turns, rare_collection
+from cloudops_nb.aws.fast_botocore.process_tuning import infrequent_garbage_collection, long_thread_turns
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import Verdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
@@ -84,7 +84,7 @@ class ScanRun:
             threads: How many tasks are read at the same time.
             room: How many items wait for being taken before the workers do.
         """
-        with rare_collection, long_turns:
+        with infrequent_garbage_collection, long_thread_turns:
             yield from self._items(progress, threads, room)
 
     def _items(
