@@ -59,7 +59,7 @@ class AccountSettings(BaseModel):
         if self.operate_profile and self.operate_role_arn:
             raise ValueError("give operate_profile or operate_role_arn, not both")
         if self.organization_role and (self.role_arn or self.operate_profile):
-            raise ValueError("organization_role goes with a profile or ambient credentials, and operate_role_arn only")
+            raise ValueError("organization_role allows only a profile or ambient credentials, and operate_role_arn")
         return self
 
 

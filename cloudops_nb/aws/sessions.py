@@ -69,7 +69,7 @@ class AccountSessions:
 
     @property
     def has_organization(self) -> bool:
-        """Whether a configured account stands for a whole organisation, whose accounts only AWS can list."""
+        """Whether a configured account means a whole organisation, whose accounts only AWS can list."""
         return any(account.organization_role for account in self.configured)
 
     def unattended_accounts(self) -> Sequence[Account]:

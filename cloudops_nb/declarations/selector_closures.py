@@ -15,11 +15,13 @@ from jmespath.visitor import Options, TreeInterpreter
 Closure = Callable[[Any], Any]
 Node = dict[str, Any]
 
+#: https://jmespath.org/specification.html defines the semantics that the comments below refer to.
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = TreeInterpreter.COMPARATOR_FUNC
 
 
 def compiled_closure(node: Node, options: Options) -> Closure:
     """Return the function that evaluates a node of a parsed expression as jmespath's interpreter does."""
+    # The argument of a function such as sort_by is an expression (&), which only jmespath's interpreter can pass on.
     make = _MAKERS.get(node["type"])
     if make is None or any(child["type"] == "expref" for child in node["children"] if isinstance(child, dict)):
         interpreter = TreeInterpreter(options)
@@ -89,6 +91,7 @@ def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
     left, right = sides
     equal, compare = node["value"] == "eq", _COMPARISONS[node["value"]]
     text = _literal_text(node["children"][1])
+    # Most comparisons in declarations are of a field with a literal text.
     if text is not None and node["value"] in ("eq", "ne"):
         return lambda value: (left(value) == text) is equal
 
@@ -140,7 +143,7 @@ def _projection(_: Node, parts: list[Closure], __: Options) -> Closure:
         found = listed(value)
         if not isinstance(found, list):
             return None
-        return [one for one in map(each, found) if one is not None]
+        return [one for one in map(each, found) if one is not None]  # a projection drops nulls
 
     return projection
 
@@ -165,7 +168,7 @@ def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
         found = listed(value)
         if not isinstance(found, list):
             return None
-        merged: list[Any] = []
+        merged: list[Any] = []  # flattened by one level only
         for one in found:
             if isinstance(one, list):
                 merged.extend(one)
@@ -177,6 +180,7 @@ def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
 
 
 def _multi_select_list(_: Node, parts: list[Closure], __: Options) -> Closure:
+    # A multi-select of null is null, and not a list of nulls.
     return lambda value: None if value is None else [part(value) for part in parts]
 
 

@@ -52,6 +52,7 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
         parts = [] if arn is None else arn.split(":")
         if len(parts) != _QUEUE_ARN_PARTS or parts[2] != "sqs":
             return None
+        # Queue URLs of the Chinese partition end in .cn; other partitions share one suffix.
         suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
         return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 

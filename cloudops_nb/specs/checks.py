@@ -71,6 +71,7 @@ def _service_model(service: str) -> ServiceModel | None:
         return None
 
 
+# botocore's loader keeps what it has read, so all checks share one.
 @cache
 def _model_loader() -> Loader:
     return Loader()

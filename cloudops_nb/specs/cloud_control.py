@@ -31,8 +31,12 @@ SUPPORTED_TYPE_FILTERS: Final = tuple(
     for provisioning in ("FULLY_MUTABLE", "IMMUTABLE")
 )
 _TYPE: Final = re.compile(r"AWS::([A-Za-z0-9]+)::([A-Za-z0-9]+)")
+#: The words of a name in camel case; a run of capitals is one word, as in ``DBInstance``.
 _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
+#: The largest MaxResults of ListResources.
+#: https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_ListResources.html
 _LARGEST_PAGE: Final = 100
+#: ListResources returns the properties of each resource as one JSON text.
 _ITEMS: Final = "ResourceDescriptions[].merge(parsed_json(Properties) || `{}`, {CloudControlIdentifier: Identifier})"
 _UNKNOWN_REASON: Final = "Cloud Control does not say"
 
@@ -48,17 +52,15 @@ def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
     Raises:
         ConfigurationError: The text is not a CloudFormation type.
     """
-    return next((spec for spec in specs if spec.cloudformation_type == type_name), None) or _cloud_control_spec(
-        type_name
-    )
+    declared = next((spec for spec in specs if spec.cloudformation_type == type_name), None)
+    return declared or _cloud_control_spec(type_name)
 
 
 def explained_failure(failure: Failure) -> Failure:
     """Return a failure of Cloud Control whose detail starts with its meaning for the type, if that is known."""
-    code, _, told = failure.detail.partition(":")
-    meaning = next(
-        (text for known, word, text in _cloud_control_table()["meanings"] if known == code and word in told), ""
-    )
+    code, _, message = failure.detail.partition(":")
+    meanings = _cloud_control_table()["meanings"]
+    meaning = next((text for known, word, text in meanings if known == code and word in message), "")
     return replace(failure, detail=shortened(f"{meaning} ({failure.detail})")) if meaning else failure
 
 

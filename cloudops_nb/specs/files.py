@@ -81,6 +81,7 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     except PlaybookError as error:
         raise ConfigurationError(error.what, error.why, _CORRECT_FILE) from None
     problems: list[str] = []
+    # The types are validated one by one below, so that one error lists the problems of all types.
     file = _validated(SpecFile, located.data, located, (), problems)
     specs = list(_specs_of_file(file, located, problems, own=own)) if file else []
     if problems:
@@ -100,6 +101,7 @@ def _specs_of_file(file: SpecFile, located: LocatedYaml, problems: list[str], *,
         if own:
             problems += [str(located.problem((*at, *path), message)) for path, message in model_problems(spec)]
         yield spec
+    # A type with its own api does not call the file's service, so an unknown service is wrong only for other types.
     if own and (message := unknown_service(file.service)) and not all("api" in data for data in file.types):
         problems.insert(0, str(located.problem(("service",), message)))
 
@@ -143,6 +145,7 @@ def _validated(
             path = (*at, *found["loc"])
             named = ".".join(map(str, found["loc"]))
             message = found["msg"].removeprefix("Value error, ")
+            # pydantic speaks of dictionaries and instances of classes, which are not YAML's terms.
             if found["type"] in ("dict_type", "model_type"):
                 message = "must be keys with values"
             problems.append(str(located.problem(path, f"{named}: {message}" if named else message)))

@@ -89,7 +89,7 @@ class ParentListing(_Declaration):
 class BatchCall(_Declaration):
     """One call that describes up to ``size`` items at once.
 
-    An item that is missing in the answer was deleted after it was listed; an answer that has none of several items is
+    An item that is missing in the answer was deleted after it was listed; an answer without any of several items is
     not trusted.
 
     Attributes:
@@ -279,14 +279,15 @@ class ResourceSpec(_Declaration):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        # Both would be two ARNs; with neither, a type without ARNs looks like one whose ARN was forgotten.
         if (self.arn is None) == (self.arn_template is None):
             raise ValueError("give either arn or arn_template")
         if (self.scope == "account") != (self.region is not None):
-            raise ValueError("region goes with scope account, and only with it")
+            raise ValueError("region is required with scope account, and not allowed with another scope")
         if self.tags and self.tags.style == "tagging_api" and self.scope == "account":
             raise ValueError("the tagging API answers for one region, and resources of scope account are in several")
         if self.home and self.scope != "global":
-            raise ValueError("home goes with scope global, and only with it")
+            raise ValueError("home is allowed only with scope global")
         return self
 
 
