@@ -11,7 +11,7 @@ import pytest
 from botocore.client import BaseClient
 
 from cloudops_nb.aws import sessions as entering
-from cloudops_nb.aws.account_session import AccountSession
+from cloudops_nb.aws.account_session import AccountSession, Caller
 from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions
@@ -304,3 +304,23 @@ def test_who_is_asked_for_a_code_is_asked_once_and_here(
     with pytest.raises(CredentialsError, match="the code was refused"):
         open_sessions(BY_PROFILE).accounts(with_regions=True)
     assert asked == [threading.current_thread().name]
+
+
+def test_after_an_interrupt_no_more_regions_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, interrupted = [], threading.Event()
+
+    def regions(session: AccountSession) -> tuple[str, ...]:
+        asked.append(session)
+        interrupted.wait(30)
+        return ()
+
+    def identify(_: AccountSession) -> Caller:
+        threading.Timer(0.2, interrupted.set).start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AccountSession, "regions", regions)
+    monkeypatch.setattr(entering, "caller_or_refusal", identify)
+    accounts = [Account(name=str(number), account_id=f"{number:012d}") for number in range(100)]
+    with pytest.raises(KeyboardInterrupt):
+        AccountSessions(accounts).accounts(with_regions=True)
+    assert len(asked) < len(accounts)

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.aws import sessions as entering
-from cloudops_nb.aws.account_session import AccountSession, Caller
-from cloudops_nb.model import Account, CellState
-from cloudops_nb.scanner import AccountSessions, PageRead, bundled_specs
+from cloudops_nb.model import CellState
+from cloudops_nb.scanner import PageRead, bundled_specs
 from tests.scanner.moto_estate import PROD
 
 if TYPE_CHECKING:
@@ -103,23 +101,3 @@ def test_a_scanner_that_never_scanned_has_nothing_left(make_scanner: Callable[..
 def paged(spec: Any) -> Any:
     """Return the spec with pages of one item."""
     return spec.model_copy(update={"list": spec.list.model_copy(update={"page_size": 1})})
-
-
-def test_after_an_interrupt_no_more_regions_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, interrupted = [], threading.Event()
-
-    def regions(session: AccountSession) -> tuple[str, ...]:
-        asked.append(session)
-        interrupted.wait(30)
-        return ()
-
-    def identify(_: AccountSession) -> Caller:
-        threading.Timer(0.2, interrupted.set).start()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(AccountSession, "regions", regions)
-    monkeypatch.setattr(entering, "caller_or_refusal", identify)
-    accounts = [Account(name=str(number), account_id=f"{number:012d}") for number in range(100)]
-    with pytest.raises(KeyboardInterrupt):
-        AccountSessions(accounts).accounts(with_regions=True)
-    assert len(asked) < len(accounts)

@@ -156,13 +156,13 @@ def test_the_seed_services_and_more_have_specs() -> None:
         ),
         (GOOD.replace("    arn: DBInstanceArn\n", ""), "give either arn or arn_template"),
         (GOOD + '    arn_template: "arn:{zone}"\n', "9:5 arn_template: 'arn:{zone}' may name only partition"),
-        (GOOD + "    scope: account\n", "region goes with scope account"),
+        (GOOD + "    scope: account\n", "region is required with scope account"),
         (GOOD + "    constraints: {can_stop: [{value: false}]}\n", "a value that is not true needs a reason"),
         (
             GOOD + "    constraints: {can_stop: [{value: true, when: A}]}\n",
             "exactly the last rule must have no condition",
         ),
-        (GOOD + "    home: us-west-2\n", "home goes with scope global"),
+        (GOOD + "    home: us-west-2\n", "home is allowed only with scope global"),
         (
             GOOD.replace("items: DBInstances", "items: DBInstances, absent: [AccessDenied]"),
             "AccessDenied is a refusal, which does not mean that there are no resources",

@@ -1,7 +1,8 @@
-"""The memory that threads once used is not kept by each of them."""
+"""Process-wide settings of a scan: memory arenas, garbage collection and thread switches."""
 
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudops_nb.aws.fast_botocore.process_tuning import InfrequentGarbageCollection, LongThreadTurns
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SCRIPT = """
@@ -39,3 +43,74 @@ def test_threads_share_few_parts_of_memory(tmp_path: Path) -> None:
     told = tmp_path / "malloc.xml"
     subprocess.run([sys.executable, "-c", _SCRIPT, str(told)], check=True)
     assert 1 <= told.read_text("utf-8").count("<heap nr=") <= 2
+
+
+@pytest.fixture
+def thresholds() -> Iterator[tuple[int, ...]]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield gc.get_threshold()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.fast
+def test_the_collector_is_as_before_when_the_last_scan_ends(thresholds: tuple[int, ...]) -> None:
+    rare = InfrequentGarbageCollection()
+    rare.__enter__()
+    with rare:
+        assert gc.get_threshold()[0] > thresholds[0]
+        assert gc.get_threshold()[1:] == thresholds[1:]
+    assert gc.get_threshold()[0] > thresholds[0]
+    rare.__exit__(None, None, None)
+    assert gc.get_threshold() == thresholds
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.fast
+def test_what_there_was_before_a_scan_is_not_looked_at_meanwhile(thawed: None) -> None:
+    # How many objects are frozen changes, as some of them are no longer needed.
+    rare = InfrequentGarbageCollection()
+    with rare:
+        assert gc.get_freeze_count()
+        with rare:
+            assert gc.get_freeze_count()
+        assert gc.get_freeze_count()
+    assert not gc.get_freeze_count()
+
+
+@pytest.mark.fast
+def test_what_somebody_else_froze_stays_so(thawed: None) -> None:
+    gc.freeze()
+    with InfrequentGarbageCollection():
+        assert gc.get_freeze_count()
+    assert gc.get_freeze_count()
+
+
+@pytest.mark.fast
+def test_what_somebody_else_made_of_the_collector_stays(thresholds: tuple[int, ...]) -> None:
+    with InfrequentGarbageCollection():
+        gc.set_threshold(900, 5, 5)
+    assert gc.get_threshold() == (900, 5, 5)
+    for fewer in (0, 1_000_000):
+        gc.set_threshold(fewer)
+        with InfrequentGarbageCollection():
+            assert gc.get_threshold()[0] == fewer
+    assert thresholds
+
+
+@pytest.mark.fast
+def test_threads_take_longer_turns_until_the_last_scan_ends() -> None:
+    before, turns = sys.getswitchinterval(), LongThreadTurns()
+    with turns:
+        with turns:
+            assert sys.getswitchinterval() == pytest.approx(max(before, 0.05))
+        assert sys.getswitchinterval() >= max(before, 0.04)
+        sys.setswitchinterval(before * 2)
+    assert sys.getswitchinterval() == pytest.approx(before * 2), "somebody else's choice stays"
+    sys.setswitchinterval(before)

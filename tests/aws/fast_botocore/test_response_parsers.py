@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from botocore.parsers import ResponseParserError, ResponseParserFactory
+from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -223,3 +225,28 @@ def test_short_answers_do_not_wait_for_long_ones() -> None:
             parsing_slots.release()
     assert read.wait(30)
     waiting.join()
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9998, 12, 30)), st.integers(-14, 14))  # noqa: DTZ001 - hypothesis takes naive bounds
+def test_a_time_is_read_as_botocore_reads_it(moment: datetime, hours: int) -> None:
+    for said in (moment.replace(tzinfo=UTC), moment.replace(tzinfo=timezone(timedelta(hours=hours)))):
+        for text in (
+            said.isoformat(),
+            said.isoformat().replace("+00:00", "Z"),
+            said.isoformat(timespec="milliseconds"),
+        ):
+            assert parsed_time(text) == parse_timestamp(text)
+            assert parsed_time(text).isoformat() == parse_timestamp(text).isoformat()
+
+
+@pytest.mark.parametrize(
+    "said", ["Fri, 17 May 2024 08:12:44 GMT", 1715933564, 1715933564.5, "1715933564", "2024-05-17", "20240517T081244Z"]
+)
+def test_a_time_of_another_form_is_left_to_botocore(said: Any) -> None:
+    assert parsed_time(said) == parse_timestamp(said)
+
+
+def test_what_is_no_time_is_an_error() -> None:
+    for said in ("yesterday", "2024-02-31T00:00:00Z"):
+        with pytest.raises(ValueError, match=r"."):
+            parsed_time(said)
