@@ -32,7 +32,7 @@ def test_an_unknown_error_is_an_error_and_never_an_empty_answer() -> None:
     st.text(max_size=400),
     st.sampled_from(["eu-west-1", "af-south-1"]),
 )
-def test_no_refusal_whatsoever_counts_as_complete(code: str, status: int, message: str, region: str) -> None:
+def test_no_error_counts_as_a_complete_cell(code: str, status: int, message: str, region: str) -> None:
     failure = classify(_refused(code, status, message), region=region)
     assert not failure.state.complete
     assert "\n" not in failure.detail
@@ -43,13 +43,13 @@ def test_ec2s_prefixed_codes_are_the_same_codes() -> None:
     assert classify(_refused("Client.UnauthorizedOperation"), region="eu-west-1").state is CellState.DENIED
 
 
-def test_an_error_of_ours_is_judged_by_its_cause() -> None:
+def test_an_error_of_the_package_is_classified_by_its_cause() -> None:
     ours = CredentialsError("no")
     ours.__cause__ = _refused("ExpiredToken", 403)
     assert classify(ours, region="eu-west-1").state is CellState.EXPIRED
 
 
-def test_a_flag_that_says_there_is_more_is_found() -> None:
+def test_a_field_that_says_more_follows_is_found() -> None:
     assert truncation_field({"HasMore": True}, paged=True) == "HasMore"
     assert truncation_field({"List": {"IsTruncated": True}}, paged=True) == "IsTruncated"
     assert truncation_field({"IsTruncated": False, "Items": []}, paged=True) == ""

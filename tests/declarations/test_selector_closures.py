@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.fast
 
-#: One of each kind of node, beside those that the specs use.
+#: One of each kind of node, in addition to those in the declarations.
 _OTHERS = (
     "a[0]", "a[-1].b", "a[1:]", "a[*].b", "a.*.b", "a[].b[]", "a[?b].c", "a[?b == 'x'].c", "a[?!b]", "a || b", "a && b",
     "!a", "a == `0`", "a == b", "a != `true`", "a < b", "a >= `1`", "[a, b]", "{x: a, y: b}", "a | [0]", "@",
@@ -55,7 +55,7 @@ def _named(data: Any, names: list[str]) -> Any:
 def _outcome(find: Callable[[], Any]) -> tuple[str, Any]:
     try:
         return "found", find()
-    except Exception as error:  # noqa: BLE001 - it is what is compared
+    except Exception as error:  # noqa: BLE001 - the errors are compared
         return type(error).__name__, str(error)
 
 
@@ -87,7 +87,7 @@ def test_truth_and_equality_are_those_of_jmespath() -> None:
     "selector",
     ["a < 'x'", "a >= 'b'", "'x' != a", "contains(a)", "length(a, a)", "not_null()", "no_such(a)", "join(a, b)"],
 )
-def test_an_order_of_texts_and_a_wrong_call_of_a_function_end_as_in_jmespath(selector: str) -> None:
+def test_ordered_texts_and_wrong_function_calls_end_as_in_jmespath(selector: str) -> None:
     for a in ("a", "x", "z", 1, None, ["x"], {"x": 1}):
         assert _as_jmespath(selector, {"a": a, "b": ["y", "z"]})
 

@@ -1,4 +1,4 @@
-"""The specs are valid, say what botocore's models say, and a wrong one is refused with its place."""
+"""The bundled declarations are valid and agree with botocore's models; a wrong one is refused with its position."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ PREFIXES = yaml.safe_load(
     stepfunctions: [states]
     """
 )
-#: Services whose actions are asked for beside those of any resource.
+#: Services whose actions may appear with the resources of any service.
 BESIDE = ("iam", "kms", "application-autoscaling", "autoscaling", "ec2")
-#: Services of which IAM's actions are not called as the operations are.
+#: Services whose IAM actions have other names than their operations.
 OWN_ACTION_NAMES = {"s3", "apigateway", "apigatewayv2", "backup", "elasticbeanstalk", "lambda"}
 
 

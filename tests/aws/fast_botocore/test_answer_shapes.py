@@ -1,4 +1,4 @@
-"""Answers of which only what specs read is parsed: whoever reads them finds all the same."""
+"""Answers parsed only for the fields that declarations read, with the same resources as a result."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_resources_of_every_type_are_the_same_as_when_answers_are_read_whole(mon
 
 
 @pytest.mark.fast
-def test_fields_that_nobody_reads_are_not_in_the_model() -> None:
+def test_fields_that_are_not_read_are_not_in_the_model() -> None:
     model = shapes_of(
         spec_of(
             state="State.Name",
@@ -105,7 +105,7 @@ def test_fields_that_nobody_reads_are_not_in_the_model() -> None:
         "Placement.to_string(@)",
     ],
 )  # fmt: skip
-def test_of_what_is_read_other_than_field_by_field_everything_stays(selector: str) -> None:
+def test_a_value_that_is_not_read_field_by_field_stays_complete(selector: str) -> None:
     model = shapes_of(spec_of(facts={"it": selector}))
     whole = members(
         ServiceModel(loader().load_service_model("ec2", "service-2"), "ec2"),
@@ -130,14 +130,14 @@ def test_of_what_is_read_other_than_field_by_field_everything_stays(selector: st
         ("a.{x: b, y: c.d}", {"a", "b", "d"}, {"c"}),
     ],
 )
-def test_how_a_selector_is_read(selector: str, whole: set[str], through: set[str]) -> None:
+def test_the_fields_that_a_selector_reads(selector: str, whole: set[str], through: set[str]) -> None:
     (reading,) = answer_fields_by_call(spec_of(identifier=selector)).values()
     listed = {"Reservations", "Instances"}
     assert (set(reading.whole), set(reading.through) - listed) == (whole, through)
 
 
 @pytest.mark.fast
-def test_what_further_calls_are_given_is_read() -> None:
+def test_parameters_of_further_calls_are_read() -> None:
     parent = {"into": "up", "list": {"operation": "DescribeVpcs", "items": "Vpcs[]"}, "parameters": {"P": "a1.b1"}}
     batch = {"into": "more", "operation": "DescribeMore", "keys": "Ks", "key": "a2.b2", "items": "I", "match": "M"}
     batch |= {"size": 9, "parameters": {"P": "a3.b3"}}
@@ -156,7 +156,7 @@ def test_a_field_that_is_read_both_ways_is_read_whole() -> None:
 
 
 @pytest.mark.fast
-def test_a_call_that_two_types_list_by_has_what_both_read_and_one_that_others_make_is_whole() -> None:
+def test_a_list_call_of_two_types_has_the_fields_of_both_and_a_call_without_fields_is_complete() -> None:
     models, one, other = NarrowModels(loader()), spec_of(state="State.Name"), spec_of(state="Platform")
     editions = []
     for spec in (one, other, other):
@@ -193,7 +193,7 @@ def test_a_client_made_before_another_type_was_expected_is_not_used_for_it(monke
 
 @pytest.mark.fast
 @pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc", "signin"])
-def test_services_by_which_one_gets_credentials_are_never_narrow(service: str) -> None:
+def test_services_for_credentials_are_never_narrow(service: str) -> None:
     whole = loader().load_service_model(service, "service-2")
     models = NarrowModels(loader())
     models.expect([(service, next(iter(whole["operations"])))])
@@ -202,7 +202,7 @@ def test_services_by_which_one_gets_credentials_are_never_narrow(service: str) -
 
 
 @pytest.mark.fast
-def test_tokens_of_pages_that_lie_in_items_are_read() -> None:
+def test_page_tokens_inside_items_are_read() -> None:
     listed = {"operation": "ListObjects", "items": "Contents[]"}
     spec = spec_of(service="s3", list=listed, identifier="ETag")
     assert members(shapes_of(spec), "ListObjects", "Contents") == {"ETag", "Key"}

@@ -39,7 +39,7 @@ c.fclose(file)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc sets memory apart for threads")
-def test_threads_share_few_parts_of_memory(tmp_path: Path) -> None:
+def test_threads_share_few_memory_arenas(tmp_path: Path) -> None:
     told = tmp_path / "malloc.xml"
     subprocess.run([sys.executable, "-c", _SCRIPT, str(told)], check=True)
     assert 1 <= told.read_text("utf-8").count("<heap nr=") <= 2
@@ -54,7 +54,7 @@ def thresholds() -> Iterator[tuple[int, ...]]:
 
 
 @pytest.mark.fast
-def test_the_collector_is_as_before_when_the_last_scan_ends(thresholds: tuple[int, ...]) -> None:
+def test_the_collectors_thresholds_are_restored_when_the_last_scan_ends(thresholds: tuple[int, ...]) -> None:
     rare = InfrequentGarbageCollection()
     rare.__enter__()
     with rare:
@@ -73,7 +73,7 @@ def thawed() -> Iterator[None]:
 
 
 @pytest.mark.fast
-def test_what_there_was_before_a_scan_is_not_looked_at_meanwhile(thawed: None) -> None:
+def test_objects_from_before_a_scan_are_frozen_during_it(thawed: None) -> None:
     # How many objects are frozen changes, as some of them are no longer needed.
     rare = InfrequentGarbageCollection()
     with rare:
@@ -85,7 +85,7 @@ def test_what_there_was_before_a_scan_is_not_looked_at_meanwhile(thawed: None) -
 
 
 @pytest.mark.fast
-def test_what_somebody_else_froze_stays_so(thawed: None) -> None:
+def test_objects_that_other_code_froze_stay_frozen(thawed: None) -> None:
     gc.freeze()
     with InfrequentGarbageCollection():
         assert gc.get_freeze_count()
@@ -93,7 +93,7 @@ def test_what_somebody_else_froze_stays_so(thawed: None) -> None:
 
 
 @pytest.mark.fast
-def test_what_somebody_else_made_of_the_collector_stays(thresholds: tuple[int, ...]) -> None:
+def test_thresholds_that_other_code_set_stay(thresholds: tuple[int, ...]) -> None:
     with InfrequentGarbageCollection():
         gc.set_threshold(900, 5, 5)
     assert gc.get_threshold() == (900, 5, 5)

@@ -1,4 +1,4 @@
-"""Narrow service models have what is expected, and answer as botocore's loader does."""
+"""Narrow service models, with the interface of botocore's loader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.synthetic_aws.models import loader
 pytestmark = pytest.mark.fast
 
 
-def test_narrow_models_have_what_is_expected_and_the_rest_of_the_model() -> None:
+def test_narrow_models_have_the_expected_operations_and_the_other_parts_of_the_model() -> None:
     models, whole = NarrowModels(loader()), loader().load_service_model("dynamodb", "service-2")
     models.expect([("dynamodb", "ListTables"), ("dynamodb", "NoSuchOperation")])
     narrow = models.load_service_model("dynamodb", "service-2")
@@ -31,7 +31,7 @@ def test_narrow_models_have_what_is_expected_and_the_rest_of_the_model() -> None
     assert len(loader().load_service_model("dynamodb", "service-2")["operations"]) > len(narrow["operations"])
 
 
-def test_narrow_models_are_asked_for_as_botocore_asks_its_loader() -> None:
+def test_narrow_models_have_the_interface_of_botocores_loader() -> None:
     asked: list[tuple[str, ...]] = []
 
     class Asked(Loader):
