@@ -119,5 +119,6 @@ class NarrowModels:
             return {}
         return rules.get(operation, {})
 
+    # botocore calls further methods of its loader, for example to list versions; they need no narrowing.
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
