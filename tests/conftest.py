@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.demo import Demo
 
+pytest_plugins = ["tests.aws_fixtures"]
+
 ROOT = Path(__file__).parents[1]
 #: Kept between runs and out of git; an exported model is the same for every test.
 ARTEFACTS = ROOT / ".artefacts"

@@ -207,7 +207,7 @@ class Inventory:
             ConfigurationError: There are none.
         """
         sessions = self._sessions()
-        names = [account.name for account in sessions.unattended()]
+        names = [account.name for account in sessions.unattended_accounts()]
         if len(names) == len(sessions.configured):
             return None
         if not names:

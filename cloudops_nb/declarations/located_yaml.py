@@ -1,8 +1,8 @@
-"""YAML read strictly, with the place of everything in it.
+"""A strict YAML reader that keeps the line and column of every value.
 
-YAML 1.1 and YAML 1.2 disagree on plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. Such a scalar is refused
-instead of guessed: quoted it is text, everywhere. So are aliases, anchors, tags, merge keys, duplicate keys and keys
-that are not text, because a reviewer would not see what they expand to.
+YAML 1.1 and YAML 1.2 disagree on plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader refuses such a
+scalar instead of guessing; quoted, it is text in both. It also refuses aliases, anchors, tags, merge keys, duplicate
+keys and keys that are not text, because a reviewer would not see what they expand to.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from cloudops_nb.errors import PlaybookError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Systems Manager's own ceiling for a document, in bytes.
+#: Systems Manager's limit for a document, in bytes.
+#: https://docs.aws.amazon.com/general/latest/gr/ssm.html
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
 
@@ -34,7 +35,7 @@ _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None,
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong at a line and column, both counted from 1."""
+    """A problem at a line and column, both counted from 1."""
 
     line: int
     column: int
@@ -46,14 +47,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LocatedYaml:
-    """The data of one YAML document, and the line and column at which every path in it starts."""
+    """The data of one YAML document, and the line and column at which each path in it starts."""
 
     source: str
     data: Any
     places: Mapping[Path, tuple[int, int]] = field(repr=False)
 
     def problem(self, path: Path, message: str) -> Problem:
-        """Place a message at ``path``, or at the nearest parent that exists."""
+        """Return a problem located at ``path``, or at its nearest parent that exists."""
         while path not in self.places:
             path = path[:-1]
         return Problem(*self.places[path], message)
@@ -67,8 +68,8 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
         source: Its name in messages.
 
     Raises:
-        PlaybookError: It is no YAML, too large or too deep, or holds what is refused here; every problem is named with
-            ``line:column``.
+        PlaybookError: The text is not YAML, too large, too deep, or contains a refused construct; the error lists every
+            problem with ``line:column``.
     """
     if len(text.encode()) > MAX_BYTES:
         raise PlaybookError(f"{source} is larger than {MAX_BYTES} bytes", "Systems Manager takes no larger document")
@@ -92,13 +93,13 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
 
 
 def invalid(source: str, problems: list[Problem]) -> PlaybookError:
-    """Return the one error that names every problem of ``source``, in the order of the file."""
+    """Return an error that lists all problems of ``source``, in the order of the file."""
     listed = "; ".join(map(str, sorted(set(problems))))
     return PlaybookError(f"{source} is not valid", listed, "The numbers are line:column.")
 
 
 def _refused_events(text: str) -> Iterator[Problem]:
-    """Yield what composing would hide (anchors, aliases, tags), and nesting that would exhaust the stack."""
+    """Yield constructs that composing would hide (anchors, aliases, tags), and nesting that would exhaust the stack."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -151,7 +152,7 @@ def _construct_mapping(
         if key in data:
             problems.append(_problem(key_node, f"key {key} is given twice"))
         data[key] = _construct(value_node, (*path, key), places, problems)
-        # A reader looks for a value's problem at its key.
+        # Report a value's problem at its key, where a reader looks for it.
         places[*path, key] = _place(key_node)
     return data
 

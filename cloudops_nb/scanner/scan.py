@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import readings
-from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas, rare_collection
+from cloudops_nb.aws.fast_botocore.process_tuning import infrequent_garbage_collection, limit_malloc_arenas
 from cloudops_nb.aws.regions import COMMERCIAL
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
@@ -23,6 +22,7 @@ from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.running.local_run import LocalRun
 from cloudops_nb.scanner.running.remote_run import RemoteRun
 from cloudops_nb.scanner.running.remote_worker import RemoteScan
+from cloudops_nb.specs.answer_fields import answer_fields_by_call
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Scanner:
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
         for spec in self._specs:
-            sessions.expect(scan_operations(spec, every_detail=True), readings(spec))
+            sessions.expect(scan_operations(spec, every_detail=True), answer_fields_by_call(spec))
         sessions.expect((each.service, each.operation) for each in policy_operations())
         sessions.expect([(changes.SERVICE, changes.OPERATION)])
         self._executor = executor
@@ -109,8 +109,8 @@ class Scanner:
         """
         chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
-        few_arenas()
-        with rare_collection:
+        limit_malloc_arenas()
+        with infrequent_garbage_collection:
             todo: Sequence[ScanTask] = scan_tasks(chosen, self._sessions)
         self.account_names = {task.account.account_id: task.account.name for task in todo}
         lookups: Sequence[CellResult] = ()
@@ -182,7 +182,7 @@ class Scanner:
             return LocalRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
         accounts = tuple({task.account.account_id: task.account for task in todo}.values())
         for account in accounts:
-            if self._sessions.needs_person(account.account_id):
+            if self._sessions.needs_mfa_code(account.account_id):
                 what = f"cannot scan account {account.name} in other processes"
                 raise ConfigurationError(
                     what, "its profile asks for an MFA code", "Scan it in this process, or give it a role."

@@ -59,9 +59,9 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty": (lambda path: path.write_text(""), "mine.yaml is not valid: 1:1 is empty"),
     "list": (lambda path: path.write_text("- polly"), "1:1 must be keys with values"),
     "encoding": (latin_1, "mine.yaml: line 2 is not UTF-8"),
-    "folder": (lambda path: path.mkdir(), "mine.yaml: it is no file"),
-    "pipe": (pipe, "mine.yaml: it is no file"),
-    "broken link": (lambda path: path.symlink_to("nowhere"), "mine.yaml: it is no file"),
+    "folder": (lambda path: path.mkdir(), "mine.yaml: it is not a regular file"),
+    "pipe": (pipe, "mine.yaml: it is not a regular file"),
+    "broken link": (lambda path: path.symlink_to("nowhere"), "mine.yaml: it is not a regular file"),
     "unreadable": (unreadable, "cannot read the spec file "),
     "size": (too_large, "mine.yaml is larger than 65536 bytes. Split it into several files."),
     "twice": (

@@ -10,7 +10,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.session import Session
 from moto.core.model import ServiceModel
 
-from cloudops_nb.aws.fast_botocore.service_models import data_loader
+from cloudops_nb.aws.botocore_data import data_loader
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader

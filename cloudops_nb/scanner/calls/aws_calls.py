@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 
-from cloudops_nb.aws.error_states import classify, truncated
+from cloudops_nb.aws.error_states import classify, truncation_field
 from cloudops_nb.aws.user_agent import purpose
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
@@ -134,7 +134,7 @@ class AwsCalls:
             paginator: Any = Paginator(cast("Any", method), dict(rules), model)
             for page in paginator.paginate(**parameters, PaginationConfig=config):
                 yield page
-        flag = truncated(page, paged=rules is not None)
+        flag = truncation_field(page, paged=rules is not None)
         if flag:
             raise TruncatedError(f"{operation} returned {flag} but no next page")
 

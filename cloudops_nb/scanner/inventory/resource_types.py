@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudops_nb.aws.errors import label
+from cloudops_nb.aws.account_errors import account_label
 from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import AwsError
 from cloudops_nb.scanner.calls.call_errors import failure_of
-from cloudops_nb.specs.cloud_control import SUPPORTED
+from cloudops_nb.specs.cloud_control import SUPPORTED_TYPE_FILTERS
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def cloud_control_types(
     client = sessions.client(chosen.account_id, "cloudformation", GLOBAL)
     names: set[str] = set()
     try:
-        for asked in SUPPORTED:
+        for asked in SUPPORTED_TYPE_FILTERS:
             pages = client.get_paginator("list_types").paginate(**asked)
             names.update(each["TypeName"] for page in pages for each in page["TypeSummaries"])
     except (ClientError, BotoCoreError) as error:
         why = failure_of(error, region=GLOBAL).detail
-        what = f"{label(chosen)}: cannot list the types of Cloud Control"
+        what = f"{account_label(chosen)}: cannot list the types of Cloud Control"
         raise AwsError(what, why, "Allow cloudformation:ListTypes.") from error
     return _cloud_control_rows(sorted(names - {spec.cloudformation_type for spec in specs}))
 

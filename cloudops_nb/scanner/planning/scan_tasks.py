@@ -76,7 +76,7 @@ def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, 
     todo = tuple(chain.from_iterable(each))
     needed = {(task.account.account_id, task.region) for task in todo}
     for session, region in prepared:
-        if (session.entered_as, region) not in needed:
+        if (session.entered_account_id, region) not in needed:
             session.release(region)
     return todo
 

@@ -62,8 +62,8 @@ def _warm_up_steps(
     """Yield the possible preparations, in the order in which the scan needs them."""
     services = [*(["ec2"] if chosen.regions is None else []), *(each.service for each in policy_operations())]
     for service in dict.fromkeys([*services, *(spec.called for spec in chosen.specs)]):
-        yield partial(sessions.read_model, service)
-    for session in sessions.likely(chosen.accounts):
+        yield partial(sessions.preload_model, service)
+    for session in sessions.likely_sessions(chosen.accounts):
         regions = default_regions(session.partition) if chosen.regions is None else chosen.regions
         for region, spec in product((GLOBAL, *(each for each in regions if each != GLOBAL)), chosen.specs):
             if (region == GLOBAL) != (spec.scope == "regional"):
@@ -73,6 +73,6 @@ def _warm_up_steps(
 def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[SessionRegion]) -> None:
     listing = spec.parent.list if spec.parent else spec.list
     where = spec.home or region
-    if session.offers(spec.called, where) and not session.asks_before_use:
+    if session.offers(spec.called, where) and not session.caller_is_unchecked:
         made.add((session, region))
         session.client(spec.called, where, listing.operation)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.aws.error_states import Failure
-from cloudops_nb.aws.fast_botocore.process_tuning import building
+from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError, failure_of
@@ -139,7 +139,7 @@ class TaskReader:
             read = [self._details.read(item) for item in described]
         if self._spec.actions:
             self._verdicts.prepare()  # wait for the policies before taking the turn below
-        with building:
+        with building_slots:
             return self._resources(read, tags, context)
 
     def _resources(
@@ -178,7 +178,7 @@ class TaskReader:
     def _failure(self, error: Exception) -> Failure:
         failure = failure_of(error, region=self._task.region)
         if self._spec.called == cloud_control.SERVICE:
-            failure = cloud_control.explained(failure)
+            failure = cloud_control.explained_failure(failure)
         if failure.state is CellState.ERROR:
             # The log names no accounts or regions, because it is plaintext.
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.aws.fast_botocore.process_tuning import long_turns, rare_collection
+from cloudops_nb.aws.fast_botocore.process_tuning import infrequent_garbage_collection, long_thread_turns
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
@@ -85,7 +85,7 @@ class LocalRun:
             threads: The number of tasks that are read at the same time.
             room: The number of items in the queue at which workers wait.
         """
-        with rare_collection, long_turns:
+        with infrequent_garbage_collection, long_thread_turns:
             yield from self._items(progress, threads, room)
 
     def _items(

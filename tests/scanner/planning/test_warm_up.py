@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.aws.fast_botocore.process_tuning import building
+from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
@@ -59,7 +59,7 @@ def _prepared(sessions: AccountSessions, clients: int) -> None:
 
 
 def _clients(sessions: AccountSessions) -> int:
-    return sum(len(session._clients) for session in sessions.likely())
+    return sum(len(session._clients) for session in sessions.likely_sessions())
 
 
 def test_no_call_is_made(aws: SyntheticAws, sessions: AccountSessions) -> None:
@@ -81,7 +81,7 @@ def test_a_failed_preparation_is_left_to_the_scan(sessions: AccountSessions, mon
         message = "a file of botocore's is broken"
         raise ValueError(message)
 
-    monkeypatch.setattr(sessions, "read_model", broken)
+    monkeypatch.setattr(sessions, "preload_model", broken)
     _prepared(sessions, clients=3)
     assert _clients(sessions) >= 3
 
@@ -98,7 +98,7 @@ def test_clients_of_regions_that_an_account_has_not_are_not_kept(
     entered = sessions.accounts
     monkeypatch.setattr(sessions, "accounts", late)
     scan_tasks(CHOSEN, sessions)
-    assert {place for session in sessions.likely() for _, place, _ in session._clients} == set(REGIONS)
+    assert {place for session in sessions.likely_sessions() for _, place, _ in session._clients} == set(REGIONS)
 
 
 def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: AccountSessions) -> None:
@@ -171,13 +171,13 @@ def test_clients_are_made_for_what_is_chosen_and_where_it_is_asked(
     chosen = [spec for name in kinds for spec in bundled_specs() if spec.resource_type == name]
     Scanner(sessions, threads=4, specs=chosen)
     last, deadline = threading.Event(), time.monotonic() + 60
-    made = sessions.likely()[0].client
+    made = sessions.likely_sessions()[0].client
     monkeypatch.setattr(
-        sessions.likely()[0], "client", lambda *asked: (made(*asked), asked[0] == "ec2" and last.set())[0]
+        sessions.likely_sessions()[0], "client", lambda *asked: (made(*asked), asked[0] == "ec2" and last.set())[0]
     )
     with background_warm_up(Selection(tuple(chosen), ("eu-north-1",), ("account-1",)), sessions):
         assert last.wait(deadline - time.monotonic())
-    first, second = sessions.likely()
+    first, second = sessions.likely_sessions()
     places = {(service, region) for service, region, _ in first._clients}
     assert places == {("wafv2", "us-east-1"), ("globalaccelerator", "us-west-2"), ("ec2", "eu-north-1")}
     assert all(edition for _, _, edition in first._clients), "they have only what is expected"
@@ -202,7 +202,7 @@ def test_entry_waits_for_at_most_one_preparation_step(
         ended.wait(30)
 
     monkeypatch.setattr(warm_up, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(sessions, "read_model", read)
+    monkeypatch.setattr(sessions, "preload_model", read)
     with background_warm_up(CHOSEN, sessions):
         assert begun.wait(30)
     assert len(steps) == 1
@@ -217,10 +217,10 @@ def test_waiting_for_policies_takes_no_building_turn(
     def noted(verdicts: AccountVerdicts) -> Any:
         if threading.current_thread().name.startswith("cloudops-scan"):
             turns = 0
-            while building.acquire(blocking=False):
+            while building_slots.acquire(blocking=False):
                 turns += 1
             for _ in range(turns):
-                building.release()
+                building_slots.release()
             free.append(turns)
         return prepare(verdicts)
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.aws import sessions as entering
-from cloudops_nb.aws.account_session import AccountSession, Caller
-from cloudops_nb.model import Account, CellState
-from cloudops_nb.scanner import AccountSessions, PageRead, bundled_specs
+from cloudops_nb.model import CellState
+from cloudops_nb.scanner import PageRead, bundled_specs
 from tests.scanner.moto_estate import PROD
 from tests.waiting import until
 
@@ -101,31 +99,3 @@ def test_a_scanner_that_never_scanned_has_nothing_left(make_scanner: Callable[..
 def paged(spec: Any) -> Any:
     """Return the spec with pages of one item."""
     return spec.model_copy(update={"list": spec.list.model_copy(update={"page_size": 1})})
-
-
-def test_after_an_interrupt_no_more_regions_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, interrupted = [], threading.Event()
-
-    def regions(session: AccountSession) -> tuple[str, ...]:
-        asked.append(session)
-        interrupted.wait(30)
-        return ()
-
-    class Pool(ThreadPoolExecutor):
-        """Lets regions be answered only once it has cancelled what it should."""
-
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-            interrupted.set()
-            super().shutdown(wait=wait)
-
-    def identify(_: AccountSession) -> Caller:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(entering, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(AccountSession, "regions", regions)
-    monkeypatch.setattr(entering, "identify", identify)
-    accounts = [Account(name=str(number), account_id=f"{number:012d}") for number in range(100)]
-    with pytest.raises(KeyboardInterrupt):
-        AccountSessions(accounts).accounts(with_regions=True)
-    assert len(asked) < len(accounts)

@@ -1,4 +1,4 @@
-"""Getting into accounts: by profile, by role, ambient; and one clear line for everything that can be wrong."""
+"""Sessions of accounts: by profile, by role and ambient; and one clear line for each mistake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from botocore.client import BaseClient
 
 from cloudops_nb.aws import sessions as entering
-from cloudops_nb.aws.account_session import AccountSession
+from cloudops_nb.aws.account_session import AccountSession, Caller
 from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions
@@ -38,7 +38,7 @@ def open_sessions() -> Iterator[Callable[..., AccountSessions]]:
         sessions.close()
 
 
-def test_accounts_are_told_by_aws_in_the_order_configured(aws: Any, open_sessions: Any) -> None:
+def test_accounts_have_aws_ids_in_the_configured_order(aws: Any, open_sessions: Any) -> None:
     sessions = open_sessions(BY_ROLE, BY_PROFILE)
     assert [(each.name, each.account_id) for each in sessions.accounts()] == [("stage", STAGE), ("prod", PROD)]
 
@@ -51,7 +51,7 @@ def test_a_role_session_carries_our_label(aws: Any, open_sessions: Any) -> None:
         assert sessions.caller(STAGE).arn == f"arn:aws:sts::{STAGE}:assumed-role/Scan/cloudops-nb-0a1b2c"
 
 
-def test_without_accounts_the_ambient_credentials_lead_in(
+def test_without_accounts_the_ambient_credentials_are_used(
     aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "stage")
@@ -82,7 +82,7 @@ def test_sessions_share_one_loader_of_service_models(aws: Any, open_sessions: An
     assert len(loaders) == 1
 
 
-def test_global_stands_for_the_partitions_home_region(aws: Any, open_sessions: Any) -> None:
+def test_global_means_the_partitions_home_region(aws: Any, open_sessions: Any) -> None:
     sessions = open_sessions(BY_PROFILE)
     assert sessions.client(PROD, "iam", "global").meta.region_name == "us-east-1"
 
@@ -110,12 +110,12 @@ def test_only_the_chosen_accounts_are_entered(aws: Any, open_sessions: Any, faul
         (
             Account(name="prod", profile="prod", account_id=STAGE),
             ConfigurationError,
-            f"leads to account {PROD}, not {STAGE}",
+            f"leads to account {PROD}: the configured id is {STAGE}",
         ),
         (Account(name=""), CredentialsError, "ambient credentials: no AWS credentials"),
     ],
 )
-def test_a_wrong_way_in_is_one_clear_line(
+def test_a_wrong_profile_or_role_is_one_clear_line(
     aws: Any, open_sessions: Any, account: Account, kind: type[CloudOpsError], message: str
 ) -> None:
     with pytest.raises(kind) as raised:
@@ -158,7 +158,7 @@ def test_a_role_without_source_credentials_is_a_credentials_error(aws: Any, open
         open_sessions(Account(name="stage", role_arn=BY_ROLE.role_arn)).accounts()
 
 
-def test_a_refused_account_stays_beside_the_others_and_raises_its_own_error(
+def test_a_refused_account_stays_with_the_others_and_raises_its_own_error(
     aws: Any, open_sessions: Any, faults: Any, refuse: Any
 ) -> None:
     faults.set("sts:AssumeRole", refuse("AccessDenied", 403))
@@ -170,13 +170,13 @@ def test_a_refused_account_stays_beside_the_others_and_raises_its_own_error(
     assert sessions.regions_assumed(STAGE)
 
 
-def test_a_refusal_is_asked_again_after_a_while(
+def test_a_refused_account_is_tried_again_after_a_while(
     aws: Any, open_sessions: Any, faults: Any, refuse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults.set("sts:AssumeRole", refuse("AccessDenied", 403), calls=range(1, 2))
     sessions = open_sessions(BY_PROFILE, BY_ROLE, events=faults.events)
     sessions.accounts()
-    monkeypatch.setattr("cloudops_nb.aws.account_entry._REFUSAL_HOLDS", 0.0)
+    monkeypatch.setattr("cloudops_nb.aws.account_entry._REFUSAL_SECONDS", 0.0)
     assert sessions.caller(STAGE).account_id == STAGE
 
 
@@ -195,7 +195,7 @@ def test_one_account_configured_twice_is_refused(aws: Any, open_sessions: Any) -
         open_sessions(BY_PROFILE, Account(name="again", profile="prod")).accounts()
 
 
-def test_an_account_that_is_not_configured_is_refused_with_those_that_are(aws: Any, open_sessions: Any) -> None:
+def test_an_unknown_account_is_refused_with_a_list_of_the_configured_ones(aws: Any, open_sessions: Any) -> None:
     with pytest.raises(ConfigurationError, match=rf"{STAGE} is not configured: the accounts are {PROD} \(prod\)"):
         open_sessions(BY_PROFILE).client(STAGE, "rds", "eu-west-1")
 
@@ -208,7 +208,7 @@ def test_a_config_file_that_cannot_be_read_is_a_configuration_error(
         open_sessions(BY_PROFILE).accounts()
 
 
-def test_renewed_credentials_are_asked_who_they_are(aws: Any, open_sessions: Any, faults: Any) -> None:
+def test_the_caller_identity_of_renewed_credentials_is_checked(aws: Any, open_sessions: Any, faults: Any) -> None:
     sessions = open_sessions(BY_PROFILE, events=faults.events)
     sessions.accounts()
     first = sessions.caller(PROD)
@@ -235,7 +235,7 @@ def test_renewed_credentials_of_another_account_are_refused(aws: Any, open_sessi
             ask(PROD)
 
 
-def test_who_we_are_can_be_asked_anew(aws: Any, open_sessions: Any, faults: Any, refuse: Any) -> None:
+def test_a_fresh_caller_identity_can_be_requested(aws: Any, open_sessions: Any, faults: Any, refuse: Any) -> None:
     sessions = open_sessions(BY_PROFILE, events=faults.events)
     sessions.accounts()
     assert sessions.caller(PROD, fresh=True) == sessions.caller(PROD)
@@ -245,7 +245,9 @@ def test_who_we_are_can_be_asked_anew(aws: Any, open_sessions: Any, faults: Any,
         sessions.caller(PROD, fresh=True)
 
 
-def test_who_sets_a_proxy_meanwhile_is_heeded(aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_set_after_the_first_client_is_used(
+    aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxies: dict[str, str] = {}
     monkeypatch.setattr("cloudops_nb.aws.account_session.getproxies", lambda: proxies)
     sessions = open_sessions(BY_PROFILE)
@@ -255,7 +257,7 @@ def test_who_sets_a_proxy_meanwhile_is_heeded(aws: Any, open_sessions: Any, monk
     assert sessions.client(PROD, "rds", "us-east-1").meta.config.proxies is None, "botocore looks for them"
 
 
-def test_regions_are_asked_for_again_with_renewed_credentials(
+def test_regions_are_listed_again_with_renewed_credentials(
     aws: Any, open_sessions: Any, faults: Any, refuse: Any
 ) -> None:
     faults.set("ec2:DescribeRegions", refuse("UnauthorizedOperation", 403), calls=range(1, 2))
@@ -268,7 +270,7 @@ def test_regions_are_asked_for_again_with_renewed_credentials(
     assert not sessions.regions_assumed(PROD)
 
 
-def test_endpoints_of_ones_own_are_looked_for_again_with_renewed_credentials(
+def test_custom_endpoints_are_looked_up_again_with_renewed_credentials(
     aws: Any, open_sessions: Any, aws_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = open_sessions(BY_PROFILE)
@@ -280,16 +282,14 @@ def test_endpoints_of_ones_own_are_looked_for_again_with_renewed_credentials(
     assert not sessions.offers(PROD, "apprunner", "eu-north-1")
 
 
-def test_what_asked_who_we_are_keeps_no_connection(
-    aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_identity_calls_leave_no_connection_open(aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[str] = []
     monkeypatch.setattr(BaseClient, "close", lambda client: closed.append(client.meta.service_model.service_name))
     open_sessions(BY_PROFILE).accounts()
     assert closed == ["sts"]
 
 
-def test_who_is_asked_for_a_code_is_asked_once_and_here(
+def test_an_mfa_code_is_asked_for_once_and_in_the_calling_thread(
     aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -298,9 +298,29 @@ def test_who_is_asked_for_a_code_is_asked_once_and_here(
         asked.append(threading.current_thread().name)
         return CredentialsError("the code was refused")
 
-    monkeypatch.setattr(entering, "identify", identify)
-    monkeypatch.setattr(AccountSession, "needs_person", True)
+    monkeypatch.setattr(entering, "caller_or_refusal", identify)
+    monkeypatch.setattr(AccountSession, "needs_mfa_code", True)
     monkeypatch.setattr(AccountSession, "regions", lambda _: asked.append("for regions"))
     with pytest.raises(CredentialsError, match="the code was refused"):
         open_sessions(BY_PROFILE).accounts(with_regions=True)
     assert asked == [threading.current_thread().name]
+
+
+def test_an_interrupt_stops_the_listing_of_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, interrupted = [], threading.Event()
+
+    def regions(session: AccountSession) -> tuple[str, ...]:
+        asked.append(session)
+        interrupted.wait(30)
+        return ()
+
+    def identify(_: AccountSession) -> Caller:
+        threading.Timer(0.2, interrupted.set).start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AccountSession, "regions", regions)
+    monkeypatch.setattr(entering, "caller_or_refusal", identify)
+    accounts = [Account(name=str(number), account_id=f"{number:012d}") for number in range(100)]
+    with pytest.raises(KeyboardInterrupt):
+        AccountSessions(accounts).accounts(with_regions=True)
+    assert len(asked) < len(accounts)

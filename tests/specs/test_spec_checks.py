@@ -1,4 +1,4 @@
-"""The checks of the specs find what they are there for, and say where."""
+"""The checks of declarations find mistakes, and report their position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One entry for a whole organisation: every account that can be entered is, and what cannot is told once."""
+"""One configured entry for a whole organisation, and the errors of accounts that cannot be entered."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEMBERS = [listed(HOME_ACCOUNT, "Management"), listed(ONE, "shop"), listed(TWO, 
 
 
 class Organization:
-    """An organisation on a simulated AWS, and the ways into it."""
+    """An organisation on a simulated AWS, and sessions of its accounts."""
 
     def __init__(self) -> None:
         self.opened: list[AccountSessions] = []
@@ -63,7 +63,7 @@ def entered(sessions: AccountSessions) -> Mapping[str, str]:
     return {account.name: account.account_id for account in sessions.accounts()}
 
 
-def test_one_entry_stands_for_its_own_account_and_every_member(organization: Organization) -> None:
+def test_one_entry_covers_its_own_account_and_every_member(organization: Organization) -> None:
     aws, sessions = organization()
     assert entered(sessions) == {"management": HOME_ACCOUNT, "data": TWO, "shop": ONE}
     assert sessions.caller(ONE).account_id == ONE
@@ -74,7 +74,7 @@ def test_one_entry_stands_for_its_own_account_and_every_member(organization: Org
     assert aws.count("AssumeRole") == 2, "one's own account is entered already"
 
 
-def test_members_are_entered_through_a_role_with_a_path_and_keep_what_the_entry_says(
+def test_members_are_entered_through_a_role_with_a_path_and_keep_the_entrys_settings(
     organization: Organization,
 ) -> None:
     for role in (ROLE, f"/{ROLE}"):
@@ -119,7 +119,7 @@ def test_plans_run_through_the_operating_role_of_each_account(organization: Orga
     assert operators.caller(TWO).account_id == TWO
 
 
-def test_a_name_that_another_has_gives_way_to_the_number(organization: Organization) -> None:
+def test_a_member_with_a_name_in_use_is_named_by_its_id(organization: Organization) -> None:
     twins = [*MEMBERS, listed(THREE, "shop"), listed("444444444444", "own")]
     own = Account(name="own", role_arn="arn:aws:iam::666666666666:role/Scan")
     _, sessions = organization(MANAGEMENT, own, members=twins)
@@ -134,7 +134,7 @@ def test_a_name_that_another_has_gives_way_to_the_number(organization: Organizat
     assert [each.account_id for each in sessions.accounts({"own"})] == ["666666666666"]
 
 
-def test_who_is_configured_by_itself_is_entered_that_way(organization: Organization) -> None:
+def test_a_member_with_an_entry_of_its_own_is_entered_through_that(organization: Organization) -> None:
     own = Account(name="the shop", role_arn=f"arn:aws:iam::{ONE}:role/Special", environment="staging")
     for accounts in ((MANAGEMENT, own), (own, MANAGEMENT)):
         _, sessions = organization(*accounts)
@@ -143,7 +143,7 @@ def test_who_is_configured_by_itself_is_entered_that_way(organization: Organizat
         assert len(sessions.accounts()) == 3
 
 
-def test_a_member_that_refuses_its_role_is_one_line_and_the_others_complete(organization: Organization) -> None:
+def test_a_member_that_refuses_its_role_is_one_error_and_the_others_are_complete(organization: Organization) -> None:
     refused = Fault("denied", operation="AssumeRole", when={"RoleArn": f"arn:aws:iam::{ONE}:role/{ROLE}"})
     aws, sessions = organization(faults=[refused])
     specs = [spec for spec in bundled_specs() if spec.resource_type in ("sqs_queue", "sns_topic", "s3_bucket")]
@@ -161,9 +161,7 @@ def test_a_member_that_refuses_its_role_is_one_line_and_the_others_complete(orga
 
 
 @pytest.mark.parametrize("trouble", ["denied", "reset"])
-def test_who_may_not_list_the_accounts_is_told_which_permission_that_takes(
-    organization: Organization, trouble: str
-) -> None:
+def test_a_refused_list_of_accounts_names_the_missing_permission(organization: Organization, trouble: str) -> None:
     _, sessions = organization(faults=[Fault(trouble, operation="ListAccounts")])
     with pytest.raises(Exception, match="management") as caught:
         sessions.accounts()

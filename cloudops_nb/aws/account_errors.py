@@ -1,4 +1,4 @@
-"""Says in one line what AWS or botocore refused while getting into an account."""
+"""One-line errors for what AWS or botocore refused while entering an account."""
 
 from __future__ import annotations
 
@@ -23,51 +23,53 @@ _INVALID = (
 )  # fmt: skip
 
 
-def label(account: Account) -> str:
-    """Return how messages name an account: its name, and the profile or role that leads to it."""
+def account_label(account: Account) -> str:
+    """Return the name of an account in messages: its own, and the profile or role that enters it."""
     way = f"profile {account.profile}" if account.profile else "ambient credentials"
     way = f"role {account.role_arn}" if account.role_arn else way
     return f"account {account.name} ({way})" if account.name else way
 
 
-def translated(account: Account, error: Exception) -> CloudOpsError:
-    """Return the error of ours that says what failed for which account, why, and what to do.
+def entry_error(account: Account, error: Exception) -> CloudOpsError:
+    """Return the package's error for one of botocore's: which account, what failed, why, and what to do.
 
-    The caller raises it ``from error``; secrets never stand in botocore's messages, and none are added.
+    The caller raises it ``from error``. botocore's messages hold no secrets, and this function adds none.
     """
-    who = label(account)
+    named = account_label(account)
     if isinstance(error, aws.ProfileNotFound):
-        what = f"{who}: there is no such AWS profile"
+        what = f"{named}: there is no such AWS profile"
         return CredentialsError(what, _near_profiles(error), "Correct the account's profile.")
     if isinstance(error, aws.ClientError):
-        return _refused(who, account, error)
+        return _refused(named, account, error)
     if isinstance(error, _SIGN_ON):
-        return CredentialsError(f"{who}: the sign-on session is missing or expired", str(error), _login(account))
+        return CredentialsError(f"{named}: the sign-on session is missing or expired", str(error), _login(account))
     if isinstance(error, _MISSING):
         fix = "Run aws configure or aws sso login, or name a profile."
-        return CredentialsError(f"{who}: no AWS credentials", str(error), fix)
+        return CredentialsError(f"{named}: no AWS credentials", str(error), fix)
     if isinstance(error, _UNREACHABLE):
         fix = "Check the network, the proxy and AWS_ENDPOINT_URL."
-        return AwsUnreachableError(f"{who}: AWS does not answer", str(error), fix)
-    return ConfigurationError(f"{who}: the AWS configuration is not usable", str(error), "Correct the AWS config file.")
+        return AwsUnreachableError(f"{named}: AWS does not answer", str(error), fix)
+    return ConfigurationError(
+        f"{named}: the AWS configuration is not usable", str(error), "Correct the AWS config file."
+    )
 
 
-def _refused(who: str, account: Account, error: aws.ClientError) -> CloudOpsError:
+def _refused(named: str, account: Account, error: aws.ClientError) -> CloudOpsError:
     code, failure = error_code(error), classify(error, region=GLOBAL)
     state, why = failure.state, failure.detail
     if code in _INVALID:
-        what = f"{who}: AWS does not accept the credentials"
+        what = f"{named}: AWS does not accept the credentials"
         return CredentialsError(what, why, "Replace the access key, or sign on again.")
     if state is CellState.EXPIRED:
-        return CredentialsError(f"{who}: the credentials have expired", why, _login(account))
+        return CredentialsError(f"{named}: the credentials have expired", why, _login(account))
     if state in (CellState.DENIED, CellState.SCP_DENIED) and error.operation_name.startswith("AssumeRole"):
-        fix = "Let the role's trust policy name you, and your own policy allow sts:AssumeRole on it."
-        return CredentialsError(f"{who}: the role was refused", why, fix)
+        fix = "Allow your principal in the role's trust policy, and sts:AssumeRole on the role in your own policy."
+        return CredentialsError(f"{named}: the role was refused", why, fix)
     if state is CellState.DENIED:
         fix = "Ask for sts:GetCallerIdentity, or use other credentials."
-        return CredentialsError(f"{who}: AWS refused the caller", why, fix)
-    fix = "Try again; if it stays so, check AWS_ENDPOINT_URL."
-    return AwsUnreachableError(f"{who}: AWS answered with an error", why, fix)
+        return CredentialsError(f"{named}: AWS refused the caller", why, fix)
+    fix = "Try again; if it fails again, check AWS_ENDPOINT_URL."
+    return AwsUnreachableError(f"{named}: AWS answered with an error", why, fix)
 
 
 def _login(account: Account) -> str:

@@ -1,4 +1,4 @@
-"""A JSON answer that is not whole is refused, before botocore takes it for an empty one."""
+"""Incomplete answers are refused before botocore parses them as empty ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError
 
-from cloudops_nb.aws.fast_botocore.answer_checks import refuse_broken
+from cloudops_nb.aws.fast_botocore.answer_checks import refuse_incomplete_answer
 from cloudops_nb.specs.checks.botocore_models import service_model
 
 pytestmark = pytest.mark.fast
@@ -19,7 +19,7 @@ BRACES = json.dumps({"TableNames": ["{" * 3_000]}).encode()
 
 
 def check(body: bytes, service: str = "dynamodb", name: str = "ListTables", status: int = 200) -> None:
-    refuse_broken(service_model(service).operation_model(name), {"status_code": status, "body": body})
+    refuse_incomplete_answer(service_model(service).operation_model(name), {"status_code": status, "body": body})
 
 
 @pytest.mark.parametrize("body", [b"{}", b' {"TableNames": []}\n', b'{"TableNames": [], "New": 1}', TABLES, BRACES])
@@ -30,12 +30,12 @@ def test_a_whole_answer_passes(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Sign in</html>", b"[]", b'"fine"', b'{"status": "fine"}', b'{"TableNames": [}', TABLES[:-1]]
 )
-def test_what_is_no_answer_of_the_operation_is_refused(body: bytes) -> None:
-    with pytest.raises(ResponseParserError, match="ListTables was answered with what is not a whole answer"):
+def test_a_body_without_the_operations_members_is_refused(body: bytes) -> None:
+    with pytest.raises(ResponseParserError, match="ListTables returned an incomplete response"):
         check(body)
 
 
-def test_no_beginning_of_an_answer_passes() -> None:
+def test_no_truncated_answer_passes() -> None:
     data: dict[str, Any] = {"Table": {"TableName": "orders", "Replicas": [{"RegionName": "eu-west-1"}] * 100}}
     body = json.dumps(data).encode()
     for length in range(len(body)):
@@ -60,9 +60,7 @@ def test_no_beginning_of_an_answer_passes() -> None:
         ("s3", "HeadBucket", b"", 200),
     ],
 )
-def test_errors_other_protocols_and_bodies_of_their_own_form_are_left_alone(
-    service: str, name: str, body: bytes, status: int
-) -> None:
+def test_errors_other_protocols_and_payloads_are_not_checked(service: str, name: str, body: bytes, status: int) -> None:
     check(body, service, name, status)
 
 
@@ -81,7 +79,7 @@ def test_errors_other_protocols_and_bodies_of_their_own_form_are_left_alone(
         ("s3", "ListBuckets", b"<ListAllMyBucketsResult>" + b"<Weather/>" * 300),
     ],
 )
-def test_xml_of_the_operation_or_that_botocore_judges_itself_passes(service: str, name: str, body: bytes) -> None:
+def test_xml_of_the_operation_or_that_botocore_refuses_itself_passes(service: str, name: str, body: bytes) -> None:
     check(body, service, name)
 
 
@@ -95,14 +93,14 @@ def test_xml_of_the_operation_or_that_botocore_judges_itself_passes(service: str
         ("cloudfront", "ListDistributions", b"<DistributionList><Weather>fine</Weather></DistributionList>"),
     ],
 )
-def test_xml_of_something_else_is_refused(service: str, name: str, body: bytes) -> None:
-    with pytest.raises(ResponseParserError, match=f"{name} was answered with what is not a whole answer"):
+def test_xml_without_the_operations_elements_is_refused(service: str, name: str, body: bytes) -> None:
+    with pytest.raises(ResponseParserError, match=f"{name} returned an incomplete response"):
         check(body, service, name)
 
 
 @pytest.mark.parametrize(("name", "whole"), [("Row", True), ("Rows", False), ("rows", False)])
-def test_rows_that_nothing_wraps_have_the_name_of_one(name: str, *, whole: bool) -> None:
-    """No service of botocore names them at both places, which its parser understands all the same."""
+def test_flattened_lists_are_expected_under_the_name_of_an_element(name: str, *, whole: bool) -> None:
+    """botocore's parser supports a name at both places, although no service in its data has both."""
     rows = {"shape": "Rows", "locationName": "rows"}
     shapes = {
         "Answer": {"type": "structure", "members": {"Rows": rows}},
@@ -113,7 +111,7 @@ def test_rows_that_nothing_wraps_have_the_name_of_one(name: str, *, whole: bool)
     made = ServiceModel({"metadata": {"protocol": "rest-xml"}, "operations": operations, "shapes": shapes}, "made")
     response = {"status_code": 200, "body": f"<Answer><{name}>a</{name}></Answer>".encode()}
     if whole:
-        refuse_broken(made.operation_model("List"), response)
+        refuse_incomplete_answer(made.operation_model("List"), response)
     else:
         with pytest.raises(ResponseParserError):
-            refuse_broken(made.operation_model("List"), response)
+            refuse_incomplete_answer(made.operation_model("List"), response)

@@ -1,4 +1,4 @@
-"""The words for links between resources: a closed list, each with one meaning, and each in use."""
+"""The kinds of relations: a closed list, each kind with one meaning, and each in use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner import bundled_specs
+from cloudops_nb.specs.field_types import relation_kinds
 from cloudops_nb.specs.files import parse_specs
-from cloudops_nb.specs.relation_kinds import relation_kinds
 
 pytestmark = pytest.mark.fast
 
@@ -29,7 +29,7 @@ def test_one_kind_leads_to_keys_that_encrypt() -> None:
     assert to_keys == {("encrypted_with", "kms_key"), ("encrypted_with", "kms_alias"), ("points_to", "kms_key")}
 
 
-def test_another_word_is_refused_where_it_stands_and_the_nearest_named() -> None:
+def test_an_unknown_kind_is_refused_with_its_position_and_the_nearest_kind() -> None:
     text = """service: polly
 types:
   - resource_type: polly_lexicon

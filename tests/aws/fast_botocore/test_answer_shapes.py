@@ -1,4 +1,4 @@
-"""Answers of which only what specs read is parsed: whoever reads them finds all the same."""
+"""Answers parsed only for the fields that declarations read, with the same resources as a result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import botocore.parsers
 import pytest
 from botocore.model import ServiceModel
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import Reading, readings
+from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
 from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs, scan
+from cloudops_nb.specs.answer_fields import answer_fields_by_call
 from cloudops_nb.specs.model import ResourceSpec
 from tests.synthetic_aws import EstateOfSpecs, SyntheticAws
 from tests.synthetic_aws.models import loader
@@ -50,7 +51,7 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> dict[str, Resource]:
 
 def shapes_of(spec: ResourceSpec) -> ServiceModel:
     models = NarrowModels(loader())
-    models.expect(readings(spec), readings(spec))
+    models.expect(answer_fields_by_call(spec), answer_fields_by_call(spec))
     return ServiceModel(models.load_service_model(spec.called, "service-2"), spec.called)
 
 
@@ -66,7 +67,7 @@ def members(model: ServiceModel, operation: str, *path: str) -> set[str]:
 
 def test_resources_of_every_type_are_the_same_as_when_answers_are_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = scanned(monkeypatch)
-    monkeypatch.setattr(scan, "readings", lambda _: {})
+    monkeypatch.setattr(scan, "answer_fields_by_call", lambda _: {})
     monkeypatch.setattr(QuickParserFactory, "create_parser", botocore.parsers.ResponseParserFactory.create_parser)
     whole = scanned(monkeypatch)
 
@@ -75,7 +76,7 @@ def test_resources_of_every_type_are_the_same_as_when_answers_are_read_whole(mon
 
 
 @pytest.mark.fast
-def test_fields_that_nobody_reads_are_not_in_the_model() -> None:
+def test_fields_that_are_not_read_are_not_in_the_model() -> None:
     model = shapes_of(
         spec_of(
             state="State.Name",
@@ -104,7 +105,7 @@ def test_fields_that_nobody_reads_are_not_in_the_model() -> None:
         "Placement.to_string(@)",
     ],
 )  # fmt: skip
-def test_of_what_is_read_other_than_field_by_field_everything_stays(selector: str) -> None:
+def test_a_value_that_is_not_read_field_by_field_stays_complete(selector: str) -> None:
     model = shapes_of(spec_of(facts={"it": selector}))
     whole = members(
         ServiceModel(loader().load_service_model("ec2", "service-2"), "ec2"),
@@ -129,19 +130,19 @@ def test_of_what_is_read_other_than_field_by_field_everything_stays(selector: st
         ("a.{x: b, y: c.d}", {"a", "b", "d"}, {"c"}),
     ],
 )
-def test_how_a_selector_is_read(selector: str, whole: set[str], through: set[str]) -> None:
-    (reading,) = readings(spec_of(identifier=selector)).values()
+def test_the_fields_that_a_selector_reads(selector: str, whole: set[str], through: set[str]) -> None:
+    (reading,) = answer_fields_by_call(spec_of(identifier=selector)).values()
     listed = {"Reservations", "Instances"}
     assert (set(reading.whole), set(reading.through) - listed) == (whole, through)
 
 
 @pytest.mark.fast
-def test_what_further_calls_are_given_is_read() -> None:
+def test_parameters_of_further_calls_are_read() -> None:
     parent = {"into": "up", "list": {"operation": "DescribeVpcs", "items": "Vpcs[]"}, "parameters": {"P": "a1.b1"}}
     batch = {"into": "more", "operation": "DescribeMore", "keys": "Ks", "key": "a2.b2", "items": "I", "match": "M"}
     batch |= {"size": 9, "parameters": {"P": "a3.b3"}}
     detail = {"into": "rest", "operation": "DescribeRest", "parameters": {"P": "a4.b4"}, "when": "a5.b5"}
-    read = readings(spec_of(parent=parent, batches=[batch], details=[detail]))
+    read = answer_fields_by_call(spec_of(parent=parent, batches=[batch], details=[detail]))
     assert set(read) == {EC2, ("ec2", "DescribeVpcs")}
     for each in read.values():
         assert {f"b{number}" for number in range(1, 6)} < each.whole
@@ -155,11 +156,11 @@ def test_a_field_that_is_read_both_ways_is_read_whole() -> None:
 
 
 @pytest.mark.fast
-def test_a_call_that_two_types_list_by_has_what_both_read_and_one_that_others_make_is_whole() -> None:
+def test_a_list_call_of_two_types_has_the_fields_of_both_and_a_call_without_fields_is_complete() -> None:
     models, one, other = NarrowModels(loader()), spec_of(state="State.Name"), spec_of(state="Platform")
     editions = []
     for spec in (one, other, other):
-        models.expect(readings(spec), readings(spec))
+        models.expect(answer_fields_by_call(spec), answer_fields_by_call(spec))
         editions.append(models.edition(*EC2))
     path = ("DescribeInstances", "Reservations", "Instances")
 
@@ -170,7 +171,7 @@ def test_a_call_that_two_types_list_by_has_what_both_read_and_one_that_others_ma
     assert editions == [1, 2, 2]
     models.expect([EC2])
     assert {"InstanceId", "State", "Platform", "VpcId", "Placement"} < found()
-    models.expect([EC2], {EC2: Reading(frozenset(), frozenset())})
+    models.expect([EC2], {EC2: AnswerFields(frozenset(), frozenset())})
     assert models.edition(*EC2) == 3
     assert "VpcId" in found()
 
@@ -183,7 +184,7 @@ def test_a_client_made_before_another_type_was_expected_is_not_used_for_it(monke
     sessions = AccountSessions(aws.accounts, threads=1, events=aws.events())
     (account,) = sessions.accounts()
     for spec, read in ((spec_of(), False), (spec_of(state="State.Name"), True)):
-        sessions.expect(readings(spec), readings(spec))
+        sessions.expect(answer_fields_by_call(spec), answer_fields_by_call(spec))
         client = sessions.client(account.account_id, "ec2", REGION, "DescribeInstances")
         (instance,) = client.describe_instances()["Reservations"][0]["Instances"]
         assert ("State" in instance) is read
@@ -192,7 +193,7 @@ def test_a_client_made_before_another_type_was_expected_is_not_used_for_it(monke
 
 @pytest.mark.fast
 @pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc", "signin"])
-def test_services_by_which_one_gets_credentials_are_never_narrow(service: str) -> None:
+def test_services_for_credentials_are_never_narrow(service: str) -> None:
     whole = loader().load_service_model(service, "service-2")
     models = NarrowModels(loader())
     models.expect([(service, next(iter(whole["operations"])))])
@@ -201,7 +202,7 @@ def test_services_by_which_one_gets_credentials_are_never_narrow(service: str) -
 
 
 @pytest.mark.fast
-def test_tokens_of_pages_that_lie_in_items_are_read() -> None:
+def test_page_tokens_inside_items_are_read() -> None:
     listed = {"operation": "ListObjects", "items": "Contents[]"}
     spec = spec_of(service="s3", list=listed, identifier="ETag")
     assert members(shapes_of(spec), "ListObjects", "Contents") == {"ETag", "Key"}

@@ -1,20 +1,21 @@
-"""Answers are read as botocore reads them, whatever is in them; and no two long ones are in each other's way."""
+"""Answers of any content are read as botocore reads them, and long answers do not delay short ones."""
 
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from botocore.parsers import ResponseParserError, ResponseParserFactory
+from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudops_nb.aws.fast_botocore.process_tuning import parsing
-from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
-from cloudops_nb.aws.fast_botocore.timestamps import parsed_time
+from cloudops_nb.aws.fast_botocore.process_tuning import parsing_slots
+from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory, parsed_time
 from cloudops_nb.scanner import bundled_specs
 from tests.synthetic_aws.call import Call
 from tests.synthetic_aws.models import operation_model, protocol
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fast
 
 _XML = ("query", "ec2", "rest-xml")
-#: Operations whose answers have what lists have not: attributes, maps, unions, payloads.
+#: Operations whose answers have forms that lists lack: attributes, maps, unions, payloads.
 _OTHERS = (
     ("s3", "GetBucketAcl"), ("s3", "GetBucketLifecycleConfiguration"), ("s3", "GetBucketLocation"),
     ("s3", "GetBucketReplication"), ("sqs", "GetQueueAttributes"), ("sns", "GetTopicAttributes"),
@@ -63,7 +64,7 @@ def _read(factory: ResponseParserFactory, where: tuple[str, str], body: bytes, s
 
 
 def _plain(value: Any) -> Any:
-    """Return data without elements, which botocore gives back where a text stands twice."""
+    """Return data without XML elements, which botocore returns if a text element is repeated."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -125,7 +126,7 @@ def test_an_answer_of_any_form_is_read_as_botocore_does(
 
 
 @given(where=st.deferred(lambda: st.sampled_from(_of_xml())), share=st.floats(0, 0.999))
-def test_an_answer_that_breaks_off_is_an_error_and_its_text_is_not_told(where: tuple[str, str], share: float) -> None:
+def test_a_truncated_answer_is_an_error_that_does_not_quote_it(where: tuple[str, str], share: float) -> None:
     body = _sample(*where).strip()
     cut = body[: int(len(body) * share)]
     if cut or protocol(where[0]) != "rest-xml":  # where nothing at all is an answer too
@@ -136,7 +137,7 @@ def test_an_answer_that_breaks_off_is_an_error_and_its_text_is_not_told(where: t
         assert "123456789012" not in str(told.value)
 
 
-def test_nothing_is_fetched_or_multiplied_for_an_answer(tmp_path: Any) -> None:
+def test_entities_of_an_answer_are_neither_fetched_nor_expanded(tmp_path: Any) -> None:
     (tmp_path / "secret").write_text("secret")
     for entity in (f'SYSTEM "{(tmp_path / "secret").as_uri()}"', '"secret"'):
         body = _long(1).replace(b"region-0", b"&e;")
@@ -146,7 +147,7 @@ def test_nothing_is_fetched_or_multiplied_for_an_answer(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_a_page_of_something_on_the_way_is_told_as_botocore_tells_it(status: int) -> None:
+def test_a_proxys_page_is_reported_as_botocore_reports_it(status: int) -> None:
     page = b'<!DOCTYPE html SYSTEM "http://www.w3.org/x.dtd"><html>&nbsp;<body>&nbsp;Service&nbsp;Unavailable</body></html>'
     for where in (("ec2", "DescribeRegions"), ("rds", "DescribeDBInstances"), ("s3", "ListBuckets")):
         _same(where, page, status)
@@ -154,7 +155,7 @@ def test_a_page_of_something_on_the_way_is_told_as_botocore_tells_it(status: int
     assert _read(QuickParserFactory(), ("ec2", "DescribeRegions"), declared) is ResponseParserError
 
 
-def test_what_an_answer_declares_or_how_deep_it_is_changes_nothing() -> None:
+def test_declarations_and_depth_of_an_answer_change_nothing() -> None:
     where, body = ("ec2", "DescribeRegions"), _long(2).replace(b"region-1", "rég".encode())
     assert _same(where, b'<?xml version="1.0" encoding="ISO-8859-1"?>' + body)
     assert _same(where, body.replace(b"<regionInfo>", b"<a>" * 300 + b"</a>" * 300 + b"<regionInfo>"))
@@ -189,7 +190,7 @@ def test_rare_forms_are_read_as_botocore_does(where: tuple[str, str], body: str)
     _same(where, body.encode())
 
 
-def test_what_is_in_an_error_is_read_as_botocore_does() -> None:
+def test_error_answers_are_read_as_botocore_does() -> None:
     shape = operation_model("s3", "GetObject").service_model.shape_for("InvalidObjectState")
     body = b"<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>"
     response = {"body": body, "headers": {}, "status_code": 403}
@@ -199,7 +200,7 @@ def test_what_is_in_an_error_is_read_as_botocore_does() -> None:
     assert quick.parse(wrapped, shape) == plain.parse(wrapped, shape)
 
 
-def test_what_protocols_without_xml_answer_is_read_as_ever() -> None:
+def test_answers_without_xml_are_read_by_botocores_own_methods() -> None:
     for where in (("lambda", "ListFunctions"), ("dynamodb", "ListTables")):
         assert _same(where, _sample(*where))
 
@@ -212,7 +213,7 @@ def _long(count: int) -> bytes:
 def test_short_answers_do_not_wait_for_long_ones() -> None:
     where, read = ("ec2", "DescribeRegions"), threading.Event()
     held = 0
-    while parsing.acquire(blocking=False):
+    while parsing_slots.acquire(blocking=False):
         held += 1
     try:
         assert len(_read(QuickParserFactory(), where, _long(2))["Regions"]) == 2
@@ -221,6 +222,31 @@ def test_short_answers_do_not_wait_for_long_ones() -> None:
         assert not read.wait(0.2), "a long one is read only in turn"
     finally:
         for _ in range(held):
-            parsing.release()
+            parsing_slots.release()
     assert read.wait(30)
     waiting.join()
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9998, 12, 30)), st.integers(-14, 14))  # noqa: DTZ001 - hypothesis takes naive bounds
+def test_a_time_is_read_as_botocore_reads_it(moment: datetime, hours: int) -> None:
+    for said in (moment.replace(tzinfo=UTC), moment.replace(tzinfo=timezone(timedelta(hours=hours)))):
+        for text in (
+            said.isoformat(),
+            said.isoformat().replace("+00:00", "Z"),
+            said.isoformat(timespec="milliseconds"),
+        ):
+            assert parsed_time(text) == parse_timestamp(text)
+            assert parsed_time(text).isoformat() == parse_timestamp(text).isoformat()
+
+
+@pytest.mark.parametrize(
+    "said", ["Fri, 17 May 2024 08:12:44 GMT", 1715933564, 1715933564.5, "1715933564", "2024-05-17", "20240517T081244Z"]
+)
+def test_a_time_of_another_form_is_left_to_botocore(said: Any) -> None:
+    assert parsed_time(said) == parse_timestamp(said)
+
+
+def test_a_text_that_is_not_a_time_is_an_error() -> None:
+    for said in ("yesterday", "2024-02-31T00:00:00Z"):
+        with pytest.raises(ValueError, match=r"."):
+            parsed_time(said)

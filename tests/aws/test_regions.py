@@ -1,4 +1,4 @@
-"""What is known of partitions and regions without asking AWS."""
+"""Partitions and regions as far as they are known without a call."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def test_an_arn_names_its_partition(arn: str, partition: str) -> None:
         ("ec2", GLOBAL, True),
     ],
 )
-def test_only_what_the_endpoint_data_say_is_missing_is_not_offered(prefix: str, region: str, answer: bool) -> None:
+def test_a_service_is_not_offered_only_if_the_endpoint_data_rule_it_out(prefix: str, region: str, answer: bool) -> None:
     assert offered(prefix, region) is answer

@@ -1,4 +1,4 @@
-"""Types beyond the curated ones, by their CloudFormation type."""
+"""Types without a bundled declaration, under their CloudFormation types."""
 
 from __future__ import annotations
 
@@ -113,6 +113,6 @@ def test_names_are_made_of_words(type_name: str, resource_type: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["AWS::EC2", "ec2_instance", "AWS::EC2::Instance::More", "Custom::EC2::Instance", ""])
-def test_another_text_is_no_type(text: str) -> None:
+def test_a_text_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="a CloudFormation type looks like AWS::Athena::NamedQuery"):
         spec_for(text, ())

@@ -1,4 +1,4 @@
-"""The specs are valid, say what botocore's models say, and a wrong one is refused with its place."""
+"""The bundled declarations are valid and agree with botocore's models; a wrong one is refused with its position."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ PREFIXES = yaml.safe_load(
     stepfunctions: [states]
     """
 )
-#: Services whose actions are asked for beside those of any resource.
+#: Services whose actions may appear with the resources of any service.
 BESIDE = ("iam", "kms", "application-autoscaling", "autoscaling", "ec2")
-#: Services of which IAM's actions are not called as the operations are.
+#: Services whose IAM actions have other names than their operations.
 OWN_ACTION_NAMES = {"s3", "apigateway", "apigatewayv2", "backup", "elasticbeanstalk", "lambda"}
 
 
@@ -138,20 +138,20 @@ def test_the_seed_services_and_more_have_specs() -> None:
         (GOOD.replace("arn: DB", "arn: ["), "9:"),
         (
             GOOD.replace("identifier: DBInstanceIdentifier", "identifier: 'DB.['"),
-            "7:5 identifier: 'DB.[' is no JMESPath",
+            "7:5 identifier: 'DB.[' is not valid JMESPath",
         ),
         (GOOD.replace("    arn: DBInstanceArn\n", ""), "give either arn or arn_template"),
         (GOOD + '    arn_template: "arn:{zone}"\n', "9:5 arn_template: 'arn:{zone}' may name only partition"),
-        (GOOD + "    scope: account\n", "region goes with scope account"),
+        (GOOD + "    scope: account\n", "region is required with scope account"),
         (GOOD + "    constraints: {can_stop: [{value: false}]}\n", "a value that is not true needs a reason"),
         (
             GOOD + "    constraints: {can_stop: [{value: true, when: A}]}\n",
             "exactly the last rule must have no condition",
         ),
-        (GOOD + "    home: us-west-2\n", "home goes with scope global"),
+        (GOOD + "    home: us-west-2\n", "home is allowed only with scope global"),
         (
             GOOD.replace("items: DBInstances", "items: DBInstances, absent: [AccessDenied]"),
-            "AccessDenied is a refusal: it does not say that nothing is there",
+            "AccessDenied is a refusal, which does not mean that there are no resources",
         ),
         (GOOD + "    tags: {style: tagging_api, path: Tags}\n", "tagging_api takes a filter and no path"),
         ("service: rds\n", "1:1 types: "),

@@ -1,4 +1,4 @@
-"""The hooks of scans' clients do what botocore's own do."""
+"""The faster event hooks behave as botocore's own."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STEPS = st.lists(
 
 
 @given(_STEPS)
-def test_copies_answer_as_botocores_do_whatever_becomes_of_the_others(steps: Any) -> None:
+def test_copies_behave_as_botocores_do_while_other_copies_change(steps: Any) -> None:
     pairs = [(QuickEmitter(), HierarchicalEmitter())]
     for step, which, name, number, unique in steps:
         pair = pairs[which % len(pairs)]
@@ -63,7 +63,7 @@ def test_copies_answer_as_botocores_do_whatever_becomes_of_the_others(steps: Any
 
 @pytest.mark.parametrize("step", ["register", "unregister"])
 @pytest.mark.parametrize("changed", [0, 1])
-def test_what_becomes_of_one_after_it_was_copied_the_other_does_not_know(step: str, changed: int) -> None:
+def test_a_change_after_a_copy_does_not_reach_the_other(step: str, changed: int) -> None:
     first = QuickEmitter()
     for handler in _HANDLERS[:2]:
         first.register("before-call.ec2", handler)
@@ -74,7 +74,7 @@ def test_what_becomes_of_one_after_it_was_copied_the_other_does_not_know(step: s
     assert answers[1 - changed] == [0, 1]
 
 
-def test_clients_share_what_their_session_knows() -> None:
+def test_clients_share_the_handlers_and_names_of_their_session() -> None:
     session: Any = QuickSession()
     nodes, names = [], []
     for service in ("sqs", "sns"):
@@ -91,7 +91,7 @@ def test_a_handler_that_takes_no_keywords_is_refused() -> None:
         QuickEmitter().register("before-call", lambda: None)
 
 
-def test_a_handler_that_is_no_plain_function_is_taken_as_botocore_takes_it() -> None:
+def test_a_handler_that_is_no_plain_function_is_checked_by_botocore() -> None:
     class Handler:
         def __call__(self, **_: Any) -> str:
             return "called"
@@ -129,7 +129,7 @@ def test_a_client_has_the_handlers_that_botocore_gives_it(service: str) -> None:
     assert _known(QuickSession(), service) == _known(Session(), service)
 
 
-def test_events_are_called_now_what_botocore_calls_them() -> None:
+def test_event_names_are_translated_as_botocore_does() -> None:
     quick, plain = QuickAliaser(QuickEmitter()), EventAliaser(HierarchicalEmitter())
     olds = [*plain._event_aliases, "ec2", "before-call.elasticloadbalancing.DescribeLoadBalancers"]
     for old in olds:
