@@ -4,9 +4,10 @@ Three values, not two: what the policies that are known do not settle is unknown
 """
 
 from cloudops_nb.iam.evaluation.evaluator import Evaluator
+from cloudops_nb.iam.evaluation.verdict import Decision, Verdict
 from cloudops_nb.iam.policies.policy import Policy, PolicyError
 from cloudops_nb.iam.principal import Principal, PrincipalKind, acting_principal
-from cloudops_nb.iam.principals.verdict import Decision, PrincipalPolicies, Unreadable, Verdict
+from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
 __all__ = [
     "Decision",

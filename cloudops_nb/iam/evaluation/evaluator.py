@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.action_resources import Also, action_resources
 from cloudops_nb.iam.context import Request, given
-from cloudops_nb.iam.evaluation.action_set import ActionSet
-from cloudops_nb.iam.evaluation.authorisation import Authorisation
-from cloudops_nb.iam.evaluation.memory import Memory
+from cloudops_nb.iam.evaluation.action_authoriser import Authorisation
+from cloudops_nb.iam.evaluation.request_classes import Memory
+from cloudops_nb.iam.evaluation.resource_classes import ActionSet
+from cloudops_nb.iam.evaluation.verdict import Decision, Verdict
 from cloudops_nb.iam.policies.wildcards import HOLE
-from cloudops_nb.iam.principals.verdict import Decision, Unreadable, Verdict
+from cloudops_nb.iam.principals.principal_policies import Unreadable
 from cloudops_nb.model import IamPermissions
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.iam.context import KeyState
     from cloudops_nb.iam.policies.policy import Policy
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 _NOT_READ = Unreadable("the policy of the other resource is not read for this")
 #: Sets of actions that are remembered: one for each type of resource, as it were.

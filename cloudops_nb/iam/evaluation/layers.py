@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.policies.policy import Policy
-from cloudops_nb.iam.principals.verdict import Unreadable
+from cloudops_nb.iam.principals.principal_policies import Unreadable
 from cloudops_nb.iam.truth import Truth, Unknown, some, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cloudops_nb.iam.policies.statement import Statement
-    from cloudops_nb.iam.principals.verdict import Levels, Policies, PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import Levels, Policies, PrincipalPolicies
 
 
 @dataclass(frozen=True, slots=True)

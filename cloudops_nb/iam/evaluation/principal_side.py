@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.evaluation.combination import PrincipalSide
 from cloudops_nb.iam.evaluation.layers import Finding, Outcome, layer, layers_of
 from cloudops_nb.iam.evaluation.resource_side import bounded
+from cloudops_nb.iam.evaluation.verdict import PrincipalSide
 from cloudops_nb.iam.policies.principal_element import UNNAMED
 from cloudops_nb.iam.principal import PrincipalKind
-from cloudops_nb.iam.principals.verdict import Unreadable
+from cloudops_nb.iam.principals.principal_policies import Unreadable
 from cloudops_nb.iam.rules import rules
 from cloudops_nb.iam.truth import Truth, every, unknown
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.evaluation.layers import Layer, PrincipalLayers
     from cloudops_nb.iam.policies.statement import Statement
     from cloudops_nb.iam.principal import Principal
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 _ARN_PARTS = 6
 _MISPLACED = unknown("a statement names principals where no policy can")

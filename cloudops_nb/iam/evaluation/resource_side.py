@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.evaluation.combination import ResourceSide
 from cloudops_nb.iam.evaluation.layers import Finding, layer
+from cloudops_nb.iam.evaluation.verdict import ResourceSide
 from cloudops_nb.iam.policies.principal_element import UNNAMED
-from cloudops_nb.iam.principals.verdict import Unreadable
+from cloudops_nb.iam.principals.principal_policies import Unreadable
 from cloudops_nb.iam.rules import rules
 from cloudops_nb.iam.truth import Truth, every, unknown
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.policies.policy import Policy
     from cloudops_nb.iam.policies.principal_element import Reach
     from cloudops_nb.iam.policies.statement import Statement
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 _ARN_PARTS = 6
 _MISSING = Unreadable("the resource's own policy is not given")

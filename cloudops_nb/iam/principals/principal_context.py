@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.context import ABSENT, NOT_KNOWN, OTHER_PRINCIPAL_TAGS, PRESENT, KeyState, given
 from cloudops_nb.iam.principal import Principal, PrincipalKind
-from cloudops_nb.iam.principals.verdict import Unreadable
+from cloudops_nb.iam.principals.principal_policies import Unreadable
 from cloudops_nb.iam.rules import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 #: Sessions of IAM Identity Center may have tags that the role has not.
 _SSO_PATH = ":role/aws-reserved/sso.amazonaws.com/"

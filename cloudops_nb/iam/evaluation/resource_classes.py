@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.action_resources import action_resources
 from cloudops_nb.iam.context import Request
-from cloudops_nb.iam.evaluation.memory import Memory
+from cloudops_nb.iam.evaluation.request_classes import Memory
 from cloudops_nb.iam.evaluation.resource_side import is_sole
 from cloudops_nb.iam.rules import rules
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from cloudops_nb.iam.context import Context
-    from cloudops_nb.iam.evaluation.authorisation import Authorisation
-    from cloudops_nb.iam.evaluation.request_class import RememberedTest
+    from cloudops_nb.iam.evaluation.action_authoriser import Authorisation
+    from cloudops_nb.iam.evaluation.request_classes import RememberedTest
     from cloudops_nb.iam.policies.arns import ResourcePattern
     from cloudops_nb.iam.truth import Truth
     from cloudops_nb.model import IamPermissions

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cloudops_nb.iam.context import Context
-from cloudops_nb.iam.evaluation.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from cloudops_nb.iam.context import Request
-    from cloudops_nb.iam.evaluation.combination import PrincipalSide
     from cloudops_nb.iam.evaluation.layers import PrincipalLayers
+    from cloudops_nb.iam.evaluation.verdict import PrincipalSide, Verdict
     from cloudops_nb.iam.policies.conditions import Test
-    from cloudops_nb.iam.principals.verdict import Verdict
     from cloudops_nb.iam.truth import Truth
 
+T = TypeVar("T")
 #: What is remembered of an action, or of a test; it may look at a tag that is never the same twice.
 _SIZE = 20_000
+
+
+class Memory(Generic[T]):
+    """Keeps results by what they depend on; begins anew when it is full. Thread-safe.
+
+    Two threads may work out the same at once, since either result is right.
+
+    Args:
+        size: How many results to keep.
+    """
+
+    __slots__ = ("_kept", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: dict[Hashable, T] = {}
+
+    def result(self, key: Hashable, work_out: Callable[[], T]) -> T:
+        """Return the result for a key, worked out if it is not kept."""
+        found = self._kept.get(key)
+        if found is None:
+            found = work_out()
+            if len(self._kept) >= self._size:
+                self._kept.clear()
+            self._kept[key] = found
+        return found
 
 
 class ActionClasses:

@@ -6,18 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.context import Context
-from cloudops_nb.iam.evaluation.combination import PrincipalSide, combined
-from cloudops_nb.iam.evaluation.memory import Memory
 from cloudops_nb.iam.evaluation.principal_side import PrincipalPolicyReader
-from cloudops_nb.iam.evaluation.request_class import ActionClasses
+from cloudops_nb.iam.evaluation.request_classes import ActionClasses, Memory
 from cloudops_nb.iam.evaluation.resource_side import ResourcePolicyReader, is_sole
+from cloudops_nb.iam.evaluation.verdict import Decision, PrincipalSide, Verdict, combined
 from cloudops_nb.iam.principals.principal_context import principal_keys
-from cloudops_nb.iam.principals.verdict import Decision, Unreadable, Verdict
 
 if TYPE_CHECKING:
     from cloudops_nb.iam.context import Request
     from cloudops_nb.iam.policies.policy import Policy
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
 _ACTIONS = 10_000
 

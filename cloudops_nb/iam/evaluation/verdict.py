@@ -7,16 +7,33 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.evaluation.layers import Finding, Outcome
-from cloudops_nb.iam.principals.verdict import Decision, Verdict
-from cloudops_nb.iam.truth import Truth, Unknown, every, some, unknown
+from cloudops_nb.iam.truth import Truth, Unknown, every, negated, some, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 NOTHING = Finding(truth=False)
+
+
+class Decision(StrEnum):
+    """What AWS would decide, as far as the policies that are known tell."""
+
+    ALLOWED = "allowed"
+    DENIED_EXPLICIT = "denied_explicit"
+    DENIED_IMPLICIT = "denied_implicit"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision, and in one line what decided: a statement, a layer that says nothing, or what is not known."""
+
+    decision: Decision
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +88,10 @@ def combined(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
     lacking = next((step for step in steps if step.truth is False), None)
     if lacking is not None:
         return Verdict(Decision.DENIED_IMPLICIT, lacking.lacks)
-    open_ones = every([*(step.truth for step in steps), *(_not(finding.truth) for finding in denials)])
+    open_ones = every([*(step.truth for step in steps), *(negated(finding.truth) for finding in denials)])
     if isinstance(open_ones, Unknown):
         return Verdict(Decision.UNKNOWN, f"not known: {open_ones}")
     return Verdict(Decision.ALLOWED, f"allowed by {_granting(principal, resource)}")
-
-
-def _not(truth: Truth) -> Truth:
-    return truth if isinstance(truth, Unknown) else not truth
 
 
 def _steps(principal: PrincipalSide, resource: ResourceSide) -> list[_Step]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -11,23 +10,6 @@ if TYPE_CHECKING:
 
     from cloudops_nb.iam.policies.policy import Policy
     from cloudops_nb.iam.principal import Principal
-
-
-class Decision(StrEnum):
-    """What AWS would decide, as far as the policies that are known tell."""
-
-    ALLOWED = "allowed"
-    DENIED_EXPLICIT = "denied_explicit"
-    DENIED_IMPLICIT = "denied_implicit"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A decision, and in one line what decided: a statement, a layer that says nothing, or what is not known."""
-
-    decision: Decision
-    by: str
 
 
 @dataclass(frozen=True)
