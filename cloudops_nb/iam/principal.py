@@ -13,7 +13,8 @@ from cloudops_nb.errors import ConfigurationError
 
 _SSO_PREFIX = "AWSReservedSSO_"
 _SSO_PATH = "aws-reserved/sso.amazonaws.com"
-_ARN_PARTS = 6
+#: ``arn:partition:service:region:account:resource``, of which the resource may hold colons.
+ARN_PARTS = 6
 
 
 class PrincipalKind(StrEnum):
@@ -51,9 +52,9 @@ def acting_principal(caller_arn: str) -> Principal:
     Raises:
         ConfigurationError: The text is no caller's ARN.
     """
-    parts = caller_arn.split(":", _ARN_PARTS - 1)
-    if len(parts) != _ARN_PARTS or parts[0] != "arn" or parts[2] not in ("iam", "sts"):
-        raise _no_caller(caller_arn)
+    parts = caller_arn.split(":", ARN_PARTS - 1)
+    if len(parts) != ARN_PARTS or parts[0] != "arn" or parts[2] not in ("iam", "sts"):
+        raise _not_a_caller_arn(caller_arn)
     _, partition, _, _, account_id, resource = parts
     kind, _, name = resource.partition("/")
     if kind == "root" and not name:
@@ -63,19 +64,19 @@ def acting_principal(caller_arn: str) -> Principal:
         note = "a root session is limited by the task policy it was opened with"
         return Principal(PrincipalKind.ROOT, arn, partition, account_id, "root", name, note)
     if not name:
-        raise _no_caller(caller_arn)
+        raise _not_a_caller_arn(caller_arn)
     if kind == "assumed-role":
-        return _role(partition, account_id, name)
+        return _assumed_role(partition, account_id, name)
     if kind == "user":
         arn = f"arn:{partition}:iam::{account_id}:user/{name}"
         return Principal(PrincipalKind.USER, arn, partition, account_id, name.rpartition("/")[2])
     if kind == "federated-user":
         note = "its permissions are those common to its session policy and the user who opened the session"
         return Principal(PrincipalKind.FEDERATED_USER, caller_arn, partition, account_id, name, name, note)
-    raise _no_caller(caller_arn)
+    raise _not_a_caller_arn(caller_arn)
 
 
-def _role(partition: str, account_id: str, role_and_session: str) -> Principal:
+def _assumed_role(partition: str, account_id: str, role_and_session: str) -> Principal:
     name, _, session = role_and_session.partition("/")
     if name.startswith(_SSO_PREFIX):
         path = f"{_SSO_PATH}/{name}"
@@ -87,6 +88,6 @@ def _role(partition: str, account_id: str, role_and_session: str) -> Principal:
     return Principal(PrincipalKind.ROLE, arn, partition, account_id, name, session, note)
 
 
-def _no_caller(text: str) -> ConfigurationError:
+def _not_a_caller_arn(text: str) -> ConfigurationError:
     why = "sts:GetCallerIdentity answers the ARN of a role, a user or the root"
     return ConfigurationError(f"{text[:80]!r} is no caller's ARN", why)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WHYS = 4
+_SHOWN_WHYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Unknown:
         raise TypeError("not known is neither true nor false")
 
     def __str__(self) -> str:
-        more = len(self.whys) - _WHYS
-        return "; ".join(self.whys[:_WHYS]) + (f"; and {more} more" if more > 0 else "")
+        more = len(self.whys) - _SHOWN_WHYS
+        return "; ".join(self.whys[:_SHOWN_WHYS]) + (f"; and {more} more" if more > 0 else "")
 
 
 Truth: TypeAlias = bool | Unknown
@@ -38,17 +38,17 @@ def negated(truth: Truth) -> Truth:
     return truth if isinstance(truth, Unknown) else not truth
 
 
-def every(truths: Iterable[Truth]) -> Truth:
+def all_hold(truths: Iterable[Truth]) -> Truth:
     """Return whether all hold: one that does not decides, whatever else is not known."""
-    return _folded(truths, deciding=False)
+    return _combine_truths(truths, deciding=False)
 
 
-def some(truths: Iterable[Truth]) -> Truth:
+def any_holds(truths: Iterable[Truth]) -> Truth:
     """Return whether any holds: one that does decides, whatever else is not known."""
-    return _folded(truths, deciding=True)
+    return _combine_truths(truths, deciding=True)
 
 
-def _folded(truths: Iterable[Truth], *, deciding: bool) -> Truth:
+def _combine_truths(truths: Iterable[Truth], *, deciding: bool) -> Truth:
     whys: dict[str, None] = {}
     for truth in truths:
         if truth is deciding:

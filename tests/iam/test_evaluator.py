@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloudops_nb.iam import Evaluator, Policy, PrincipalPolicies, Unreadable, acting_principal
-from cloudops_nb.iam.action_resources import action_resources, table
+from cloudops_nb.iam.action_resources import action_resource_table, action_resources
 from cloudops_nb.iam.policies.wildcards import HOLE
 
 pytestmark = pytest.mark.fast
@@ -99,12 +99,12 @@ def test_one_policy_that_is_not_readable_hides_no_deny_of_the_others() -> None:
 
 
 def test_what_is_authorised_further_has_an_arn_that_can_be_written_out() -> None:
-    for action, row in table().items():
+    for action, row in action_resource_table().items():
         assert row.resource or row.also, action
         for also in row.also:
             assert also.action or also.arn, action
             if also.arn:
-                arn = also.on(partition="aws", region="eu-west-1", account_id=ACCOUNT)
+                arn = also.resource_arn(partition="aws", region="eu-west-1", account_id=ACCOUNT)
                 assert arn == HOLE or arn.count(":") >= 5, action
 
 

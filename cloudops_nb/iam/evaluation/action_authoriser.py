@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.context import Context
-from cloudops_nb.iam.evaluation.principal_side import PrincipalPolicyReader
-from cloudops_nb.iam.evaluation.request_classes import ActionClasses, Memory
-from cloudops_nb.iam.evaluation.resource_side import ResourcePolicyReader, is_sole
-from cloudops_nb.iam.evaluation.verdict import Decision, PrincipalSide, Verdict, combined
-from cloudops_nb.iam.principals.principal_context import principal_keys
+from cloudops_nb.iam.context import RequestContext
+from cloudops_nb.iam.evaluation.principal_side import PrincipalSideEvaluator
+from cloudops_nb.iam.evaluation.request_classes import RequestClasses, ResultCache
+from cloudops_nb.iam.evaluation.resource_side import ResourceSideEvaluator, requires_own_policy
+from cloudops_nb.iam.evaluation.verdict import Decision, PrincipalSide, Verdict, combine_sides
+from cloudops_nb.iam.principals.principal_context import principal_key_states
 
 if TYPE_CHECKING:
-    from cloudops_nb.iam.context import Request
+    from cloudops_nb.iam.context import AuthorisationRequest
     from cloudops_nb.iam.policies.policy import Policy
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
 _ACTIONS = 10_000
 
 
-class Authorisation:
+class ActionAuthoriser:
     """Decides whether one principal may do an action to a resource; thread-safe.
 
     What the principal's policies say depends only on which of their resource patterns match and which of their tests
@@ -29,47 +29,57 @@ class Authorisation:
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool) -> None:
         self._principal = policies.principal
-        self._keys = principal_keys(policies)
-        self._principal_policies = PrincipalPolicyReader(policies)
-        self._resource_policies = ResourcePolicyReader(policies)
+        self._keys = principal_key_states(policies)
+        self._principal_side = PrincipalSideEvaluator(policies)
+        self._resource_side = ResourceSideEvaluator(policies)
         self._remember = remember
-        self._actions: Memory[ActionClasses] = Memory(_ACTIONS)
+        self._classes_by_action: ResultCache[RequestClasses] = ResultCache(_ACTIONS)
 
-    def verdict(self, request: Request, resource_policy: Policy | Unreadable | None) -> Verdict:
+    def verdict(self, request: AuthorisationRequest, resource_policy: Policy | Unreadable | None) -> Verdict:
         """Return the verdict on one request, given the policy of the resource, ``None`` if it has none."""
         context = self.context(request)
         if request.context or not self._remember:
-            layers = self._principal_policies.concerning(request.action.lower())
-            side = self._principal_policies.side(layers, request, context)
-            return self._combined(side, request, resource_policy, context)
-        classes = self.classes(request.action)
-        alike = classes.of(request, context)
+            layers = self._principal_side.about_action(request.action.lower())
+            side = self._principal_side.evaluate(layers, request, context)
+            return self._combine(side, request, resource_policy, context)
+        request_classes = self.request_classes(request.action)
+        request_class = request_classes.class_of(request, context)
 
-        def worked_out() -> Verdict:
-            side = classes.sides.result(alike, lambda: self._principal_policies.side(classes.layers, request, context))
-            return self._combined(side, request, resource_policy, context)
+        def compute_verdict() -> Verdict:
+            side = request_classes.sides.get_or_compute(
+                request_class, lambda: self._principal_side.evaluate(request_classes.layers, request, context)
+            )
+            return self._combine(side, request, resource_policy, context)
 
         if resource_policy is not None:
-            return worked_out()
-        return classes.verdicts.result((alike, request.account_id, is_sole(request)), worked_out)
+            return compute_verdict()
+        return request_classes.verdicts.get_or_compute(
+            (request_class, request.account_id, requires_own_policy(request)), compute_verdict
+        )
 
-    def classes(self, action: str) -> ActionClasses:
+    def request_classes(self, action: str) -> RequestClasses:
         """Return what is remembered of an action."""
         name = action.lower()
-        return self._actions.result(name, lambda: ActionClasses(self._principal_policies.concerning(name)))
+        return self._classes_by_action.get_or_compute(
+            name, lambda: RequestClasses(self._principal_side.about_action(name))
+        )
 
-    def context(self, request: Request) -> Context:
+    def context(self, request: AuthorisationRequest) -> RequestContext:
         """Return the condition keys of a request."""
-        return Context(request, self._keys, self._principal.partition)
+        return RequestContext(request, self._keys, self._principal.partition)
 
-    def _combined(
-        self, principal: PrincipalSide, request: Request, resource_policy: Policy | Unreadable | None, context: Context
+    def _combine(
+        self,
+        principal: PrincipalSide,
+        request: AuthorisationRequest,
+        resource_policy: Policy | Unreadable | None,
+        context: RequestContext,
     ) -> Verdict:
-        resource = self._resource_policies.side(request, resource_policy, context)
+        resource = self._resource_side.evaluate(request, resource_policy, context)
         if resource.other_account:
             # Resource control policies are those of the account that owns the resource.
             principal = replace(principal, resource_control=())
-        verdict = combined(principal, resource)
+        verdict = combine_sides(principal, resource)
         known = request.account_id and self._principal.account_id
         if known or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict

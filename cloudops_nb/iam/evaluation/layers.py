@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.policies.policy import Policy
 from cloudops_nb.iam.principals.principal_policies import Unreadable
-from cloudops_nb.iam.truth import Truth, Unknown, some, unknown
+from cloudops_nb.iam.truth import Truth, Unknown, any_holds, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class EffectFinding:
     """Whether statements of one kind apply, and which does."""
 
     truth: Truth
@@ -25,45 +25,47 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LayerFindings:
     """What a layer says: whether it denies, and whether it allows."""
 
-    denies: Finding
-    allows: Finding
+    denies: EffectFinding
+    allows: EffectFinding
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layer:
     """Policies of one kind; ``what`` names the kind, and ``unread`` says which are missing, and why."""
 
-    what: str
+    kind: str
     statements: tuple[Statement, ...]
     unread: tuple[str, ...] = ()
 
-    def concerning(self, action: str) -> Layer:
+    def about_action(self, action: str) -> Layer:
         """Return the layer with only the statements about an action, which is in lower case."""
-        return Layer(self.what, tuple(one for one in self.statements if one.concerns(action)), self.unread)
+        return Layer(self.kind, tuple(one for one in self.statements if one.covers_action(action)), self.unread)
 
-    def outcome(self, applies: Callable[[Statement], Truth]) -> Outcome:
+    def findings(self, applies: Callable[[Statement], Truth]) -> LayerFindings:
         """Return what the layer says, given which of its statements apply."""
-        return Outcome(self.finding(applies, denies=True), self.finding(applies, denies=False))
+        return LayerFindings(self.effect_finding(applies, denies=True), self.effect_finding(applies, denies=False))
 
-    def finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> Finding:
+    def effect_finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> EffectFinding:
         """Return what the statements that deny say, or those that allow, given which of them apply."""
         chosen = [(one, applies(one)) for one in self.statements if one.denies is denies]
         deciding = next((one for one, truth in chosen if truth is True), None)
         if deciding is not None:
-            return Finding(truth=True, by=self._named(deciding))
-        return Finding(some((*(self._told(one, truth) for one, truth in chosen), *map(unknown, self.unread))))
+            return EffectFinding(truth=True, by=self._statement_name(deciding))
+        return EffectFinding(
+            any_holds((*(self._naming_statement(one, truth) for one, truth in chosen), *map(unknown, self.unread)))
+        )
 
-    def _told(self, statement: Statement, truth: Truth) -> Truth:
+    def _naming_statement(self, statement: Statement, truth: Truth) -> Truth:
         """Return a truth whose reasons name the statement."""
         if not isinstance(truth, Unknown):
             return truth
-        return Unknown(tuple(f"{self._named(statement)}: {why}" for why in truth.whys))
+        return Unknown(tuple(f"{self._statement_name(statement)}: {why}" for why in truth.whys))
 
-    def _named(self, statement: Statement) -> str:
-        return f"{self.what} {statement.source}".lstrip()
+    def _statement_name(self, statement: Statement) -> str:
+        return f"{self.kind} {statement.source}".lstrip()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,14 +78,14 @@ class PrincipalLayers:
     service_control: tuple[Layer, ...]
     resource_control: tuple[Layer, ...]
 
-    def concerning(self, action: str) -> PrincipalLayers:
+    def about_action(self, action: str) -> PrincipalLayers:
         """Return the layers with only what is about an action, which is in lower case."""
         return PrincipalLayers(
-            self.identity.concerning(action),
-            self.boundary and self.boundary.concerning(action),
-            self.session and self.session.concerning(action),
-            tuple(level.concerning(action) for level in self.service_control),
-            tuple(level.concerning(action) for level in self.resource_control),
+            self.identity.about_action(action),
+            self.boundary and self.boundary.about_action(action),
+            self.session and self.session.about_action(action),
+            tuple(level.about_action(action) for level in self.service_control),
+            tuple(level.about_action(action) for level in self.resource_control),
         )
 
     def __iter__(self) -> Iterator[Layer]:
@@ -91,34 +93,34 @@ class PrincipalLayers:
         return iter((self.identity, *optional, *self.service_control, *self.resource_control))
 
 
-def layers_of(policies: PrincipalPolicies) -> PrincipalLayers:
+def principal_layers(policies: PrincipalPolicies) -> PrincipalLayers:
     """Return the layers of a principal's policies."""
     boundary = policies.boundary
     return PrincipalLayers(
-        identity=layer("policy", policies.identity),
+        identity=policy_layer("policy", policies.identity),
         boundary=None
         if boundary is None
-        else layer("permissions boundary", boundary if isinstance(boundary, Unreadable) else (boundary,)),
-        session=None if policies.session is None else layer("session policy", policies.session),
-        service_control=_levels("service control policy", policies.service_control),
-        resource_control=_levels("resource control policy", policies.resource_control),
+        else policy_layer("permissions boundary", boundary if isinstance(boundary, Unreadable) else (boundary,)),
+        session=None if policies.session is None else policy_layer("session policy", policies.session),
+        service_control=_level_layers("service control policy", policies.service_control),
+        resource_control=_level_layers("resource control policy", policies.resource_control),
     )
 
 
-def _levels(what: str, levels: Levels | Unreadable | None) -> tuple[Layer, ...]:
+def _level_layers(kind: str, levels: Levels | Unreadable | None) -> tuple[Layer, ...]:
     if levels is None:
         return ()
     if isinstance(levels, Unreadable):
-        return (layer(what, levels),)
-    return tuple(layer(what, level) for level in levels)
+        return (policy_layer(kind, levels),)
+    return tuple(policy_layer(kind, level) for level in levels)
 
 
-def layer(what: str, policies: Policies | Unreadable) -> Layer:
+def policy_layer(kind: str, policies: Policies | Unreadable) -> Layer:
     """Return the layer of some policies."""
     listed: Iterable[Policy | Unreadable] = (policies,) if isinstance(policies, Unreadable) else policies
     known = [one for one in listed if isinstance(one, Policy)]
     return Layer(
-        what,
+        kind,
         tuple(statement for policy in known for statement in policy.statements),
         tuple(one.why for one in listed if isinstance(one, Unreadable)),
     )

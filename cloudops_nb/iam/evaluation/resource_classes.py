@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.action_resources import action_resources
-from cloudops_nb.iam.context import Request
-from cloudops_nb.iam.evaluation.request_classes import Memory
-from cloudops_nb.iam.evaluation.resource_side import is_sole
-from cloudops_nb.iam.rules import rules
+from cloudops_nb.iam.context import AuthorisationRequest
+from cloudops_nb.iam.evaluation.request_classes import ResultCache
+from cloudops_nb.iam.evaluation.resource_side import requires_own_policy
+from cloudops_nb.iam.rules import evaluation_rules
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-    from cloudops_nb.iam.context import Context
-    from cloudops_nb.iam.evaluation.action_authoriser import Authorisation
-    from cloudops_nb.iam.evaluation.request_classes import RememberedTest
+    from cloudops_nb.iam.context import RequestContext
+    from cloudops_nb.iam.evaluation.action_authoriser import ActionAuthoriser
+    from cloudops_nb.iam.evaluation.request_classes import CachedTest
     from cloudops_nb.iam.policies.arns import ResourcePattern
     from cloudops_nb.iam.truth import Truth
     from cloudops_nb.model import IamPermissions
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SIZE = 20_000
 
 
-class ActionSet:
+class ResourceClasses:
     """Tells which resources no policy tells apart, whichever of some actions is asked about.
 
     It is for resources without a policy of their own and requests of which nothing further is given. What an action is
@@ -33,62 +33,62 @@ class ActionSet:
         permissions: What was found out, by class of resources.
     """
 
-    __slots__ = ("_kinds", "_patterns", "_rows", "permissions")
+    __slots__ = ("_conditional_rows", "_patterns", "_services", "permissions")
 
-    def __init__(self, actions: Sequence[str], authorisation: Authorisation) -> None:
-        self.permissions: Memory[IamPermissions] = Memory(_SIZE)
-        self._rows = [each for action in actions for each in action_resources(action).also if each.unless]
-        kinds: dict[str, _Kind] = {}
+    def __init__(self, actions: Sequence[str], authoriser: ActionAuthoriser) -> None:
+        self.permissions: ResultCache[IamPermissions] = ResultCache(_SIZE)
+        self._conditional_rows = [each for action in actions for each in action_resources(action).also if each.unless]
+        services: dict[str, _ServiceTests] = {}
         patterns: dict[ResourcePattern, None] = {}
-        for action in dict.fromkeys(_on_the_resource(actions)):
-            classes = authorisation.classes(action)
+        for action in dict.fromkeys(_actions_on_the_resource(actions)):
+            request_classes = authoriser.request_classes(action)
             # The service decides which keys a request holds, beside the account, of which every class is by itself.
-            kind = kinds.setdefault(action.partition(":")[0].lower(), _Kind(action, authorisation))
-            kind.add([pattern for pattern in classes.patterns if pattern.keys], classes.tests)
-            patterns |= dict.fromkeys(pattern for pattern in classes.patterns if not pattern.keys)
+            service = services.setdefault(action.partition(":")[0].lower(), _ServiceTests(action, authoriser))
+            service.add([pattern for pattern in request_classes.patterns if pattern.keys], request_classes.tests)
+            patterns |= dict.fromkeys(pattern for pattern in request_classes.patterns if not pattern.keys)
         self._patterns = tuple(patterns)
-        self._kinds = tuple(kinds.values())
+        self._services = tuple(services.values())
 
-    def alike(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
+    def class_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
         """Return the class of a resource."""
         return (
             account_id,
             region,
             tuple([pattern.match_plain(arn) for pattern in self._patterns]),
-            tuple([each.concerns(arn) for each in self._rows]),
-            tuple([kind.of(arn, account_id, region, tags) for kind in self._kinds]),
+            tuple([each.is_needed_for(arn) for each in self._conditional_rows]),
+            tuple([service.truths_of(arn, account_id, region, tags) for service in self._services]),
         )
 
 
-class _Kind:
+class _ServiceTests:
     """Actions whose requests hold the same condition keys: what depends on these."""
 
-    __slots__ = ("_action", "_authorisation", "_patterns", "_sole", "_tests")
+    __slots__ = ("_action", "_authoriser", "_may_require_own_policy", "_patterns", "_tests")
 
-    def __init__(self, action: str, authorisation: Authorisation) -> None:
+    def __init__(self, action: str, authoriser: ActionAuthoriser) -> None:
         self._action = action
-        self._authorisation = authorisation
-        self._sole = action.partition(":")[0].lower() in rules().sole_policies
+        self._authoriser = authoriser
+        self._may_require_own_policy = action.partition(":")[0].lower() in evaluation_rules().own_policy_required
         self._patterns: dict[ResourcePattern, None] = {}
-        self._tests: dict[object, RememberedTest] = {}
+        self._tests: dict[object, CachedTest] = {}
 
-    def add(self, patterns: Sequence[ResourcePattern], tests: Sequence[RememberedTest]) -> None:
+    def add(self, patterns: Sequence[ResourcePattern], tests: Sequence[CachedTest]) -> None:
         """Have more patterns and tests looked at."""
         self._patterns |= dict.fromkeys(patterns)
         self._tests |= {remembered.test: remembered for remembered in tests}
 
-    def of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
+    def truths_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
         """Return what they come to."""
-        request = Request(self._action, arn, account_id, region, tags)
-        context = self._authorisation.context(request)
-        return (self._sole and is_sole(request), *self._truths(arn, context))
+        request = AuthorisationRequest(self._action, arn, account_id, region, tags)
+        context = self._authoriser.context(request)
+        return (self._may_require_own_policy and requires_own_policy(request), *self._truths(arn, context))
 
-    def _truths(self, arn: str, context: Context) -> Iterator[Truth]:
+    def _truths(self, arn: str, context: RequestContext) -> Iterator[Truth]:
         yield from [pattern.match(arn, context) for pattern in self._patterns]
         yield from [test.holds(context) for test in self._tests.values()]
 
 
-def _on_the_resource(actions: Sequence[str]) -> Iterator[str]:
+def _actions_on_the_resource(actions: Sequence[str]) -> Iterator[str]:
     """Yield every action that is authorised on the resource itself."""
     for action in actions:
         row = action_resources(action)

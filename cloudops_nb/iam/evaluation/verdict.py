@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.evaluation.layers import Finding, Outcome
-from cloudops_nb.iam.truth import Truth, Unknown, every, negated, some, unknown
+from cloudops_nb.iam.evaluation.layers import EffectFinding, LayerFindings
+from cloudops_nb.iam.truth import Truth, Unknown, all_hold, any_holds, negated, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-NOTHING = Finding(truth=False)
+NO_STATEMENT = EffectFinding(truth=False)
 
 
 class Decision(StrEnum):
@@ -40,13 +40,13 @@ class Verdict:
 class PrincipalSide:
     """What the layers that concern the principal say; ``None`` where there is no such layer."""
 
-    identity: Outcome
-    boundary: Outcome | None
-    session: Outcome | None
-    service_control: tuple[Outcome, ...]
-    resource_control: tuple[Outcome, ...]
+    identity: LayerFindings
+    boundary: LayerFindings | None
+    session: LayerFindings | None
+    service_control: tuple[LayerFindings, ...]
+    resource_control: tuple[LayerFindings, ...]
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def findings(self) -> Iterator[LayerFindings]:
         """Yield what there is."""
         yield self.identity
         yield from (one for one in (self.boundary, self.session) if one is not None)
@@ -58,86 +58,86 @@ class PrincipalSide:
 class ResourceSide:
     """What the resource's own policy says: whether it denies, and to whom it allows.
 
-    ``sole`` says that nothing counts unless that policy allows it, as for keys of KMS; ``other_account`` that the
+    ``own_policy_required`` says that nothing counts unless that policy allows it, as for keys of KMS; ``other_account`` that the
     resource belongs to another account than the principal.
     """
 
-    denies: Finding = NOTHING
-    directly: Finding = NOTHING
-    by_role: Finding = NOTHING
-    by_account: Finding = NOTHING
-    sole: bool = False
+    denies: EffectFinding = NO_STATEMENT
+    directly: EffectFinding = NO_STATEMENT
+    by_role: EffectFinding = NO_STATEMENT
+    by_account: EffectFinding = NO_STATEMENT
+    own_policy_required: bool = False
     other_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _RequiredAllow:
     """A layer that has to allow, and what to say if it does not."""
 
     truth: Truth
     lacks: str
 
 
-def combined(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
+def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
     """Return the verdict: an explicit deny wins, then every layer that limits has to allow."""
-    denials = [resource.denies, *(outcome.denies for outcome in principal.outcomes())]
+    denials = [resource.denies, *(layer_findings.denies for layer_findings in principal.findings())]
     explicit = next((finding for finding in denials if finding.truth is True), None)
     if explicit is not None:
         return Verdict(Decision.DENIED_EXPLICIT, f"denied by {explicit.by}")
-    steps = _steps(principal, resource)
-    lacking = next((step for step in steps if step.truth is False), None)
+    required = _required_allows(principal, resource)
+    lacking = next((allow for allow in required if allow.truth is False), None)
     if lacking is not None:
         return Verdict(Decision.DENIED_IMPLICIT, lacking.lacks)
-    open_ones = every([*(step.truth for step in steps), *(negated(finding.truth) for finding in denials)])
-    if isinstance(open_ones, Unknown):
-        return Verdict(Decision.UNKNOWN, f"not known: {open_ones}")
-    return Verdict(Decision.ALLOWED, f"allowed by {_granting(principal, resource)}")
+    undecided = all_hold([*(allow.truth for allow in required), *(negated(finding.truth) for finding in denials)])
+    if isinstance(undecided, Unknown):
+        return Verdict(Decision.UNKNOWN, f"not known: {undecided}")
+    return Verdict(Decision.ALLOWED, f"allowed by {_granting_source(principal, resource)}")
 
 
-def _steps(principal: PrincipalSide, resource: ResourceSide) -> list[_Step]:
+def _required_allows(principal: PrincipalSide, resource: ResourceSide) -> list[_RequiredAllow]:
     """Return what has to hold, the organization's limits first."""
-    granting = _across_accounts if resource.other_account else _within_account
+    allows_of = _across_accounts if resource.other_account else _within_account
     return [
-        *_levels("service control policy", principal.service_control),
-        *_levels("resource control policy", principal.resource_control),
-        *granting(principal, resource),
+        *_level_allows("service control policy", principal.service_control),
+        *_level_allows("resource control policy", principal.resource_control),
+        *allows_of(principal, resource),
     ]
 
 
-def _levels(what: str, outcomes: Sequence[Outcome]) -> Iterator[_Step]:
-    for number, outcome in enumerate(outcomes, 1):
-        yield _Step(outcome.allows.truth, f"no {what} at level {number} of {len(outcomes)} allows it")
+def _level_allows(kind: str, findings: Sequence[LayerFindings]) -> Iterator[_RequiredAllow]:
+    for number, layer_findings in enumerate(findings, 1):
+        yield _RequiredAllow(layer_findings.allows.truth, f"no {kind} at level {number} of {len(findings)} allows it")
 
 
-def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Step]:
+def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_RequiredAllow]:
     """Yield what the principal's own account asks: what names the session or user itself is limited by nothing else."""
     direct = resource.directly.truth
     identity = principal.identity.allows.truth
-    if resource.sole:
-        identity = every((identity, resource.by_account.truth))
+    if resource.own_policy_required:
+        identity = all_hold((identity, resource.by_account.truth))
         lacks = "the resource's own policy does not allow it, without which no other policy counts"
     else:
         lacks = "no policy allows it"
-    yield _Step(some((direct, resource.by_role.truth, identity)), lacks)
-    yield from (_Step(some((direct, step.truth)), step.lacks) for step in _limits(principal))
+    yield _RequiredAllow(any_holds((direct, resource.by_role.truth, identity)), lacks)
+    yield from (_RequiredAllow(any_holds((direct, allow.truth)), allow.lacks) for allow in _limit_allows(principal))
 
 
-def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Step]:
+def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_RequiredAllow]:
     """Yield what two accounts ask: the resource's policy has to allow it, and so have the principal's own policies."""
-    named = some((resource.directly.truth, resource.by_role.truth, resource.by_account.truth))
-    yield _Step(named, "the resource belongs to another account, and its own policy does not allow it")
-    yield _Step(principal.identity.allows.truth, "no policy allows it")
-    yield from _limits(principal)
-    yield _Step(unknown("the organization's policies for the resource's account"), "")
+    named = any_holds((resource.directly.truth, resource.by_role.truth, resource.by_account.truth))
+    yield _RequiredAllow(named, "the resource belongs to another account, and its own policy does not allow it")
+    yield _RequiredAllow(principal.identity.allows.truth, "no policy allows it")
+    yield from _limit_allows(principal)
+    yield _RequiredAllow(unknown("the organization's policies for the resource's account"), "")
 
 
-def _limits(principal: PrincipalSide) -> Iterator[_Step]:
+def _limit_allows(principal: PrincipalSide) -> Iterator[_RequiredAllow]:
     if principal.boundary is not None:
-        yield _Step(principal.boundary.allows.truth, "the permissions boundary does not allow it")
+        yield _RequiredAllow(principal.boundary.allows.truth, "the permissions boundary does not allow it")
     if principal.session is not None:
-        yield _Step(principal.session.allows.truth, "no session policy allows it")
+        yield _RequiredAllow(principal.session.allows.truth, "no session policy allows it")
 
 
-def _granting(principal: PrincipalSide, resource: ResourceSide) -> str:
+def _granting_source(principal: PrincipalSide, resource: ResourceSide) -> str:
     found = [resource.directly, principal.identity.allows, resource.by_role, resource.by_account]
     return next(finding.by for finding in found if finding.truth is True)

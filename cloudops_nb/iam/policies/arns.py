@@ -9,25 +9,31 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.policies.variables import Template, Variable, keys, resolved, template, without_variables
-from cloudops_nb.iam.policies.wildcards import HOLE, Pieces, Wild, matcher, may_match
+from cloudops_nb.iam.policies.variables import (
+    Template,
+    Variable,
+    parse_template,
+    resolve_variables,
+    variable_keys,
+    without_variables,
+)
+from cloudops_nb.iam.policies.wildcards import HOLE, Pieces, Wildcard, may_match, pattern_matcher
+from cloudops_nb.iam.principal import ARN_PARTS
 from cloudops_nb.iam.truth import Truth, Unknown, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudops_nb.iam.context import Context
-    from cloudops_nb.iam.policies.wildcards import Matches
-
-SEGMENTS = 6
+    from cloudops_nb.iam.context import RequestContext
+    from cloudops_nb.iam.policies.wildcards import TextMatcher
 
 
-def segments(parts: Template) -> list[Template]:
+def arn_segments(parts: Template) -> list[Template]:
     """Return the colon-separated segments of an ARN, six at the most: the last holds the rest."""
-    found: list[list[str | Wild | Variable]] = [[]]
+    found: list[list[str | Wildcard | Variable]] = [[]]
     for part in parts:
         if isinstance(part, str):
-            first, *others = part.split(":", SEGMENTS - len(found))
+            first, *others = part.split(":", ARN_PARTS - len(found))
             found[-1] += [first] if first else []
             found += [[text] if text else [] for text in others]
         else:
@@ -48,43 +54,43 @@ class ResourcePattern:
 
     def __init__(self, text: str, *, variables: bool, valueless: Truth) -> None:
         self.text = text
-        self._template = template(text, wildcards=True, variables=variables)
+        self._template = parse_template(text, wildcards=True, variables=variables)
         self._valueless = valueless
         #: The condition keys that it depends on, in lower case.
-        self.keys = frozenset(keys(self._template))
-        self._compiled = None if self.keys else _compile(without_variables(self._template))
+        self.keys = frozenset(variable_keys(self._template))
+        self._compiled = None if self.keys else _compile_resource(without_variables(self._template))
 
     @property
     def everything(self) -> bool:
         """Whether it matches whatever there is."""
-        return self._compiled is not None and self._compiled.pieces == (Wild.ANY,)
+        return self._compiled is not None and self._compiled.pieces == (Wildcard.ANY,)
 
     def match_plain(self, arn: str) -> Truth:
         """Return the same as :meth:`match`, for a pattern without keys."""
         return self._compiled.match(arn) if self._compiled else unknown("its variables")
 
-    def match(self, arn: str, context: Context) -> Truth:
+    def match(self, arn: str, context: RequestContext) -> Truth:
         """Return whether a resource, whose ARN may have holes, is meant."""
         compiled = self._compiled
         if compiled is None:
-            early = segments(self._template)[: SEGMENTS - 1]
+            early = arn_segments(self._template)[: ARN_PARTS - 1]
             if any(isinstance(part, Variable) for segment in early for part in segment):
                 return unknown(f"{self.text} has a variable where AWS resolves none")
-            found = resolved(self._template, context)
+            found = resolve_variables(self._template, context)
             if found is None or isinstance(found, Unknown):
                 return self._valueless if found is None else found
-            compiled = _compile(found)
+            compiled = _compile_resource(found)
         return compiled.match(arn)
 
 
 @dataclass(frozen=True, slots=True)
 class _CompiledResource:
     pieces: Pieces
-    matches: Matches
+    matches: TextMatcher
     #: Set if a wildcard stands where it must not reach over a colon: then each segment has to match by itself.
-    segments: tuple[Matches, ...]
+    segments: tuple[TextMatcher, ...]
     #: Set if segments are missing; whether AWS takes them for wildcards is not documented everywhere.
-    completed: Matches | None
+    completed: TextMatcher | None
 
     def match(self, arn: str) -> Truth:
         if self.matches(arn):
@@ -96,18 +102,18 @@ class _CompiledResource:
         return False
 
     def _may_match(self, arn: str) -> bool:
-        wanted, parts = segments(self.pieces), arn.split(":", SEGMENTS - 1)
-        if len(parts) != SEGMENTS:
+        wanted, parts = arn_segments(self.pieces), arn.split(":", ARN_PARTS - 1)
+        if len(parts) != ARN_PARTS:
             return may_match(self.pieces, arn)
         # What is not known of an ARN lies within its segments, of which the last may hold colons; a wildcard of the
         # pattern may reach over them.
         return may_match(self.pieces, arn, without=":") or (
-            len(wanted) == SEGMENTS
+            len(wanted) == ARN_PARTS
             and all(may_match(without_variables(part), text) for part, text in zip(wanted, parts, strict=True))
         )
 
     def _within_segments(self, arn: str) -> Truth:
-        parts = arn.split(":", SEGMENTS - 1)
+        parts = arn.split(":", ARN_PARTS - 1)
         alike = len(parts) == len(self.segments)
         if alike and all(one(part) for one, part in zip(self.segments, parts, strict=True)):
             return True
@@ -115,28 +121,28 @@ class _CompiledResource:
 
 
 @lru_cache(maxsize=4096)
-def _compile(found: Pieces) -> _CompiledResource:
-    split = [without_variables(segment) for segment in segments(found)]
-    strict = any(Wild.ONE in part or Wild.ANY in part[:-1] for part in split[: SEGMENTS - 1])
-    missing = SEGMENTS - len(split) if found != (Wild.ANY,) else 0
-    rest: Pieces = (":", Wild.ANY) * missing
+def _compile_resource(found: Pieces) -> _CompiledResource:
+    split = [without_variables(segment) for segment in arn_segments(found)]
+    strict = any(Wildcard.ONE in part or Wildcard.ANY in part[:-1] for part in split[: ARN_PARTS - 1])
+    missing = ARN_PARTS - len(split) if found != (Wildcard.ANY,) else 0
+    rest: Pieces = (":", Wildcard.ANY) * missing
     return _CompiledResource(
         found,
-        matcher(found),
-        tuple(matcher(part) for part in split) if strict else (),
-        matcher(found + rest) if missing else None,
+        pattern_matcher(found),
+        tuple(pattern_matcher(part) for part in split) if strict else (),
+        pattern_matcher(found + rest) if missing else None,
     )
 
 
-def arn_like(found: Pieces) -> Callable[[str], Truth]:
+def arn_matcher(found: Pieces) -> Callable[[str], Truth]:
     """Return what tells whether an ARN matches as the ARN operators compare: each of its six segments by itself."""
-    wanted = [matcher(without_variables(part)) for part in segments(found)]
+    wanted = [pattern_matcher(without_variables(part)) for part in arn_segments(found)]
 
     def matches(value: str) -> Truth:
-        parts = value.split(":", SEGMENTS - 1)
-        if len(parts) != SEGMENTS:
+        parts = value.split(":", ARN_PARTS - 1)
+        if len(parts) != ARN_PARTS:
             return False
-        if len(wanted) != SEGMENTS:
+        if len(wanted) != ARN_PARTS:
             return unknown("a condition compares an ARN with what is none")
         return all(one(text) for one, text in zip(wanted, parts, strict=True))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.truth import Truth, every, negated, some
+from cloudops_nb.iam.truth import Truth, all_hold, any_holds, negated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.iam.policies.arns import ResourcePattern
-    from cloudops_nb.iam.policies.conditions import Test
+    from cloudops_nb.iam.policies.conditions import ConditionTest
     from cloudops_nb.iam.policies.principal_element import PrincipalElement
-    from cloudops_nb.iam.policies.wildcards import Matches
+    from cloudops_nb.iam.policies.wildcards import TextMatcher
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -25,32 +25,32 @@ class Statement:
 
     source: str
     denies: bool
-    actions: tuple[Matches, ...]
+    actions: tuple[TextMatcher, ...]
     not_actions: bool
     resources: tuple[ResourcePattern, ...] | None
     not_resources: bool
     principal: PrincipalElement | None
-    tests: tuple[Test, ...]
+    tests: tuple[ConditionTest, ...]
 
-    def concerns(self, action: str) -> bool:
+    def covers_action(self, action: str) -> bool:
         """Return whether it is about an action, which is in lower case."""
         return any(matches(action) for matches in self.actions) is not self.not_actions
 
-    def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[Test], Truth]) -> Truth:
+    def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[ConditionTest], Truth]) -> Truth:
         """Return whether it applies to a request, apart from action and principal.
 
         Args:
             match: Tells whether a pattern matches the request's resource.
             holds: Tells whether a test of a condition holds.
         """
-        meant = self._meant(match)
+        meant = self._covers_resource(match)
         # Conditions need not be looked at where the resource is another.
-        return meant if meant is False else every((meant, *map(holds, self.tests)))
+        return meant if meant is False else all_hold((meant, *map(holds, self.tests)))
 
-    def _meant(self, match: Callable[[ResourcePattern], Truth]) -> Truth:
+    def _covers_resource(self, match: Callable[[ResourcePattern], Truth]) -> Truth:
         if self.resources is None:
             return True
-        found = some(match(pattern) for pattern in self.resources)
+        found = any_holds(match(pattern) for pattern in self.resources)
         return negated(found) if self.not_resources else found
 
     @property

@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from cloudops_nb.iam.policies.wildcards import Pieces, Wild, pieces
+from cloudops_nb.iam.policies.wildcards import Pieces, Wildcard, split_pattern
 from cloudops_nb.iam.truth import Unknown, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloudops_nb.iam.context import Context
+    from cloudops_nb.iam.context import RequestContext
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT = re.compile(r"\s*'(.*)'\s*", re.DOTALL)
@@ -32,10 +32,10 @@ class Variable:
 
 
 #: A text with wildcards and places for values.
-Template: TypeAlias = tuple[str | Wild | Variable, ...]
+Template: TypeAlias = tuple[str | Wildcard | Variable, ...]
 
 
-def template(text: str, *, wildcards: bool, variables: bool) -> Template:
+def parse_template(text: str, *, wildcards: bool, variables: bool) -> Template:
     """Return a policy's text in pieces.
 
     Args:
@@ -47,17 +47,17 @@ def template(text: str, *, wildcards: bool, variables: bool) -> Template:
     return tuple(
         piece
         for number, part in enumerate(parts)
-        for piece in (_between(part, wildcards=wildcards) if number % 2 == 0 else (_inside(part),))
+        for piece in (_literal_pieces(part, wildcards=wildcards) if number % 2 == 0 else (_variable_or_escape(part),))
     )
 
 
-def _between(text: str, *, wildcards: bool) -> Pieces:
+def _literal_pieces(text: str, *, wildcards: bool) -> Pieces:
     if wildcards:
-        return pieces(text)
+        return split_pattern(text)
     return (text,) if text else ()
 
 
-def _inside(text: str) -> str | Variable:
+def _variable_or_escape(text: str) -> str | Variable:
     if text in _ESCAPES:
         return text
     name, _, rest = text.partition(",")
@@ -65,21 +65,21 @@ def _inside(text: str) -> str | Variable:
     return Variable(name.strip().lower(), name.strip(), default[1] if default else None)
 
 
-def resolved(parts: Template, context: Context) -> Pieces | Unknown | None:
+def resolve_variables(parts: Template, context: RequestContext) -> Pieces | Unknown | None:
     """Return the pieces with values in their places, ``None`` if a variable has no value."""
-    found: list[str | Wild] = []
+    found: list[str | Wildcard] = []
     for part in parts:
         if not isinstance(part, Variable):
             found.append(part)
             continue
-        value = _value(part, context)
+        value = _variable_value(part, context)
         if not isinstance(value, str):
             return value
         found.append(value)
     return tuple(found)
 
 
-def _value(variable: Variable, context: Context) -> str | Unknown | None:
+def _variable_value(variable: Variable, context: RequestContext) -> str | Unknown | None:
     possible = context.state(variable.key).possible
     if possible is None or len(possible) != 1 or len(possible[0]) > 1:
         return unknown(f"the value of ${{{variable.name}}} is not known")
@@ -89,7 +89,7 @@ def _value(variable: Variable, context: Context) -> str | Unknown | None:
     return value
 
 
-def keys(parts: Template) -> Iterator[str]:
+def variable_keys(parts: Template) -> Iterator[str]:
     """Yield the condition keys that a text depends on, in lower case."""
     return (part.key for part in parts if isinstance(part, Variable))
 
