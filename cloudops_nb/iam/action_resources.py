@@ -1,4 +1,4 @@
-"""What an action on a resource is authorised on: that resource, and whatever ``action_resources.yaml`` adds."""
+"""The resources that AWS authorises an action on: the resource itself and those in ``action_resources.yaml``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _TableModel(BaseModel):
 
 
 class FurtherAuthorisation(_TableModel):
-    """One more authorisation that an action needs; the fields are explained in the table."""
+    """A further authorisation that an action needs; comments in ``action_resources.yaml`` explain the fields."""
 
     action: _ActionName | None = None
     arn: str | None = None
@@ -29,18 +29,18 @@ class FurtherAuthorisation(_TableModel):
     context: dict[str, str] = {}
 
     def is_needed_for(self, arn: str) -> bool:
-        """Return whether it is needed for a resource, whose ARN may be empty."""
+        """Return whether an action on a resource needs this authorisation; the ARN may be empty."""
         parts = arn.split(":", ARN_PARTS - 1)
         return not self.unless or len(parts) != ARN_PARTS or not parts[-1].startswith(self.unless)
 
     def resource_arn(self, *, partition: str, region: str, account_id: str) -> str:
-        """Return the ARN, with holes for what is not known."""
+        """Return the ARN of the further resource, with holes for the parts that are not known."""
         known = {"partition": partition, "region": region, "account_id": account_id}
         return str(self.arn).replace("*", HOLE).format(**{name: text or HOLE for name, text in known.items()})
 
 
 class ActionResources(_TableModel):
-    """What one action is authorised on."""
+    """The resources that one action is authorised on."""
 
     resource: Literal["", "*", "other"] = ""
     also: tuple[FurtherAuthorisation, ...] = ()
@@ -50,13 +50,13 @@ _RESOURCE_ONLY = ActionResources()
 
 
 def action_resources(action: str) -> ActionResources:
-    """Return the row of an action, in any case; without one it is authorised on the resource itself only."""
+    """Return the resources of an action, whose name is case-insensitive; by default only the resource itself."""
     return action_resource_table().get(action.lower(), _RESOURCE_ONLY)
 
 
 @cache
 def action_resource_table() -> dict[str, ActionResources]:
-    """Return every row, by action in lower case."""
+    """Return the whole table, by action in lower case."""
     rows = TypeAdapter(dict[_ActionName, ActionResources]).validate_python(
         bundled_table(__package__, "action_resources.yaml")
     )

@@ -1,4 +1,4 @@
-"""What is known of a request's context: for each condition key its values, that it is absent, or that neither is known.
+"""The request context: for each condition key its values, or that the key is absent, or that neither is known.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
@@ -20,10 +20,12 @@ _PRINCIPAL_TAG = "aws:principaltag"
 
 
 class KeyState(NamedTuple):
-    """What a condition key may hold in a request.
+    """What is known about a condition key of a request.
 
-    ``possible`` lists every possibility, each as the key's values, without any if the key is absent; ``None`` if there
-    is no such list. Then ``present`` may still say that the key is there.
+    Attributes:
+        possible: Every possible list of values, where an empty list means that the key is absent; ``None`` if the
+            possibilities are not known.
+        present: Whether the key is known to be present, although its values are not known.
     """
 
     possible: tuple[tuple[str, ...], ...] | None
@@ -33,12 +35,12 @@ class KeyState(NamedTuple):
 ABSENT = KeyState(((),))
 NOT_KNOWN = KeyState(None)
 PRESENT = KeyState(None, present=True)
-#: Under this key stands what holds for the principal's tags that are not given.
+#: The entry under this key is the state of every principal tag that is not given.
 OTHER_PRINCIPAL_TAGS = "aws:principaltag/"
 
 
 def known_values(values: Sequence[str]) -> KeyState:
-    """Return the state of a key whose values are known; without any it is known to be absent."""
+    """Return the state of a key whose values are known; no values mean that the key is known to be absent."""
     return KeyState((tuple(values),))
 
 
@@ -46,8 +48,13 @@ def known_values(values: Sequence[str]) -> KeyState:
 class AuthorisationRequest:
     """One authorisation: an action on a resource.
 
-    ``arn`` may have holes; ``tags`` is ``None`` if they are not known. ``context`` holds further keys that are known of
-    this request, in lower case.
+    Attributes:
+        action: The IAM action, as ``ec2:StopInstances``.
+        arn: The resource; holes mark the parts that are not known.
+        account_id: The account that owns the resource.
+        region: The region of the call.
+        tags: The resource's tags; ``None`` if they are not known.
+        context: Further condition keys of this request, in lower case.
     """
 
     action: str
@@ -68,8 +75,8 @@ class RequestContext:
 
     Args:
         request: The authorisation.
-        principal: What is known of whoever acts, by key in lower case.
-        partition: The partition of AWS in which they act.
+        principal: The states of the principal's keys, by key in lower case.
+        partition: The AWS partition of the principal.
     """
 
     __slots__ = ("_partition", "_principal", "_request")
@@ -80,7 +87,7 @@ class RequestContext:
         self._partition = partition
 
     def state(self, key: str) -> KeyState:
-        """Return what is known of a key, which is in lower case."""
+        """Return the state of a key, given in lower case."""
         found = self._request.context.get(key) or self._principal.get(key)
         if found is not None:
             return found
@@ -91,7 +98,7 @@ class RequestContext:
 
     @staticmethod
     def varies(key: str) -> bool:
-        """Return whether a key can differ between requests for which nothing further is given."""
+        """Return whether a key can differ between requests without further context."""
         return key in _DERIVED or ("/" in key and not key.startswith(_PRINCIPAL_TAG))
 
     def _tag_state(self, key: str) -> KeyState:
@@ -104,7 +111,7 @@ class RequestContext:
         if not values:
             return ABSENT
         if len(values) > 1:
-            # Condition keys ignore case, the keys of tags do not: which of the tags counts is not documented.
+            # Condition keys ignore case, tag keys do not: AWS does not document which of the tags counts.
             return NOT_KNOWN
         shown = prefix != _RESOURCE_TAG or self._request.service in evaluation_rules().shows_tags
         return known_values(values) if shown else KeyState(((values[0],), ()))
@@ -134,7 +141,7 @@ class RequestContext:
         return known_values((account,))
 
     def _resource_organization(self, key: str) -> KeyState:
-        """Return the resource's organization, which is the principal's if both are of one account."""
+        """Return the state of a key of the resource's organization: the principal's, if both are in one account."""
         account = self._resource_account()
         same = account.possible is not None and account == self._principal.get("aws:principalaccount")
         return self._principal.get(key, NOT_KNOWN) if same else NOT_KNOWN

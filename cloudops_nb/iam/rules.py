@@ -1,4 +1,4 @@
-"""The table of what evaluation has to know of AWS, apart from its logic: ``rules.yaml``."""
+"""The facts about AWS that evaluation needs, apart from its logic; the table is ``rules.yaml``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalKeys:
-    """The condition keys of one kind of principal: its type, and which keys are there or not, in lower case."""
+    """The condition keys of one kind of principal: its type, and the present and absent keys in lower case."""
 
     type: str
     present: Sequence[str]
@@ -23,7 +23,7 @@ class PrincipalKeys:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRules:
-    """The table, with keys and actions in lower case; the fields are explained in it."""
+    """The table, with keys and actions in lower case; comments in ``rules.yaml`` explain the fields."""
 
     constant: Mapping[str, str]
     absent: Sequence[str]
@@ -39,7 +39,7 @@ class EvaluationRules:
 
 @cache
 def evaluation_rules() -> EvaluationRules:
-    """Return the table."""
+    """Return the table, loaded once."""
     data: dict[str, Any] = bundled_table(__package__, "rules.yaml")
     return EvaluationRules(
         constant=_lower_case_keys(data["constant"]),

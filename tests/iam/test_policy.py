@@ -66,7 +66,7 @@ def test_one_statement_or_several_as_text_or_as_data(document: Any) -> None:
     ],
 )
 def test_what_aws_would_not_accept_is_refused_with_the_reason(document: Any, why: str) -> None:
-    with pytest.raises(PolicyError, match="Ops is no policy") as refused:
+    with pytest.raises(PolicyError, match="Ops is not a valid policy") as refused:
         Policy.parse(document, name="Ops")
     assert why in refused.value.why
 

@@ -84,7 +84,7 @@ def test_a_users_name_is_without_its_path() -> None:
     ],
 )
 def test_what_is_no_callers_arn_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="no caller's ARN"):
+    with pytest.raises(ConfigurationError, match="is not a caller ARN"):
         acting_principal(text)
 
 

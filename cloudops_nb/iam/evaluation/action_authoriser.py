@@ -1,4 +1,4 @@
-"""Decides one authorisation: one action of one principal on one resource."""
+"""The decision on one authorisation: one action of one principal on one resource."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ACTIONS = 10_000
 
 
 class ActionAuthoriser:
-    """Decides whether one principal may do an action to a resource; thread-safe.
+    """Decides whether one principal may perform an action on a resource; thread-safe.
 
-    What the principal's policies say depends only on which of their resource patterns match and which of their tests
-    hold. It is worked out once for each such class of requests.
+    The findings of the principal's policies depend only on which of their resource patterns match and which of their
+    tests hold. With ``remember``, they are computed once per such class of requests.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool) -> None:
@@ -36,7 +36,7 @@ class ActionAuthoriser:
         self._classes_by_action: ResultCache[RequestClasses] = ResultCache(_ACTIONS)
 
     def verdict(self, request: AuthorisationRequest, resource_policy: Policy | Unreadable | None) -> Verdict:
-        """Return the verdict on one request, given the policy of the resource, ``None`` if it has none."""
+        """Return the verdict on one request, given the resource's own policy; ``None`` if it has none."""
         context = self.context(request)
         if request.context or not self._remember:
             layers = self._principal_side.about_action(request.action.lower())
@@ -58,7 +58,7 @@ class ActionAuthoriser:
         )
 
     def request_classes(self, action: str) -> RequestClasses:
-        """Return what is remembered of an action."""
+        """Return the classes of an action's requests, with their cached results."""
         name = action.lower()
         return self._classes_by_action.get_or_compute(
             name, lambda: RequestClasses(self._principal_side.about_action(name))
@@ -77,10 +77,10 @@ class ActionAuthoriser:
     ) -> Verdict:
         resource = self._resource_side.evaluate(request, resource_policy, context)
         if resource.other_account:
-            # Resource control policies are those of the account that owns the resource.
+            # The control policies of the resource's account apply; the known ones are of the principal's account.
             principal = replace(principal, resource_control=())
         verdict = combine_sides(principal, resource)
         known = request.account_id and self._principal.account_id
         if known or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
-        return Verdict(Decision.UNKNOWN, "not known: which account it is about")
+        return Verdict(Decision.UNKNOWN, "not known: the account of the principal or of the resource")

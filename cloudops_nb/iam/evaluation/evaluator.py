@@ -1,4 +1,4 @@
-"""The evaluator: what one principal may do to a resource, as AWS would decide it."""
+"""The evaluator of one principal's permissions on resources, as AWS would decide them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.policies.policy import Policy
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-_NOT_READ = Unreadable("the policy of the other resource is not read for this")
-#: Sets of actions that are remembered: one for each type of resource, as it were.
+_NOT_READ = Unreadable("the policy of the other resource is not read")
+#: Sets of actions whose resource classes are kept: usually one per resource type.
 _ACTION_SETS = 1_000
-#: What is worse decides, if an action is authorised on several resources.
+#: If an action is authorised on several resources, the first of these decisions wins.
 _WORSE = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
 
 
 class Evaluator:
-    """Evaluates one principal's policies; thread-safe, and fast for many resources that are alike.
+    """Evaluates one principal's policies; thread-safe, and fast for many similar resources.
 
     Args:
-        policies: What decides, apart from the resource.
-        remember: Whether to keep what the policies say of a class of requests. The verdicts are the same without.
+        policies: The principal and its policies.
+        remember: Whether to cache results per class of similar requests; it does not change the verdicts.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool = True) -> None:
@@ -53,16 +53,16 @@ class Evaluator:
         resource_policy: Policy | Unreadable | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> Verdict:
-        """Return whether an action on a resource is allowed, with everything that AWS authorises for it.
+        """Return the verdict on an action on a resource, including every further authorisation that AWS requires.
 
         Args:
             action: The IAM action, as ``ec2:StopInstances``.
-            resource_arn: The resource, empty if its ARN is not known.
-            account_id: The account that owns it.
-            region: The region that is called for it; ``global`` where a service has none.
-            tags: The resource's tags, ``None`` if they are not known.
-            resource_policy: Its own policy, ``None`` if it has none.
-            context: Condition keys known of this request; without any value a key is known to be absent.
+            resource_arn: The resource; empty if its ARN is not known.
+            account_id: The account that owns the resource.
+            region: The region of the call; ``global`` for a service without regions.
+            tags: The resource's tags; ``None`` if they are not known.
+            resource_policy: The resource's own policy; ``None`` if it has none.
+            context: The values of further condition keys; no values mean that the key is known to be absent.
         """
         known = {key.lower(): known_values(values) for key, values in (context or {}).items()}
         row = action_resources(action)
@@ -85,7 +85,7 @@ class Evaluator:
         resource_policy: Policy | Unreadable | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> IamPermissions:
-        """Return the verdicts on some actions; the arguments are those of :meth:`verdict`."""
+        """Return the verdicts on several actions; the other arguments are those of :meth:`verdict`."""
 
         def compute_permissions() -> IamPermissions:
             return self._iam_permissions(
@@ -126,7 +126,7 @@ class Evaluator:
     def _further_verdicts(
         self, also: Sequence[FurtherAuthorisation], own: AuthorisationRequest, policy: Policy | Unreadable | None
     ) -> Iterator[Verdict]:
-        """Yield the verdicts on what else is authorised."""
+        """Yield the verdicts on the further authorisations of an action."""
         for each in also:
             if not each.is_needed_for(own.arn):
                 continue
@@ -146,11 +146,11 @@ class Evaluator:
                 request = AuthorisationRequest(action, arn, own.account_id, own.region, tags, known)
                 verdict = self._authoriser.verdict(request, _NOT_READ if each.own_policy else None)
             shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
-            yield Verdict(verdict.decision, f"it also takes {action} on {shown}: {verdict.by}")
+            yield Verdict(verdict.decision, f"it also requires {action} on {shown}: {verdict.by}")
 
 
 def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
-    """Return what is known of a request whatever resource of it is asked about."""
+    """Return the keys of a request whose values are the same for each of its resources."""
     return {
         key: state for key, state in context.items() if key.startswith("aws:") and not key.startswith("aws:resource")
     }

@@ -1,4 +1,4 @@
-"""Layers of policies, and what each of them says of one request."""
+"""Layers of policies, and the findings of each layer about one request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EffectFinding:
-    """Whether statements of one kind apply, and which does."""
+    """Whether a statement with one effect (allow or deny) applies, and which one (``by``)."""
 
     truth: Truth
     by: str = ""
@@ -26,7 +26,7 @@ class EffectFinding:
 
 @dataclass(frozen=True, slots=True)
 class LayerFindings:
-    """What a layer says: whether it denies, and whether it allows."""
+    """The findings of one layer: whether it denies, and whether it allows."""
 
     denies: EffectFinding
     allows: EffectFinding
@@ -34,22 +34,22 @@ class LayerFindings:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layer:
-    """Policies of one kind; ``what`` names the kind, and ``unread`` says which are missing, and why."""
+    """The statements of all policies of one kind; ``unread`` holds a reason for each policy that was not read."""
 
     kind: str
     statements: tuple[Statement, ...]
     unread: tuple[str, ...] = ()
 
     def about_action(self, action: str) -> Layer:
-        """Return the layer with only the statements about an action, which is in lower case."""
+        """Return the layer with only the statements about an action, given in lower case."""
         return Layer(self.kind, tuple(one for one in self.statements if one.covers_action(action)), self.unread)
 
     def findings(self, applies: Callable[[Statement], Truth]) -> LayerFindings:
-        """Return what the layer says, given which of its statements apply."""
+        """Return the layer's findings, given which of its statements apply."""
         return LayerFindings(self.effect_finding(applies, denies=True), self.effect_finding(applies, denies=False))
 
     def effect_finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> EffectFinding:
-        """Return what the statements that deny say, or those that allow, given which of them apply."""
+        """Return the finding of the statements that deny, or of those that allow, given which of them apply."""
         chosen = [(one, applies(one)) for one in self.statements if one.denies is denies]
         deciding = next((one for one, truth in chosen if truth is True), None)
         if deciding is not None:
@@ -59,7 +59,7 @@ class Layer:
         )
 
     def _naming_statement(self, statement: Statement, truth: Truth) -> Truth:
-        """Return a truth whose reasons name the statement."""
+        """Return the same truth, with the statement's name in its reasons."""
         if not isinstance(truth, Unknown):
             return truth
         return Unknown(tuple(f"{self._statement_name(statement)}: {why}" for why in truth.whys))
@@ -70,7 +70,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PrincipalLayers:
-    """The layers that concern a principal; ``None`` where there is none. Each level of an organization is a layer."""
+    """The layers of a principal's policies; ``None`` for a missing layer. Each level of an organization is a layer."""
 
     identity: Layer
     boundary: Layer | None
@@ -79,7 +79,7 @@ class PrincipalLayers:
     resource_control: tuple[Layer, ...]
 
     def about_action(self, action: str) -> PrincipalLayers:
-        """Return the layers with only what is about an action, which is in lower case."""
+        """Return the layers with only the statements about an action, given in lower case."""
         return PrincipalLayers(
             self.identity.about_action(action),
             self.boundary and self.boundary.about_action(action),
@@ -116,7 +116,7 @@ def _level_layers(kind: str, levels: Levels | Unreadable | None) -> tuple[Layer,
 
 
 def policy_layer(kind: str, policies: Policies | Unreadable) -> Layer:
-    """Return the layer of some policies."""
+    """Return the layer of policies of one kind."""
     listed: Iterable[Policy | Unreadable] = (policies,) if isinstance(policies, Unreadable) else policies
     known = [one for one in listed if isinstance(one, Policy)]
     return Layer(

@@ -1,4 +1,4 @@
-"""What the layers that concern a principal say of one request."""
+"""The findings of a principal's layers about one request."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principal import Principal
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-_MISPLACED = unknown("a statement names principals where no policy can")
+_MISPLACED = unknown("a statement names principals, which this kind of policy cannot")
 _ROOT = LayerFindings(EffectFinding(truth=False), EffectFinding(truth=True, by="the root user's own right"))
 
 
 class PrincipalSideEvaluator:
-    """Tells what a principal's policies say."""
+    """Evaluates a principal's policies, apart from those of resources."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal: Principal = policies.principal
@@ -36,13 +36,13 @@ class PrincipalSideEvaluator:
         self._layers = _limiting_layers(policies, principal_layers(policies))
 
     def about_action(self, action: str) -> PrincipalLayers:
-        """Return the layers with only what is about an action, which is in lower case."""
+        """Return the layers with only the statements about an action, given in lower case."""
         return self._layers.about_action(action)
 
     def evaluate(
         self, layers: PrincipalLayers, request: AuthorisationRequest, context: RequestContext
     ) -> PrincipalSide:
-        """Return what the layers about a request's action say of the request."""
+        """Return the findings about a request, given the layers about its action."""
 
         def applies_to_anyone(statement: Statement) -> Truth:
             return statement.applies(
@@ -50,7 +50,7 @@ class PrincipalSideEvaluator:
             )
 
         def applies(statement: Statement) -> Truth:
-            # A policy that belongs to a principal names none; one that does is no such policy.
+            # AWS rejects a Principal element in identity, boundary, session and service control policies.
             return all_hold((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
 
         def applies_to_principal(statement: Statement) -> Truth:
@@ -77,14 +77,14 @@ def _optional_findings(layer: Layer | None, applies: Callable[[Statement], Truth
 def _limiting_layers(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
     """Return the layers that limit a principal.
 
-    Organizations leave alone the roles that belong to services. The sessions of federated users and those of a member
-    account's root are never without a policy of their own.
+    An organization's policies do not limit service-linked roles. Sessions of federated users and of a member account's
+    root user always have a session policy.
     """
     principal = policies.principal
     if principal.arn.split(":", ARN_PARTS - 1)[-1].startswith(evaluation_rules().service_linked_roles):
         return replace(layers, service_control=(), resource_control=())
     if layers.session is None and principal.session and principal.kind is PrincipalKind.FEDERATED_USER:
-        # Without one it may do nothing: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+        # Without a session policy the session has no permissions: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
         return replace(layers, session=policy_layer("session policy", ()))
     if layers.session is None and principal.session and principal.kind is PrincipalKind.ROOT:
         return replace(layers, session=policy_layer("session policy", Unreadable(principal.note)))

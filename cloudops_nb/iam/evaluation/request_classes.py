@@ -1,4 +1,4 @@
-"""Classes of requests: those of one action of which a principal's policies say the same."""
+"""Classes of requests for one action that a principal's policies treat alike, and the cached results per class."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.truth import Truth
 
 T = TypeVar("T")
-#: What is remembered of an action, or of a test; it may look at a tag that is never the same twice.
+#: Results kept per action and per test. The limit matters for tests of tags that differ on every resource.
 _SIZE = 20_000
 
 
 class ResultCache(Generic[T]):
-    """Keeps results by what they depend on; begins anew when it is full. Thread-safe.
+    """A cache of results by what they depend on, emptied when it is full. Thread-safe.
 
-    Two threads may work out the same at once, since either result is right.
+    Two threads may compute the same result at once; both results are equal.
 
     Args:
-        size: How many results to keep.
+        size: The maximal number of results.
     """
 
     __slots__ = ("_kept", "_size")
@@ -36,7 +36,7 @@ class ResultCache(Generic[T]):
         self._kept: dict[Hashable, T] = {}
 
     def get_or_compute(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return the result for a key, worked out if it is not kept."""
+        """Return the cached result for a key, computed if it is missing."""
         found = self._kept.get(key)
         if found is None:
             found = compute()
@@ -47,16 +47,17 @@ class ResultCache(Generic[T]):
 
 
 class RequestClasses:
-    """The requests of one action, by which patterns match and which tests hold, and what is remembered of each class.
+    """Classes of requests for one action, by which patterns match and which tests hold, and cached results per class.
 
-    It is for requests of which nothing further is given, so that only the resource tells them apart.
+    They are valid for requests without further context, which differ only in their resource.
 
     Attributes:
-        layers: What the policies hold about the action.
-        patterns: The resource patterns that tell requests apart.
-        tests: The tests that do.
-        sides: What the policies say, by class.
-        verdicts: The verdicts on resources without a policy of their own, by class and by what else decides.
+        layers: The layers with the statements about the action.
+        patterns: The resource patterns whose match can differ between requests.
+        tests: The tests whose result can differ between requests.
+        sides: The findings of the principal's policies, by class.
+        verdicts: The verdicts on resources without a policy of their own, by class, account and whether AWS requires
+            such a policy.
     """
 
     __slots__ = ("layers", "patterns", "sides", "tests", "verdicts")
@@ -82,7 +83,7 @@ class RequestClasses:
 
 
 class CachedTest:
-    """A test of which the outcome is remembered by what its keys hold."""
+    """A condition test whose results are cached by the states of its keys."""
 
     __slots__ = ("_keys", "_truths", "test")
 
@@ -92,6 +93,6 @@ class CachedTest:
         self._truths: ResultCache[Truth] = ResultCache(_SIZE)
 
     def holds(self, context: RequestContext) -> Truth:
-        """Return whether it holds."""
+        """Return whether the test holds for a request."""
         states = tuple([context.state(key) for key in self._keys])
         return self._truths.get_or_compute(states, lambda: self.test.holds(context))

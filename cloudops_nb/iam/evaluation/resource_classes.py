@@ -1,4 +1,7 @@
-"""Actions that are judged together, as those of one type of resource are, and the resources on which they come out."""
+"""Classes of resources on which a principal gets the same verdicts, for a fixed set of actions.
+
+The set is usually that of one resource type.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ _SIZE = 20_000
 
 
 class ResourceClasses:
-    """Tells which resources no policy tells apart, whichever of some actions is asked about.
+    """Classes of resources that no policy distinguishes for any of the actions, and the cached permissions per class.
 
-    It is for resources without a policy of their own and requests of which nothing further is given. What an action is
-    authorised on besides the resource follows from the account and the region.
+    They are valid for resources without a policy of their own and requests without further context. The further
+    resources that an action is authorised on follow from the account and the region.
 
     Attributes:
-        permissions: What was found out, by class of resources.
+        permissions: The permissions by class of resource.
     """
 
     __slots__ = ("_conditional_rows", "_patterns", "_services", "permissions")
@@ -42,7 +45,7 @@ class ResourceClasses:
         patterns: dict[ResourcePattern, None] = {}
         for action in dict.fromkeys(_actions_on_the_resource(actions)):
             request_classes = authoriser.request_classes(action)
-            # The service decides which keys a request holds, beside the account, of which every class is by itself.
+            # A request's keys depend on the action's service and on the account, and the account is part of the class.
             service = services.setdefault(action.partition(":")[0].lower(), _ServiceTests(action, authoriser))
             service.add([pattern for pattern in request_classes.patterns if pattern.keys], request_classes.tests)
             patterns |= dict.fromkeys(pattern for pattern in request_classes.patterns if not pattern.keys)
@@ -61,7 +64,7 @@ class ResourceClasses:
 
 
 class _ServiceTests:
-    """Actions whose requests hold the same condition keys: what depends on these."""
+    """The patterns and tests of one service's actions, whose requests contain the same condition keys."""
 
     __slots__ = ("_action", "_authoriser", "_may_require_own_policy", "_patterns", "_tests")
 
@@ -73,12 +76,12 @@ class _ServiceTests:
         self._tests: dict[object, CachedTest] = {}
 
     def add(self, patterns: Sequence[ResourcePattern], tests: Sequence[CachedTest]) -> None:
-        """Have more patterns and tests looked at."""
+        """Add the patterns and tests of a further action."""
         self._patterns |= dict.fromkeys(patterns)
         self._tests |= {remembered.test: remembered for remembered in tests}
 
     def truths_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
-        """Return what they come to."""
+        """Return the results of the patterns and tests for a resource."""
         request = AuthorisationRequest(self._action, arn, account_id, region, tags)
         context = self._authoriser.context(request)
         return (self._may_require_own_policy and requires_own_policy(request), *self._truths(arn, context))
@@ -89,7 +92,7 @@ class _ServiceTests:
 
 
 def _actions_on_the_resource(actions: Sequence[str]) -> Iterator[str]:
-    """Yield every action that is authorised on the resource itself."""
+    """Yield every action that AWS authorises on the resource itself."""
     for action in actions:
         row = action_resources(action)
         if not row.resource:

@@ -1,4 +1,4 @@
-"""What a resource's own policy says of a request: whether it denies, and how directly it names those it allows."""
+"""The findings of a resource's own policy: whether it denies, and how directly it names the principal it allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MISSING = Unreadable("the resource's own policy is not given")
 
 
 class ResourceSideEvaluator:
-    """Tells what policies of resources say to one principal."""
+    """Evaluates resources' own policies for one principal."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal = policies.principal
@@ -34,7 +34,7 @@ class ResourceSideEvaluator:
     def evaluate(
         self, request: AuthorisationRequest, policy: Policy | Unreadable | None, context: RequestContext
     ) -> ResourceSide:
-        """Return what a resource's policy says; ``None`` if it has none."""
+        """Return the findings about a request, given the resource's own policy; ``None`` if it has none."""
         own_policy_required = requires_own_policy(request)
         other = request.account_id != self._principal.account_id
         if policy is None:
@@ -68,13 +68,13 @@ class ResourceSideEvaluator:
 
 
 def has_boundary(policies: PrincipalPolicies) -> Truth:
-    """Return whether a principal has a permissions boundary; one that could not be read may not be there."""
+    """Return whether a principal has a permissions boundary; unknown if it could not be read."""
     boundary = policies.boundary
     return unknown(boundary.why) if isinstance(boundary, Unreadable) else boundary is not None
 
 
 def requires_own_policy(request: AuthorisationRequest) -> bool:
-    """Return whether nothing counts unless the resource's own policy allows it."""
+    """Return whether other policies count only if the resource's own policy allows the request."""
     beginning = evaluation_rules().own_policy_required.get(request.service)
     parts = request.arn.split(":", ARN_PARTS - 1)
     return beginning is not None and (len(parts) != ARN_PARTS or parts[-1].startswith(beginning))

@@ -1,5 +1,6 @@
-"""Puts together what the layers say of one request.
+"""Verdicts: the decision on one request, combined from the findings of all layers.
 
+The combination follows
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
 """
@@ -20,7 +21,7 @@ NO_STATEMENT = EffectFinding(truth=False)
 
 
 class Decision(StrEnum):
-    """What AWS would decide, as far as the policies that are known tell."""
+    """The decision that AWS would make, as far as the known policies determine it."""
 
     ALLOWED = "allowed"
     DENIED_EXPLICIT = "denied_explicit"
@@ -30,7 +31,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision, and in one line what decided: a statement, a layer that says nothing, or what is not known."""
+    """A decision, and its reason in one line: a statement, a layer that does not allow, or the unknown facts."""
 
     decision: Decision
     by: str
@@ -38,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalSide:
-    """What the layers that concern the principal say; ``None`` where there is no such layer."""
+    """The findings of the principal's layers; ``None`` for a missing layer."""
 
     identity: LayerFindings
     boundary: LayerFindings | None
@@ -47,7 +48,7 @@ class PrincipalSide:
     resource_control: tuple[LayerFindings, ...]
 
     def findings(self) -> Iterator[LayerFindings]:
-        """Yield what there is."""
+        """Yield the findings of every layer that exists."""
         yield self.identity
         yield from (one for one in (self.boundary, self.session) if one is not None)
         yield from self.service_control
@@ -56,10 +57,15 @@ class PrincipalSide:
 
 @dataclass(frozen=True, slots=True)
 class ResourceSide:
-    """What the resource's own policy says: whether it denies, and to whom it allows.
+    """The findings of the resource's own policy: whether it denies, and which way of naming the principal it allows.
 
-    ``own_policy_required`` says that nothing counts unless that policy allows it, as for keys of KMS; ``other_account`` that the
-    resource belongs to another account than the principal.
+    Attributes:
+        denies: The finding of its deny statements.
+        directly: The finding of the allow statements that name the user or session itself, or everyone.
+        by_role: The finding of those that name the role, or the user who opened the session.
+        by_account: The finding of those that name the account.
+        own_policy_required: Whether other policies count only if this one allows it, as for KMS keys.
+        other_account: Whether the resource belongs to another account than the principal.
     """
 
     denies: EffectFinding = NO_STATEMENT
@@ -72,14 +78,14 @@ class ResourceSide:
 
 @dataclass(frozen=True, slots=True)
 class _RequiredAllow:
-    """A layer that has to allow, and what to say if it does not."""
+    """A layer that must allow the request, and the reason to give if it does not (``lacks``)."""
 
     truth: Truth
     lacks: str
 
 
 def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
-    """Return the verdict: an explicit deny wins, then every layer that limits has to allow."""
+    """Return the verdict: an explicit deny wins; otherwise every layer that limits must allow."""
     denials = [resource.denies, *(layer_findings.denies for layer_findings in principal.findings())]
     explicit = next((finding for finding in denials if finding.truth is True), None)
     if explicit is not None:
@@ -95,7 +101,7 @@ def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
 
 
 def _required_allows(principal: PrincipalSide, resource: ResourceSide) -> list[_RequiredAllow]:
-    """Return what has to hold, the organization's limits first."""
+    """Return the allows that a request needs, the organization's first."""
     allows_of = _across_accounts if resource.other_account else _within_account
     return [
         *_level_allows("service control policy", principal.service_control),
@@ -110,12 +116,15 @@ def _level_allows(kind: str, findings: Sequence[LayerFindings]) -> Iterator[_Req
 
 
 def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_RequiredAllow]:
-    """Yield what the principal's own account asks: what names the session or user itself is limited by nothing else."""
+    """Yield the allows needed within the principal's account.
+
+    Its boundary and session policies do not limit a grant that names the user or session itself.
+    """
     direct = resource.directly.truth
     identity = principal.identity.allows.truth
     if resource.own_policy_required:
         identity = all_hold((identity, resource.by_account.truth))
-        lacks = "the resource's own policy does not allow it, without which no other policy counts"
+        lacks = "the resource's own policy does not allow it, and without that no other policy counts"
     else:
         lacks = "no policy allows it"
     yield _RequiredAllow(any_holds((direct, resource.by_role.truth, identity)), lacks)
@@ -123,7 +132,7 @@ def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterato
 
 
 def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_RequiredAllow]:
-    """Yield what two accounts ask: the resource's policy has to allow it, and so have the principal's own policies."""
+    """Yield the allows needed across accounts: of the resource's policy, and of the principal's own policies."""
     named = any_holds((resource.directly.truth, resource.by_role.truth, resource.by_account.truth))
     yield _RequiredAllow(named, "the resource belongs to another account, and its own policy does not allow it")
     yield _RequiredAllow(principal.identity.allows.truth, "no policy allows it")

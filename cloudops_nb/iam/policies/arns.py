@@ -1,4 +1,4 @@
-"""Patterns of ARNs: of the ``Resource`` element, and of the ARN operators of conditions.
+"""ARN patterns, for the ``Resource`` element and for the ARN operators of conditions.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def arn_segments(parts: Template) -> list[Template]:
-    """Return the colon-separated segments of an ARN, six at the most: the last holds the rest."""
+    """Return the colon-separated segments of an ARN, at most six; the last one may contain colons."""
     found: list[list[str | Wildcard | Variable]] = [[]]
     for part in parts:
         if isinstance(part, str):
@@ -46,8 +46,8 @@ class ResourcePattern:
 
     Args:
         text: The value.
-        variables: Whether the policy's version has variables.
-        valueless: What matching comes to if a variable in it has no value.
+        variables: Whether the policy's version supports variables.
+        valueless: The result of matching if a variable in the value has no value.
     """
 
     __slots__ = ("_compiled", "_template", "_valueless", "keys", "text")
@@ -56,26 +56,26 @@ class ResourcePattern:
         self.text = text
         self._template = parse_template(text, wildcards=True, variables=variables)
         self._valueless = valueless
-        #: The condition keys that it depends on, in lower case.
+        #: The condition keys of its variables, in lower case.
         self.keys = frozenset(variable_keys(self._template))
         self._compiled = None if self.keys else _compile_resource(without_variables(self._template))
 
     @property
     def everything(self) -> bool:
-        """Whether it matches whatever there is."""
+        """Whether it matches every resource."""
         return self._compiled is not None and self._compiled.pieces == (Wildcard.ANY,)
 
     def match_plain(self, arn: str) -> Truth:
-        """Return the same as :meth:`match`, for a pattern without keys."""
-        return self._compiled.match(arn) if self._compiled else unknown("its variables")
+        """Return the result of :meth:`match` for a pattern without variables."""
+        return self._compiled.match(arn) if self._compiled else unknown("the values of its variables are not known")
 
     def match(self, arn: str, context: RequestContext) -> Truth:
-        """Return whether a resource, whose ARN may have holes, is meant."""
+        """Return whether the pattern matches a resource, whose ARN may have holes."""
         compiled = self._compiled
         if compiled is None:
             early = arn_segments(self._template)[: ARN_PARTS - 1]
             if any(isinstance(part, Variable) for segment in early for part in segment):
-                return unknown(f"{self.text} has a variable where AWS resolves none")
+                return unknown(f"{self.text} has a variable where AWS does not resolve variables")
             found = resolve_variables(self._template, context)
             if found is None or isinstance(found, Unknown):
                 return self._valueless if found is None else found
@@ -87,26 +87,26 @@ class ResourcePattern:
 class _CompiledResource:
     pieces: Pieces
     matches: TextMatcher
-    #: Set if a wildcard stands where it must not reach over a colon: then each segment has to match by itself.
+    #: Set if a wildcard before the last segment could match a colon: then each segment must match by itself too.
     segments: tuple[TextMatcher, ...]
-    #: Set if segments are missing; whether AWS takes them for wildcards is not documented everywhere.
+    #: Set if segments are missing, with ``*`` in their place; AWS does not always document whether they count as that.
     completed: TextMatcher | None
 
     def match(self, arn: str) -> Truth:
         if self.matches(arn):
             return self._within_segments(arn) if self.segments else True
         if HOLE in arn and self._may_match(arn):
-            return unknown("which resource it is about is not known")
+            return unknown("the ARN of the resource is not fully known")
         if self.completed is not None and self.completed(arn):
-            return unknown("its resource is no whole ARN")
+            return unknown("its Resource is not a complete ARN")
         return False
 
     def _may_match(self, arn: str) -> bool:
         wanted, parts = arn_segments(self.pieces), arn.split(":", ARN_PARTS - 1)
         if len(parts) != ARN_PARTS:
             return may_match(self.pieces, arn)
-        # What is not known of an ARN lies within its segments, of which the last may hold colons; a wildcard of the
-        # pattern may reach over them.
+        # A hole is part of one segment, and only the last segment may contain colons. A wildcard of the pattern may
+        # match colons.
         return may_match(self.pieces, arn, without=":") or (
             len(wanted) == ARN_PARTS
             and all(may_match(without_variables(part), text) for part, text in zip(wanted, parts, strict=True))
@@ -114,10 +114,10 @@ class _CompiledResource:
 
     def _within_segments(self, arn: str) -> Truth:
         parts = arn.split(":", ARN_PARTS - 1)
-        alike = len(parts) == len(self.segments)
-        if alike and all(one(part) for one, part in zip(self.segments, parts, strict=True)):
+        same_length = len(parts) == len(self.segments)
+        if same_length and all(one(part) for one, part in zip(self.segments, parts, strict=True)):
             return True
-        return unknown("a wildcard in its resource would have to reach over a colon")
+        return unknown("a wildcard in its Resource would have to match a colon")
 
 
 @lru_cache(maxsize=4096)
@@ -135,7 +135,7 @@ def _compile_resource(found: Pieces) -> _CompiledResource:
 
 
 def arn_matcher(found: Pieces) -> Callable[[str], Truth]:
-    """Return what tells whether an ARN matches as the ARN operators compare: each of its six segments by itself."""
+    """Return a matcher of ARNs for the ARN operators, which compare each of the six segments by itself."""
     wanted = [pattern_matcher(without_variables(part)) for part in arn_segments(found)]
 
     def matches(value: str) -> Truth:
@@ -143,7 +143,7 @@ def arn_matcher(found: Pieces) -> Callable[[str], Truth]:
         if len(parts) != ARN_PARTS:
             return False
         if len(wanted) != ARN_PARTS:
-            return unknown("a condition compares an ARN with what is none")
+            return unknown("a condition compares an ARN with a value that is not an ARN")
         return all(one(text) for one, text in zip(wanted, parts, strict=True))
 
     return matches

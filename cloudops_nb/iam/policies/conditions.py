@@ -1,4 +1,4 @@
-"""The ``Condition`` element: tests of keys, all of which must hold.
+"""The ``Condition`` element: tests of condition keys, all of which must hold.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
 """
@@ -23,20 +23,20 @@ _NULL = "null"
 
 
 class ConditionTest(Protocol):
-    """One key of one operator; ``keys`` are all that it depends on, in lower case."""
+    """The test of one key by one operator."""
 
     @property
     def keys(self) -> frozenset[str]:
-        """The condition keys."""
+        """Every condition key that the result depends on, in lower case."""
 
     def holds(self, context: RequestContext) -> Truth:
-        """Return whether it holds."""
+        """Return whether the test holds for a request."""
 
 
 def condition_tests(
     condition: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool
 ) -> tuple[ConditionTest, ...]:
-    """Return what a condition tests, by operator and key; an operator that is not known is never known to hold."""
+    """Return the tests of a condition, one per operator and key; that of an unknown operator is always unknown."""
     return tuple(
         _condition_test(name, key, values, variables=variables)
         for name, by_key in condition.items()
@@ -67,23 +67,23 @@ def _key_not_known(key: str) -> Truth:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class UndocumentedTest:
-    """A test of which it is not documented whether it holds; ``why`` in one line."""
+    """A test whose result AWS does not document; ``why`` is the reason in one line."""
 
     why: str
 
     @property
     def keys(self) -> frozenset[str]:
-        """No condition keys."""
+        """No condition key changes the result."""
         return frozenset()
 
     def holds(self, _context: RequestContext) -> Truth:
-        """Return that it is not known."""
+        """Return unknown, with the reason."""
         return unknown(self.why)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _NullTest:
-    """Whether a key is absent; ``name`` is the key as the policy writes it."""
+    """The ``Null`` operator: whether a key is absent; ``name`` is the key as the policy writes it."""
 
     name: str
     key: str
@@ -104,7 +104,7 @@ class _NullTest:
 
     def _is_absent(self, values: tuple[str, ...]) -> Truth:
         if values and not any(values):
-            # AWS says of Null that it asks for a value that is not null, and of sets that an empty text is null.
+            # AWS documents that Null checks for a value that is not null, and that an empty text in a set is null.
             return unknown(f"condition key {self.name} is empty")
         return not values
 
@@ -115,7 +115,7 @@ class _NullTest:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _ComparisonTest:
-    """A comparison of a key's values with those of the policy; ``name`` is the key as the policy writes it."""
+    """A comparison of a key's values with the policy's; ``name`` is the key as the policy writes it."""
 
     name: str
     key: str
@@ -139,12 +139,12 @@ class _ComparisonTest:
         if not values:
             return self._holds_when_absent()
         if self.quantifier and not any(values):
-            # Values that are empty count as none.
+            # A set of empty texts counts as an empty set.
             return self.quantifier == "forallvalues"
         each = [self._value_holds(value, context) for value in values]
         if self.quantifier:
             return all_hold(each) if self.quantifier == "forallvalues" else any_holds(each)
-        # Without a quantifier a key is expected to have one value.
+        # AWS documents operators without a quantifier for single-valued keys.
         return each[0] if len(set(each)) == 1 else unknown(f"condition key {self.name} has several values")
 
     def _holds_when_absent(self) -> Truth:

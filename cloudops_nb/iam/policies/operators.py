@@ -1,4 +1,4 @@
-"""The comparisons of condition operators: one value of a policy with one of a request.
+"""The comparisons of condition operators, each of one policy value with one request value.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PolicyValue:
-    """A value that a condition compares with, whether it has variables, and what comes of one without a value."""
+    """A value in a condition.
+
+    Attributes:
+        text: The value.
+        variables: Whether the policy's version supports variables.
+        valueless: The result of the comparison if a variable in the value has no value.
+    """
 
     text: str
     variables: bool
@@ -42,7 +48,7 @@ class PolicyValue:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Compares a request's value with the policy's; ``keys`` are those that the policy's value has variables of."""
+    """A comparison with one policy value; ``keys`` are the condition keys of that value's variables."""
 
     compare: Callable[[str, RequestContext], Truth]
     keys: frozenset[str] = frozenset()
@@ -56,7 +62,7 @@ _TRUTH_VALUES = ("false", "true")
 
 
 def _text_operator(compiled: Callable[[Pieces], ValueMatcher], *, wildcards: bool) -> Operator:
-    """Return an operator whose values may have variables; those without are compiled once."""
+    """Return an operator whose policy values may have variables; values without variables are compiled once."""
 
     def build(wanted: PolicyValue) -> Comparison:
         parts: Template = parse_template(wanted.text, wildcards=wildcards, variables=wanted.variables)
@@ -98,7 +104,7 @@ def _parsed_operator(
     *,
     parse_request: Callable[[str], Any] | None = None,
 ) -> Operator:
-    """Return an operator whose values have to be read; what cannot be read is compared with nothing.
+    """Return an operator that parses its values; the result of a value that cannot be parsed is unknown.
 
     Args:
         parse_policy: Parses a policy's value.
@@ -139,7 +145,7 @@ def _parse_number(text: str) -> Decimal:
 
 
 def _parse_instant(text: str) -> float:
-    """Return seconds of the epoch, from those or from a date of ISO 8601."""
+    """Return seconds since the epoch, from such a number or from an ISO 8601 date."""
     text = text.strip()
     if _YEAR_OR_MONTH.fullmatch(text):
         text += "-01-01"[len(text) - 4 :]
@@ -159,7 +165,7 @@ def _parse_base64(text: str) -> bytes:
 def _parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     _, slash, prefix = text.strip().partition("/")
     if slash and not prefix.isdecimal():
-        # Python also takes masks, which are no CIDR notation.
+        # Python also accepts network masks, which are not CIDR notation.
         raise ValueError
     return ipaddress.ip_network(text.strip(), strict=False)
 
@@ -176,7 +182,7 @@ _ORDER = {
     "greaterthanequals": operator.ge,
 }
 _ARN = _text_operator(arn_matcher, wildcards=True)
-#: The operators that hold if any value matches, by name in lower case.
+#: The operators that hold if any policy value matches, by name in lower case.
 OPERATORS: dict[str, Operator] = {
     "stringequals": _text_operator(_text_equals, wildcards=False),
     "stringequalsignorecase": _text_operator(_text_equals_ignoring_case, wildcards=False),
@@ -189,7 +195,7 @@ OPERATORS: dict[str, Operator] = {
     **{f"numeric{name}": _parsed_operator(_parse_number, compare_values) for name, compare_values in _ORDER.items()},
     **{f"date{name}": _parsed_operator(_parse_instant, compare_values) for name, compare_values in _ORDER.items()},
 }
-#: Those that hold if no value matches, by the name of their opposite.
+#: The operators that hold if no policy value matches, each with its opposite.
 NEGATED = {
     "stringnotequals": "stringequals",
     "stringnotequalsignorecase": "stringequalsignorecase",

@@ -1,4 +1,7 @@
-"""Policy documents, compiled once: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html."""
+"""Policy documents, parsed and compiled once.
+
+Their grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ _STATEMENT_ELEMENTS = frozenset(
 
 
 class PolicyError(ConfigurationError):
-    """A policy's document is not one that AWS would accept."""
+    """A policy document that AWS would not accept."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Policy:
-    """A policy, compiled; ``name`` is how reasons call it."""
+    """A compiled policy; ``name`` identifies it in reasons."""
 
     name: str
     statements: tuple[Statement, ...]
@@ -39,17 +42,17 @@ class Policy:
 
         Args:
             document: The policy as JSON text or as data.
-            name: How reasons call it.
+            name: The policy's name in reasons.
 
         Raises:
-            PolicyError: The document is malformed. What is not known in it, such as a new condition operator, is
-                no error, but makes the verdicts that depend on it unknown.
+            PolicyError: The document is malformed. An unknown element value, such as a new condition operator, is not
+                an error; it makes the verdicts that depend on it unknown.
         """
         data = _parse_json(document, name) if isinstance(document, str) else document
         try:
             return cls(name, _compile_statements(data, name))
         except _MalformedPolicyError as error:
-            raise PolicyError(f"{name} is no policy", str(error)) from None
+            raise PolicyError(f"{name} is not a valid policy", str(error)) from None
 
 
 class _MalformedPolicyError(Exception):
@@ -65,20 +68,20 @@ def _parse_json(text: str, name: str) -> Any:
         why = "it is nested too deeply"
     except ValueError as error:
         why = f"it is not JSON: {error}"
-    raise PolicyError(f"{name} is no policy", why)
+    raise PolicyError(f"{name} is not a valid policy", why)
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; of a key that stands twice it cannot be told which one AWS would take."""
+    """Return a JSON object; refuse duplicate keys, because AWS does not document which of them counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _MalformedPolicyError("a key stands in it twice")
+        raise _MalformedPolicyError("a key occurs twice")
     return found
 
 
 def _compile_statements(data: Any, name: str) -> tuple[Statement, ...]:
     if not isinstance(data, Mapping) or not set(data) <= {"Version", "Id", "Statement"} or "Statement" not in data:
-        raise _MalformedPolicyError("it takes a Statement, and apart from that only Version and Id")
+        raise _MalformedPolicyError("a policy takes a Statement and, optionally, Version and Id")
     version = data.get("Version", _VERSIONS[0])
     if version not in _VERSIONS:
         raise _MalformedPolicyError(f"Version must be {' or '.join(_VERSIONS)}")
@@ -127,19 +130,19 @@ def _compile_statement(data: Any, source: str, *, variables: bool) -> Statement:
 
 
 def _undocumented_tests(data: Mapping[str, Any], principal: PrincipalElement | None) -> Iterator[ConditionTest]:
-    """Yield tests for what AWS accepts without saying what it means."""
+    """Yield tests for the parts of a statement that AWS accepts without documenting their meaning."""
     for name in ("NotAction", "NotResource"):
         if name in data and not data[name]:
             yield UndocumentedTest(f"{name} lists nothing")
     if principal is not None and principal.opposite:
         if not principal.entries:
-            yield UndocumentedTest("NotPrincipal lists nobody")
+            yield UndocumentedTest("NotPrincipal lists no principal")
         if data["Effect"] == "Allow":
             yield UndocumentedTest("NotPrincipal with Allow is not supported by AWS")
 
 
 def _element_or_opposite(data: Mapping[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
-    """Return the values of an element or of its opposite, and whether it is the opposite."""
+    """Return the values of an element or of its ``Not`` form, and whether it is the ``Not`` form."""
     opposite = f"Not{name}"
     if name in data and opposite in data:
         raise _MalformedPolicyError(f"a statement takes either {name} or {opposite}")
@@ -158,7 +161,7 @@ def _principal_element(data: Mapping[str, Any]) -> PrincipalElement | None:
     if found == "*":
         found = {"AWS": "*"}
     if not isinstance(found, Mapping):
-        raise _MalformedPolicyError('a principal must be "*" or name kinds of principals')
+        raise _MalformedPolicyError('a principal must be "*" or a mapping of principal types to values')
     return PrincipalElement(
         tuple((str(kind), text) for kind, listed in found.items() for text in _text_values(listed, "a principal")),
         opposite,

@@ -1,4 +1,4 @@
-"""The ``Principal`` and ``NotPrincipal`` elements: whom a statement of a resource's policy names, and how directly.
+"""The ``Principal`` and ``NotPrincipal`` elements: the principals that a statement names, and how directly.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
@@ -23,19 +23,19 @@ _UNIQUE_KINDS = {"AIDA": PrincipalKind.USER, "AROA": PrincipalKind.ROLE}
 
 
 class Naming(Enum):
-    """How a statement names whoever acts; that decides which other policies limit what it grants."""
+    """How a statement names the acting principal; it decides which other policies limit the grant."""
 
-    #: The user or the session itself, or everyone.
+    #: By the user or the session itself, or by everyone.
     DIRECTLY = "directly"
-    #: The role of the session, or the user who opened it.
+    #: By the role of the session, or by the user who opened it.
     BY_ROLE = "by role"
-    #: The account, which leaves it to its own policies.
+    #: By the account, whose identity policies then decide.
     BY_ACCOUNT = "by account"
 
 
 @dataclass(frozen=True, slots=True)
 class PrincipalMatch:
-    """For each way of naming whoever acts, whether a statement names them so."""
+    """Whether a statement names the acting principal, for each way of naming it."""
 
     directly: Truth
     by_role: Truth
@@ -43,17 +43,17 @@ class PrincipalMatch:
 
     @property
     def in_any_way(self) -> Truth:
-        """Whether it names them in any way."""
+        """Whether the statement names the principal in any way."""
         return any_holds((self.directly, self.by_role, self.by_account))
 
 
-#: Of a statement without the element: it names nobody that can be told.
-NO_PRINCIPAL_ELEMENT = PrincipalMatch(*[unknown("a statement without a principal")] * 3)
+#: The match of a statement without the element: whether it names the principal is not known.
+NO_PRINCIPAL_ELEMENT = PrincipalMatch(*[unknown("the statement has no Principal element")] * 3)
 
 
 @dataclass(frozen=True, slots=True)
 class PrincipalElement:
-    """The principals of a statement, each with its kind (``AWS``, ``Service`` …)."""
+    """The principals of a statement, each with its type (``AWS``, ``Service`` …); ``opposite`` for ``NotPrincipal``."""
 
     entries: tuple[tuple[str, str], ...]
     opposite: bool = False
@@ -62,8 +62,8 @@ class PrincipalElement:
         """Return how a statement names a principal.
 
         Args:
-            principal: Whoever acts.
-            has_boundary: Whether they have a permissions boundary: then ``NotPrincipal`` spares them by no name.
+            principal: The acting principal.
+            has_boundary: Whether it has a permissions boundary; if so, ``NotPrincipal`` never excepts it.
         """
         found: dict[Naming, list[Truth]] = {how: [] for how in Naming}
         for kind, text in self.entries:
@@ -76,7 +76,7 @@ class PrincipalElement:
         return PrincipalMatch(negated(excepted), by_role=False, by_account=False)
 
     def _is_excepted(self, match: PrincipalMatch, principal: Principal) -> Truth:
-        """Return whether ``NotPrincipal`` spares a principal: that takes every name that AWS may look for."""
+        """Return whether ``NotPrincipal`` excepts a principal: it must list every name that AWS may look for."""
         if ("AWS", "*") in self.entries:
             return True
         named = match.in_any_way
@@ -88,19 +88,19 @@ class PrincipalElement:
         }.get(principal.kind, (match.directly, match.by_account))
         if all(each is True for each in needed):
             return True
-        return unknown("NotPrincipal names whoever acts in part: their session, role or account is missing")
+        return unknown("NotPrincipal names the principal only in part: its session, role or account is missing")
 
 
 def _match_entry(kind: str, text: str, principal: Principal) -> tuple[Naming, Truth]:
     if kind == "AWS":
         return _match_aws_entry(text, principal)
     if kind == "CanonicalUser":
-        return Naming.BY_ACCOUNT, unknown("whose canonical id it names is not known")
+        return Naming.BY_ACCOUNT, unknown("which account has the canonical user ID is not known")
     if kind == "Federated" and principal.kind is PrincipalKind.ROLE:
         return Naming.DIRECTLY, unknown(f"whether {text} opened the session is not known")
     if kind not in ("Federated", "Service"):
-        return Naming.DIRECTLY, unknown(f"{kind[:40]!r} is no kind of principal that is known")
-    # Services do not act through a person's credentials.
+        return Naming.DIRECTLY, unknown(f"the principal type {kind[:40]!r} is not known")
+    # A service never acts with the caller's credentials, and a federated identity acts only as the session of a role.
     return Naming.DIRECTLY, False
 
 
@@ -113,17 +113,17 @@ def _match_aws_entry(text: str, principal: Principal) -> tuple[Naming, Truth]:
     if unique:
         how = Naming.BY_ROLE if unique[1] == "AROA" and not unique[2] else Naming.DIRECTLY
         possible = not principal.arn or _UNIQUE_KINDS.get(unique[1], principal.kind) is principal.kind
-        return how, unknown(f"whose unique id {text[:40]} is, is not known") if possible else False
+        return how, unknown(f"which identity has the unique ID {text[:40]} is not known") if possible else False
     parts = text.split(":", ARN_PARTS - 1)
     if len(parts) != ARN_PARTS or "*" in text or "?" in text:
-        return Naming.DIRECTLY, unknown(f"principal {text[:80]!r} has a form that is not known")
+        return Naming.DIRECTLY, unknown(f"the form of principal {text[:80]!r} is not known")
     if parts[1] != principal.partition or parts[4] != principal.account_id:
         return Naming.DIRECTLY, False
     return _match_own_account_arn(parts[2], parts[5], text, principal)
 
 
 def _match_own_account_arn(service: str, resource: str, arn: str, principal: Principal) -> tuple[Naming, Truth]:
-    """Return how an ARN of the principal's own account names it."""
+    """Return how an ARN in the principal's own account names it."""
     kind, _, name = resource.partition("/")
     if (service, resource) == ("iam", "root"):
         return Naming.BY_ACCOUNT, True
@@ -134,25 +134,24 @@ def _match_own_account_arn(service: str, resource: str, arn: str, principal: Pri
     if (service, kind) == ("iam", "user") and principal.kind is PrincipalKind.FEDERATED_USER:
         return Naming.BY_ROLE, unknown("which user opened the session is not known")
     if not principal.arn:
-        return Naming.DIRECTLY, unknown("who acts is not known")
+        return Naming.DIRECTLY, unknown("the acting principal is not known")
     return Naming.DIRECTLY, arn == principal.arn
 
 
 def _is_acting_role(arn: str, name: str, principal: Principal) -> Truth:
     if not principal.arn:
-        return unknown("who acts is not known")
+        return unknown("the acting principal is not known")
     if principal.kind is not PrincipalKind.ROLE:
         return False
     if not principal.note:
         return arn == principal.arn
-    # The path of the role is not known, only its name.
-    alike = name.rpartition("/")[2] == principal.name
-    return unknown("the path of the role that acts is not known") if alike else False
+    same_name = name.rpartition("/")[2] == principal.name
+    return unknown("the path of the acting role is not known") if same_name else False
 
 
 def _is_acting_session(name: str, principal: Principal) -> Truth:
     if not principal.arn:
-        return unknown("who acts is not known")
+        return unknown("the acting principal is not known")
     role, _, session = name.partition("/")
     if principal.kind is not PrincipalKind.ROLE or role != principal.name:
         return False

@@ -1,4 +1,4 @@
-"""A statement of a policy, compiled."""
+"""A compiled statement of a policy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Statement:
-    """A statement; ``source`` names it and its policy. ``not_…`` says that the values are exceptions.
+    """A compiled statement.
 
-    ``resources`` is ``None`` where the policy belongs to the one resource that it is about.
+    Attributes:
+        source: The policy's name and the statement's ``Sid`` or number.
+        denies: Whether its effect is ``Deny``.
+        actions: Matchers of action names in lower case.
+        not_actions: Whether ``actions`` are exceptions (``NotAction``).
+        resources: Patterns of resources; ``None`` in a resource's own policy, which may leave them out.
+        not_resources: Whether ``resources`` are exceptions (``NotResource``).
+        principal: The ``Principal`` or ``NotPrincipal`` element, if there is one.
+        tests: The tests of the conditions, all of which must hold.
     """
 
     source: str
@@ -33,19 +41,19 @@ class Statement:
     tests: tuple[ConditionTest, ...]
 
     def covers_action(self, action: str) -> bool:
-        """Return whether it is about an action, which is in lower case."""
+        """Return whether the statement covers an action, given in lower case."""
         return any(matches(action) for matches in self.actions) is not self.not_actions
 
     def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[ConditionTest], Truth]) -> Truth:
-        """Return whether it applies to a request, apart from action and principal.
+        """Return whether the statement applies to a request, apart from action and principal.
 
         Args:
-            match: Tells whether a pattern matches the request's resource.
-            holds: Tells whether a test of a condition holds.
+            match: Returns whether a pattern matches the request's resource.
+            holds: Returns whether a condition test holds.
         """
-        meant = self._covers_resource(match)
-        # Conditions need not be looked at where the resource is another.
-        return meant if meant is False else all_hold((meant, *map(holds, self.tests)))
+        covered = self._covers_resource(match)
+        # A statement about another resource needs no test of its conditions.
+        return covered if covered is False else all_hold((covered, *map(holds, self.tests)))
 
     def _covers_resource(self, match: Callable[[ResourcePattern], Truth]) -> Truth:
         if self.resources is None:
@@ -55,5 +63,5 @@ class Statement:
 
     @property
     def patterns(self) -> tuple[ResourcePattern, ...]:
-        """The resource patterns."""
+        """The resource patterns, if there are any."""
         return self.resources or ()

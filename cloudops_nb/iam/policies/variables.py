@@ -24,24 +24,24 @@ _ESCAPES = frozenset("*?$")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A place for a condition key's value; ``key`` is in lower case, ``default`` for when the key is absent."""
+    """A variable: its condition key in lower case and as written (``name``), and the value if the key is absent."""
 
     key: str
     name: str
     default: str | None = None
 
 
-#: A text with wildcards and places for values.
+#: A text in pieces: literal text, wildcards and variables.
 Template: TypeAlias = tuple[str | Wildcard | Variable, ...]
 
 
 def parse_template(text: str, *, wildcards: bool, variables: bool) -> Template:
-    """Return a policy's text in pieces.
+    """Split a text of a policy into literal text, wildcards and variables.
 
     Args:
         text: The text.
-        wildcards: Whether ``*`` and ``?`` stand for other characters.
-        variables: Whether the policy's version has variables.
+        wildcards: Whether ``*`` and ``?`` are wildcards.
+        variables: Whether the policy's version supports variables.
     """
     parts = _VARIABLE.split(text) if variables else [text]
     return tuple(
@@ -66,7 +66,7 @@ def _variable_or_escape(text: str) -> str | Variable:
 
 
 def resolve_variables(parts: Template, context: RequestContext) -> Pieces | Unknown | None:
-    """Return the pieces with values in their places, ``None`` if a variable has no value."""
+    """Return the pieces with the values of the variables; ``None`` if a variable has no value."""
     found: list[str | Wildcard] = []
     for part in parts:
         if not isinstance(part, Variable):
@@ -85,15 +85,15 @@ def _variable_value(variable: Variable, context: RequestContext) -> str | Unknow
         return unknown(f"the value of ${{{variable.name}}} is not known")
     value = possible[0][0] if possible[0] else variable.default
     if value is not None and ("*" in value or "?" in value):
-        return unknown(f"the value of ${{{variable.name}}} has a wildcard in it")
+        return unknown(f"the value of ${{{variable.name}}} contains a wildcard")
     return value
 
 
 def variable_keys(parts: Template) -> Iterator[str]:
-    """Yield the condition keys that a text depends on, in lower case."""
+    """Yield the condition keys of a text's variables, in lower case."""
     return (part.key for part in parts if isinstance(part, Variable))
 
 
 def without_variables(parts: Template) -> Pieces:
-    """Return a text that has no variables as the pieces of a pattern."""
+    """Return the pieces of a text that has no variables, as the pieces of a pattern."""
     return tuple(part for part in parts if not isinstance(part, Variable))

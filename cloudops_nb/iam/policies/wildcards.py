@@ -1,4 +1,4 @@
-"""Patterns in which only ``*`` and ``?`` are special, and texts of which a part is not known.
+"""Patterns in which only ``*`` and ``?`` are special, matched against texts whose parts may be unknown (holes).
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -11,12 +11,12 @@ from enum import Enum
 from functools import lru_cache
 from typing import TypeAlias
 
-#: Stands in a text for a part of one character or more that is not known. No policy can hold it.
+#: Marks an unknown part of a text, of one character or more. Parsing a policy replaces it, so no pattern contains it.
 HOLE = "\uffff"
 
 
 class Wildcard(Enum):
-    """What stands for other characters: any number of them, or one."""
+    """The wildcards: any number of characters, or exactly one."""
 
     ANY = "*"
     ONE = "?"
@@ -30,13 +30,13 @@ _SPLIT = re.compile(r"([*?])")
 
 
 def split_pattern(text: str) -> Pieces:
-    """Return the pieces of a pattern."""
+    """Split a pattern into literal text and wildcards."""
     return tuple(_WILDCARDS.get(piece, piece) for piece in _SPLIT.split(text) if piece)
 
 
 @lru_cache(maxsize=16_384)
 def pattern_matcher(pattern: Pieces) -> TextMatcher:
-    """Return what tells whether a whole text matches; a hole is matched by ``*`` only, so that a match is certain."""
+    """Return a matcher of whole texts; only ``*`` matches a hole, so a match is certain."""
     if Wildcard.ANY not in pattern and Wildcard.ONE not in pattern:
         return "".join(str(piece) for piece in pattern).__eq__
     if pattern == (Wildcard.ANY,):
@@ -50,7 +50,7 @@ def _match_everything(_text: str) -> bool:
 
 
 def _pattern_regex(pattern: Pieces) -> str:
-    """Return a regular expression that never goes back over a ``*``, so that no pattern takes long."""
+    """Return a regular expression that never backtracks over a ``*``, so that hostile patterns stay fast."""
     parts: list[str] = [""]
     for piece in pattern:
         if piece is Wildcard.ANY:
@@ -60,18 +60,18 @@ def _pattern_regex(pattern: Pieces) -> str:
     first, *others = parts
     if not others:
         return first
-    # The leftmost place of each part between two wildcards is as good as any other, hence atomic groups.
+    # The leftmost match of each part between two wildcards is as good as any other, hence atomic groups.
     return first + "".join(f"(?>.*?{part})" for part in others[:-1] if part) + f".*{others[-1]}"
 
 
 @lru_cache(maxsize=16_384)
 def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
-    """Return whether a text with holes can be filled so that the pattern matches it.
+    """Return whether some filling of a text's holes makes the pattern match it.
 
     Args:
         pattern: The pattern.
-        text: The text.
-        without: Characters that no hole stands for.
+        text: The text with holes.
+        without: Characters that no hole contains.
     """
     left = [unit for piece in pattern for unit in (piece if isinstance(piece, str) else (piece,))]
     right = [unit for char in text for unit in ((Wildcard.ONE, Wildcard.ANY) if char == HOLE else (char,))]
@@ -79,13 +79,13 @@ def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
 
 
 def _patterns_overlap(left: Sequence[str | Wildcard], right: Sequence[str | Wildcard], without: str) -> bool:
-    """Return whether some text fits both, each of which may have wildcards; ``without`` is kept from the right ones."""
-    # Characters that stand at the ends of both must be the same; what is left is short.
+    """Return whether some text matches both patterns; the right one's wildcards match no character of ``without``."""
+    # Literal characters at both ends must be equal. Removing them leaves little for the quadratic comparison below.
     for _ in ("end", "beginning"):
-        alike = _common_prefix_length(left, right)
-        if alike is None:
+        common = _common_prefix_length(left, right)
+        if common is None:
             return False
-        left, right = left[alike:][::-1], right[alike:][::-1]
+        left, right = left[common:][::-1], right[common:][::-1]
     row = [True] + [False] * len(right)
     for column, unit in enumerate(right, 1):
         row[column] = row[column - 1] and unit is Wildcard.ANY
@@ -103,7 +103,7 @@ def _patterns_overlap(left: Sequence[str | Wildcard], right: Sequence[str | Wild
 
 
 def _common_prefix_length(left: Sequence[str | Wildcard], right: Sequence[str | Wildcard]) -> int | None:
-    """Return how many characters both begin with, up to the first wildcard of either; ``None`` if one differs."""
+    """Return the number of equal characters before the first wildcard of either; ``None`` if a character differs."""
     count = 0
     for a, b in zip(left, right, strict=False):
         if not isinstance(a, str) or not isinstance(b, str):

@@ -1,4 +1,4 @@
-"""The condition keys that follow from who acts, whatever the request."""
+"""The condition keys that follow from the acting principal, for every request."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-#: Sessions of IAM Identity Center may have tags that the role has not.
+#: Sessions of IAM Identity Center roles may have tags that the role does not have.
 _SSO_PATH = ":role/aws-reserved/sso.amazonaws.com/"
 
 
 def principal_key_states(policies: PrincipalPolicies) -> dict[str, KeyState]:
-    """Return what is known, by key in lower case; what is given counts more than what follows."""
+    """Return the states of the keys, by key in lower case; given values take precedence over derived ones."""
     table = evaluation_rules()
     known: dict[str, KeyState] = {key: known_values((value,)) for key, value in table.constant.items()}
     known |= dict.fromkeys(table.absent, ABSENT) | dict.fromkeys(table.present, PRESENT)
@@ -46,7 +46,7 @@ def _identity_key_states(principal: Principal) -> dict[str, KeyState]:
 
 
 def _tag_key_states(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState]]:
-    """Yield the tags; a role's count only where its session can have none of its own."""
+    """Yield the states of the tag keys; a role's tags are certain only if its session cannot have tags of its own."""
     principal = policies.principal
     of_session = principal.kind is PrincipalKind.FEDERATED_USER or _SSO_PATH in principal.arn
     if principal.kind is PrincipalKind.ROOT:
@@ -59,5 +59,5 @@ def _tag_key_states(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState
 
 
 def _tag_states(tags: Mapping[str, str]) -> Iterator[tuple[str, KeyState]]:
-    # IAM holds no two tags whose keys differ in case only.
+    # IAM does not allow two tags whose keys differ only in case.
     return ((f"{OTHER_PRINCIPAL_TAGS}{key.lower()}", known_values((value,))) for key, value in tags.items())

@@ -1,4 +1,4 @@
-"""What evaluation takes and gives."""
+"""The policies of one principal, by layer: the input of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Policies that exist, or may exist, and were not read; ``why`` in one line."""
+    """Policies that exist, or may exist, but could not be read; ``why`` is the reason in one line."""
 
     why: str
 
 
-#: The policies of a layer; one of them may be unreadable by itself.
+#: The policies of one layer; a single one may be unreadable.
 Policies: TypeAlias = "Sequence[Policy | Unreadable]"
-#: An organization's policies at each level from the root to the account.
+#: An organization's policies, one entry per level from the root to the account.
 Levels: TypeAlias = "Sequence[Policies]"
 
 
 @dataclass(frozen=True)
 class PrincipalPolicies:
-    """Everything that decides what a principal may do, apart from the resource.
+    """Every policy that decides what a principal may do, except those of the resources.
 
     Attributes:
-        principal: Who acts. A role whose path is not known says so in its ``note``; one without an ARN is not known.
-        tags: The tags of the role or user. ``None`` if they, or those that the session was opened with, are not known.
+        principal: The acting principal. Without an ARN it is not known. If a role's path is not known, its ``note``
+            says so.
+        tags: The tags of the role or user; ``None`` if they, or the tags of the session, are not known.
         identity: The policies of the role, or of the user and its groups.
-        boundary: The permissions boundary, ``None`` if there is none.
-        service_control: ``None`` outside organizations and in their management accounts.
-        resource_control: Those for the principal's own account; ``None`` as above.
-        session: The policies of the session, ``None`` if it was opened without.
-        known_context: Condition keys whose values are known; without any value a key is known to be absent.
+        boundary: The permissions boundary; ``None`` if there is none.
+        service_control: The service control policies; ``None`` outside organizations and in management accounts.
+        resource_control: The resource control policies of the principal's own account; ``None`` as above.
+        session: The session policies; ``None`` if the session was opened without any.
+        known_context: The values of known condition keys; no values mean that the key is known to be absent.
     """
 
     principal: Principal
