@@ -22,7 +22,7 @@ CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "st
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of an EC2 instance's state: moto's method for it, and what EC2 shows, ignores and refuses."""
+    """A change of an EC2 instance's state: moto's method, and the states that EC2 shows, ignores and refuses."""
 
     method: str
     between: str
@@ -59,7 +59,7 @@ CHANGES = (
     ),
 )
 
-#: What RDS shows between two settled states, and while one of its operations goes on.
+#: The status that RDS shows between two settled ones, and during an operation.
 RDS_BETWEEN = {("available", "stopped"): "stopping", ("stopped", "available"): "starting"}
 RDS_OPERATIONS = {
     "create_db_instance": "creating",
@@ -95,7 +95,7 @@ class SettlingState(InstanceState):
 
 
 def install_transitions(seconds: float) -> None:
-    """Slow down every later change of state in this process; what exists stays as it is. Call it once.
+    """Slow down later changes of state in this process; existing states stay. Call it once.
 
     Args:
         seconds: How long ``stopping``, ``pending``, ``rebooting`` and the like last; 0 leaves moto's behaviour.

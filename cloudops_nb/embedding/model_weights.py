@@ -26,7 +26,8 @@ BUNDLED_SHA256 = {
     "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
 }
-#: The files that identify a user's model. Pickled weights are not accepted, because opening them may run code.
+#: Suffixes of the files that sentence-transformers reads. Pickled weights are excluded, because opening them may run
+#: code.
 MODEL_SUFFIXES = frozenset({".json", ".model", ".safetensors", ".txt"})
 ID_DIGITS = 12
 
