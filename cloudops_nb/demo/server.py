@@ -73,7 +73,7 @@ def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
 
 
 def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
-    """Return the bound server with the complete estate; imports are late, because moto reads its settings on import."""
+    """Return the bound server over a finished estate; moto reads its settings when it is imported, hence late."""
     os.environ.update(MOTO_SETTINGS)
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
     from moto.moto_server.werkzeug_app import (

@@ -95,7 +95,7 @@ class SettlingState(InstanceState):
 
 
 def install_transitions(seconds: float) -> None:
-    """Slow down later changes of state in this process; existing states stay. Call it once.
+    """Slow down every later change of state in this process; what exists stays as it is. Call it once.
 
     Args:
         seconds: How long ``stopping``, ``pending``, ``rebooting`` and the like last; 0 leaves moto's behaviour.
