@@ -1,4 +1,4 @@
-"""The demo's front door: up, down, status, and the environment that leads to it."""
+"""The demo's public functions: up, down, status, and the environment that selects it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ DEFAULT_TRANSITION_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo: where it answers, and what leads there.
+    """A running demo, with its endpoint and the environment that selects it.
 
-    ``accounts`` suits ``CloudOps(accounts=...)``; ``environment`` are variables to set, ``unset`` those to remove.
+    ``accounts`` fits ``CloudOps(accounts=...)``; ``environment`` holds variables to set, ``unset`` those to remove.
     """
 
     path: Path
@@ -39,12 +39,12 @@ class Demo:
     regions: Sequence[str]
 
     def apply(self, environ: MutableMapping[str, str]) -> None:
-        """Point variables, usually ``os.environ``, at the demo and nowhere else.
+        """Make variables, usually ``os.environ``, select only the demo.
 
-        Clients that exist already keep their endpoint.
+        Existing clients keep their endpoint.
 
         Raises:
-            ConfigurationError: Some way leads off the loopback interface; nothing is changed then.
+            ConfigurationError: An endpoint is not on the loopback interface; no variable is changed then.
         """
         guard.enter(self.environment, environ)
 
@@ -63,7 +63,7 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class DemoStatus:
-    """What is known of a folder's server.
+    """The status of a folder's server.
 
     ``state`` is ``running``, ``starting`` or ``down``; ``started`` is UTC, ISO 8601.
     """
@@ -77,20 +77,20 @@ class DemoStatus:
 
 
 def default_path() -> Path:
-    """Return where the demo lives unless told otherwise."""
+    """Return the default folder of the demo."""
     return Path(platformdirs.user_data_dir("cloudops", appauthor=False)) / "demo"
 
 
 def up(path: str | Path | None = None, *, seed: int | None = None, transition_seconds: float | None = None) -> Demo:
-    """Start the demo, or find it running; several processes may call at once and get the same one.
+    """Start the demo, or return the running one; concurrent callers get the same one.
 
     Args:
-        path: The demo's folder; :func:`default_path` if not given.
-        seed: Decides every id; if not given, a fixed one or the running server's.
-        transition_seconds: How long EC2 and RDS stay in transitional states; 1.5 or the running server's if not given.
+        path: The demo's folder; :func:`default_path` by default.
+        seed: The seed of every id; by default the running server's, or a fixed one.
+        transition_seconds: How long EC2 and RDS stay in transitional states; by default the running server's, or 1.5.
 
     Raises:
-        ConfigurationError: The demo's packages are missing, it cannot start, or one with other options runs there.
+        ConfigurationError: The demo's packages are missing, it cannot start, or it runs with other options.
     """
     folder = _folder(path)
     make_private_folder(folder)
@@ -111,7 +111,7 @@ def up(path: str | Path | None = None, *, seed: int | None = None, transition_se
 
 
 def down(path: str | Path | None = None) -> bool:
-    """Stop the demo and forget its estate; return whether it ran.
+    """Stop the demo and discard its estate; return whether it ran.
 
     Raises:
         ConfigurationError: The server does not end.
@@ -129,7 +129,7 @@ def down(path: str | Path | None = None) -> bool:
 
 
 def status(path: str | Path | None = None) -> DemoStatus:
-    """Tell whether the demo runs, without waiting for it or changing anything."""
+    """Return whether the demo runs, without waiting or changing anything."""
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None
     if state is None:
@@ -142,7 +142,7 @@ def find(path: str | Path | None = None) -> Demo:
     """Return the running demo of a folder.
 
     Raises:
-        ConfigurationError: None runs there.
+        ConfigurationError: No demo runs in the folder.
     """
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None

@@ -23,7 +23,7 @@ CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "st
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of an EC2 instance's state: moto's method for it, and what EC2 shows, ignores and refuses."""
+    """A change of an EC2 instance's state: moto's method, and the states that EC2 shows, ignores and refuses."""
 
     method: str
     between: str
@@ -60,7 +60,7 @@ CHANGES = (
     ),
 )
 
-#: What RDS shows between two settled states, and while one of its operations goes on.
+#: The status that RDS shows between two settled ones, and during an operation.
 RDS_BETWEEN = {("available", "stopped"): "stopping", ("stopped", "available"): "starting"}
 RDS_OPERATIONS = {
     "create_db_instance": "creating",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.demo.test_estate import client
+from tests.demo.inventory import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

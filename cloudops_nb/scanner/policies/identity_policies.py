@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudops_nb.iam import Principal
-    from cloudops_nb.iam.principals.verdict import Policies
+    from cloudops_nb.iam.principals.principal_policies import Policies
     from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
 #: The words of IAM's operation names for the kinds of identity that have policies.

@@ -16,7 +16,7 @@ from cloudops_nb.scanner.policies.policy_calls import read_or_unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cloudops_nb.iam.principals.verdict import Levels
+    from cloudops_nb.iam.principals.principal_policies import Levels
     from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
 _KINDS = {

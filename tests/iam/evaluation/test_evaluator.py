@@ -1,4 +1,4 @@
-"""The evaluator's own ways: many actions at once, many threads, and what else is authorised."""
+"""The evaluator: several actions at once, threads, caching, and further authorisations."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from cloudops_nb.iam import Evaluator, Policy, PrincipalPolicies, Unreadable, acting_principal
-from cloudops_nb.iam.action_resources import action_resources, table
-from cloudops_nb.iam.policies.wildcards import HOLE
 
 pytestmark = pytest.mark.fast
 ACCOUNT = "123456789012"
@@ -98,21 +96,6 @@ def test_one_policy_that_is_not_readable_hides_no_deny_of_the_others() -> None:
     assert verdict.by == "denied by policy Freeze, statement 1"
 
 
-def test_what_is_authorised_further_has_an_arn_that_can_be_written_out() -> None:
-    for action, row in table().items():
-        assert row.resource or row.also, action
-        for also in row.also:
-            assert also.action or also.arn, action
-            if also.arn:
-                arn = also.on(partition="aws", region="eu-west-1", account_id=ACCOUNT)
-                assert arn == HOLE or arn.count(":") >= 5, action
-
-
-def test_most_actions_are_authorised_on_the_resource_only() -> None:
-    assert not action_resources("ec2:StopInstances").also
-    assert action_resources("EC2:createSnapshot").also
-
-
 def allowed_except(*denials: dict[str, object]) -> PrincipalPolicies:
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     listed = [anything, *({"Effect": "Deny", "Resource": "*", **denial} for denial in denials)]
@@ -199,7 +182,7 @@ def resource(kind: str, **other: object) -> dict[str, Any]:
             allowed_except({"Action": "ec2:*", "Resource": "arn:aws:ec2:*:*:instance/i-2"}),
             resource("ec2/instance/i-1"),
             resource("ec2/instance/i-2"),
-            id="by an action beside one that knows no resource",
+            id="by an action, with another that knows no resource",
         ),
         pytest.param(
             ["wafv2:DisassociateWebACL"],
@@ -210,7 +193,7 @@ def resource(kind: str, **other: object) -> dict[str, Any]:
         ),
     ],
 )
-def test_resources_that_differ_in_one_thing_are_not_taken_for_each_other(
+def test_resources_that_differ_in_one_thing_get_their_own_verdicts(
     actions: list[str], policies: PrincipalPolicies, one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     remembering, forgetful = Evaluator(policies), Evaluator(policies, remember=False)

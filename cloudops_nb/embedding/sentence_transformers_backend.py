@@ -1,4 +1,4 @@
-"""The reference backend: the sentence-transformers model itself, which imports torch."""
+"""The reference backend: the sentence-transformers model itself, which needs torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cloudops_nb.embedding.weights import Weights, verify_weights
+from cloudops_nb.embedding.model_weights import ModelWeights, verify_weights
 from cloudops_nb.errors import EmbeddingError
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ BATCH_SIZE = 32
 
 
 class SentenceTransformersEmbedder:
-    """A sentence-transformers model in this process; slow to open, and for any model that has no ONNX form.
+    """The embedder of a sentence-transformers model in this process: slow to open, and for models that ONNX cannot run.
 
-    Safe to share between threads, which take turns: the tokenizer keeps state during a call.
+    Threads can share it and take turns, because the tokenizer keeps state during a call.
 
     Raises:
-        EmbeddingError: The model is altered or not loadable.
+        EmbeddingError: The model is modified or not loadable.
     """
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: ModelWeights) -> None:
         verify_weights(weights)
         self.model_id = weights.model_id
         self._model = load_model(weights.path)
@@ -36,7 +36,7 @@ class SentenceTransformersEmbedder:
         self.dimension: int = self._model.get_embedding_dimension()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts, in order, cut to the model's length in tokens.
+        """Embed texts, in order, each truncated to the model's maximal number of tokens.
 
         Returns:
             ``(len(texts), dimension)`` float32, each row of length 1.
@@ -51,10 +51,10 @@ class SentenceTransformersEmbedder:
 
 
 def load_model(path: Path) -> Any:
-    """Load a sentence-transformers model by path, on the CPU, without asking a hub and without a progress bar.
+    """Load a sentence-transformers model by path, on the CPU, without a hub and without a progress bar.
 
     Raises:
-        EmbeddingError: It cannot be loaded.
+        EmbeddingError: The model cannot be loaded.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -64,7 +64,7 @@ def load_model(path: Path) -> Any:
     try:
         return SentenceTransformer(str(path), device="cpu", local_files_only=True).eval()
     except Exception as error:
-        # What a malformed model raises depends on which of its files is malformed.
+        # The exception class depends on which of the model's files is malformed.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise EmbeddingError(f"the embedding model in {path} cannot be loaded", reason) from error
     finally:

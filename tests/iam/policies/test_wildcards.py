@@ -1,4 +1,4 @@
-"""Patterns, against the plainest possible matching."""
+"""Patterns, compared with a plain recursive matcher."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudops_nb.iam.policies.wildcards import HOLE, matcher, may_match, pieces
+from cloudops_nb.iam.policies.wildcards import HOLE, may_match, pattern_matcher, split_pattern
 
 pytestmark = pytest.mark.fast
 patterns = st.text("ab*?", max_size=7)
 texts = st.text("abc", max_size=7)
 
 
-def plainly(pattern: str, text: str) -> bool:
+def matches_plainly(pattern: str, text: str) -> bool:
     if not pattern:
         return not text
     if pattern[0] == "*":
-        return plainly(pattern[1:], text) or (bool(text) and plainly(pattern, text[1:]))
-    return bool(text) and pattern[0] in ("?", text[0]) and plainly(pattern[1:], text[1:])
+        return matches_plainly(pattern[1:], text) or (bool(text) and matches_plainly(pattern, text[1:]))
+    return bool(text) and pattern[0] in ("?", text[0]) and matches_plainly(pattern[1:], text[1:])
 
 
 @settings(max_examples=500, deadline=None)
 @given(pattern=patterns, text=texts)
 def test_a_pattern_matches_what_its_definition_says(pattern: str, text: str) -> None:
-    assert matcher(pieces(pattern))(text) is plainly(pattern, text)
+    assert pattern_matcher(split_pattern(pattern))(text) is matches_plainly(pattern, text)
 
 
 @settings(max_examples=200, deadline=None)
@@ -36,10 +36,10 @@ def test_a_text_with_holes_may_match_exactly_if_some_filling_does(pattern: str, 
     filled = [_filled(text, chosen) for chosen in product(fillings, repeat=min(text.count(HOLE), 2))]
     if text.count(HOLE) <= 2:
         # Where more than three characters are asked for in one hole, none of these fillings is long enough.
-        assert may_match(pieces(pattern), text) or not any(plainly(pattern, one) for one in filled)
-    if matcher(pieces(pattern))(text):
-        assert may_match(pieces(pattern), text)
-        assert all(plainly(pattern, one) for one in filled)
+        assert may_match(split_pattern(pattern), text) or not any(matches_plainly(pattern, one) for one in filled)
+    if pattern_matcher(split_pattern(pattern))(text):
+        assert may_match(split_pattern(pattern), text)
+        assert all(matches_plainly(pattern, one) for one in filled)
 
 
 @settings(max_examples=300, deadline=None)
@@ -48,11 +48,11 @@ def test_a_hole_stands_for_no_character_that_is_kept_from_it(pattern: str, text:
     fillings = ["".join(letters) for size in (1, 2, 3) for letters in product("ab", repeat=size)]
     filled = [_filled(text, chosen) for chosen in product(fillings, repeat=min(text.count(HOLE), 2))]
     if text.count(HOLE) <= 2:
-        possible = may_match(pieces(pattern), text, without=":")
-        assert possible or not any(plainly(pattern, one) for one in filled)
+        possible = may_match(split_pattern(pattern), text, without=":")
+        assert possible or not any(matches_plainly(pattern, one) for one in filled)
         # Three characters a hole are enough wherever the pattern asks for no more.
         if possible and len(pattern) <= 3:
-            assert any(plainly(pattern, one) for one in filled)
+            assert any(matches_plainly(pattern, one) for one in filled)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,20 @@ def test_a_hole_stands_for_no_character_that_is_kept_from_it(pattern: str, text:
     ],
 )
 def test_a_hole_stands_for_at_least_one_character(pattern: str, text: str, *, possible: bool) -> None:
-    assert may_match(pieces(pattern), text) is possible
+    assert may_match(split_pattern(pattern), text) is possible
 
 
 def test_only_an_asterisk_is_sure_to_match_a_hole() -> None:
-    assert matcher(pieces("db:*"))(f"db:{HOLE}")
-    assert not matcher(pieces("db:?"))(f"db:{HOLE}")
-    assert not matcher(pieces("db:??"))(f"db:{HOLE}")
+    assert pattern_matcher(split_pattern("db:*"))(f"db:{HOLE}")
+    assert not pattern_matcher(split_pattern("db:?"))(f"db:{HOLE}")
+    assert not pattern_matcher(split_pattern("db:??"))(f"db:{HOLE}")
 
 
 @pytest.mark.timeout(20)
 def test_no_pattern_takes_long() -> None:
-    hostile = matcher(pieces("a*" * 200 + "b"))
+    hostile = pattern_matcher(split_pattern("a*" * 200 + "b"))
     assert not hostile("a" * 5_000)
-    assert not may_match(pieces("a*" * 200 + "b"), "a" * 500 + HOLE + "c")
+    assert not may_match(split_pattern("a*" * 200 + "b"), "a" * 500 + HOLE + "c")
 
 
 def _filled(text: str, chosen: tuple[str, ...]) -> str:

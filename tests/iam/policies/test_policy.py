@@ -1,4 +1,4 @@
-"""Documents that are policies, and such as are none."""
+"""Valid and invalid policy documents."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_one_statement_or_several_as_text_or_as_data(document: Any) -> None:
         ({"Statement": [{**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": None}}}]}, "condition"),
     ],
 )
-def test_what_aws_would_not_accept_is_refused_with_the_reason(document: Any, why: str) -> None:
-    with pytest.raises(PolicyError, match="Ops is no policy") as refused:
+def test_a_document_that_aws_would_not_accept_is_refused_with_the_reason(document: Any, why: str) -> None:
+    with pytest.raises(PolicyError, match="Ops is not a valid policy") as refused:
         Policy.parse(document, name="Ops")
     assert why in refused.value.why
 
 
-def test_the_error_is_one_of_the_trees() -> None:
+def test_a_policy_error_is_a_configuration_error() -> None:
     assert issubclass(PolicyError, ConfigurationError)
 
 
@@ -84,5 +84,5 @@ def test_a_sid_over_several_lines_stays_on_one() -> None:
     assert "Ops, statement a b" in verdict({"Statement": [{**ALLOW, "Sid": "a\nb"}]}).by
 
 
-def test_no_policy_can_hold_what_stands_for_a_hole() -> None:
+def test_no_policy_can_contain_a_hole() -> None:
     assert verdict({"Statement": [{**ALLOW, "Resource": "\uffff*"}]}).decision is Decision.DENIED_IMPLICIT

@@ -1,7 +1,7 @@
-"""Exports a sentence-transformers model to ONNX; run as a child process, because it imports torch.
+"""Export of a sentence-transformers model to ONNX; runs as a child process, because it imports torch.
 
-``python -m cloudops_nb.embedding.export <model folder> <target folder>``. The graph takes token ids and a mask and
-gives the finished vector: pooling and normalisation are in it. It is compared with the model before it takes its place.
+``python -m cloudops_nb.embedding.onnx_export <model folder> <target folder>``. The graph maps token ids and a mask to
+the finished vector, pooling and normalisation included. The export succeeds only if its vectors equal the model's.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import numpy as np
 from filelock import FileLock
 
 from cloudops_nb.embedding.manifest import GRAPH_DATA_FILE, GRAPH_FILE, TOKENIZER_FILE, write_manifest
-from cloudops_nb.embedding.onnx import INPUT_NAMES, OUTPUT_NAME, OnnxEmbedder
+from cloudops_nb.embedding.onnx_backend import INPUT_NAMES, OUTPUT_NAME, OnnxEmbedder
 from cloudops_nb.errors import EmbeddingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MINIMAL_COSINE = 0.9999
-#: Of every kind that is embedded, and of every shape that tracing could freeze: empty, one token, cut, not English.
-PROBES = (
+MINIMAL_PROBE_COSINE = 0.9999
+#: Texts of every kind that is embedded, and of every shape that tracing could freeze: empty, one token, truncated, not
+#: English.
+PROBE_TEXTS = (
     "",
     "production",
     "postgres database",
@@ -38,13 +39,13 @@ PROBES = (
 
 
 def export_model(source: Path, target: Path) -> None:
-    """Export the model in ``source`` to the folder ``target``, which appears at once and complete.
+    """Export the model in ``source`` to the folder ``target``, which appears only when it is complete.
 
-    Does nothing if ``target`` is there. Processes that export to one place wait for one another; what a killed one left
-    is removed.
+    An existing ``target`` is left as it is. Processes with the same target wait for each other, and remove the
+    leftovers of a killed one.
 
     Raises:
-        EmbeddingError: The model cannot be loaded, or its graph does not agree with it.
+        EmbeddingError: The model cannot be loaded, or the vectors of its graph differ from the model's.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f"{target.name}.lock"), mode=0o600):
@@ -54,24 +55,24 @@ def export_model(source: Path, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            _export(source, partial)
+            _export_files(source, partial)
             partial.rename(target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _export(source: Path, folder: Path) -> None:
-    from cloudops_nb.embedding.reference import load_model
+def _export_files(source: Path, folder: Path) -> None:
+    from cloudops_nb.embedding.sentence_transformers_backend import load_model
 
     model = load_model(source)
     _write_tokenizer(model, folder)
     _write_graph(model, folder)
     write_manifest(folder, model.get_embedding_dimension())
-    _compare(model, OnnxEmbedder(folder))
+    _require_equal_vectors(model, OnnxEmbedder(folder))
 
 
 def _write_tokenizer(model: Any, folder: Path) -> None:
-    """Write the tokenizer as the model uses it: cut to its length, and padding with its token."""
+    """Write the tokenizer with the model's own settings for truncation and padding."""
     tokenizer = model.tokenizer
     fast = tokenizer.backend_tokenizer
     fast.enable_truncation(model.max_seq_length)
@@ -83,7 +84,7 @@ def _write_graph(model: Any, folder: Path) -> None:
     import onnx
     import torch
 
-    _spell_out_attention(model)
+    _use_eager_attention(model)
 
     class Encoder(torch.nn.Module):
         def __init__(self) -> None:
@@ -96,7 +97,7 @@ def _write_graph(model: Any, folder: Path) -> None:
     tokens = torch.tensor([[101, 1000, 1001, 102], [101, 1000, 102, 0]])
     axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "sequence"} for name in INPUT_NAMES}
     path = folder / GRAPH_FILE
-    # Tracing takes a fifth of the time of torch.export's decomposition; what it may freeze, the comparison shows.
+    # Tracing takes a fifth of the time of torch.export. It may freeze a shape; the comparison of vectors detects that.
     torch.onnx.export(
         Encoder().eval(),
         (tokens, (tokens != 0).long()),
@@ -106,14 +107,15 @@ def _write_graph(model: Any, folder: Path) -> None:
         dynamic_axes={**axes, OUTPUT_NAME: {0: "batch"}},
         dynamo=False,
     )
-    # Weights beside the graph are mapped, not read: a faster start, and one copy for all kernels.
+    # ONNX Runtime maps weights in a separate file into memory: a faster start, and one copy for all processes.
     onnx.save_model(onnx.load(path), path, save_as_external_data=True, location=GRAPH_DATA_FILE)
 
 
-def _spell_out_attention(model: Any) -> None:
-    """Have attention computed step by step: PyTorch's one function for it traces to more steps, guards among them.
+def _use_eager_attention(model: Any) -> None:
+    """Make the model compute attention with separate operations, which makes the traced graph faster.
 
-    A query's vector takes less time so; :func:`_compare` sees to it that it is the same.
+    Tracing PyTorch's fused function yields more operations, guards included. :func:`_require_equal_vectors` checks that
+    the vectors stay the same.
     """
     from transformers import PreTrainedModel
 
@@ -122,18 +124,24 @@ def _spell_out_attention(model: Any) -> None:
             module.set_attn_implementation("eager")
 
 
-def _compare(model: Any, embedder: OnnxEmbedder) -> None:
-    """Refuse a graph that does not give the model's vectors, alone and in batches."""
-    expected = model.encode(list(PROBES), normalize_embeddings=True, show_progress_bar=False)
-    alone = np.concatenate([embedder.embed([text]) for text in PROBES])
-    for vectors in (alone, embedder.embed(PROBES)):
+def _require_equal_vectors(model: Any, embedder: OnnxEmbedder) -> None:
+    """Check that the graph gives the model's vectors, for single texts and for a batch.
+
+    Raises:
+        EmbeddingError: A vector differs.
+    """
+    expected = model.encode(list(PROBE_TEXTS), normalize_embeddings=True, show_progress_bar=False)
+    alone = np.concatenate([embedder.embed([text]) for text in PROBE_TEXTS])
+    for vectors in (alone, embedder.embed(PROBE_TEXTS)):
         cosine = float((vectors * expected).sum(axis=1).min())
-        if not cosine >= MINIMAL_COSINE:
-            raise EmbeddingError("the exported model differs from its source", f"a probe's cosine is {cosine:.6f}")
+        if not cosine >= MINIMAL_PROBE_COSINE:
+            raise EmbeddingError(
+                "the exported embedding model differs from its source", f"a probe text has cosine {cosine:.6f}"
+            )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Export as the command line says; a failure is one line on stderr, and status 1."""
+    """Export the model named on the command line; on failure, write one line to stderr and return 1."""
     source, target = map(Path, arguments)
     os.umask(0o077)
     try:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
-from tests.demo.inventory import Row, inventory
+from tests.demo.inventory import EstateRow, client, inventory
 
 if TYPE_CHECKING:
     from cloudops_nb.demo import Demo
-
-
-def client(account: str, service: str, region: str = "eu-west-1") -> Any:
-    return boto3.Session(profile_name=account).client(service, region_name=region)  # type: ignore[call-overload]
 
 
 def tags_of(resource: dict[str, Any], key: str = "Tags") -> dict[str, str]:
@@ -23,7 +18,7 @@ def tags_of(resource: dict[str, Any], key: str = "Tags") -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def rows(running: Demo) -> list[Row]:
+def rows(running: Demo) -> list[EstateRow]:
     """The whole estate, listed once."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment.items():
@@ -31,7 +26,7 @@ def rows(running: Demo) -> list[Row]:
         return inventory(running)
 
 
-def test_the_estate_has_hundreds_of_resources_of_many_types_in_nine_places(rows: list[Row]) -> None:
+def test_the_estate_has_hundreds_of_resources_of_many_types_in_nine_places(rows: list[EstateRow]) -> None:
     kinds = Counter(row.kind for row in rows)
     places = {(row.account, row.region) for row in rows if row.kind == "instance"}
 
@@ -41,7 +36,7 @@ def test_the_estate_has_hundreds_of_resources_of_many_types_in_nine_places(rows:
     assert min(kinds.values()) >= 5
 
 
-def test_the_databases_that_people_ask_for_are_there(rows: list[Row]) -> None:
+def test_the_databases_that_people_ask_for_are_there(rows: list[EstateRow]) -> None:
     databases = {row.name: row for row in rows if row.kind == "database"}
 
     assert databases["pg-instance-main1"][1:3] == ("production", "eu-west-1")
@@ -50,7 +45,7 @@ def test_the_databases_that_people_ask_for_are_there(rows: list[Row]) -> None:
     assert databases["mysql-instance-crm1"].state == "stopped"
 
 
-def test_some_instances_are_stopped_and_most_run(rows: list[Row]) -> None:
+def test_some_instances_are_stopped_and_most_run(rows: list[EstateRow]) -> None:
     states = Counter(row.state for row in rows if row.kind == "instance")
 
     assert set(states) == {"running", "stopped"}

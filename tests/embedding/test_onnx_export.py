@@ -1,4 +1,4 @@
-"""An export is checked, complete or absent, private, offline, and made once however many processes want it."""
+"""An export is compared with its source, complete or absent, private, offline, and made once for all processes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from cloudops_nb.embedding import open_embedder
-from cloudops_nb.embedding.export import _compare, export_model
-from cloudops_nb.embedding.weights import BUNDLED_SHA256, find_weights
+from cloudops_nb.embedding.model_weights import BUNDLED_SHA256, find_weights
+from cloudops_nb.embedding.onnx_export import _require_equal_vectors, export_model
 from cloudops_nb.errors import EmbeddingError
 from cloudops_nb.settings import Settings
 
@@ -33,7 +33,7 @@ from cloudops_nb.settings import Settings
 embedder = open_embedder(Settings(embedding_path=Path(sys.argv[1]), embedding_model=sys.argv[2]))
 json.dump({"id": embedder.model_id, "vectors": embedder.embed(json.loads(sys.argv[3])).tolist()}, sys.stdout)
 """
-#: Python imports a module of this name at start; so the processes under test, and their children, have no network.
+#: Python imports the module sitecustomize at start, so the processes under test and their children have no network.
 OFFLINE_SITECUSTOMIZE = """
 import os, socket
 def refuse(*arguments):
@@ -112,11 +112,11 @@ class Model:
 
 
 def test_a_graph_is_accepted_only_if_every_probe_agrees(embedder: Embedder) -> None:
-    _compare(Model(embedder, 0.0), embedder)
-    with pytest.raises(EmbeddingError, match=r"differs from its source: a probe's cosine is 0\.99"):
-        _compare(Model(embedder, 0.05), embedder)
+    _require_equal_vectors(Model(embedder, 0.0), embedder)
+    with pytest.raises(EmbeddingError, match=r"differs from its source: a probe text has cosine 0\.99"):
+        _require_equal_vectors(Model(embedder, 0.05), embedder)
     with pytest.raises(EmbeddingError, match="differs from its source"):
-        _compare(Model(embedder, float("nan")), embedder)
+        _require_equal_vectors(Model(embedder, float("nan")), embedder)
 
 
 def test_the_exporting_child_gets_no_key_and_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

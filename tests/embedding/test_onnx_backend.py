@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cloudops_nb.embedding.manifest import EXPORTED_FILES, MANIFEST_FILE, write_manifest
-from cloudops_nb.embedding.onnx import OnnxEmbedder
+from cloudops_nb.embedding.onnx_backend import OnnxEmbedder
 from cloudops_nb.errors import EmbeddingError
 
 if TYPE_CHECKING:
@@ -108,12 +108,12 @@ def copy(embedder: Embedder, settings: Settings, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", EXPORTED_FILES)
-def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
+def test_a_modified_file_is_refused(copy: Path, name: str) -> None:
     assert OnnxEmbedder(copy).model_id == "copy/1"
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
     (copy / name).write_bytes(data)
-    with pytest.raises(EmbeddingError, match=f"was altered: the SHA-256 of {name} differs.*Delete that folder"):
+    with pytest.raises(EmbeddingError, match=f"was modified: the SHA-256 of {name} differs.*Delete that folder"):
         OnnxEmbedder(copy)
 
 
@@ -135,11 +135,11 @@ def test_a_manifest_that_leaves_a_file_out_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / MANIFEST_FILE).read_text())
     del manifest["files"]["model.onnx"]
     (copy / MANIFEST_FILE).write_text(json.dumps(manifest))
-    with pytest.raises(EmbeddingError, match="was altered"):
+    with pytest.raises(EmbeddingError, match="was modified"):
         OnnxEmbedder(copy)
 
 
-def test_a_graph_that_the_runtime_refuses_is_one_clear_line(copy: Path) -> None:
+def test_an_unloadable_graph_is_reported_in_one_line(copy: Path) -> None:
     (copy / "model.onnx").write_bytes(b"no graph")
     write_manifest(copy, 384)
     with pytest.raises(EmbeddingError, match="cannot be loaded: ") as caught:
