@@ -74,7 +74,7 @@ def _warm_up_steps(
 def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[SessionRegion]) -> None:
     listing = spec.parent.list if spec.parent else spec.list
     where = spec.home or region
-    # A session that asks for a code must not do so from a background thread.
+    # A preparation makes no call, but the first client of renewed credentials would ask AWS whose they are.
     if session.offers(spec.called, where) and not session.asks_before_use:
         made.add((session, region))
         session.client(spec.called, where, listing.operation)
