@@ -22,6 +22,7 @@ _CELL_COLUMNS = (
     "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
     "retries", "started", "duration", "detail",
 )  # fmt: skip
+# Characters after which a reason is cut off, so that a table stays readable.
 _WIDEST_REASON = 240
 
 

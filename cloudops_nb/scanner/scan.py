@@ -109,6 +109,7 @@ class Scanner:
         """
         chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
+        # Each thread would otherwise keep memory of its own in the C library, which adds up over many threads.
         limit_malloc_arenas()
         with infrequent_garbage_collection:
             todo: Sequence[ScanTask] = scan_tasks(chosen, self._sessions)
@@ -181,6 +182,7 @@ class Scanner:
             todo = short_tasks_last(todo, self._threads)
             return LocalRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
         accounts = tuple({task.account.account_id: task.account for task in todo}.values())
+        # A worker has no terminal where a person could enter a code.
         for account in accounts:
             if self._sessions.needs_mfa_code(account.account_id):
                 what = f"cannot scan account {account.name} in other processes"

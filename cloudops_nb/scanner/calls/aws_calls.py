@@ -146,6 +146,7 @@ class AwsCalls:
 
         def paced(**parameters: Any) -> dict[str, Any]:
             grant = bucket.reserve()
+            # Waits for the token, but ends at once if the scan is stopped.
             if self._stop.wait(grant.seconds):
                 raise ScanStoppedError
             try:
@@ -156,6 +157,7 @@ class AwsCalls:
                 if classify(error, region=region).state is CellState.THROTTLED:
                     bucket.throttled(grant)
                 raise
+            # botocore raises this for an answer that is not valid JSON or XML, for example one that was cut off.
             except ResponseParserError as error:
                 self.tally.count({})
                 raise BrokenAnswerError(" ".join(str(error).split())) from error

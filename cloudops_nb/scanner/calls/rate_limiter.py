@@ -105,6 +105,7 @@ class TokenBucket:
         """Take one token, perhaps a future one: the grant says how long to wait for it."""
         with self._lock:
             now = self._clock()
+            # The count may become negative: later calls then queue behind the tokens that were granted before.
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
             self._at = now
             return Grant(max(0.0, -self._tokens / self._rate), self._turn)
@@ -115,6 +116,7 @@ class TokenBucket:
         Calls in flight at the same time are throttled together, so only the first of them counts.
         """
         with self._lock:
+            # The call was granted before the last throttle, so that throttle has already counted it.
             if grant.turn != self._turn:
                 return
             self._turn += 1
@@ -125,6 +127,7 @@ class TokenBucket:
     def succeeded(self, grant: Grant) -> None:
         """Restore a fiftieth of the seeded rate, up to the ceiling; a call that had waited also lifts the ceiling."""
         with self._lock:
+            # A call that did not wait says nothing about the rate that AWS sustains.
             if grant.seconds:
                 self._ceiling = max(self._ceiling, min(self._ceiling + self._seed * _PROBE, self._most))
             self._rate = min(self._rate + self._seed * _RECOVERY, self._ceiling)

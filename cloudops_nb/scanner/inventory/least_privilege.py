@@ -94,6 +94,7 @@ def managed_policies(
 
 def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail: bool) -> list[Permission]:
     calls = {call for spec in specs for call in scan_operations(spec, every_detail=every_detail)}
+    # Every scan without a choice of regions asks each account for its own.
     calls.add(("ec2", "DescribeRegions"))
     calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
     # Sorted by resource first, so that the permissions of one statement are adjacent.

@@ -79,6 +79,7 @@ def changes_since(calls: AwsCalls, region: str, moment: datetime) -> RecordedCha
             for event in page.get("Events", ()):
                 source = str(event.get("EventSource", "")).removesuffix(_SUFFIX)
                 sources[source] = max(sources.get(source, moment), event["EventTime"])
+        # A further page exists, so the record was not read to its end.
         if next(pages, None) is not None:
             return RecordedChanges(
                 unknown=f"more than {MOST_PAGES * _EVENTS_PER_PAGE} changes were recorded", pages=read + 1

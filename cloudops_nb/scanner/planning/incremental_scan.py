@@ -102,6 +102,7 @@ def _looked_up(
 
 
 def _lookup_key(place: AccountRegion, keys: Sequence[CellKey]) -> CellKey:
+    # The type includes a hash of the covered cells, so that a scan of other cells starts a lookup of its own.
     covered = " ".join(sorted(map(str, keys)))
     return CellKey(*place, f"{LOOKUP_TYPE_PREFIX}{hashlib.sha256(covered.encode()).hexdigest()[:8]}")
 

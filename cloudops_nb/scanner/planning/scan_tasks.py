@@ -75,6 +75,7 @@ def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, 
     each = (_account_tasks(chosen, account, sessions, regions[account.account_id]) for account in found)
     todo = tuple(chain.from_iterable(each))
     needed = {(task.account.account_id, task.region) for task in todo}
+    # The warm-up prepared likely regions; release the clients of those that the account does not have.
     for session, region in prepared:
         if (session.entered_account_id, region) not in needed:
             session.release(region)
@@ -83,6 +84,7 @@ def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, 
 
 def short_tasks_last(todo: Sequence[ScanTask], threads: int) -> Sequence[ScanTask]:
     """Return the tasks with short ones at the end, so that all threads end at about the same time."""
+    # Only the last tasks are reordered, so that a region's tasks stay together and its clients can be released.
     last = 2 * threads
     return [*todo[:-last], *sorted(todo[-last:], key=_takes_one_call)]
 

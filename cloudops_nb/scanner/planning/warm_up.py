@@ -66,6 +66,7 @@ def _warm_up_steps(
     for session in sessions.likely_sessions(chosen.accounts):
         regions = default_regions(session.partition) if chosen.regions is None else chosen.regions
         for region, spec in product((GLOBAL, *(each for each in regions if each != GLOBAL)), chosen.specs):
+            # Regional types are listed in real regions only, all other types only in the global one.
             if (region == GLOBAL) != (spec.scope == "regional"):
                 yield partial(_make_client, session, spec, region, made)
 
@@ -73,6 +74,7 @@ def _warm_up_steps(
 def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[SessionRegion]) -> None:
     listing = spec.parent.list if spec.parent else spec.list
     where = spec.home or region
+    # A preparation makes no call, but the first client of renewed credentials would ask AWS whose they are.
     if session.offers(spec.called, where) and not session.caller_is_unchecked:
         made.add((session, region))
         session.client(spec.called, where, listing.operation)

@@ -77,6 +77,7 @@ class _AuthorizationDetails:
 
     def _missing_groups(self, mine: Collection[str], groups: Collection[Any]) -> list[Unreadable]:
         complete = len(groups) == len(mine)
+        # A group that is missing from the listing may have policies that deny.
         return [] if complete else [Unreadable(f"{_OPERATION} did not return all of the user's groups")]
 
     def _policy(self, arn: str) -> Policy:

@@ -68,6 +68,7 @@ class IdentityPolicyReader:
         parts: list[Any] = self._calls.in_parallel(
             self._identity_facts, partial(self._policies_of, self._word, self._principal.name), self._group_policies
         )
+        # The parts are independent, so one that is denied does not hide the others.
         (arn, tags, boundary), own, groups = parts
         return IdentityPolicies(arn, tags, boundary, [*own, *groups])
 
@@ -86,12 +87,12 @@ class IdentityPolicyReader:
 
     def _policies_of(self, word: str, name: str) -> list[Policy | Unreadable]:
         """Return the attached and the inline policies of a role, a user or a group."""
-        whose = {f"{word}Name": name}
+        owner = {f"{word}Name": name}
         attached, inline = self._calls.in_parallel(
             lambda: self._listed_or_unreadable(
-                "the attached policies", f"ListAttached{word}Policies", "AttachedPolicies", **whose
+                "the attached policies", f"ListAttached{word}Policies", "AttachedPolicies", **owner
             ),
-            lambda: self._listed_or_unreadable("the inline policies", f"List{word}Policies", "PolicyNames", **whose),
+            lambda: self._listed_or_unreadable("the inline policies", f"List{word}Policies", "PolicyNames", **owner),
         )
         return self._calls.in_parallel(
             *(partial(self._attached_policy, each) for each in attached),
@@ -110,9 +111,9 @@ class IdentityPolicyReader:
     def _policies_of_group(self, group: Any) -> list[Policy | Unreadable]:
         return [group] if isinstance(group, Unreadable) else self._policies_of(_GROUP, group["GroupName"])
 
-    def _listed_or_unreadable(self, what: str, operation: str, member: str, **whose: str) -> list[Any]:
+    def _listed_or_unreadable(self, what: str, operation: str, member: str, **owner: str) -> list[Any]:
         """Return a list's items, or one reason if the list could not be read."""
-        found = read_or_unreadable(what, lambda: self._calls.listed_items("iam", operation, member, **whose))
+        found = read_or_unreadable(what, lambda: self._calls.listed_items("iam", operation, member, **owner))
         return [found] if isinstance(found, Unreadable) else found
 
     def _attached_policy(self, attached: Any) -> Policy | Unreadable:

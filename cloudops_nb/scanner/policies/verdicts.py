@@ -50,6 +50,7 @@ class AccountVerdicts:
         Raises:
             ScanStoppedError: The scan was stopped.
         """
+        # Checked without the lock first, because every resource comes through here.
         if self._evaluator is None:
             with self._lock:
                 if self._evaluator is None:
@@ -154,6 +155,7 @@ class ScanVerdicts:
             generation = self._sessions.generation(account_id)
             try:
                 return reader.read(acts)
+            # Other threads may renew the same credentials; the generation lets only the first of them do so.
             except CredentialsExpiredError:
                 self._sessions.renew(account_id, generation)
                 return reader.read(acts)

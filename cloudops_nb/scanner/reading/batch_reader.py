@@ -55,6 +55,7 @@ class BatchReader:
     def _answers_by_key(self, batch: BatchCall, group: Sequence[DetailedItem]) -> Mapping[str, Any]:
         """Make one call, and return its answers by key."""
         given = {name: select(selector, group[0].data) for name, selector in batch.parameters.items()}
+        # All items of a group have equal parameters, so those of the first one are used.
         given[batch.keys] = [select(batch.key, each.data) for each in group]
         answer = self._calls.call(self._spec.called, self._region, batch.operation, given)
         items = select(batch.items, answer)

@@ -66,6 +66,7 @@ class DetailReader:
 
     def read(self, item: DetailedItem) -> DetailedItem | None:
         """Return an item with the answers of its detail calls, ``None`` if the resource was deleted in between."""
+        # In the order of the spec, because a detail may depend on earlier answers.
         for detail in self._spec.details:
             found = self._with_detail(detail, item)
             if found is None:

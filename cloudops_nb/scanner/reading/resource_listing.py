@@ -123,6 +123,7 @@ class ResourceListing:
             ):
                 begun = True
                 yield _page_items(call, page)
+        # Some services that are not enabled answer with an error. After a first page that error means a failure.
         except ClientError as error:
             if begun or not call.tells_absence(error_code(error), error_message(error)):
                 raise

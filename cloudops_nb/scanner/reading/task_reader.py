@@ -200,6 +200,7 @@ class TaskReader:
         why = [f"after {pages} pages: {failure.detail}" if pages else failure.detail] if failure else []
         detail = "; ".join(text for text in (*why, *missed, self._task.note) if text)
         tally = self._calls.tally
+        # Resources of further regions may have added cells that the task did not start with.
         for index, key in enumerate(dict.fromkeys((*self._task.keys, *self._found))):
             empty = state is CellState.OK and not self._found[key]
             yield CellResult(

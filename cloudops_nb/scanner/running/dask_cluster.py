@@ -55,12 +55,15 @@ class DaskCluster(Executor):
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
         """Run a function on a worker, in a thread of its own, so that waiting for AWS blocks no other task."""
         wanted = [self._worker_for(each) for each in arguments if isinstance(each, RemoteTask)]
+        # Dask answers an equal call of a pure function with the earlier result, but every scan must read again.
+        # Another worker may run the task if the wanted one has died.
         chosen = self._client.get_executor(pure=False, workers=wanted or None, allow_other_workers=bool(wanted))
         future: Future[Any] = chosen.submit(_run_seceded, function, *arguments, **keywords)
         return future
 
     def stop(self, scan: RemoteScan) -> None:
         """Tell every worker to start no further call of a scan; does not wait."""
+        # A worker that has died cannot answer, and has nothing to stop.
         self._client.run(stop_remote_scan, scan, wait=False, on_error="ignore")
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -76,6 +79,7 @@ class DaskCluster(Executor):
         return address
 
     def _addresses(self) -> list[str]:
+        # Some versions of distributed return only five workers unless asked for all.
         return sorted(self._client.scheduler_info(n_workers=-1).get("workers", ()))
 
     def _check_versions(self) -> None:
@@ -95,6 +99,7 @@ def _connected_client(address: str) -> Client:
         fix = "pip install 'cloudops-nb[dask]'"
         raise ConfigurationError("a scan on a Dask cluster needs distributed", str(error), fix) from error
     try:
+        # The client must not become the default of the user's own Dask code in this process.
         return Client(address, timeout=_TIMEOUT, set_as_default=False, name="cloudops-nb")
     except (OSError, ValueError) as error:  # a TimeoutError is an OSError
         fix = "Give it as dask:tcp://HOST:PORT."

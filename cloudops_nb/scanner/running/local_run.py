@@ -85,6 +85,7 @@ class LocalRun:
             threads: The number of tasks that are read at the same time.
             room: The number of items in the queue at which workers wait.
         """
+        # A scan makes many objects that stay, and its threads mostly wait, so rare collection and long turns save time.
         with infrequent_garbage_collection, long_thread_turns:
             yield from self._items(progress, threads, room)
 
@@ -96,6 +97,7 @@ class LocalRun:
         unfinished = len(self._waiting)
         try:
             self._verdicts.start_reading(self._accounts.values())
+            # Each ended task submits the next one, so this many are always being read.
             for _ in range(threads):
                 self._submit_next()
             while unfinished:
@@ -181,6 +183,7 @@ class LocalRun:
             try:
                 return self._queue.get(timeout=_TICK)
             except queue.Empty:
+                # A worker may have put its last item after the timeout, so the queue is checked after the workers.
                 if not self._futures and self._queue.empty():
                     return None
 

@@ -115,6 +115,7 @@ class RemoteRun:
             return True
         self._without_workers_since = None
         task = self._under_way.pop(future)
+        # Submit before the items are consumed, so that the workers stay busy.
         self._submit_next()
         self._arrived.extend(self._items(future, task))
         return True
@@ -145,5 +146,6 @@ class RemoteRun:
             future.cancel()
         self._under_way.clear()
         self._waiting.clear()
+        # Other executors offer no way to reach their workers; those finish the tasks that they have started.
         if isinstance(self._pool, DaskCluster):
             self._pool.stop(self._scan)

@@ -116,6 +116,7 @@ class RemoteWorker:
             if remote_task.account_region not in self._regions:
                 self._limits.adopt(remote_task.learned)
             self._regions[remote_task.account_region] = None
+            # The least recently used regions are released first.
             self._regions.move_to_end(remote_task.account_region)
             left = [self._regions.popitem(last=False)[0] for _ in range(len(self._regions) - _KEPT_REGIONS)]
         for account_region in left:
