@@ -15,22 +15,34 @@ from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_spec
 from cloudops_nb.scanner.planning.tasks import Selection, ended_together, tasks
 from cloudops_nb.scanner.planning.warm_up import prepared_meanwhile
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
+from tests.scanner.bundled import bundled_spec
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cloudops_nb.specs.model import ResourceSpec
+
 pytestmark = pytest.mark.fast
 
 REGIONS = ("eu-west-1", "us-east-1")
-SPECS = [spec for spec in bundled_specs() if spec.resource_type in ("ec2_instance", "lambda_function", "s3_bucket")]
-CHOSEN = Selection(tuple(SPECS), None, None)
+TYPES = ("ec2_instance", "lambda_function", "s3_bucket")
+
+
+def few() -> list[ResourceSpec]:
+    """Return the declarations of the types that are scanned here."""
+    return [bundled_spec(name) for name in TYPES]
+
+
+def selection() -> Selection:
+    """Return the selection of those types in every account and region."""
+    return Selection(tuple(few()), None, None)
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> SyntheticAws:
     made = SyntheticAws(
-        otherwise=EstateOfSpecs(SPECS, regions=REGIONS, count=2),
+        otherwise=EstateOfSpecs(few(), regions=REGIONS, count=2),
         accounts=["111122223333", "444455556666"],
         regions=REGIONS,
     )
@@ -48,9 +60,9 @@ def sessions(aws: SyntheticAws) -> Iterator[AccountSessions]:
 
 def _prepared(sessions: AccountSessions, clients: int) -> None:
     """Prepare until there are so many clients."""
-    Scanner(sessions, threads=4, specs=SPECS)
+    Scanner(sessions, threads=4, specs=few())
     deadline = time.monotonic() + 60
-    with prepared_meanwhile(CHOSEN, sessions):
+    with prepared_meanwhile(selection(), sessions):
         while _clients(sessions) < clients and time.monotonic() < deadline:
             threading.Event().wait(0.01)
 
@@ -94,14 +106,14 @@ def test_clients_of_regions_that_an_account_has_not_are_not_kept(
 
     entered = sessions.accounts
     monkeypatch.setattr(sessions, "accounts", late)
-    tasks(CHOSEN, sessions)
+    tasks(selection(), sessions)
     assert {place for session in sessions.likely() for _, place, _ in session._clients} == set(REGIONS)
 
 
 def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: AccountSessions) -> None:
     def scanned(through: AccountSessions) -> tuple[set[str], Any]:
         aws.forget_calls()
-        items = list(Scanner(through, threads=4, specs=SPECS).scan())
+        items = list(Scanner(through, threads=4, specs=few()).scan())
         rows = {row.canonical_key for page in items if isinstance(page, PageRead) for row in page.resources}
         return rows, dict(aws.calls)
 
@@ -120,7 +132,7 @@ def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: 
 
 def test_who_may_not_ask_for_regions_is_asked_once_a_scan(aws: SyntheticAws, sessions: AccountSessions) -> None:
     aws.faults.append(Fault("denied", operation="DescribeRegions"))
-    todo = tasks(CHOSEN, sessions)
+    todo = tasks(selection(), sessions)
     assert {task.region for task in todo} > set(REGIONS), "the default regions stand in"
     assert all("regions assumed" in task.note for task in todo)
     assert aws.count("DescribeRegions") == len(aws.accounts)
@@ -129,7 +141,7 @@ def test_who_may_not_ask_for_regions_is_asked_once_a_scan(aws: SyntheticAws, ses
 def test_an_account_that_cannot_be_opened_says_so_as_ever(aws: SyntheticAws) -> None:
     sessions = AccountSessions([Account(name="gone", profile="no-such-profile")], events=aws.events())
     with pytest.raises(CredentialsError, match="no-such-profile"):
-        tasks(CHOSEN, sessions)
+        tasks(selection(), sessions)
 
 
 def test_what_takes_several_calls_does_not_begin_last(sessions: AccountSessions) -> None:
@@ -157,7 +169,7 @@ def test_the_regions_are_asked_for_while_an_account_is_entered(
     asked: list[int] = []
     regions_of = sessions.regions_of
     monkeypatch.setattr(sessions, "regions_of", noted)
-    tasks(CHOSEN, sessions)
+    tasks(selection(), sessions)
     assert [*asked, aws.count("DescribeRegions")] == [len(aws.accounts), len(aws.accounts)]
 
 
@@ -192,7 +204,7 @@ def test_whoever_was_let_in_waits_for_one_step_at_most(
         ended.wait(30)
 
     monkeypatch.setattr(sessions, "read_model", read)
-    with prepared_meanwhile(CHOSEN, sessions):
+    with prepared_meanwhile(selection(), sessions):
         begun.wait(30)
         threading.Timer(0.2, ended.set).start()
     assert len(steps) == 1
@@ -215,5 +227,5 @@ def test_only_who_makes_resources_takes_a_turn_at_it(
         return prepare(verdicts)
 
     monkeypatch.setattr(AccountVerdicts, "prepare", noted)
-    list(Scanner(sessions, threads=1, specs=SPECS[:1]).scan(regions=["eu-west-1"]))
+    list(Scanner(sessions, threads=1, specs=few()[:1]).scan(regions=["eu-west-1"]))
     assert free[0] > min(free), "whoever waits for policies takes nobody's turn"
