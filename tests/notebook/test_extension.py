@@ -11,6 +11,7 @@ import pytest
 
 import cloudops_nb
 from cloudops_nb.notebook import extension
+from cloudops_nb.notebook.magics.magics import CloudOpsMagics
 from cloudops_nb.settings import Settings
 from tests.notebook.fakes import FakeOperations
 from tests.notebook.plans import stop_database
@@ -20,16 +21,7 @@ if TYPE_CHECKING:
 
     from tests.notebook.conftest import Notebook
 
-MAGICS = {
-    "cloudops_status",
-    "cloudops_scan",
-    "cloudops_search",
-    "cloudops_approve",
-    "cloudops_apply",
-    "cloudops_rollback",
-    "cloudops_history",
-    "cloudops_ledger",
-}
+MAGICS = set(CloudOpsMagics.magics["line"])
 
 
 def state_of(shell: InteractiveShell) -> dict[str, Any]:
