@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addpre
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test newest fast check format lock bench figures docs crash packages clean
+.PHONY: help install install-dev demo lab test newest fast check format lock bench figures coverage docs wheel crash packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,7 +83,13 @@ crash: install-dev ## kill the programs that use a store 200 times, and scans 60
 	$(BIN)/python -m tests.crash --kills 200
 	$(BIN)/python -m tests.scan_crash --kills 60
 
-docs: install-dev ## check that the notebooks run and that what the docs name exists
+coverage: install-dev ## write docs/coverage.md, the table of all resource types
+	$(BIN)/python -m tests.docs.coverage
+
+wheel: install-dev ## build the wheel and the sdist in dist/
+	$(BIN)/python -m hatchling build
+
+docs: coverage ## check that the notebooks run and that what the docs name exists
 	$(BIN)/python -m pytest tests/docs tests/architecture/test_names_exist.py tests/notebook/test_quickstart.py
 
 packages:
@@ -96,4 +102,4 @@ packages:
 	|| echo "The tests need these packages: sudo apt-get install $$missing"
 
 clean: ## remove what the commands made, the virtual environment too
-	rm -rf $(VENV) .venv-newest .demo .artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest .demo .artefacts dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,8 @@ from cloudops_nb.errors import ExecutionError
 #: A staging database of the simulated company.
 TARGET = "pg-instance-staging1"
 SEARCH = "production postgres"
+#: In ``notebooks`` of a checkout, and in the folder of the demo in a wheel.
+NOTEBOOK = "01-quickstart.ipynb"
 _PATH = click.option(
     "--path",
     type=click.Path(file_okay=False, path_type=Path),
@@ -50,11 +52,23 @@ def quickstart(path: Path) -> None:
 def lab() -> None:
     """Bring the simulated AWS up and open JupyterLab on the quickstart notebook."""
     simulation.up().apply(os.environ)
-    notebook = Path(str(files("cloudops_nb"))).parent / "notebooks" / "01-quickstart.ipynb"
+    notebook = notebook_in(Path())
     # Jupyter refuses root unless told; a container's only user is no reason to fail here.
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", *as_root, str(notebook)]
     os.execv(sys.executable, command)  # noqa: S606 - replaces this process
+
+
+def notebook_in(folder: Path) -> Path:
+    """Return the quickstart notebook: that of a checkout, else a copy of the wheel's in a folder, made if missing."""
+    package = Path(str(files("cloudops_nb")))
+    checkout = package.parent / "notebooks" / NOTEBOOK
+    if checkout.is_file():
+        return checkout
+    copy = folder / NOTEBOOK
+    if not copy.exists():
+        copy.write_bytes((package / "demo" / NOTEBOOK).read_bytes())
+    return copy
 
 
 def _tour(ops: CloudOps) -> None:

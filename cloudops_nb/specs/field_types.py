@@ -52,7 +52,9 @@ def _checked_absence_code(code: str) -> str:
 def _checked_relation_kind(kind: str) -> str:
     if kind not in relation_kinds():
         hint = did_you_mean(kind, relation_kinds())
-        raise ValueError(f"there is no kind of relation {kind}" + (f", {hint}" if hint else ""))
+        raise ValueError(
+            f"there is no kind of relation {kind}" + (f", {hint}" if hint else "; relation_kinds.yaml lists them")
+        )
     return kind
 
 

@@ -42,18 +42,18 @@ def test_the_words_on_the_card_are_the_hosts_own():
 
 
 @pytest.mark.parametrize(
-    ("response", "said"),
+    ("playbook_id", "bindings", "said"),
     [
-        (answer("ec2-start", InstanceId="r1"), "no answer to a request to stop"),
-        (answer("rds-stop", DBInstanceIdentifier="r1"), "does not act on ec2_instance"),
-        (answer("ec2-stop", InstanceId="v1"), "binds no target"),
-        (answer("ec2-stop"), "binds no target"),
-        (answer("ec2-stop", InstanceId="r1", Force="v9"), "was not sent"),
+        ("ec2-start", {"InstanceId": "r1"}, "no answer to a request to stop"),
+        ("rds-stop", {"DBInstanceIdentifier": "r1"}, "does not act on ec2_instance"),
+        ("ec2-stop", {"InstanceId": "v1"}, "binds no target"),
+        ("ec2-stop", {}, "binds no target"),
+        ("ec2-stop", {"InstanceId": "r1", "Force": "v9"}, "was not sent"),
     ],
 )
-def test_an_answer_that_does_not_fit_the_request_is_refused(response, said):
+def test_an_answer_that_does_not_fit_the_request_is_refused(playbook_id, bindings, said):
     with pytest.raises(EgressRefusedError, match=said):
-        bind(response, resolve("stop web-1"), Catalogue.bundled())
+        bind(answer(playbook_id, **bindings), resolve("stop web-1"), Catalogue.bundled())
 
 
 def test_a_playbook_of_other_content_is_refused():

@@ -38,6 +38,9 @@ class EmptyEstate:
     def accounts(self) -> tuple[str, ...]:
         return ()
 
+    def types(self) -> tuple[str, ...]:
+        return ()
+
     def tag_keys(self) -> dict[str, list[str]]:
         return {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +21,7 @@ from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_S
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder
+from tests.scanner.bundled import bundled_spec
 from tests.storage.conftest import ended_owners, quick_folder
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 from tests.synthetic_aws.errors import usual
@@ -48,11 +49,13 @@ TROUBLES = (
     "no_endpoint", "empty",
 )  # fmt: skip
 
-SPECS = bundled_specs()
-BY_TYPE = {spec.resource_type: spec for spec in SPECS}
-#: Those whose resources are listed; of the others an account has one or none in a region.
-MANY = [spec for spec in SPECS if not is_single(spec)]
 Operation = tuple[str, str]
+
+
+@cache
+def many() -> Sequence[ResourceSpec]:
+    """Return the types whose resources are listed; of the others an account has one or none in a region."""
+    return [spec for spec in bundled_specs() if not is_single(spec)]
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Matrix:
     @cached_property
     def before(self) -> Mapping[str, Seen]:
         """What is left by the first scan, by type; every case finds this in the store."""
-        seen = self.scan(SPECS)
+        seen = self.scan(bundled_specs())
         self.asked = frozenset((service, operation) for _, _, service, operation in self.aws.calls)
         return seen
 
@@ -102,10 +105,10 @@ class Matrix:
         known = {name: identities(seen.rows) for name, seen in self.before.items()}
         found: dict[Case, dict[str, Seen]] = defaultdict(dict)
         for plan in schedule():
-            faults = [fault for name, case in plan.items() for fault in faults_of(BY_TYPE[name], case)]
-            for name, seen in self.scan([BY_TYPE[name] for name in plan], faults).items():
+            faults = [fault for name, case in plan.items() for fault in faults_of(bundled_spec(name), case)]
+            for name, seen in self.scan([bundled_spec(name) for name in plan], faults).items():
                 kept = identities(seen.rows) == known[name]
-                unread = self._unread(BY_TYPE[name], plan[name])
+                unread = self._unread(bundled_spec(name), plan[name])
                 found[plan[name]][name] = Seen(seen.result, seen.rows, kept, unread)
         return found
 
@@ -130,7 +133,7 @@ class Matrix:
     def after_loss(self) -> Mapping[str, Seen]:
         """Return what is left when every listing has one item fewer; nothing may be asked of the matrix after that."""
         self.aws.otherwise = _estate(ITEMS - 1)
-        return self.scan(SPECS)
+        return self.scan(bundled_specs())
 
     def _unread(self, spec: ResourceSpec, case: Case) -> frozenset[str]:
         if case.site not in ("batch", "detail"):
@@ -172,7 +175,7 @@ def opened() -> Iterator[Matrix]:
 
 
 def _estate(items: int) -> EstateOfSpecs:
-    return EstateOfSpecs(SPECS, regions=[REGION], count=items)
+    return EstateOfSpecs(bundled_specs(), regions=[REGION], count=items)
 
 
 def identities(rows: Iterable[Resource]) -> set[str]:
@@ -187,7 +190,7 @@ def cases(spec: ResourceSpec) -> Sequence[Case]:
     """Return everything that can go wrong with a type, and nothing."""
     sites = {
         # Where there is one or none, there is no list that could come without its items.
-        "list": [*(TROUBLES if spec in MANY else TROUBLES[:-1]), *(["cut"] if says_there_is_more(spec) else [])],
+        "list": [*(TROUBLES if spec in many() else TROUBLES[:-1]), *(["cut"] if says_there_is_more(spec) else [])],
         # A later page that is empty ends a listing as it should.
         "later": _some(TROUBLES[:-1], spec) if any(paging(*call) for call in listing_calls(spec)) else (),
         "parent": TROUBLES if spec.parent else (),
@@ -201,7 +204,7 @@ def cases(spec: ResourceSpec) -> Sequence[Case]:
 
 def _some(troubles: Sequence[str], spec: ResourceSpec) -> Sequence[str]:
     """Return every third trouble, others for the next type: these calls fail alike for all types of one protocol."""
-    return troubles[SPECS.index(spec) % 3 :: 3]
+    return troubles[bundled_specs().index(spec) % 3 :: 3]
 
 
 def schedule() -> Sequence[Mapping[str, Case]]:
@@ -220,7 +223,7 @@ def schedule() -> Sequence[Mapping[str, Case]]:
 def _groups() -> Iterable[Sequence[ResourceSpec]]:
     """Yield types that share calls together."""
     groups: list[tuple[set[object], list[ResourceSpec]]] = []
-    for spec in SPECS:
+    for spec in bundled_specs():
         calls: set[object] = {*listing_calls(spec), *((spec.called, each.operation) for each in spec.batches)}
         calls |= {(spec.called, each.operation) for each in spec.details}
         calls |= {spec.tags.filter} if spec.tags and spec.tags.filter else set()
@@ -263,7 +266,10 @@ def listing_calls(spec: ResourceSpec) -> Sequence[Operation]:
     return [(spec.called, call.operation) for call in calls]
 
 
-LISTED = {call for spec in SPECS for call in listing_calls(spec)}
+@cache
+def listed() -> frozenset[Operation]:
+    """Return every list call of the bundled types."""
+    return frozenset(call for spec in bundled_specs() for call in listing_calls(spec))
 
 
 def says_there_is_more(spec: ResourceSpec) -> bool:
@@ -276,7 +282,7 @@ def _further(spec: ResourceSpec, case: Case) -> Sequence[Operation]:
     """Return the calls of a type for batches or details that can have the case's trouble."""
     if case.site == "batch":
         return [(spec.called, each.operation) for each in spec.batches]
-    calls = {(spec.called, each.operation) for each in spec.details if not each.on_demand} - LISTED
+    calls = {(spec.called, each.operation) for each in spec.details if not each.on_demand} - listed()
     # Nothing tells half a text from a whole one, or a text of another kind.
     return sorted(call for call in calls if case.trouble not in ("half", "malformed") or not is_text(*call))
 

@@ -9,13 +9,12 @@ import pytest
 
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import Account, Relation, Resource, Ternary
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import ListedItem, ListingContext, build_resource
+from tests.scanner.bundled import bundled_spec
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast
 
-SPECS = {spec.resource_type: spec for spec in bundled_specs()}
 AROUND = ListingContext(
     Account("prod", "123456789012"), "aws", "eu-west-1", Unjudged(), datetime(2026, 1, 1, tzinfo=UTC)
 )
@@ -24,7 +23,7 @@ PRIVATE = {"Service": {"NetworkConfiguration": {"IngressConfiguration": {"IsPubl
 
 
 def _built(resource_type: str, data: dict[str, Any], **unread: str) -> Resource:
-    return build_resource(SPECS[resource_type], ListedItem(data, unread), AROUND)
+    return build_resource(bundled_spec(resource_type), ListedItem(data, unread), AROUND)
 
 
 def _service(**described: Any) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def test_the_queue_that_a_mapping_reads_is_named_by_its_url(partition: str, doma
 
 
 def test_an_attachment_belongs_to_what_is_attached_and_a_peering_to_its_gateway() -> None:
-    selector = str(SPECS["ec2_transit_gateway_attachment"].owner)
+    selector = str(bundled_spec("ec2_transit_gateway_attachment").owner)
     both = {"ResourceOwnerId": "1", "TransitGatewayOwnerId": "2"}
     kinds = ("vpc", "vpn", "peering", "direct-connect-gateway")
     assert [select(selector, {**both, "ResourceType": kind}) for kind in kinds] == ["1", "1", "2", "2"]

@@ -11,23 +11,23 @@ import pytest
 
 from cloudops_nb.declarations.selectors import fields
 from cloudops_nb.model import CellState, Ternary
+from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import UNREAD
+from tests.scanner.bundled import bundled_by_type, bundled_spec
 from tests.scanner.fault_matrix import (
-    BY_TYPE,
     FAULTY,
     HEALTHY,
     ITEMS,
-    LISTED,
-    MANY,
     PEACE,
     REGION,
-    SPECS,
     TROUBLES,
     Case,
     cases,
     faults_of,
     identities,
+    listed,
     listing_calls,
+    many,
     opened,
 )
 from tests.synthetic_aws import Fault, Listing
@@ -102,21 +102,21 @@ def beside_state(trouble: str, spec: ResourceSpec) -> CellState:
 
 
 def test_undisturbed_every_type_is_found(matrix: Matrix) -> None:
-    assert matrix.before.keys() == BY_TYPE.keys()
+    assert matrix.before.keys() == bundled_by_type().keys()
     for name, seen in matrix.before.items():
         assert (seen.result.state, seen.result.detail) == (CellState.OK, ""), name
-        assert len(seen.rows) == seen.result.resources >= (ITEMS if BY_TYPE[name] in MANY else 1), name
+        assert len(seen.rows) == seen.result.resources >= (ITEMS if bundled_spec(name) in many() else 1), name
 
 
 def test_every_type_has_met_everything_that_can_happen_to_it(matrix: Matrix) -> None:
     met = {(name, case) for case, seen in matrix.after.items() for name in seen}
-    assert met == {(spec.resource_type, case) for spec in SPECS for case in cases(spec)}
-    assert sum(case.site == "list" for _, case in met) >= len(MANY) * len(TROUBLES)
+    assert met == {(spec.resource_type, case) for spec in bundled_specs() for case in cases(spec)}
+    assert sum(case.site == "list" for _, case in met) >= len(many()) * len(TROUBLES)
 
 
 def test_what_only_some_types_have_met_was_met_in_every_protocol(matrix: Matrix) -> None:
     def protocols(*troubles: str) -> set[str]:
-        return {protocol(BY_TYPE[name].called) for each in troubles for name in matrix.after[Case("later", each)]}
+        return {protocol(bundled_spec(name).called) for each in troubles for name in matrix.after[Case("later", each)]}
 
     assert {each: protocols(each) for each in TROUBLES[:-1]} == dict.fromkeys(TROUBLES[:-1], protocols(*TROUBLES[:-1]))
     # All types have their tags from one operation.
@@ -131,7 +131,7 @@ def test_undisturbed_every_call_of_every_type_is_made(matrix: Matrix) -> None:
     assert matrix.before
     further = {
         (spec.called, call.operation)
-        for spec in SPECS
+        for spec in bundled_specs()
         for call in (*spec.batches, *(detail for detail in spec.details if not detail.on_demand))
     }
     assert further - matrix.asked == NEEDLESS
@@ -141,7 +141,7 @@ def test_undisturbed_every_call_of_every_type_is_made(matrix: Matrix) -> None:
 @pytest.mark.parametrize("trouble", sorted({*TROUBLES} - {"empty", "half"}))
 def test_a_bucket_of_which_nobody_tells_the_region_is_kept(matrix: Matrix, trouble: str) -> None:
     assert matrix.before
-    spec = BY_TYPE["s3_bucket"]
+    spec = bundled_spec("s3_bucket")
     (template,) = matrix.aws.otherwise.templates(spec)
     listing = Listing([{"Name": template["Name"]}], ITEMS, "Buckets")
     untold = {
@@ -161,7 +161,7 @@ def test_a_bucket_of_which_nobody_tells_the_region_is_kept(matrix: Matrix, troub
 
 def test_cells_without_a_fault_are_complete_while_others_have_one(matrix: Matrix) -> None:
     seen = matrix.after[PEACE]
-    assert seen.keys() == BY_TYPE.keys()
+    assert seen.keys() == bundled_by_type().keys()
     assert told(seen, dict.fromkeys(seen, CellState.OK)) == {}
     assert not any(each.result.detail for each in seen.values())
 
@@ -169,8 +169,8 @@ def test_cells_without_a_fault_are_complete_while_others_have_one(matrix: Matrix
 @every("list")
 def test_a_listing_that_fails_removes_nothing_and_says_why(matrix: Matrix, case: Case) -> None:
     seen = matrix.after[case]
-    assert seen.keys() >= {spec.resource_type for spec in MANY}
-    assert told(seen, {name: listed_state(case.trouble, BY_TYPE[name]) for name in seen}) == {}
+    assert seen.keys() >= {spec.resource_type for spec in many()}
+    assert told(seen, {name: listed_state(case.trouble, bundled_spec(name)) for name in seen}) == {}
 
 
 @every("list", "cut")
@@ -182,20 +182,20 @@ def test_a_page_that_says_there_is_more_and_not_where_is_not_the_last(matrix: Ma
 @every("later", *TROUBLES[:-1])
 def test_a_later_page_that_fails_leaves_the_cell_partial_with_all_its_rows(matrix: Matrix, case: Case) -> None:
     seen = matrix.after[case]
-    assert told(seen, {name: later_state(case.trouble, BY_TYPE[name]) for name in seen}) == {}
+    assert told(seen, {name: later_state(case.trouble, bundled_spec(name)) for name in seen}) == {}
 
 
 def later_state(trouble: str, spec: ResourceSpec) -> CellState:
     # Of the first page nothing was handed on, if it is its children or its details whose credentials expired.
     asked = {(spec.called, each.operation) for each in spec.details if not each.on_demand}
-    below = asked & LISTED or (spec.parent and paging(*listing_calls(spec)[0]))
+    below = asked & listed() or (spec.parent and paging(*listing_calls(spec)[0]))
     return CellState.EXPIRED if below and listed_state(trouble, spec) is CellState.EXPIRED else CellState.PARTIAL
 
 
 @every("parent")
 def test_parents_that_cannot_be_listed_have_children_all_the_same(matrix: Matrix, case: Case) -> None:
     seen = matrix.after[case]
-    assert told(seen, {name: listed_state(case.trouble, BY_TYPE[name]) for name in seen}) == {}
+    assert told(seen, {name: listed_state(case.trouble, bundled_spec(name)) for name in seen}) == {}
 
 
 @every("one parent", "denied")
@@ -211,7 +211,7 @@ def test_tags_that_cannot_be_listed_are_unread_not_absent(matrix: Matrix, case: 
     seen = matrix.after[case]
     # Resources without tags are no wonder.
     missing = case.trouble != "empty"
-    states = {name: beside_state(case.trouble, BY_TYPE[name]) if missing else CellState.OK for name in seen}
+    states = {name: beside_state(case.trouble, bundled_spec(name)) if missing else CellState.OK for name in seen}
     assert told(seen, states) == {}
     for name, each in seen.items():
         if states[name] is not CellState.EXPIRED:
@@ -225,13 +225,13 @@ def test_tags_that_cannot_be_listed_are_unread_not_absent(matrix: Matrix, case: 
 )
 def test_a_detail_that_fails_leaves_its_row_and_what_depends_on_it_unknown(matrix: Matrix, case: Case) -> None:
     seen = matrix.after[case]
-    states = {name: detailed_state(case.trouble, BY_TYPE[name], each.unread) for name, each in seen.items()}
+    states = {name: detailed_state(case.trouble, bundled_spec(name), each.unread) for name, each in seen.items()}
     assert told(seen, states) == {}
     for name, each in seen.items():
-        if states[name] is not CellState.EXPIRED and not _unidentified(BY_TYPE[name], each.unread):
+        if states[name] is not CellState.EXPIRED and not _unidentified(bundled_spec(name), each.unread):
             for row in each.rows:
                 assert each.unread <= set(row.metadata.get(UNREAD, ())), name
-                assert_unknown(BY_TYPE[name], row, each.unread)
+                assert_unknown(bundled_spec(name), row, each.unread)
 
 
 def detailed_state(trouble: str, spec: ResourceSpec, unread: frozenset[str]) -> CellState:
@@ -257,7 +257,7 @@ def assert_unknown(spec: ResourceSpec, row: Resource, unread: frozenset[str]) ->
 
 
 def test_faults_of_one_account_do_nothing_to_another(matrix: Matrix) -> None:
-    few = [spec for spec in MANY if spec.service in ("ec2", "rds", "sqs", "iam", "s3", "ecs", "eks")]
+    few = [spec for spec in many() if spec.service in ("ec2", "rds", "sqs", "iam", "s3", "ecs", "eks")]
     faults = [
         fault
         for number, spec in enumerate(few)
@@ -273,10 +273,10 @@ def test_faults_of_one_account_do_nothing_to_another(matrix: Matrix) -> None:
 def test_what_is_gone_is_removed_by_a_listing_that_was_complete(matrix: Matrix) -> None:
     """The last of the matrix: it shows that nothing above passes because nothing is ever removed."""
     seen = matrix.after_loss()
-    for name in (spec.resource_type for spec in MANY):
+    for name in (spec.resource_type for spec in many()):
         assert seen[name].result.state is CellState.OK, name
         assert identities(seen[name].rows) < identities(matrix.before[name].rows), name
 
 
 def test_every_listing_is_a_call_that_can_fail() -> None:
-    assert {listing_calls(spec)[0] for spec in SPECS} <= LISTED
+    assert {listing_calls(spec)[0] for spec in bundled_specs()} <= listed()

@@ -10,13 +10,12 @@ import pytest
 
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import Account, Relation, Resource, Ternary
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, ListedItem, ListingContext, build_resource
+from tests.scanner.bundled import bundled_spec
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast
 
-SPECS = {spec.resource_type: spec for spec in bundled_specs()}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:jobs"
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"
@@ -27,7 +26,7 @@ def _built(resource_type: str, data: dict[str, Any], **item: Any) -> Resource:
     account = Account(name="prod", account_id="123456789012")
     nobody: Any = Unjudged()
     around = ListingContext(account, "aws", "eu-west-1", nobody, datetime.now(UTC))
-    return build_resource(SPECS[resource_type], ListedItem(data, **item), around)
+    return build_resource(bundled_spec(resource_type), ListedItem(data, **item), around)
 
 
 def _key(state: str = "Enabled", manager: str = "CUSTOMER", **more: Any) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def test_a_policy_that_allows_everybody_without_a_condition_is_public(statement:
     policy = json.dumps({"Statement": statement})
     queue = {"QueueUrl": QUEUE_URL, "attributes": {"Attributes": {"Policy": policy}}}
     assert _built("sqs_queue", queue).constraints.facts["public"] is public
-    assert select(str(SPECS["sqs_queue"].resource_policy.path), queue) == policy  # type: ignore[union-attr]
+    assert select(str(bundled_spec("sqs_queue").resource_policy.path), queue) == policy  # type: ignore[union-attr]
 
 
 def test_what_feeds_a_queue_is_related_to_it_under_the_name_that_the_queue_has() -> None:
@@ -210,27 +209,27 @@ def test_what_often_holds_a_secret_is_not_kept(resource_type: str, data: dict[st
     ],
 )
 def test_distributions_are_none_only_where_aws_says_so(answer: dict[str, Any], items: Any) -> None:
-    assert select(SPECS["cloudfront_distribution"].list.items, answer) == items
+    assert select(bundled_spec("cloudfront_distribution").list.items, answer) == items
 
 
 def test_a_subscription_without_an_arn_is_no_resource() -> None:
     arns = ("PendingConfirmation", "Deleted", f"{TOPIC}:1")
     page = {"Subscriptions": [{"SubscriptionArn": arn} for arn in arns]}
-    assert select(SPECS["sns_subscription"].list.items, page) == [{"SubscriptionArn": f"{TOPIC}:1"}]
+    assert select(bundled_spec("sns_subscription").list.items, page) == [{"SubscriptionArn": f"{TOPIC}:1"}]
 
 
 @pytest.mark.parametrize("escaped", [True, False])
 def test_the_policy_of_an_api_is_read_from_a_string_inside_a_string(escaped: bool) -> None:
     policy = json.dumps({"Statement": [{"Effect": "Deny", "Principal": "*"}]})
     sent = json.dumps(policy)[1:-1] if escaped else policy
-    path = SPECS["apigateway_rest_api"].resource_policy.path  # type: ignore[union-attr]
+    path = bundled_spec("apigateway_rest_api").resource_policy.path  # type: ignore[union-attr]
     assert select(str(path), {"policy": sent}) == policy
     assert select(str(path), {}) is None
 
 
 def test_the_policies_of_a_shared_parameter_are_one() -> None:
     documents = [{"Statement": {"Sid": "one"}}, {"Statement": [{"Sid": "two"}]}]
-    path = str(SPECS["ssm_parameter"].resource_policy.path)  # type: ignore[union-attr]
+    path = str(bundled_spec("ssm_parameter").resource_policy.path)  # type: ignore[union-attr]
     read = {"policies": {"Policies": [{"Policy": json.dumps(each)} for each in documents]}}
     assert select(path, read) == {"Version": "2012-10-17", "Statement": [{"Sid": "one"}, {"Sid": "two"}]}
     assert select(path, {"policies": {"Policies": []}}) is None

@@ -9,6 +9,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 from cloudops_nb.storage.estate.description import traits_of
 from cloudops_nb.storage.estate.fields import GROUPED, MARKED, field_of, list_of
+from cloudops_nb.storage.estate.lexicon import lexicon
 from cloudops_nb.storage.estate.points import SEALED_FIELDS
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class EstateFacets:
     def _values_at(self, generation: int, field: str) -> Sequence[str]:
         answer = self._answers.get(field)
         if answer is None or answer[0] != generation:
+            if field == "resource_type":
+                # Opening a row for each of so many types would take longer than a search.
+                self._meaning.update((self._points.blind(field, name), name) for name in lexicon().type_nouns)
             numbers = self._store.values(AWS_ESTATE.name, list_of(field))
             known = sorted({self._meaning_of(field, number) for number in numbers if _is_of(field, number)} - {""})
             answer = self._answers[field] = (generation, known)

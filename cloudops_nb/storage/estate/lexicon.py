@@ -137,6 +137,14 @@ def phrase(text: str) -> str:
     return " ".join(stems(text))
 
 
+def words_of_type(resource_type: str) -> str:
+    """Return the phrase for a type without declared words, from its name: ``polly_lexicon`` is ``polly lexicon``.
+
+    Of a type that only Cloud Control knows, ``AWS::Athena::NamedQuery`` is ``athena named query``.
+    """
+    return phrase(resource_type.removeprefix("AWS::"))
+
+
 @cache
 def lexicon() -> Lexicon:
     """Return the bundled words, together with the published vocabulary's environments and states."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Resource
 
 REGION = "eu-west-1"
-SPECS = bundled_specs()
 EC2 = "ec2", "DescribeInstances"
 
 
@@ -39,7 +38,7 @@ def spec_of(**fields: Any) -> ResourceSpec:
 
 def scanned(monkeypatch: pytest.MonkeyPatch) -> dict[str, Resource]:
     """Every resource of an estate with two of every type, by its key, as if all had been read at one time."""
-    aws = SyntheticAws(otherwise=EstateOfSpecs(SPECS, regions=[REGION], count=2), regions=[REGION])
+    aws = SyntheticAws(otherwise=EstateOfSpecs(bundled_specs(), regions=[REGION], count=2), regions=[REGION])
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     sessions = AccountSessions(aws.accounts, threads=4, events=aws.events())
@@ -71,7 +70,7 @@ def test_resources_of_every_type_are_the_same_as_when_answers_are_read_whole(mon
     monkeypatch.setattr(QuickParserFactory, "create_parser", botocore.parsers.ResponseParserFactory.create_parser)
     whole = scanned(monkeypatch)
 
-    assert {each.resource_type for each in narrow.values()} == {spec.resource_type for spec in SPECS}
+    assert {each.resource_type for each in narrow.values()} == {spec.resource_type for spec in bundled_specs()}
     assert narrow == whole
 
 
@@ -178,7 +177,7 @@ def test_a_list_call_of_two_types_has_the_fields_of_both_and_a_call_without_fiel
 
 @pytest.mark.fast
 def test_a_client_made_before_another_type_was_expected_is_not_used_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    aws = SyntheticAws(otherwise=EstateOfSpecs(SPECS, regions=[REGION], count=1), regions=[REGION])
+    aws = SyntheticAws(otherwise=EstateOfSpecs(bundled_specs(), regions=[REGION], count=1), regions=[REGION])
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     sessions = AccountSessions(aws.accounts, threads=1, events=aws.events())

@@ -13,27 +13,38 @@ from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
-from cloudops_nb.scanner.planning import warm_up
 from cloudops_nb.scanner.planning.scan_tasks import scan_tasks, short_tasks_last
 from cloudops_nb.scanner.planning.warm_up import background_warm_up
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
 from cloudops_nb.scanner.task import Selection
+from tests.scanner.bundled import bundled_spec
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cloudops_nb.specs.model import ResourceSpec
+
 pytestmark = pytest.mark.fast
 
 REGIONS = ("eu-west-1", "us-east-1")
-SPECS = [spec for spec in bundled_specs() if spec.resource_type in ("ec2_instance", "lambda_function", "s3_bucket")]
-CHOSEN = Selection(tuple(SPECS), None, None)
+TYPES = ("ec2_instance", "lambda_function", "s3_bucket")
+
+
+def few() -> list[ResourceSpec]:
+    """Return the declarations of the types that are scanned here."""
+    return [bundled_spec(name) for name in TYPES]
+
+
+def selection() -> Selection:
+    """Return the selection of those types in every account and region."""
+    return Selection(tuple(few()), None, None)
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> SyntheticAws:
     made = SyntheticAws(
-        otherwise=EstateOfSpecs(SPECS, regions=REGIONS, count=2),
+        otherwise=EstateOfSpecs(few(), regions=REGIONS, count=2),
         accounts=["111122223333", "444455556666"],
         regions=REGIONS,
     )
@@ -51,9 +62,9 @@ def sessions(aws: SyntheticAws) -> Iterator[AccountSessions]:
 
 def _prepared(sessions: AccountSessions, clients: int) -> None:
     """Prepare until there are so many clients."""
-    Scanner(sessions, threads=4, specs=SPECS)
+    Scanner(sessions, threads=4, specs=few())
     deadline = time.monotonic() + 60
-    with background_warm_up(CHOSEN, sessions):
+    with background_warm_up(selection(), sessions):
         while _clients(sessions) < clients and time.monotonic() < deadline:
             threading.Event().wait(0.01)
 
@@ -97,14 +108,14 @@ def test_clients_of_regions_that_an_account_has_not_are_not_kept(
 
     entered = sessions.accounts
     monkeypatch.setattr(sessions, "accounts", late)
-    scan_tasks(CHOSEN, sessions)
+    scan_tasks(selection(), sessions)
     assert {place for session in sessions.likely_sessions() for _, place, _ in session._clients} == set(REGIONS)
 
 
 def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: AccountSessions) -> None:
     def scanned(through: AccountSessions) -> tuple[set[str], Any]:
         aws.forget_calls()
-        items = list(Scanner(through, threads=4, specs=SPECS).scan())
+        items = list(Scanner(through, threads=4, specs=few()).scan())
         rows = {row.canonical_key for page in items if isinstance(page, PageRead) for row in page.resources}
         return rows, dict(aws.calls)
 
@@ -123,7 +134,7 @@ def test_a_scan_finds_the_same_with_the_same_calls(aws: SyntheticAws, sessions: 
 
 def test_denied_regions_are_asked_for_once_per_scan(aws: SyntheticAws, sessions: AccountSessions) -> None:
     aws.faults.append(Fault("denied", operation="DescribeRegions"))
-    todo = scan_tasks(CHOSEN, sessions)
+    todo = scan_tasks(selection(), sessions)
     assert {task.region for task in todo} > set(REGIONS), "the default regions stand in"
     assert all("regions assumed" in task.note for task in todo)
     assert aws.count("DescribeRegions") == len(aws.accounts)
@@ -132,7 +143,7 @@ def test_denied_regions_are_asked_for_once_per_scan(aws: SyntheticAws, sessions:
 def test_an_account_that_cannot_be_opened_says_so_as_ever(aws: SyntheticAws) -> None:
     sessions = AccountSessions([Account(name="gone", profile="no-such-profile")], events=aws.events())
     with pytest.raises(CredentialsError, match="no-such-profile"):
-        scan_tasks(CHOSEN, sessions)
+        scan_tasks(selection(), sessions)
 
 
 def test_what_takes_several_calls_does_not_begin_last(sessions: AccountSessions) -> None:
@@ -160,7 +171,7 @@ def test_the_regions_are_asked_for_while_an_account_is_entered(
     asked: list[int] = []
     regions_of = sessions.regions_of
     monkeypatch.setattr(sessions, "regions_of", noted)
-    scan_tasks(CHOSEN, sessions)
+    scan_tasks(selection(), sessions)
     assert [*asked, aws.count("DescribeRegions")] == [len(aws.accounts), len(aws.accounts)]
 
 
@@ -201,10 +212,10 @@ def test_entry_waits_for_at_most_one_preparation_step(
         begun.set()
         ended.wait(30)
 
-    monkeypatch.setattr(warm_up, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr(sessions, "preload_model", read)
-    with background_warm_up(CHOSEN, sessions):
-        assert begun.wait(30)
+    with background_warm_up(selection(), sessions):
+        begun.wait(30)
+        threading.Timer(0.2, ended.set).start()
     assert len(steps) == 1
 
 
@@ -225,5 +236,5 @@ def test_waiting_for_policies_takes_no_building_turn(
         return prepare(verdicts)
 
     monkeypatch.setattr(AccountVerdicts, "prepare", noted)
-    list(Scanner(sessions, threads=1, specs=SPECS[:1]).scan(regions=["eu-west-1"]))
+    list(Scanner(sessions, threads=1, specs=few()[:1]).scan(regions=["eu-west-1"]))
     assert free[0] > min(free), "whoever waits for policies takes nobody's turn"

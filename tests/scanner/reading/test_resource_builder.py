@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from cloudops_nb.model import Account, Resource, Ternary
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import UNREAD, ListedItem, ListingContext, build_resource
 from cloudops_nb.specs.files import parse_specs
+from tests.scanner.bundled import bundled_spec
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast
-
-SPECS = {spec.resource_type: spec for spec in bundled_specs()}
 
 
 def _around(partition: str = "aws") -> ListingContext:
@@ -24,7 +22,7 @@ def _around(partition: str = "aws") -> ListingContext:
 
 
 def _built(resource_type: str, data: dict[str, Any], *, partition: str = "aws", **item: Any) -> Resource:
-    return build_resource(SPECS[resource_type], ListedItem(data, **item), _around(partition))
+    return build_resource(bundled_spec(resource_type), ListedItem(data, **item), _around(partition))
 
 
 def _instance(state: str = "running", **more: Any) -> dict[str, Any]:

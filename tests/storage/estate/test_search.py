@@ -269,3 +269,23 @@ def test_an_account_that_another_kernel_added_is_known_at_once(storage: StorageS
     storage.estate.upsert(ESTATE[4:], scan_id="scan-1")
 
     assert names(storage.estate.search("buckets in Data Lake")) == ["raw-events"]
+
+
+def test_a_type_without_declared_words_is_a_filter_as_soon_as_it_is_stored(storage: StorageService) -> None:
+    lexicon_of_words = replace(one("sqs_queue", "terms", "prod"), resource_type="polly_lexicon", service="polly")
+    storage.estate.upsert(ESTATE, scan_id="scan-1")
+    assert names(storage.estate.search("polly lexicons in prod")) != ["terms"]
+    storage.estate.upsert([lexicon_of_words], scan_id="scan-2")
+
+    (hit,) = storage.estate.search("polly lexicons in prod")
+
+    assert hit.resource == replace(lexicon_of_words, last_synced=hit.resource.last_synced)
+
+
+def test_declared_types_are_known_without_opening_rows(storage: StorageService, embedder: WordEmbedder) -> None:
+    storage.estate.upsert(ESTATE, scan_id="scan-1")
+    heard = Heard(storage)
+    estate = EstateStore(heard, storage.vault, storage.scan_state, lambda: embedder)
+
+    assert set(estate._search._known.now().types()) == {resource.resource_type for resource in ESTATE}
+    assert heard.asked == ["generation", "values"]

@@ -30,11 +30,15 @@ class Estate:
     """What an estate says about words."""
 
     account_names: tuple[str, ...] = ("prod", "Acme Payments", "data-lake", "123456789012")
+    type_names: tuple[str, ...] = ("rds_instance", "polly_lexicon", "elbv2_rule", "AWS::Athena::NamedQuery")
     tags: frozenset[str] = frozenset({"team=payments", "costcentre=4100", "schedule=office-hours", "backup=none"})
     words: frozenset[str] = frozenset({"stock", "search"})
 
     def accounts(self) -> tuple[str, ...]:
         return self.account_names
+
+    def types(self) -> tuple[str, ...]:
+        return self.type_names
 
     def tag_keys(self) -> dict[str, list[str]]:
         return {"team": ["Team"], "cost centre": ["CostCentre"], "schedule": ["Schedule"], "backup": ["Backup"]}
@@ -160,6 +164,23 @@ def test_a_word_that_only_resembles_part_of_a_phrase_is_left_as_typed() -> None:
 
     assert query.slots == {"type": {"ec2_security_group"}}
     assert read("securty reports").rest == ("securty", "reports")
+
+
+@pytest.mark.parametrize(
+    ("text", "slots", "rest"),
+    [
+        ("polly lexicons", {"type": {"polly_lexicon"}}, []),
+        ("elbv2 rules of billing", {"type": {"elbv2_rule"}}, ["billing"]),
+        ("athena named query in production", {"type": {"aws::athena::namedquery"}, "environment": {"production"}}, []),
+        ("lambda alias", {"type": {"lambda_function"}}, ["alias"]),
+        ("polly", {}, ["polly"]),
+    ],
+)
+def test_a_stored_type_without_declared_words_is_found_by_those_of_its_name(
+    text: str, slots: dict[str, set[str]], rest: list[str]
+) -> None:
+    query = read(text)
+    assert (query.slots, list(query.rest)) == (slots, rest)
 
 
 def test_a_reading_is_one_line() -> None:

@@ -9,13 +9,12 @@ import pytest
 import yaml
 
 from cloudops_nb.specs.files import bundled_specs
-from cloudops_nb.storage.estate.lexicon import lexicon, phrase
+from cloudops_nb.storage.estate.lexicon import lexicon, phrase, words_of_type
 from cloudops_nb.storage.estate.search.query import parse_query
 from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast
 
-TYPES = sorted(spec.resource_type for spec in bundled_specs())
 #: Software that people also run on servers of their own, and words that names of other things often hold.
 OF_NAMES = (
     "airflow", "api", "audit trail", "backup", "broker", "cloudtrail", "dashboard", "elasticsearch", "endpoint",
@@ -41,15 +40,30 @@ def read(text: str):
     return parse_query(text, EmptyEstate())
 
 
-def test_exactly_the_scanned_types_are_declared() -> None:
-    assert sorted(declared()["types"]) == TYPES
+def test_every_declared_type_is_scanned() -> None:
+    unknown = declared()["types"].keys() - {spec.resource_type for spec in bundled_specs()}
+
+    assert not unknown, f"search_words.yaml: remove from types, or correct: {', '.join(sorted(unknown))}"
 
 
-def test_a_type_has_a_noun_and_words() -> None:
+def test_a_declared_type_has_a_noun_and_words() -> None:
     entries = declared()["types"]
+    short = [kind for kind, entry in entries.items() if len(entry["noun"].split()) not in range(2, 10)]
+    wordless = [kind for kind, entry in entries.items() if not entry["words"]]
 
-    assert not [kind for kind in TYPES if len(entries[kind]["noun"].split()) not in range(2, 10)]
-    assert not [kind for kind in TYPES if not entries[kind]["words"]]
+    assert not short, f"search_words.yaml: give a noun of two to nine words to: {', '.join(short)}"
+    assert not wordless, f"search_words.yaml: give words to, or remove from types: {', '.join(wordless)}"
+
+
+def test_the_words_of_a_name_never_mean_another_type() -> None:
+    undeclared = [spec.resource_type for spec in bundled_specs() if spec.resource_type not in declared()["types"]]
+    taken = {
+        kind: sorted(lexicon().types[words_of_type(kind)])
+        for kind in undeclared
+        if words_of_type(kind) in lexicon().types
+    }
+
+    assert not taken, f"search_words.yaml: add words under types for these, whose names mean others: {taken}"
 
 
 def test_a_type_is_found_by_its_words() -> None:

@@ -69,6 +69,10 @@ class WordsNow:
         """Return the names and ids of its accounts."""
         return self._words.values(self._generation, "account_name", "account_id")
 
+    def types(self) -> Sequence[str]:
+        """Return its resource types."""
+        return self._words.values(self._generation, "resource_type")
+
     def tag_keys(self) -> Mapping[str, Sequence[str]]:
         """Return its tag keys by the phrase that people type for them: ``CostCentre`` is ``cost centre``."""
         found: dict[str, list[str]] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from cloudops_nb.storage.estate.lexicon import folded, lexicon, phrase, stem, words
+from cloudops_nb.storage.estate.lexicon import folded, lexicon, phrase, stem, words, words_of_type
 from cloudops_nb.storage.estate.search.phrases import Span, headed
 from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS
 
@@ -40,6 +40,9 @@ class Known(Protocol):
 
     def accounts(self) -> Sequence[str]:
         """Return the names and ids of its accounts."""
+
+    def types(self) -> Sequence[str]:
+        """Return its resource types."""
 
     def tag_keys(self) -> Mapping[str, Sequence[str]]:
         """Return its tag keys by the phrase that people type for them."""
@@ -147,6 +150,7 @@ class _Reader:
         self._tokens = tokens
         self._known = known
         self._accounts = {phrase(account): folded(account) for account in known.accounts()}
+        self._types = _types_by_phrase(known.types())
         self._tag_keys = known.tag_keys()
         self._corrected = [self._correction(token) or token for token in tokens]
 
@@ -193,7 +197,7 @@ class _Reader:
     def _parted(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
         """Read the name of a type with one word of other structure inside, as "api gateway prod stage"."""
         for inner in range(1, len(span) - 1) if len(span) >= _SHORTEST_PARTED else ():
-            if types := lexicon().types.get(phrase(" ".join([*span[:inner], *span[inner + 1 :]]))):
+            if types := self._types.get(phrase(" ".join([*span[:inner], *span[inner + 1 :]]))):
                 found = dict(self._structure(span[inner : inner + 1], span[inner - 1]))
                 if found and "type" not in found:
                     return {**found, "type": types}
@@ -222,7 +226,7 @@ class _Reader:
             ("engine", declared.engines),
             ("environment", declared.environments),
             ("state", declared.states),
-            ("type", declared.types),
+            ("type", self._types),
         ):
             if spoken in group:
                 yield slot, group[spoken]
@@ -244,6 +248,13 @@ class _Reader:
                         if folded(name) not in ENVIRONMENT_TAGS:
                             joined = dict.fromkeys(joint.join(value) for joint in _JOINTS)
                             yield from (f"{folded(name)}={folded(text)}" for text in joined)
+
+
+def _types_by_phrase(stored: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """Return the declared phrases for types, and for stored types without any the words of their names."""
+    declared = lexicon()
+    named = {words_of_type(name): frozenset([folded(name)]) for name in stored if name not in declared.type_nouns}
+    return {**named, **declared.types} if named else declared.types
 
 
 def _is_said(word: str) -> bool:
