@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-#: Shown when neither HTML nor Markdown can be.
-PLAIN = "text/plain"
-HTML = "text/html"
-MARKDOWN = "text/markdown"
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
 
 class Screen:
     """Publishes MIME bundles to whoever watches a shell, and asks questions where somebody can answer."""

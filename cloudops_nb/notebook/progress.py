@@ -8,9 +8,10 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cloudops_nb.notebook.output import HTML, PLAIN, Pace, Screen
+from cloudops_nb.notebook.output import Pace, Screen
 from cloudops_nb.presentation.as_html import frame
 from cloudops_nb.presentation.escape import marked_html, visible
+from cloudops_nb.presentation.mime_types import HTML, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ExecutionError
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
-from cloudops_nb.notebook.output import HTML, PLAIN, Pace, Screen
+from cloudops_nb.notebook.output import Pace, Screen
 from cloudops_nb.notebook.progress import LINE_INTERVAL, REDRAW_INTERVAL
 from cloudops_nb.presentation.as_html import badge_html, frame, status_tone
 from cloudops_nb.presentation.escape import marked_html, visible
+from cloudops_nb.presentation.mime_types import HTML, PLAIN
 from cloudops_nb.presentation.plan_card import headline, named
 from cloudops_nb.presentation.section import Badge, Tone
 

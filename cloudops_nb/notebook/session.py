@@ -149,11 +149,11 @@ class Session:
         Raises:
             BackupError: Not everything could be saved; the report is on the screen.
         """
-        from cloudops_nb.notebook.formatters import Reprs
+        from cloudops_nb.presentation.backup_report import backup_bundle
 
         report = self.operations.backup(*kinds)
         if not report.ok:
-            self.screen.publish(Reprs(self).backup_report(report))
+            self.screen.publish(backup_bundle(report))
             raise BackupError("the backup is not complete", report.problems[0])
         return report
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cloudops_nb.notebook.output import HTML, MARKDOWN, PLAIN
-from cloudops_nb.presentation.as_html import frame, section_html
-from cloudops_nb.presentation.as_text import section_markdown, section_text
+from cloudops_nb.presentation.as_text import section_text
+from cloudops_nb.presentation.mime_types import sections_bundle
 from cloudops_nb.presentation.section import Badge, Row, Section, Tone, utc, value_words
 
 _BYTES = "_bytes"
@@ -26,9 +25,7 @@ class Status:
         return "\n".join(line.rstrip() for section in self._sections() for line in section_text(section))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        content = "".join(section_html(section) for section in self._sections())
-        markdown = "\n".join(line for section in self._sections() for line in section_markdown(section))
-        return {PLAIN: repr(self), MARKDOWN: markdown, HTML: frame(content, label=self._title)}
+        return sections_bundle(self._sections(), label=self._title, text=repr(self))
 
     def _sections(self) -> Iterator[Section]:
         yield from _sections(self.health, self._title)

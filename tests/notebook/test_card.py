@@ -15,7 +15,7 @@ from ipywidgets.widgets.widget import _instances as live_widgets
 from cloudops_nb.errors import ApprovalRefusedError
 from cloudops_nb.execution.plan import Channel
 from cloudops_nb.notebook.cards.card import Card, CardServices
-from cloudops_nb.notebook.output import HTML, PLAIN, WIDGET
+from cloudops_nb.presentation.mime_types import HTML, PLAIN, WIDGET
 from cloudops_nb.presentation.section import Outcome
 from tests.notebook.plans import NOW, delete_volume, stop_database
 

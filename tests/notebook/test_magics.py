@@ -10,7 +10,7 @@ import pytest
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, BackupError, ConfigurationError, ExecutionError, PlanError
 from cloudops_nb.execution.plan import Channel, PlanStatus
-from cloudops_nb.notebook.output import PLAIN, WIDGET
+from cloudops_nb.presentation.mime_types import PLAIN, WIDGET
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report
 from tests.notebook.fakes import SNAPSHOT, FakeExecution

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.notebook.output import HTML, PLAIN
 from cloudops_nb.notebook.progress import ProgressDisplay, duration, showing
 from cloudops_nb.notebook.run_display import RunDisplay, follow
+from cloudops_nb.presentation.mime_types import HTML, PLAIN
 from tests.notebook.fakes import FakeExecution, FakeProgress
 from tests.notebook.plans import stop_database
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cloudops_nb.errors import ApprovalRefusedError, CloudOpsError
 from cloudops_nb.execution.plan import Channel, PlanStatus, plan_hash
 from cloudops_nb.notebook.cards.approver import kernel_user
-from cloudops_nb.notebook.output import HTML, MARKDOWN, PLAIN, Screen
 from cloudops_nb.presentation.as_html import card_html, record_html
-from cloudops_nb.presentation.as_text import card_markdown, card_text
+from cloudops_nb.presentation.mime_types import card_bundle
 from cloudops_nb.presentation.plan_card import card_sections
-from cloudops_nb.presentation.section import Outcome, Section, utc
+from cloudops_nb.presentation.section import Outcome, utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.execution.plan import Approval, Plan
     from cloudops_nb.notebook.cards.card_view import CardView
+    from cloudops_nb.notebook.output import Screen
 
 _LOGGER = logging.getLogger(__name__)
 _REASON_LIMIT = 1000
@@ -76,7 +76,7 @@ class Card:
         services = self._services
         clickable = services.screen.rich and services.screen.attended
         outcome = Outcome(PlanStatus.AWAITING_APPROVAL, detail=self._how_to_decide(clickable=clickable))
-        bundle = bundle_of(self._shown, outcome)
+        bundle = card_bundle(self._shown, outcome)
         if clickable:
             bundle |= self._with_buttons(outcome)
         services.screen.publish(bundle, display_id=self._display_id)
@@ -177,7 +177,7 @@ class Card:
         record = record_html(self._shown, outcome)
         if self._view is not None:
             self._view.record(record)
-        bundle = bundle_of(self._shown, outcome, html=record)
+        bundle = card_bundle(self._shown, outcome, html=record)
         self._services.screen.publish(bundle, display_id=self._display_id, update=True)
 
     def _fail(self, error: Exception) -> None:
@@ -205,12 +205,3 @@ def decided(plan: Plan, approval: Approval | None, *, by: str, reason: str, chan
         at=approval.at,
         detail=detail,
     )
-
-
-def bundle_of(sections: list[Section], outcome: Outcome, *, html: str = "") -> dict[str, Any]:
-    """Return a card in every static form, for front ends of every kind."""
-    return {
-        PLAIN: card_text(sections, outcome),
-        MARKDOWN: card_markdown(sections, outcome),
-        HTML: html or card_html(sections, outcome),
-    }

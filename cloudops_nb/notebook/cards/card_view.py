@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
-from cloudops_nb.notebook.output import WIDGET
 from cloudops_nb.presentation.escape import marked_html
+from cloudops_nb.presentation.mime_types import WIDGET
 from cloudops_nb.presentation.plan_card import environment_badge
 
 if TYPE_CHECKING:
