@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cloudops_nb.notebook.operations import OpenOperations, Operations
+    from cloudops_nb.client.cloudops import CloudOps as Client
+    from cloudops_nb.notebook.session import OpenCloudOps
 
 #: The short name of ``%%cloudops_ask``, taken only where nobody else has it.
 _SHORT_NAME = "ask"
@@ -37,10 +38,10 @@ _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKe
 class Extension:
     """What the extension put into one shell."""
 
-    def __init__(self, shell: InteractiveShell, open_operations: OpenOperations) -> None:
+    def __init__(self, shell: InteractiveShell, open_cloudops: OpenCloudOps) -> None:
         self._given = copy.deepcopy(dict(shell.config).get(CloudOps.__name__))
         self._shell: Any = shell  # IPython's own annotations deny what its documentation promises
-        self.session = Session(shell, Screen(shell), open_operations)
+        self.session = Session(shell, Screen(shell), open_cloudops)
         self._configuration = CloudOps(shell, self.session)
         self._magics = CloudOpsMagics(shell, self.session)
         self._replaced: list[tuple[str, str, Any]] = []
@@ -114,10 +115,10 @@ class Extension:
         return bundle
 
 
-def load(shell: InteractiveShell, open_operations: OpenOperations | None = None) -> None:
+def load(shell: InteractiveShell, open_cloudops: OpenCloudOps | None = None) -> None:
     """Load the extension into a shell; a second time does nothing."""
     if shell not in _LOADED:
-        extension = Extension(shell, open_operations or _open_cloudops)
+        extension = Extension(shell, open_cloudops or _open_client)
         extension.load()
         _LOADED[shell] = extension
 
@@ -129,7 +130,7 @@ def unload(shell: InteractiveShell) -> None:
         extension.unload()
 
 
-def _open_cloudops(**settings: Any) -> Operations:
+def _open_client(**settings: Any) -> Client:
     from cloudops_nb.client.cloudops import CloudOps as Client
 
     return Client(**settings)

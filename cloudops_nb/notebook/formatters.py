@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cloudops_nb.client.answer import Answer
+    from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.notebook.operations import Execution
     from cloudops_nb.notebook.session import Session
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.storage.backup.report import Report
@@ -70,7 +70,7 @@ class Reprs:
         if not self._session.opened:
             return Outcome("plan", detail=detail)
         try:
-            return Outcome(self._session.operations.plan_status(plan))
+            return Outcome(self._session.cloudops.plan_status(plan))
         except CloudOpsError:
             return Outcome("plan", detail=detail)
 

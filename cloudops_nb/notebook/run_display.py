@@ -20,8 +20,8 @@ from cloudops_nb.presentation.section import Badge, Tone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event
-    from cloudops_nb.notebook.operations import Execution
 
 _TONES = {
     StepStatus.COMPLETED: Tone.GOOD,

@@ -9,23 +9,29 @@ from cloudops_nb.errors import BackupError, PlanError
 from cloudops_nb.presentation.escape import LONG, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from cloudops_nb.client.answer import Answer
+    from cloudops_nb.client.cloudops import CloudOps
+    from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.notebook.cards.card import Card, CardServices
-    from cloudops_nb.notebook.operations import Execution, OpenOperations, Operations
     from cloudops_nb.notebook.output import Screen
+    from cloudops_nb.storage.backup.report import Report
+
+    OpenCloudOps = Callable[..., CloudOps]
 
 
 class Session:
     """Belongs to one shell; used from its main thread, save for the cards, which see to their own safety."""
 
-    def __init__(self, shell: InteractiveShell, screen: Screen, open_operations: OpenOperations) -> None:
+    def __init__(self, shell: InteractiveShell, screen: Screen, open_cloudops: OpenCloudOps) -> None:
         self.screen = screen
         self._shell: Any = shell
-        self._open_operations = open_operations
-        self._operations: Operations | None = None
+        self._open_cloudops = open_cloudops
+        self._cloudops: CloudOps | None = None
         self._settings: dict[str, Any] = {}
         self._conversation = f"notebook-{uuid.uuid4()}"
         self._cards: dict[str, Card] = {}
@@ -33,19 +39,19 @@ class Session:
         self._last_execution: Execution | None = None
 
     @property
-    def operations(self) -> Operations:
+    def cloudops(self) -> CloudOps:
         """``CloudOps`` with this notebook's settings, opened at the first use."""
-        if self._operations is None:
-            self._operations = self._open_operations(**self._settings)
-            self._operations.backups.start()
-            if self._operations.settings.regular_scans:
-                self._operations.schedule.start()
-        return self._operations
+        if self._cloudops is None:
+            self._cloudops = self._open_cloudops(**self._settings)
+            self._cloudops.backups.start()
+            if self._cloudops.settings.regular_scans:
+                self._cloudops.schedule.start()
+        return self._cloudops
 
     @property
     def opened(self) -> bool:
         """Whether ``CloudOps`` has been needed yet."""
-        return self._operations is not None
+        return self._cloudops is not None
 
     @property
     def plan_ids(self) -> list[str]:
@@ -69,19 +75,19 @@ class Session:
         changed = {**self._settings, **settings}
         load_settings(**changed)
         self._settings = changed
-        self._close_operations()
+        self._close_cloudops()
 
     def ask(self, prompt: str) -> Answer:
         """Ask, and put the plan, if one comes back, on the screen as a card; it alone is then the last plan."""
         self._last_plan = None
-        answer = self.operations.ask(prompt, conversation=self._conversation)
+        answer = self.cloudops.ask(prompt, conversation=self._conversation)
         if answer.plan is not None:
             self.show(answer.plan, bytes_sent=answer.bytes_sent)
         return answer
 
     def preview(self, prompt: str) -> bytes:
         """Print what asking would send, and return it; nothing is sent."""
-        body = self.operations.preview(prompt)
+        body = self.cloudops.preview(prompt)
         if body:
             self.screen.line(f"{len(body):,} bytes would be sent, exactly these; nothing was:\n{body.decode()}")
         else:
@@ -108,7 +114,7 @@ class Session:
         from cloudops_nb.notebook.cards.approver import approver
         from cloudops_nb.notebook.cards.card import CardServices
 
-        return CardServices(screen=self.screen, decide=self.operations.decide, approver=lambda: approver(self._shell))
+        return CardServices(screen=self.screen, cloudops=self.cloudops, approver=lambda: approver(self._shell))
 
     def decide(self, plan: Plan) -> None:
         """Show a plan as text, let a person decide by typing, and let its card show the decision.
@@ -124,7 +130,7 @@ class Session:
 
         services = self.services()
         sections = card_sections(plan, kernel_user=kernel_user(), now=services.clock())
-        self.screen.line(card_text(sections, Outcome(self.operations.plan_status(plan))))
+        self.screen.line(card_text(sections, Outcome(self.cloudops.plan_status(plan))))
         outcome = decide_by_typing(plan, services)
         if plan.id in self._cards:
             self._cards[plan.id].settle(outcome)
@@ -143,7 +149,7 @@ class Session:
             self._last_execution = execution
         follow(execution, RunDisplay(self.screen, execution))
 
-    def back_up(self, *kinds: str) -> Any:
+    def back_up(self, *kinds: str) -> Report:
         """Take snapshots and return the report.
 
         Raises:
@@ -151,7 +157,7 @@ class Session:
         """
         from cloudops_nb.presentation.backup_report import backup_bundle
 
-        report = self.operations.backup(*kinds)
+        report = self.cloudops.backup(*kinds)
         if not report.ok:
             self.screen.publish(backup_bundle(report))
             raise BackupError("the backup is not complete", report.problems[0])
@@ -169,18 +175,18 @@ class Session:
             return self._last_plan
         held = self._variable(named)
         held = getattr(held, "plan", held)
-        plan: Plan = self.operations.plan(named) if held is None or not hasattr(held, "intent_hash") else held
+        plan: Plan = self.cloudops.plan(named) if held is None or not hasattr(held, "intent_hash") else held
         self._last_plan = plan
         return plan
 
-    def execution(self, named: str) -> Any:
+    def execution(self, named: str) -> Execution | str:
         """Return the execution that a magic's argument names: a variable, an id, or nothing for the last one.
 
         Raises:
             PlanError: Nothing ran yet.
         """
         if named:
-            held = self._variable(named)
+            held: Execution | None = self._variable(named)
             return named if held is None else held
         if self._last_execution is None:
             raise PlanError("there is nothing to roll back", "no plan ran in this notebook", "Name an execution.")
@@ -196,16 +202,16 @@ class Session:
 
     def close(self) -> None:
         """Withdraw the cards still open and close ``CloudOps``."""
-        self._close_operations()
+        self._close_cloudops()
 
     def _variable(self, name: str) -> Any:
         return self._shell.user_ns.get(name)
 
-    def _close_operations(self) -> None:
+    def _close_cloudops(self) -> None:
         for card in self._cards.values():
             card.withdraw()
             card.tidy()
         self._cards.clear()
-        operations, self._operations = self._operations, None
-        if operations is not None:
-            operations.close()
+        cloudops, self._cloudops = self._cloudops, None
+        if cloudops is not None:
+            cloudops.close()

@@ -11,7 +11,7 @@ from traitlets.config import Config
 
 from cloudops_nb.notebook import extension
 from cloudops_nb.notebook.cards.card import Card, CardServices
-from tests.notebook.fakes import FakeOperations
+from tests.notebook.fake_cloudops import FakeCloudOps
 from tests.notebook.plans import NOW
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Notebook:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.operations = FakeOperations()
+        self.cloudops = FakeCloudOps()
         self.screen = ShownScreen()
         extension.load(shell, self._open)
         self.session = extension._LOADED[shell].session
@@ -62,9 +62,9 @@ class Notebook:
         outcome.raise_error()
         return outcome.result
 
-    def _open(self, **settings: Any) -> FakeOperations:
+    def _open(self, **settings: Any) -> FakeCloudOps:
         self.opened.append(settings)
-        return self.operations
+        return self.cloudops
 
 
 @pytest.fixture
@@ -91,17 +91,17 @@ def screen() -> ShownScreen:
 
 
 @pytest.fixture
-def operations() -> FakeOperations:
-    return FakeOperations()
+def cloudops() -> FakeCloudOps:
+    return FakeCloudOps()
 
 
 @pytest.fixture
-def show_card(screen: ShownScreen, operations: FakeOperations) -> Callable[..., Card]:
+def show_card(screen: ShownScreen, cloudops: FakeCloudOps) -> Callable[..., Card]:
     """Show a plan's card on the screen, at the time the plan was made."""
 
     def show(plan: Plan, **options: Any) -> Card:
-        operations.plans[plan.id] = plan
-        services = CardServices(screen=screen, decide=operations.decide, approver=lambda: "alice", clock=lambda: NOW)
+        cloudops.plans[plan.id] = plan
+        services = CardServices(screen=screen, cloudops=cloudops, approver=lambda: "alice", clock=lambda: NOW)
         card = Card(plan, services, **options)
         card.show()
         return card

@@ -29,14 +29,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.notebook import extension
-from tests.notebook.fakes import FakeOperations
+from tests.notebook.fake_cloudops import FakeCloudOps
 from tests.notebook.plans import delete_volume
 
 plan = delete_volume(created=datetime.now(UTC))
 hostile = replace(plan.target_states[0], name="<img src=x onerror=\\"document.title='owned'\\">\\u202eevil")
 plan = delete_volume(created=datetime.now(UTC), target_states=(hostile,))
-operations = FakeOperations(answer=Answer("plan", "x", plan=plan, bytes_sent=1204))
-extension.load(get_ipython(), lambda **_: operations)
+cloudops = FakeCloudOps()
+cloudops.answer = Answer("plan", "x", plan=plan, bytes_sent=1204)
+extension.load(get_ipython(), lambda **_: cloudops)
 """
 
 KERNEL_BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"

@@ -14,7 +14,7 @@ from cloudops_nb.client.answer import Answer
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.notebook.formatters import Reprs
 from cloudops_nb.scanner.report import ScanReport
-from tests.notebook.fakes import FakeExecution
+from tests.notebook.fake_cloudops import FakeExecution
 from tests.notebook.plans import stop_database
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_a_plan_is_its_card_without_buttons(notebook: Notebook) -> None:
 
 def test_a_plan_says_where_it_stands_once_the_store_is_open(notebook: Notebook) -> None:
     notebook.run("%cloudops_history")
-    notebook.operations.decisions["plan-7f3a"] = True
+    notebook.cloudops.decisions["plan-7f3a"] = True
     assert formatted(notebook, stop_database())["text/plain"].startswith("APPROVED")
 
 
@@ -71,7 +71,7 @@ def test_an_answer_with_a_plan_shows_both(notebook: Notebook) -> None:
 
 
 def test_an_answer_whose_card_is_on_the_screen_does_not_show_the_plan_twice(notebook: Notebook) -> None:
-    answer = notebook.operations.answer = Answer("plan", "Stops it.", plan=stop_database(), bytes_sent=1204)
+    answer = notebook.cloudops.answer = Answer("plan", "Stops it.", plan=stop_database(), bytes_sent=1204)
     notebook.run("%%ask\nstop pg")
     assert "rds:StopDBInstance" not in formatted(notebook, answer)["text/html"]
 

@@ -7,7 +7,7 @@ import threading
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ApprovalRefusedError, CloudOpsError
 from cloudops_nb.execution.plan import Channel, PlanStatus, plan_hash
@@ -20,6 +20,7 @@ from cloudops_nb.presentation.section import Outcome, utc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudops_nb.client.cloudops import CloudOps
     from cloudops_nb.execution.plan import Approval, Plan
     from cloudops_nb.notebook.cards.card_view import CardView
     from cloudops_nb.notebook.output import Screen
@@ -28,21 +29,12 @@ _LOGGER = logging.getLogger(__name__)
 _REASON_LIMIT = 1000
 
 
-class Decide(Protocol):
-    """Records a decision; ``CloudOps.decide`` does."""
-
-    def __call__(
-        self, plan: Plan, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
-    ) -> Approval | None:
-        """Record the decision on exactly the plan that was shown; return the approval, ``None`` for a rejection."""
-
-
 @dataclass(frozen=True, slots=True)
 class CardServices:
     """What a card needs of its surroundings: where to show, who records, who decides, what time it is."""
 
     screen: Screen
-    decide: Decide
+    cloudops: CloudOps
     approver: Callable[[], str]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -109,9 +101,9 @@ class Card:
         """Take a click on Approve."""
         self._guarded(lambda: self._decide(approve=True, reason=reason, phrase=phrase))
 
-    def reject(self, reason: str, phrase: str = "") -> None:
+    def reject(self, reason: str) -> None:
         """Take a click on Reject."""
-        self._guarded(lambda: self._decide(approve=False, reason=reason, phrase=phrase))
+        self._guarded(lambda: self._decide(approve=False, reason=reason, phrase=""))
 
     def phrase_fits(self, phrase: str) -> bool:
         """Whether what was typed is exactly the phrase that this plan asks for; without one, anything fits."""
@@ -127,7 +119,13 @@ class Card:
     def _with_buttons(self, outcome: Outcome) -> dict[str, Any]:
         from cloudops_nb.notebook.cards.card_view import CardView
 
-        self._view = CardView(self, card_html(self._shown, outcome))
+        self._view = CardView(
+            self.plan,
+            card_html(self._shown, outcome),
+            approve=self.approve,
+            reject=self.reject,
+            phrase_fits=self.phrase_fits,
+        )
         return self._view.bundle()
 
     def _guarded(self, handler: Callable[[], None]) -> None:
@@ -161,7 +159,7 @@ class Card:
         if self._view is not None:
             self._view.remove_buttons()
         by, reason = services.approver(), reason.strip()[:_REASON_LIMIT]
-        approval = services.decide(
+        approval = services.cloudops.decide(
             plan,
             approve=approve,
             channel=Channel.CARD,

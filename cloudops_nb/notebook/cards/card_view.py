@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
@@ -21,31 +21,30 @@ _NOTICE_LIMIT = 1000
 _FOCUS_DELAY = 0.25
 
 
-class Decisions(Protocol):
-    """Who takes the clicks."""
-
-    plan: Plan
-
-    def approve(self, reason: str, phrase: str) -> None:
-        """Take a click on Approve."""
-
-    def reject(self, reason: str, phrase: str = "") -> None:
-        """Take a click on Reject."""
-
-    def phrase_fits(self, phrase: str) -> bool:
-        """Whether the phrase typed is the one asked for."""
-
-
 class CardView:
     """The widgets of one card: body, reason, phrase for a destructive plan, Reject and Approve.
 
     Reject comes first and has the focus, so that a stray Enter or space rejects. Approve is disabled until the phrase
     fits; whether it fits is decided again when the click arrives, so a front end cannot skip it.
+
+    Args:
+        plan: The plan on the card.
+        body: The card as static HTML.
+        approve: Called with the reason and the phrase when Approve is clicked.
+        reject: Called with the reason when Reject is clicked.
+        phrase_fits: Returns whether the phrase typed is the one that the plan asks for.
     """
 
-    def __init__(self, card: Decisions, body: str) -> None:
-        self._card = card
-        plan = card.plan
+    def __init__(
+        self,
+        plan: Plan,
+        body: str,
+        *,
+        approve: Callable[[str, str], None],
+        reject: Callable[[str], None],
+        phrase_fits: Callable[[str], bool],
+    ) -> None:
+        self._phrase_fits = phrase_fits
         self._reason = _text("Reason", "Why? It goes into the journal.", "cloudops-reason")
         self._phrase = _text("Phrase", "", "cloudops-phrase")
         self._reject = _button("Reject", "Nothing will run; the rejection is recorded.", "cloudops-reject")
@@ -64,8 +63,8 @@ class CardView:
         self._body = ipywidgets.HTML(body)
         self._root = ipywidgets.VBox([self._body, self._controls])
         self._root.add_class("cloudops-card")
-        self._reject.on_click(lambda _: card.reject(self._reason.value))
-        self._approve.on_click(lambda _: card.approve(self._reason.value, self._phrase.value))
+        self._reject.on_click(lambda _: reject(self._reason.value))
+        self._approve.on_click(lambda _: approve(self._reason.value, self._phrase.value))
         self._phrase.observe(self._typed, names="value")
 
     def bundle(self) -> dict[str, Any]:
@@ -100,7 +99,7 @@ class CardView:
             widget.close()
 
     def _typed(self, change: dict[str, Any]) -> None:
-        self._approve.disabled = not self._card.phrase_fits(change["new"])
+        self._approve.disabled = not self._phrase_fits(change["new"])
 
 
 def _text(label: str, placeholder: str, css_class: str) -> Any:

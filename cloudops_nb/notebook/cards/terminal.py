@@ -42,7 +42,7 @@ def decide_by_typing(plan: Plan, services: CardServices) -> Outcome:
     approve = typed.strip() == phrase
     reason = (services.screen.question("Reason, for the journal: ") or "").strip()
     by = services.approver()
-    approval = services.decide(
+    approval = services.cloudops.decide(
         plan,
         approve=approve,
         channel=Channel.TERMINAL,

@@ -65,7 +65,7 @@ class Completion:
         if self._read_at is None or now - self._read_at > _REMEMBERED:
             self._read_at = now
             try:
-                self._places = self._session.operations.places()
+                self._places = self._session.cloudops.places()
             except CloudOpsError:
                 self._places = {}
         return self._places

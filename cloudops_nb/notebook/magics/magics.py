@@ -40,7 +40,7 @@ class CloudOpsMagics(Magics):
         """Show how the store on this host is; asks AWS nothing."""
         from cloudops_nb.presentation.status import Status
 
-        return Status(self.session.operations.health())
+        return Status(self.session.cloudops.health())
 
     @line_magic
     @cloudops_magic
@@ -67,10 +67,10 @@ class CloudOpsMagics(Magics):
         where = {"accounts": args.account, "regions": args.region, "services": services}
         depth = {"every_detail": args.every_detail}
         if args.dry_run:
-            return self.session.operations.planned_calls(**where, **depth)
+            return self.session.cloudops.planned_calls(**where, **depth)
         how = {"mode": args.mode, "executor": args.executor}
         with showing(self.session.screen, "Scan") as progress:
-            return self.session.operations.scan(**where, **depth, **how, progress=progress)
+            return self.session.cloudops.scan(**where, **depth, **how, progress=progress)
 
     @line_magic
     @cloudops_magic
@@ -79,7 +79,7 @@ class CloudOpsMagics(Magics):
     @output
     def cloudops_types(self, args: Namespace, _: str) -> Any:
         """Show the resource types that a scan knows."""
-        return self.session.operations.resource_types(cloud_control=args.cloud_control, account=args.account)
+        return self.session.cloudops.resource_types(cloud_control=args.cloud_control, account=args.account)
 
     @line_magic
     @cloudops_magic
@@ -90,7 +90,7 @@ class CloudOpsMagics(Magics):
         """Show when the regular scans are due and how they went; start or stop them."""
         from cloudops_nb.presentation.status import Status
 
-        schedule = self.session.operations.schedule
+        schedule = self.session.cloudops.schedule
         if args.stop:
             schedule.stop()
         elif args.start:
@@ -110,7 +110,7 @@ class CloudOpsMagics(Magics):
     def cloudops_search(self, args: Namespace, _: str) -> Any:
         """Find resources in the store, best match first; asks AWS nothing."""
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
-        found = self.session.operations.search(" ".join(args.query), limit=args.limit, **_given(filters))
+        found = self.session.cloudops.search(" ".join(args.query), limit=args.limit, **_given(filters))
         if understood := found.attrs.get("understood"):
             self.session.screen.line(visible(f"Read as: {understood}", limit=LONG))
         return found
@@ -143,7 +143,7 @@ class CloudOpsMagics(Magics):
     def cloudops_apply(self, args: Namespace, _: str) -> Any:
         """Run a plan that was approved, and follow it to its end; interrupt to cancel it."""
         plan = self.session.plan(args.plan)
-        execution = self.session.operations.apply(plan, executor=args.executor, dry_run=args.dry_run)
+        execution = self.session.cloudops.apply(plan, executor=args.executor, dry_run=args.dry_run)
         self.session.follow(execution)
         return execution if args.output else None
 
@@ -152,7 +152,7 @@ class CloudOpsMagics(Magics):
     @argument("execution", nargs="?", default="", help="An execution's id, or a variable holding one; the last one.")
     def cloudops_rollback(self, args: Namespace, _: str) -> None:
         """Plan the way back from an execution; the plan needs an approval of its own."""
-        self.session.show(self.session.operations.rollback(self.session.execution(args.execution)))
+        self.session.show(self.session.cloudops.rollback(self.session.execution(args.execution)))
 
     @line_magic
     @cloudops_magic
@@ -166,14 +166,14 @@ class CloudOpsMagics(Magics):
     def cloudops_history(self, args: Namespace, _: str) -> Any:
         """Show plans and what became of them, the newest last."""
         filters = {name: getattr(args, name) for name in ("status", "level", "effect", "resource", "account", "text")}
-        return self.session.operations.history(**_given(filters))
+        return self.session.cloudops.history(**_given(filters))
 
     @line_magic
     @cloudops_magic
     @output
     def cloudops_ledger(self, _: Namespace, __: str) -> Any:
         """Show every request that left this host, with its exact body."""
-        return self.session.operations.ledger()
+        return self.session.cloudops.ledger()
 
     @line_magic
     @cloudops_magic
@@ -186,7 +186,7 @@ class CloudOpsMagics(Magics):
         """Take encrypted snapshots of the store, on this disk and in the bucket; fails where one cannot be taken."""
         from cloudops_nb.presentation.status import Status
 
-        backups = self.session.operations.backups
+        backups = self.session.cloudops.backups
         if args.listed:
             return backups.snapshots()
         if args.stop:
