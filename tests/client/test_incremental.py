@@ -49,8 +49,8 @@ class Estate:
         }
         self.aws = SyntheticAws(answers, regions=[REGION])
         self.ops = ops
-        ops._open_embedder = EvenEmbedder()
-        vars(ops)["sessions"] = AccountSessions(self.aws.accounts, events=self.aws.events())
+        ops.parts._embedder = EvenEmbedder()
+        ops.parts.sessions = AccountSessions(self.aws.accounts, events=self.aws.events())
 
     def changed(self, source: str) -> None:
         """Record a writing call, now."""

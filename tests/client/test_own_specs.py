@@ -64,7 +64,7 @@ class Estate:
         for name, value in self.aws.environment.items():
             environment.setenv(name, value)
         self.ops = CloudOps(home, key_file=str(home.parent / "key"), regions=[REGION], **settings)
-        vars(self.ops)["sessions"] = AccountSessions(self.aws.accounts, events=self.aws.events())
+        self.ops.parts.sessions = AccountSessions(self.aws.accounts, events=self.aws.events())
 
 
 @pytest.fixture(scope="module")
