@@ -44,7 +44,7 @@ class PreparedRequest:
 
 @dataclass(frozen=True)
 class ConversationContext:
-    """Context from a conversation for its next request: the requests that were sent, and the targets of the last one."""
+    """Context for the next request of a conversation: the requests that were sent, and the last one's targets."""
 
     sent: Sequence[Mapping[str, Any]] = ()
     targets: Sequence[Resource] = ()
