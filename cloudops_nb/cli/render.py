@@ -82,10 +82,10 @@ def print_plan(plan: Plan) -> None:
     """Print a plan with everything that a decision needs."""
     from cloudops_nb.presentation.as_text import card_text
     from cloudops_nb.presentation.plan_card import card_sections
-    from cloudops_nb.presentation.section import Outcome
+    from cloudops_nb.presentation.section import CardStatus
 
     sections = card_sections(plan, kernel_user=getpass.getuser(), now=datetime.now(UTC))
-    click.echo(card_text(sections, Outcome("awaiting_approval")))
+    click.echo(card_text(sections, CardStatus("awaiting_approval")))
 
 
 def print_events(execution: Execution) -> None:

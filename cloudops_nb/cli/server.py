@@ -1,4 +1,4 @@
-"""``cloudops-server``: the stand-alone playbook server. A program of its own, so that ``cloudops-nb`` need not load."""
+"""``cloudops-server``: the stand-alone playbook server, a program apart from ``cloudops-nb``."""
 
 from __future__ import annotations
 

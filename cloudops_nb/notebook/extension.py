@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The short name of ``%%cloudops_ask``, taken only where nobody else has it.
 _SHORT_NAME = "ask"
 _KINDS = ("line", "cell")
-#: Which method of ``Reprs`` shows which class; classes by name, so that none is imported to be shown.
+#: Which method of ``MimeBundles`` shows which class; classes by name, so that none is imported to be shown.
 _PRINTERS = {
     ("cloudops_nb.execution.plan", "Plan"): "plan",
     ("cloudops_nb.client.answer", "Answer"): "answer",
@@ -107,9 +107,9 @@ class Extension:
 
     def _printer(self, method: str) -> Callable[..., dict[str, Any]]:
         def bundle(value: Any, **_: Any) -> dict[str, Any]:
-            from cloudops_nb.notebook.formatters import Reprs
+            from cloudops_nb.notebook.formatters import MimeBundles
 
-            shown: dict[str, Any] = getattr(Reprs(self.session), method)(value)
+            shown: dict[str, Any] = getattr(MimeBundles(self.session), method)(value)
             return shown
 
         return bundle

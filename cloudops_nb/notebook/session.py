@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError, PlanError
-from cloudops_nb.presentation.escape import LONG, visible
+from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,12 +97,12 @@ class Session:
     def show(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
         """Put a plan's card on the screen and make it the last plan; cards it replaces say so."""
         from cloudops_nb.notebook.cards.card import Card
-        from cloudops_nb.presentation.section import Outcome
+        from cloudops_nb.presentation.section import CardStatus
 
         for old_id in {plan.id, plan.replaces} & self._cards.keys():
             detail = "It is shown again further down." if old_id == plan.id else f"Plan {plan.id} takes its place."
             old = self._cards.pop(old_id)
-            old.settle(Outcome("superseded", detail=detail))
+            old.settle(CardStatus("superseded", detail=detail))
             old.tidy()
         card = Card(plan, self.services(), bytes_sent=bytes_sent)
         self._cards[plan.id] = card
@@ -124,18 +124,18 @@ class Session:
         """
         from cloudops_nb.notebook.cards.approver import kernel_user
         from cloudops_nb.notebook.cards.terminal import decide_by_typing
-        from cloudops_nb.presentation.as_text import card_text, outcome_line
+        from cloudops_nb.presentation.as_text import card_text, status_line
         from cloudops_nb.presentation.plan_card import card_sections
-        from cloudops_nb.presentation.section import Outcome
+        from cloudops_nb.presentation.section import CardStatus
 
         services = self.services()
         sections = card_sections(plan, kernel_user=kernel_user(), now=services.clock())
-        self.screen.line(card_text(sections, Outcome(self.cloudops.plan_status(plan))))
+        self.screen.line(card_text(sections, CardStatus(self.cloudops.plan_status(plan))))
         outcome = decide_by_typing(plan, services)
         if plan.id in self._cards:
             self._cards[plan.id].settle(outcome)
             self._cards[plan.id].tidy()
-        self.screen.line(visible(outcome_line(outcome), limit=LONG))
+        self.screen.line(visible(status_line(outcome), limit=LONG_LIMIT))
 
     def follow(self, execution: Execution) -> None:
         """Show an execution until it ends.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.presentation.mime_types import sections_bundle
-from cloudops_nb.presentation.section import Badge, Row, Section, Tone, value_words
-from cloudops_nb.presentation.status import size
+from cloudops_nb.presentation.section import Badge, Section, TableRow, Tone, value_text
+from cloudops_nb.presentation.status_tables import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,21 +30,21 @@ def backup_sections(report: Report) -> Iterator[Section]:
     table = report.table()
     names = table[0] if table else ()
     columns = [name for name in names if name not in _NOT_SHOWN and any(row[name] for row in table)]
-    rows = [Row([_cell_text(name, row[name]) for name in columns]) for row in table[:_ROWS_SHOWN]]
+    rows = [TableRow([_snapshot_cell(name, row[name]) for name in columns]) for row in table[:_ROWS_SHOWN]]
     head = [_HEADS.get(name, name.capitalize()) for name in columns]
     yield Section("backup", "Backup", lines=() if table else (_EMPTY,), head=head, rows=rows)
     if report.problems:
-        problems = [Row([problem], badges=(Badge("problem", Tone.CAUTION),)) for problem in report.problems]
+        problems = [TableRow([problem], badges=(Badge("problem", Tone.CAUTION),)) for problem in report.problems]
         yield Section("problems", "Not done", rows=problems)
 
 
-def _cell_text(name: str, value: Any) -> str:
+def _snapshot_cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     match name:
         case "bytes":
-            return size(value)
+            return size_text(value)
         case "kind":
             return str(value).replace("_", " ")
         case _:
-            return value_words(value) if isinstance(value, bool) else str(value)
+            return value_text(value) if isinstance(value, bool) else str(value)

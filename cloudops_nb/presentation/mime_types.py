@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.presentation.as_html import card_html, frame, section_html
+from cloudops_nb.presentation.as_html import card_html, html_box, section_html
 from cloudops_nb.presentation.as_text import card_markdown, card_text, section_markdown, section_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cloudops_nb.presentation.section import Outcome, Section
+    from cloudops_nb.presentation.section import CardStatus, Section
 
 #: Shown by a front end that can show neither HTML nor Markdown.
 PLAIN = "text/plain"
@@ -31,14 +31,14 @@ def sections_bundle(sections: Iterable[Section], *, label: str, text: str = "") 
     return {
         PLAIN: text or "\n".join(line for section in shown for line in section_text(section)),
         MARKDOWN: "\n".join(line for section in shown for line in section_markdown(section)),
-        HTML: frame("".join(section_html(section) for section in shown), label=label),
+        HTML: html_box("".join(section_html(section) for section in shown), label=label),
     }
 
 
-def card_bundle(sections: Sequence[Section], outcome: Outcome, *, html: str = "") -> dict[str, str]:
+def card_bundle(sections: Sequence[Section], status: CardStatus, *, html: str = "") -> dict[str, str]:
     """Return a plan's card as a MIME bundle of plain text, Markdown and HTML (``html``, if it is given)."""
     return {
-        PLAIN: card_text(sections, outcome),
-        MARKDOWN: card_markdown(sections, outcome),
-        HTML: html or card_html(sections, outcome),
+        PLAIN: card_text(sections, status),
+        MARKDOWN: card_markdown(sections, status),
+        HTML: html or card_html(sections, status),
     }

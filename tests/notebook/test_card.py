@@ -16,7 +16,7 @@ from cloudops_nb.errors import ApprovalRefusedError
 from cloudops_nb.execution.plan import Channel
 from cloudops_nb.notebook.cards.card import Card, CardServices
 from cloudops_nb.presentation.mime_types import HTML, PLAIN, WIDGET
-from cloudops_nb.presentation.section import Outcome
+from cloudops_nb.presentation.section import CardStatus
 from tests.notebook.plans import NOW, delete_volume, stop_database
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def test_a_decision_taken_elsewhere_replaces_the_buttons(
 ) -> None:
     card = show_card(stop_database())
     approve = part(card, "approve")
-    card.settle(Outcome("approved", by="alice", channel="terminal"))
+    card.settle(CardStatus("approved", by="alice", channel="terminal"))
     approve.click()
     assert "APPROVED by alice (terminal)" in shown(screen)[PLAIN]
     assert not cloudops.called("decide")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.notebook.progress import ProgressDisplay, duration, showing
+from cloudops_nb.notebook.progress_display import ProgressDisplay, duration_text, shown_progress
 from cloudops_nb.notebook.run_display import RunDisplay, follow
 from cloudops_nb.presentation.mime_types import HTML, PLAIN
 from tests.notebook.fake_cloudops import FakeExecution, progress_of
@@ -55,7 +55,7 @@ def test_a_plain_stream_gets_one_line_in_ten_seconds(screen: ShownScreen) -> Non
 
 def test_a_terminal_rewrites_one_line(screen: ShownScreen, capsys: pytest.CaptureFixture[str]) -> None:
     screen.rich, screen.terminal = False, True
-    with showing(screen, "Scan") as display:
+    with shown_progress(screen, "Scan") as display:
         display(progress_of(1, 2))
         display(progress_of(2, 2))
     printed = capsys.readouterr().out
@@ -65,7 +65,7 @@ def test_a_terminal_rewrites_one_line(screen: ShownScreen, capsys: pytest.Captur
 
 def test_an_interrupted_call_says_how_far_it_came(screen: ShownScreen) -> None:
     def scan() -> None:
-        with showing(screen, "Scan") as display:
+        with shown_progress(screen, "Scan") as display:
             display(progress_of(1, 4, resources=7))
             raise KeyboardInterrupt
 
@@ -76,7 +76,7 @@ def test_an_interrupted_call_says_how_far_it_came(screen: ShownScreen) -> None:
 
 
 def test_a_call_that_never_began_shows_nothing(screen: ShownScreen) -> None:
-    with pytest.raises(OSError, match="gone"), showing(screen, "Scan"):
+    with pytest.raises(OSError, match="gone"), shown_progress(screen, "Scan"):
         raise OSError("gone")
     assert not screen.bundles
 
@@ -90,7 +90,7 @@ def test_a_hostile_cell_name_is_inert(screen: ShownScreen) -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.42, "0.4 s"), (12.4, "12 s"), (200, "3 min 20 s")])
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert duration_text(seconds) == words
 
 
 def test_a_run_is_one_display_that_ends_with_its_outcome(screen: ShownScreen) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.notebook.formatters import Reprs
+from cloudops_nb.notebook.formatters import MimeBundles
 from cloudops_nb.scanner.report import ScanReport
 from tests.notebook.fake_cloudops import FakeExecution
 from tests.notebook.plans import stop_database
@@ -79,7 +79,7 @@ def test_an_answer_whose_card_is_on_the_screen_does_not_show_the_plan_twice(note
 def test_an_execution_shows_its_steps_but_no_output_values(notebook: Notebook) -> None:
     execution = FakeExecution(stop_database())
     list(execution)
-    text = Reprs(notebook.session).execution(execution)["text/plain"]
+    text = MimeBundles(notebook.session).execution(execution)["text/plain"]
     assert text.splitlines()[0] == "completed: Stop RDS instance · 1 resource  (execution exec-1)"
     assert len(text.splitlines()) == 4
 

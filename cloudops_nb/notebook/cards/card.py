@@ -15,7 +15,7 @@ from cloudops_nb.notebook.cards.approver import kernel_user
 from cloudops_nb.presentation.as_html import card_html, record_html
 from cloudops_nb.presentation.mime_types import card_bundle
 from cloudops_nb.presentation.plan_card import card_sections
-from cloudops_nb.presentation.section import Outcome, utc
+from cloudops_nb.presentation.section import CardStatus, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Card:
         """Put the card on the screen: with buttons where somebody can click, else with the command to decide by."""
         services = self._services
         clickable = services.screen.rich and services.screen.attended
-        outcome = Outcome(PlanStatus.AWAITING_APPROVAL, detail=self._how_to_decide(clickable=clickable))
+        outcome = CardStatus(PlanStatus.AWAITING_APPROVAL, detail=self._how_to_decide(clickable=clickable))
         bundle = card_bundle(self._shown, outcome)
         if clickable:
             bundle |= self._with_buttons(outcome)
@@ -76,7 +76,7 @@ class Card:
             before = services.screen.cells_started
             self._view.shown(lambda: self.open and services.screen.cells_started == before)
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: CardStatus) -> None:
         """Close the card for decisions from elsewhere (the terminal, a newer plan) and leave the record."""
         with self._lock:
             if not self._spent:
@@ -95,7 +95,9 @@ class Card:
 
     def withdraw(self) -> None:
         """Close the card undecided, because what took its decision is going away."""
-        self.settle(Outcome("withdrawn", detail=f"Nobody decided. Plan {self.plan.id} can still be decided elsewhere."))
+        self.settle(
+            CardStatus("withdrawn", detail=f"Nobody decided. Plan {self.plan.id} can still be decided elsewhere.")
+        )
 
     def approve(self, reason: str, phrase: str) -> None:
         """Take a click on Approve."""
@@ -116,7 +118,7 @@ class Card:
             return f"Decide with %cloudops_approve {self.plan.id}"
         return f"Nobody can decide here; in a terminal: cloudops-nb approve {self.plan.id}"
 
-    def _with_buttons(self, outcome: Outcome) -> dict[str, Any]:
+    def _with_buttons(self, outcome: CardStatus) -> dict[str, Any]:
         from cloudops_nb.notebook.cards.card_view import CardView
 
         self._view = CardView(
@@ -147,7 +149,7 @@ class Card:
                 self._view.notice("The phrase does not match; nothing was approved.")
             return
         if services.clock() >= plan.expires:
-            self._settle(Outcome(PlanStatus.EXPIRED, detail=f"It expired at {utc(plan.expires)}; ask again."))
+            self._settle(CardStatus(PlanStatus.EXPIRED, detail=f"It expired at {utc_text(plan.expires)}; ask again."))
             return
         if plan_hash(plan) != plan.hash:
             raise ApprovalRefusedError("the plan is not the one that was shown", "its hash differs", "Ask again.")
@@ -170,7 +172,7 @@ class Card:
         self._recorded = True
         self._settle(decided(plan, approval, by=by, reason=reason, channel=Channel.CARD, at=services.clock()))
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: CardStatus) -> None:
         self._spent = True
         record = record_html(self._shown, outcome)
         if self._view is not None:
@@ -187,15 +189,17 @@ class Card:
         if self._view is not None:
             self._view.remove_buttons()
             self._view.notice(text)
-        self._settle(Outcome(word, detail=text))
+        self._settle(CardStatus(word, detail=text))
 
 
-def decided(plan: Plan, approval: Approval | None, *, by: str, reason: str, channel: Channel, at: datetime) -> Outcome:
+def decided(
+    plan: Plan, approval: Approval | None, *, by: str, reason: str, channel: Channel, at: datetime
+) -> CardStatus:
     """Return what a decision made of a plan; no approval means a rejection."""
     if approval is None:
-        return Outcome(PlanStatus.REJECTED, by=by, channel=channel, reason=reason, at=at)
-    detail = f"Good for one run until {utc(approval.expires)}: %cloudops_apply {plan.id}"
-    return Outcome(
+        return CardStatus(PlanStatus.REJECTED, by=by, channel=channel, reason=reason, at=at)
+    detail = f"Good for one run until {utc_text(approval.expires)}: %cloudops_apply {plan.id}"
+    return CardStatus(
         PlanStatus.APPROVED,
         by=approval.by,
         channel=str(approval.channel),

@@ -12,13 +12,13 @@ from cloudops_nb.presentation.escape import visible
 if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.notebook.cards.card import CardServices
-    from cloudops_nb.presentation.section import Outcome
+    from cloudops_nb.presentation.section import CardStatus
 
 REJECT = "reject"
 APPROVE = "approve"
 
 
-def decide_by_typing(plan: Plan, services: CardServices) -> Outcome:
+def decide_by_typing(plan: Plan, services: CardServices) -> CardStatus:
     """Ask for the phrase (``approve`` where the plan asks for none) and a reason, record the decision and return it.
 
     Anything but the phrase or ``reject`` leaves the plan undecided.

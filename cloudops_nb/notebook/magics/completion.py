@@ -27,7 +27,7 @@ _CHOICES = {
 #: Magics whose positional argument is a plan.
 _PLAN_MAGICS = ("cloudops_approve", "cloudops_apply")
 #: Seconds for which the places read from the store serve further key presses.
-_REMEMBERED = 10.0
+_CACHE_SECONDS = 10.0
 _HOOK = "complete_command"
 
 
@@ -62,7 +62,7 @@ class Completion:
 
     def _known(self) -> Mapping[str, Sequence[str]]:
         now = self._clock()
-        if self._read_at is None or now - self._read_at > _REMEMBERED:
+        if self._read_at is None or now - self._read_at > _CACHE_SECONDS:
             self._read_at = now
             try:
                 self._places = self._session.cloudops.places()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from cloudops_nb.notebook.magics.arguments import argument, cloudops_magic, output
-from cloudops_nb.presentation.escape import LONG, visible
+from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,9 +38,9 @@ class CloudOpsMagics(Magics):
     @output
     def cloudops_status(self, _: Namespace, __: str) -> Any:
         """Show how the store on this host is; asks AWS nothing."""
-        from cloudops_nb.presentation.status import Status
+        from cloudops_nb.presentation.status_tables import StatusTables
 
-        return Status(self.session.cloudops.health())
+        return StatusTables(self.session.cloudops.health())
 
     @line_magic
     @cloudops_magic
@@ -61,7 +61,7 @@ class CloudOpsMagics(Magics):
     @output
     def cloudops_scan(self, args: Namespace, _: str) -> Any:
         """Discover the resources of the configured accounts and keep them in the store."""
-        from cloudops_nb.notebook.progress import showing
+        from cloudops_nb.notebook.progress_display import shown_progress
 
         services = [*(args.service or ()), *(args.types or ())] or None
         where = {"accounts": args.account, "regions": args.region, "services": services}
@@ -69,7 +69,7 @@ class CloudOpsMagics(Magics):
         if args.dry_run:
             return self.session.cloudops.planned_calls(**where, **depth)
         how = {"mode": args.mode, "executor": args.executor}
-        with showing(self.session.screen, "Scan") as progress:
+        with shown_progress(self.session.screen, "Scan") as progress:
             return self.session.cloudops.scan(**where, **depth, **how, progress=progress)
 
     @line_magic
@@ -88,14 +88,14 @@ class CloudOpsMagics(Magics):
     @output
     def cloudops_schedule(self, args: Namespace, _: str) -> Any:
         """Show when the regular scans are due and how they went; start or stop them."""
-        from cloudops_nb.presentation.status import Status
+        from cloudops_nb.presentation.status_tables import StatusTables
 
         schedule = self.session.cloudops.schedule
         if args.stop:
             schedule.stop()
         elif args.start:
             schedule.start()
-        return Status(schedule.status(), title="Regular scans")
+        return StatusTables(schedule.status(), title="Regular scans")
 
     @line_magic
     @cloudops_magic
@@ -112,7 +112,7 @@ class CloudOpsMagics(Magics):
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
         found = self.session.cloudops.search(" ".join(args.query), limit=args.limit, **_given(filters))
         if understood := found.attrs.get("understood"):
-            self.session.screen.line(visible(f"Read as: {understood}", limit=LONG))
+            self.session.screen.line(visible(f"Read as: {understood}", limit=LONG_LIMIT))
         return found
 
     @cell_magic
@@ -184,7 +184,7 @@ class CloudOpsMagics(Magics):
     @output
     def cloudops_backup(self, args: Namespace, _: str) -> Any:
         """Take encrypted snapshots of the store, on this disk and in the bucket; fails where one cannot be taken."""
-        from cloudops_nb.presentation.status import Status
+        from cloudops_nb.presentation.status_tables import StatusTables
 
         backups = self.session.cloudops.backups
         if args.listed:
@@ -192,7 +192,7 @@ class CloudOpsMagics(Magics):
         if args.stop:
             backups.stop()
         if args.stop or args.status:
-            return Status(backups.status(), title="Regular backups")
+            return StatusTables(backups.status(), title="Regular backups")
         return self.session.back_up(*args.kinds)
 
 
