@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.execution.plan import canonical_json
-from cloudops_nb.notebook.cards.approver import kernel_user
+from cloudops_nb.notebook.cards.decision import kernel_user
 from cloudops_nb.notebook.run_display import run_bundle
 from cloudops_nb.presentation.backup_report import backup_bundle
 from cloudops_nb.presentation.mime_types import card_bundle, sections_bundle

@@ -10,7 +10,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cloudops_nb.notebook import extension
-from cloudops_nb.notebook.cards.card import Card, CardServices
+from cloudops_nb.notebook.cards.card import Card
+from cloudops_nb.notebook.cards.decision import CardServices
 from tests.notebook.fake_cloudops import FakeCloudOps
 from tests.notebook.plans import NOW
 

@@ -14,7 +14,8 @@ from ipywidgets.widgets.widget import _instances as live_widgets
 
 from cloudops_nb.errors import ApprovalRefusedError
 from cloudops_nb.execution.plan import Channel
-from cloudops_nb.notebook.cards.card import Card, CardServices
+from cloudops_nb.notebook.cards.card import Card
+from cloudops_nb.notebook.cards.decision import CardServices
 from cloudops_nb.presentation.mime_types import HTML, PLAIN, WIDGET
 from cloudops_nb.presentation.section import CardStatus
 from tests.notebook.plans import NOW, delete_volume, stop_database
@@ -107,7 +108,7 @@ def test_approving_without_a_reason_is_not_recorded_and_can_be_made_good(
     part(card, "reason").value = "  "
     part(card, "approve").click()
     assert cloudops.called("decide") == []
-    assert "Say why" in part(card, "notice").value
+    assert "Give a reason" in part(card, "notice").value
     part(card, "reason").value = "nightly saving"
     part(card, "approve").click()
     assert cloudops.decisions == {"plan-7f3a": True}
@@ -248,13 +249,13 @@ def test_a_decided_card_leaves_no_widget_behind(show_card: Callable[..., Card]) 
     card = show_card(delete_volume())
     assert set(live_widgets) > before
     part(card, "reject").click()
-    card.tidy()
+    card.close_widgets()
     assert set(live_widgets) == before
 
 
 def test_tidying_an_open_card_keeps_its_buttons(show_card: Callable[..., Card]) -> None:
     card = show_card(stop_database())
-    card.tidy()
+    card.close_widgets()
     part(card, "approve").click()
     assert not card.open
 

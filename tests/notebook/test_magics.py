@@ -94,7 +94,7 @@ def test_an_error_of_ours_is_shown_as_one_line_and_the_cell_fails(
     outcome = notebook.shell.run_cell("%cloudops_apply", store_history=False)
     assert isinstance(outcome.error_in_exec, PlanError)
     assert capsys.readouterr().out.strip() == (
-        "PlanError: there is no plan yet: nothing was asked in this notebook. Ask with %%ask first."
+        "PlanError: there is no plan yet: this notebook has not asked for one. Ask with %%ask first."
     )
 
 
@@ -222,7 +222,9 @@ def test_requests_of_one_notebook_are_one_conversation(notebook: Notebook) -> No
 
 def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) -> None:
     assert notebook.run("%%ask --dry-run\nstop pg") is None
-    assert notebook.screen.lines == ['23 bytes would be sent, exactly these; nothing was:\n{"words":["stop","r1"]}']
+    assert notebook.screen.lines == [
+        '23 bytes would be sent, exactly these; nothing was sent:\n{"words":["stop","r1"]}'
+    ]
     assert not notebook.cloudops.called("ask")
     notebook.run("%%ask --dry-run -o request\nstop pg")
     assert notebook.run("request") == b'{"words":["stop","r1"]}'
@@ -231,7 +233,7 @@ def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) 
 def test_a_dry_run_that_would_send_nothing_says_so(notebook: Notebook) -> None:
     notebook.cloudops.request = b""
     notebook.run("%%ask --dry-run\nlist databases")
-    assert notebook.screen.lines == ["Nothing would be sent: this host answers it alone."]
+    assert notebook.screen.lines == ["Nothing would be sent: this host answers alone."]
 
 
 def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from IPython.core.error import StdinNotImplementedError
 
-from cloudops_nb.notebook.cards.approver import approver, kernel_user
+from cloudops_nb.notebook.cards.decision import approver, kernel_user
 from cloudops_nb.notebook.output import Screen
 
 pytestmark = pytest.mark.fast
