@@ -69,7 +69,7 @@ def status_html(status: CardStatus) -> str:
         parts.append(f"<span>“{marked_html(status.reason)}”</span>")
     if status.detail:
         parts.append(f"<span>{marked_html(status.detail, limit=LONG_LIMIT)}</span>")
-    return f'<div class="co-status co-{status_tone(status.word)}">{"".join(parts)}</div>'
+    return f'<div class="co-outcome co-{status_tone(status.word)}">{"".join(parts)}</div>'
 
 
 def badge_html(badge: Badge) -> str:

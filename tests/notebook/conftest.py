@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +14,20 @@ from cloudops_nb.notebook import extension
 from cloudops_nb.notebook.cards.card import Card
 from cloudops_nb.notebook.cards.decision import CardServices
 from tests.notebook.fake_cloudops import FakeCloudOps
-from tests.notebook.plans import NOW
+from tests.sample_plans import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cloudops_nb.execution.plan import Plan
+
+
+def shell_of(username: str | None = None, *, allow_stdin: bool = True) -> Any:
+    """A shell behind a kernel whose front end gives this name; without a name, a shell in a terminal."""
+    if username is None:
+        return SimpleNamespace()
+    parent = {"header": {"username": username}}
+    return SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: parent, _allow_stdin=allow_stdin))
 
 
 class ShownScreen:

@@ -26,7 +26,7 @@ from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report, SnapshotRow
 from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.schedule.status import ScheduleStatus, TaskStatus
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

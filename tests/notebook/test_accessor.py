@@ -11,7 +11,7 @@ import pytest
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import PromptError
 from cloudops_nb.notebook import extension
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Notebook

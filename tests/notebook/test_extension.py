@@ -13,7 +13,7 @@ import cloudops_nb
 from cloudops_nb.notebook import extension
 from cloudops_nb.settings import Settings
 from tests.notebook.fake_cloudops import FakeCloudOps
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -18,7 +18,7 @@ from cloudops_nb.notebook.cards.card import Card
 from cloudops_nb.notebook.cards.decision import CardServices
 from cloudops_nb.presentation.mime_types import HTML, PLAIN, WIDGET
 from cloudops_nb.presentation.section import CardStatus
-from tests.notebook.plans import NOW, delete_volume, stop_database
+from tests.sample_plans import NOW, delete_volume, stop_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from cloudops_nb.presentation.mime_types import PLAIN, WIDGET
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report
 from tests.notebook.fake_cloudops import SNAPSHOT, FakeExecution
-from tests.notebook.plans import delete_volume, stop_database
+from tests.sample_plans import delete_volume, stop_database
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan

@@ -9,7 +9,7 @@ from IPython.core.completer import provisionalcompleter
 
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import StoreUnavailableError
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

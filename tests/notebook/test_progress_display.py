@@ -10,7 +10,7 @@ from cloudops_nb.notebook.progress_display import ProgressDisplay, duration_text
 from cloudops_nb.notebook.run_display import RunDisplay, follow
 from cloudops_nb.presentation.mime_types import HTML, PLAIN
 from tests.notebook.fake_cloudops import FakeExecution, progress_of
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import ShownScreen

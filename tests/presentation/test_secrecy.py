@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloudops_nb.execution.cli_command import cli_command
 from cloudops_nb.presentation.secrecy import HIDDEN, Redactor, is_secret_name
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 pytestmark = pytest.mark.fast
 

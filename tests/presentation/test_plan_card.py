@@ -15,7 +15,7 @@ from cloudops_nb.presentation.as_html import card_html, record_html
 from cloudops_nb.presentation.as_text import card_markdown, card_text, status_line
 from cloudops_nb.presentation.plan_card import card_sections, environment_badge
 from cloudops_nb.presentation.section import Badge, CardStatus, Tone
-from tests.notebook.plans import NOW, database, delete_volume, sealed, stop_database
+from tests.sample_plans import NOW, database, delete_volume, sealed, stop_database
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan

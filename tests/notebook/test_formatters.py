@@ -15,7 +15,7 @@ from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.notebook.formatters import MimeBundles
 from cloudops_nb.scanner.report import ScanReport
 from tests.notebook.fake_cloudops import FakeExecution
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Notebook
