@@ -52,6 +52,7 @@ def scan(
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Add the filters of ``CloudOps.search`` as options."""
+    # In reverse, because click lists the option of the last decorator first.
     for name in reversed(FILTERS):
         command = click.option(f"--{name.replace('_', '-')}", name)(command)
     return command

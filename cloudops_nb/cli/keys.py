@@ -87,6 +87,7 @@ def import_(context: click.Context, file: Path, passphrase_file: Path | None) ->
 
     settings = load_settings(context.obj)
     try:
+        # A file that is not an export may have any bytes and any size; import_store_key refuses it.
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(LARGEST_EXPORT + 1)
     except OSError as error:
@@ -201,6 +202,7 @@ def read_passphrase(file: Path | None, *, confirm: bool) -> str:
 
     try:
         with file.open(encoding="utf-8") as stream:
+            # The open file and not the path, which could name another file by now.
             if open_to_others(os.fstat(stream.fileno())):
                 fix = f"Run: chmod 600 {file}"
                 raise ConfigurationError(f"{file} is not private", "its mode lets others read it", fix)

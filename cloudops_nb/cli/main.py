@@ -28,7 +28,7 @@ class CommandGroup(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line; a closed standard input counts as empty."""
-        if sys.stdin is None:
+        if sys.stdin is None:  # closed by the shell, as with `<&-`
             sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open as long as the process
         try:
             return super().main(*arguments, **options)

@@ -32,6 +32,7 @@ def print_frame(frame: pd.DataFrame, columns: Sequence[str] = RESOURCES) -> None
         click.echo("(nothing)")
         return
     shown = frame[[column for column in columns if column in frame.columns]].copy()
+    # pandas would print microseconds and the offset of each time.
     for column in shown.select_dtypes("datetimetz"):
         shown[column] = shown[column].dt.strftime("%Y-%m-%d %H:%M:%S")
     click.echo(shown.to_string(index=False, max_colwidth=48))

@@ -127,11 +127,13 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
 
     settings = load_settings(context.obj)
     existing_store(settings)
+    # The comparison narrows the type from str to the two literals.
     moved = move_store(settings, "remote" if to == "remote" else "embedded", url=url, prefix=prefix)
     counted = ", ".join(f"{count} points of {name}" for name, count in moved.points.items())
     click.echo(f"The store is in {moved.place}" + (f"; {counted} were copied and compared." if counted else "."))
     for problem in moved.problems:
         click.echo(problem, err=True)
+    # The move has changed config.toml, but environment variables override it.
     header = StoreFile(settings.data_path).read()
     try:
         if header is not None:

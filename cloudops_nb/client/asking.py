@@ -103,6 +103,7 @@ class Assistant:
         conversation = conversation or str(uuid.uuid4())
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
+        # Before the answer, so that a request that fails is in the conversation, too.
         self._remember(conversation, "user", prompt, _request_metadata(resolution))
         answer = self._answer(prompt, resolution, context)
         kept = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
@@ -126,6 +127,7 @@ class Assistant:
         try:
             plan = self._prepare(bind(response, resolution, self._catalogue))
         except (PlanError, PlaybookError) as error:
+            # The request has left the host, so the caller needs an answer with its size, not an exception.
             return Answer("refusal", str(error), bytes_sent=size)
         return Answer("plan", plan.explanation, plan=plan, bytes_sent=size)
 
@@ -141,6 +143,7 @@ class Assistant:
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
     def _prepared_request(self, prompt: str, resolution: Resolution, context: ConversationContext) -> PreparedRequest:
+        # All accounts and regions of the estate, because a prompt may mention any of them.
         places = {
             place for field in ("account_id", "account_name", "region") for place in self._storage.estate.facets(field)
         }
@@ -156,6 +159,7 @@ class Assistant:
         sent = tuple(
             {"words": each.metadata["words"], "intent": each.metadata["intent"]}
             for each, after in pairs
+            # Without bytes sent, the server has never seen the request.
             if after is not None and after.role == "assistant" and after.metadata["bytes_sent"]
         )
         keys = pairs[-1][0].metadata["targets"] if pairs else []

@@ -269,6 +269,7 @@ class CloudOps:
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
+        # First, because the approval and its use are read from the journal.
         self.storage.journal.verify()
         return self.engine.apply(plan, dry_run=dry_run)
 

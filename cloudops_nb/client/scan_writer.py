@@ -50,6 +50,7 @@ class ScanWriter:
         self._changed = threading.Condition()
         self._closed = self._dropping = False
         self._failure: BaseException | None = None
+        # A daemon, so that a store that does not answer cannot keep the interpreter from exiting.
         self._thread = threading.Thread(target=self._write_batches, name="cloudops-scan-writer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -142,6 +143,7 @@ class ScanWriter:
         new = {page.key for page in pages} - self._begun
         self._begun |= new
         if new:
+            # Before the cell's first row, so that a cell whose process dies is never taken as complete.
             now = datetime.now(UTC)
             running = [CellResult(key, CellState.RUNNING, now, 0.0) for key in new]
             self._storage.scan_state.put_all(running, self._scan_id)

@@ -112,6 +112,7 @@ class ScanRunner:
         items = scanner.scan(**scope, every_detail=every_detail, last=since, progress=progress, scan_id=run.id)
         writer = ScanWriter(self._storage, run.id)
         with self._marked_running(run.id):
+            # On record before the first page, so that recover() finds this scan if the process dies.
             asked = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}
             self._storage.journal.append(STARTED, run.id, asked)
             status = "interrupted"
@@ -121,6 +122,7 @@ class ScanRunner:
                         writer.put(item)
                 status = "completed"
             finally:
+                # After an interrupt, too: what was read is kept, and every other cell gets a result.
                 writer.finish(scanner.unread(), scanner.remaining())
                 self._storage.scan_state.put_rates(scanner.learned())
                 self._storage.flush()
@@ -152,6 +154,7 @@ class ScanRunner:
 
     def refresh(self, plan: Plan) -> None:
         """Rescan a plan's targets so that the store shows the result."""
+        # Whole cells and not single resources, because only a complete cell may remove a deleted target.
         types = sorted({target.resource_type for target in plan.target_states})
         self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
 
@@ -227,6 +230,7 @@ class ScanRunner:
         return self._locks / f"scan-{scan_id}.lock"
 
     def _process_died(self, scan_id: str) -> bool:
+        # The operating system releases the lock of a process that ends, however it ends.
         try:
             with self._lock(scan_id).acquire(blocking=False):
                 return True

@@ -57,10 +57,12 @@ class Parts:
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
+        # A running execution writes to the journal and calls AWS, so it ends before either is closed.
         for execution in self.engine.running:
             execution.wait()
         # A cached property is in vars() once it was used; closing must not make a part.
         if "schedule" in vars(self):
+            # A scan's thread may outlast this close; without this it would open the store again.
             self.storage.shut_out(self.schedule.close())
         self.storage.close()
         if "sessions" in vars(self):

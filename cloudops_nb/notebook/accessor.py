@@ -99,9 +99,11 @@ class AccessorRegistration:
 
     def check(self, *_: Any) -> None:
         """Register the accessor if pandas is imported; called before and after each cell."""
+        # While pandas is being imported, it is in sys.modules without its DataFrame.
         pandas: Any = sys.modules.get("pandas")
         if self._registered or not hasattr(pandas, "DataFrame"):
             return
+        # Another package's accessor of this name stays.
         if not hasattr(pandas.DataFrame, NAME):
             pandas.api.extensions.register_dataframe_accessor(NAME)(self._accessor)
             self._registered = True

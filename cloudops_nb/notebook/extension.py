@@ -32,6 +32,7 @@ _PRINTERS = {
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
     ("cloudops_nb.storage.backup.report", "Report"): "backup_report",
 }
+#: Weak, so that a shell that is no longer used can be collected.
 _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()
 
 
@@ -39,6 +40,7 @@ class Extension:
     """The parts of the extension in one shell."""
 
     def __init__(self, shell: InteractiveShell, open_cloudops: OpenCloudOps) -> None:
+        # A copy, because %config changes the shell's configuration in place.
         self._given = copy.deepcopy(dict(shell.config).get(CloudOps.__name__))
         self._shell: Any = shell  # Any: IPython documents attributes that its annotations lack
         self.session = Session(shell, Screen(shell), open_cloudops)
@@ -97,6 +99,7 @@ class Extension:
         manager = self._shell.magics_manager
         for kind, name, previous in self._replaced:
             current = manager.magics[kind].get(name)
+            # A magic that another extension has registered since stays.
             if getattr(current, "__self__", None) is not self._magics:
                 continue
             if previous is None:

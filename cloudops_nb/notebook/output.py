@@ -34,6 +34,7 @@ class Screen:
     def attended(self) -> bool:
         """Whether a person can answer or click; a front end without input (nbclient, papermill) is unattended."""
         if self.rich:
+            # ipykernel keeps the allow_stdin flag of the current execute request in this attribute.
             return bool(getattr(self._shell.kernel, "_allow_stdin", True))
         return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 

@@ -60,6 +60,7 @@ class ProgressDisplay:
         return f"{self._title}: {_counts_text(progress)}, {progress.rate:.1f} cells/s{left}{current}"
 
     def _draw(self, progress: Progress, text: str, *, final: bool = False) -> None:
+        # Two threads must not publish the first display twice.
         with self._lock:
             if self._screen.rich:
                 bundle = {PLAIN: text, HTML: _progress_html(progress, text)}

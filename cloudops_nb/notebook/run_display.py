@@ -83,6 +83,7 @@ def follow(execution: Execution, display: RunDisplay) -> None:
     try:
         _show_new_events(execution, display)
     except KeyboardInterrupt:
+        # Cancelling ends the execution between two calls; until then its events are shown.
         execution.cancel()
         _show_new_events(execution, display)
     finally:

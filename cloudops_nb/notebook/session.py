@@ -79,6 +79,7 @@ class Session:
         """
         from cloudops_nb.settings import load_settings
 
+        # Validated before the store is closed, so that a wrong value changes nothing.
         changed = {**self._settings, **settings}
         load_settings(**changed)
         self._settings = changed
@@ -86,6 +87,7 @@ class Session:
 
     def ask(self, prompt: str) -> Answer:
         """Ask; show the plan of the answer, if there is one, as a card, and make it the last plan."""
+        # Reset first: after a question, %cloudops_apply must not run the plan of an earlier request.
         self._last_plan = None
         answer = self.cloudops.ask(prompt, conversation=self._conversation)
         if answer.plan is not None:
@@ -182,7 +184,7 @@ class Session:
                 raise PlanError("there is no plan yet", "this notebook has not asked for one", "Ask with %%ask first.")
             return self._last_plan
         held = self._variable(name)
-        held = getattr(held, "plan", held)
+        held = getattr(held, "plan", held)  # of an answer
         plan: Plan = self.cloudops.plan(name) if held is None or not hasattr(held, "intent_hash") else held
         self._last_plan = plan
         return plan

@@ -52,7 +52,7 @@ def card_html(sections: Sequence[Section], status: CardStatus) -> str:
 
 def record_html(sections: Sequence[Section], status: CardStatus) -> str:
     """Return a decided card: its status and its first two sections; the other sections are folded, not removed."""
-    shown, folded = sections[:2], sections[2:]
+    shown, folded = sections[:2], sections[2:]  # "where" and "what" stay visible
     details = f"<details><summary>The plan as it was shown</summary>{_sections_html(folded)}</details>"
     return _card_box(sections, status_html(status) + _sections_html(shown) + details)
 

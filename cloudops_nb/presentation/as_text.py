@@ -62,6 +62,7 @@ def section_text(section: Section) -> Iterator[str]:
 
 def _table_lines(head: Sequence[str], rows: Sequence[TableRow]) -> Iterator[str]:
     cells = [[visible(cell, limit=LONG_LIMIT) for cell in row.cells] for row in rows]
+    # Rows may be shorter than the head: badges fill the last column, which needs no width.
     widths = [max(map(len, column)) for column in zip(*cells, *([head] if head else []), strict=False)]
     if head and rows:
         yield "  " + "  ".join(f"{name:<{width}}" for name, width in zip(head, widths, strict=False))

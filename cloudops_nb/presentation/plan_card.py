@@ -143,14 +143,8 @@ def _difference_section(plan: Plan, hide: Callable[[str], str], now: datetime) -
 def _field_rows(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[TableRow]:
     """Yield a row per field. A playbook states only the new state, so every other field's new value is ``rest``."""
     changes = bool(target.expected_state) and target.expected_state != target.state
-    yield TableRow(
-        (
-            target_label(target),
-            "state",
-            hide(target.state) or "none",
-            hide(target.expected_state) if changes else "unchanged",
-        )
-    )
+    after = hide(target.expected_state) if changes else "unchanged"
+    yield TableRow((target_label(target), "state", hide(target.state) or "none", after))
     for field, value in _field_values(target.fingerprint):
         if field != "state":
             yield TableRow(("", field, hide(value), rest), muted=True)
@@ -167,7 +161,7 @@ def _blast_radius_section(plan: Plan, hide: Callable[[str], str]) -> Section:
         for target in plan.target_states
         for label, names in _related_resources(target, alone=len(plan.target_states) == 1)
     ]
-    unknown = "; ".join(hide(item) for item in plan.not_checked) or "nothing known"
+    unknown = "; ".join(hide(item) for item in plan.not_checked) or "none known"
     return Section("blast", "Blast radius", facts=(*facts, ("Not checked", unknown)))
 
 
@@ -178,15 +172,16 @@ def _related_resources(target: Target, *, alone: bool) -> Iterator[tuple[str, Se
 
 
 def _permission_section(plan: Plan, hide: Callable[[str], str]) -> Section:
+    # Steps with the same operation and verdict share a row: a plan for many targets repeats its operations.
     steps: dict[tuple[str, str, str], list[str]] = {}
     for number, step in enumerate(plan.steps, start=1):
         if step.api:
             steps.setdefault((operation_label(step), step.iam_reason, step.iam), []).append(str(number))
     rows = [
         TableRow(
-            (", ".join(numbers), called, hide(reason) or "no statement decided it"), badges=(_verdict_badge(verdict),)
+            (", ".join(numbers), name, hide(reason) or "no statement decided it"), badges=(_verdict_badge(verdict),)
         )
-        for (called, reason, verdict), numbers in steps.items()
+        for (name, reason, verdict), numbers in steps.items()
     ]
     return Section("iam", "Permission", head=("Steps", "Operation", "Decided by", "Verdict"), rows=rows)
 
@@ -210,6 +205,7 @@ def _checks_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     rows: list[TableRow] = []
     when = ""
     for check in plan.checks:
+        # The first row of a group names when its checks run.
         first = "" if check.when == when else check.when.capitalize()
         when = check.when
         rows.append(TableRow((first, hide(check.what), hide(check.outcome) or "runs with the plan")))
@@ -224,8 +220,8 @@ def _binding_section(plan: Plan, bytes_sent: int | None) -> Section:
     facts = [
         ("Plan", plan.id),
         ("Hash", plan.hash),
-        ("Expires", f"{utc_text(plan.expires)}, {_valid_minutes(plan)} after it was made"),
-        ("Approvals", "one needed; good for one run of exactly this plan"),
+        ("Expires", f"{utc_text(plan.expires)}, {_valid_minutes(plan)} after the plan was created"),
+        ("Approvals", "one needed; valid for one run of exactly this plan"),
     ]
     if bytes_sent is not None:
         facts.append(("Left this host", f"{bytes_sent:,} bytes; %cloudops_ledger shows them"))

@@ -37,6 +37,7 @@ class StatusTables:
 
 def _status_sections(data: Mapping[str, Any], title: str) -> Iterator[Section]:
     """Yield single values as facts, with warnings below them, and groups of similar mappings as tables."""
+    # Empty mappings count as nested, so that they do not show as a fact with the value "none".
     nested = {name: value for name, value in data.items() if _table_groups(value) or isinstance(value, Mapping)}
     facts = [
         (_readable_name(name.removesuffix(_BYTES)), _value_text(name, value))

@@ -129,6 +129,7 @@ class Card:
                 handler()
             except Exception as error:  # noqa: BLE001 - recorded on the card and in the log
                 self._spent = True
+                # The type only: the text of a foreign exception may contain a secret.
                 _LOGGER.warning("a decision on plan %s failed: %s", self.plan.id, type(error).__name__)
                 self._fail(error)
 
@@ -143,6 +144,7 @@ class Card:
                 CardStatus(PlanStatus.EXPIRED, detail=f"The plan expired at {utc_text(plan.expires)}; ask again.")
             )
             return
+        # Recomputed from the plan in this kernel: what a front end sends is never trusted.
         if plan_hash(plan) != plan.hash:
             raise ApprovalRefusedError("this is not the plan that was shown", "its hash differs", "Ask again.")
         if approve and not reason.strip():

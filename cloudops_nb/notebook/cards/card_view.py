@@ -75,7 +75,7 @@ class CardView:
     def focus_reject(self, still_wanted: Callable[[], bool]) -> None:
         """Give Reject the focus when the front end has drawn it, unless the person has moved on by then."""
         timer = threading.Timer(_FOCUS_DELAY, lambda: self._reject.focus() if still_wanted() else None)
-        timer.daemon = True
+        timer.daemon = True  # must not delay the exit of the kernel
         timer.start()
 
     def show_notice(self, text: str) -> None:
@@ -94,6 +94,7 @@ class CardView:
     def close(self) -> None:
         """Close every widget, so that the notebook is saved without them."""
         for widget in (*self._all, self._controls, self._body, self._root):
+            # A layout and a style are widgets of their own, with their own saved state.
             for owned in (widget.layout, getattr(widget, "style", None)):
                 if owned is not None:
                     owned.close()

@@ -45,6 +45,7 @@ def cloudops_magic(function: Callable[..., Any]) -> Magic:
     asks_help = argument("-h", "--help", action="store_true", help="Show this help.")
     parsed = magic_arguments()(asks_help(function))  # type: ignore[no-untyped-call]  # IPython's
     parser: ArgumentParser = parsed.parser
+    # argparse would accept --reg for --region.
     parser.allow_abbrev = False
 
     @functools.wraps(parsed)

@@ -63,6 +63,7 @@ class Completion:
     def _live_values(self) -> Mapping[str, Sequence[str]]:
         now = self._clock()
         if self._read_at is None or now - self._read_at > _CACHE_SECONDS:
+            # Set before reading, so that a store that fails is not asked at every key press.
             self._read_at = now
             try:
                 self._places = self._session.cloudops.places()
@@ -96,6 +97,7 @@ class CompletionHooks:
         """Remove exactly the hooks that :meth:`add` registered; IPython has no function for it."""
         dispatcher = self._shell.strdispatchers[_HOOK]
         for typed, hook in self._added:
+            # set_hook() stores a method that binds the hook to the shell.
             chain = dispatcher.strs[typed].chain
             chain[:] = [entry for entry in chain if getattr(entry[1], "__func__", None) is not hook]
             if not chain:
