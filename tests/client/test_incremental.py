@@ -78,7 +78,7 @@ class Estate:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
-    """A store of which nothing was scanned yet."""
+    """A store without a scan."""
     home = tmp_path_factory.mktemp("incremental")
     with CloudOps(home / "store", key_file=str(home / "key"), regions=[REGION]) as ops:
         yield Estate(ops)

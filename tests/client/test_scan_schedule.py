@@ -50,7 +50,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def storage(settings: Settings) -> Iterator[StorageService]:
-    """A store of which only the journal's file is used."""
+    """A store; these tests use only its journal."""
     with StorageService(settings, lambda: None) as service:
         yield service
 
@@ -98,7 +98,7 @@ def test_what_a_closed_laptop_missed_is_made_up_for_once(storage: StorageService
     assert modes == ["full", "incremental"]
 
 
-def test_a_restarted_kernel_goes_on_with_the_same_due_times(storage: StorageService, settings: Settings) -> None:
+def test_a_restarted_kernel_keeps_the_due_times(storage: StorageService, settings: Settings) -> None:
     clock = Clock()
     made(storage, settings, clock, lambda _: report()).run_due()
     clock.now += 14 * MINUTE
@@ -110,9 +110,9 @@ def test_a_restarted_kernel_goes_on_with_the_same_due_times(storage: StorageServ
 
 def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: Settings) -> None:
     clock, modes = Clock(), []
-    with StorageService(settings, lambda: None) as beside:
+    with StorageService(settings, lambda: None) as second:
         kernels = [
-            made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, beside)
+            made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, second)
         ]
         for kernel in kernels:
             kernel.run_due()
@@ -125,7 +125,7 @@ def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: 
     assert modes == ["incremental"]
 
 
-def test_a_failed_scan_is_told_and_tried_again_within_its_interval(storage: StorageService, settings: Settings) -> None:
+def test_a_failed_scan_is_reported_and_retried_within_its_interval(storage: StorageService, settings: Settings) -> None:
     def refused(_mode: str) -> ScanReport:
         raise CredentialsError("account prod: the credentials have expired", "", "Sign on again.")
 
@@ -246,7 +246,7 @@ def estate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
         yield Estate(ops, Clock())
 
 
-def test_a_scheduled_scan_and_one_that_somebody_makes_do_each_other_no_harm(estate: Estate) -> None:
+def test_a_scheduled_scan_and_one_started_by_hand_do_not_harm_each_other(estate: Estate) -> None:
     together = threading.Barrier(2, timeout=30)
     estate.answering = together.wait
     estate.due()

@@ -1,7 +1,6 @@
 """A ``CloudOps`` for tests of the notebook, without a store and without AWS.
 
-Each double is a subclass of what it stands for, so that a notebook that uses it uses names that exist;
-``test_fake_cloudops`` compares the parameters.
+Each double is a subclass of the real class; ``test_fake_cloudops`` checks that its methods have the same parameters.
 """
 
 from __future__ import annotations
@@ -242,7 +241,7 @@ class FakeCloudOps(CloudOps):
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> FakeExecution:
         self.calls.append(("apply", (plan.id, executor, dry_run)))
         if not self.decisions.get(plan.id):
-            raise ApprovalRequired(f"plan {plan.id} is not approved", "nobody decided", "Approve its card.")
+            raise ApprovalRequired(f"plan {plan.id} is not approved", "it is undecided", "Approve its card.")
         execution = self.execution(plan)
         execution.dry_run = dry_run
         return execution

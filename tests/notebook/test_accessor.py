@@ -96,7 +96,7 @@ def test_nothing_changed_is_an_empty_diff_with_its_columns(notebook: Notebook) -
     assert changes.empty
 
 
-def test_the_accessor_goes_with_the_extension(notebook: Notebook) -> None:
+def test_the_accessor_is_removed_with_the_extension(notebook: Notebook) -> None:
     assert hasattr(pd.DataFrame, "cloudops")
     extension.unload(notebook.shell)
     assert not hasattr(pd.DataFrame, "cloudops")

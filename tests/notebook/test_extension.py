@@ -99,7 +99,7 @@ def test_the_package_itself_is_the_extension(shell: InteractiveShell) -> None:
 
 
 @pytest.mark.fast
-def test_somebody_elses_ask_magic_stays_theirs(shell: InteractiveShell) -> None:
+def test_another_extensions_ask_magic_is_not_replaced(shell: InteractiveShell) -> None:
     def ask(line: str, cell: str) -> str:
         return "theirs"
 
@@ -172,7 +172,7 @@ def test_a_changed_setting_reopens_the_store(notebook: Notebook) -> None:
         ("CloudOps.scan_threads = 0", "setting scan_threads does not fit"),
     ],
 )
-def test_a_wrong_setting_is_told_in_one_line_and_changes_nothing(
+def test_a_wrong_setting_is_one_line_and_changes_nothing(
     notebook: Notebook, caplog: pytest.LogCaptureFixture, line: str, told: str
 ) -> None:
     notebook.run(f"%config {line}")

@@ -37,7 +37,7 @@ def test_a_plan_is_its_card_without_buttons(notebook: Notebook) -> None:
     assert not notebook.opened
 
 
-def test_a_plan_says_where_it_stands_once_the_store_is_open(notebook: Notebook) -> None:
+def test_a_plan_has_its_status_once_the_store_is_open(notebook: Notebook) -> None:
     notebook.run("%cloudops_history")
     notebook.cloudops.decisions["plan-7f3a"] = True
     assert formatted(notebook, stop_database())["text/plain"].startswith("APPROVED")

@@ -20,7 +20,7 @@ def test_a_front_end_that_takes_no_input_is_unattended(*, allow_stdin: bool) -> 
     assert screen.attended is allow_stdin
 
 
-def test_piped_input_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_piped_input_is_unattended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("approve\nbecause\n"))
     screen = Screen(shell_of())
     assert not screen.attended

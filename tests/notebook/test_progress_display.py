@@ -19,7 +19,7 @@ pytestmark = pytest.mark.fast
 
 
 class Clock:
-    """A clock that goes only when told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0

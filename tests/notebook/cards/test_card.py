@@ -201,7 +201,7 @@ def test_a_front_end_that_enables_approve_gets_nowhere_without_the_phrase(
     assert given["phrase"] == PHRASE
 
 
-def test_a_failing_journal_is_told_on_the_card_and_nothing_is_approved(
+def test_a_failing_journal_is_shown_on_the_card_and_nothing_is_approved(
     show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
     cloudops.decide_error = ApprovalRefusedError("the approval was not recorded", "the disk is full", "Free space.")
@@ -215,7 +215,7 @@ def test_a_failing_journal_is_told_on_the_card_and_nothing_is_approved(
     assert not card.open
 
 
-def test_an_unexpected_error_is_told_by_its_name_only(
+def test_of_an_unexpected_error_only_the_type_is_shown(
     show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
     cloudops.decide_error = RuntimeError("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -297,7 +297,7 @@ def test_what_widgets_sync_holds_no_secret(show_card: Callable[..., Card]) -> No
         (False, False, "cloudops-nb approve plan-7f3a"),
     ],
 )
-def test_where_nobody_can_click_there_are_no_widgets_and_the_command_is_told(
+def test_an_unattended_card_has_no_widgets_and_names_the_command(
     screen: ShownScreen, cloudops: FakeCloudOps, command: str, *, rich: bool, attended: bool
 ) -> None:
     screen.rich, screen.attended = rich, attended

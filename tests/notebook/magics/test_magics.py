@@ -145,7 +145,7 @@ def test_scan_passes_its_filters_and_shows_one_progress_display(notebook: Notebo
     assert progress[PLAIN].startswith("Scan done: 3 of 3 cells, 30 resources, 6 calls in ")
 
 
-def test_a_scan_takes_types_beside_services_and_says_how_deep_it_goes(notebook: Notebook) -> None:
+def test_a_scan_passes_types_with_services_and_its_depth(notebook: Notebook) -> None:
     notebook.run(
         "%cloudops_scan --service rds --type AWS::Athena::NamedQuery --mode incremental --every-detail"
         " --executor dask:tcp://10.0.0.5:8786"
@@ -243,7 +243,7 @@ def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:
     assert "1,204 bytes" in card[PLAIN]
 
 
-def test_nothing_runs_before_somebody_approved(notebook: Notebook) -> None:
+def test_nothing_runs_before_an_approval(notebook: Notebook) -> None:
     with_plan(notebook)
     with pytest.raises(ApprovalRequired):
         notebook.run("%cloudops_apply")
@@ -377,7 +377,7 @@ def test_rejecting_by_typing_is_recorded(notebook: Notebook) -> None:
     assert (given["approve"], given["reason"], given["phrase"]) == (False, "not tonight", None)
 
 
-def test_where_nobody_can_type_nothing_is_approved_and_the_command_is_told(notebook: Notebook) -> None:
+def test_without_input_nothing_is_approved_and_the_error_names_the_command(notebook: Notebook) -> None:
     with_plan(notebook)
     with pytest.raises(ApprovalRequired, match="cloudops-nb approve plan-7f3a"):
         notebook.run("%cloudops_approve")
