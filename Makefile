@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 # What pip is asked for first, so that nothing pulls a GPU build of PyTorch in. On a machine where this line does, put
 # the arguments that PyTorch's own install page gives for a CPU build here: make TORCH='…' demo
 TORCH ?= torch==2.13.0
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The exact versions to install; with an empty value, the newest that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
 
 # Without it, every process that a test starts compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test fast check format bench docs crash packages clean
+.PHONY: help install install-dev demo lab test newest fast check format lock bench figures docs crash packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,7 +24,7 @@ $(VENV)/.torch:
 	$(PIP) $(TORCH)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml $(CONSTRAINTS)
 	$(PIP) --editable '.[demo,server]'
 	@touch $@
 
@@ -44,6 +46,10 @@ test: WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or
 test: install-dev packages ## every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+newest: ## every test with the newest versions that pyproject.toml allows, in a virtual environment of its own
+	rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+
 fast: install-dev ## the tests that start no process and call no AWS
 	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4
 
@@ -57,15 +63,28 @@ format: install-dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The head of the file stays. PyTorch and what only its GPU builds install differ by machine; pip is not ours to choose.
+lock: ## write constraints.txt again, with the newest versions that pyproject.toml allows
+	@venv=$$(mktemp -d) && trap 'rm -rf "$$venv"' EXIT \
+	&& $(MAKE) install-dev VENV="$$venv" CONSTRAINTS= \
+	&& { grep '^#' constraints.txt; "$$venv/bin/python" -m pip freeze --all --disable-pip-version-check \
+		| grep -E '^[A-Za-z0-9._-]+==' | grep -vE '^(pip|torch|triton)==|^(nvidia|cuda)-'; } > "$$venv/lock" \
+	&& cp "$$venv/lock" constraints.txt
+
 bench: install-dev ## the benchmark table, also as JSON in .artefacts/
 	$(BIN)/python -m benchmarks
+
+# The last release, or before the first one what is committed.
+AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
+figures: install-dev ## compare sizes, names, circles and prose with a revision: make figures AGAINST=…
+	$(BIN)/python -m tests.architecture.figures --runtime --against $(AGAINST)
 
 crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left
 	$(BIN)/python -m tests.crash --kills 200
 	$(BIN)/python -m tests.scan_crash --kills 60
 
 docs: install-dev ## check that the notebooks run and that what the docs name exists
-	$(BIN)/python -m pytest tests/docs tests/notebook/test_quickstart.py
+	$(BIN)/python -m pytest tests/docs tests/architecture/test_names_exist.py tests/notebook/test_quickstart.py
 
 packages:
 	@missing=""; \
@@ -77,4 +96,4 @@ packages:
 	|| echo "The tests need these packages: sudo apt-get install $$missing"
 
 clean: ## remove what the commands made, the virtual environment too
-	rm -rf $(VENV) .demo .artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest .demo .artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ from benchmarks.stores import owner_pid, resident_bytes
 from cloudops_nb import CloudOps
 from cloudops_nb.aws.error_states import is_not_offered
 from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
-from cloudops_nb.scanner.inventory.least_privilege import operations
+from cloudops_nb.scanner.inventory.least_privilege import scan_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -138,7 +138,9 @@ def least(*, instances: int) -> dict[str, Any]:
     gc.disable()
     with _measured(cloud) as measured:
         sessions = AccountSessions(cloud.aws.accounts, threads=THREADS, events=cloud.events())
-        sessions.expect(call for spec in cloud.specs if spec.resource_type in cloud.counts for call in operations(spec))
+        sessions.expect(
+            call for spec in cloud.specs if spec.resource_type in cloud.counts for call in scan_operations(spec)
+        )
         for account in sessions.accounts():
             sessions.regions(account.account_id)
             measured.resources += _list_all(partial(sessions.client, account.account_id), len(REGIONS))

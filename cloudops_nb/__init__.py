@@ -1,6 +1,6 @@
 """An AWS operations assistant for notebooks: ``%load_ext cloudops_nb``, or ``CloudOps`` from Python.
 
-Importing this package imports nothing else: the parts load when they are first used.
+Importing the package imports no other part: each part loads at its first use.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register magics, completion and displays; no network, no output."""
+    """Register magics, completion and displays, without network access or output."""
     from cloudops_nb.notebook.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Leave the shell as it was."""
+    """Remove everything that :func:`load_ipython_extension` registered."""
     from cloudops_nb.notebook.extension import unload
 
     unload(shell)

@@ -1,34 +1,34 @@
-"""The one tree of errors; each says what failed, why, and what to do.
+"""The error hierarchy of the package; every error says what failed, why, and what to do.
 
 ::
 
     CloudOpsError
     ├── ConfigurationError              a setting, an account table or a command line
-    ├── PromptError                     a request that cannot be understood at all
+    ├── PromptError                     a request in words that cannot be understood
     ├── AwsError
-    │   ├── CredentialsError            none, expired, unknown profile, refused role
+    │   ├── CredentialsError            missing, expired, unknown profile, refused role
     │   └── AwsUnreachableError         the endpoint does not answer
     ├── StorageError
     │   ├── InitialisationError         bad path, foreign version, wrong dimension
     │   ├── StoreUnavailableError       the owner process cannot be reached or started
     │   ├── StoreCorruptedError         a file of the store cannot be read
     │   ├── JournalError                the journal's chain does not verify
-    │   │   └── AlreadyRecordedError    what may be recorded once was recorded before
+    │   │   └── AlreadyRecordedError    a record that may exist only once exists
     │   ├── EncryptionError
     │   │   ├── KeyMissingError         data without its key
-    │   │   ├── WrongKeyError           a key that is not this store's
+    │   │   ├── WrongKeyError           a key of another store
     │   │   └── DecryptionError         an envelope that does not open
     │   └── BackupError
-    ├── EmbeddingError                  the model is missing, altered or cannot be exported
-    ├── EgressRefusedError              bytes that may not leave
+    ├── EmbeddingError                  the model is missing, modified or cannot be exported
+    ├── EgressRefusedError              a request that may not leave the host
     ├── PlaybookError                   unknown, invalid or not runnable
     └── PlanError
-        ├── ApprovalRequired            nothing runs before a person approved it
-        ├── ApprovalRefusedError        used, expired, of another plan, of too weak a channel
-        ├── DriftError                  the resource changed since the plan was shown
+        ├── ApprovalRequired            the plan has no approval
+        ├── ApprovalRefusedError        used, expired, for another plan, or from too weak a channel
+        ├── DriftError                  a resource changed after the plan was shown
         └── ExecutionError              a step could not be run
 
-Beside it stands ``CloudOpsWarning``, for what works but should not stay so.
+``CloudOpsWarning`` is the category of the package's warnings.
 """
 
 from __future__ import annotations
@@ -39,17 +39,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Control, format and unassigned characters, and line ends: an error may name a resource as somebody else chose to.
+#: Unicode categories of control, format and unassigned characters and line ends; an error may contain a name that
+#: another user chose.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
 class CloudOpsError(Exception):
-    """The root of every error this package raises.
+    """The base class of every error that this package raises.
 
     Args:
-        what: What failed, as a short clause without a full stop.
-        why: Why it failed.
-        fix: What the reader can do about it, as an imperative sentence.
+        what: The failure, as a short clause without a full stop.
+        why: The reason.
+        fix: The remedy, as an imperative sentence.
     """
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
@@ -66,7 +67,10 @@ class CloudOpsError(Exception):
         return text if not self.fix else f"{text} {' '.join(self.fix.split())}"
 
     def _render_traceback_(self) -> list[str]:
-        """Show one line in IPython, while the cell still fails (IPython's own protocol for exceptions)."""
+        """Return one line, which IPython shows in place of a traceback; the cell fails all the same.
+
+        https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks
+        """
         return [_visible(f"{type(self).__name__}: {self}")]
 
 
@@ -75,10 +79,10 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
     Args:
         name: The unknown name.
-        known: The names there are; one that contains the unknown name is near as well.
+        known: The known names; one that contains the unknown name is near too.
         otherwise: What to return if no name is near.
     """
-    # Loaded here, because this module is loaded with the notebook extension, and most sessions misspell nothing.
+    # Imported here, because the notebook extension loads this module at its start, and few sessions misspell a name.
     from difflib import get_close_matches
 
     names = sorted(known)
@@ -87,7 +91,7 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
 
 def _visible(text: str) -> str:
-    """Return the text with a mark for each character that draws nothing or turns its neighbours around."""
+    """Return the text with a visible mark for each character that is invisible or reorders its neighbours."""
     return "".join(
         f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in _INVISIBLE_CATEGORIES else character
         for character in text
@@ -99,15 +103,15 @@ class ConfigurationError(CloudOpsError):
 
 
 class PromptError(CloudOpsError):
-    """A request in words cannot be understood at all."""
+    """A request in words cannot be understood."""
 
 
 class AwsError(CloudOpsError):
-    """AWS answered with an error that stops the whole call."""
+    """An error of AWS stops the whole call."""
 
 
 class CredentialsError(AwsError):
-    """There are no usable credentials: none found, expired, an unknown profile or a refused role."""
+    """There are no usable credentials: missing, expired, an unknown profile or a refused role."""
 
 
 class AwsUnreachableError(AwsError):
@@ -135,7 +139,7 @@ class JournalError(StorageError):
 
 
 class AlreadyRecordedError(JournalError):
-    """What may be recorded only once was recorded before."""
+    """A record that may exist only once exists already."""
 
 
 class EncryptionError(StorageError):
@@ -143,27 +147,27 @@ class EncryptionError(StorageError):
 
 
 class KeyMissingError(EncryptionError):
-    """There is data, but no key for it; a new key is never made in that case."""
+    """There is data without its key; a new key is never generated in that case."""
 
 
 class WrongKeyError(EncryptionError):
-    """The key found is not the key of this store."""
+    """The key belongs to another store."""
 
 
 class DecryptionError(EncryptionError):
-    """An envelope does not open: altered, cut short, or moved from another record."""
+    """An envelope does not open: modified, truncated, or moved from another record."""
 
 
 class BackupError(StorageError):
-    """A backup could not be made or restored."""
+    """A backup could not be created or restored."""
 
 
 class EmbeddingError(CloudOpsError):
-    """The embedding model is missing, altered or cannot be exported."""
+    """The embedding model is missing, modified or cannot be exported."""
 
 
 class EgressRefusedError(CloudOpsError):
-    """A request was stopped at the gate before anything left the host."""
+    """The egress gate refused a request before any of it left the host."""
 
 
 class PlaybookError(CloudOpsError):
@@ -175,20 +179,20 @@ class PlanError(CloudOpsError):
 
 
 class ApprovalRequired(PlanError):  # noqa: N818 - a public name, read as a state rather than a failure
-    """Nothing runs before a person approved it."""
+    """The plan has no approval, and runs only with one from a person."""
 
 
 class ApprovalRefusedError(PlanError):
-    """An approval does not fit: used, expired, of another plan, or of too weak a channel."""
+    """An approval is not valid for the plan: used, expired, for another plan, or from too weak a channel."""
 
 
 class DriftError(PlanError):
-    """The resource changed since the plan was shown."""
+    """A resource changed after the plan was shown."""
 
 
 class ExecutionError(PlanError):
-    """A step could not be run."""
+    """A step could not run."""
 
 
 class CloudOpsWarning(UserWarning):
-    """Something works, but should not stay as it is."""
+    """The category of the package's warnings: something works, but should be changed."""

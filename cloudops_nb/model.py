@@ -1,6 +1,6 @@
-"""The vocabulary every part shares: resources, accounts, scan cells, and a playbook bound to targets.
+"""The data that all parts share: resources, accounts, scan cells, and a playbook bound to targets.
 
-Everything here is frozen data. ``Mapping`` fields are treated as immutable; nobody writes to them after construction.
+All classes are frozen. ``Mapping`` fields count as immutable too: no code changes them after construction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RESOURCE_COLUMNS = (
 
 
 class Ternary(StrEnum):
-    """Yes, no, or honestly not known."""
+    """True, false or unknown."""
 
     TRUE = "true"
     FALSE = "false"
@@ -32,16 +32,18 @@ class Ternary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An AWS account as configured, and how to get in.
+    """An AWS account as configured, with the principals that read and act in it.
 
-    Exactly one of ``profile`` and ``role_arn`` is set, or neither: then the ambient credentials are used.
-    ``source_profile`` names the profile from which ``role_arn`` is assumed (ambient credentials if empty).
+    The reading principal: at most one of ``profile`` and ``role_arn`` is set; without either, the ambient credentials
+    are used. ``source_profile`` is the profile from which ``role_arn`` is assumed (ambient credentials if empty).
 
-    That is the principal that reads. At most one of ``operate_profile`` and ``operate_role_arn`` names another one that
-    acts: plans run as it, and verdicts concern it. Its role is assumed with ``source_profile``, else with ``profile``.
+    The acting principal: at most one of ``operate_profile`` and ``operate_role_arn`` is set; without either, it is the
+    reading one. Plans run as the acting principal, and verdicts concern it. ``operate_role_arn`` is assumed from
+    ``source_profile``, else from ``profile``.
 
-    With ``organization_role`` the entry stands for every account of the AWS Organization: its own, which may list them,
-    and each other one, entered through the role of that name. Then ``operate_role_arn`` may have ``*`` for the number.
+    With ``organization_role`` the entry means every account of the AWS Organization: its own account, which may list
+    them, and each other account, entered through the role of that name. ``operate_role_arn`` may then hold ``*`` in
+    place of the account id.
     """
 
     name: str
@@ -56,7 +58,7 @@ class Account:
 
     @property
     def operating(self) -> Account:
-        """The account as the principal that acts gets into it; the account itself if that is the one that reads."""
+        """The account as entered by the acting principal; the account itself if the reading principal acts."""
         if self.operate_profile:
             way = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
         elif self.operate_role_arn:
@@ -69,7 +71,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """Whether something can be done to a resource, with the reason as a sentence (empty when it can)."""
+    """Whether an operation on a resource is possible, and the reason as a sentence; empty if it is possible."""
 
     value: Ternary = Ternary.UNKNOWN
     reason: str = ""
@@ -77,9 +79,9 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What a resource's own configuration permits, apart from IAM, and facts an operator weighs.
+    """The operations that a resource's configuration permits, apart from IAM, and facts that an operator weighs.
 
-    ``facts`` holds further booleans and small counts by a name from the spec that derived them
+    ``facts`` holds further booleans, small counts and words, by the names in the resource type's declaration
     (``has_dependencies``, ``has_backups``, ``multi_az``, ``read_replicas``, ``protected`` …).
     """
 
@@ -91,7 +93,7 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class IamPermissions:
-    """The verdicts on a resource's catalogue actions for one principal.
+    """One principal's verdicts on the catalogue actions of a resource.
 
     ``allowed``, ``denied`` and ``unknown`` hold IAM action names (``ec2:StopInstances``) and are disjoint;
     ``reasons`` maps an action to the statement or layer that decided it.
@@ -108,7 +110,7 @@ class IamPermissions:
 class Relation:
     """A directed link to another resource, as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``.
 
-    ``kind`` is one of the words in ``scanner/relation_kinds.yaml``, which says what each means.
+    ``kind`` is one of the kinds in ``specs/relation_kinds.yaml``, which has the meaning of each.
     """
 
     kind: str
@@ -129,7 +131,7 @@ class CellKey:
 
 
 class CellState(StrEnum):
-    """How a cell ended; only ``ok`` and ``ok_empty`` may remove what they did not see."""
+    """The state of a cell; only ``ok`` and ``ok_empty`` remove resources that the scan did not see."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -148,13 +150,13 @@ class CellState(StrEnum):
 
     @property
     def complete(self) -> bool:
-        """Whether the cell saw everything there is, so that what it did not see is gone."""
+        """Whether the cell saw every resource, so that a known resource it did not see is deleted."""
         return self in (CellState.OK, CellState.OK_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What one cell's scan did: its end state, times (UTC), counts, and the error in one line."""
+    """The result of one cell: its end state, start (UTC), duration in seconds, counts, and the error in one line."""
 
     key: CellKey
     state: CellState
@@ -169,7 +171,7 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class LearnedRate:
-    """The calls a second that AWS let pass for one group of a service's APIs in a place, and when that was learned."""
+    """The calls per second that AWS accepted for one group of a service's APIs in an account and region, and when."""
 
     account_id: str
     region: str
@@ -180,7 +182,7 @@ class LearnedRate:
 
     @property
     def place(self) -> tuple[str, str, str, str]:
-        """What AWS counts together: account, region, service and group."""
+        """The scope of AWS's limit: account, region, service and group."""
         return self.account_id, self.region, self.service, self.group
 
 
@@ -188,8 +190,9 @@ class LearnedRate:
 class Resource:
     """One AWS resource as last seen.
 
-    ``resource_type`` follows the seed (``ec2_instance``, ``rds_instance``); ``service`` is botocore's name;
-    ``region`` is ``global`` for global resources; ``state`` is AWS's own word, empty where there is none.
+    ``resource_type`` is the name in the type's declaration (``ec2_instance``, ``rds_instance``); ``service`` is
+    botocore's name; ``region`` is ``global`` for global resources; ``state`` is AWS's own word, empty for a type
+    without states; ``last_synced`` is in UTC.
     """
 
     resource_type: str
@@ -210,25 +213,25 @@ class Resource:
 
     @property
     def cell(self) -> CellKey:
-        """The scan cell this resource belongs to."""
+        """The scan cell that the resource belongs to."""
         return CellKey(self.account_id, self.region, self.resource_type)
 
     @property
     def canonical_key(self) -> str:
-        """What makes the resource the same one at the next scan: its ARN, else account|region|service|type|id."""
+        """The key that identifies the resource across scans: its ARN, else account|region|service|type|id."""
         if self.arn:
             return self.arn
         return f"{self.account_id}|{self.region}|{self.service}|{self.resource_type}|{self.identifier}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-ready data; ``last_synced`` as ISO 8601."""
+        """Return JSON-compatible data; ``last_synced`` as ISO 8601."""
         data = asdict(self)
         data["last_synced"] = self.last_synced.isoformat() if self.last_synced else None
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild a resource from :meth:`to_dict`'s data."""
+        """Return the resource that :meth:`to_dict` returned as data."""
         limits = {
             name: Constraint(Ternary(value["value"]), value["reason"])
             for name, value in data["constraints"].items()
@@ -248,7 +251,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ResourceFilter:
-    """Equality filters over the estate; empty fields don't filter, filled ones AND together.
+    """Equality filters over the estate; an empty field does not filter, and a resource must match all others.
 
     ``tags`` maps a key to a value; the value ``"*"`` means that the key must exist.
     """
@@ -263,10 +266,10 @@ class ResourceFilter:
 
     @classmethod
     def of(cls, filters: Mapping[str, Any]) -> Self:
-        """Build a filter of names and values; a value of ``None`` does not filter.
+        """Return a filter from names and values; a value of ``None`` does not filter.
 
         Raises:
-            ConfigurationError: There is no such filter.
+            ConfigurationError: A name is not a filter.
         """
         unknown = sorted(set(filters) - set(cls.__dataclass_fields__))
         if unknown:
@@ -277,7 +280,7 @@ class ResourceFilter:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A found resource with its score (higher is better, comparable within one search) and what matched."""
+    """A resource found by a search, its score (higher is better, comparable within one search) and its matches."""
 
     resource: Resource
     score: float
@@ -287,7 +290,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookRef:
-    """An immutable version of a playbook and the hash of its content."""
+    """One immutable version of a playbook, with the hash of its content."""
 
     id: str
     version: str
@@ -296,10 +299,10 @@ class PlaybookRef:
 
 @dataclass(frozen=True, slots=True)
 class BoundPlaybook:
-    """The host's own copy of a playbook, chosen by the server, with real targets and parameter values filled in.
+    """The host's own copy of a playbook that the server chose, with real targets and parameter values.
 
-    ``targets`` lie in one account and one region. ``parameters`` holds every document parameter except the one
-    named by ``target_parameter``, which receives the targets' identifiers. ``level`` is the server's opinion on risk.
+    ``targets`` are in one account and one region. ``parameters`` holds every document parameter except
+    ``target_parameter``, which receives the targets' identifiers. ``level`` is the risk as the server sees it.
     """
 
     playbook: PlaybookRef
@@ -313,9 +316,9 @@ class BoundPlaybook:
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One record of the journal, decrypted: its place in the chain, UTC time, kind, subject and content.
+    """One decrypted record of the journal: its position in the chain, UTC time, kind, subject and content.
 
-    ``subject`` is what the record is about (a plan id, an execution id, a scan id), so that records can be found again.
+    ``subject`` is the id of the plan, execution or scan that the record concerns, by which records are found.
     """
 
     sequence: int

@@ -1,8 +1,8 @@
-"""The wire between notebook host and playbook server, version 1.
+"""The wire protocol between notebook host and playbook server, version 1.
 
-Every string a request can hold comes from a closed, published set: a word of the operations vocabulary, a slot's
-id, a facet's value, or a random request id. There is no field in which a name, an id, an ARN, an account, a region, a
-tag or an address would be valid; :mod:`cloudops_nb.request.egress` checks that again on the finished bytes.
+Every string in a request comes from a closed, published set: a word of the operations vocabulary, a slot's id, a
+facet's value, or a random request id. No field accepts a name, an id, an ARN, an account, a region, a tag or an
+address; :mod:`cloudops_nb.request.egress` checks that again on the finished bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_WORDS = 200
 MAX_EXCHANGES = 5
 
 SLOT = re.compile(r"[rv]([1-9]|1\d|20)")
-#: What a facet says when AWS's value is not in the published set, or there is none.
+#: Values of a facet if AWS's value is not in the published set, or missing.
 OTHER, NONE = "other", "none"
 
 Environment = Literal["production", "staging", "development", "unknown"]
@@ -39,7 +39,7 @@ FactName = Literal["has_dependencies", "has_backups", "multi_az", "read_replicas
 
 @cache
 def closed_words() -> frozenset[str]:
-    """Return every string of the published vocabulary that a request may hold as a word or a facet."""
+    """Return every string of the published vocabulary that may be a word or a facet of a request."""
     words = vocabulary()
     concepts = {
         *words.resource_types.values(),
@@ -51,7 +51,7 @@ def closed_words() -> frozenset[str]:
 
 
 def bucket(count: int) -> Bucket:
-    """Return the bucket a count is told as."""
+    """Return the bucket that stands for a count in a request."""
     for limit, name in ((0, "0"), (1, "1"), (5, "2-5"), (20, "6-20"), (100, "21-100")):
         if count <= limit:
             return name  # type: ignore[return-value] # the table's names are Bucket's own
@@ -83,13 +83,13 @@ IamAction = Annotated[str, _one_of(iam_actions())]
 
 
 class WireModel(BaseModel):
-    """A frozen model that refuses what it does not know."""
+    """A frozen, strict model that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Facets(WireModel):
-    """What may be said about one resource."""
+    """The facts about one resource that may leave the host."""
 
     resource_type: ResourceType
     state: State = NONE
@@ -101,7 +101,7 @@ class Facets(WireModel):
 
 
 class ResourceHandle(WireModel):
-    """One resource, by an id that means nothing outside this request."""
+    """One resource, under an id that has no meaning outside its request."""
 
     slot: Slot
     kind: Literal["resource"] = "resource"
@@ -109,7 +109,7 @@ class ResourceHandle(WireModel):
 
 
 class SetHandle(WireModel):
-    """Several resources as one: how many, and how many of each state, environment and constraint value."""
+    """A set of resources as one handle: its size, and the counts of states, environments and constraint values."""
 
     slot: Slot
     kind: Literal["set"] = "set"
@@ -123,21 +123,21 @@ class SetHandle(WireModel):
 
 
 class ValueSlot(WireModel):
-    """A value of the prompt that stays on the host: only its type travels."""
+    """A value in the prompt; the value stays on the host, and only its type travels."""
 
     slot: Slot
     value_type: ValueType
 
 
 class Exchange(WireModel):
-    """An earlier request of the conversation in the same form, and what it was taken for."""
+    """An earlier request of the conversation in the same form, and the intent that the server found in it."""
 
     words: Annotated[tuple[Word, ...], Field(max_length=MAX_WORDS)]
     intent: IntentName = ""
 
 
 class PlanRequest(WireModel):
-    """A request in words, as it leaves the host."""
+    """A request in words, in the form in which it leaves the host."""
 
     protocol: Literal["cloudops/1"] = "cloudops/1"
     request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -156,14 +156,14 @@ class PlaybookVersion(WireModel):
 
 
 class Binding(WireModel):
-    """A playbook's parameter and the slot that fills it on the host."""
+    """A parameter of a playbook, and the slot that fills it on the host."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
     slot: Slot
 
 
 class Blank(WireModel):
-    """A required parameter that nothing in the request fills; nobody guesses it."""
+    """A required parameter that no slot of the request fills; it is asked for, never guessed."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
     value_type: str
@@ -171,7 +171,7 @@ class Blank(WireModel):
 
 
 class Alternative(WireModel):
-    """Another playbook that was considered, with its score from 0 to 1 and why."""
+    """Another playbook that the server considered, with its score from 0 to 1 and the reason."""
 
     playbook: PlaybookVersion
     title: str
@@ -180,7 +180,7 @@ class Alternative(WireModel):
 
 
 class PlanResponse(WireModel):
-    """The server's answer; texts are the catalogue's own or refer to slots by id."""
+    """The server's answer; its texts come from the catalogue or refer to slots by id."""
 
     protocol: Literal["cloudops/1"] = "cloudops/1"
     request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

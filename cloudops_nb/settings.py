@@ -1,11 +1,12 @@
-"""The one settings object.
+"""The settings object of the package.
 
-Sources, the later winning: defaults, ``config.toml`` in the data path, ``CLOUDOPS_*`` in the environment, keywords.
+Sources, in order of precedence: keywords, ``CLOUDOPS_*`` variables, ``config.toml`` in the data path, defaults.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,16 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ENVIRONMENT_PREFIX = "CLOUDOPS_"
-#: Read by the key source, never kept in a settings object.
+#: Read by the key source; a settings object never holds it.
 KEY_VARIABLE = "CLOUDOPS_ENCRYPTION_KEY"
-#: Read when a request is sent or served, never kept either.
+#: Read when a request is sent or served; a settings object never holds it.
 SERVER_TOKEN_VARIABLE = "CLOUDOPS_SERVER_TOKEN"  # noqa: S105 - a variable's name
-#: Variables with our prefix that are no settings.
+#: Variables with the prefix that are not settings.
 RESERVED_VARIABLES = frozenset({KEY_VARIABLE, SERVER_TOKEN_VARIABLE})
-#: Tables of ``config.toml`` whose keys are settings with the table's name before them.
+#: Tables of ``config.toml`` whose keys are settings with the table's name as a prefix.
 TABLES = ("qdrant", "embedding", "key", "server", "s3", "backup", "chat", "approval")
-#: The longest time that a setting may name: with it, every date stays one.
+#: The longest time in a setting; a date minus a longer one could be out of Python's range.
 LONGEST_DAYS = 36_500
+#: A valid value of each setting that is a list, for errors.
+_LIST_EXAMPLES = {
+    "accounts": '[{"name": "prod", "profile": "prod"}]',
+    "regions": '["eu-west-1", "us-east-1"]',
+    "services": '["rds", "ec2"]',
+}
 
 
 class AccountSettings(BaseModel):
@@ -52,15 +59,15 @@ class AccountSettings(BaseModel):
         if self.operate_profile and self.operate_role_arn:
             raise ValueError("give operate_profile or operate_role_arn, not both")
         if self.organization_role and (self.role_arn or self.operate_profile):
-            raise ValueError("organization_role goes with a profile or ambient credentials, and operate_role_arn only")
+            raise ValueError("organization_role allows only a profile or ambient credentials, and operate_role_arn")
         return self
 
 
 class Settings(BaseModel):
-    """Every setting, flat; frozen, so that a changed setting is a new object.
+    """All settings as flat fields; frozen, so that a changed setting is a new object.
 
-    Paths are absolute after validation. The encryption key is no setting; the Qdrant server's key is one, and hides
-    itself. Minutes, hours and days of 0 mean never.
+    Paths are absolute after validation. The encryption key is not a setting. The Qdrant server's key is one, and its
+    repr is masked. Minutes, hours and days of 0 mean never.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,7 +115,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _url_and_mode_agree(self) -> Settings:
-        """A URL alone means remote mode; remote mode without one means nothing."""
+        """A URL alone means remote mode; remote mode needs a URL."""
         if self.qdrant_mode == "remote" and not self.qdrant_url:
             raise ValueError("qdrant_mode is remote, so qdrant_url is needed")
         if self.qdrant_url and not self.qdrant_url.startswith(("http://", "https://")):
@@ -119,12 +126,12 @@ class Settings(BaseModel):
 
     @property
     def remote(self) -> bool:
-        """Whether the collections lie in a Qdrant server or cluster."""
+        """Whether the collections are in a Qdrant server or cluster."""
         return bool(self.qdrant_url)
 
     @property
     def models_path(self) -> Path:
-        """Where exported embedding models are kept."""
+        """The folder of exported embedding models."""
         return self.embedding_path or self.data_path / "models"
 
 
@@ -137,12 +144,12 @@ def load_settings(
     """Merge every source into one :class:`Settings`.
 
     Args:
-        data_path: The store's folder; wins over every other source.
+        data_path: The store's folder; takes precedence over every other source.
         environment: The variables to read, ``os.environ`` if not given.
         keywords: Settings by name; ``None`` means "not given".
 
     Raises:
-        ConfigurationError: A key is unknown (with the nearest name) or a value does not fit.
+        ConfigurationError: A name is unknown, or a value is invalid; the error suggests the nearest name.
     """
     variables = os.environ if environment is None else environment
     from_environment = _environment_settings(variables)
@@ -159,15 +166,21 @@ def load_settings(
 
 
 def _configuration_error(error: ValidationError) -> ConfigurationError:
-    """Turn pydantic's report into one line; the values stay out of it, they may be secrets."""
+    """Return pydantic's first problem as one line, without the value, which may be a secret."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "settings"
+    name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return ConfigurationError(f"unknown setting {place}", _nearest_setting(place.rsplit(".", 1)[-1], _names()))
-    return ConfigurationError(f"setting {place} does not fit", first["msg"].removeprefix("Value error, "))
+        return ConfigurationError(
+            f"unknown setting {name}", _nearest_setting(name.rsplit(".", 1)[-1], _setting_names())
+        )
+    what = f"invalid value for {name}" if name else "invalid settings"
+    if first["type"] == "tuple_type":
+        return ConfigurationError(what, f"expected a list, for example {_LIST_EXAMPLES[name]}")
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigurationError(what, re.sub("^Input should be", "must be", message))
 
 
-def _names() -> Sequence[str]:
+def _setting_names() -> Sequence[str]:
     return [*Settings.model_fields, *AccountSettings.model_fields]
 
 
@@ -199,7 +212,7 @@ def _file_settings(path: Path) -> dict[str, Any]:
             flat[key] = value
     _refuse_unknown(flat, str(path))
     if "data_path" in flat:
-        raise ConfigurationError(f"data_path stands in {path}", "the file lies in the data path itself", "Remove it.")
+        raise ConfigurationError(f"data_path is set in {path}", "the file itself is in the data path", "Remove it.")
     return flat
 
 
@@ -212,7 +225,7 @@ def _environment_settings(variables: Mapping[str, str]) -> dict[str, Any]:
         _refuse_unknown({name: value}, f"environment variable {variable}")
         if name == "accounts":
             raise ConfigurationError(
-                f"{variable} cannot hold accounts", "a variable is one text", "Use [[accounts]] in config.toml."
+                f"{variable} cannot hold accounts", "an account is a table", "Use [[accounts]] in config.toml."
             )
         found[name] = tuple(part.strip() for part in value.split(",")) if name == "regions" else value
     return found

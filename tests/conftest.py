@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cloudops_nb.demo import Demo
+
+pytest_plugins = ["tests.aws_fixtures"]
 
 ROOT = Path(__file__).parents[1]
 #: Kept between runs and out of git; an exported model is the same for every test.
@@ -23,6 +26,10 @@ ARTEFACTS = ROOT / ".artefacts"
 MUCH_MEMORY = 1 << 30
 #: A database of the simulated company that tests may stop.
 STAGING_DATABASE = "pg-instance-staging1"
+
+# A slow or busy machine is no reason for a property to fail.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

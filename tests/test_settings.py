@@ -44,7 +44,8 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({"accounts": [{"name": "a", "operate_profile": "b", "operate_role_arn": "c"}]}, {}, "not both"),
         ({"accounts": [{"name": "a", "account_id": "12"}]}, {}, "account_id"),
         ({"scan_threads": 0}, {}, "scan_threads"),
-        ({"scan_threads": "many"}, {}, "scan_threads"),
+        ({"scan_threads": "many"}, {}, "scan_threads: must be a valid integer"),
+        ({"services": "rds"}, {}, 'invalid value for services: expected a list, for example ["rds", "ec2"]'),
         ({"qdrant_mode": "remote"}, {}, "qdrant_url is needed"),
         ({"qdrant_url": "localhost:6333"}, {}, "http://"),
         ({"qdrant_mode": "embedded", "qdrant_url": "http://localhost:6333"}, {}, "remove one of them"),
@@ -89,5 +90,5 @@ def test_accounts_come_from_the_file(tmp_path):
 )
 @pytest.mark.parametrize("value", ["inf", "nan", "1e9", "-1"])
 def test_a_time_has_bounds(name: str, value: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"setting {name} does not fit"):
+    with pytest.raises(ConfigurationError, match=f"invalid value for {name}"):
         load_settings(environment={f"CLOUDOPS_{name.upper()}": value})

@@ -1,1 +1,1 @@
-"""The way into AWS: sessions, accounts, credentials, regions, and the meaning of its errors."""
+"""Access to AWS: sessions, accounts, credentials, regions, and the meaning of its errors."""

@@ -1,4 +1,4 @@
-"""An account into which somebody got, or not: its id and name as AWS tells them, or why it could not be entered."""
+"""The result of entering an account: its id and name as AWS reports them, or the error that prevented entry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.errors import label
+from cloudops_nb.aws.account_errors import account_label
 from cloudops_nb.aws.organization import with_own_role
 from cloudops_nb.errors import AwsError, ConfigurationError
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.account_session import AccountSession, Caller
     from cloudops_nb.model import Account
 
-#: Seconds for which a refusal is believed; then the account is tried again, with credentials read anew.
-_REFUSAL_HOLDS = 5.0
+#: Seconds for which a refusal is reused; after that the account is tried again with fresh credentials.
+_REFUSAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An account whose id is known; ``refusal`` is why it could not be entered, at a monotonic time."""
+class AccountEntry:
+    """An account whose id is known; ``refusal`` is the error that prevented entry, ``at`` its monotonic time."""
 
     session: AccountSession
     account: Account
@@ -31,12 +31,12 @@ class Entry:
 
     @property
     def settled(self) -> bool:
-        """Whether it is not worth asking again."""
-        return self.refusal is None or time.monotonic() - self.at < _REFUSAL_HOLDS
+        """Whether the entry can be used as it is: the account was entered, or refused a moment ago."""
+        return self.refusal is None or time.monotonic() - self.at < _REFUSAL_SECONDS
 
 
-def may_be(account: Account, chosen: Collection[str]) -> bool:
-    """Return whether an account may be among those chosen; an unknown id may be any."""
+def may_be_chosen(account: Account, chosen: Collection[str]) -> bool:
+    """Return whether a choice of names and ids may mean an account; an unknown id matches every id."""
     if account.organization_role:
         return True
     known = configured_id(account)
@@ -44,32 +44,32 @@ def may_be(account: Account, chosen: Collection[str]) -> bool:
 
 
 def configured_id(account: Account) -> str:
-    """Return an account's id as far as the configuration tells it."""
+    """Return the account id in the configuration or in its role's ARN; empty if both lack it."""
     parts = account.role_arn.split(":")
     return account.account_id or "".join(parts[4:5])
 
 
-def identify(session: AccountSession) -> Caller | AwsError:
-    """Return who we are in an account, or why it cannot be entered."""
+def caller_or_refusal(session: AccountSession) -> Caller | AwsError:
+    """Return the caller identity in an account, or the error that prevented entry."""
     try:
         return session.caller()
     except AwsError as error:
         return error
 
 
-def checked(session: AccountSession, outcome: Caller | AwsError) -> Entry:
-    """Return the account with its id, entered or not.
+def checked_entry(session: AccountSession, outcome: Caller | AwsError) -> AccountEntry:
+    """Return the entry for the result of :func:`caller_or_refusal`.
 
     Raises:
-        ConfigurationError: AWS tells another id than the configuration, which is an error whatever the others do.
+        ConfigurationError: AWS reports another id than the configuration does.
     """
     account, known = session.account, configured_id(session.account)
     if isinstance(outcome, AwsError):
         refused = replace(account, account_id=known, organization_role="")
-        return Entry(session, with_own_role(refused), outcome, time.monotonic())
+        return AccountEntry(session, with_own_role(refused), outcome, time.monotonic())
     if known and outcome.account_id != known:
-        what = f"{label(account)} leads to account {outcome.account_id}, not {known}"
-        raise ConfigurationError(what, "the configured id is another", "Correct account_id, or the way in.")
+        what = f"{account_label(account)} leads to account {outcome.account_id}"
+        raise ConfigurationError(what, f"the configured id is {known}", "Correct account_id, or the profile or role.")
     name = account.name or outcome.account_id
     entered = replace(account, account_id=outcome.account_id, name=name, organization_role="")
-    return Entry(session, with_own_role(entered))
+    return AccountEntry(session, with_own_role(entered))

@@ -1,4 +1,4 @@
-"""How the scanner gets into an account: the standard AWS chain, and AssumeRole on top of it. Nothing is stored."""
+"""botocore sessions with an account's credentials: the standard AWS chain, and AssumeRole. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from botocore.credentials import (
 )
 from botocore.exceptions import NoCredentialsError
 
+from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.aws.fast_botocore.event_hooks import QuickSession
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
-from cloudops_nb.aws.fast_botocore.service_models import NarrowModels, data_loader
+from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.aws.regions import home_region, partition_of_arn
 from cloudops_nb.aws.user_agent import TOOL
 
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Account
 
-#: Identity calls fail within seconds: an endpoint that is down must not cost minutes of retries.
-IMPATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
-#: What every session's first client reads; threads that read it at the same time would each do so.
-_ENDPOINTS = "endpoints"
+#: Makes identity calls fail within seconds: an endpoint that is down must not cost minutes of retries.
+IDENTITY_CALL_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+#: botocore's endpoint data, which the first client of every session reads.
+_ENDPOINT_DATA = "endpoints"
 
 
 class SessionFactory:
     """Opens botocore sessions that share one loader of service models; thread-safe.
 
     Args:
-        label: Names our sessions in CloudTrail: the role session name, and a word of the user agent.
-        events: Handlers of botocore events, registered on every session.
+        label: Identifies the sessions in CloudTrail: the role session name, and a word of the user agent.
+        events: Handlers of botocore events by name, registered on every session.
     """
 
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
@@ -48,7 +49,7 @@ class SessionFactory:
         self._label = label
         self._events = events
         self._lock = threading.Lock()
-        self._reading = threading.Lock()
+        self._endpoints_lock = threading.Lock()
         self._sources: dict[str, Session] = {}
 
     def open(self, account: Account) -> Session:
@@ -57,27 +58,28 @@ class SessionFactory:
         Raises:
             BotoCoreError: The profile does not exist, or there are no credentials to assume the role with.
         """
-        session = self._session(account.profile)
+        session = self._configured_session(account.profile)
         if account.role_arn:
             provider = _RoleProvider(self._role_credentials(account))
             session.register_component("credential_provider", CredentialResolver([provider]))
         return session
 
     def forget_sources(self) -> None:
-        """Read the profiles from which roles are assumed anew at their next use."""
+        """Drop the sessions of source profiles, so that the next role is assumed with fresh credentials."""
         with self._lock:
             self._sources.clear()
 
-    def _session(self, profile: str) -> Session:
-        with self._reading:
-            self.loader.load_data(_ENDPOINTS)
+    def _configured_session(self, profile: str) -> Session:
+        # botocore's loader caches a file only after it was read, so concurrent threads would each read this one.
+        with self._endpoints_lock:
+            self.loader.load_data(_ENDPOINT_DATA)
         session = QuickSession(profile or None)
         session.register_component("data_loader", self.loader)
         session.register_component("response_parser_factory", QuickParserFactory())
         session.user_agent_extra = f"{TOOL} md/{self._label}"
         chosen = session.get_scoped_config()
         if "role_arn" in chosen:
-            # botocore reads the session name of a profile's own role from the profile only.
+            # For a role in a profile botocore takes the session name from that profile only (AssumeRoleProvider).
             chosen.setdefault("role_session_name", self._label)
         for event, handler in self._events.items():
             session.register(event, handler)
@@ -85,7 +87,7 @@ class SessionFactory:
 
     def _role_credentials(self, account: Account) -> DeferredRefreshableCredentials:
         with self._lock:
-            source = self._sources.get(account.source_profile) or self._session(account.source_profile)
+            source = self._sources.get(account.source_profile) or self._configured_session(account.source_profile)
             self._sources[account.source_profile] = source
             credentials = source.get_credentials()
         if credentials is None:
@@ -94,7 +96,7 @@ class SessionFactory:
 
         def create_client(service: str, **keywords: Any) -> Any:
             with self._lock:
-                return source.create_client(service, region_name=region, config=IMPATIENT, **keywords)
+                return source.create_client(service, region_name=region, config=IDENTITY_CALL_CONFIG, **keywords)
 
         fetcher = AssumeRoleCredentialFetcher(
             create_client, credentials, account.role_arn, extra_args={"RoleSessionName": self._label}
@@ -103,7 +105,7 @@ class SessionFactory:
 
 
 class _RoleProvider(CredentialProvider):
-    """Gives a session the credentials of an assumed role, refreshed by botocore before they expire."""
+    """Provides a session with the credentials of an assumed role; botocore refreshes them before they expire."""
 
     METHOD = "assume-role"
 

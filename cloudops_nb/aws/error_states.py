@@ -1,4 +1,4 @@
-"""How a cell ends: an error's place among the cell states, and whether a last page really was the last."""
+"""The meaning of AWS errors for a scan cell, and the fields by which an answer says that it is truncated."""
 
 from __future__ import annotations
 
@@ -17,82 +17,83 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellResult
 
-#: With what the detail of a cell begins whose service was not asked, because it is not there.
+#: Start of the detail of a cell that made no call, because its service is not in the region.
 NOT_OFFERED = "not offered in this region, by botocore's endpoint data"
 _LONGEST_DETAIL = 300
 _SERVER_ERRORS = 500
-_REFUSALS = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, CellState.EXPIRED)
+_REFUSAL_STATES = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, CellState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a call or a cell failed, in one line, and the state that it ends in."""
+    """The state in which a failed call or cell ends, and the error in one line."""
 
     state: CellState
     detail: str
 
     @property
     def transient(self) -> bool:
-        """Whether the same call may well succeed at the next scan without anybody doing anything."""
+        """Whether the next scan may succeed without a change of permissions or regions."""
         return self.state not in (CellState.DENIED, CellState.SCP_DENIED, CellState.REGION_DISABLED)
 
 
 def is_not_offered(result: CellResult) -> bool:
-    """Return whether a cell was not read because its service is not offered in its region: that is no failure."""
+    """Return whether a cell made no call because its region does not offer its service, which is no failure."""
     return result.state is CellState.SERVICE_UNAVAILABLE and result.detail.startswith(NOT_OFFERED)
 
 
 def classify(error: BaseException, *, region: str) -> Failure:
-    """Tell what an error means for a cell.
+    """Return the failure that an error means for a cell.
 
-    An error of ours is judged by the AWS error that caused it. What is not in the table ends as ``error``: an unknown
-    failure is never an empty answer.
+    Errors of this package are classified by the AWS error that caused them. An error that is not in the table becomes
+    ``error``: an unknown failure never counts as an empty answer.
 
     Args:
-        error: What was raised.
-        region: The cell's region; some codes mean "not opted in" only where opting in is needed.
+        error: The exception raised.
+        region: The cell's region; some codes mean "not opted in" only in regions that need an opt-in.
     """
     cause = error.__cause__ or error
     if isinstance(cause, ClientError):
-        return Failure(_of_code(cause, region), shortened(f"{error_code(cause)}: {error_message(cause)}"))
+        return Failure(_state_of_code(cause, region), shortened(f"{error_code(cause)}: {error_message(cause)}"))
     names = [kind.__name__ for kind in type(cause).__mro__]
-    state = next((_table()["exceptions"][name] for name in names if name in _table()["exceptions"]), CellState.ERROR)
+    states = _error_table()["exceptions"]
+    state = next((states[name] for name in names if name in states), CellState.ERROR)
     return Failure(state, shortened(f"{type(cause).__name__}: {cause}"))
 
 
 def error_code(error: ClientError) -> str:
-    """Return AWS's code, without the ``Client.`` or ``Server.`` that EC2 puts before some."""
+    """Return AWS's error code, without the prefix ``Client.`` or ``Server.`` of some EC2 codes."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     return code.removeprefix("Client.").removeprefix("Server.")
 
 
 def error_message(error: ClientError) -> str:
-    """Return what AWS says beside the code."""
+    """Return AWS's error message, without the code."""
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
-def truncated(page: Mapping[str, Any], *, paged: bool) -> str:
-    """Return the name of the field by which an answer says that it is not complete, empty if there is none.
+def truncation_field(page: Mapping[str, Any], *, paged: bool) -> str:
+    """Return the name of the field by which an answer says that more follows, empty if no field does.
 
     Args:
         page: The last page.
-        paged: Whether a paginator followed the tokens; if not, a token for a next page is such a field too.
+        paged: Whether a paginator followed the tokens; otherwise a token for a next page counts too.
     """
     parts = (page, *(value for value in page.values() if isinstance(value, dict)))
-    flags: list[str] = _table()["truncation_flags"]
-    tokens: list[str] = [] if paged else _table()["next_page_tokens"]
+    flags: list[str] = _error_table()["truncation_flags"]
+    tokens: list[str] = [] if paged else _error_table()["next_page_tokens"]
     said = [flag for flag in flags if any(part.get(flag) is True for part in parts)]
     said += [token for token in tokens if any(isinstance(part.get(token), str) and part[token] for part in parts)]
     return said[0] if said else ""
 
 
-def is_failure(code: str) -> bool:
-    """Return whether AWS answers a code when it refuses to tell; such a code never says that nothing is there."""
-    return _table()["codes"].get(code) in _REFUSALS or code in _table()["opt_in_or_credentials"]
+def is_refusal_code(code: str) -> bool:
+    """Return whether an error code is a refusal, which never means that there are no resources."""
+    return _error_table()["codes"].get(code) in _REFUSAL_STATES or code in _error_table()["opt_in_or_credentials"]
 
 
-def _of_code(error: ClientError, region: str) -> CellState:
-    code, table = error_code(error), _table()
+def _state_of_code(error: ClientError, region: str) -> CellState:
+    code, table = error_code(error), _error_table()
     if code in table["opt_in_or_credentials"]:
         return CellState.EXPIRED if enabled_by_default(region) else CellState.REGION_DISABLED
     if code in table["opt_in"]:
@@ -114,7 +115,7 @@ def shortened(text: str) -> str:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _error_table() -> dict[str, Any]:
     data: dict[str, Any] = bundled_table(__package__, "error_states.yaml")
     return {
         **data,

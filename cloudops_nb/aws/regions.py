@@ -1,4 +1,4 @@
-"""What is known about partitions and regions without asking AWS."""
+"""Partitions and regions as far as they are known without a call: a bundled table and botocore's endpoint data."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from botocore.regions import EndpointResolver
 
-from cloudops_nb.aws.fast_botocore.service_models import data_loader
+from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.declarations.tables import bundled_table
 
 #: The region of cells and resources of global services.
 GLOBAL = "global"
-#: The partition of an ARN or a region that names none.
+#: The partition assumed for an ARN without one.
 COMMERCIAL = "aws"
 
 
 def home_region(partition: str) -> str:
-    """Return where a partition's global services answer."""
+    """Return the region whose endpoints serve a partition's global services."""
     return str(_partition(partition)["home"])
 
 
@@ -27,28 +27,28 @@ def default_regions(partition: str) -> tuple[str, ...]:
 
 
 def enabled_by_default(region: str) -> bool:
-    """Return whether an account has the region without opting in; global services are always there."""
-    return region == GLOBAL or any(region in partition["enabled_by_default"] for partition in _table().values())
+    """Return whether every account has a region without opting in; true for ``global``."""
+    return region == GLOBAL or any(region in partition["enabled_by_default"] for partition in _partitions().values())
 
 
 @cache
 def known_regions() -> frozenset[str]:
     """Return every region that botocore knows, in every partition, and ``global``."""
-    return frozenset(name for each in _endpoints().get_available_partitions() for name in _regions_of(each)) | {GLOBAL}
+    partitions = _endpoint_data().get_available_partitions()
+    return frozenset(name for each in partitions for name in _regions_of(each)) | {GLOBAL}
 
 
 @cache
 def offered(endpoint_prefix: str, region: str) -> bool:
-    """Return whether a service may answer in a region: ``False`` only where botocore's endpoint data says it does not.
+    """Return whether a service may answer in a region: ``False`` only if botocore's endpoint data rule it out.
 
-    They do not say so of a region newer than they are, of a service that they do not have, nor of one that answers for
-    a whole partition.
+    ``True`` for a region or a service that the data lack, and for a service with one endpoint per partition.
 
     Args:
-        endpoint_prefix: What the endpoint data call the service.
+        endpoint_prefix: The service's name in the endpoint data.
         region: The region.
     """
-    known = _endpoints()
+    known = _endpoint_data()
     partitions = known.get_available_partitions()
     partition = next((each for each in partitions if region in _regions_of(each)), None)
     if partition is None:
@@ -66,20 +66,21 @@ def partition_of_arn(arn: str) -> str:
 
 
 @cache
-def _endpoints() -> EndpointResolver:
+def _endpoint_data() -> EndpointResolver:
     return EndpointResolver(data_loader().load_data("endpoints"))
 
 
 @cache
 def _regions_of(partition: str) -> frozenset[str]:
-    return frozenset(_endpoints().get_available_endpoints("ec2", partition))
+    # EC2 is in every region, so that its endpoints list them all.
+    return frozenset(_endpoint_data().get_available_endpoints("ec2", partition))
 
 
 def _partition(name: str) -> dict[str, Any]:
-    return _table().get(name) or _table()[COMMERCIAL]
+    return _partitions().get(name) or _partitions()[COMMERCIAL]
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
+def _partitions() -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = bundled_table(__package__, "regions.yaml")
     return table

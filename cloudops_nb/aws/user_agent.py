@@ -1,4 +1,7 @@
-"""What our calls say of themselves, so that CloudTrail can be joined with a scan."""
+"""Words in the user agent of calls, by which CloudTrail records can be joined with a scan.
+
+Its own module, because callers outside this package set a purpose without importing sessions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _purpose: ContextVar[str] = ContextVar("purpose", default="")
 
 @contextlib.contextmanager
 def purpose(word: str) -> Iterator[None]:
-    """Add a word, as ``scan/0a1b2c``, to the user agent of this thread's calls inside."""
+    """Add a word, as ``scan/0a1b2c``, to the user agent of the calls that this thread makes in the block."""
     token = _purpose.set(word)
     try:
         yield
@@ -27,7 +30,7 @@ def purpose(word: str) -> Iterator[None]:
 
 
 def add_purpose(request: Any, **_: Any) -> None:
-    """Handle botocore's ``request-created``: write the purpose into the request, before it is signed."""
+    """Handle botocore's ``request-created``: add the purpose to the user agent before the request is signed."""
     word = _purpose.get()
     if word:
         agent = request.headers.get("User-Agent", "")

@@ -76,7 +76,7 @@ def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filt
 def types(context: click.Context, cloud_control: bool, account: str, markdown: bool) -> None:
     """List the resource types that a scan can read."""
     if markdown:
-        from cloudops_nb.scanner.inventory.coverage import markdown as coverage
+        from cloudops_nb.scanner.inventory.coverage import coverage_markdown as coverage
         from cloudops_nb.specs.files import specs_of
 
         click.echo(coverage(specs_of(load_settings(context.obj).data_path)), nl=False)
@@ -100,10 +100,10 @@ def iam_policy(
     resources.
     """
     from cloudops_nb.scanner.inventory.least_privilege import managed_policies, scan_policy
-    from cloudops_nb.scanner.planning.tasks import selection
+    from cloudops_nb.scanner.planning.scan_tasks import checked_selection
     from cloudops_nb.specs.files import specs_of
 
     specs = specs_of(load_settings(context.obj).data_path)
-    chosen = selection(specs, (), accounts=None, regions=None, services=types or None).specs
+    chosen = checked_selection(specs, (), accounts=None, regions=None, services=types or None).specs
     make = managed_policies if managed else scan_policy
     click.echo(json.dumps(make(chosen, partition=partition, every_detail=every_detail), indent=2))

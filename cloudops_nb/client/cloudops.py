@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
     from cloudops_nb.model import SearchHit
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.scanner.running.progress import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
     from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.backup.report import Report

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.scanner.running.progress import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.opening.open_store import StorageService
 

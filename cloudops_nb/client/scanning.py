@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.model import CellKey, CellResult
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.scanner.running.progress import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.opening.open_store import StorageService
@@ -143,14 +143,14 @@ class ScanRunner:
             ConfigurationError: One of the user's own declarations is invalid, or the account is unknown.
             AwsError: The account cannot be entered, or AWS does not return its types.
         """
-        from cloudops_nb.scanner.inventory.resource_types import COLUMNS, cloud_control_types, declared_types
+        from cloudops_nb.scanner.inventory.resource_types import TYPE_COLUMNS, cloud_control_types, declared_types
         from cloudops_nb.specs.files import specs_of
 
         specs = specs_of(self._settings.data_path)
         rows = declared_types(specs)
         if cloud_control:
             rows += cloud_control_types(self._sessions(), specs, account)
-        return rows_frame(rows, COLUMNS)
+        return rows_frame(rows, TYPE_COLUMNS)
 
     def refresh(self, plan: Plan) -> None:
         """Rescan a plan's targets so that the store shows the result."""
@@ -191,7 +191,7 @@ class ScanRunner:
             ConfigurationError: No account can.
         """
         sessions = self._sessions()
-        names = [account.name for account in sessions.unattended()]
+        names = [account.name for account in sessions.unattended_accounts()]
         if len(names) == len(sessions.configured):
             return None
         if not names:

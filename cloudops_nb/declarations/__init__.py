@@ -1,1 +1,1 @@
-"""Reads declarations from YAML, with the line and column of each mistake, and the selectors that they hold."""
+"""Readers of declarations: located YAML, selectors in it, and bundled tables."""

@@ -1,13 +1,14 @@
-"""YAML read strictly, with the place of everything in it.
+"""A strict YAML reader that keeps the line and column of every value.
 
-YAML 1.1 and YAML 1.2 disagree on plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. Such a scalar is refused
-instead of guessed: quoted it is text, everywhere. So are aliases, anchors, tags, merge keys, duplicate keys and keys
-that are not text, because a reviewer would not see what they expand to.
+YAML 1.1 and YAML 1.2 disagree on plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader refuses such a
+scalar instead of guessing; quoted, it is text in both. It also refuses aliases, anchors, tags, merge keys, duplicate
+keys and keys that are not text, because a reviewer would not see what they expand to.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from cloudops_nb.errors import PlaybookError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Systems Manager's own ceiling for a document, in bytes.
+#: Systems Manager's limit for a document, in bytes.
+#: https://docs.aws.amazon.com/general/latest/gr/ssm.html
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
 
@@ -33,7 +35,7 @@ _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None,
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong at a line and column, both counted from 1."""
+    """A problem at a line and column, both counted from 1."""
 
     line: int
     column: int
@@ -45,14 +47,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LocatedYaml:
-    """The data of one YAML document, and the line and column at which every path in it starts."""
+    """The data of one YAML document, and the line and column at which each path in it starts."""
 
     source: str
     data: Any
     places: Mapping[Path, tuple[int, int]] = field(repr=False)
 
     def problem(self, path: Path, message: str) -> Problem:
-        """Place a message at ``path``, or at the nearest parent that exists."""
+        """Return a problem located at ``path``, or at its nearest parent that exists."""
         while path not in self.places:
             path = path[:-1]
         return Problem(*self.places[path], message)
@@ -66,8 +68,8 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
         source: Its name in messages.
 
     Raises:
-        PlaybookError: It is no YAML, too large or too deep, or holds what is refused here; every problem is named with
-            ``line:column``.
+        PlaybookError: The text is not YAML, too large, too deep, or contains a refused construct; the error lists every
+            problem with ``line:column``.
     """
     if len(text.encode()) > MAX_BYTES:
         raise PlaybookError(f"{source} is larger than {MAX_BYTES} bytes", "Systems Manager takes no larger document")
@@ -79,9 +81,7 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
             raise invalid(source, problems)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise invalid(source, [Problem(*place, error.problem or "is not YAML")]) from None
+        raise invalid(source, _problems_up_to(error, text)) from None
     except yaml.YAMLError as error:
         raise invalid(source, [Problem(1, 1, f"is not YAML: {str(error).splitlines()[0]}")]) from None
     if root is None:
@@ -93,13 +93,13 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
 
 
 def invalid(source: str, problems: list[Problem]) -> PlaybookError:
-    """Return the one error that names every problem of ``source``, in the order of the file."""
+    """Return an error that lists all problems of ``source``, in the order of the file."""
     listed = "; ".join(map(str, sorted(set(problems))))
     return PlaybookError(f"{source} is not valid", listed, "The numbers are line:column.")
 
 
 def _refused_events(text: str) -> Iterator[Problem]:
-    """Yield what composing would hide (anchors, aliases, tags), and nesting that would exhaust the stack."""
+    """Yield constructs that composing would hide (anchors, aliases, tags), and nesting that would exhaust the stack."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -114,6 +114,21 @@ def _refused_events(text: str) -> Iterator[Problem]:
             yield _problem(event, f"{kind}{event.anchor} is refused: write the value out")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             yield _problem(event, f"tag {event.tag} is refused")
+
+
+def _problems_up_to(error: yaml.MarkedYAMLError, text: str) -> list[Problem]:
+    """Return what is refused in front of a syntax error, or else the syntax error itself.
+
+    libyaml reads ahead and limits nesting too (from 0.2.6 on, to 1000 brackets), so it may give up before it hands out
+    the event that is nested too deep for us.
+    """
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return [Problem(1, 1, f"is not YAML: {error.problem}")]
+    refused: list[Problem] = []
+    with suppress(yaml.YAMLError):
+        refused.extend(_refused_events(text[: mark.index]))
+    return refused or [Problem(mark.line + 1, mark.column + 1, f"is not YAML: {error.problem}")]
 
 
 def _construct(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem]) -> Any:
@@ -137,7 +152,7 @@ def _construct_mapping(
         if key in data:
             problems.append(_problem(key_node, f"key {key} is given twice"))
         data[key] = _construct(value_node, (*path, key), places, problems)
-        # A reader looks for a value's problem at its key.
+        # Report a value's problem at its key, where a reader looks for it.
         places[*path, key] = _place(key_node)
     return data
 

@@ -1,7 +1,7 @@
-"""Selectors as Python closures: what jmespath's own interpreter finds, several times faster.
+"""Selectors compiled to Python closures, with the results of jmespath's interpreter at several times its speed.
 
-A scan asks dozens of selectors of each resource. jmespath walks the expression's tree anew each time; here every node
-of it becomes a function once. Nodes that are rare in specs are left to jmespath's interpreter.
+A scan evaluates dozens of selectors per resource, and jmespath's interpreter walks the expression's tree each time.
+Here every node of the tree becomes a function once; nodes that are rare in declarations are left to the interpreter.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from jmespath.visitor import Options, TreeInterpreter
 Closure = Callable[[Any], Any]
 Node = dict[str, Any]
 
+#: https://jmespath.org/specification.html defines the semantics that the comments below refer to.
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = TreeInterpreter.COMPARATOR_FUNC
 
 
-def closure(node: Node, options: Options) -> Closure:
-    """Return the function that does what jmespath's interpreter does with a node of a parsed expression."""
+def compiled_closure(node: Node, options: Options) -> Closure:
+    """Return the function that evaluates a node of a parsed expression as jmespath's interpreter does."""
+    # The argument of a function such as sort_by is an expression (&), which only jmespath's interpreter can pass on.
     make = _MAKERS.get(node["type"])
     if make is None or any(child["type"] == "expref" for child in node["children"] if isinstance(child, dict)):
         interpreter = TreeInterpreter(options)
         return lambda value: interpreter.visit(node, value)
-    return make(node, [closure(child, options) for child in node["children"]], options)
+    return make(node, [compiled_closure(child, options) for child in node["children"]], options)
 
 
-def _false(value: Any) -> bool:
-    # Equality, and not Python's own truth: zero is true in JMESPath.
+def _is_false(value: Any) -> bool:
+    # Compare instead of using Python's truth: zero is true in JMESPath.
     return value is None or value is False or value in ("", [], {})
 
 
@@ -76,39 +78,40 @@ def _literal(node: Node, _: list[Closure], __: Options) -> Closure:
     return lambda _: found
 
 
-def _itself(_: Node, __: list[Closure], ___: Options) -> Closure:
+def _identity(_: Node, __: list[Closure], ___: Options) -> Closure:
     return lambda value: value
 
 
-def _ordered(value: Any) -> bool:
-    """Return whether JMESPath puts a value in an order: numbers and, in Python's library, texts."""
+def _has_order(value: Any) -> bool:
+    """Return whether JMESPath orders a value: a number or, in its Python library, a text."""
     return isinstance(value, str | Number) and not isinstance(value, bool)
 
 
 def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
     left, right = sides
     equal, compare = node["value"] == "eq", _COMPARISONS[node["value"]]
-    text = _text(node["children"][1])
+    text = _literal_text(node["children"][1])
+    # Most comparisons in declarations are of a field with a literal text.
     if text is not None and node["value"] in ("eq", "ne"):
         return lambda value: (left(value) == text) is equal
 
     def order(value: Any) -> bool | None:
         one, other = left(value), right(value)
-        return compare(one, other) if _ordered(one) and _ordered(other) else None
+        return compare(one, other) if _has_order(one) and _has_order(other) else None
 
     if node["value"] not in ("eq", "ne"):
         return order
 
     def comparator(value: Any) -> bool:
         one, other = left(value), right(value)
-        # Numbers and truth values compare otherwise than in Python; text does not.
+        # JMESPath tells true from 1 and false from 0, which Python's == does not; texts compare as in Python.
         return (one == other) is equal if type(other) is str else compare(one, other)
 
     return comparator
 
 
-def _text(node: Node) -> str | None:
-    """Return the text that a node is, ``None`` if it is something else."""
+def _literal_text(node: Node) -> str | None:
+    """Return the text of a literal node, ``None`` for other nodes."""
     found = node["value"] if node["type"] == "literal" else None
     return found if isinstance(found, str) else None
 
@@ -118,7 +121,7 @@ def _or(_: Node, sides: list[Closure], __: Options) -> Closure:
 
     def either(value: Any) -> Any:
         found = left(value)
-        return right(value) if _false(found) else found
+        return right(value) if _is_false(found) else found
 
     return either
 
@@ -128,7 +131,7 @@ def _and(_: Node, sides: list[Closure], __: Options) -> Closure:
 
     def both(value: Any) -> Any:
         found = left(value)
-        return found if _false(found) else right(value)
+        return found if _is_false(found) else right(value)
 
     return both
 
@@ -140,7 +143,7 @@ def _projection(_: Node, parts: list[Closure], __: Options) -> Closure:
         found = listed(value)
         if not isinstance(found, list):
             return None
-        return [one for one in map(each, found) if one is not None]
+        return [one for one in map(each, found) if one is not None]  # a projection drops nulls
 
     return projection
 
@@ -152,7 +155,7 @@ def _filter_projection(_: Node, parts: list[Closure], __: Options) -> Closure:
         found = listed(value)
         if not isinstance(found, list):
             return None
-        passed = (each(one) for one in found if not _false(condition(one)))
+        passed = (each(one) for one in found if not _is_false(condition(one)))
         return [one for one in passed if one is not None]
 
     return projection
@@ -165,7 +168,7 @@ def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
         found = listed(value)
         if not isinstance(found, list):
             return None
-        merged: list[Any] = []
+        merged: list[Any] = []  # flattened by one level only
         for one in found:
             if isinstance(one, list):
                 merged.extend(one)
@@ -176,7 +179,8 @@ def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
     return flatten
 
 
-def _several(_: Node, parts: list[Closure], __: Options) -> Closure:
+def _multi_select_list(_: Node, parts: list[Closure], __: Options) -> Closure:
+    # A multi-select of null is null, and not a list of nulls.
     return lambda value: None if value is None else [part(value) for part in parts]
 
 
@@ -186,7 +190,7 @@ def _function(node: Node, arguments: list[Closure], options: Options) -> Closure
     def checked(value: Any) -> Any:
         return functions.call_function(name, [argument(value) for argument in arguments])
 
-    kinds = _kinds(functions, name, len(arguments))
+    kinds = _argument_types(functions, name, len(arguments))
     if kinds is None:
         return checked
     function = functions.FUNCTION_TABLE[name]["function"]
@@ -195,16 +199,16 @@ def _function(node: Node, arguments: list[Closure], options: Options) -> Closure
         found = [argument(value) for argument in arguments]
         for one, allowed in zip(found, kinds, strict=False):
             if allowed and type(one).__name__ not in allowed:
-                return functions.call_function(name, found)  # it says what is wrong
+                return functions.call_function(name, found)  # raises with the reason
         return function(functions, *found)
 
     return call
 
 
-def _kinds(functions: Any, name: str, given: int) -> list[frozenset[str]] | None:
-    """Return what Python calls the types that a function takes, by argument; an empty set stands for any.
+def _argument_types(functions: Any, name: str, given: int) -> list[frozenset[str]] | None:
+    """Return the names of the Python types that a function takes, per argument; an empty set means any type.
 
-    ``None`` stands for what jmespath has to check at each call: other numbers of arguments, and the types in lists.
+    ``None`` if jmespath must check each call: a wrong number of arguments, or types of the elements of lists.
     """
     declared = functions.FUNCTION_TABLE.get(name)
     if declared is None:
@@ -213,7 +217,7 @@ def _kinds(functions: Any, name: str, given: int) -> list[frozenset[str]] | None
     variadic = bool(signature) and bool(signature[-1].get("variadic"))
     if given < len(signature) if variadic else given != len(signature):
         return None
-    types = functions._get_allowed_pytypes  # noqa: SLF001 - jmespath tells nobody else what its names for types mean
+    types = functions._get_allowed_pytypes  # noqa: SLF001 - jmespath has no public mapping of its type names to Python's
     allowed = [types(each["types"]) for each in signature]
     return None if any(within for _, within in allowed) else [frozenset(kinds) for kinds, _ in allowed]
 
@@ -225,14 +229,14 @@ _MAKERS: dict[str, Callable[[Node, list[Closure], Options], Closure]] = {
     "pipe": _chain,
     "index": _index,
     "literal": _literal,
-    "current": _itself,
-    "identity": _itself,
+    "current": _identity,
+    "identity": _identity,
     "comparator": _comparator,
     "or_expression": _or,
     "and_expression": _and,
     "projection": _projection,
     "filter_projection": _filter_projection,
     "flatten": _flatten,
-    "multi_select_list": _several,
+    "multi_select_list": _multi_select_list,
     "function_expression": _function,
 }

@@ -1,4 +1,4 @@
-"""JMESPath, the language of botocore's own paginators, with the few functions that AWS's answers need on top."""
+"""Selectors: JMESPath, the language of botocore's paginators, with a few functions that AWS's answers need."""
 
 from __future__ import annotations
 
@@ -10,59 +10,63 @@ from typing import TYPE_CHECKING, Any
 import jmespath
 from jmespath import functions
 
-from cloudops_nb.declarations.selector_closures import Closure, closure
+from cloudops_nb.declarations.selector_closures import Closure, compiled_closure
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-_PARTS_OF_A_QUEUE = 6
-_DAY = len("2025-01-31")
+_QUEUE_ARN_PARTS = 6
+_DAY_LENGTH = len("2025-01-31")
 _LAST_PART = re.compile(r"[^/:]*\Z")
 
 
 class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships no types
-    """Functions that return null for null, so that an absent field stays absent."""
+    """Custom functions, which return null for null, so that an absent field stays absent.
+
+    jmespath finds them by the prefix ``_func_``, and checks arguments by their signature.
+    """
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_arn_name(self, arn: str | None) -> str | None:
-        """Return what follows the last colon or slash of an ARN or a URL."""
+        """Return the text after the last colon or slash of an ARN or a URL."""
         return None if arn is None else _LAST_PART.findall(arn)[0]
 
     @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})  # type: ignore[untyped-decorator]  # as above
     def _func_split(self, text: str | None, separator: str) -> list[str] | None:
-        """Return the parts of a text; those of an ARN, split at its colons, are in fixed places."""
+        """Return the parts of a text; an ARN split at its colons has its parts in fixed positions."""
         return None if text is None else text.split(separator)
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_parsed_json(self, text: str | None) -> Any:
-        """Return the data of a field that AWS sends as JSON in a string."""
+        """Return the data of a field that AWS returns as JSON in a string."""
         return None if not text else json.loads(text)
 
     @functions.signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_queue_url(self, sibling: str, arn: str | None) -> str | None:
-        """Return the URL of the queue with that ARN, given the URL of another queue of the account and region."""
+        """Return the URL of the queue with an ARN, given the URL of another queue in the same account and region."""
         return None if arn is None else f"{sibling.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_url_of_queue(self, arn: str | None) -> str | None:
-        """Return the URL under which SQS lists the queue with that ARN, null for an ARN that is not of a queue."""
+        """Return the URL under which SQS lists the queue with an ARN; null for an ARN of another service."""
         parts = [] if arn is None else arn.split(":")
-        if len(parts) != _PARTS_OF_A_QUEUE or parts[2] != "sqs":
+        if len(parts) != _QUEUE_ARN_PARTS or parts[2] != "sqs":
             return None
+        # Queue URLs of the Chinese partition end in .cn; other partitions share one suffix.
         suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
         return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 
     @functions.signature({"types": ["number", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_roughly(self, number: float | None) -> int | None:
-        """Return a number to two digits, so that what grows all the time is mostly the same from scan to scan."""
+        """Return a number to two digits, so that a growing count is mostly the same from scan to scan."""
         if number is None:
             return None
         return round(int(number), 2 - max(len(str(abs(int(number)))), 2))
 
     @functions.signature({"types": []})  # type: ignore[untyped-decorator]  # as above
     def _func_day(self, moment: datetime | str | None) -> str | None:
-        """Return the day of a time, as ``2025-01-31``, so that what is used all the time is the same all day."""
-        return None if moment is None else str(moment)[:_DAY]
+        """Return the day of a time, as ``2025-01-31``, so that a time of last use changes once per day."""
+        return None if moment is None else str(moment)[:_DAY_LENGTH]
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
@@ -73,23 +77,23 @@ def compiled(selector: str) -> Any:
     """Return the parsed selector.
 
     Raises:
-        jmespath.exceptions.JMESPathError: It is no JMESPath expression.
+        jmespath.exceptions.JMESPathError: The text is not a JMESPath expression.
     """
     return jmespath.compile(selector)
 
 
 @lru_cache(maxsize=4096)
 def _closure(selector: str) -> Closure:
-    return closure(compiled(selector).parsed, _OPTIONS)
+    return compiled_closure(compiled(selector).parsed, _OPTIONS)
 
 
 def select(selector: str, data: Any) -> Any:
-    """Return what a selector finds in plain data, ``None`` when that is nothing."""
+    """Return the result of a selector on plain data, ``None`` for JMESPath's null."""
     return _closure(selector)(data)
 
 
 def holds(selector: str, data: Any) -> bool:
-    """Return whether a condition holds, by JMESPath's own truth: null, false and everything empty do not."""
+    """Return whether a condition holds, by JMESPath's truth: null, false and empty values are false, 0 is true."""
     found = select(selector, data)
     return found is not None and found is not False and found not in ("", [], {})
 
@@ -97,10 +101,10 @@ def holds(selector: str, data: Any) -> bool:
 @lru_cache(maxsize=4096)
 def fields(selector: str) -> frozenset[str]:
     """Return the name of every field that a selector mentions."""
-    return frozenset(_fields(compiled(selector).parsed))
+    return frozenset(_field_names(compiled(selector).parsed))
 
 
-def _fields(node: dict[str, Any]) -> list[str]:
+def _field_names(node: dict[str, Any]) -> list[str]:
     here = [node["value"]] if node["type"] == "field" else []
     children = [child for child in node["children"] if isinstance(child, dict)]
-    return here + [name for child in children for name in _fields(child)]
+    return here + [name for child in children for name in _field_names(child)]

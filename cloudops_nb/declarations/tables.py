@@ -1,4 +1,7 @@
-"""The one loader of the YAML tables that are bundled beside the modules that read them."""
+"""The one loader of the YAML tables that are bundled next to the modules that read them.
+
+Its own module, because every part of the package uses it and it imports no other part.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ import yaml
 
 @cache
 def bundled_table(package: str, name: str) -> Any:
-    """Return the content of a YAML file of a package, loaded once per process and shared: read it, never change it.
+    """Return the content of a YAML file of a package; it is loaded once per process and shared, so do not change it.
 
     Args:
-        package: The package that holds the file; a module passes its own ``__package__``, so that both move together.
+        package: The package that holds the file; callers pass ``__package__``, so that both move together.
         name: The file's name, as ``regions.yaml``.
     """
     text = resources.files(package).joinpath(name).read_text(encoding="utf-8")

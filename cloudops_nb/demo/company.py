@@ -1,7 +1,7 @@
-"""The simulated company as declared in ``company/*.yaml``: accounts, places, apps, and what stands where.
+"""The simulated company, as declared in ``company/*.yaml``: its accounts, places, apps and resources.
 
-Every entry of a section says in ``in`` where it stands: a list of places (or accounts, for IAM), or a mapping from
-a place to what differs there. Text may use ``{env}``, ``{site}``, ``{region}``, ``{account}`` and ``{account_id}``.
+The key ``in`` of each entry lists the places (for IAM: the accounts) that have the resource, or maps each place to the
+values that differ there. Text may use ``{env}``, ``{site}``, ``{region}``, ``{account}`` and ``{account_id}``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from cloudops_nb.declarations.tables import bundled_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: One resource as declared, with its text filled in for one place.
+#: The declaration of one resource, with the placeholders filled in for one place.
 Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyAccount:
-    """An account of the company; ``env`` is the short word that its resource names carry."""
+    """An account of the company; ``env`` is its short name in resource names."""
 
     account: str
     account_id: str
@@ -30,8 +30,8 @@ class CompanyAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An account in a region; ``site`` is the short word for the region in resource names."""
+class CompanyPlace:
+    """An account in a region; ``site`` is the region's short name in resource names."""
 
     name: str
     account: str
@@ -42,7 +42,7 @@ class Place:
 
 
 class Company:
-    """What the data files declare; read-only.
+    """The declarations of the data files; read-only.
 
     Args:
         data: The merged content of the files.
@@ -56,19 +56,19 @@ class Company:
             CompanyAccount(name, account["id"], account["short"]) for name, account in data["accounts"].items()
         )
         by_name = {account.account: account for account in self.accounts}
-        self.places: Sequence[Place] = tuple(
-            Place(name=name, region=place["region"], site=place["site"], **asdict(by_name[place["account"]]))
+        self.places: Sequence[CompanyPlace] = tuple(
+            CompanyPlace(name=name, region=place["region"], site=place["site"], **asdict(by_name[place["account"]]))
             for name, place in data["places"].items()
         )
 
     @property
     def regions(self) -> Sequence[str]:
-        """The regions the company uses, its main one first."""
+        """The regions that the company uses, the main one first."""
         return tuple(dict.fromkeys(place.region for place in self.places))
 
-    def entries(self, section: str, where: Place | CompanyAccount) -> Iterator[Entry]:
-        """Yield what a section declares for a place or an account, in the order of the file."""
-        key = where.name if isinstance(where, Place) else where.account
+    def entries(self, section: str, where: CompanyPlace | CompanyAccount) -> Iterator[Entry]:
+        """Yield the entries of a section for a place or an account, in the order of the file."""
+        key = where.name if isinstance(where, CompanyPlace) else where.account
         words = asdict(where)
         for entry in self._data[section]:
             places = entry["in"]
@@ -77,10 +77,10 @@ class Company:
             differences = places[key] if isinstance(places, dict) else {}
             merged = {**entry, **differences}
             del merged["in"]
-            yield _filled(merged, words)
+            yield _fill_placeholders(merged, words)
 
     def tags(self, entry: Mapping[str, Any], account: str, name: str = "") -> dict[str, str]:
-        """Return a declared resource's tags: the company's own scheme and the entry's; none if it is ``untagged``."""
+        """Return the tags of a declared resource: the company's scheme and the entry's own; empty if ``untagged``."""
         if entry.get("untagged"):
             return {}
         scheme = {"Name": name or entry["name"], "Environment": account}
@@ -91,7 +91,7 @@ class Company:
 
 @cache
 def load_company() -> Company:
-    """Read the data files of this package."""
+    """Load the data files of this package, once per process."""
     merged: dict[str, Any] = {}
     folder = resources.files(__package__) / "company"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
@@ -100,12 +100,12 @@ def load_company() -> Company:
     return Company(merged)
 
 
-def _filled(value: Any, words: Mapping[str, str]) -> Any:
-    """Replace ``{env}`` and its like in every text of a declaration."""
+def _fill_placeholders(value: Any, words: Mapping[str, str]) -> Any:
+    """Replace ``{env}`` and the other placeholders in every text of a declaration."""
     if isinstance(value, str):
         return value.format_map(words)
     if isinstance(value, list):
-        return [_filled(item, words) for item in value]
+        return [_fill_placeholders(item, words) for item in value]
     if isinstance(value, dict):
-        return {_filled(key, words): _filled(item, words) for key, item in value.items()}
+        return {_fill_placeholders(key, words): _fill_placeholders(item, words) for key, item in value.items()}
     return value

@@ -1,8 +1,8 @@
-"""Keeps everything that runs against the demo away from real accounts.
+"""The demo's environment, which keeps programs that run against the demo away from real accounts.
 
-Two locks, each enough by itself. The credentials are AWS's documented examples, which no account accepts. And every
-way to an endpoint (environment, default and named profiles) leads to the loopback interface: variables that could lead
-elsewhere are removed, and an environment that does is refused.
+Two measures each suffice alone. The credentials are AWS's documented examples, which no account accepts. Every source
+of an endpoint (environment, default and named profiles) names the loopback interface: variables that could name another
+endpoint are removed, and an environment that names another one is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EXAMPLE_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 BASE_PROFILE = "demo-base"
 ROLE = "CloudOpsDemo"
 
-#: Variables to remove even where they are not set now; every other ``AWS_*`` variable goes too.
+#: Variables to remove even if they are not set; every other ``AWS_*`` variable that is set is removed too.
 DANGEROUS = (
     "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",
@@ -43,22 +43,22 @@ PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
 
 
 def config_path(path: Path) -> Path:
-    """Where the demo's own AWS config file is."""
+    """Return the path of the demo's own AWS config file."""
     return path / "aws-config"
 
 
 def credentials_path(path: Path) -> Path:
-    """Where the demo's own AWS credentials file is."""
+    """Return the path of the demo's own AWS credentials file."""
     return path / "aws-credentials"
 
 
 def store_path(path: Path) -> Path:
-    """Where ``CloudOps`` keeps what it learns of the demo: never among what it knows of real accounts."""
+    """Return the path of the demo's own ``CloudOps`` store, separate from the store of real accounts."""
     return path / "store"
 
 
 def write_store_settings(path: Path, company: Company) -> None:
-    """Write the store's ``config.toml`` with the demo's accounts, unless somebody has one there."""
+    """Write the store's ``config.toml`` with the demo's accounts, unless the file exists."""
     make_private_folder(store_path(path))
     settings = store_path(path) / "config.toml"
     if not settings.exists():
@@ -67,13 +67,13 @@ def write_store_settings(path: Path, company: Company) -> None:
             for name in (account.account for account in company.accounts)
         )
         scope = f"regions = {json.dumps(company.regions)}\nservices = {json.dumps(company.resource_types)}\n"
-        # A key of its own: what the simulation teaches must not depend on, or touch, the person's keyring.
+        # The demo has its own key file, so that it neither needs nor changes the user's keyring.
         own_key = json.dumps(str(path / "store.key"))
         write_private(settings, "\n".join([f"{scope}key_file = {own_key}\n", *tables]))
 
 
 def write_aws_files(path: Path, endpoint: str, company: Company) -> None:
-    """Write the AWS config and credentials files: one profile an account, each with the endpoint in it."""
+    """Write the AWS config and credentials files, with one profile per account; each profile names the endpoint."""
     home = {"region": company.regions[0], "endpoint_url": endpoint, "ignore_configured_endpoint_urls": "false"}
     sections = {"default": home, f"profile {BASE_PROFILE}": home}
     for account in company.accounts:
@@ -84,11 +84,11 @@ def write_aws_files(path: Path, endpoint: str, company: Company) -> None:
             "role_session_name": "cloudops-demo",
         }
     keys = {"aws_access_key_id": EXAMPLE_KEY_ID, "aws_secret_access_key": EXAMPLE_KEY}
-    write_private(config_path(path), _ini(sections))
-    write_private(credentials_path(path), _ini({"default": keys, BASE_PROFILE: keys}))
+    write_private(config_path(path), _ini_text(sections))
+    write_private(credentials_path(path), _ini_text({"default": keys, BASE_PROFILE: keys}))
 
 
-def _ini(sections: Mapping[str, Mapping[str, str]]) -> str:
+def _ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join(
         "".join([f"[{name}]\n", *(f"{key} = {value}\n" for key, value in keys.items())])
         for name, keys in sections.items()
@@ -96,7 +96,7 @@ def _ini(sections: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that lead to the demo; loopback joins the hosts that ``ambient`` excepts from its proxy."""
+    """Return the variables that select the demo; ``NO_PROXY`` keeps the hosts of ``ambient`` and adds loopback."""
     excepted = [host for host in ambient.get("NO_PROXY", ambient.get("no_proxy", "")).split(",") if host]
     hosts = ",".join(dict.fromkeys([*excepted, "127.0.0.1", "localhost"]))
     return {
@@ -112,19 +112,19 @@ def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[st
 
 
 def dangerous_variables(environment: Mapping[str, str], ambient: Mapping[str, str]) -> Sequence[str]:
-    """Return the names of the variables to remove: the known ones, and every ``AWS_*`` that is not the demo's."""
+    """Return the names of the variables to remove: the known ones, and every ``AWS_*`` variable not of the demo."""
     present = {name for name in ambient if name.upper().startswith("AWS_") and name not in environment}
     return sorted(present.union(DANGEROUS))
 
 
 def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> None:
-    """Point a set of variables at the demo and nowhere else; boto3's cached session goes with the real ones.
+    """Make a set of variables select only the demo, and drop boto3's cached session if they are this process's own.
 
     Raises:
-        ConfigurationError: Some way leads off the loopback interface; nothing is changed then.
+        ConfigurationError: An endpoint is not on the loopback interface; no variable is changed then.
     """
     require_loopback(environment)
-    # The endpoint first: with it in place, no moment is left in which real credentials meet a real endpoint.
+    # Set the endpoint first, so that at no time real credentials are in effect together with a real endpoint.
     target.update(environment)
     for name in dangerous_variables(environment, target):
         target.pop(name, None)
@@ -135,7 +135,7 @@ def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> N
 
 
 def require_loopback(environment: Mapping[str, str]) -> None:
-    """Check every endpoint and every key that the variables and the files they name lead to.
+    """Check every endpoint and every key in the variables and in the files that they name.
 
     Raises:
         ConfigurationError: An endpoint is not on the loopback interface, or a key is not the documented example.
@@ -145,12 +145,14 @@ def require_loopback(environment: Mapping[str, str]) -> None:
     for name in config.sections():
         _require_loopback_url(config[name].get("endpoint_url", ""), f"profile [{name}]")
         if name.startswith("services ") or config[name].get("services"):
-            raise _refusal(f"[{name}] of the demo's AWS config names endpoints for single services")
+            raise _refused_environment(f"[{name}] of the demo's AWS config sets endpoints for single services")
     credentials = _read_ini(environment.get("AWS_SHARED_CREDENTIALS_FILE", ""))
     for source in (config, credentials):
         for name in source.sections():
             if source[name].get("aws_access_key_id", EXAMPLE_KEY_ID) != EXAMPLE_KEY_ID:
-                raise _refusal(f"[{name}] of the demo's AWS files holds credentials that are not AWS's example")
+                raise _refused_environment(
+                    f"[{name}] of the demo's AWS files contains credentials that are not AWS's example"
+                )
 
 
 def _read_ini(file: str) -> configparser.ConfigParser:
@@ -158,7 +160,7 @@ def _read_ini(file: str) -> configparser.ConfigParser:
     try:
         parser.read_string(Path(file).read_text(encoding="utf-8"))
     except (OSError, configparser.Error, UnicodeDecodeError) as error:
-        raise _refusal("an AWS file of the demo cannot be read") from error
+        raise _refused_environment("an AWS file of the demo cannot be read") from error
     return parser
 
 
@@ -169,8 +171,10 @@ def _require_loopback_url(url: str, place: str) -> None:
     except ValueError:
         loopback = False
     if not loopback:
-        raise _refusal(f"{place} does not lead to the loopback interface")
+        raise _refused_environment(f"{place} does not name the loopback interface")
 
 
-def _refusal(why: str) -> ConfigurationError:
-    return ConfigurationError("the demo's environment is refused", why, "Run cloudops-nb demo down, then up.")
+def _refused_environment(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        "the demo's environment is refused", why, "Run cloudops-nb demo down, then cloudops-nb demo up."
+    )

@@ -1,8 +1,9 @@
-"""The demo's front door: up, down, status, and the environment that leads to it."""
+"""The demo's public functions: up, down, status, and the environment that selects it."""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,11 @@ from filelock import FileLock
 
 from cloudops_nb.demo import guard, process
 from cloudops_nb.demo.company import load_company
-from cloudops_nb.demo.state import ServerState, make_private_folder, state_path
+from cloudops_nb.demo.state import ServerState, hold_path, make_private_folder, state_path, write_private
 from cloudops_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 DEFAULT_SEED = 20250617
 DEFAULT_TRANSITION_SECONDS = 1.5
@@ -24,9 +25,9 @@ DEFAULT_TRANSITION_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo: where it answers, and what leads there.
+    """A running demo, with its endpoint and the environment that selects it.
 
-    ``accounts`` suits ``CloudOps(accounts=...)``; ``environment`` are variables to set, ``unset`` those to remove.
+    ``accounts`` fits ``CloudOps(accounts=...)``; ``environment`` holds variables to set, ``unset`` those to remove.
     """
 
     path: Path
@@ -38,19 +39,31 @@ class Demo:
     regions: Sequence[str]
 
     def apply(self, environ: MutableMapping[str, str]) -> None:
-        """Point variables, usually ``os.environ``, at the demo and nowhere else.
+        """Make variables, usually ``os.environ``, select only the demo.
 
-        Clients that exist already keep their endpoint.
+        Existing clients keep their endpoint.
 
         Raises:
-            ConfigurationError: Some way leads off the loopback interface; nothing is changed then.
+            ConfigurationError: An endpoint is not on the loopback interface; no variable is changed then.
         """
         guard.enter(self.environment, environ)
+
+    @contextmanager
+    def held_transitions(self) -> Iterator[None]:
+        """Keep EC2 and RDS in the transitional states that they are in or enter, until the block ends.
+
+        It has no effect on a demo whose transitions take no time.
+        """
+        write_private(hold_path(self.path), "")
+        try:
+            yield
+        finally:
+            hold_path(self.path).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoStatus:
-    """What is known of a folder's server.
+    """The status of a folder's server.
 
     ``state`` is ``running``, ``starting`` or ``down``; ``started`` is UTC, ISO 8601.
     """
@@ -64,20 +77,20 @@ class DemoStatus:
 
 
 def default_path() -> Path:
-    """Return where the demo lives unless told otherwise."""
+    """Return the default folder of the demo."""
     return Path(platformdirs.user_data_dir("cloudops", appauthor=False)) / "demo"
 
 
 def up(path: str | Path | None = None, *, seed: int | None = None, transition_seconds: float | None = None) -> Demo:
-    """Start the demo, or find it running; several processes may call at once and get the same one.
+    """Start the demo, or return the running one; concurrent callers get the same one.
 
     Args:
-        path: The demo's folder; :func:`default_path` if not given.
-        seed: Decides every id; if not given, a fixed one or the running server's.
-        transition_seconds: How long EC2 and RDS stay in transitional states; 1.5 or the running server's if not given.
+        path: The demo's folder; :func:`default_path` by default.
+        seed: The seed of every id; by default the running server's, or a fixed one.
+        transition_seconds: How long EC2 and RDS stay in transitional states; by default the running server's, or 1.5.
 
     Raises:
-        ConfigurationError: The demo's packages are missing, it cannot start, or one with other options runs there.
+        ConfigurationError: The demo's packages are missing, it cannot start, or it runs with other options.
     """
     folder = _folder(path)
     make_private_folder(folder)
@@ -98,7 +111,7 @@ def up(path: str | Path | None = None, *, seed: int | None = None, transition_se
 
 
 def down(path: str | Path | None = None) -> bool:
-    """Stop the demo and forget its estate; return whether it ran.
+    """Stop the demo and discard its estate; return whether it ran.
 
     Raises:
         ConfigurationError: The server does not end.
@@ -110,13 +123,13 @@ def down(path: str | Path | None = None) -> bool:
         state = process.living(folder)
         if state is not None:
             process.stop(folder, state.pid)
-        for leftover in (state_path(folder), guard.config_path(folder), guard.credentials_path(folder)):
-            leftover.unlink(missing_ok=True)
+        for leftover in (state_path, hold_path, guard.config_path, guard.credentials_path):
+            leftover(folder).unlink(missing_ok=True)
     return state is not None
 
 
 def status(path: str | Path | None = None) -> DemoStatus:
-    """Tell whether the demo runs, without waiting for it or changing anything."""
+    """Return whether the demo runs, without waiting or changing anything."""
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None
     if state is None:
@@ -129,7 +142,7 @@ def find(path: str | Path | None = None) -> Demo:
     """Return the running demo of a folder.
 
     Raises:
-        ConfigurationError: None runs there.
+        ConfigurationError: No demo runs in the folder.
     """
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None

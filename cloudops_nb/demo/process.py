@@ -1,7 +1,7 @@
-"""Starts, finds and stops the server process of a demo folder.
+"""The server process of a demo folder: starting, finding and stopping it.
 
-Whether a server lives is told by an operating-system lock, never by a process id: a server that was killed leaves its
-state file but not its lock, so nobody takes it for alive, and nobody signals a stranger that got its number.
+An operating-system lock shows whether a server is alive, not its process id. A killed server leaves its state file but
+not its lock, so it does not count as alive, and no signal reaches another process that later has the same id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from cloudops_nb.demo.state import ServerState, alive_path, log_path, state_path
+from cloudops_nb.demo.state import ServerState, alive_path, hold_path, log_path, state_path
 from cloudops_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,27 +26,28 @@ if TYPE_CHECKING:
 START_SECONDS = 90.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
-#: Longer than another process's look at the lock, which takes the lock for a moment itself.
+#: Longer than another process's check of the lock, which acquires the lock for a moment.
 PROBE_SECONDS = 0.2
 
-#: What the server must not inherit: it makes boto3 clients itself, and moto reads settings of its own.
+#: Prefixes of variables that the server must not inherit, because it makes boto3 clients and moto has settings.
 FOREIGN_PREFIXES = ("AWS_", "MOTO_")
 
 
 def living(folder: Path) -> ServerState | None:
-    """Return the state of the folder's server, if its process lives."""
-    return ServerState.read(folder) if _alive(folder) else None
+    """Return the state of the folder's server, if its process is alive."""
+    return ServerState.read(folder) if _server_is_alive(folder) else None
 
 
 def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
-    """Start a server and wait until its estate stands; the caller holds the folder's lock.
+    """Start a server and wait until its estate is complete; the caller holds the folder's lock.
 
     Raises:
-        ConfigurationError: moto is not installed, or the server ended or did not get ready in time.
+        ConfigurationError: moto is not installed, or the server ended or was not ready in time.
     """
     if importlib.util.find_spec("moto") is None:
         raise ConfigurationError("the demo cannot start", "moto is missing", "Run pip install 'cloudops-nb[demo]'.")
-    state_path(folder).unlink(missing_ok=True)
+    for leftover in (state_path(folder), hold_path(folder)):
+        leftover.unlink(missing_ok=True)
     command = [sys.executable, "-m", "cloudops_nb.demo.server", str(folder)]
     command += ["--seed", str(seed), "--transition-seconds", str(transition_seconds)]
     descriptor = os.open(log_path(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -63,33 +64,35 @@ def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
     finally:
         os.close(descriptor)
     if sys.platform != "win32":
-        # The server forks itself away from this launcher, which ends at once.
+        # The server forks and detaches itself, so this launcher ends at once.
         launcher.wait()
     return await_ready(folder)
 
 
 def await_ready(folder: Path) -> ServerState:
-    """Wait until the folder's server, just started, listens.
+    """Wait until the folder's server, just started, is ready.
 
     Raises:
-        ConfigurationError: It ended, or is not ready in time.
+        ConfigurationError: The server ended, or is not ready in time.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         state = ServerState.read(folder)
         if state is not None and state.ready:
             return state
-        if state is not None and not _alive(folder):
-            raise ConfigurationError("the demo did not start", _last_line(log_path(folder)))
+        if state is not None and not _server_is_alive(folder):
+            raise ConfigurationError("the demo did not start", _last_log_line(log_path(folder)))
         time.sleep(POLL_SECONDS)
-    raise ConfigurationError("the demo did not start", f"it is not ready after {START_SECONDS:.0f} s")
+    raise ConfigurationError(
+        "the demo did not start", f"it is not ready after {START_SECONDS:.0f} s", f"See {log_path(folder)}."
+    )
 
 
 def stop(folder: Path, pid: int) -> None:
-    """End the folder's server, which lives, and wait for its end.
+    """Stop the folder's server, which is alive, and wait for its end.
 
     Raises:
-        ConfigurationError: It does not end.
+        ConfigurationError: The server does not end.
     """
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         try:
@@ -98,13 +101,13 @@ def stop(folder: Path, pid: int) -> None:
             return
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
-            if not _alive(folder):
+            if not _server_is_alive(folder):
                 return
             time.sleep(POLL_SECONDS)
-    raise ConfigurationError("the demo did not stop", f"process {pid} does not end", "End it by hand.")
+    raise ConfigurationError("the demo did not stop", f"process {pid} does not end", "Kill that process.")
 
 
-def _alive(folder: Path) -> bool:
+def _server_is_alive(folder: Path) -> bool:
     if not alive_path(folder).exists():
         return False
     probe = FileLock(alive_path(folder), mode=0o600)
@@ -117,7 +120,7 @@ def _alive(folder: Path) -> bool:
 
 
 def _server_environment(ambient: Mapping[str, str]) -> dict[str, str]:
-    """Return the server's variables: no way to real credentials, this very package, and ordered hashes."""
+    """Return the server's variables: without real credentials, with this package's path, and with fixed hashes."""
     kept = {name: value for name, value in ambient.items() if not name.upper().startswith(FOREIGN_PREFIXES)}
     package = str(Path(__file__).parents[2])
     search = os.pathsep.join(filter(None, (package, ambient.get("PYTHONPATH", ""))))
@@ -131,6 +134,6 @@ def _creation_flags() -> int:
     return 0
 
 
-def _last_line(log: Path) -> str:
+def _last_log_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "the server ended without a message")

@@ -1,7 +1,7 @@
 """The demo's server process: moto behind a loopback port, filled with the company's estate.
 
-Run as ``python -m cloudops_nb.demo.server``; :mod:`cloudops_nb.demo.process` does. It holds an operating-system lock
-for as long as it lives, so whether it runs can be told without asking it, and tells its port when the estate stands.
+:mod:`cloudops_nb.demo.process` runs it as ``python -m cloudops_nb.demo.server``. While it is alive it holds an
+operating-system lock, which shows that it runs. It writes its port to the state file when the estate is complete.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from cloudops_nb.demo.company import load_company
-from cloudops_nb.demo.state import ServerState, alive_path, utcnow
+from cloudops_nb.demo.state import ServerState, alive_path, hold_path, utcnow
 
 if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
-#: moto without its 500 default images, but with AWS's managed policies, which people attach.
+#: Settings of moto: without its 500 default images, but with AWS's managed policies, which the estate attaches.
 MOTO_SETTINGS = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
 
 LOOPBACK = "127.0.0.1"
 
-#: Longer than another process's look at the lock.
+#: Longer than another process's check of the lock.
 LOCK_SECONDS = 5.0
 
 
@@ -52,12 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
-    """Build the estate, open the port, tell that it is ready, and answer until SIGTERM or SIGINT."""
+    """Build the estate, open the port, write the ready state, and answer requests until SIGTERM or SIGINT."""
     state = ServerState(pid=os.getpid(), port=0, seed=seed, transition_seconds=transition_seconds, started=utcnow())
     state.write(path)
-    # Everything built stays, so looking for garbage in it, now and at every request, is a third of the work.
+    # The estate's objects stay alive. Searching them for garbage would take a third of the time, here and per request.
     gc.disable()
-    server = _open_server(seed, transition_seconds)
+    server = _open_server(seed, transition_seconds, hold_path(path))
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -72,7 +72,7 @@ def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
     server.server_close()
 
 
-def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
+def _open_server(seed: int, transition_seconds: float, hold: Path) -> BaseWSGIServer:
     """Return the bound server over a finished estate; moto reads its settings when it is imported, hence late."""
     os.environ.update(MOTO_SETTINGS)
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
@@ -83,27 +83,26 @@ def _open_server(seed: int, transition_seconds: float) -> BaseWSGIServer:
     )
     from werkzeug.serving import make_server
 
-    from cloudops_nb.demo.builder.build import build_estate
-    from cloudops_nb.demo.dry_run import refuse_dry_runs
-    from cloudops_nb.demo.isolation import keep_requests_apart
+    from cloudops_nb.demo.builder.estate import build_estate
     from cloudops_nb.demo.transitions import install_transitions
-    from cloudops_nb.demo.unused import answer_unused
+    from cloudops_nb.demo.unused_services import answer_unused
+    from cloudops_nb.demo.wsgi_layers import keep_requests_apart, refuse_dry_runs
 
     company = load_company()
     used = set(company.regions)
-    # The company has switched every other region off, as its scan of three accounts should take seconds.
+    # The company has disabled every other region, so that a scan of its three accounts takes seconds.
     RegionsAndZonesBackend.regions = [region for region in RegionsAndZonesBackend.regions if region.name in used]
     build_estate(company, seed)
-    install_transitions(transition_seconds)
+    install_transitions(transition_seconds, hold.exists)
     keep_requests_apart()
-    # A line for each request would be most of the server's work, and its log would hold the user's calls.
+    # Logging each request would be most of the server's work, and the log would contain the user's calls.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = refuse_dry_runs(answer_unused(DomainDispatcherApplication(create_backend_app)))
     return make_server(LOOPBACK, 0, application, threaded=True, request_handler=MotoRequestHandler)
 
 
 def _detach() -> None:
-    """Leave the starter: neither its Ctrl-C nor its end reaches this process, and nobody has to wait for it."""
+    """Detach from the starting process, so that its Ctrl-C or its end does not stop this one."""
     if sys.platform != "win32":
         if os.fork():
             os._exit(0)

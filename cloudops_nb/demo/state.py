@@ -1,4 +1,4 @@
-"""What a demo server tells about itself, and where: a folder with its state, its lock and its log."""
+"""The folder of a demo server: the files for its state, its lock and its log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ServerState:
 
     @property
     def ready(self) -> bool:
-        """Whether the estate stands and the port is open."""
+        """Whether the estate is complete and the port is open."""
         return self.port > 0
 
     @property
@@ -37,19 +37,19 @@ class ServerState:
         return LOOPBACK_URL.format(port=self.port)
 
     def opened(self, port: int) -> Self:
-        """Return the state of the same server once it listens."""
+        """Return the state of the same server, listening on a port."""
         return replace(self, port=port)
 
     def write(self, path: Path) -> None:
-        """Replace the state file in one step, so that a reader sees the old or the new one, whole."""
+        """Replace the state file atomically, so that a reader sees the complete old or new one."""
         write_private(state_path(path), json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return what the last server of a folder wrote, if it did.
+        """Return the state that the folder's last server wrote, if there is one.
 
         Raises:
-            ConfigurationError: The file is there and is not one of ours.
+            ConfigurationError: The file exists and is not a valid state file.
         """
         try:
             data: dict[str, Any] = json.loads(state_path(path).read_text(encoding="utf-8"))
@@ -63,27 +63,32 @@ class ServerState:
 
 
 def state_path(path: Path) -> Path:
-    """Where the state file of a demo folder is."""
+    """Return the path of a demo folder's state file."""
     return path / "server.json"
 
 
 def alive_path(path: Path) -> Path:
-    """Where the lock is that the server holds while it lives."""
+    """Return the path of the lock that the server holds while it is alive."""
     return path / "server.lock"
 
 
+def hold_path(path: Path) -> Path:
+    """Where the file is that keeps the server's transitions from ending while it exists."""
+    return path / "transitions.held"
+
+
 def log_path(path: Path) -> Path:
-    """Where the server's errors go."""
+    """Return the path of the server's log."""
     return path / "server.log"
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder that only its owner may enter, with its parents."""
+    """Create a folder that only its owner can enter, and its parents."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, in one step."""
+    """Write a file that only its owner can read, atomically."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -92,5 +97,5 @@ def write_private(path: Path, text: str) -> None:
 
 
 def utcnow() -> str:
-    """The time now, UTC, ISO 8601 to the second."""
+    """Return the current time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

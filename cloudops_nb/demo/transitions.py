@@ -1,6 +1,7 @@
 """Makes the simulated EC2 and RDS pass through AWS's transitional states, which moto skips.
 
-A state settles by the clock when somebody looks, so there is no timer thread to race with.
+A state settles by the clock when it is read, so there is no timer thread to race with; while transitions are held, no
+state settles.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "st
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of an EC2 instance's state: moto's method for it, and what EC2 shows, ignores and refuses."""
+    """A change of an EC2 instance's state: moto's method, and the states that EC2 shows, ignores and refuses."""
 
     method: str
     between: str
@@ -59,7 +60,7 @@ CHANGES = (
     ),
 )
 
-#: What RDS shows between two settled states, and while one of its operations goes on.
+#: The status that RDS shows between two settled ones, and during an operation.
 RDS_BETWEEN = {("available", "stopped"): "stopping", ("stopped", "available"): "starting"}
 RDS_OPERATIONS = {
     "create_db_instance": "creating",
@@ -69,24 +70,48 @@ RDS_OPERATIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a transition lasts, in seconds, and whether all of them are held."""
+
+    seconds: float
+    held: Callable[[], bool]
+
+
+class Transition:
+    """A change of state that has begun: it lasts for the pace's time, and while transitions are held."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._held = pace.held
+        self._until = time.monotonic() + pace.seconds
+        self._ended = False
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it still lasts; once it was seen to have ended, a later hold does not bring it back."""
+        if not self._ended:
+            self._ended = time.monotonic() >= self._until and not self._held()
+        return not self._ended
+
+
 class SettlingState(InstanceState):
     """An EC2 instance's state that reads as the transitional one until its time has come.
 
     Args:
         between: The state shown first.
         final: The state shown from then on.
-        seconds: How long the first is shown.
+        transition: While it lasts, the first is shown.
     """
 
-    def __init__(self, between: str, final: str, seconds: float) -> None:
+    def __init__(self, between: str, final: str, transition: Transition) -> None:
         self._between = between
         self._final = final
-        self._settled_at = time.monotonic() + seconds
+        self._transition = transition
 
     @property
     def name(self) -> str:  # type: ignore[override]  # moto has a plain attribute here
         """The state's name now."""
-        return self._between if time.monotonic() < self._settled_at else self._final
+        return self._between if self._transition.lasts else self._final
 
     @property
     def code(self) -> int:  # type: ignore[override]  # as above
@@ -94,24 +119,26 @@ class SettlingState(InstanceState):
         return CODES[self.name]
 
 
-def install_transitions(seconds: float) -> None:
+def install_transitions(seconds: float, held: Callable[[], bool]) -> None:
     """Slow down every later change of state in this process; what exists stays as it is. Call it once.
 
     Args:
         seconds: How long ``stopping``, ``pending``, ``rebooting`` and the like last; 0 leaves moto's behaviour.
+        held: Whether transitions are held; asked when a state is read whose time has come.
     """
     if seconds <= 0:
         return
+    pace = Pace(seconds, held)
     for change in CHANGES:
-        _slow_change(change, seconds)
-    _slow_launch(seconds)
+        _slow_change(change, pace)
+    _slow_launch(pace)
     for kind, raw in ((DBInstance, "status"), (DBCluster, "_status")):
-        _slow_status(kind, raw, seconds)
+        _slow_status(kind, raw, pace)
     for method, between in RDS_OPERATIONS.items():
-        _slow_operation(method, between, seconds)
+        _slow_operation(method, between, pace)
 
 
-def _slow_change(change: Change, seconds: float) -> None:
+def _slow_change(change: Change, pace: Pace) -> None:
     """Replace a method of moto's instance: ignore the call or refuse it as EC2 does, else let the state settle."""
     change_at_once: Callable[[Any], InstanceState] = getattr(Instance, change.method)
 
@@ -126,52 +153,52 @@ def _slow_change(change: Change, seconds: float) -> None:
         # moto's method writes into the state object, and a settling one cannot be written.
         self._state = plain
         previous = change_at_once(self)
-        self._state = SettlingState(change.between, change.final, seconds)
+        self._state = SettlingState(change.between, change.final, Transition(pace))
         return previous
 
     _replace(Instance, change.method, change_slowly)
 
 
-def _slow_launch(seconds: float) -> None:
+def _slow_launch(pace: Pace) -> None:
     launch_at_once: Callable[..., None] = Instance.__init__
 
     def launch_slowly(self: Any, *arguments: Any, **keywords: Any) -> None:
         launch_at_once(self, *arguments, **keywords)
-        self._state = SettlingState("pending", "running", seconds)
+        self._state = SettlingState("pending", "running", Transition(pace))
 
     _replace(Instance, "__init__", launch_slowly)
 
 
-def _slow_status(kind: type, raw: str, seconds: float) -> None:
-    """Give a kind of database a status that shows what lies between two settled ones.
+def _slow_status(kind: type, raw: str, pace: Pace) -> None:
+    """Give a kind of database a status that shows the state between two settled ones.
 
     Args:
         kind: moto's class.
         raw: The instance attribute that holds the settled status.
-        seconds: How long the status between is shown.
+        pace: How long the status between is shown.
     """
     moto_property = vars(kind).get("status")
 
     def read(self: Any) -> str:
-        between, until = vars(self).get("settling", ("", 0.0))
-        if time.monotonic() < until:
+        between, transition = vars(self).get("settling", ("", None))
+        if transition is not None and transition.lasts:
             return str(between)
         return str(moto_property.fget(self) if moto_property else vars(self)[raw])
 
     def write(self: Any, value: str) -> None:
         if between := RDS_BETWEEN.get((vars(self).get(raw, ""), value)):
-            self.settling = (between, time.monotonic() + seconds)
+            self.settling = (between, Transition(pace))
         vars(self)[raw] = value
 
     _replace(kind, "status", property(read, write))
 
 
-def _slow_operation(method: str, between: str, seconds: float) -> None:
+def _slow_operation(method: str, between: str, pace: Pace) -> None:
     operate: Callable[..., Any] = getattr(RDSBackend, method)
 
     def operate_slowly(self: Any, *arguments: Any, **keywords: Any) -> Any:
         database = operate(self, *arguments, **keywords)
-        database.settling = (between, time.monotonic() + seconds)
+        database.settling = (between, Transition(pace))
         return database
 
     _replace(RDSBackend, method, operate_slowly)

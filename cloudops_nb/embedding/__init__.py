@@ -1,7 +1,7 @@
-"""Text to vectors, on this machine only.
+"""Embedding of texts as vectors, on this machine only.
 
-``open_embedder(settings)`` is the way in. The default backend runs an ONNX graph that a child process exported once
-from the sentence-transformers model and checked against it; torch is never imported in the caller's process.
+``open_embedder(settings)`` opens the embedder. The default backend runs an ONNX graph, which a child process exports
+once from the sentence-transformers model and compares with it; it never imports torch in the caller's process.
 """
 
 from __future__ import annotations

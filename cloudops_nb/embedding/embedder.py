@@ -1,4 +1,4 @@
-"""What an embedder is, and how the one that the settings ask for is opened."""
+"""The interface of an embedder, and the function that opens the configured one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cloudops_nb.embedding.weights import Weights, find_weights, verify_weights
+from cloudops_nb.embedding.model_weights import ModelWeights, find_weights, verify_weights
 from cloudops_nb.errors import EmbeddingError
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: An export takes seconds; a child that takes this long hangs.
+#: An export takes seconds, so a child that takes this long hangs.
 EXPORT_TIMEOUT_SECONDS = 900.0
-#: The child finds its model by path; a library that looked for a hub all the same would fail at once.
-OFFLINE = {
+#: The child loads its model by path. With these variables a library that still contacts a hub fails at once.
+OFFLINE_VARIABLES = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
-#: All that the child gets of the environment: no key, no AWS credentials.
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+#: The only variables that the child inherits, so that it gets no key and no AWS credentials.
+_PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors whose dot product is their cosine; safe to share between threads."""
+    """Embeds texts as vectors of length 1, whose dot product is their cosine; safe to share between threads."""
 
     @property
     def dimension(self) -> int:
@@ -44,7 +44,7 @@ class Embedder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """The model's name and the start of its digest; vectors of different ids must not be compared."""
+        """The model's name and the start of its digest; only vectors of the same id are comparable."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts, in order.
@@ -55,37 +55,37 @@ class Embedder(Protocol):
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """Open the model and backend that the settings name.
+    """Open the configured model with the configured backend.
 
-    The first use of a model by the onnx backend exports it into ``settings.models_path``, which takes seconds;
-    processes that do so at once wait for one another, and a killed export leaves nothing that is taken for a model.
+    The ONNX backend exports a model into ``settings.models_path`` on its first use, which takes seconds. Concurrent
+    processes wait for one export, and a killed export leaves no incomplete model.
 
     Raises:
         EmbeddingError: The model is missing or altered, or cannot be exported.
     """
     weights = find_weights(settings)
     if settings.embedding_backend == "sentence-transformers":
-        from cloudops_nb.embedding.reference import SentenceTransformersEmbedder
+        from cloudops_nb.embedding.sentence_transformers_backend import SentenceTransformersEmbedder
 
         return SentenceTransformersEmbedder(weights)
-    from cloudops_nb.embedding.onnx import OnnxEmbedder
+    from cloudops_nb.embedding.onnx_backend import OnnxEmbedder
 
     folder = settings.models_path / weights.model_id
     if not folder.is_dir():
-        _export(weights, folder)
+        _export_in_child(weights, folder)
     return OnnxEmbedder(folder)
 
 
-def _export(weights: Weights, folder: Path) -> None:
-    """Run ``cloudops_nb.embedding.export`` in a child: torch costs seconds and half a gigabyte, once."""
+def _export_in_child(weights: ModelWeights, folder: Path) -> None:
+    """Run ``cloudops_nb.embedding.onnx_export`` in a child process, because importing torch takes half a gigabyte."""
     verify_weights(weights)
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    _log.info("exporting %s, once, to %s", weights.model_id, folder)
+    environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+    _log.info("exporting embedding model %s to %s (once)", weights.model_id, folder)
     command = [
         sys.executable,
-        "-P",  # a notebook's folder may hold a module named like one of torch's
+        "-P",  # the working directory may contain a module with the name of one that torch imports
         "-m",
-        "cloudops_nb.embedding.export",
+        "cloudops_nb.embedding.onnx_export",
         str(weights.path),
         str(folder),
     ]
@@ -98,17 +98,18 @@ def _export(weights: Weights, folder: Path) -> None:
             errors="replace",
             stdin=subprocess.DEVNULL,
             timeout=EXPORT_TIMEOUT_SECONDS,
-            env={**environment, **OFFLINE, "PYTHONPATH": _import_path()},
+            env={**environment, **OFFLINE_VARIABLES, "PYTHONPATH": _import_path()},
         )
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().splitlines() if error.returncode > 0 else []  # a killed child's last line misleads
-        reason = said[-1] if said else f"its process ended with status {error.returncode}"
-        raise EmbeddingError(f"the embedding model {weights.model_id} was not exported", reason) from error
+        # The last line of a child that a signal killed (a negative status) is not the reason of its end.
+        lines = error.stderr.strip().splitlines() if error.returncode > 0 else []
+        reason = lines[-1] if lines else f"the export process ended with status {error.returncode}"
+        raise EmbeddingError(f"embedding model {weights.model_id} was not exported", reason) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise EmbeddingError(f"the embedding model {weights.model_id} was not exported", str(error)) from error
+        raise EmbeddingError(f"embedding model {weights.model_id} was not exported", str(error)) from error
 
 
 def _import_path() -> str:
-    """This process's own import path, so that a child imports the same packages."""
+    """Return this process's import path, with which a child imports the same packages."""
     root = Path(__file__).parents[2]
     return os.pathsep.join([*filter(None, sys.path), str(root)])

@@ -1,4 +1,4 @@
-"""The list of an exported model's files and their digests."""
+"""The manifest of an exported model: its files and their digests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from cloudops_nb.embedding.weights import file_sha256
+from cloudops_nb.embedding.model_weights import file_sha256
 from cloudops_nb.errors import EmbeddingError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ EXPORTED_FILES = (GRAPH_FILE, GRAPH_DATA_FILE, TOKENIZER_FILE)
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an exported folder holds.
+    """The content of an exported model's folder.
 
     Attributes:
         dimension: The number of components of a vector.
@@ -33,31 +33,31 @@ class Manifest:
 
 
 def write_manifest(folder: Path, dimension: int) -> None:
-    """Digest the exported files of a folder and write its manifest."""
+    """Write the manifest of a folder, with the digests of its exported files."""
     manifest = Manifest(dimension, {name: file_sha256(folder / name) for name in EXPORTED_FILES})
     (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
 
 
 def verified_manifest(folder: Path) -> Manifest:
-    """Read a folder's manifest and check each file against it.
+    """Read a folder's manifest and check the digest of each file.
 
     Raises:
-        EmbeddingError: The manifest or a file is missing, unreadable or altered.
+        EmbeddingError: The manifest or a file is missing, unreadable or modified.
     """
     try:
         data = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         manifest = Manifest(dimension=int(data["dimension"]), files=dict(data["files"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _altered(folder, f"{MANIFEST_FILE} cannot be read") from error
+        raise _altered_export(folder, f"{MANIFEST_FILE} cannot be read") from error
     for name in EXPORTED_FILES:
         if file_sha256(folder / name) != manifest.files.get(name):
-            raise _altered(folder, f"the SHA-256 of {name} differs")
+            raise _altered_export(folder, f"the SHA-256 of {name} differs")
     return manifest
 
 
-def _altered(folder: Path, why: str) -> EmbeddingError:
+def _altered_export(folder: Path, why: str) -> EmbeddingError:
     return EmbeddingError(
-        f"the exported embedding model in {folder} was altered",
+        f"the exported embedding model in {folder} was modified",
         why,
-        "Delete that folder; it is exported again on the next use.",
+        "Delete that folder; the next use exports the model again.",
     )

@@ -1,12 +1,14 @@
-"""IAM as a library: who acts, and what may be done. Nothing here calls AWS.
+"""Local evaluation of IAM policies: whether AWS would allow a principal's action. This package never calls AWS.
 
-Three values, not two: what the policies that are known do not settle is unknown, and says what would settle it.
+A decision has three values. If the known policies settle neither "allowed" nor "denied", it is ``unknown``, and the
+verdict names the missing facts.
 """
 
 from cloudops_nb.iam.evaluation.evaluator import Evaluator
+from cloudops_nb.iam.evaluation.verdict import Decision, Verdict
 from cloudops_nb.iam.policies.policy import Policy, PolicyError
 from cloudops_nb.iam.principal import Principal, PrincipalKind, acting_principal
-from cloudops_nb.iam.principals.verdict import Decision, PrincipalPolicies, Unreadable, Verdict
+from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
 __all__ = [
     "Decision",

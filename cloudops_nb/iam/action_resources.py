@@ -1,4 +1,4 @@
-"""What an action on a resource is authorised on: that resource, and whatever ``action_resources.yaml`` adds."""
+"""The resources that AWS authorises an action on: the resource itself and those in ``action_resources.yaml``."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.iam.policies.wildcards import HOLE
+from cloudops_nb.iam.principal import ARN_PARTS
 
-_ARN_PARTS = 6
-_Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]
+_ActionName = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]
 
 
-class _Declaration(BaseModel):
+class _TableModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Also(_Declaration):
-    """One more authorisation that an action needs; the fields are explained in the table."""
+class FurtherAuthorisation(_TableModel):
+    """A further authorisation that an action needs; comments in ``action_resources.yaml`` explain the fields."""
 
-    action: _Action | None = None
+    action: _ActionName | None = None
     arn: str | None = None
     created: bool = False
     own_policy: bool = False
     unless: str = ""
     context: dict[str, str] = {}
 
-    def concerns(self, arn: str) -> bool:
-        """Return whether it is needed for a resource, whose ARN may be empty."""
-        parts = arn.split(":", _ARN_PARTS - 1)
-        return not self.unless or len(parts) != _ARN_PARTS or not parts[-1].startswith(self.unless)
+    def is_needed_for(self, arn: str) -> bool:
+        """Return whether an action on a resource needs this authorisation; the ARN may be empty."""
+        parts = arn.split(":", ARN_PARTS - 1)
+        return not self.unless or len(parts) != ARN_PARTS or not parts[-1].startswith(self.unless)
 
-    def on(self, *, partition: str, region: str, account_id: str) -> str:
-        """Return the ARN, with holes for what is not known."""
+    def resource_arn(self, *, partition: str, region: str, account_id: str) -> str:
+        """Return the ARN of the further resource, with holes for the parts that are not known."""
         known = {"partition": partition, "region": region, "account_id": account_id}
         return str(self.arn).replace("*", HOLE).format(**{name: text or HOLE for name, text in known.items()})
 
 
-class ActionResources(_Declaration):
-    """What one action is authorised on."""
+class ActionResources(_TableModel):
+    """The resources that one action is authorised on."""
 
     resource: Literal["", "*", "other"] = ""
-    also: tuple[Also, ...] = ()
+    also: tuple[FurtherAuthorisation, ...] = ()
 
 
-_PLAIN = ActionResources()
+_RESOURCE_ONLY = ActionResources()
 
 
 def action_resources(action: str) -> ActionResources:
-    """Return the row of an action, in any case; without one it is authorised on the resource itself only."""
-    return table().get(action.lower(), _PLAIN)
+    """Return the resources of an action, whose name is case-insensitive; by default only the resource itself."""
+    return action_resource_table().get(action.lower(), _RESOURCE_ONLY)
 
 
 @cache
-def table() -> dict[str, ActionResources]:
-    """Return every row, by action in lower case."""
-    rows = TypeAdapter(dict[_Action, ActionResources]).validate_python(
+def action_resource_table() -> dict[str, ActionResources]:
+    """Return the whole table, by action in lower case."""
+    rows = TypeAdapter(dict[_ActionName, ActionResources]).validate_python(
         bundled_table(__package__, "action_resources.yaml")
     )
     return {action.lower(): row for action, row in rows.items()}

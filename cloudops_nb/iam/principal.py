@@ -1,6 +1,6 @@
-"""Who acts: the principal behind the ARN that ``sts:GetCallerIdentity`` answers.
+"""The acting principal, derived from the ARN that ``sts:GetCallerIdentity`` returns.
 
-The forms are those of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and
+The ARN forms are documented at https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html.
 """
 
@@ -13,11 +13,12 @@ from cloudops_nb.errors import ConfigurationError
 
 _SSO_PREFIX = "AWSReservedSSO_"
 _SSO_PATH = "aws-reserved/sso.amazonaws.com"
-_ARN_PARTS = 6
+#: The parts of an ARN, ``arn:partition:service:region:account:resource``; only the resource may contain colons.
+ARN_PARTS = 6
 
 
 class PrincipalKind(StrEnum):
-    """What kind of identity acts."""
+    """The kinds of identity that can act."""
 
     ROLE = "role"
     USER = "user"
@@ -27,10 +28,16 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The identity whose policies count.
+    """The identity whose policies decide.
 
-    ``arn`` is the IAM ARN of the role or user (of the federated user or root, their own). ``session`` is the session's
-    name, empty for long-term credentials. ``note`` says what the caller's ARN leaves open, empty if nothing.
+    Attributes:
+        kind: The kind of identity.
+        arn: The IAM ARN of the role or user; a federated user or a root user has an ARN of its own.
+        partition: The AWS partition, as ``aws`` or ``aws-cn``.
+        account_id: The account of the identity.
+        name: The name of the role or user, without its path.
+        session: The session's name; empty for long-term credentials.
+        note: What the caller's ARN leaves open, as a clause; empty if it leaves nothing open.
     """
 
     kind: PrincipalKind
@@ -45,41 +52,41 @@ class Principal:
 def acting_principal(caller_arn: str) -> Principal:
     """Return the principal behind a caller's ARN.
 
-    An assumed role's ARN lacks the role's path, so ``arn`` is right only for roles without one; ``note`` says so. Roles
-    of IAM Identity Center are known to lie under ``/aws-reserved/sso.amazonaws.com/``.
+    The ARN of an assumed role lacks the role's path, so ``arn`` is right only if the role has no path; ``note`` says
+    so. Roles of IAM Identity Center have the known path ``/aws-reserved/sso.amazonaws.com/``.
 
     Raises:
-        ConfigurationError: The text is no caller's ARN.
+        ConfigurationError: The text is not a caller ARN.
     """
-    parts = caller_arn.split(":", _ARN_PARTS - 1)
-    if len(parts) != _ARN_PARTS or parts[0] != "arn" or parts[2] not in ("iam", "sts"):
-        raise _no_caller(caller_arn)
+    parts = caller_arn.split(":", ARN_PARTS - 1)
+    if len(parts) != ARN_PARTS or parts[0] != "arn" or parts[2] not in ("iam", "sts"):
+        raise _not_a_caller_arn(caller_arn)
     _, partition, _, _, account_id, resource = parts
     kind, _, name = resource.partition("/")
     if kind == "root" and not name:
         return Principal(PrincipalKind.ROOT, f"arn:{partition}:iam::{account_id}:root", partition, account_id, "root")
     if kind == "assumed-root":
         arn = f"arn:{partition}:iam::{account_id}:root"
-        note = "a root session is limited by the task policy it was opened with"
+        note = "a root session is limited by the task policy that opened it"
         return Principal(PrincipalKind.ROOT, arn, partition, account_id, "root", name, note)
     if not name:
-        raise _no_caller(caller_arn)
+        raise _not_a_caller_arn(caller_arn)
     if kind == "assumed-role":
-        return _role(partition, account_id, name)
+        return _assumed_role(partition, account_id, name)
     if kind == "user":
         arn = f"arn:{partition}:iam::{account_id}:user/{name}"
         return Principal(PrincipalKind.USER, arn, partition, account_id, name.rpartition("/")[2])
     if kind == "federated-user":
-        note = "its permissions are those common to its session policy and the user who opened the session"
+        note = "both its session policy and the user who opened the session limit it"
         return Principal(PrincipalKind.FEDERATED_USER, caller_arn, partition, account_id, name, name, note)
-    raise _no_caller(caller_arn)
+    raise _not_a_caller_arn(caller_arn)
 
 
-def _role(partition: str, account_id: str, role_and_session: str) -> Principal:
+def _assumed_role(partition: str, account_id: str, role_and_session: str) -> Principal:
     name, _, session = role_and_session.partition("/")
     if name.startswith(_SSO_PREFIX):
         path = f"{_SSO_PATH}/{name}"
-        note = "a role of IAM Identity Center; its path may also name the Region of Identity Center"
+        note = "a role of IAM Identity Center, whose path may also contain the Region of Identity Center"
     else:
         path = name
         note = "the caller's ARN does not show the role's path"
@@ -87,6 +94,6 @@ def _role(partition: str, account_id: str, role_and_session: str) -> Principal:
     return Principal(PrincipalKind.ROLE, arn, partition, account_id, name, session, note)
 
 
-def _no_caller(text: str) -> ConfigurationError:
-    why = "sts:GetCallerIdentity answers the ARN of a role, a user or the root"
-    return ConfigurationError(f"{text[:80]!r} is no caller's ARN", why)
+def _not_a_caller_arn(text: str) -> ConfigurationError:
+    why = "sts:GetCallerIdentity returns the ARN of an assumed role, a user, a federated user or a root user"
+    return ConfigurationError(f"{text[:80]!r} is not a caller ARN", why)

@@ -1,4 +1,4 @@
-"""The table of what evaluation has to know of AWS, apart from its logic: ``rules.yaml``."""
+"""The facts about AWS that evaluation needs, apart from its logic; the table is ``rules.yaml``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalKeys:
-    """The condition keys of one kind of principal: its type, and which keys are there or not, in lower case."""
+    """The condition keys of one kind of principal: its type, and the present and absent keys in lower case."""
 
     type: str
     present: Sequence[str]
@@ -22,8 +22,8 @@ class PrincipalKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRules:
-    """The table, with keys and actions in lower case; the fields are explained in it."""
+class EvaluationRules:
+    """The table, with keys and actions in lower case; comments in ``rules.yaml`` explain the fields."""
 
     constant: Mapping[str, str]
     absent: Sequence[str]
@@ -33,34 +33,36 @@ class KeyRules:
     without_resource_account: frozenset[str]
     shows_tags: frozenset[str]
     own_tag_keys: Mapping[str, str]
-    sole_policies: Mapping[str, str]
+    own_policy_required: Mapping[str, str]
     service_linked_roles: str
 
 
 @cache
-def rules() -> KeyRules:
-    """Return the table."""
+def evaluation_rules() -> EvaluationRules:
+    """Return the table, loaded once."""
     data: dict[str, Any] = bundled_table(__package__, "rules.yaml")
-    return KeyRules(
-        constant=_lower(data["constant"]),
-        absent=_lowered(data["absent"]),
-        present=_lowered(data["present"]),
+    return EvaluationRules(
+        constant=_lower_case_keys(data["constant"]),
+        absent=_lower_case_names(data["absent"]),
+        present=_lower_case_names(data["present"]),
         principals={
-            kind: PrincipalKeys(row["type"], _lowered(row.get("present", ())), _lowered(row["absent"]))
+            kind: PrincipalKeys(
+                row["type"], _lower_case_names(row.get("present", ())), _lower_case_names(row["absent"])
+            )
             for kind, row in data["principals"].items()
         },
         homes=data["homes"],
-        without_resource_account=frozenset(_lowered(data["without_resource_account"])),
+        without_resource_account=frozenset(_lower_case_names(data["without_resource_account"])),
         shows_tags=frozenset(data["shows_tags"]),
-        own_tag_keys=_lower(data["own_tag_keys"]),
-        sole_policies=data["sole_policies"],
+        own_tag_keys=_lower_case_keys(data["own_tag_keys"]),
+        own_policy_required=data["own_policy_required"],
         service_linked_roles=data["service_linked_roles"],
     )
 
 
-def _lowered(names: Sequence[str]) -> tuple[str, ...]:
+def _lower_case_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
-def _lower(by_name: Mapping[str, str]) -> dict[str, str]:
+def _lower_case_keys(by_name: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): text for name, text in by_name.items()}

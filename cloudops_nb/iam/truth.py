@@ -1,4 +1,4 @@
-"""Three-valued logic: yes, no, or not known and why."""
+"""Three-valued logic: true, false, or unknown with the reasons."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WHYS = 4
+_SHOWN_WHYS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Neither yes nor no; ``whys`` says what would have to be known, each as a clause."""
+    """A truth value that is not known; ``whys`` holds the reasons, each as a clause."""
 
     whys: tuple[str, ...]
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("not known is neither true nor false")
+        raise TypeError("an unknown truth value is neither true nor false")
 
     def __str__(self) -> str:
-        more = len(self.whys) - _WHYS
-        return "; ".join(self.whys[:_WHYS]) + (f"; and {more} more" if more > 0 else "")
+        more = len(self.whys) - _SHOWN_WHYS
+        return "; ".join(self.whys[:_SHOWN_WHYS]) + (f"; and {more} more" if more > 0 else "")
 
 
 Truth: TypeAlias = bool | Unknown
 
 
 def unknown(why: str) -> Unknown:
-    """Return what is not known for one reason."""
+    """Return an unknown truth value with one reason."""
     return Unknown((why,))
 
 
 def negated(truth: Truth) -> Truth:
-    """Return the opposite; the opposite of what is not known is not known."""
+    """Return the opposite; the opposite of unknown is unknown, for the same reasons."""
     return truth if isinstance(truth, Unknown) else not truth
 
 
-def every(truths: Iterable[Truth]) -> Truth:
-    """Return whether all hold: one that does not decides, whatever else is not known."""
-    return _folded(truths, deciding=False)
+def all_hold(truths: Iterable[Truth]) -> Truth:
+    """Return whether all values are true: one false value decides, even if others are unknown."""
+    return _combine_truths(truths, deciding=False)
 
 
-def some(truths: Iterable[Truth]) -> Truth:
-    """Return whether any holds: one that does decides, whatever else is not known."""
-    return _folded(truths, deciding=True)
+def any_holds(truths: Iterable[Truth]) -> Truth:
+    """Return whether any value is true: one true value decides, even if others are unknown."""
+    return _combine_truths(truths, deciding=True)
 
 
-def _folded(truths: Iterable[Truth], *, deciding: bool) -> Truth:
+def _combine_truths(truths: Iterable[Truth], *, deciding: bool) -> Truth:
     whys: dict[str, None] = {}
     for truth in truths:
         if truth is deciding:

@@ -16,7 +16,7 @@ from cloudops_nb.presentation.mime_types import HTML, PLAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloudops_nb.scanner.running.progress import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
 
 #: Seconds between two updates of a display that is replaced in place, and between two lines of a log.
 REDRAW_INTERVAL = 0.25

@@ -1,4 +1,4 @@
-"""What a scan found and what it could not read, as tables."""
+"""The report of a scan: what it found and what it could not read, as tables."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ _CELL_COLUMNS = (
     "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
     "retries", "started", "duration", "detail",
 )  # fmt: skip
+# Characters after which a reason is cut off, so that a table stays readable.
 _WIDEST_REASON = 240
 
 
 @dataclass(frozen=True, slots=True)
 class CellGroup:
-    """Cells of one account that ended in one state for one reason."""
+    """Cells of one account that ended in the same state for the same reason."""
 
     account: str
     state: CellState
@@ -36,7 +37,7 @@ class CellGroup:
 
     @property
     def where(self) -> str:
-        """The first cell, and how many more there are."""
+        """The first cell, and the number of the others."""
         first = f"{self.keys[0].region}/{self.keys[0].resource_type}"
         more = len(self.keys) - 1
         return first if not more else f"{first} and {more} more cell{'s' if more > 1 else ''}"
@@ -44,16 +45,16 @@ class CellGroup:
 
 @dataclass(frozen=True)
 class ScanReport:
-    """The outcome of one scan; prints as a table, here and in a notebook.
+    """The report of one scan; prints as tables in a terminal and in a notebook.
 
     Args:
         scan_id: The scan's id.
-        started: When it began, UTC.
+        started: The start, UTC.
         duration: Seconds.
-        results: One result a cell, those that have none yet included as ``pending`` or ``partial``.
+        results: One result per cell; cells that have not ended are ``pending`` or ``partial``.
         account_names: Names by account id.
-        previous: Resources a cell had before, where that is known; the difference is the cell's change.
-        resources: Returns the resources, one row each; given by whoever stored them, and called if somebody asks.
+        previous: The number of resources that each cell had before, if known; the difference is the cell's change.
+        resources: Returns the resources, one row each; called when :attr:`frame` is first read.
     """
 
     scan_id: str
@@ -66,44 +67,44 @@ class ScanReport:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The resources found, one row each, as the store has them when this is first asked for."""
+        """The resources found, one row each, as stored at the first access."""
         import pandas as pd
 
         return pd.DataFrame() if self.resources is None else self.resources()
 
     @property
     def cells(self) -> pd.DataFrame:
-        """The cells, one row each; ``change`` is the difference in resources to the scan before, missing if unknown."""
+        """The cells, one row each; ``change`` compares resources with the previous scan, missing if unknown."""
         import pandas as pd
 
-        rows = [self._row(result) for result in self.results]
+        rows = [self._cell_row(result) for result in self.results]
         frame = pd.DataFrame(rows, columns=list(_CELL_COLUMNS))
         return frame.astype({"change": "Int64"})
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was read to its end, but for those whose service is not offered in their region."""
+        """Whether every cell was read completely, apart from services that are not offered in a region."""
         return not self.failures
 
     @property
     def failures(self) -> Sequence[CellResult]:
-        """The cells that were not read to their end, though there is something to be read."""
+        """The cells that were not read completely, although their service is offered in the region."""
         return [result for result in self.results if not result.state.complete and not is_not_offered(result)]
 
     @property
     def not_offered(self) -> Sequence[CellResult]:
-        """The cells that nobody was asked for, because botocore knows no endpoint of the service in the region."""
+        """The cells that were not read because botocore knows no endpoint of the service in the region."""
         return [result for result in self.results if is_not_offered(result)]
 
     def counts(self, by: str) -> dict[str, int]:
-        """Return resources found by a part of the cell's key: ``resource_type``, ``account_id`` or ``region``."""
+        """Return the number of resources by ``resource_type``, ``account_id`` or ``region``."""
         found: Counter[str] = Counter()
         for result in self.results:
             found[getattr(result.key, by)] += result.resources
         return {name: count for name, count in sorted(found.items()) if count}
 
     def changes(self) -> dict[str, int]:
-        """Return by how much each type that changed did so since the scan before, as far as both know."""
+        """Return the change in resources since the previous scan by type, from the cells that both have read."""
         changed: Counter[str] = Counter()
         for result in self.results:
             if result.state.complete and result.key in self.previous:
@@ -111,11 +112,11 @@ class ScanReport:
         return {name: change for name, change in changed.items() if change}
 
     def __str__(self) -> str:
-        tables = [self.summary, *(_as_text(title, rows) for title, rows in self._tables() if rows)]
+        tables = [self.summary, *(_text_table(title, rows) for title, rows in self._tables() if rows)]
         return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
-        tables = "".join(_as_html(title, rows) for title, rows in self._tables() if rows)
+        tables = "".join(_html_table(title, rows) for title, rows in self._tables() if rows)
         return f"<div><p>{html.escape(self.summary)}</p>{tables}</div>"
 
     @property
@@ -125,10 +126,10 @@ class ScanReport:
         done = sum(result.state.complete for result in self.results)
         calls, retries = (sum(getattr(result, name) for result in self.results) for name in ("calls", "retries"))
         absent = len(self.not_offered)
-        beside = f" ({absent} more not offered in their region)" if absent else ""
+        not_offered = f" ({absent} more not offered in their region)" if absent else ""
         change = self._total_change()
         return (
-            f"{found} resources{change} in {done} of {len(self.results) - absent} cells read completely{beside}, "
+            f"{found} resources{change} in {done} of {len(self.results) - absent} cells read completely{not_offered}, "
             f"{calls} calls, {retries} retries, {self.duration:.1f} s"
         )
 
@@ -136,7 +137,7 @@ class ScanReport:
         change = sum(self.changes().values())
         return f" ({change:+d} since the scan before)" if change else ""
 
-    def _row(self, result: CellResult) -> dict[str, Any]:
+    def _cell_row(self, result: CellResult) -> dict[str, Any]:
         before = self.previous.get(result.key)
         known = before is not None and result.state.complete
         return {
@@ -160,15 +161,15 @@ class ScanReport:
         lacking = [each for each in self.results if each.state.complete and each.detail]
         accounts = {names.get(key, key): count for key, count in self.counts("account_id").items()}
         return [
-            ("type", _counted(self.counts("resource_type"))),
-            ("account", _counted(accounts)),
-            ("region", _counted(self.counts("region"))),
+            ("type", _count_rows(self.counts("resource_type"))),
+            ("account", _count_rows(accounts)),
+            ("region", _count_rows(self.counts("region"))),
             ("not read", _group_rows(self.grouped(self.failures))),
             ("read, but", _group_rows(self.grouped(lacking))),
         ]
 
     def grouped(self, results: Sequence[CellResult]) -> list[CellGroup]:
-        """Return one group for all cells of an account that ended in one state for one reason, in their order."""
+        """Return the results grouped by account, state and reason, in their order."""
         groups: dict[tuple[str, CellState, str], list[CellKey]] = {}
         for result in results:
             name = self.account_names.get(result.key.account_id, result.key.account_id)
@@ -183,17 +184,17 @@ def _group_rows(groups: Sequence[CellGroup]) -> list[tuple[str, ...]]:
     return [(f"{group.account} {group.where}", group.state.value, group.detail) for group in groups]
 
 
-def _counted(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
+def _count_rows(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
     return [(name, str(count)) for name, count in counts.items()]
 
 
-def _as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+def _text_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     widths[0] = max(widths[0], len(title))
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([title, "-" * len(title), *lines])
 
 
-def _as_html(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+def _html_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><caption>{html.escape(title)}</caption>{body}</table>"

@@ -1,4 +1,4 @@
-"""Scans accounts, regions and resource types in parallel, and hands rows to one consuming thread as they arrive."""
+"""Scans accounts, regions and resource types in parallel, and yields resources in one thread as they arrive."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import readings
-from cloudops_nb.aws.fast_botocore.process_tuning import few_arenas, rare_collection
+from cloudops_nb.aws.fast_botocore.process_tuning import infrequent_garbage_collection, limit_malloc_arenas
 from cloudops_nb.aws.regions import COMMERCIAL
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
-from cloudops_nb.scanner.calls.rate_limit import RateLimits
-from cloudops_nb.scanner.inventory.least_privilege import operations
+from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
+from cloudops_nb.scanner.inventory.least_privilege import scan_operations
 from cloudops_nb.scanner.planning import cloudtrail_changes as changes
-from cloudops_nb.scanner.planning.cloudtrail_changes import Changes, changes_since
-from cloudops_nb.scanner.planning.incremental import increment
-from cloudops_nb.scanner.planning.tasks import PlannedCall, ended_together, planned_calls, selection, tasks
-from cloudops_nb.scanner.policies.operations import policy_operations
-from cloudops_nb.scanner.running.local_run import ScanRun
-from cloudops_nb.scanner.running.remote_run import ShippedRun
-from cloudops_nb.scanner.running.remote_worker import Errand
+from cloudops_nb.scanner.planning.cloudtrail_changes import RecordedChanges, changes_since
+from cloudops_nb.scanner.planning.incremental_scan import incremental_tasks
+from cloudops_nb.scanner.planning.scan_tasks import checked_selection, planned_calls, scan_tasks, short_tasks_last
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
+from cloudops_nb.scanner.running.local_run import LocalRun
+from cloudops_nb.scanner.running.remote_run import RemoteRun
+from cloudops_nb.scanner.running.remote_worker import RemoteScan
+from cloudops_nb.specs.answer_fields import answer_fields_by_call
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import CellKey, CellResult, LearnedRate
-    from cloudops_nb.scanner.planning.tasks import Selection, Task
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
+    from cloudops_nb.scanner.task import PlannedCall, ScanTask, Selection
     from cloudops_nb.specs.model import ResourceSpec
 
 
 class Scanner:
-    """Discovers resources; thread-safe, except that :meth:`remaining` speaks of the last scan started.
+    """Discovers resources; thread-safe, except that :meth:`unread` and :meth:`remaining` concern the last scan started.
 
     Args:
-        sessions: The ways into the accounts.
-        threads: How many cells are read at the same time: the size of the pool that is made for each scan.
-        specs: The resource types to scan, the bundled ones if not given.
-        executor: What reads the cells instead of a pool of our own; it is not shut down. A ``ThreadPoolExecutor`` reads
-            them in this process. Any other is taken for one of other processes, which make sessions of their own from
-            the same configuration, see :mod:`cloudops_nb.scanner.running.remote_worker`.
-        learned: What earlier scans learned of AWS's rate limits.
+        sessions: The sessions of the configured accounts.
+        threads: The number of cells that are read at the same time; the size of each scan's own thread pool.
+        specs: The resource types to scan; the bundled ones by default.
+        executor: Reads the cells instead of an own pool; it is not shut down. A ``ThreadPoolExecutor`` reads them in
+            this process. Any other executor must run other processes, which open sessions of their own from the same
+            configuration, see :mod:`cloudops_nb.scanner.running.remote_worker`.
+        learned: The rate limits that earlier scans learned.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Scanner:
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
         for spec in self._specs:
-            sessions.expect(operations(spec, every_detail=True), readings(spec))
+            sessions.expect(scan_operations(spec, every_detail=True), answer_fields_by_call(spec))
         sessions.expect((each.service, each.operation) for each in policy_operations())
         sessions.expect([(changes.SERVICE, changes.OPERATION)])
         self._executor = executor
-        self._limits = RateLimits(learned)
-        self._last: ScanRun | ShippedRun | None = None
-        #: The names of the accounts of the last scan by their ids.
+        self._limits = RateLimiter(learned)
+        self._last: LocalRun | RemoteRun | None = None
+        #: The account names of the last scan by id.
         self.account_names: Mapping[str, str] = {}
 
     def scan(
@@ -84,42 +84,43 @@ class Scanner:
         progress: ProgressCallback | None = None,
         scan_id: str = "",
     ) -> Generator[PageRead | CellResult, None, None]:
-        """Return an iterator over rows and results; listing starts with its first item.
+        """Return an iterator over pages and results; listing starts with its first item.
 
         A cell's pages come before its result. Every cell ends in an explicit state, whatever fails. Closing the
-        iterator, or an interrupt, stops before the next call; then :meth:`unread` gives what was read but not taken,
-        and :meth:`remaining` the cells that have no result.
+        iterator, or an interrupt, stops the scan before the next call. After that, :meth:`unread` returns the items
+        that were read but not yielded, and :meth:`remaining` the cells that have no result.
 
         Args:
-            accounts: Names or ids; all configured ones if not given.
-            regions: Region names; those of each account if not given. Global types belong to every choice of regions,
-                and ``global`` alone chooses only them.
-            services: botocore's service names or resource types; all specs if not given.
-            every_detail: Read also the details that cost a call each for what there may be thousands of.
-            last: The latest results: then only cells are read that may have changed since, or did not end well. Each
-                place's look into its record of changes is a cell too, and the last to end.
+            accounts: Names or ids; all configured accounts by default.
+            regions: Region names; each account's regions by default. Every selection of regions includes global types,
+                and ``global`` alone selects only them.
+            services: botocore's service names or resource types; all specs by default.
+            every_detail: Whether to read expensive details too, which cost one call per resource for perhaps thousands.
+            last: The latest results. If given, the scan reads only cells that may have changed since or that did not
+                end well. Each lookup in CloudTrail's record is a cell too; these cells end last.
             progress: Called in the consuming thread after every item.
-            scan_id: Goes into the user agent of every call; random if not given.
+            scan_id: Part of the user agent of every call; random by default.
 
         Raises:
-            ConfigurationError: Something asked for does not exist, found before any call; or an account asks for a
-                code, which a worker in another process could not be given.
+            ConfigurationError: The selection names something that does not exist, found before any call; or an account
+                needs an MFA code, which a worker in another process cannot be given.
             CredentialsError: An account cannot be entered, and it is the only one or its id is unknown.
             AwsUnreachableError: The endpoint does not answer.
         """
-        chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
+        chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
-        few_arenas()
-        with rare_collection:
-            todo: Sequence[Task] = tasks(chosen, self._sessions)
+        # Each thread would otherwise keep memory of its own in the C library, which adds up over many threads.
+        limit_malloc_arenas()
+        with infrequent_garbage_collection:
+            todo: Sequence[ScanTask] = scan_tasks(chosen, self._sessions)
         self.account_names = {task.account.account_id: task.account.name for task in todo}
-        looks: Sequence[CellResult] = ()
+        lookups: Sequence[CellResult] = ()
         if last is not None:
-            part = increment(todo, last, partial(self._look, word), self._partition(todo))
-            todo, looks = part.tasks, part.looks
+            part = incremental_tasks(todo, last, partial(self._look_up_changes, word), self._partition(todo))
+            todo, lookups = part.tasks, part.lookups
         self._last = run = self._run(todo, word)
         items = run.items(progress, threads=self._threads, room=2 * self._threads)
-        return _followed(items, looks) if looks else items
+        return _items_then_lookups(items, lookups) if lookups else items
 
     def planned_calls(
         self,
@@ -131,27 +132,27 @@ class Scanner:
     ) -> tuple[PlannedCall, ...]:
         """Return every kind of call that :meth:`scan` would make with these arguments, without making one.
 
-        Where only AWS knows an account's regions, the default ones stand in.
+        Default regions replace those that only AWS knows.
 
         Raises:
-            ConfigurationError: Something asked for does not exist.
+            ConfigurationError: The selection names something that does not exist.
         """
-        chosen = self._chosen(accounts, regions, services, every_detail=every_detail)
+        chosen = self._selection(accounts, regions, services, every_detail=every_detail)
         return planned_calls(chosen, self._sessions)
 
     def learned(self) -> Sequence[LearnedRate]:
-        """Return what this scanner's scans learned of AWS's rate limits, for the next scanner."""
+        """Return the rate limits that this scanner's scans learned, for the next scanner."""
         return self._limits.learned()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return what the last scan had read, but not yet handed over, when it was closed or interrupted."""
+        """Return the items that the last scan had read, but not yielded, when it was closed or interrupted."""
         return self._last.unread() if self._last else []
 
     def remaining(self) -> list[CellResult]:
-        """Return the cells of the last scan that have no result: ``partial`` with their pages, or ``pending``."""
+        """Return preliminary results of the last scan's cells that have not ended: ``partial`` or ``pending``."""
         return self._last.remaining() if self._last else []
 
-    def _chosen(
+    def _selection(
         self,
         accounts: Iterable[str] | None,
         regions: Iterable[str] | None,
@@ -159,7 +160,7 @@ class Scanner:
         *,
         every_detail: bool,
     ) -> Selection:
-        return selection(
+        return checked_selection(
             self._specs,
             self._sessions.configured,
             accounts=accounts,
@@ -168,29 +169,32 @@ class Scanner:
             every_detail=every_detail,
         )
 
-    def _look(self, word: str, account_id: str, region: str, moment: datetime) -> Changes:
+    def _look_up_changes(self, word: str, account_id: str, region: str, moment: datetime) -> RecordedChanges:
         calls = AwsCalls(self._sessions, account_id, self._limits, threading.Event(), word)
         return changes_since(calls, region, moment)
 
-    def _partition(self, todo: Sequence[Task]) -> str:
+    def _partition(self, todo: Sequence[ScanTask]) -> str:
         return self._sessions.partition(todo[0].account.account_id) if todo else COMMERCIAL
 
-    def _run(self, todo: Sequence[Task], word: str) -> ScanRun | ShippedRun:
+    def _run(self, todo: Sequence[ScanTask], word: str) -> LocalRun | RemoteRun:
         if self._executor is None or isinstance(self._executor, ThreadPoolExecutor):
             pool = self._executor or ThreadPoolExecutor(self._threads, thread_name_prefix="cloudops-scan")
-            todo = ended_together(todo, self._threads)
-            return ScanRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
+            todo = short_tasks_last(todo, self._threads)
+            return LocalRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
         accounts = tuple({task.account.account_id: task.account for task in todo}.values())
+        # A worker has no terminal where a person could enter a code.
         for account in accounts:
-            if self._sessions.needs_person(account.account_id):
-                what = f"account {account.name} cannot be scanned by other processes"
-                raise ConfigurationError(what, "its profile asks for a code", "Scan it here, or give it a role.")
-        errand = Errand(accounts, self._sessions.label, word, self._threads)
-        return ShippedRun(todo, errand, self._executor, self._limits)
+            if self._sessions.needs_mfa_code(account.account_id):
+                what = f"cannot scan account {account.name} in other processes"
+                raise ConfigurationError(
+                    what, "its profile asks for an MFA code", "Scan it in this process, or give it a role."
+                )
+        scan = RemoteScan(accounts, self._sessions.label, word, self._threads)
+        return RemoteRun(todo, scan, self._executor, self._limits)
 
 
-def _followed(
-    items: Generator[PageRead | CellResult, None, None], looks: Iterable[CellResult]
+def _items_then_lookups(
+    items: Generator[PageRead | CellResult, None, None], lookups: Iterable[CellResult]
 ) -> Generator[PageRead | CellResult, None, None]:
     yield from items
-    yield from looks
+    yield from lookups

@@ -1,4 +1,4 @@
-"""Resource types beyond the curated ones: whatever Cloud Control lists, by its CloudFormation type.
+"""Resource types without a bundled declaration, listed by Cloud Control under their CloudFormation types.
 
 https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/supported-resources.html
 """
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SERVICE: Final = "cloudcontrol"
-#: The parameters of ``cloudformation:ListTypes`` under which the types stand that Cloud Control can read.
-SUPPORTED: Final = tuple(
+#: Parameters of the ``cloudformation:ListTypes`` calls that return the types that Cloud Control can read.
+SUPPORTED_TYPE_FILTERS: Final = tuple(
     {
         "Visibility": "PUBLIC",
         "Type": "RESOURCE",
@@ -31,42 +31,48 @@ SUPPORTED: Final = tuple(
     for provisioning in ("FULLY_MUTABLE", "IMMUTABLE")
 )
 _TYPE: Final = re.compile(r"AWS::([A-Za-z0-9]+)::([A-Za-z0-9]+)")
+#: The words of a name in camel case; a run of capitals is one word, as in ``DBInstance``.
 _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
+#: The largest MaxResults of ListResources.
+#: https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_ListResources.html
 _LARGEST_PAGE: Final = 100
+#: ListResources returns the properties of each resource as one JSON text.
 _ITEMS: Final = "ResourceDescriptions[].merge(parsed_json(Properties) || `{}`, {CloudControlIdentifier: Identifier})"
-_NOT_TOLD: Final = "Cloud Control does not say"
+_UNKNOWN_REASON: Final = "Cloud Control does not say"
 
 
 def is_cloudformation_type(text: str) -> bool:
-    """Whether a text has the form of a CloudFormation type, as ``AWS::Athena::NamedQuery``."""
+    """Return whether a text has the form of a CloudFormation type, as ``AWS::Athena::NamedQuery``."""
     return _TYPE.fullmatch(text) is not None
 
 
 def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
-    """Return the spec of a CloudFormation type: one of ``specs`` if it is among them, else one for Cloud Control.
+    """Return the spec of a CloudFormation type: the one in ``specs``, else one that calls Cloud Control.
 
     Raises:
-        ConfigurationError: The text is no CloudFormation type.
+        ConfigurationError: The text is not a CloudFormation type.
     """
-    return next((spec for spec in specs if spec.cloudformation_type == type_name), None) or _spec(type_name)
+    declared = next((spec for spec in specs if spec.cloudformation_type == type_name), None)
+    return declared or _cloud_control_spec(type_name)
 
 
-def explained(failure: Failure) -> Failure:
-    """Return a failure of Cloud Control with what it means for the type first, where that is known."""
-    code, _, told = failure.detail.partition(":")
-    meaning = next((text for known, word, text in _table()["meanings"] if known == code and word in told), "")
+def explained_failure(failure: Failure) -> Failure:
+    """Return a failure of Cloud Control whose detail starts with its meaning for the type, if that is known."""
+    code, _, message = failure.detail.partition(":")
+    meanings = _cloud_control_table()["meanings"]
+    meaning = next((text for known, word, text in meanings if known == code and word in message), "")
     return replace(failure, detail=shortened(f"{meaning} ({failure.detail})")) if meaning else failure
 
 
-def _spec(type_name: str) -> ResourceSpec:
+def _cloud_control_spec(type_name: str) -> ResourceSpec:
     found = _TYPE.fullmatch(type_name)
     if found is None:
         why = "a CloudFormation type looks like AWS::Athena::NamedQuery"
         raise ConfigurationError(f"unknown resource type {type_name}", why)
     namespace, thing = found.groups()
-    homes: dict[str, str] = _table()["homes"]
+    homes: dict[str, str] = _cloud_control_table()["homes"]
     everywhere = f"AWS::{namespace}" not in homes
-    unknown = [{"value": "unknown", "reason": _NOT_TOLD}]
+    unknown = [{"value": "unknown", "reason": _UNKNOWN_REASON}]
     given = {"TypeName": f"'{type_name}'", "Identifier": "CloudControlIdentifier"}
     declared: dict[str, Any] = {
         "service": namespace.casefold(),
@@ -93,6 +99,6 @@ def _spec(type_name: str) -> ResourceSpec:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _cloud_control_table() -> dict[str, Any]:
     table: dict[str, Any] = bundled_table(__package__, "cloud_control.yaml")
     return table

@@ -1,4 +1,4 @@
-"""Reads the declarations of resource types from YAML, the bundled ones and a user's own."""
+"""The YAML files of resource type declarations: the bundled ones and a user's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cloudops_nb.declarations.located_yaml import MAX_BYTES, LocatedYaml, read_yaml
 from cloudops_nb.errors import ConfigurationError, PlaybookError
-from cloudops_nb.specs.checks import model_problems, unknown_service
+from cloudops_nb.specs.checked_files import CheckedFiles
 from cloudops_nb.specs.model import ResourceSpec, SpecFile
 
 if TYPE_CHECKING:
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: The folder in a data path with declarations of the user's own.
-OWN_FOLDER = "specs"
-SUFFIXES = (".yaml", ".yml")
-_FIX = "Correct the file; cloudops_nb/specs/services holds examples."
-_REMOVE = "Make it a readable file, or remove it."
-_MOST_TOLD = 5
+#: The folder in a data path that holds the user's own declarations.
+OWN_SPECS_FOLDER = "specs"
+SPEC_FILE_SUFFIXES = (".yaml", ".yml")
+_CORRECT_FILE = "Correct the file; cloudops_nb/specs/services holds examples."
+_REMOVE_FILE = "Make it a readable file, or remove it."
+_SHOWN_PROBLEMS = 5
 
 
 @cache
 def bundled_specs() -> tuple[ResourceSpec, ...]:
-    """Return the package's own specs, in the order of their services' names."""
+    """Return the specs in the package, in the order of their file names."""
     return _read_all(resources.files("cloudops_nb.specs").joinpath("services").iterdir())
 
 
 def specs_of(data_path: Path) -> tuple[ResourceSpec, ...]:
-    """Return the bundled specs with the user's own in a data path; raises as :func:`load_specs`."""
-    own = data_path / OWN_FOLDER
+    """Return the bundled specs and the user's own in a data path; raises as :func:`load_specs`."""
+    own = data_path / OWN_SPECS_FOLDER
     return load_specs(own) if os.path.lexists(own) else bundled_specs()
 
 
 def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:
-    """Return the bundled specs with those of further folders; a later spec replaces an earlier one of its type.
+    """Return the bundled specs and those in further folders; a later spec replaces an earlier one of the same type.
 
     Args:
-        folders: Folders of ``*.yaml`` or ``*.yml`` files, one file a service. Hidden files are left out.
+        folders: Folders of ``*.yaml`` or ``*.yml`` files, one file per service. Hidden files are left out.
 
     Raises:
-        ConfigurationError: A file cannot be read, or is not a valid spec; problems are named with line and column.
+        ConfigurationError: A file cannot be read or is not a valid spec; the error names problems by line and column.
     """
     merged = {spec.resource_type: spec for spec in bundled_specs()}
     for folder in folders:
@@ -57,7 +57,7 @@ def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:
         except OSError as error:
             what, fix = f"cannot read the spec folder {folder}", "Make it a readable folder, or remove it."
             raise ConfigurationError(what, error.strerror or "", fix) from error
-        merged.update({spec.resource_type: spec for spec in _read_all(entries, own=True)})
+        merged.update({spec.resource_type: spec for spec in _read_all(entries, CheckedFiles(folder))})
     return tuple(merged.values())
 
 
@@ -68,7 +68,7 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     Args:
         text: The file's text.
         source: Its name in messages.
-        own: Whether to check services, operations and parameters too, as for the bundled files tests do.
+        own: Whether to check it against botocore's models too, which only the tests do for the bundled files.
 
     Raises:
         ConfigurationError: As for :func:`load_specs`.
@@ -78,54 +78,78 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     try:
         located = read_yaml(text, source)
     except PlaybookError as error:
-        raise ConfigurationError(error.what, error.why, _FIX) from None
+        raise ConfigurationError(error.what, error.why, _CORRECT_FILE) from None
     problems: list[str] = []
+    # The types are validated one by one below, so that one error lists the problems of all types.
     file = _validated(SpecFile, located.data, located, (), problems)
-    specs = list(_specs(file, located, problems, own=own)) if file else []
+    specs = _specs_of_file(file, located, problems, own=own) if file else []
     if problems:
-        more = f"; and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
-        raise ConfigurationError(f"{source} is not a valid spec", "; ".join(problems[:_MOST_TOLD]) + more, _FIX)
+        more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        raise ConfigurationError(
+            f"{source} is not a valid spec", "; ".join(problems[:_SHOWN_PROBLEMS]) + more, _CORRECT_FILE
+        )
     return tuple(specs)
 
 
-def _specs(file: SpecFile, located: LocatedYaml, problems: list[str], *, own: bool) -> Iterator[ResourceSpec]:
+def _specs_of_file(file: SpecFile, located: LocatedYaml, problems: list[str], *, own: bool) -> list[ResourceSpec]:
+    specs: list[tuple[Sequence[str | int], ResourceSpec]] = []
     for index, data in enumerate(file.types):
         at = ("types", index)
         spec = _validated(ResourceSpec, {"service": file.service, **data}, located, at, problems)
         if spec is None:
             continue
-        if own:
-            problems += [str(located.problem((*at, *path), message)) for path, message in model_problems(spec)]
-        yield spec
-    if own and (message := unknown_service(file.service)) and not all("api" in data for data in file.types):
-        problems.insert(0, str(located.problem(("service",), message)))
+        specs.append((at, spec))
+    if own and not problems:
+        problems += _model_problems(file, specs, located)
+    return [spec for _, spec in specs]
 
 
-def _read_all(entries: Iterable[Path | Traversable], *, own: bool = False) -> tuple[ResourceSpec, ...]:
-    files = [each for each in entries if each.name.casefold().endswith(SUFFIXES) and not each.name.startswith(".")]
+def _model_problems(
+    file: SpecFile, specs: Sequence[tuple[Sequence[str | int], ResourceSpec]], located: LocatedYaml
+) -> Iterator[str]:
+    """Yield the contradictions to botocore's models; where the service does not exist, that alone."""
+    from cloudops_nb.specs.checks import service_problem, spec_problems
+
+    if (problem := service_problem(file.service)) and not all("api" in data for data in file.types):
+        yield str(located.problem(("service",), problem))
+        return
+    for at, spec in specs:
+        yield from (str(located.problem((*at, *path), message)) for path, message in spec_problems(spec))
+
+
+def _read_all(entries: Iterable[Path | Traversable], checked: CheckedFiles | None = None) -> tuple[ResourceSpec, ...]:
+    """Read files of declarations; those of a user's own folder pass botocore's models once per version of each."""
+    visible = (each for each in entries if not each.name.startswith("."))
+    files = [each for each in visible if each.name.casefold().endswith(SPEC_FILE_SUFFIXES)]
     declared: dict[str, str] = {}
     specs: list[ResourceSpec] = []
     for file in sorted(files, key=lambda each: each.name):
-        for spec in parse_specs(_text(file), file.name, own=own):
+        text = _file_text(file)
+        parsed = parse_specs(text, file.name, own=checked is not None and not checked.passed(text))
+        if checked:
+            checked.add(text)
+        for spec in parsed:
             if other := declared.get(spec.resource_type):
                 where = f"in {other}" if other == file.name else f"in {other} and in {file.name}"
-                raise ConfigurationError(f"resource type {spec.resource_type} is declared twice", where, _FIX)
+                raise ConfigurationError(f"resource type {spec.resource_type} is declared twice", where, _CORRECT_FILE)
             declared[spec.resource_type] = file.name
             specs.append(spec)
+    if checked:
+        checked.save()
     return tuple(specs)
 
 
-def _text(file: Path | Traversable) -> str:
+def _file_text(file: Path | Traversable) -> str:
     what = f"cannot read the spec file {file}"
     try:
-        if not file.is_file():  # a pipe would be waited for
-            raise ConfigurationError(what, "it is no file", _REMOVE)
+        if not file.is_file():  # reading a named pipe would block
+            raise ConfigurationError(what, "it is not a regular file", _REMOVE_FILE)
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigurationError(what, f"line {line} is not UTF-8", "Save it as UTF-8.") from None
     except OSError as error:
-        raise ConfigurationError(what, error.strerror or type(error).__name__, _REMOVE) from error
+        raise ConfigurationError(what, error.strerror or type(error).__name__, _REMOVE_FILE) from error
 
 
 def _validated(
@@ -138,6 +162,7 @@ def _validated(
             path = (*at, *found["loc"])
             named = ".".join(map(str, found["loc"]))
             message = found["msg"].removeprefix("Value error, ")
+            # pydantic speaks of dictionaries and instances of classes, which are not YAML's terms.
             if found["type"] in ("dict_type", "model_type"):
                 message = "must be keys with values"
             problems.append(str(located.problem(path, f"{named}: {message}" if named else message)))

@@ -1,53 +1,16 @@
-"""What a resource type is to the scanner: a declaration of how to list it and what its fields mean.
+"""The declaration of a resource type: the calls that read it, and the meaning of the fields in their answers.
 
-Every string called a selector is JMESPath, evaluated on one item of the list answer, into which the answers of the
-detail calls were put under their own names.
+A selector is a JMESPath expression that is evaluated on one item of the list answer. The item also holds the answers of
+the parent, batch and detail calls, each under its ``into``.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cloudops_nb.aws.error_states import is_failure
-from cloudops_nb.declarations.selectors import compiled
-from cloudops_nb.specs.relation_kinds import known_kind
-
-#: What an ARN template and a reason may name.
-TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
-
-
-def _is_selector(text: str) -> str:
-    try:
-        compiled(text)
-    except JMESPathError as error:
-        raise ValueError(f"{text!r} is no JMESPath: {' '.join(str(error).split())}") from None
-    return text
-
-
-def _is_template(text: str) -> str:
-    try:
-        text.format(**dict.fromkeys(TEMPLATE_NAMES, ""))
-    except (KeyError, ValueError, IndexError):
-        raise ValueError(f"{text!r} may name only {', '.join(TEMPLATE_NAMES)} in braces") from None
-    return text
-
-
-def _tells_absence(code: str) -> str:
-    if is_failure(code):
-        raise ValueError(f"{code} is a refusal: it does not say that nothing is there")
-    return code
-
-
-Selector = Annotated[str, Field(min_length=1), AfterValidator(_is_selector)]
-Template = Annotated[str, AfterValidator(_is_template)]
-#: One of the kinds in ``relation_kinds.yaml``.
-RelationKind = Annotated[str, AfterValidator(known_kind)]
-#: A code that tells of absence; never one by which AWS refuses to tell.
-AbsenceCode = Annotated[str, AfterValidator(_tells_absence)]
-Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]
+from cloudops_nb.specs.field_types import AbsenceCode, Operation, RelationKind, Selector, Template
 
 
 class _Declaration(BaseModel):
@@ -55,14 +18,14 @@ class _Declaration(BaseModel):
 
 
 class Absence(_Declaration):
-    """A code that tells of absence only with certain words in its message; without them it may be a refusal."""
+    """An error code that means "there are none" only if its message contains certain words; otherwise a refusal."""
 
     code: AbsenceCode
     message: Annotated[str, Field(min_length=1)]
 
 
 class PageRules(_Declaration):
-    """How an operation is paged of which botocore does not know it; the words are those of botocore's paginators."""
+    """The pagination of an operation that botocore does not paginate, in the terms of botocore's paginators."""
 
     input_token: str
     output_token: Selector
@@ -70,17 +33,23 @@ class PageRules(_Declaration):
     limit_key: str | None = None
 
     def as_botocore(self, items: str) -> dict[str, Any]:
-        """Return the rules as botocore's paginator takes them; ``items`` selects a page's list."""
+        """Return the rules in the form of botocore's paginators; ``items`` selects the list of a page."""
         return {**self.model_dump(exclude_none=True), "result_key": items}
 
 
 class ListCall(_Declaration):
-    """The call whose pages name every resource of the type.
+    """The call whose pages list every resource of the type.
 
-    ``page_size`` is sent only to a paginated operation; ``pages`` is for one whose paging botocore does not know.
-    ``omitted_when_empty`` is for the few operations that leave the list out of an answer when there is nothing in it;
-    anywhere else an answer without its list is a failure. A code of ``absent`` answers "this service is not in use
-    here", which is the same as an empty list; of a code by which the service also refuses, only with a ``message``.
+    Attributes:
+        operation: The operation, as ``DescribeInstances``.
+        items: Selects the list of items of a page.
+        parameters: The parameters of the call.
+        page_size: Items per page; sent only if the operation is paginated.
+        pages: The pagination, for an operation that botocore does not paginate.
+        omitted_when_empty: Whether the operation omits an empty list from its answer. For other operations an answer
+            without the list is a failure.
+        absent: Error codes that mean "the service is not in use here", which counts as an empty list. A code that can
+            also be a refusal needs the words of its message.
     """
 
     operation: Operation
@@ -92,7 +61,7 @@ class ListCall(_Declaration):
     absent: tuple[AbsenceCode | Absence, ...] = ()
 
     def tells_absence(self, code: str, message: str) -> bool:
-        """Return whether an error says that the service is not in use here."""
+        """Return whether an error means that the service is not in use here."""
         return any(
             code == each if isinstance(each, str) else code == each.code and each.message in message
             for each in self.absent
@@ -100,11 +69,15 @@ class ListCall(_Declaration):
 
 
 class ParentListing(_Declaration):
-    """What has to be listed first: the list call is made once for each of these, as for each cluster of services.
+    """The listing of parents, for a type that is listed once per parent, as ECS services per cluster.
 
-    ``parameters`` are selectors on a parent's item whose values the list call takes on top of its own; the parent's
-    item is put into each listed item as ``into``. A parent that answers a code of ``gone`` was deleted meanwhile. A
-    parent that fails leaves the cell incomplete.
+    A parent that fails for another reason than ``gone`` leaves the cell incomplete.
+
+    Attributes:
+        into: The key under which each listed item holds its parent's item.
+        list: The call that lists the parents.
+        parameters: Selectors on a parent's item, whose values become parameters of the type's list call.
+        gone: Error codes that mean that the parent was deleted after it was listed.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -114,12 +87,20 @@ class ParentListing(_Declaration):
 
 
 class BatchCall(_Declaration):
-    """One more call for every ``size`` items, which answers for all of them.
+    """One call that describes up to ``size`` items at once.
 
-    ``keys`` names the parameter that takes the list of the items' ``key``; ``items`` selects the answer's list, of
-    which the one whose ``match`` equals an item's ``key`` is put into that item as ``into``. ``parameters`` are
-    selectors; only items for which they are equal share a call. An item that is not in the answer was deleted since it
-    was listed; an answer without any of several items is not believed.
+    An item that is missing in the answer was deleted after it was listed; an answer without any of several items is
+    not trusted.
+
+    Attributes:
+        into: The key under which each item holds its part of the answer.
+        operation: The operation, as ``DescribeServices``.
+        keys: The parameter that takes the list of the items' keys.
+        key: Selects an item's key.
+        items: Selects the list in the answer.
+        match: Selects, in an element of that list, the key of its item.
+        size: The most items per call.
+        parameters: Selectors of further parameters; only items with equal values share a call.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -133,11 +114,19 @@ class BatchCall(_Declaration):
 
 
 class DetailCall(_Declaration):
-    """One more call for each item; its answer is put into the item as ``into``.
+    """One call per item.
 
-    ``parameters`` are selectors. A code of ``absent`` answers "there is none"; one of ``gone`` says that the resource
-    was deleted since it was listed. Any other failure leaves what depends on the answer unknown. What is ``on_demand``
-    is expensive, and read only by a scan that was asked for every detail; else what depends on it is unknown.
+    A failure other than ``absent`` or ``gone`` leaves every field that depends on the answer unknown.
+
+    Attributes:
+        into: The key under which the item holds the answer.
+        operation: The operation, as ``GetBucketTagging``.
+        parameters: Selectors of the parameters.
+        when: A condition; an item for which it does not hold needs no call.
+        absent: Error codes that mean "there is none".
+        gone: Error codes that mean that the resource was deleted after it was listed.
+        on_demand: Whether only a scan of every detail makes the call, because it is expensive; in other scans the
+            fields that depend on it are unknown.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -150,9 +139,14 @@ class DetailCall(_Declaration):
 
 
 class TagSource(_Declaration):
-    """Where tags come from: a list of pairs, a map, or one listing a cell of the tagging API.
+    """The source of a type's tags: a list of pairs or a map in the item, or the tagging API, listed once per cell.
 
-    ``key`` and ``value`` are what the members of a pair are called; most services write them with a capital.
+    Attributes:
+        style: ``list`` of pairs, ``map`` of keys to values, or ``tagging_api``.
+        path: Selects the list or the map.
+        filter: The resource type filter of the tagging API, as ``ec2:instance``.
+        key: The name of a pair's key; most services capitalise it.
+        value: The name of a pair's value.
     """
 
     style: Literal["list", "map", "tagging_api"]
@@ -169,7 +163,7 @@ class TagSource(_Declaration):
 
 
 class RelationPath(_Declaration):
-    """A link to another resource; the selector gives the other's identifier, or a list of them."""
+    """A relation to another resource; ``path`` selects its identifier, or a list of identifiers."""
 
     kind: RelationKind
     resource_type: str
@@ -177,16 +171,16 @@ class RelationPath(_Declaration):
 
 
 class ResourcePolicy(_Declaration):
-    """That resources of the type can have a policy of their own; ``path`` selects its document, as text or as data.
+    """Declares that resources of the type can have a resource policy; ``path`` selects its document, text or data.
 
-    Without a path nothing reads it, so that what it could deny stays unknown.
+    Without a path the policy is not read, and actions that it could deny are unknown.
     """
 
     path: Selector | None = None
 
 
 class Rule(_Declaration):
-    """One line of a constraint: if ``when`` holds (always, if not given), the value is decided, and why."""
+    """One rule of a constraint: if ``when`` holds, or is not given, ``value`` applies for ``reason``."""
 
     value: Literal[True, False, "unknown"]
     when: Selector | None = None
@@ -203,7 +197,10 @@ Rules = tuple[Rule, ...]
 
 
 class ConstraintRules(_Declaration):
-    """Rules in order: the first that holds decides, the last has no condition. No rules: the verb makes no sense."""
+    """The rules of each constraint: the first that holds decides, and the last has no condition.
+
+    A type without rules for a constraint does not support its verb.
+    """
 
     can_start: Rules = ()
     can_stop: Rules = ()
@@ -219,15 +216,35 @@ class ConstraintRules(_Declaration):
 
 
 class ResourceSpec(_Declaration):
-    """One resource type.
+    """The declaration of one resource type.
 
-    ``scope`` says how often the list call is made: ``regional``, once a region; ``global``, once an account, for
-    resources of no region; ``account``, once an account, for resources each of which lies in the region that ``region``
-    selects. An item whose ``owner`` is another account belongs to that account's scan and is left out. ``actions`` are
-    the IAM actions of the catalogue's operations on this type. ``home`` is the region whose endpoint answers for a type
-    of no region, if that is not the partition's usual one. ``api`` is botocore's name of the service that is asked, if
-    that is not ``service``. ``cloudformation_type`` is empty where CloudFormation knows
-    no such type, ``arn_template`` where AWS gives the type no ARN.
+    Attributes:
+        service: The service that the type belongs to.
+        api: botocore's name of the service that is called, if it differs from ``service``.
+        resource_type: The type's name in this package, as ``ec2_instance``.
+        cloudformation_type: Empty if CloudFormation has no such type.
+        scope: How often the list call is made: ``regional``, once per region; ``global``, once per account, for
+            resources without a region; ``account``, once per account, for resources in the region that ``region``
+            selects.
+        home: The region whose endpoint serves a global type, if it is not the partition's usual one.
+        parent: The listing of parents, for a type that is listed per parent.
+        list: The call that lists the resources.
+        identifier: Selects the identifier, unique within account, region and type.
+        name: Selects the name.
+        arn: Selects the ARN.
+        arn_template: The ARN as a template, for a type whose items lack it; empty if AWS gives the type no ARN.
+        state: Selects the state, in AWS's own word.
+        region: Selects the region, with scope ``account``.
+        owner: Selects the owner's account id; an item of another account belongs to that account's scan.
+        batches: Calls that describe several items each.
+        details: Calls per item.
+        resource_policy: The policy on the resource, if the type can have one.
+        tags: The source of the tags.
+        relations: Relations to other resources.
+        constraints: The rules for starting, stopping and deleting.
+        facts: Selectors of further facts that an operator weighs, by name.
+        metadata: Selectors of further fields, by name.
+        actions: The IAM actions of the catalogue's operations on this type.
     """
 
     service: str
@@ -257,24 +274,25 @@ class ResourceSpec(_Declaration):
 
     @property
     def called(self) -> str:
-        """Botocore's name of the service that is asked."""
+        """Botocore's name of the service that is called."""
         return self.api or self.service
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        # Both would be two ARNs; with neither, a type without ARNs looks like one whose ARN was forgotten.
         if (self.arn is None) == (self.arn_template is None):
             raise ValueError("give either arn or arn_template")
         if (self.scope == "account") != (self.region is not None):
-            raise ValueError("region goes with scope account, and only with it")
+            raise ValueError("region is required with scope account, and not allowed with another scope")
         if self.tags and self.tags.style == "tagging_api" and self.scope == "account":
-            raise ValueError("the tagging API answers for one region, and a type of scope account lies in many")
+            raise ValueError("the tagging API answers for one region, and resources of scope account are in several")
         if self.home and self.scope != "global":
-            raise ValueError("home goes with scope global, and only with it")
+            raise ValueError("home is allowed only with scope global")
         return self
 
 
 class SpecFile(_Declaration):
-    """One file of specs: everything the scanner reads of one service."""
+    """One file of declarations: the resource types of one service."""
 
     service: str
     types: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]

@@ -52,16 +52,16 @@ def unreadable(path: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "key": (broken_text, "mine.yaml is not a valid spec: 3:5 identifier: Field required; 6:5 identifer: "),
+    "key": (broken_text, "mine.yaml is not a valid spec: 3:5 identifier: "),
     "operation": (broken_operation, "5:12 polly has no operation ListLexicon; did you mean ListLexicons?"),
     "service": (unknown_service, "1:1 botocore has no service poly; did you mean polly?"),
     "yaml": (no_yaml, "mine.yaml is not valid: 3:1 "),
     "empty": (lambda path: path.write_text(""), "mine.yaml is not valid: 1:1 is empty"),
     "list": (lambda path: path.write_text("- polly"), "1:1 must be keys with values"),
     "encoding": (latin_1, "mine.yaml: line 2 is not UTF-8"),
-    "folder": (lambda path: path.mkdir(), "mine.yaml: it is no file"),
-    "pipe": (pipe, "mine.yaml: it is no file"),
-    "broken link": (lambda path: path.symlink_to("nowhere"), "mine.yaml: it is no file"),
+    "folder": (lambda path: path.mkdir(), "mine.yaml: it is not a regular file"),
+    "pipe": (pipe, "mine.yaml: it is not a regular file"),
+    "broken link": (lambda path: path.symlink_to("nowhere"), "mine.yaml: it is not a regular file"),
     "unreadable": (unreadable, "cannot read the spec file "),
     "size": (too_large, "mine.yaml is larger than 65536 bytes. Split it into several files."),
     "twice": (

@@ -1,4 +1,4 @@
-"""One server for the folder's tests, with transitional states slow enough to be seen."""
+"""One server for the folder's tests; a test that reads a transitional state holds it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.demo import Demo
 
-TRANSITION_SECONDS = 3.0
+TRANSITION_SECONDS = 0.1
 
 
 @pytest.fixture(scope="session")

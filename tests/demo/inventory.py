@@ -1,4 +1,4 @@
-"""What a client sees of the demo: every resource as (type, account, region, identifier, name, state)."""
+"""The demo's resources through boto3, each as (type, account, region, identifier, name, state)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ GLOBAL = {
 }
 
 
-class Row(NamedTuple):
+class EstateRow(NamedTuple):
     kind: str
     account: str
     region: str
@@ -68,30 +68,37 @@ class Row(NamedTuple):
     state: str
 
 
-def inventory(demo: Demo) -> list[Row]:
-    """List the whole estate through boto3, with the environment pointing at the demo."""
-    rows: list[Row] = []
+def client(account: str, service: str, region: str = "eu-west-1") -> Any:
+    """Return a client of an account's profile, with the environment of the demo."""
+    return boto3.Session(profile_name=account).client(service, region_name=region)  # type: ignore[call-overload]
+
+
+def inventory(demo: Demo) -> list[EstateRow]:
+    """List the whole estate through boto3, with the environment of the demo."""
+    rows: list[EstateRow] = []
     loader = botocore.session.Session().get_component("data_loader")
     for account in demo.accounts:
         profile = botocore.session.Session(profile=account["profile"])
         profile.register_component("data_loader", loader)
         session = boto3.Session(botocore_session=profile)
-        rows += _rows(session, GLOBAL, account["name"], "us-east-1")
+        rows += _list_rows(session, GLOBAL, account["name"], "us-east-1")
         for region in demo.regions:
-            rows += _rows(session, REGIONAL, account["name"], region)
+            rows += _list_rows(session, REGIONAL, account["name"], region)
     return rows
 
 
-def _rows(session: boto3.Session, listings: Mapping[str, Listing], account: str, region: str) -> Iterator[Row]:
+def _list_rows(
+    session: boto3.Session, listings: Mapping[str, Listing], account: str, region: str
+) -> Iterator[EstateRow]:
     for kind, listing in listings.items():
         client: Any = session.client(listing.service, region_name=region)
         answer = getattr(client, listing.operation)(**listing.arguments)
         for item in jmespath.search(listing.items, answer) or []:
             columns = (listing.identifier, listing.name, listing.state)
             identifier, name, state = (jmespath.search(column, item) or "" for column in columns)
-            yield Row(kind, account, region, portless(identifier), portless(name), state)
+            yield EstateRow(kind, account, region, portless(identifier), portless(name), state)
 
 
 def portless(text: str) -> str:
-    """Drop the server from a queue's URL: its port is another at each start."""
+    """Remove the server from a queue's URL, because its port differs at each start."""
     return text.rpartition("/")[2] if text.startswith("http") else text

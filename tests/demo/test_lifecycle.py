@@ -95,7 +95,7 @@ def _seen(demo: Demo) -> list[tuple[str, ...]]:
 
 
 def _wait_until_down(home: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while simulation.status(home).state != "down":
         assert time.monotonic() < deadline
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloudops_nb.embedding import Embedder
 
 ROOT = Path(__file__).parents[2]
-#: None of these is a probe of the export's own check.
+#: Texts that the export's own check does not use.
 TEXTS = (
     "",
     "queue",

@@ -1,9 +1,9 @@
 """The golden cases: ``golden/*.yaml``, each file from one page of AWS's documentation.
 
-A case overrides the file's ``defaults``, and its ``page`` where it follows another. ``allow`` and ``deny`` stand for
-statements about everything; ``if`` is the condition of an allow of everything, ``deny_if`` that of a deny beside an
-allow. ``identity`` and the levels of ``scp`` and ``rcp`` are lists of statements, or of policies; ``known`` is what is
-known of the principal, ``context`` of the request.
+A case overrides the file's ``defaults`` and, if it follows another page, its ``page``. ``allow`` and ``deny`` are short
+for statements about everything; ``if`` is the condition of an allow of everything, and ``deny_if`` that of a deny added
+to an allow. ``identity`` and the levels of ``scp`` and ``rcp`` are lists of statements, or of policies; ``known`` holds
+keys of the principal, ``context`` keys of the request.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One request and what AWS's documentation says of it."""
+    """One request and the verdict that AWS's documentation gives."""
 
     topic: str
     name: str
@@ -70,7 +70,7 @@ class Case:
         return Evaluator(self.policies(), remember=remember)
 
     def request(self) -> dict[str, Any]:
-        """Return what the evaluator takes beside the action."""
+        """Return the arguments of the evaluator, except the action."""
         data = self.data
         return {
             "resource_arn": data["arn"],
@@ -140,7 +140,7 @@ def _listed(policy: Policy | Unreadable) -> Any:
 
 
 def _principal(who: str, session: str) -> Principal:
-    if who == "nobody":
+    if who == "unknown":
         return Principal(PrincipalKind.ROLE, "", "aws", ACCOUNT, "")
     arn = PRINCIPALS.get(who, who)
     if ":role/" not in arn:

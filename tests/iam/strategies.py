@@ -1,4 +1,4 @@
-"""Policies, principals and requests at random, from so few words that they often meet."""
+"""Random policies, principals and requests, from so few words that they often match."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def documents(draw: Any, *, named: bool = False) -> list[dict[str, Any]]:
     return [broad, *made] if draw(st.integers(0, 4)) else made
 
 
-#: Every layer as data; ``None`` for none, a text for one that is not readable.
+#: Every layer as data; ``None`` for a missing one.
 layers = st.fixed_dictionaries(
     {
         "identity": documents(),
@@ -122,7 +122,7 @@ requests = st.fixed_dictionaries({**_of_a_resource, "action": st.sampled_from(AC
 
 
 def policy(document: Any, name: str = "P") -> Any:
-    """Return a layer's policy; one that is not readable and one that is not there stay what they are."""
+    """Return a layer's policy; an unreadable or missing one stays as it is."""
     if document is None or isinstance(document, Unreadable):
         return document
     return Policy.parse({"Version": "2012-10-17", "Statement": document}, name=name)

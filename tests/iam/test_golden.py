@@ -1,4 +1,4 @@
-"""What AWS's documentation says of requests, case by case."""
+"""The evaluator against AWS's documentation, case by case."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CASES = list(cases())
 
 
 def differences(case: Case) -> list[str]:
-    """Return what is not as the documentation says."""
+    """Return the differences from the documentation."""
     action, request, evaluator = case.data["action"], case.request(), case.evaluator()
     verdict = evaluator.verdict(action, **request)
-    # However it is asked, and whatever was remembered, the answer is the same.
+    # The other ways to ask, and the cache, must give the same answer.
     fresh = case.evaluator(remember=False).verdict(action, **request)
     reasons = evaluator.permissions([action], **request).reasons
     found = {
         f"is {verdict.decision} by {verdict.by!r}": verdict.decision == case.data["expect"],
         f"says {verdict.by!r}": verdict.by and case.data["by"] in verdict.by and "\n" not in verdict.by,
-        f"is {fresh} if nothing is remembered": fresh == verdict,
+        f"is {fresh} without the cache": fresh == verdict,
         f"has the reasons {reasons}": reasons == {action: verdict.by},
     }
     return [f"{case.name} {what}" for what, right in found.items() if not right]
@@ -41,9 +41,11 @@ def test_there_are_many_cases_and_each_is_of_a_documented_page() -> None:
 
 
 def test_no_case_repeats_another() -> None:
-    names = ("name", "by", "if", "deny_if")  # the last two stand for an identity policy, which is compared
-    told = Counter(repr(sorted((key, value) for key, value in case.data.items() if key not in names)) for case in CASES)
-    assert max(told.values()) == 1, told.most_common(1)
+    names = ("name", "by", "if", "deny_if")  # the last two abbreviate an identity policy, which is compared
+    counts = Counter(
+        repr(sorted((key, value) for key, value in case.data.items() if key not in names)) for case in CASES
+    )
+    assert max(counts.values()) == 1, counts.most_common(1)
 
 
 def test_every_decision_has_many_cases() -> None:

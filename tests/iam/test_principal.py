@@ -1,4 +1,4 @@
-"""Who acts, from what GetCallerIdentity answers."""
+"""The acting principal, from the ARN that GetCallerIdentity returns."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def test_a_users_name_is_without_its_path() -> None:
         "arn:aws:sts::123456789012:assumed-role",
     ],
 )
-def test_what_is_no_callers_arn_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="no caller's ARN"):
+def test_a_text_that_is_not_a_caller_arn_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a caller ARN"):
         acting_principal(text)
 
 

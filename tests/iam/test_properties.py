@@ -1,4 +1,4 @@
-"""What must hold of every verdict, whatever the policies."""
+"""Properties of every verdict, for random policies."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_what_is_settled_of_a_role_stays_so_whatever_its_path_and_session(
 
 
 def assert_consistent(less: Verdict, known: Verdict) -> None:
-    """What is known less of may be open where it was settled, but never settled otherwise."""
+    """With less known, a decision may become unknown, but never a different one."""
     if less.decision is Decision.ALLOWED:
         assert known.decision is Decision.ALLOWED
     if less.decision is Decision.DENIED_EXPLICIT:

@@ -20,7 +20,7 @@ from cloudops_nb.errors import ApprovalRequired, PlanError
 from cloudops_nb.execution.execution import Execution
 from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus, StepStatus
 from cloudops_nb.scanner.report import ScanReport
-from cloudops_nb.scanner.running.progress import Progress
+from cloudops_nb.scanner.running.scan_progress import Progress
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report, SnapshotRow
 from cloudops_nb.storage.backup.service import BackupService

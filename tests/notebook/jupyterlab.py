@@ -33,7 +33,7 @@ LAB_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "recordTiming": False},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 #: Milliseconds; the longest cell waits for a scan of the whole demo.
 PATIENCE = 120_000
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
@@ -60,7 +60,7 @@ class Lab:
 
     def answers(self) -> bool:
         try:
-            with build_opener(ProxyHandler({})).open(f"{self._base}/api?token={self._token}", timeout=2) as answer:
+            with build_opener(ProxyHandler({})).open(f"{self._base}/api?token={self._token}", timeout=10) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -93,7 +93,7 @@ def running_lab(home: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
             yield lab
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=60)
 
 
 class LabPage:

@@ -40,6 +40,14 @@ cloudops.answer = Answer("plan", "x", plan=plan, bytes_sent=1204)
 extension.load(get_ipython(), lambda **_: cloudops)
 """
 
+#: A cell that runs until the test makes a file in the notebook's folder.
+BUSY = """
+import time
+from pathlib import Path
+
+while not Path("go-on").exists():
+    time.sleep(0.05)
+"""
 KERNEL_BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
 
 
@@ -167,13 +175,14 @@ def test_run_all_stops_at_the_gate(browser: Browser, lab: Lab) -> None:
 
 def test_a_click_while_a_cell_runs_is_recorded(browser: Browser, lab: Lab) -> None:
     """At once in another thread, or when the cell has ended: which of them is up to the front end and the kernel."""
-    lab.write("busy.ipynb", [DESTRUCTIVE, "%%cloudops_ask\ndelete the volume", "import time\ntime.sleep(3)"])
+    lab.write("busy.ipynb", [DESTRUCTIVE, "%%cloudops_ask\ndelete the volume", BUSY])
     page = LabPage.open(browser, lab, "busy.ipynb")
     page.run(0)
     page.run_to_card(1)
     page.start(2)
     page.page.wait_for_function(KERNEL_BUSY)
     page.output(1).locator(".cloudops-reject").click()
+    (lab.folder / "go-on").touch()
     page.output(1).locator(".co-status", has_text="rejected").wait_for()
     assert page.output(1).locator("button").count() == 0
 

@@ -169,7 +169,7 @@ def test_a_changed_setting_reopens_the_store(notebook: Notebook) -> None:
     ("line", "told"),
     [
         ("CloudOps.acounts = ()", "did you mean accounts?"),
-        ("CloudOps.scan_threads = 0", "setting scan_threads does not fit"),
+        ("CloudOps.scan_threads = 0", "invalid value for scan_threads"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_changes_nothing(

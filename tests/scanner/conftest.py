@@ -1,4 +1,4 @@
-"""Fixtures: the simulated AWS, scanners of it, and faults put in between."""
+"""Fixtures: scanners of the simulated AWS, and what they find."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import pytest
 
 from cloudops_nb.model import Account, CellResult, Resource
 from cloudops_nb.scanner import AccountSessions, PageRead, ResourceSpec, Scanner, bundled_specs
-from tests.scanner.botocore_models import session
-from tests.scanner.endpoint_faults import Faults, body, refusal
-from tests.scanner.moto_estate import CONFIG, REGIONS, ROLE, Estate, served
-from tests.synthetic_aws.models import loader
+from tests.scanner.moto_estate import CONFIG, REGIONS, ROLE, Estate
+from tests.synthetic_aws.models import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from tests.scanner.moto_estate import Estate
 
 #: The types of which the estate has something; the simulated AWS does not know all the others.
 SEED = frozenset({
@@ -27,35 +26,9 @@ SEED = frozenset({
 
 
 @pytest.fixture(autouse=True)
-def models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore's models are read by one loader for all sessions: reading them takes longer than most scans here."""
-    monkeypatch.setattr("cloudops_nb.aws.credentials.data_loader", loader)
-    monkeypatch.setattr("cloudops_nb.specs.checks._loader", loader)
+def models_read_once(shared_models: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every test use the shared loader of botocore's models."""
     monkeypatch.setattr("cloudops_nb.scanner.inventory.least_privilege._session", session)
-
-
-@pytest.fixture(scope="session")
-def estate() -> Iterator[Estate]:
-    """The simulated AWS with its estate; tests that add to it do so in regions or accounts of their own."""
-    with served() as made:
-        yield made
-
-
-@pytest.fixture
-def aws_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An AWS config file with a profile that has keys and one that assumes a role."""
-    path = tmp_path / "aws-config"
-    path.write_text(CONFIG, encoding="utf-8")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
-    return path
-
-
-@pytest.fixture
-def aws(estate: Estate, aws_config: Path, monkeypatch: pytest.MonkeyPatch) -> Estate:
-    """The simulated AWS, with the environment pointing there; retries wait for nothing."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", estate.endpoint)
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0)
-    return estate
 
 
 ACCOUNTS = (
@@ -143,21 +116,3 @@ def found(estate: Estate, collect: Callable[..., Scanned], tmp_path_factory: pyt
         scanned = collect(Scanner(sessions, threads=8, specs=seed_types()))
         sessions.close()
     return scanned
-
-
-@pytest.fixture
-def faults() -> Faults:
-    """Faults for one test; none is set."""
-    return Faults()
-
-
-@pytest.fixture
-def refuse() -> Callable[..., Any]:
-    """Makes an AWS error answer from a code, a status and a message."""
-    return refusal
-
-
-@pytest.fixture
-def answer() -> Callable[..., Any]:
-    """Makes an answer from a text."""
-    return body

@@ -16,8 +16,8 @@ import pytest
 
 from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.scanner import AccountSessions, bundled_specs
-from cloudops_nb.scanner.calls.rate_limit import RateLimit
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.calls.rate_limiter import RateLimit
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder
@@ -155,7 +155,7 @@ def opened() -> Iterator[Matrix]:
             lambda self, context: context.attempt_number < 2,
         )
         patch.setattr(
-            "cloudops_nb.scanner.calls.rate_limit.rate_limit", lambda service, operation: RateLimit("", 1e9, 1e9)
+            "cloudops_nb.scanner.calls.rate_limiter.rate_limit", lambda service, operation: RateLimit("", 1e9, 1e9)
         )
         # Clients made anew for every scan would take longer than all the rest, and models are read once for both sides.
         patch.setattr(AccountSessions, "release", lambda self, account_id, region: None)

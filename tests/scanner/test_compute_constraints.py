@@ -10,19 +10,21 @@ import pytest
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import Account, Relation, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.reading.resource_builder import Item, Surroundings, build
+from cloudops_nb.scanner.reading.resource_builder import ListedItem, ListingContext, build_resource
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast
 
 SPECS = {spec.resource_type: spec for spec in bundled_specs()}
-AROUND = Surroundings(Account("prod", "123456789012"), "aws", "eu-west-1", Unjudged(), datetime(2026, 1, 1, tzinfo=UTC))
+AROUND = ListingContext(
+    Account("prod", "123456789012"), "aws", "eu-west-1", Unjudged(), datetime(2026, 1, 1, tzinfo=UTC)
+)
 BACKED_UP = {"Tags": [{"Key": "aws:backup:source-resource", "Value": "vol-1"}]}
 PRIVATE = {"Service": {"NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessible": False}}}}
 
 
 def _built(resource_type: str, data: dict[str, Any], **unread: str) -> Resource:
-    return build(SPECS[resource_type], Item(data, unread), AROUND)
+    return build_resource(SPECS[resource_type], ListedItem(data, unread), AROUND)
 
 
 def _service(**described: Any) -> dict[str, Any]:

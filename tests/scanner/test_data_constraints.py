@@ -11,7 +11,7 @@ import yaml
 
 from cloudops_nb.model import Account, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.reading.resource_builder import Item, Surroundings, build
+from cloudops_nb.scanner.reading.resource_builder import ListedItem, ListingContext, build_resource
 from tests.scanner.unjudged import Unjudged
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def _cases() -> Iterator[tuple[str, str, Mapping[str, Any], str, Ternary, list[s
 
 def _built(resource_type: str, data: Mapping[str, Any], unread: Mapping[str, str] | None = None) -> Resource:
     (spec,) = (spec for spec in bundled_specs() if spec.resource_type == resource_type)
-    around = Surroundings(Account("prod", "123456789012"), "aws", "eu-west-1", Unjudged(), datetime.now(UTC))
-    return build(spec, Item(data, unread or {}), around)
+    around = ListingContext(Account("prod", "123456789012"), "aws", "eu-west-1", Unjudged(), datetime.now(UTC))
+    return build_resource(spec, ListedItem(data, unread or {}), around)
 
 
 def _links(resource: Resource) -> set[tuple[str, str, str]]:

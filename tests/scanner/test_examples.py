@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError, UnknownServiceError
 from cloudops_nb.declarations.selectors import fields, select
 from cloudops_nb.model import Account, CellKey, CellState, Ternary
 from cloudops_nb.scanner import Caller, PageRead, ResourceSpec, bundled_specs
-from cloudops_nb.scanner.calls.aws_calls import Tally
-from cloudops_nb.scanner.planning.tasks import Task
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION
+from cloudops_nb.scanner.calls.aws_calls import CallTally
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION
 from cloudops_nb.scanner.reading.task_reader import TaskReader
-from tests.scanner.spec_samples import answered
+from cloudops_nb.scanner.task import ScanTask
+from cloudops_nb.specs.checks.absent_fields import full_answer
 from tests.scanner.unjudged import Unjudged
 from tests.synthetic_aws.models import loader
 
@@ -69,7 +69,7 @@ class _Calls:
 
     spec: ResourceSpec
     answer: dict[str, Any]
-    tally: Tally = field(default_factory=Tally)
+    tally: CallTally = field(default_factory=CallTally)
 
     def check_offered(self, service: str, region: str) -> None:
         """Every service is offered everywhere here."""
@@ -81,9 +81,9 @@ class _Calls:
             yield copy.deepcopy(self.answer)
         else:
             # A parent without an example is made up: what is listed for it has one.
-            yield from _answers(service, operation) or [answered(service, operation)]
+            yield from _answers(service, operation) or [full_answer(service, operation)]
 
-    def whole(self, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
+    def joined_pages(self, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
         for answer in _answers(service, operation):
             return copy.deepcopy(answer)
         raise _refused(operation)
@@ -130,7 +130,9 @@ def _read(spec: ResourceSpec, answer: dict[str, Any]) -> tuple[CellResult, Seque
     account_id = _owner(spec, answer)
     region = "eu-west-1" if spec.scope == "regional" else "global"
     keys = (CellKey(account_id, region, spec.resource_type),)
-    task = Task(spec, Account(name="prod", account_id=account_id), region, keys, every_region=True, every_detail=True)
+    task = ScanTask(
+        spec, Account(name="prod", account_id=account_id), region, keys, every_region=True, every_detail=True
+    )
     calls: Any = _Calls(spec, answer)
     sessions: Any = _Sessions(account_id)
     read = list(

@@ -11,7 +11,7 @@ import pytest
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import Account, Relation, Resource, Ternary
 from cloudops_nb.scanner import bundled_specs
-from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, Item, Surroundings, build
+from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, ListedItem, ListingContext, build_resource
 from tests.scanner.unjudged import Unjudged
 
 pytestmark = pytest.mark.fast
@@ -26,8 +26,8 @@ HUSH = "do-not-keep-this"
 def _built(resource_type: str, data: dict[str, Any], **item: Any) -> Resource:
     account = Account(name="prod", account_id="123456789012")
     nobody: Any = Unjudged()
-    around = Surroundings(account, "aws", "eu-west-1", nobody, datetime.now(UTC))
-    return build(SPECS[resource_type], Item(data, **item), around)
+    around = ListingContext(account, "aws", "eu-west-1", nobody, datetime.now(UTC))
+    return build_resource(SPECS[resource_type], ListedItem(data, **item), around)
 
 
 def _key(state: str = "Enabled", manager: str = "CUSTOMER", **more: Any) -> dict[str, Any]:

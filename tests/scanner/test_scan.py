@@ -9,7 +9,7 @@ import pytest
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState, Relation, Ternary
 from cloudops_nb.scanner import PageRead
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +195,7 @@ def test_planned_calls_are_those_that_a_scan_makes(
     policies = {(each.service, each.operation) for each in policy_operations()}
     assert made - policies == {(call.service, call.operation) for call in planned} - policies
     assert made & policies
-    assert "prod eu-west-1 lambda:ListFunctions (once a page)" in map(str, planned)
+    assert "prod eu-west-1 lambda:ListFunctions (once per page)" in map(str, planned)
 
 
 def test_progress_reaches_its_total_and_counts_what_was_found(

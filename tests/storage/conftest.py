@@ -140,7 +140,7 @@ def ended_owners(folder: Path) -> Iterator[None]:
             if endpoint := Endpoint.read(path):
                 with suppress(ProcessLookupError):
                     os.kill(endpoint.pid, signal.SIGTERM)
-            FileLock(paths.lock, timeout=20).acquire().lock.release()
+            FileLock(paths.lock, timeout=60).acquire().lock.release()
             FileLock(paths.tidying, timeout=60).acquire().lock.release()
 
 

@@ -38,7 +38,9 @@ def test_an_unknown_cell_has_no_result(scan_state: ScanState) -> None:
     assert scan_state.cells() == []
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     result=st.builds(
         CellResult,

@@ -7,9 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.session import Session
 from moto.core.model import ServiceModel
 
-from cloudops_nb.aws.fast_botocore.service_models import data_loader
+from cloudops_nb.aws.botocore_data import data_loader
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
@@ -37,6 +38,14 @@ class Paging:
 def loader() -> Loader:
     """Return the one loader of models."""
     return data_loader()
+
+
+@cache
+def session() -> Session:
+    """Return a session of botocore's that uses the one loader."""
+    made = Session()
+    made.register_component("data_loader", loader())
+    return made
 
 
 @cache

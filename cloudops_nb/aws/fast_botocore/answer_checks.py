@@ -1,8 +1,8 @@
-"""Refuses answers that are not whole, which botocore takes for answers that say nothing.
+"""Refuses incomplete or foreign answers, which botocore would parse as empty ones.
 
-A body that it cannot read as JSON, because a connection was cut or something on the way answered in the service's
-place, becomes an empty answer in botocore; and so does any well-formed XML, where nothing wraps the answer. To a scan
-that would mean: there is nothing.
+botocore turns a body that is not valid JSON into an empty answer, and so it does with any well-formed XML of a service
+whose answers have no wrapper element. Such bodies come from a cut connection, or from a proxy that answers in the
+service's place; a scan would read them as "no resources".
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
 
 _JSON, _XML = ("json", "rest-json"), ("rest-xml",)
-_ERRORS = 300
-#: A longer body is believed to hold something of what was asked for if it is whole.
-_SHORT = 2_000
+_FIRST_ERROR_STATUS = 300
+#: Bytes above which a complete body is trusted to have an expected member.
+_FULLY_CHECKED_BYTES = 2_000
 
 
-def refuse_broken(operation_model: OperationModel, response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Handle botocore's ``before-parse``: look at a body before it is parsed.
+def refuse_incomplete_answer(operation_model: OperationModel, response_dict: Mapping[str, Any], **_: Any) -> None:
+    """Handle botocore's ``before-parse``: check a successful answer's body before botocore parses it.
 
     Raises:
-        ResponseParserError: The body is JSON cut short, no JSON object, or holds nothing that the operation answers
-            with.
+        ResponseParserError: The body is cut short, is no JSON object, or has no member of the operation's answer.
     """
     shape = operation_model.output_shape
-    spoken = operation_model.service_model.resolved_protocol
-    if spoken not in (*_JSON, *_XML) or response_dict["status_code"] >= _ERRORS or shape is None:
+    protocol = operation_model.service_model.resolved_protocol
+    if protocol not in (*_JSON, *_XML) or response_dict["status_code"] >= _FIRST_ERROR_STATUS or shape is None:
         return
-    named = _named(shape, spoken)
+    named = _expected_names(shape, protocol)
     if not named or operation_model.has_event_stream_output:
         return
-    if not (_whole if spoken in _JSON else _of_members)(response_dict["body"], named):
-        raise ResponseParserError(f"{operation_model.name} was answered with what is not a whole answer")
+    if not (_is_expected_json if protocol in _JSON else _is_expected_xml)(response_dict["body"], named):
+        raise ResponseParserError(f"{operation_model.name} returned an incomplete response")
 
 
-def _named(shape: Shape, spoken: str) -> set[str]:
-    """Return what the members of an answer are called in its body, nothing if the body has a form of its own."""
-    if isinstance(shape, StructureShape) and "payload" in shape.serialization and spoken not in _JSON:
+def _expected_names(shape: Shape, protocol: str) -> set[str]:
+    """Return the names of an answer's members in its body; empty if the operation defines the body's form."""
+    if isinstance(shape, StructureShape) and "payload" in shape.serialization and protocol not in _JSON:
         shape = shape.members[shape.serialization["payload"]]
     if not isinstance(shape, StructureShape) or "payload" in shape.serialization:
         return set()
     members = {name: each for name, each in shape.members.items() if "location" not in each.serialization}
-    return {_name(name, each) for name, each in members.items()}
+    return {_wire_name(name, each) for name, each in members.items()}
 
 
-def _name(name: str, member: Shape) -> str:
+def _wire_name(name: str, member: Shape) -> str:
     flat = member.member if isinstance(member, ListShape) and member.serialization.get("flattened") else member
     return str(flat.serialization.get("name", member.serialization.get("name", name)))
 
 
-def _whole(body: bytes, named: set[str]) -> bool:
-    # Text may hold a brace without its pair, so that only those which do not pair up are worth a parser's time.
+def _is_expected_json(body: bytes, named: set[str]) -> bool:
+    # Parsing a long body twice is slow, so accept one with as many opening as closing braces; a text in the answer may
+    # hold an unpaired brace, so parse the body if the counts differ.
     text = body.strip()
     enclosed = text.startswith(b"{") and text.endswith(b"}")
-    if enclosed and len(text) > _SHORT and text.count(b"{") == text.count(b"}"):
+    if enclosed and len(text) > _FULLY_CHECKED_BYTES and text.count(b"{") == text.count(b"}"):
         return True
     try:
         data = json.loads(text) if enclosed else None
@@ -71,11 +71,11 @@ def _whole(body: bytes, named: set[str]) -> bool:
     return isinstance(data, dict) and (not data or not named.isdisjoint(data))
 
 
-def _of_members(body: bytes, named: set[str]) -> bool:
-    """Return whether XML has nothing in it, or something that belongs there; what is broken botocore sees itself."""
+def _is_expected_xml(body: bytes, named: set[str]) -> bool:
+    """Return whether an XML body has an expected element or no elements; botocore itself refuses malformed XML."""
     if not body.strip():
         return False
-    if len(body) > _SHORT:
+    if len(body) > _FULLY_CHECKED_BYTES:
         return True
     try:
         root = ET.fromstring(body)  # noqa: S314 - botocore parses it the same way at once

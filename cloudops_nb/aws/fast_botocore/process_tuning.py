@@ -1,10 +1,11 @@
-"""What a scan changes of its process: many threads that make many objects that stay.
+"""Process-wide settings for a scan, in which many threads create many long-lived objects.
 
-Python's garbage collector looks over what was made after every few hundred new objects, and over everything after a
-while. A scan makes millions, which nearly all stay until they are written or go without it; looking at them took half
-of a scan's CPU. And a thread that waits for the interpreter wakes up every five milliseconds to ask for it, of which a
-scan has dozens; those that have something to compute take turns at it. And the C library gives threads memory of their
-own, up to eight parts a core, each of which keeps what was once in use.
+- Garbage collection: Python's collector checks new objects after every few hundred, and all objects now and then. A
+  scan creates millions, nearly all of which live until they are written or are freed by reference counting. The checks
+  took half of a scan's CPU time.
+- Thread switches: a thread that waits for the interpreter requests it every five milliseconds, and a scan has dozens of
+  waiting threads. Longer turns, and few computing threads at a time, reduce the switches.
+- Memory: glibc gives threads up to eight arenas per core, and each arena keeps the memory that was once in use.
 """
 
 from __future__ import annotations
@@ -20,22 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-#: New objects after which the collector looks over them: what they hold meanwhile is some megabytes.
-_MANY = 50_000
-#: How long a thread may keep the interpreter to itself, in seconds: a person hardly notices.
-_LONG = 0.05
+#: New objects between two collections; garbage among them takes a few megabytes until then.
+_COLLECTION_THRESHOLD = 50_000
+#: Seconds for which a thread may keep the interpreter; too short for a person to notice.
+_SWITCH_SECONDS = 0.05
 #: Threads that compute at the same time.
-_AT_ONCE = 4
+_COMPUTING_THREADS = 4
+#: glibc's parameter for the number of arenas, and its value for a scan.
 #: https://man7.org/linux/man-pages/man3/mallopt.3.html, https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
 _M_ARENA_MAX, _ARENAS = -8, 2
 
 _Value = TypeVar("_Value")
 
 
-class _Changed(Generic[_Value]):
-    """A setting of the whole process, changed for as long as any block of it runs.
+class _ProcessSetting(Generic[_Value]):
+    """A setting of the whole process, changed while any block of it runs.
 
-    Blocks may overlap in any order, in any threads. Whoever changes the setting meanwhile wants it as it is then.
+    Blocks may overlap in any order and in any threads. If other code changes the setting during a block, the end of the
+    block keeps that change.
     """
 
     def __init__(
@@ -67,21 +70,21 @@ class _Changed(Generic[_Value]):
                 self._write(self._before)
 
     def _begin(self) -> None:
-        """Do what else there is to be done before the first block; the caller holds the lock."""
+        """Make further changes before the first block; the caller holds the lock."""
 
     def _end(self) -> None:
-        """Undo it after the last; the caller holds the lock."""
+        """Undo the further changes after the last block; the caller holds the lock."""
 
 
-class RareCollection(_Changed[tuple[int, int, int]]):
-    """The garbage collector, held back; what there was before it does not look at again."""
+class InfrequentGarbageCollection(_ProcessSetting[tuple[int, int, int]]):
+    """Makes garbage collections rare, and exempts the objects that exist before the first block from them."""
 
     def __init__(self) -> None:
-        super().__init__(gc.get_threshold, lambda threshold: gc.set_threshold(*threshold), _rarer)
+        super().__init__(gc.get_threshold, lambda threshold: gc.set_threshold(*threshold), _higher_threshold)
         self._froze = False
 
     def _begin(self) -> None:
-        # Whoever froze objects before wants them to stay so.
+        # gc.unfreeze releases all frozen objects, so if other code froze some, leave them frozen.
         self._froze = not gc.get_freeze_count()
         if self._froze:
             gc.freeze()
@@ -91,31 +94,34 @@ class RareCollection(_Changed[tuple[int, int, int]]):
             gc.unfreeze()
 
 
-class LongTurns(_Changed[float]):
-    """Threads that wait longer before they ask for the interpreter."""
+class LongThreadTurns(_ProcessSetting[float]):
+    """Lets threads keep the interpreter longer before a waiting thread requests it."""
 
     def __init__(self) -> None:
-        super().__init__(sys.getswitchinterval, sys.setswitchinterval, lambda seconds: max(seconds, _LONG))
+        super().__init__(sys.getswitchinterval, sys.setswitchinterval, lambda seconds: max(seconds, _SWITCH_SECONDS))
 
 
-def _rarer(threshold: tuple[int, int, int]) -> tuple[int, int, int]:
+def _higher_threshold(threshold: tuple[int, int, int]) -> tuple[int, int, int]:
     youngest, middle, oldest = threshold
-    # Zero stands for no collection at all.
-    return youngest and max(youngest, _MANY), middle, oldest
+    # Zero turns collection off; it stays off.
+    return youngest and max(youngest, _COLLECTION_THRESHOLD), middle, oldest
 
 
 @cache
-def few_arenas() -> None:
-    """Have threads share the memory that the C library sets apart for them, from now on; only glibc does so at all."""
+def limit_malloc_arenas() -> None:
+    """Limit glibc's memory arenas for the rest of the process; without effect on other C libraries."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library, or another system
+    except (AttributeError, OSError, TypeError):  # a system without glibc
         return
     mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-#: Those of this process.
-rare_collection, long_turns = RareCollection(), LongTurns()
-#: The turns of threads that read long answers, and of those that make resources of them: more threads would only wait
-#: for each other, hold what they have read meanwhile, and keep others waiting that take a moment.
-parsing, building = threading.BoundedSemaphore(_AT_ONCE), threading.BoundedSemaphore(_AT_ONCE)
+#: The settings of this process.
+infrequent_garbage_collection, long_thread_turns = InfrequentGarbageCollection(), LongThreadTurns()
+#: Slots for threads that parse long answers, and for threads that build resources. More threads at a time would only
+#: wait for each other, keep their answers in memory, and delay threads with short work.
+parsing_slots, building_slots = (
+    threading.BoundedSemaphore(_COMPUTING_THREADS),
+    threading.BoundedSemaphore(_COMPUTING_THREADS),
+)

@@ -1,106 +1,82 @@
-"""botocore's models of services, cut down to the operations that a scan calls, and to what it reads of their answers.
+"""botocore's service models, reduced to the operations that a scan calls and the answer fields that it reads.
 
-A client costs time and memory for every operation of its service, of which EC2 has hundreds, and a scan makes hundreds
-of clients.
+A client costs time and memory for every operation in its service's model, of which EC2 has hundreds, and a scan creates
+hundreds of clients.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 from collections import defaultdict
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import UnknownServiceError
-from botocore.loaders import JSONFileLoader, create_loader
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import narrowed, narrowed_name
+from cloudops_nb.aws.fast_botocore.answer_shapes import narrowed_shape_name, narrowed_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from botocore.loaders import Loader
 
-    from cloudops_nb.aws.fast_botocore.answer_shapes import Reading
+    from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
 
 _SERVICE, _PAGINATORS = "service-2", "paginators-1"
-_BESIDE = ("endpoint-rule-set-1", _PAGINATORS)
-#: Marks the operation by which botocore asks for a service's endpoint.
-_ENDPOINTS = "endpointoperation"
-#: Of these botocore makes clients by itself at any time, to get or renew credentials, and needs other operations.
-_OF_CREDENTIALS = frozenset({"sts", "sso", "sso-oidc", "signin"})
-
-
-class _PlainFiles(JSONFileLoader):
-    """botocore's reader of its data files, without the ordered dictionaries of old: twice as fast, and a third smaller.
-
-    What it replaces botocore does not promise to keep: without it, files are read as botocore reads them.
-    """
-
-    def _load_file(self, full_path: str, open_method: Callable[..., IO[bytes]]) -> Any:
-        if not Path(full_path).is_file():
-            return None
-        with open_method(full_path, "rb") as file:
-            return json.load(file)
-
-
-def data_loader() -> Loader:
-    """Return a loader of botocore's data files, and of the user's own where ``AWS_DATA_PATH`` names them."""
-    loader = create_loader(os.environ.get("AWS_DATA_PATH"))
-    loader.file_loader = _PlainFiles()
-    return loader
+_CLIENT_DATA = ("endpoint-rule-set-1", _PAGINATORS)
+#: Key of the operation by which botocore discovers a service's endpoint; a narrow model keeps that operation.
+_ENDPOINT_OPERATION = "endpointoperation"
+#: Services that botocore itself calls at any time to get or renew credentials, with operations of its own choice.
+_CREDENTIAL_SERVICES = frozenset({"sts", "sso", "sso-oidc", "signin"})
 
 
 class NarrowModels:
-    """Stands in for botocore's loader, with fewer operations; thread-safe.
+    """A substitute for botocore's loader that returns models with fewer operations and fields; thread-safe.
 
     Args:
-        loader: The loader of whole models.
+        loader: The loader of complete models.
     """
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._expected: defaultdict[str, dict[str, Reading | None]] = defaultdict(dict)
+        self._expected: defaultdict[str, dict[str, AnswerFields | None]] = defaultdict(dict)
         self._editions: defaultdict[str, int] = defaultdict(int)
-        self._narrow: dict[str, dict[str, Any]] = {}
+        self._narrow_models: dict[str, dict[str, Any]] = {}
 
     def expect(
-        self, operations: Iterable[tuple[str, str]], readings: Mapping[tuple[str, str], Reading] | None = None
+        self, operations: Iterable[tuple[str, str]], fields: Mapping[tuple[str, str], AnswerFields] | None = None
     ) -> None:
-        """Have operations in the models from now on, save those of services by which one gets credentials.
+        """Add operations to the models of their services; services for credentials keep their complete models.
 
         Args:
-            operations: Services and operations.
-            readings: What is read of the answers of some; whoever else reads the same answer gets that as well, and one
-                that is expected without this is read whole.
+            operations: Pairs of service and operation.
+            fields: The fields read of an operation's answer, for some of the operations. Fields expected by several
+                calls add up; an operation expected without fields keeps its complete answer.
         """
         with self._lock:
             for service, operation in operations:
-                if service in _OF_CREDENTIALS:
+                if service in _CREDENTIAL_SERVICES:
                     continue
                 expected = self._expected[service]
-                read = (readings or {}).get((service, operation))
+                read = (fields or {}).get((service, operation))
                 if operation in expected:
                     before = expected[operation]
                     read = before | read if before and read else None
                 if operation not in expected or expected[operation] != read:
                     expected[operation] = read
                     self._editions[service] += 1
-                    self._narrow.pop(service, None)
+                    self._narrow_models.pop(service, None)
 
     def edition(self, service: str, operation: str) -> int:
-        """Return the number of a service's present model if it has an operation, else zero."""
+        """Return the number of a service's current narrow model if it has the operation, else zero."""
         with self._lock:
             return self._editions[service] if operation in self._expected.get(service, ()) else 0
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """Return a model, as botocore's loader does."""
-        # Threads that need the same file at the same time would each read it.
+        # botocore caches a file only after it was read, so concurrent threads would each read it.
         with self._loading:
             model = self._loader.load_service_model(service_name, type_name, api_version)
         if type_name != _SERVICE:
@@ -108,40 +84,41 @@ class NarrowModels:
         with self._lock:
             if service_name not in self._expected:
                 return model
-            if service_name not in self._narrow:
-                self._narrow[service_name] = self._narrowed(service_name, model)
-            return self._narrow[service_name]
+            if service_name not in self._narrow_models:
+                self._narrow_models[service_name] = self._narrowed_model(service_name, model)
+            return self._narrow_models[service_name]
 
-    def read(self, service: str) -> None:
-        """Read what a client and a paginator of a service are made from; of a service that nobody knows, nothing."""
+    def preload(self, service: str) -> None:
+        """Load the data from which a service's clients and paginators are made; ignores unknown services."""
         with suppress(UnknownServiceError):
-            for type_name in (_SERVICE, *_BESIDE):
+            for type_name in (_SERVICE, *_CLIENT_DATA):
                 self.load_service_model(service, type_name)
 
-    def _narrowed(self, service: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    def _narrowed_model(self, service: str, model: Mapping[str, Any]) -> dict[str, Any]:
         expected = self._expected.get(service, {})
         operations = {
             name: operation
             for name, operation in model["operations"].items()
-            if name in expected or operation.get(_ENDPOINTS)
+            if name in expected or operation.get(_ENDPOINT_OPERATION)
         }
         shapes = dict(model["shapes"])
         for name in expected.keys() & operations.keys():
-            reading, output = expected[name], operations[name].get("output")
-            if reading and output:
-                shapes |= narrowed(model, name, reading, self._paging(service, name))
+            answer_fields, output = expected[name], operations[name].get("output")
+            if answer_fields and output:
+                shapes |= narrowed_shapes(model, name, answer_fields, self._page_rules(service, name))
                 operations[name] = {
                     **operations[name],
-                    "output": {**output, "shape": narrowed_name(output["shape"], name)},
+                    "output": {**output, "shape": narrowed_shape_name(output["shape"], name)},
                 }
         return {**model, "operations": operations, "shapes": shapes}
 
-    def _paging(self, service: str, operation: str) -> Mapping[str, Any]:
+    def _page_rules(self, service: str, operation: str) -> Mapping[str, Any]:
         try:
             rules: Mapping[str, Mapping[str, Any]] = self._loader.load_service_model(service, _PAGINATORS)["pagination"]
         except UnknownServiceError:
             return {}
         return rules.get(operation, {})
 
+    # botocore calls further methods of its loader, for example to list versions; they need no narrowing.
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

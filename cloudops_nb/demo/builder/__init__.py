@@ -1,1 +1,1 @@
-"""Builds the declared company in moto's backends through boto3, in one fixed order, so that a seed decides every id."""
+"""Construction of the declared company in moto through boto3, in a fixed order, so that a seed decides all ids."""

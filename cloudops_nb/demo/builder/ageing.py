@@ -1,4 +1,4 @@
-"""Backdates what was just built, so that an estate of old and new things does not look born this minute."""
+"""Backdating of a new estate, so that its resources have different and realistic ages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.demo.company import Company
 
-#: Days of age: machines of fleets are replaced often, the rest was built over years.
+#: Ranges of age in days: instances of fleets are replaced often, other resources are up to years old.
 FLEET_DAYS = (0.1, 12)
 OTHER_DAYS = (20, 900)
 DAY = timedelta(days=1)
@@ -20,31 +20,31 @@ DAY = timedelta(days=1)
 def age_estate(company: Company, seed: int) -> None:
     """Move creation times in moto's backends into the past, by ages that the seed decides.
 
-    A machine's disks, and a database's own times, move with it; snapshots stay younger than what they were taken of.
+    An instance's volumes and all times of a database move by the same age. A snapshot stays younger than its source.
     """
     ages = random.Random(seed)  # noqa: S311 - dates for a demonstration
     for account in company.accounts:
         for region in company.regions:
-            _age_compute(account.account_id, region, ages)
+            _age_instances_and_disks(account.account_id, region, ages)
             _age_databases(account.account_id, region, ages)
-        _age_globals(account.account_id, ages)
+        _age_global_resources(account.account_id, ages)
 
 
-def _age_compute(account_id: str, region: str, ages: random.Random) -> None:
+def _age_instances_and_disks(account_id: str, region: str, ages: random.Random) -> None:
     from moto.ec2.models import ec2_backends
 
     backend: Any = ec2_backends[account_id][region]
-    for instance in _instances(backend):
+    for instance in _all_instances(backend):
         fleet = any(tag["key"] == "aws:autoscaling:groupName" for tag in instance.get_tags())
         instance.launch_time -= ages.uniform(*(FLEET_DAYS if fleet else OTHER_DAYS)) * DAY
     for volume in backend.volumes.values():
         owner = volume.attachment.instance.launch_time if volume.attachment else volume.create_time
         volume.create_time = owner if volume.attachment else owner - ages.uniform(*OTHER_DAYS) * DAY
     for snapshot in backend.snapshots.values():
-        snapshot.start_time = _between(snapshot.volume.create_time, snapshot.start_time, ages)
+        snapshot.start_time = _random_time_between(snapshot.volume.create_time, snapshot.start_time, ages)
 
 
-def _instances(backend: Any) -> Iterator[Any]:
+def _all_instances(backend: Any) -> Iterator[Any]:
     for reservation in backend.reservations.values():
         yield from reservation.instances
 
@@ -60,11 +60,11 @@ def _age_databases(account_id: str, region: str, ages: random.Random) -> None:
                 setattr(database, time, database.created)
     for snapshot in backend.database_snapshots.values():
         snapshot.instance_create_time = backend.databases[snapshot.db_instance_identifier].created
-        snapshot.created = _between(snapshot.instance_create_time, snapshot.created, ages)
+        snapshot.created = _random_time_between(snapshot.instance_create_time, snapshot.created, ages)
         snapshot.original_snapshot_create_time = snapshot.created
 
 
-def _age_globals(account_id: str, ages: random.Random) -> None:
+def _age_global_resources(account_id: str, ages: random.Random) -> None:
     from moto.iam.models import iam_backends
     from moto.s3.models import s3_backends
 
@@ -73,10 +73,10 @@ def _age_globals(account_id: str, ages: random.Random) -> None:
         principal.create_date -= ages.uniform(*OTHER_DAYS) * DAY
     for user in iam.users.values():
         for key in user.access_keys:
-            key.create_date = _between(user.create_date, key.create_date, ages)
+            key.create_date = _random_time_between(user.create_date, key.create_date, ages)
     for bucket in s3_backends[account_id]["aws"].buckets.values():
         bucket.creation_date -= ages.uniform(*OTHER_DAYS) * DAY
 
 
-def _between(early: datetime, late: datetime, ages: random.Random) -> datetime:
+def _random_time_between(early: datetime, late: datetime, ages: random.Random) -> datetime:
     return early + ages.random() * (late - early)

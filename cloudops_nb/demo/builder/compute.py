@@ -1,91 +1,91 @@
-"""Instances with their disks, loose volumes, snapshots, key pairs, and container clusters."""
+"""EC2 instances with their volumes, unattached volumes, snapshots, key pairs, and container clusters."""
 
 from __future__ import annotations
 
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.demo.builder.workbench import Workbench, numbered
+from cloudops_nb.demo.builder.workbench import Workbench, numbered_names
 
 if TYPE_CHECKING:
     from cloudops_nb.demo.company import Entry
 
-#: A fake key with the right form; moto only fingerprints it.
+#: An invalid key of valid form; moto only computes its fingerprint.
 PUBLIC_KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA demo"
 
 
 def build_compute(bench: Workbench) -> None:
-    """Build what runs on EC2 and ECS outside the fleets."""
+    """Build the EC2 and ECS resources outside the fleets."""
     ec2 = bench.client("ec2")
     for entry in bench.entries("key_pairs"):
-        specifications = bench.specifications(entry, "key-pair")
-        ec2.import_key_pair(KeyName=entry["name"], PublicKeyMaterial=PUBLIC_KEY, TagSpecifications=specifications)
+        tag_specifications = bench.tag_specifications(entry, "key-pair")
+        ec2.import_key_pair(KeyName=entry["name"], PublicKeyMaterial=PUBLIC_KEY, TagSpecifications=tag_specifications)
     for entry in bench.entries("instances"):
-        _instances(bench, entry)
+        _build_instances(bench, entry)
     for entry in bench.entries("volumes"):
-        for name in numbered(entry):
+        for name in numbered_names(entry):
             ec2.create_volume(
                 AvailabilityZone=f"{bench.region}a",
                 Size=entry["size"],
                 VolumeType=entry["type"],
-                TagSpecifications=bench.specifications(entry, "volume", name=name),
+                TagSpecifications=bench.tag_specifications(entry, "volume", name=name),
             )
     for entry in bench.entries("snapshots"):
-        for name in numbered(entry):
+        for name in numbered_names(entry):
             ec2.create_snapshot(
-                VolumeId=bench.made("volume", entry["volume"]),
+                VolumeId=bench.recorded_id("volume", entry["volume"]),
                 Description=name,
-                TagSpecifications=bench.specifications(entry, "snapshot", name=name),
+                TagSpecifications=bench.tag_specifications(entry, "snapshot", name=name),
             )
-    _containers(bench)
+    _build_containers(bench)
 
 
-def _instances(bench: Workbench, entry: Entry) -> None:
+def _build_instances(bench: Workbench, entry: Entry) -> None:
     ec2 = bench.client("ec2")
-    subnets = cycle(bench.made_all("subnet", f"{entry['network']}-{entry['tier']}-"))
-    for name, subnet in zip(numbered(entry), subnets, strict=False):
+    subnets = cycle(bench.recorded_ids("subnet", f"{entry['network']}-{entry['tier']}-"))
+    for name, subnet in zip(numbered_names(entry), subnets, strict=False):
         options: dict[str, Any] = {"IamInstanceProfile": {"Name": entry["profile"]}} if "profile" in entry else {}
         made = ec2.run_instances(
             MinCount=1,
             MaxCount=1,
-            ImageId=bench.made_all("image", "larkfield-base")[0],
+            ImageId=bench.recorded_ids("image", "larkfield-base")[0],
             InstanceType=entry["type"],
             SubnetId=subnet,
-            SecurityGroupIds=[bench.made("security_group", group) for group in entry["groups"]],
+            SecurityGroupIds=[bench.recorded_id("security_group", group) for group in entry["groups"]],
             DisableApiTermination=entry.get("protected", False),
-            TagSpecifications=bench.specifications(entry, "instance", "volume", name=name),
+            TagSpecifications=bench.tag_specifications(entry, "instance", "volume", name=name),
             **options,
         )["Instances"][0]
         instance = made["InstanceId"]
-        bench.keep("instance", name, instance)
+        bench.record_id("instance", name, instance)
         zone = made["Placement"]["AvailabilityZone"]
         for volume in entry.get("volumes", ()):
             named = {**entry, "name": f"{volume['name']}{name.removeprefix(entry['name'])}"}
-            disk = _volume(bench, named, volume["size"], zone)
+            disk = _build_volume(bench, named, volume["size"], zone)
             ec2.attach_volume(VolumeId=disk, InstanceId=instance, Device=volume["device"])
         if entry.get("eip"):
             address = ec2.allocate_address(
-                Domain="vpc", TagSpecifications=bench.specifications(entry, "elastic-ip", name=name)
+                Domain="vpc", TagSpecifications=bench.tag_specifications(entry, "elastic-ip", name=name)
             )
             ec2.associate_address(InstanceId=instance, AllocationId=address["AllocationId"])
         if entry.get("state") == "stopped":
             ec2.stop_instances(InstanceIds=[instance])
 
 
-def _volume(bench: Workbench, entry: Entry, size: int, zone: str) -> str:
-    """Create an instance's data disk in the instance's zone, with the instance's tags but its own name."""
+def _build_volume(bench: Workbench, entry: Entry, size: int, zone: str) -> str:
+    """Create a data volume in an instance's zone, with the instance's tags and the volume's own name."""
     volume: str = bench.client("ec2").create_volume(
         AvailabilityZone=zone,
         Size=size,
         VolumeType="gp3",
         Encrypted=True,
-        TagSpecifications=bench.specifications(entry, "volume"),
+        TagSpecifications=bench.tag_specifications(entry, "volume"),
     )["VolumeId"]
-    bench.keep("volume", entry["name"], volume)
+    bench.record_id("volume", entry["name"], volume)
     return volume
 
 
-def _containers(bench: Workbench) -> None:
+def _build_containers(bench: Workbench) -> None:
     for entry in bench.entries("repositories"):
         bench.client("ecr").create_repository(repositoryName=entry["name"], tags=bench.tag_list(entry))
     for entry in bench.entries("clusters"):
@@ -98,7 +98,7 @@ def _containers(bench: Workbench) -> None:
             task = ecs.register_task_definition(
                 family=service["name"],
                 containerDefinitions=[container],
-                taskRoleArn=bench.made("role", "ecs-tasks"),
+                taskRoleArn=bench.recorded_id("role", "ecs-tasks"),
                 tags=tags,
             )["taskDefinition"]["taskDefinitionArn"]
             ecs.create_service(

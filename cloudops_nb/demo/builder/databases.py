@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def build_databases(bench: Workbench) -> None:
-    """Build what keeps rows and items."""
+    """Build the databases, their snapshots, the tables and the caches."""
     if any(bench.entries("databases")):
-        _subnet_group(bench)
+        _build_subnet_group(bench)
     for entry in bench.entries("databases"):
-        _database(bench, entry)
+        _build_rds_instance(bench, entry)
     for entry in bench.entries("replicas"):
         bench.client("rds").create_db_instance_read_replica(
             DBInstanceIdentifier=entry["name"],
@@ -24,39 +24,39 @@ def build_databases(bench: Workbench) -> None:
             Tags=bench.tag_list(entry),
         )
     for entry in bench.entries("aurora"):
-        _aurora(bench, entry)
+        _build_aurora_cluster(bench, entry)
     for entry in bench.entries("database_snapshots"):
         bench.client("rds").create_db_snapshot(
             DBSnapshotIdentifier=entry["name"], DBInstanceIdentifier=entry["database"], Tags=bench.tag_list(entry)
         )
     for entry in bench.entries("tables"):
-        _table(bench, entry)
+        _build_dynamodb_table(bench, entry)
     for entry in bench.entries("caches"):
         bench.client("elasticache").create_cache_cluster(
             CacheClusterId=entry["name"],
             CacheNodeType=entry["node"],
             Engine="redis",
             NumCacheNodes=1,
-            SecurityGroupIds=[bench.made("security_group", "redis")],
+            SecurityGroupIds=[bench.recorded_id("security_group", "redis")],
             Tags=bench.tag_list(entry),
         )
 
 
-def _subnet_group(bench: Workbench) -> None:
+def _build_subnet_group(bench: Workbench) -> None:
     name = f"{bench.where.env}-shop"
     bench.client("rds").create_db_subnet_group(
         DBSubnetGroupName=name,
         DBSubnetGroupDescription="Data tier of the shop",
-        SubnetIds=bench.made_all("subnet", f"{name}-data-"),
+        SubnetIds=bench.recorded_ids("subnet", f"{name}-data-"),
         Tags=bench.tag_list({"name": name, "app": "network"}),
     )
 
 
-def _placement(bench: Workbench, entry: Entry) -> dict[str, Any]:
-    """Return where a database stands, and a throw-away login: no AWS API ever gives the password back."""
+def _common_arguments(bench: Workbench, entry: Entry) -> dict[str, Any]:
+    """Return a database's network, protection, tags and login; the password is random, since no AWS API returns it."""
     return {
         "DBSubnetGroupName": f"{bench.where.env}-shop",
-        "VpcSecurityGroupIds": [bench.made("security_group", group) for group in entry["groups"]],
+        "VpcSecurityGroupIds": [bench.recorded_id("security_group", group) for group in entry["groups"]],
         "DeletionProtection": entry.get("protected", False),
         "MasterUsername": "shop",
         "MasterUserPassword": secrets.token_hex(16),
@@ -65,7 +65,7 @@ def _placement(bench: Workbench, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _database(bench: Workbench, entry: Entry) -> None:
+def _build_rds_instance(bench: Workbench, entry: Entry) -> None:
     rds, name = bench.client("rds"), entry["name"]
     rds.create_db_instance(
         DBInstanceIdentifier=name,
@@ -77,13 +77,13 @@ def _database(bench: Workbench, entry: Entry) -> None:
         MultiAZ=entry.get("multi_az", False),
         BackupRetentionPeriod=entry["backup_days"],
         DBName="shop",
-        **_placement(bench, entry),
+        **_common_arguments(bench, entry),
     )
     if entry.get("state") == "stopped":
         rds.stop_db_instance(DBInstanceIdentifier=name)
 
 
-def _aurora(bench: Workbench, entry: Entry) -> None:
+def _build_aurora_cluster(bench: Workbench, entry: Entry) -> None:
     rds, name = bench.client("rds"), entry["name"]
     rds.create_db_cluster(
         DBClusterIdentifier=name,
@@ -91,7 +91,7 @@ def _aurora(bench: Workbench, entry: Entry) -> None:
         EngineVersion=entry["version"],
         DatabaseName="catalogue",
         BackupRetentionPeriod=7,
-        **_placement(bench, entry),
+        **_common_arguments(bench, entry),
     )
     for number in range(1, entry["members"] + 1):
         rds.create_db_instance(
@@ -103,7 +103,7 @@ def _aurora(bench: Workbench, entry: Entry) -> None:
         )
 
 
-def _table(bench: Workbench, entry: Entry) -> None:
+def _build_dynamodb_table(bench: Workbench, entry: Entry) -> None:
     dynamodb, name = bench.client("dynamodb"), entry["name"]
     keys = [(entry["key"], "HASH")] + ([(entry["sort"], "RANGE")] if "sort" in entry else [])
     dynamodb.create_table(

@@ -1,4 +1,4 @@
-"""Load balancers, and the fleets behind them: launch template, target group and Auto Scaling group."""
+"""Load balancers and the fleets behind them: launch template, target group and Auto Scaling group."""
 
 from __future__ import annotations
 
@@ -10,68 +10,68 @@ if TYPE_CHECKING:
 
 
 def build_fleets(bench: Workbench) -> None:
-    """Build balancers first, then every fleet with its rule on its balancer."""
+    """Build the load balancers, then each fleet with its rule on its load balancer."""
     for entry in bench.entries("balancers"):
         balancer = bench.client("elbv2").create_load_balancer(
             Name=entry["name"],
             Scheme=entry["scheme"],
             Type="application",
-            Subnets=bench.made_all("subnet", f"{entry['network']}-{entry['tier']}-"),
-            SecurityGroups=[bench.made("security_group", group) for group in entry["groups"]],
+            Subnets=bench.recorded_ids("subnet", f"{entry['network']}-{entry['tier']}-"),
+            SecurityGroups=[bench.recorded_id("security_group", group) for group in entry["groups"]],
             Tags=bench.tag_list(entry),
         )["LoadBalancers"][0]
-        bench.keep("balancer", entry["name"], balancer["LoadBalancerArn"])
-        bench.keep("balancer_address", entry["name"], balancer["DNSName"])
+        bench.record_id("balancer", entry["name"], balancer["LoadBalancerArn"])
+        bench.record_id("balancer_address", entry["name"], balancer["DNSName"])
     for entry in bench.entries("fleets"):
-        targets = [_target_group(bench, entry)] if "balancer" in entry else []
-        _scaling_group(bench, entry, _launch_template(bench, entry), targets)
+        targets = [_build_target_group(bench, entry)] if "balancer" in entry else []
+        _build_scaling_group(bench, entry, _build_launch_template(bench, entry), targets)
 
 
-def _target_group(bench: Workbench, entry: Entry) -> str:
-    """Make the fleet's target group, and route to it: the balancer's default, or a path of the fleet's name."""
+def _build_target_group(bench: Workbench, entry: Entry) -> str:
+    """Create the fleet's target group and a route to it: the balancer's default, or the path of the fleet's app."""
     elb, name = bench.client("elbv2"), entry["name"]
     group: str = elb.create_target_group(
         Name=name,
         Protocol="HTTP",
         Port=entry["port"],
-        VpcId=bench.made("vpc", entry["network"]),
+        VpcId=bench.recorded_id("vpc", entry["network"]),
         TargetType="instance",
         HealthCheckPath=entry["health"],
         Tags=bench.tag_list(entry),
     )["TargetGroups"][0]["TargetGroupArn"]
     forward = [{"Type": "forward", "TargetGroupArn": group}]
     balancer = entry["balancer"]
-    if listeners := bench.made_all("listener", balancer):
+    if listeners := bench.recorded_ids("listener", balancer):
         paths = [{"Field": "path-pattern", "Values": [f"/{entry['app']}/*"]}]
-        priority = 10 * (1 + len(bench.made_all("rule", balancer)))
+        priority = 10 * (1 + len(bench.recorded_ids("rule", balancer)))
         rule = elb.create_rule(ListenerArn=listeners[0], Priority=priority, Conditions=paths, Actions=forward)
-        bench.keep("rule", f"{balancer}/{name}", rule["Rules"][0]["RuleArn"])
+        bench.record_id("rule", f"{balancer}/{name}", rule["Rules"][0]["RuleArn"])
     else:
         listener = elb.create_listener(
-            LoadBalancerArn=bench.made("balancer", balancer), Protocol="HTTP", Port=80, DefaultActions=forward
+            LoadBalancerArn=bench.recorded_id("balancer", balancer), Protocol="HTTP", Port=80, DefaultActions=forward
         )
-        bench.keep("listener", balancer, listener["Listeners"][0]["ListenerArn"])
+        bench.record_id("listener", balancer, listener["Listeners"][0]["ListenerArn"])
     return group
 
 
-def _launch_template(bench: Workbench, entry: Entry) -> str:
+def _build_launch_template(bench: Workbench, entry: Entry) -> str:
     disk = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30, "VolumeType": "gp3", "DeleteOnTermination": True}}
     template = bench.client("ec2").create_launch_template(
         LaunchTemplateName=entry["name"],
         LaunchTemplateData={
-            "ImageId": bench.made_all("image", "larkfield-base")[0],
+            "ImageId": bench.recorded_ids("image", "larkfield-base")[0],
             "InstanceType": entry["type"],
-            "SecurityGroupIds": [bench.made("security_group", group) for group in entry["groups"]],
+            "SecurityGroupIds": [bench.recorded_id("security_group", group) for group in entry["groups"]],
             "IamInstanceProfile": {"Name": entry["profile"]},
             "BlockDeviceMappings": [disk],
         },
-        TagSpecifications=bench.specifications(entry, "launch-template"),
+        TagSpecifications=bench.tag_specifications(entry, "launch-template"),
     )
     identifier: str = template["LaunchTemplate"]["LaunchTemplateId"]
     return identifier
 
 
-def _scaling_group(bench: Workbench, entry: Entry, template: str, targets: list[str]) -> None:
+def _build_scaling_group(bench: Workbench, entry: Entry, template: str, targets: list[str]) -> None:
     scaling, name = bench.client("autoscaling"), f"{entry['name']}-{bench.where.env}"
     tags: list[dict[str, Any]] = [
         {**tag, "PropagateAtLaunch": True, "ResourceId": name, "ResourceType": "auto-scaling-group"}
@@ -83,7 +83,7 @@ def _scaling_group(bench: Workbench, entry: Entry, template: str, targets: list[
         MinSize=min(1, entry["desired"]),
         MaxSize=entry["max"],
         DesiredCapacity=entry["desired"],
-        VPCZoneIdentifier=",".join(bench.made_all("subnet", f"{entry['network']}-app-")),
+        VPCZoneIdentifier=",".join(bench.recorded_ids("subnet", f"{entry['network']}-app-")),
         TargetGroupARNs=targets,
         HealthCheckType="ELB" if targets else "EC2",
         HealthCheckGracePeriod=300,

@@ -13,7 +13,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def build_network(bench: Workbench) -> None:
-    """Build everything that instances, databases and balancers stand in."""
+    """Build the networks, security groups and images that the other resources need."""
     for entry in bench.entries("images"):
         image = bench.client("ec2").register_image(
             Name=entry["name"],
@@ -21,21 +21,23 @@ def build_network(bench: Workbench) -> None:
             Architecture="x86_64",
             RootDeviceName="/dev/xvda",
             VirtualizationType="hvm",
-            TagSpecifications=bench.specifications(entry, "image"),
+            TagSpecifications=bench.tag_specifications(entry, "image"),
         )
-        bench.keep("image", entry["name"], image["ImageId"])
+        bench.record_id("image", entry["name"], image["ImageId"])
     for entry in bench.entries("networks"):
-        _network(bench, entry)
+        _build_network(bench, entry)
     for entry in bench.entries("peerings"):
-        _peering(bench, entry)
-    _security_groups(bench)
+        _build_peering(bench, entry)
+    _build_security_groups(bench)
 
 
-def _network(bench: Workbench, entry: Entry) -> None:
+def _build_network(bench: Workbench, entry: Entry) -> None:
     name = entry["name"]
     ec2 = bench.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock=entry["cidr"], TagSpecifications=bench.specifications(entry, "vpc"))["Vpc"]["VpcId"]
-    bench.keep("vpc", name, vpc)
+    vpc = ec2.create_vpc(CidrBlock=entry["cidr"], TagSpecifications=bench.tag_specifications(entry, "vpc"))["Vpc"][
+        "VpcId"
+    ]
+    bench.record_id("vpc", name, vpc)
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
     blocks = ipaddress.ip_network(entry["cidr"]).subnets(new_prefix=20)
     for tier in entry["tiers"]:
@@ -45,78 +47,79 @@ def _network(bench: Workbench, entry: Entry) -> None:
                 VpcId=vpc,
                 CidrBlock=str(next(blocks)),
                 AvailabilityZone=f"{bench.region}{zone}",
-                TagSpecifications=bench.specifications({**entry, "tags": {"Tier": tier}}, "subnet", name=subnet),
+                TagSpecifications=bench.tag_specifications({**entry, "tags": {"Tier": tier}}, "subnet", name=subnet),
             )
-            bench.keep("subnet", subnet, made["Subnet"]["SubnetId"])
+            bench.record_id("subnet", subnet, made["Subnet"]["SubnetId"])
     gateway_name = f"{name}-igw"
     gateway = ec2.create_internet_gateway(
-        TagSpecifications=bench.specifications(entry, "internet-gateway", name=gateway_name)
+        TagSpecifications=bench.tag_specifications(entry, "internet-gateway", name=gateway_name)
     )["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    _route_table(bench, entry, "public", bench.made_all("subnet", f"{name}-public-"), {"GatewayId": gateway})
-    _private_routes(bench, entry)
+    _build_route_table(bench, entry, "public", bench.recorded_ids("subnet", f"{name}-public-"), {"GatewayId": gateway})
+    _build_private_routes(bench, entry)
 
 
-def _private_routes(bench: Workbench, entry: Entry) -> None:
-    """Give each zone's private subnets a way out: through its own NAT gateway, or the first one, or none."""
+def _build_private_routes(bench: Workbench, entry: Entry) -> None:
+    """Build the route table of each zone's private subnets, which use the NAT gateways in turn, if there are any."""
     name, ec2 = entry["name"], bench.client("ec2")
     gateways: list[str] = []
     for zone in "abc"[: entry["nat"]]:
         label = f"{name}-nat-{zone}"
         address = ec2.allocate_address(
-            Domain="vpc", TagSpecifications=bench.specifications(entry, "elastic-ip", name=label)
+            Domain="vpc", TagSpecifications=bench.tag_specifications(entry, "elastic-ip", name=label)
         )
         made = ec2.create_nat_gateway(
-            SubnetId=bench.made("subnet", f"{name}-public-{zone}"),
+            SubnetId=bench.recorded_id("subnet", f"{name}-public-{zone}"),
             AllocationId=address["AllocationId"],
-            TagSpecifications=bench.specifications(entry, "natgateway", name=label),
+            TagSpecifications=bench.tag_specifications(entry, "natgateway", name=label),
         )
         gateways.append(made["NatGateway"]["NatGatewayId"])
     for index, zone in enumerate("abc"[: entry["zones"]]):
-        subnets = [bench.made("subnet", f"{name}-{tier}-{zone}") for tier in entry["tiers"] if tier != "public"]
+        subnets = [bench.recorded_id("subnet", f"{name}-{tier}-{zone}") for tier in entry["tiers"] if tier != "public"]
         way_out = {"NatGatewayId": gateways[index % len(gateways)]} if gateways else {}
-        _route_table(bench, entry, f"private-{zone}", subnets, way_out)
+        _build_route_table(bench, entry, f"private-{zone}", subnets, way_out)
 
 
-def _route_table(bench: Workbench, entry: Entry, label: str, subnets: list[str], way_out: dict[str, str]) -> None:
+def _build_route_table(bench: Workbench, entry: Entry, label: str, subnets: list[str], way_out: dict[str, str]) -> None:
     ec2, name = bench.client("ec2"), f"{entry['name']}-{label}"
     table = ec2.create_route_table(
-        VpcId=bench.made("vpc", entry["name"]), TagSpecifications=bench.specifications(entry, "route-table", name=name)
+        VpcId=bench.recorded_id("vpc", entry["name"]),
+        TagSpecifications=bench.tag_specifications(entry, "route-table", name=name),
     )["RouteTable"]["RouteTableId"]
-    bench.keep("route_table", name, table)
+    bench.record_id("route_table", name, table)
     if way_out:
         ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE, **way_out)
     for subnet in subnets:
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
 
 
-def _peering(bench: Workbench, entry: Entry) -> None:
+def _build_peering(bench: Workbench, entry: Entry) -> None:
     ec2 = bench.client("ec2")
     peering = ec2.create_vpc_peering_connection(
-        VpcId=bench.made("vpc", entry["requester"]),
-        PeerVpcId=bench.made("vpc", entry["accepter"]),
-        TagSpecifications=bench.specifications(entry, "vpc-peering-connection"),
+        VpcId=bench.recorded_id("vpc", entry["requester"]),
+        PeerVpcId=bench.recorded_id("vpc", entry["accepter"]),
+        TagSpecifications=bench.tag_specifications(entry, "vpc-peering-connection"),
     )["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
 
 
-def _security_groups(bench: Workbench) -> None:
+def _build_security_groups(bench: Workbench) -> None:
     ec2 = bench.client("ec2")
     for entry in bench.entries("security_groups"):
         group = ec2.create_security_group(
             GroupName=entry["name"],
             Description=entry["description"],
-            VpcId=bench.made("vpc", entry["network"]),
-            TagSpecifications=bench.specifications(entry, "security-group"),
+            VpcId=bench.recorded_id("vpc", entry["network"]),
+            TagSpecifications=bench.tag_specifications(entry, "security-group"),
         )["GroupId"]
-        bench.keep("security_group", entry["name"], group)
+        bench.record_id("security_group", entry["name"], group)
         if entry["ingress"]:
-            permissions = [_permission(bench, rule) for rule in entry["ingress"]]
+            permissions = [_ingress_permission(bench, rule) for rule in entry["ingress"]]
             ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=permissions)
 
 
-def _permission(bench: Workbench, rule: dict[str, Any]) -> dict[str, Any]:
+def _ingress_permission(bench: Workbench, rule: dict[str, Any]) -> dict[str, Any]:
     permission: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": rule["port"], "ToPort": rule["port"]}
     if "/" in rule["from"]:
         return {**permission, "IpRanges": [{"CidrIp": rule["from"]}]}
-    return {**permission, "UserIdGroupPairs": [{"GroupId": bench.made("security_group", rule["from"])}]}
+    return {**permission, "UserIdGroupPairs": [{"GroupId": bench.recorded_id("security_group", rule["from"])}]}

@@ -1,4 +1,4 @@
-"""Keys, queues, topics, functions with their triggers and logs, secrets and alarms."""
+"""KMS keys, queues, topics, functions with their triggers and logs, secrets and alarms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build_serverless(bench: Workbench) -> None:
-    """Build what runs without machines, in the order of its references."""
+    """Build the serverless resources, each after those that it refers to."""
     for entry in bench.entries("keys"):
         kms = bench.client("kms")
         tags = [{"TagKey": key, "TagValue": value} for key, value in bench.tags(entry).items()]
@@ -23,24 +23,24 @@ def build_serverless(bench: Workbench) -> None:
         kms.create_alias(AliasName=f"alias/{entry['name']}", TargetKeyId=key)
         kms.enable_key_rotation(KeyId=key)
     for entry in bench.entries("queues"):
-        _queue(bench, entry)
+        _build_queue(bench, entry)
     for entry in bench.entries("topics"):
         sns = bench.client("sns")
         topic = sns.create_topic(Name=entry["name"], Tags=bench.tag_list(entry))["TopicArn"]
-        bench.keep("topic", entry["name"], topic)
+        bench.record_id("topic", entry["name"], topic)
         for queue in entry["queues"]:
-            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bench.made("queue", queue))
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bench.recorded_id("queue", queue))
     for entry in bench.entries("functions"):
-        _function(bench, entry)
+        _build_function(bench, entry)
     for entry in bench.entries("secrets"):
         login = json.dumps({"username": entry["app"], "password": secrets.token_hex(16)})
         bench.client("secretsmanager").create_secret(Name=entry["name"], SecretString=login, Tags=bench.tag_list(entry))
     for entry in bench.entries("alarms"):
-        _alarm(bench, entry)
+        _build_alarm(bench, entry)
 
 
-def _queue(bench: Workbench, entry: Entry) -> None:
-    """Create a queue, and before it the dead-letter queue that it redrives to."""
+def _build_queue(bench: Workbench, entry: Entry) -> None:
+    """Create a queue, after the dead-letter queue of its redrive policy."""
     name, attributes = entry["name"], {"VisibilityTimeout": "900"}
     if entry["dead_letter"]:
         dead = _create_queue(bench, entry, f"{name}-dlq", {"MessageRetentionPeriod": "1209600"})
@@ -51,18 +51,18 @@ def _queue(bench: Workbench, entry: Entry) -> None:
 def _create_queue(bench: Workbench, entry: Entry, name: str, attributes: dict[str, str]) -> str:
     bench.client("sqs").create_queue(QueueName=name, Attributes=attributes, tags=bench.tags(entry, name))
     arn = f"arn:aws:sqs:{bench.region}:{bench.account_id}:{name}"
-    bench.keep("queue", name, arn)
+    bench.record_id("queue", name, arn)
     return arn
 
 
-def _function(bench: Workbench, entry: Entry) -> None:
+def _build_function(bench: Workbench, entry: Entry) -> None:
     functions, name = bench.client("lambda"), entry["name"]
     arn = functions.create_function(
         FunctionName=name,
         Runtime=entry["runtime"],
-        Role=bench.made("role", "functions"),
+        Role=bench.recorded_id("role", "functions"),
         Handler="handler.main",
-        Code={"ZipFile": _package()},
+        Code={"ZipFile": _function_package()},
         MemorySize=entry["memory"],
         Timeout=entry["timeout"],
         Environment={"Variables": {"STAGE": bench.where.account}},
@@ -73,7 +73,7 @@ def _function(bench: Workbench, entry: Entry) -> None:
     if not entry.get("untagged"):
         logs.put_retention_policy(logGroupName=f"/aws/lambda/{name}", retentionInDays=30)
     if "queue" in entry:
-        source = bench.made("queue", entry["queue"])
+        source = bench.recorded_id("queue", entry["queue"])
         functions.create_event_source_mapping(EventSourceArn=source, FunctionName=name, BatchSize=10)
     if "schedule" in entry:
         events = bench.client("events")
@@ -82,8 +82,8 @@ def _function(bench: Workbench, entry: Entry) -> None:
         events.put_targets(Rule=f"{name}-schedule", Targets=[{"Id": "function", "Arn": arn}])
 
 
-def _package() -> bytes:
-    """Return the same zip at every call: the file inside carries a fixed time."""
+def _function_package() -> bytes:
+    """Return the code of a function as a zip that is equal at every call, because the file in it has a fixed time."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr(
@@ -92,7 +92,7 @@ def _package() -> bytes:
     return archive.getvalue()
 
 
-def _alarm(bench: Workbench, entry: Entry) -> None:
+def _build_alarm(bench: Workbench, entry: Entry) -> None:
     bench.client("cloudwatch").put_metric_alarm(
         AlarmName=entry["name"],
         Namespace=entry["namespace"],
@@ -103,6 +103,6 @@ def _alarm(bench: Workbench, entry: Entry) -> None:
         EvaluationPeriods=2,
         Threshold=float(entry["threshold"]),
         ComparisonOperator="LessThanThreshold" if entry.get("below") else "GreaterThanThreshold",
-        AlarmActions=bench.made_all("topic", "on-call"),
+        AlarmActions=bench.recorded_ids("topic", "on-call"),
         Tags=bench.tag_list(entry),
     )

@@ -1,1 +1,1 @@
-"""Evaluates a request against every layer of policies."""
+"""Evaluation of a request against every layer of policies."""

@@ -1,16 +1,17 @@
-"""The evaluator: what one principal may do to a resource, as AWS would decide it."""
+"""The evaluator of one principal's permissions on resources, as AWS would decide them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.action_resources import Also, action_resources
-from cloudops_nb.iam.context import Request, given
-from cloudops_nb.iam.evaluation.action_set import ActionSet
-from cloudops_nb.iam.evaluation.authorisation import Authorisation
-from cloudops_nb.iam.evaluation.memory import Memory
+from cloudops_nb.iam.action_resources import FurtherAuthorisation, action_resources
+from cloudops_nb.iam.context import AuthorisationRequest, known_values
+from cloudops_nb.iam.evaluation.action_authoriser import ActionAuthoriser
+from cloudops_nb.iam.evaluation.request_classes import ResultCache
+from cloudops_nb.iam.evaluation.resource_classes import ResourceClasses
+from cloudops_nb.iam.evaluation.verdict import Decision, Verdict
 from cloudops_nb.iam.policies.wildcards import HOLE
-from cloudops_nb.iam.principals.verdict import Decision, Unreadable, Verdict
+from cloudops_nb.iam.principals.principal_policies import Unreadable
 from cloudops_nb.model import IamPermissions
 
 if TYPE_CHECKING:
@@ -18,28 +19,28 @@ if TYPE_CHECKING:
 
     from cloudops_nb.iam.context import KeyState
     from cloudops_nb.iam.policies.policy import Policy
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-_NOT_READ = Unreadable("the policy of the other resource is not read for this")
-#: Sets of actions that are remembered: one for each type of resource, as it were.
-_SETS = 1_000
-#: What is worse decides, if an action is authorised on several resources.
+_NOT_READ = Unreadable("the policy of the other resource is not read")
+#: Sets of actions whose resource classes are kept: usually one per resource type.
+_ACTION_SETS = 1_000
+#: If an action is authorised on several resources, the first of these decisions wins.
 _WORSE = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
 
 
 class Evaluator:
-    """Evaluates one principal's policies; thread-safe, and fast for many resources that are alike.
+    """Evaluates one principal's policies; thread-safe, and fast for many similar resources.
 
     Args:
-        policies: What decides, apart from the resource.
-        remember: Whether to keep what the policies say of a class of requests. The verdicts are the same without.
+        policies: The principal and its policies.
+        remember: Whether to cache results per class of similar requests; it does not change the verdicts.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool = True) -> None:
         self._principal = policies.principal
         self._remember = remember
-        self._authorisation = Authorisation(policies, remember=remember)
-        self._sets: Memory[ActionSet] = Memory(_SETS)
+        self._authoriser = ActionAuthoriser(policies, remember=remember)
+        self._resource_classes: ResultCache[ResourceClasses] = ResultCache(_ACTION_SETS)
 
     def verdict(
         self,
@@ -52,26 +53,26 @@ class Evaluator:
         resource_policy: Policy | Unreadable | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> Verdict:
-        """Return whether an action on a resource is allowed, with everything that AWS authorises for it.
+        """Return the verdict on an action on a resource, including every further authorisation that AWS requires.
 
         Args:
             action: The IAM action, as ``ec2:StopInstances``.
-            resource_arn: The resource, empty if its ARN is not known.
-            account_id: The account that owns it.
-            region: The region that is called for it; ``global`` where a service has none.
-            tags: The resource's tags, ``None`` if they are not known.
-            resource_policy: Its own policy, ``None`` if it has none.
-            context: Condition keys known of this request; without any value a key is known to be absent.
+            resource_arn: The resource; empty if its ARN is not known.
+            account_id: The account that owns the resource.
+            region: The region of the call; ``global`` for a service without regions.
+            tags: The resource's tags; ``None`` if they are not known.
+            resource_policy: The resource's own policy; ``None`` if it has none.
+            context: The values of further condition keys; no values mean that the key is known to be absent.
         """
-        known = {key.lower(): given(values) for key, values in (context or {}).items()}
+        known = {key.lower(): known_values(values) for key, values in (context or {}).items()}
         row = action_resources(action)
         arn, tags = {"*": ("*", {}), "other": (HOLE, None)}.get(row.resource, (resource_arn or HOLE, tags))
-        own = Request(action, arn, account_id, region, tags, known)
-        verdict = self._authorisation.verdict(own, resource_policy)
+        own = AuthorisationRequest(action, arn, account_id, region, tags, known)
+        verdict = self._authoriser.verdict(own, resource_policy)
         if not row.also or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
-        others = self._others(row.also, own, resource_policy)
-        return min((verdict, *others), key=lambda each: _rank(each.decision))
+        others = self._further_verdicts(row.also, own, resource_policy)
+        return min((verdict, *others), key=lambda each: _severity_rank(each.decision))
 
     def permissions(
         self,
@@ -84,10 +85,10 @@ class Evaluator:
         resource_policy: Policy | Unreadable | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> IamPermissions:
-        """Return the verdicts on some actions; the arguments are those of :meth:`verdict`."""
+        """Return the verdicts on several actions; the other arguments are those of :meth:`verdict`."""
 
-        def worked_out() -> IamPermissions:
-            return self._permissions(
+        def compute_permissions() -> IamPermissions:
+            return self._iam_permissions(
                 {
                     action: self.verdict(
                         action,
@@ -103,12 +104,14 @@ class Evaluator:
             )
 
         if context or resource_policy is not None or not self._remember:
-            return worked_out()
-        together = self._sets.result(tuple(actions), lambda: ActionSet(actions, self._authorisation))
-        alike = together.alike(resource_arn or HOLE, account_id, region, tags)
-        return together.permissions.result(alike, worked_out)
+            return compute_permissions()
+        resource_classes = self._resource_classes.get_or_compute(
+            tuple(actions), lambda: ResourceClasses(actions, self._authoriser)
+        )
+        resource_class = resource_classes.class_of(resource_arn or HOLE, account_id, region, tags)
+        return resource_classes.permissions.get_or_compute(resource_class, compute_permissions)
 
-    def _permissions(self, verdicts: Mapping[str, Verdict]) -> IamPermissions:
+    def _iam_permissions(self, verdicts: Mapping[str, Verdict]) -> IamPermissions:
         chosen: dict[Decision, list[str]] = {decision: [] for decision in Decision}
         for action, verdict in verdicts.items():
             chosen[verdict.decision].append(action)
@@ -120,36 +123,42 @@ class Evaluator:
             reasons={action: verdict.by for action, verdict in verdicts.items()},
         )
 
-    def _others(self, also: Sequence[Also], own: Request, policy: Policy | Unreadable | None) -> Iterator[Verdict]:
-        """Yield the verdicts on what else is authorised."""
+    def _further_verdicts(
+        self, also: Sequence[FurtherAuthorisation], own: AuthorisationRequest, policy: Policy | Unreadable | None
+    ) -> Iterator[Verdict]:
+        """Yield the verdicts on the further authorisations of an action."""
         for each in also:
-            if not each.concerns(own.arn):
+            if not each.is_needed_for(own.arn):
                 continue
             action = each.action or own.action
-            context: dict[str, KeyState] = {key.lower(): given((value,)) for key, value in each.context.items()}
+            context: dict[str, KeyState] = {key.lower(): known_values((value,)) for key, value in each.context.items()}
             if each.arn is None:
-                request = Request(action, own.arn, own.account_id, own.region, own.tags, {**own.context, **context})
-                verdict = self._authorisation.verdict(request, policy)
+                request = AuthorisationRequest(
+                    action, own.arn, own.account_id, own.region, own.tags, {**own.context, **context}
+                )
+                verdict = self._authoriser.verdict(request, policy)
             else:
-                arn = each.on(partition=self._principal.partition, region=_place(own.region), account_id=own.account_id)
+                arn = each.resource_arn(
+                    partition=self._principal.partition, region=_arn_region(own.region), account_id=own.account_id
+                )
                 tags: Mapping[str, str] | None = {} if each.created else None
-                known = {**_of_any_resource(own.context), **context}
-                request = Request(action, arn, own.account_id, own.region, tags, known)
-                verdict = self._authorisation.verdict(request, _NOT_READ if each.own_policy else None)
+                known = {**_resource_independent_keys(own.context), **context}
+                request = AuthorisationRequest(action, arn, own.account_id, own.region, tags, known)
+                verdict = self._authoriser.verdict(request, _NOT_READ if each.own_policy else None)
             shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
-            yield Verdict(verdict.decision, f"it also takes {action} on {shown}: {verdict.by}")
+            yield Verdict(verdict.decision, f"it also requires {action} on {shown}: {verdict.by}")
 
 
-def _of_any_resource(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
-    """Return what is known of a request whatever resource of it is asked about."""
+def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
+    """Return the keys of a request whose values are the same for each of its resources."""
     return {
         key: state for key, state in context.items() if key.startswith("aws:") and not key.startswith("aws:resource")
     }
 
 
-def _rank(decision: Decision) -> int:
+def _severity_rank(decision: Decision) -> int:
     return _WORSE.index(decision) if decision in _WORSE else len(_WORSE)
 
 
-def _place(region: str) -> str:
+def _arn_region(region: str) -> str:
     return "" if region == "global" else region

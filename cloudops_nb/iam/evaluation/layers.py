@@ -1,4 +1,4 @@
-"""Layers of policies, and what each of them says of one request."""
+"""Layers of policies, and the findings of each layer about one request."""
 
 from __future__ import annotations
 
@@ -6,69 +6,71 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.policies.policy import Policy
-from cloudops_nb.iam.principals.verdict import Unreadable
-from cloudops_nb.iam.truth import Truth, Unknown, some, unknown
+from cloudops_nb.iam.principals.principal_policies import Unreadable
+from cloudops_nb.iam.truth import Truth, Unknown, any_holds, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cloudops_nb.iam.policies.statement import Statement
-    from cloudops_nb.iam.principals.verdict import Levels, Policies, PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import Levels, Policies, PrincipalPolicies
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Whether statements of one kind apply, and which does."""
+class EffectFinding:
+    """Whether a statement with one effect (allow or deny) applies, and which one (``by``)."""
 
     truth: Truth
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a layer says: whether it denies, and whether it allows."""
+class LayerFindings:
+    """The findings of one layer: whether it denies, and whether it allows."""
 
-    denies: Finding
-    allows: Finding
+    denies: EffectFinding
+    allows: EffectFinding
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layer:
-    """Policies of one kind; ``what`` names the kind, and ``unread`` says which are missing, and why."""
+    """The statements of all policies of one kind; ``unread`` holds a reason for each policy that was not read."""
 
-    what: str
+    kind: str
     statements: tuple[Statement, ...]
     unread: tuple[str, ...] = ()
 
-    def concerning(self, action: str) -> Layer:
-        """Return the layer with only the statements about an action, which is in lower case."""
-        return Layer(self.what, tuple(one for one in self.statements if one.concerns(action)), self.unread)
+    def about_action(self, action: str) -> Layer:
+        """Return the layer with only the statements about an action, given in lower case."""
+        return Layer(self.kind, tuple(one for one in self.statements if one.covers_action(action)), self.unread)
 
-    def outcome(self, applies: Callable[[Statement], Truth]) -> Outcome:
-        """Return what the layer says, given which of its statements apply."""
-        return Outcome(self.finding(applies, denies=True), self.finding(applies, denies=False))
+    def findings(self, applies: Callable[[Statement], Truth]) -> LayerFindings:
+        """Return the layer's findings, given which of its statements apply."""
+        return LayerFindings(self.effect_finding(applies, denies=True), self.effect_finding(applies, denies=False))
 
-    def finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> Finding:
-        """Return what the statements that deny say, or those that allow, given which of them apply."""
+    def effect_finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> EffectFinding:
+        """Return the finding of the statements that deny, or of those that allow, given which of them apply."""
         chosen = [(one, applies(one)) for one in self.statements if one.denies is denies]
         deciding = next((one for one, truth in chosen if truth is True), None)
         if deciding is not None:
-            return Finding(truth=True, by=self._named(deciding))
-        return Finding(some((*(self._told(one, truth) for one, truth in chosen), *map(unknown, self.unread))))
+            return EffectFinding(truth=True, by=self._statement_name(deciding))
+        return EffectFinding(
+            any_holds((*(self._naming_statement(one, truth) for one, truth in chosen), *map(unknown, self.unread)))
+        )
 
-    def _told(self, statement: Statement, truth: Truth) -> Truth:
-        """Return a truth whose reasons name the statement."""
+    def _naming_statement(self, statement: Statement, truth: Truth) -> Truth:
+        """Return the same truth, with the statement's name in its reasons."""
         if not isinstance(truth, Unknown):
             return truth
-        return Unknown(tuple(f"{self._named(statement)}: {why}" for why in truth.whys))
+        return Unknown(tuple(f"{self._statement_name(statement)}: {why}" for why in truth.whys))
 
-    def _named(self, statement: Statement) -> str:
-        return f"{self.what} {statement.source}".lstrip()
+    def _statement_name(self, statement: Statement) -> str:
+        return f"{self.kind} {statement.source}".lstrip()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PrincipalLayers:
-    """The layers that concern a principal; ``None`` where there is none. Each level of an organization is a layer."""
+    """The layers of a principal's policies; ``None`` for a missing layer. Each level of an organization is a layer."""
 
     identity: Layer
     boundary: Layer | None
@@ -76,14 +78,14 @@ class PrincipalLayers:
     service_control: tuple[Layer, ...]
     resource_control: tuple[Layer, ...]
 
-    def concerning(self, action: str) -> PrincipalLayers:
-        """Return the layers with only what is about an action, which is in lower case."""
+    def about_action(self, action: str) -> PrincipalLayers:
+        """Return the layers with only the statements about an action, given in lower case."""
         return PrincipalLayers(
-            self.identity.concerning(action),
-            self.boundary and self.boundary.concerning(action),
-            self.session and self.session.concerning(action),
-            tuple(level.concerning(action) for level in self.service_control),
-            tuple(level.concerning(action) for level in self.resource_control),
+            self.identity.about_action(action),
+            self.boundary and self.boundary.about_action(action),
+            self.session and self.session.about_action(action),
+            tuple(level.about_action(action) for level in self.service_control),
+            tuple(level.about_action(action) for level in self.resource_control),
         )
 
     def __iter__(self) -> Iterator[Layer]:
@@ -91,34 +93,34 @@ class PrincipalLayers:
         return iter((self.identity, *optional, *self.service_control, *self.resource_control))
 
 
-def layers_of(policies: PrincipalPolicies) -> PrincipalLayers:
+def principal_layers(policies: PrincipalPolicies) -> PrincipalLayers:
     """Return the layers of a principal's policies."""
     boundary = policies.boundary
     return PrincipalLayers(
-        identity=layer("policy", policies.identity),
+        identity=policy_layer("policy", policies.identity),
         boundary=None
         if boundary is None
-        else layer("permissions boundary", boundary if isinstance(boundary, Unreadable) else (boundary,)),
-        session=None if policies.session is None else layer("session policy", policies.session),
-        service_control=_levels("service control policy", policies.service_control),
-        resource_control=_levels("resource control policy", policies.resource_control),
+        else policy_layer("permissions boundary", boundary if isinstance(boundary, Unreadable) else (boundary,)),
+        session=None if policies.session is None else policy_layer("session policy", policies.session),
+        service_control=_level_layers("service control policy", policies.service_control),
+        resource_control=_level_layers("resource control policy", policies.resource_control),
     )
 
 
-def _levels(what: str, levels: Levels | Unreadable | None) -> tuple[Layer, ...]:
+def _level_layers(kind: str, levels: Levels | Unreadable | None) -> tuple[Layer, ...]:
     if levels is None:
         return ()
     if isinstance(levels, Unreadable):
-        return (layer(what, levels),)
-    return tuple(layer(what, level) for level in levels)
+        return (policy_layer(kind, levels),)
+    return tuple(policy_layer(kind, level) for level in levels)
 
 
-def layer(what: str, policies: Policies | Unreadable) -> Layer:
-    """Return the layer of some policies."""
+def policy_layer(kind: str, policies: Policies | Unreadable) -> Layer:
+    """Return the layer of policies of one kind."""
     listed: Iterable[Policy | Unreadable] = (policies,) if isinstance(policies, Unreadable) else policies
     known = [one for one in listed if isinstance(one, Policy)]
     return Layer(
-        what,
+        kind,
         tuple(statement for policy in known for statement in policy.statements),
         tuple(one.why for one in listed if isinstance(one, Unreadable)),
     )

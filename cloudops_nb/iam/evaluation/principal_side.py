@@ -1,47 +1,48 @@
-"""What the layers that concern a principal say of one request."""
+"""The findings of a principal's layers about one request."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.evaluation.combination import PrincipalSide
-from cloudops_nb.iam.evaluation.layers import Finding, Outcome, layer, layers_of
-from cloudops_nb.iam.evaluation.resource_side import bounded
-from cloudops_nb.iam.policies.principal_element import UNNAMED
-from cloudops_nb.iam.principal import PrincipalKind
-from cloudops_nb.iam.principals.verdict import Unreadable
-from cloudops_nb.iam.rules import rules
-from cloudops_nb.iam.truth import Truth, every, unknown
+from cloudops_nb.iam.evaluation.layers import EffectFinding, LayerFindings, policy_layer, principal_layers
+from cloudops_nb.iam.evaluation.resource_side import has_boundary
+from cloudops_nb.iam.evaluation.verdict import PrincipalSide
+from cloudops_nb.iam.policies.principal_element import NO_PRINCIPAL_ELEMENT
+from cloudops_nb.iam.principal import ARN_PARTS, PrincipalKind
+from cloudops_nb.iam.principals.principal_policies import Unreadable
+from cloudops_nb.iam.rules import evaluation_rules
+from cloudops_nb.iam.truth import Truth, all_hold, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudops_nb.iam.context import Context, Request
+    from cloudops_nb.iam.context import AuthorisationRequest, RequestContext
     from cloudops_nb.iam.evaluation.layers import Layer, PrincipalLayers
     from cloudops_nb.iam.policies.statement import Statement
     from cloudops_nb.iam.principal import Principal
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-_ARN_PARTS = 6
-_MISPLACED = unknown("a statement names principals where no policy can")
-_ROOT = Outcome(Finding(truth=False), Finding(truth=True, by="the root user's own right"))
+_MISPLACED = unknown("a statement names principals, which this kind of policy cannot")
+_ROOT = LayerFindings(EffectFinding(truth=False), EffectFinding(truth=True, by="the root user's own right"))
 
 
-class PrincipalPolicyReader:
-    """Tells what a principal's policies say."""
+class PrincipalSideEvaluator:
+    """Evaluates a principal's policies, apart from those of resources."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal: Principal = policies.principal
-        self._bounded = bounded(policies)
-        self._layers = _limiting(policies, layers_of(policies))
+        self._has_boundary = has_boundary(policies)
+        self._layers = _limiting_layers(policies, principal_layers(policies))
 
-    def concerning(self, action: str) -> PrincipalLayers:
-        """Return the layers with only what is about an action, which is in lower case."""
-        return self._layers.concerning(action)
+    def about_action(self, action: str) -> PrincipalLayers:
+        """Return the layers with only the statements about an action, given in lower case."""
+        return self._layers.about_action(action)
 
-    def side(self, layers: PrincipalLayers, request: Request, context: Context) -> PrincipalSide:
-        """Return what the layers about a request's action say of the request."""
+    def evaluate(
+        self, layers: PrincipalLayers, request: AuthorisationRequest, context: RequestContext
+    ) -> PrincipalSide:
+        """Return the findings about a request, given the layers about its action."""
 
         def applies_to_anyone(statement: Statement) -> Truth:
             return statement.applies(
@@ -49,40 +50,42 @@ class PrincipalPolicyReader:
             )
 
         def applies(statement: Statement) -> Truth:
-            # A policy that belongs to a principal names none; one that does is no such policy.
-            return every((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
+            # AWS rejects a Principal element in identity, boundary, session and service control policies.
+            return all_hold((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
 
         def applies_to_principal(statement: Statement) -> Truth:
             named = statement.principal
-            reach = UNNAMED if named is None else named.reach(self._principal, bounded=self._bounded)
-            return every((applies_to_anyone(statement), reach.anyhow))
+            match = (
+                NO_PRINCIPAL_ELEMENT if named is None else named.match(self._principal, has_boundary=self._has_boundary)
+            )
+            return all_hold((applies_to_anyone(statement), match.in_any_way))
 
-        identity = layers.identity.outcome(applies)
+        identity = layers.identity.findings(applies)
         return PrincipalSide(
             identity=_ROOT if self._principal.kind is PrincipalKind.ROOT else identity,
-            boundary=_outcome(layers.boundary, applies),
-            session=_outcome(layers.session, applies),
-            service_control=tuple(layer.outcome(applies) for layer in layers.service_control),
-            resource_control=tuple(layer.outcome(applies_to_principal) for layer in layers.resource_control),
+            boundary=_optional_findings(layers.boundary, applies),
+            session=_optional_findings(layers.session, applies),
+            service_control=tuple(layer.findings(applies) for layer in layers.service_control),
+            resource_control=tuple(layer.findings(applies_to_principal) for layer in layers.resource_control),
         )
 
 
-def _outcome(layer: Layer | None, applies: Callable[[Statement], Truth]) -> Outcome | None:
-    return None if layer is None else layer.outcome(applies)
+def _optional_findings(layer: Layer | None, applies: Callable[[Statement], Truth]) -> LayerFindings | None:
+    return None if layer is None else layer.findings(applies)
 
 
-def _limiting(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
+def _limiting_layers(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
     """Return the layers that limit a principal.
 
-    Organizations leave alone the roles that belong to services. The sessions of federated users and those of a member
-    account's root are never without a policy of their own.
+    An organization's policies do not limit service-linked roles. Sessions of federated users and of a member account's
+    root user always have a session policy.
     """
     principal = policies.principal
-    if principal.arn.split(":", _ARN_PARTS - 1)[-1].startswith(rules().service_linked_roles):
+    if principal.arn.split(":", ARN_PARTS - 1)[-1].startswith(evaluation_rules().service_linked_roles):
         return replace(layers, service_control=(), resource_control=())
     if layers.session is None and principal.session and principal.kind is PrincipalKind.FEDERATED_USER:
-        # Without one it may do nothing: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
-        return replace(layers, session=layer("session policy", ()))
+        # Without a session policy the session has no permissions: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+        return replace(layers, session=policy_layer("session policy", ()))
     if layers.session is None and principal.session and principal.kind is PrincipalKind.ROOT:
-        return replace(layers, session=layer("session policy", Unreadable(principal.note)))
+        return replace(layers, session=policy_layer("session policy", Unreadable(principal.note)))
     return layers

@@ -1,76 +1,80 @@
-"""What a resource's own policy says of a request: whether it denies, and how directly it names those it allows."""
+"""The findings of a resource's own policy: whether it denies, and how directly it names the principal it allows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.evaluation.combination import ResourceSide
-from cloudops_nb.iam.evaluation.layers import Finding, layer
-from cloudops_nb.iam.policies.principal_element import UNNAMED
-from cloudops_nb.iam.principals.verdict import Unreadable
-from cloudops_nb.iam.rules import rules
-from cloudops_nb.iam.truth import Truth, every, unknown
+from cloudops_nb.iam.evaluation.layers import EffectFinding, policy_layer
+from cloudops_nb.iam.evaluation.verdict import ResourceSide
+from cloudops_nb.iam.policies.principal_element import NO_PRINCIPAL_ELEMENT
+from cloudops_nb.iam.principal import ARN_PARTS
+from cloudops_nb.iam.principals.principal_policies import Unreadable
+from cloudops_nb.iam.rules import evaluation_rules
+from cloudops_nb.iam.truth import Truth, all_hold, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudops_nb.iam.context import Context, Request
+    from cloudops_nb.iam.context import AuthorisationRequest, RequestContext
     from cloudops_nb.iam.policies.policy import Policy
-    from cloudops_nb.iam.policies.principal_element import Reach
+    from cloudops_nb.iam.policies.principal_element import PrincipalMatch
     from cloudops_nb.iam.policies.statement import Statement
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-_ARN_PARTS = 6
 _MISSING = Unreadable("the resource's own policy is not given")
 
 
-class ResourcePolicyReader:
-    """Tells what policies of resources say to one principal."""
+class ResourceSideEvaluator:
+    """Evaluates resources' own policies for one principal."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal = policies.principal
-        self._bounded = bounded(policies)
+        self._has_boundary = has_boundary(policies)
 
-    def side(self, request: Request, policy: Policy | Unreadable | None, context: Context) -> ResourceSide:
-        """Return what a resource's policy says; ``None`` if it has none."""
-        sole = is_sole(request)
+    def evaluate(
+        self, request: AuthorisationRequest, policy: Policy | Unreadable | None, context: RequestContext
+    ) -> ResourceSide:
+        """Return the findings about a request, given the resource's own policy; ``None`` if it has none."""
+        own_policy_required = requires_own_policy(request)
         other = request.account_id != self._principal.account_id
         if policy is None:
-            if not sole:
+            if not own_policy_required:
                 return ResourceSide(other_account=other)
             policy = _MISSING
-        about = layer("", policy if isinstance(policy, Unreadable) else (policy,)).concerning(request.action.lower())
-        found = {one: (self._applies(one, request, context), self._reach(one)) for one in about.statements}
+        about = policy_layer("", policy if isinstance(policy, Unreadable) else (policy,)).about_action(
+            request.action.lower()
+        )
+        found = {one: (self._applies(one, request, context), self._principal_match(one)) for one in about.statements}
 
-        def finding(how: Callable[[Reach], Truth], *, denies: bool = False) -> Finding:
-            return about.finding(lambda one: every((found[one][0], how(found[one][1]))), denies=denies)
+        def finding(how: Callable[[PrincipalMatch], Truth], *, denies: bool = False) -> EffectFinding:
+            return about.effect_finding(lambda one: all_hold((found[one][0], how(found[one][1]))), denies=denies)
 
         return ResourceSide(
-            denies=finding(lambda reach: reach.anyhow, denies=True),
-            directly=finding(lambda reach: reach.directly),
-            by_role=finding(lambda reach: reach.by_role),
-            by_account=finding(lambda reach: reach.by_account),
-            sole=sole,
+            denies=finding(lambda match: match.in_any_way, denies=True),
+            directly=finding(lambda match: match.directly),
+            by_role=finding(lambda match: match.by_role),
+            by_account=finding(lambda match: match.by_account),
+            own_policy_required=own_policy_required,
             other_account=other,
         )
 
-    def _applies(self, statement: Statement, request: Request, context: Context) -> Truth:
+    def _applies(self, statement: Statement, request: AuthorisationRequest, context: RequestContext) -> Truth:
         return statement.applies(lambda pattern: pattern.match(request.arn, context), lambda test: test.holds(context))
 
-    def _reach(self, statement: Statement) -> Reach:
+    def _principal_match(self, statement: Statement) -> PrincipalMatch:
         if statement.principal is None:
-            return UNNAMED
-        return statement.principal.reach(self._principal, bounded=self._bounded)
+            return NO_PRINCIPAL_ELEMENT
+        return statement.principal.match(self._principal, has_boundary=self._has_boundary)
 
 
-def bounded(policies: PrincipalPolicies) -> Truth:
-    """Return whether a principal has a permissions boundary; one that could not be read may not be there."""
+def has_boundary(policies: PrincipalPolicies) -> Truth:
+    """Return whether a principal has a permissions boundary; unknown if it could not be read."""
     boundary = policies.boundary
     return unknown(boundary.why) if isinstance(boundary, Unreadable) else boundary is not None
 
 
-def is_sole(request: Request) -> bool:
-    """Return whether nothing counts unless the resource's own policy allows it."""
-    beginning = rules().sole_policies.get(request.service)
-    parts = request.arn.split(":", _ARN_PARTS - 1)
-    return beginning is not None and (len(parts) != _ARN_PARTS or parts[-1].startswith(beginning))
+def requires_own_policy(request: AuthorisationRequest) -> bool:
+    """Return whether other policies count only if the resource's own policy allows the request."""
+    beginning = evaluation_rules().own_policy_required.get(request.service)
+    parts = request.arn.split(":", ARN_PARTS - 1)
+    return beginning is not None and (len(parts) != ARN_PARTS or parts[-1].startswith(beginning))

@@ -1,1 +1,1 @@
-"""Policy documents, compiled: statements, resource patterns, conditions and variables."""
+"""Compiled policy documents: statements, resource patterns, principals, conditions and variables."""

@@ -1,4 +1,4 @@
-"""Patterns of ARNs: of the ``Resource`` element, and of the ARN operators of conditions.
+"""ARN patterns, for the ``Resource`` element and for the ARN operators of conditions.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -9,25 +9,31 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.policies.variables import Template, Variable, keys, resolved, template, without_variables
-from cloudops_nb.iam.policies.wildcards import HOLE, Pieces, Wild, matcher, may_match
+from cloudops_nb.iam.policies.variables import (
+    Template,
+    Variable,
+    parse_template,
+    resolve_variables,
+    variable_keys,
+    without_variables,
+)
+from cloudops_nb.iam.policies.wildcards import HOLE, Pieces, Wildcard, may_match, pattern_matcher
+from cloudops_nb.iam.principal import ARN_PARTS
 from cloudops_nb.iam.truth import Truth, Unknown, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudops_nb.iam.context import Context
-    from cloudops_nb.iam.policies.wildcards import Matches
-
-SEGMENTS = 6
+    from cloudops_nb.iam.context import RequestContext
+    from cloudops_nb.iam.policies.wildcards import TextMatcher
 
 
-def segments(parts: Template) -> list[Template]:
-    """Return the colon-separated segments of an ARN, six at the most: the last holds the rest."""
-    found: list[list[str | Wild | Variable]] = [[]]
+def arn_segments(parts: Template) -> list[Template]:
+    """Return the colon-separated segments of an ARN, at most six; the last one may contain colons."""
+    found: list[list[str | Wildcard | Variable]] = [[]]
     for part in parts:
         if isinstance(part, str):
-            first, *others = part.split(":", SEGMENTS - len(found))
+            first, *others = part.split(":", ARN_PARTS - len(found))
             found[-1] += [first] if first else []
             found += [[text] if text else [] for text in others]
         else:
@@ -40,104 +46,104 @@ class ResourcePattern:
 
     Args:
         text: The value.
-        variables: Whether the policy's version has variables.
-        valueless: What matching comes to if a variable in it has no value.
+        variables: Whether the policy's version supports variables.
+        valueless: The result of matching if a variable in the value has no value.
     """
 
     __slots__ = ("_compiled", "_template", "_valueless", "keys", "text")
 
     def __init__(self, text: str, *, variables: bool, valueless: Truth) -> None:
         self.text = text
-        self._template = template(text, wildcards=True, variables=variables)
+        self._template = parse_template(text, wildcards=True, variables=variables)
         self._valueless = valueless
-        #: The condition keys that it depends on, in lower case.
-        self.keys = frozenset(keys(self._template))
-        self._compiled = None if self.keys else _compile(without_variables(self._template))
+        #: The condition keys of its variables, in lower case.
+        self.keys = frozenset(variable_keys(self._template))
+        self._compiled = None if self.keys else _compile_resource(without_variables(self._template))
 
     @property
     def everything(self) -> bool:
-        """Whether it matches whatever there is."""
-        return self._compiled is not None and self._compiled.pieces == (Wild.ANY,)
+        """Whether it matches every resource."""
+        return self._compiled is not None and self._compiled.pieces == (Wildcard.ANY,)
 
     def match_plain(self, arn: str) -> Truth:
-        """Return the same as :meth:`match`, for a pattern without keys."""
-        return self._compiled.match(arn) if self._compiled else unknown("its variables")
+        """Return the result of :meth:`match` for a pattern without variables."""
+        return self._compiled.match(arn) if self._compiled else unknown("the values of its variables are not known")
 
-    def match(self, arn: str, context: Context) -> Truth:
-        """Return whether a resource, whose ARN may have holes, is meant."""
+    def match(self, arn: str, context: RequestContext) -> Truth:
+        """Return whether the pattern matches a resource, whose ARN may have holes."""
         compiled = self._compiled
         if compiled is None:
-            early = segments(self._template)[: SEGMENTS - 1]
+            early = arn_segments(self._template)[: ARN_PARTS - 1]
             if any(isinstance(part, Variable) for segment in early for part in segment):
-                return unknown(f"{self.text} has a variable where AWS resolves none")
-            found = resolved(self._template, context)
+                return unknown(f"{self.text} has a variable where AWS does not resolve variables")
+            found = resolve_variables(self._template, context)
             if found is None or isinstance(found, Unknown):
                 return self._valueless if found is None else found
-            compiled = _compile(found)
+            compiled = _compile_resource(found)
         return compiled.match(arn)
 
 
 @dataclass(frozen=True, slots=True)
 class _CompiledResource:
     pieces: Pieces
-    matches: Matches
-    #: Set if a wildcard stands where it must not reach over a colon: then each segment has to match by itself.
-    segments: tuple[Matches, ...]
-    #: Set if segments are missing; whether AWS takes them for wildcards is not documented everywhere.
-    completed: Matches | None
+    matches: TextMatcher
+    #: Set if a wildcard before the last segment could match a colon: then each segment must match by itself too.
+    segments: tuple[TextMatcher, ...]
+    #: Set if segments are missing, with ``*`` in their place; AWS does not always document whether they count as that.
+    completed: TextMatcher | None
 
     def match(self, arn: str) -> Truth:
         if self.matches(arn):
             return self._within_segments(arn) if self.segments else True
         if HOLE in arn and self._may_match(arn):
-            return unknown("which resource it is about is not known")
+            return unknown("the ARN of the resource is not fully known")
         if self.completed is not None and self.completed(arn):
-            return unknown("its resource is no whole ARN")
+            return unknown("its Resource is not a complete ARN")
         return False
 
     def _may_match(self, arn: str) -> bool:
-        wanted, parts = segments(self.pieces), arn.split(":", SEGMENTS - 1)
-        if len(parts) != SEGMENTS:
+        wanted, parts = arn_segments(self.pieces), arn.split(":", ARN_PARTS - 1)
+        if len(parts) != ARN_PARTS:
             return may_match(self.pieces, arn)
-        # What is not known of an ARN lies within its segments, of which the last may hold colons; a wildcard of the
-        # pattern may reach over them.
+        # A hole is part of one segment, and only the last segment may contain colons. A wildcard of the pattern may
+        # match colons.
         return may_match(self.pieces, arn, without=":") or (
-            len(wanted) == SEGMENTS
+            len(wanted) == ARN_PARTS
             and all(may_match(without_variables(part), text) for part, text in zip(wanted, parts, strict=True))
         )
 
     def _within_segments(self, arn: str) -> Truth:
-        parts = arn.split(":", SEGMENTS - 1)
-        alike = len(parts) == len(self.segments)
-        if alike and all(one(part) for one, part in zip(self.segments, parts, strict=True)):
+        parts = arn.split(":", ARN_PARTS - 1)
+        same_length = len(parts) == len(self.segments)
+        if same_length and all(one(part) for one, part in zip(self.segments, parts, strict=True)):
             return True
-        return unknown("a wildcard in its resource would have to reach over a colon")
+        return unknown("a wildcard in its Resource would have to match a colon")
 
 
 @lru_cache(maxsize=4096)
-def _compile(found: Pieces) -> _CompiledResource:
-    split = [without_variables(segment) for segment in segments(found)]
-    strict = any(Wild.ONE in part or Wild.ANY in part[:-1] for part in split[: SEGMENTS - 1])
-    missing = SEGMENTS - len(split) if found != (Wild.ANY,) else 0
-    rest: Pieces = (":", Wild.ANY) * missing
+def _compile_resource(found: Pieces) -> _CompiledResource:
+    split = [without_variables(segment) for segment in arn_segments(found)]
+    strict = any(Wildcard.ONE in part or Wildcard.ANY in part[:-1] for part in split[: ARN_PARTS - 1])
+    missing = ARN_PARTS - len(split) if found != (Wildcard.ANY,) else 0
+    rest: Pieces = (":", Wildcard.ANY) * missing
     return _CompiledResource(
         found,
-        matcher(found),
-        tuple(matcher(part) for part in split) if strict else (),
-        matcher(found + rest) if missing else None,
+        pattern_matcher(found),
+        tuple(pattern_matcher(part) for part in split) if strict else (),
+        pattern_matcher(found + rest) if missing else None,
     )
 
 
-def arn_like(found: Pieces) -> Callable[[str], Truth]:
-    """Return what tells whether an ARN matches as the ARN operators compare: each of its six segments by itself."""
-    wanted = [matcher(without_variables(part)) for part in segments(found)]
+def arn_matcher(found: Pieces) -> Callable[[str], Truth]:
+    """Return a matcher of ARNs for the ARN operators, which compare each of the six segments by itself."""
+    wanted = [pattern_matcher(without_variables(part)) for part in arn_segments(found)]
 
     def matches(value: str) -> Truth:
-        parts = value.split(":", SEGMENTS - 1)
-        if len(parts) != SEGMENTS:
+        parts = value.split(":", ARN_PARTS - 1)
+        if len(parts) != ARN_PARTS:
             return False
-        if len(wanted) != SEGMENTS:
-            return unknown("a condition compares an ARN with what is none")
+        if len(wanted) != ARN_PARTS:
+            return unknown("a condition compares an ARN with a value that is not an ARN")
         return all(one(text) for one, text in zip(wanted, parts, strict=True))
 
     return matches

@@ -1,4 +1,4 @@
-"""The comparisons of condition operators: one value of a policy with one of a request.
+"""The comparisons of condition operators, each of one policy value with one request value.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
@@ -16,18 +16,30 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cloudops_nb.iam.policies.arns import arn_like
-from cloudops_nb.iam.policies.variables import Template, keys, resolved, template, without_variables
-from cloudops_nb.iam.policies.wildcards import Pieces, matcher
+from cloudops_nb.iam.policies.arns import arn_matcher
+from cloudops_nb.iam.policies.variables import (
+    Template,
+    parse_template,
+    resolve_variables,
+    variable_keys,
+    without_variables,
+)
+from cloudops_nb.iam.policies.wildcards import Pieces, pattern_matcher
 from cloudops_nb.iam.truth import Truth, Unknown, unknown
 
 if TYPE_CHECKING:
-    from cloudops_nb.iam.context import Context
+    from cloudops_nb.iam.context import RequestContext
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A value that a condition compares with, whether it has variables, and what comes of one without a value."""
+class PolicyValue:
+    """A value in a condition.
+
+    Attributes:
+        text: The value.
+        variables: Whether the policy's version supports variables.
+        valueless: The result of the comparison if a variable in the value has no value.
+    """
 
     text: str
     variables: bool
@@ -36,97 +48,104 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Compares a request's value with the policy's; ``keys`` are those that the policy's value has variables of."""
+    """A comparison with one policy value; ``keys`` are the condition keys of that value's variables."""
 
-    of: Callable[[str, Context], Truth]
+    compare: Callable[[str, RequestContext], Truth]
     keys: frozenset[str] = frozenset()
 
 
-Operator: TypeAlias = Callable[[Wanted], Comparison]
-Matches: TypeAlias = Callable[[str], Truth]
+Operator: TypeAlias = Callable[[PolicyValue], Comparison]
+ValueMatcher: TypeAlias = Callable[[str], Truth]
 _YEAR_OR_MONTH = re.compile(r"[0-9]{4}(-[0-9]{2})?")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _TRUTH_VALUES = ("false", "true")
 
 
-def _with_variables(compiled: Callable[[Pieces], Matches], *, wildcards: bool) -> Operator:
-    """Return an operator whose values may have variables; those without are compiled once."""
+def _text_operator(compiled: Callable[[Pieces], ValueMatcher], *, wildcards: bool) -> Operator:
+    """Return an operator whose policy values may have variables; values without variables are compiled once."""
 
-    def build(wanted: Wanted) -> Comparison:
-        parts: Template = template(wanted.text, wildcards=wildcards, variables=wanted.variables)
-        used = frozenset(keys(parts))
+    def build(wanted: PolicyValue) -> Comparison:
+        parts: Template = parse_template(wanted.text, wildcards=wildcards, variables=wanted.variables)
+        used = frozenset(variable_keys(parts))
         if not used:
             matches = compiled(without_variables(parts))
             return Comparison(lambda value, _context: matches(value))
 
-        def of(value: str, context: Context) -> Truth:
-            found = resolved(parts, context)
+        def compare(value: str, context: RequestContext) -> Truth:
+            found = resolve_variables(parts, context)
             if found is None or isinstance(found, Unknown):
                 return wanted.valueless if found is None else found
             return compiled(found)(value)
 
-        return Comparison(of, used)
+        return Comparison(compare, used)
 
     return build
 
 
-def _equal(found: Pieces) -> Matches:
+def _text_equals(found: Pieces) -> ValueMatcher:
     return "".join(str(piece) for piece in found).__eq__
 
 
-def _equal_in_any_case(found: Pieces) -> Matches:
+def _text_equals_ignoring_case(found: Pieces) -> ValueMatcher:
     wanted = "".join(str(piece) for piece in found).lower()
     return lambda value: value.lower() == wanted
 
 
-def _same_truth_value(found: Pieces) -> Matches:
+def _boolean_equals(found: Pieces) -> ValueMatcher:
     wanted = "".join(str(piece) for piece in found).strip().lower()
     if wanted not in _TRUTH_VALUES:
         return lambda _value: unknown(f"{wanted[:40]!r} in a condition is neither true nor false")
     return lambda value: value.strip().lower() == wanted
 
 
-def _read(
-    reading: Callable[[str], Any], compare: Callable[[Any, Any], bool], *, given: Callable[[str], Any] | None = None
+def _parsed_operator(
+    parse_policy: Callable[[str], Any],
+    compare_values: Callable[[Any, Any], bool],
+    *,
+    parse_request: Callable[[str], Any] | None = None,
 ) -> Operator:
-    """Return an operator whose values have to be read; what cannot be read is compared with nothing.
+    """Return an operator that parses its values; the result of a value that cannot be parsed is unknown.
 
     Args:
-        reading: Reads a policy's value.
-        compare: Compares a request's value with a policy's.
-        given: Reads a request's value, if that has another form.
+        parse_policy: Parses a policy's value.
+        compare_values: Compares a request's value with a policy's.
+        parse_request: Parses a request's value; ``parse_policy`` by default.
     """
 
-    def build(wanted: Wanted) -> Comparison:
-        right = _attempt(reading, wanted.text)
+    def build(wanted: PolicyValue) -> Comparison:
+        right = _parse_or_none(parse_policy, wanted.text)
         if right is None:
             return Comparison(lambda _value, _context: unknown(f"{wanted.text[:40]!r} in a condition cannot be read"))
 
-        def of(value: str, _context: Context) -> Truth:
-            left = _attempt(given or reading, value)
-            return unknown("a condition's key has a value of another kind") if left is None else compare(left, right)
+        def compare(value: str, _context: RequestContext) -> Truth:
+            left = _parse_or_none(parse_request or parse_policy, value)
+            return (
+                unknown("a condition's key has a value of another kind")
+                if left is None
+                else compare_values(left, right)
+            )
 
-        return Comparison(of)
+        return Comparison(compare)
 
     return build
 
 
-def _attempt(reading: Callable[[str], Any], text: str) -> Any:
+def _parse_or_none(parse: Callable[[str], Any], text: str) -> Any:
     try:
-        return reading(text)
+        return parse(text)
     except (ValueError, ArithmeticError):
         return None
 
 
-def _number(text: str) -> Decimal:
+def _parse_number(text: str) -> Decimal:
     text = text.strip()
     if not _NUMBER.fullmatch(text):
         raise ValueError
     return Decimal(text)
 
 
-def _instant(text: str) -> float:
-    """Return seconds of the epoch, from those or from a date of ISO 8601."""
+def _parse_instant(text: str) -> float:
+    """Return seconds since the epoch, from such a number or from an ISO 8601 date."""
     text = text.strip()
     if _YEAR_OR_MONTH.fullmatch(text):
         text += "-01-01"[len(text) - 4 :]
@@ -136,22 +155,22 @@ def _instant(text: str) -> float:
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
-def _binary(text: str) -> bytes:
+def _parse_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
         raise ValueError from None
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     _, slash, prefix = text.strip().partition("/")
     if slash and not prefix.isdecimal():
-        # Python also takes masks, which are no CIDR notation.
+        # Python also accepts network masks, which are not CIDR notation.
         raise ValueError
     return ipaddress.ip_network(text.strip(), strict=False)
 
 
-def _inside(left: Any, right: Any) -> bool:
+def _address_in_network(left: Any, right: Any) -> bool:
     return left in right
 
 
@@ -162,21 +181,21 @@ _ORDER = {
     "greaterthan": operator.gt,
     "greaterthanequals": operator.ge,
 }
-_ARN = _with_variables(arn_like, wildcards=True)
-#: The operators that hold if any value matches, by name in lower case.
+_ARN = _text_operator(arn_matcher, wildcards=True)
+#: The operators that hold if any policy value matches, by name in lower case.
 OPERATORS: dict[str, Operator] = {
-    "stringequals": _with_variables(_equal, wildcards=False),
-    "stringequalsignorecase": _with_variables(_equal_in_any_case, wildcards=False),
-    "stringlike": _with_variables(matcher, wildcards=True),
+    "stringequals": _text_operator(_text_equals, wildcards=False),
+    "stringequalsignorecase": _text_operator(_text_equals_ignoring_case, wildcards=False),
+    "stringlike": _text_operator(pattern_matcher, wildcards=True),
     "arnequals": _ARN,
     "arnlike": _ARN,
-    "bool": _with_variables(_same_truth_value, wildcards=False),
-    "binaryequals": _read(_binary, operator.eq),
-    "ipaddress": _read(_network, _inside, given=ipaddress.ip_address),
-    **{f"numeric{name}": _read(_number, compare) for name, compare in _ORDER.items()},
-    **{f"date{name}": _read(_instant, compare) for name, compare in _ORDER.items()},
+    "bool": _text_operator(_boolean_equals, wildcards=False),
+    "binaryequals": _parsed_operator(_parse_base64, operator.eq),
+    "ipaddress": _parsed_operator(_parse_network, _address_in_network, parse_request=ipaddress.ip_address),
+    **{f"numeric{name}": _parsed_operator(_parse_number, compare_values) for name, compare_values in _ORDER.items()},
+    **{f"date{name}": _parsed_operator(_parse_instant, compare_values) for name, compare_values in _ORDER.items()},
 }
-#: Those that hold if no value matches, by the name of their opposite.
+#: The operators that hold if no policy value matches, each with its opposite.
 NEGATED = {
     "stringnotequals": "stringequals",
     "stringnotequalsignorecase": "stringequalsignorecase",

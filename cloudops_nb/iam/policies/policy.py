@@ -1,4 +1,7 @@
-"""Policy documents, compiled once: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html."""
+"""Policy documents, parsed and compiled once.
+
+Their grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,26 @@ from typing import Any, Self
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.iam.policies.arns import ResourcePattern
-from cloudops_nb.iam.policies.conditions import Test, Unsettled, tests
+from cloudops_nb.iam.policies.conditions import ConditionTest, UndocumentedTest, condition_tests
 from cloudops_nb.iam.policies.principal_element import PrincipalElement
 from cloudops_nb.iam.policies.statement import Statement
-from cloudops_nb.iam.policies.wildcards import HOLE, matcher, pieces
+from cloudops_nb.iam.policies.wildcards import HOLE, pattern_matcher, split_pattern
 from cloudops_nb.iam.truth import Truth, unknown
 
 _WITH_VARIABLES = "2012-10-17"
 _VERSIONS = ("2008-10-17", _WITH_VARIABLES)
-_ELEMENTS = frozenset(
+_STATEMENT_ELEMENTS = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
 
 
 class PolicyError(ConfigurationError):
-    """A policy's document is not one that AWS would accept."""
+    """A policy document that AWS would not accept."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Policy:
-    """A policy, compiled; ``name`` is how reasons call it."""
+    """A compiled policy; ``name`` identifies it in reasons."""
 
     name: str
     statements: tuple[Statement, ...]
@@ -39,147 +42,151 @@ class Policy:
 
         Args:
             document: The policy as JSON text or as data.
-            name: How reasons call it.
+            name: The policy's name in reasons.
 
         Raises:
-            PolicyError: The document is malformed. What is not known in it, such as a new condition operator, is
-                no error, but makes the verdicts that depend on it unknown.
+            PolicyError: The document is malformed. An unknown element value, such as a new condition operator, is not
+                an error; it makes the verdicts that depend on it unknown.
         """
-        data = _loaded(document, name) if isinstance(document, str) else document
+        data = _parse_json(document, name) if isinstance(document, str) else document
         try:
-            return cls(name, _statements(data, name))
-        except _MalformedError as error:
-            raise PolicyError(f"{name} is no policy", str(error)) from None
+            return cls(name, _compile_statements(data, name))
+        except _MalformedPolicyError as error:
+            raise PolicyError(f"{name} is not a valid policy", str(error)) from None
 
 
-class _MalformedError(Exception):
+class _MalformedPolicyError(Exception):
     pass
 
 
-def _loaded(text: str, name: str) -> Any:
+def _parse_json(text: str, name: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object)
-    except _MalformedError as error:
+        return json.loads(text, object_pairs_hook=_object_without_duplicates)
+    except _MalformedPolicyError as error:
         why = str(error)
     except RecursionError:
         why = "it is nested too deeply"
     except ValueError as error:
         why = f"it is not JSON: {error}"
-    raise PolicyError(f"{name} is no policy", why)
+    raise PolicyError(f"{name} is not a valid policy", why)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; of a key that stands twice it cannot be told which one AWS would take."""
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; refuse duplicate keys, because AWS does not document which of them counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _MalformedError("a key stands in it twice")
+        raise _MalformedPolicyError("a key occurs twice")
     return found
 
 
-def _statements(data: Any, name: str) -> tuple[Statement, ...]:
+def _compile_statements(data: Any, name: str) -> tuple[Statement, ...]:
     if not isinstance(data, Mapping) or not set(data) <= {"Version", "Id", "Statement"} or "Statement" not in data:
-        raise _MalformedError("it takes a Statement, and apart from that only Version and Id")
+        raise _MalformedPolicyError("a policy takes a Statement and, optionally, Version and Id")
     version = data.get("Version", _VERSIONS[0])
     if version not in _VERSIONS:
-        raise _MalformedError(f"Version must be {' or '.join(_VERSIONS)}")
+        raise _MalformedPolicyError(f"Version must be {' or '.join(_VERSIONS)}")
     listed = data["Statement"]
     if isinstance(listed, Mapping):
         listed = [listed]
     if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
-        raise _MalformedError("Statement must be a statement or a list of them")
+        raise _MalformedPolicyError("Statement must be a statement or a list of them")
     return tuple(
-        _statement(each, f"{name}, statement {number}", variables=version == _WITH_VARIABLES)
+        _compile_statement(each, f"{name}, statement {number}", variables=version == _WITH_VARIABLES)
         for number, each in enumerate(listed, 1)
     )
 
 
-def _statement(data: Any, source: str, *, variables: bool) -> Statement:
-    if not isinstance(data, Mapping) or not set(data) <= _ELEMENTS:
-        raise _MalformedError(f"a statement takes only {', '.join(sorted(_ELEMENTS))}")
+def _compile_statement(data: Any, source: str, *, variables: bool) -> Statement:
+    if not isinstance(data, Mapping) or not set(data) <= _STATEMENT_ELEMENTS:
+        raise _MalformedPolicyError(f"a statement takes only {', '.join(sorted(_STATEMENT_ELEMENTS))}")
     effect, sid = data.get("Effect"), data.get("Sid")
     if effect not in ("Allow", "Deny"):
-        raise _MalformedError("Effect must be Allow or Deny")
+        raise _MalformedPolicyError("Effect must be Allow or Deny")
     if isinstance(sid, str) and sid:
         source = f"{source.rpartition(' ')[0]} {sid}"
-    actions, not_actions = _either(data, "Action")
+    actions, not_actions = _element_or_opposite(data, "Action")
     if actions is None:
-        raise _MalformedError("a statement takes either Action or NotAction")
-    principal = _principal(data)
-    resources, not_resources = _either(data, "Resource")
+        raise _MalformedPolicyError("a statement takes either Action or NotAction")
+    principal = _principal_element(data)
+    resources, not_resources = _element_or_opposite(data, "Resource")
     if resources is None and principal is None:
-        raise _MalformedError("a statement without a principal takes either Resource or NotResource")
+        raise _MalformedPolicyError("a statement without a principal takes either Resource or NotResource")
     valueless: Truth = unknown("a variable in NotResource has no value") if not_resources else False
     return Statement(
         source=" ".join(source.split()),
         denies=effect == "Deny",
-        actions=tuple(matcher(pieces(action.lower())) for action in actions),
+        actions=tuple(pattern_matcher(split_pattern(action.lower())) for action in actions),
         not_actions=not_actions,
         resources=None
         if resources is None
         else tuple(ResourcePattern(text, variables=variables, valueless=valueless) for text in resources),
         not_resources=not_resources,
         principal=principal,
-        tests=(*tests(_condition(data.get("Condition", {})), variables=variables), *_unsettled(data, principal)),
+        tests=(
+            *condition_tests(_values_by_operator_and_key(data.get("Condition", {})), variables=variables),
+            *_undocumented_tests(data, principal),
+        ),
     )
 
 
-def _unsettled(data: Mapping[str, Any], principal: PrincipalElement | None) -> Iterator[Test]:
-    """Yield tests for what AWS accepts without saying what it means."""
+def _undocumented_tests(data: Mapping[str, Any], principal: PrincipalElement | None) -> Iterator[ConditionTest]:
+    """Yield tests for the parts of a statement that AWS accepts without documenting their meaning."""
     for name in ("NotAction", "NotResource"):
         if name in data and not data[name]:
-            yield Unsettled(f"{name} lists nothing")
+            yield UndocumentedTest(f"{name} lists nothing")
     if principal is not None and principal.opposite:
         if not principal.entries:
-            yield Unsettled("NotPrincipal lists nobody")
+            yield UndocumentedTest("NotPrincipal lists no principal")
         if data["Effect"] == "Allow":
-            yield Unsettled("NotPrincipal with Allow is not supported by AWS")
+            yield UndocumentedTest("NotPrincipal with Allow is not supported by AWS")
 
 
-def _either(data: Mapping[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
-    """Return the values of an element or of its opposite, and whether it is the opposite."""
+def _element_or_opposite(data: Mapping[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
+    """Return the values of an element or of its ``Not`` form, and whether it is the ``Not`` form."""
     opposite = f"Not{name}"
     if name in data and opposite in data:
-        raise _MalformedError(f"a statement takes either {name} or {opposite}")
+        raise _MalformedPolicyError(f"a statement takes either {name} or {opposite}")
     if name not in data and opposite not in data:
         return None, False
-    return _texts(data.get(name, data.get(opposite)), name), opposite in data
+    return _text_values(data.get(name, data.get(opposite)), name), opposite in data
 
 
-def _principal(data: Mapping[str, Any]) -> PrincipalElement | None:
+def _principal_element(data: Mapping[str, Any]) -> PrincipalElement | None:
     opposite = "NotPrincipal" in data
     if opposite and "Principal" in data:
-        raise _MalformedError("a statement takes either Principal or NotPrincipal")
+        raise _MalformedPolicyError("a statement takes either Principal or NotPrincipal")
     if not opposite and "Principal" not in data:
         return None
     found = data["NotPrincipal" if opposite else "Principal"]
     if found == "*":
         found = {"AWS": "*"}
     if not isinstance(found, Mapping):
-        raise _MalformedError('a principal must be "*" or name kinds of principals')
+        raise _MalformedPolicyError('a principal must be "*" or a mapping of principal types to values')
     return PrincipalElement(
-        tuple((str(kind), text) for kind, listed in found.items() for text in _texts(listed, "a principal")), opposite
+        tuple((str(kind), text) for kind, listed in found.items() for text in _text_values(listed, "a principal")),
+        opposite,
     )
 
 
-def _condition(data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
+def _values_by_operator_and_key(data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
     if not isinstance(data, Mapping) or not all(isinstance(by_key, Mapping) for by_key in data.values()):
-        raise _MalformedError("Condition must map operators to keys and values")
+        raise _MalformedPolicyError("Condition must map operators to keys and values")
     return {
-        str(name): {str(key): _texts(values, "a condition", scalars=True) for key, values in by_key.items()}
+        str(name): {str(key): _text_values(values, "a condition", scalars=True) for key, values in by_key.items()}
         for name, by_key in data.items()
     }
 
 
-def _texts(value: Any, name: str, *, scalars: bool = False) -> tuple[str, ...]:
+def _text_values(value: Any, name: str, *, scalars: bool = False) -> tuple[str, ...]:
     listed = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
-    return tuple(_text(each, name, scalars=scalars) for each in listed)
+    return tuple(_text_value(each, name, scalars=scalars) for each in listed)
 
 
-def _text(value: Any, name: str, *, scalars: bool) -> str:
+def _text_value(value: Any, name: str, *, scalars: bool) -> str:
     if isinstance(value, bool) and scalars:
         return str(value).lower()
     if isinstance(value, int | float) and not isinstance(value, bool) and scalars:
         return repr(value)
     if not isinstance(value, str):
-        raise _MalformedError(f"{name} must be text or a list of texts")
+        raise _MalformedPolicyError(f"{name} must be text or a list of texts")
     return value.replace(HOLE, "\ufffd")

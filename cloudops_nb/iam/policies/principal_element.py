@@ -1,4 +1,4 @@
-"""The ``Principal`` and ``NotPrincipal`` elements: whom a statement of a resource's policy names, and how directly.
+"""The ``Principal`` and ``NotPrincipal`` elements: the principals that a statement names, and how directly.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.principal import Principal, PrincipalKind
-from cloudops_nb.iam.truth import Truth, every, negated, some, unknown
+from cloudops_nb.iam.principal import ARN_PARTS, Principal, PrincipalKind
+from cloudops_nb.iam.truth import Truth, all_hold, any_holds, negated, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,140 +20,138 @@ if TYPE_CHECKING:
 _ACCOUNT = re.compile(r"\d{12}")
 _UNIQUE_ID = re.compile(r"(A[A-Z]{2}A)[A-Z0-9]{12,}(:.*)?", re.DOTALL)
 _UNIQUE_KINDS = {"AIDA": PrincipalKind.USER, "AROA": PrincipalKind.ROLE}
-_ARN_PARTS = 6
 
 
-class Named(Enum):
-    """How a statement names whoever acts; that decides which other policies limit what it grants."""
+class Naming(Enum):
+    """How a statement names the acting principal; it decides which other policies limit the grant."""
 
-    #: The user or the session itself, or everyone.
+    #: By the user or the session itself, or by everyone.
     DIRECTLY = "directly"
-    #: The role of the session, or the user who opened it.
+    #: By the role of the session, or by the user who opened it.
     BY_ROLE = "by role"
-    #: The account, which leaves it to its own policies.
+    #: By the account, whose identity policies then decide.
     BY_ACCOUNT = "by account"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """For each way of naming whoever acts, whether a statement names them so."""
+class PrincipalMatch:
+    """Whether a statement names the acting principal, for each way of naming it."""
 
     directly: Truth
     by_role: Truth
     by_account: Truth
 
     @property
-    def anyhow(self) -> Truth:
-        """Whether it names them in any way."""
-        return some((self.directly, self.by_role, self.by_account))
+    def in_any_way(self) -> Truth:
+        """Whether the statement names the principal in any way."""
+        return any_holds((self.directly, self.by_role, self.by_account))
 
 
-#: Of a statement without the element: it names nobody that can be told.
-UNNAMED = Reach(*[unknown("a statement without a principal")] * 3)
+#: The match of a statement without the element: whether it names the principal is not known.
+NO_PRINCIPAL_ELEMENT = PrincipalMatch(*[unknown("the statement has no Principal element")] * 3)
 
 
 @dataclass(frozen=True, slots=True)
 class PrincipalElement:
-    """The principals of a statement, each with its kind (``AWS``, ``Service`` …)."""
+    """The principals of a statement, each with its type (``AWS``, ``Service`` …); ``opposite`` for ``NotPrincipal``."""
 
     entries: tuple[tuple[str, str], ...]
     opposite: bool = False
 
-    def reach(self, principal: Principal, *, bounded: Truth) -> Reach:
+    def match(self, principal: Principal, *, has_boundary: Truth) -> PrincipalMatch:
         """Return how a statement names a principal.
 
         Args:
-            principal: Whoever acts.
-            bounded: Whether they have a permissions boundary: then ``NotPrincipal`` spares them by no name.
+            principal: The acting principal.
+            has_boundary: Whether it has a permissions boundary; if so, ``NotPrincipal`` never excepts it.
         """
-        found: dict[Named, list[Truth]] = {how: [] for how in Named}
+        found: dict[Naming, list[Truth]] = {how: [] for how in Naming}
         for kind, text in self.entries:
-            how, truth = _entry(kind, text, principal)
+            how, truth = _match_entry(kind, text, principal)
             found[how].append(truth)
-        reach = Reach(*(some(found[how]) for how in Named))
+        match = PrincipalMatch(*(any_holds(found[how]) for how in Naming))
         if not self.opposite:
-            return reach
-        excepted = every((self._excepted(reach, principal), negated(bounded)))
-        return Reach(negated(excepted), by_role=False, by_account=False)
+            return match
+        excepted = all_hold((self._is_excepted(match, principal), negated(has_boundary)))
+        return PrincipalMatch(negated(excepted), by_role=False, by_account=False)
 
-    def _excepted(self, reach: Reach, principal: Principal) -> Truth:
-        """Return whether ``NotPrincipal`` spares a principal: that takes every name that AWS may look for."""
+    def _is_excepted(self, match: PrincipalMatch, principal: Principal) -> Truth:
+        """Return whether ``NotPrincipal`` excepts a principal: it must list every name that AWS may look for."""
         if ("AWS", "*") in self.entries:
             return True
-        named = reach.anyhow
+        named = match.in_any_way
         if named is not True:
             return named
         needed: Sequence[Truth] = {
-            PrincipalKind.ROOT: (reach.by_account,),
-            PrincipalKind.ROLE: (reach.directly, reach.by_role, reach.by_account),
-        }.get(principal.kind, (reach.directly, reach.by_account))
+            PrincipalKind.ROOT: (match.by_account,),
+            PrincipalKind.ROLE: (match.directly, match.by_role, match.by_account),
+        }.get(principal.kind, (match.directly, match.by_account))
         if all(each is True for each in needed):
             return True
-        return unknown("NotPrincipal names whoever acts in part: their session, role or account is missing")
+        return unknown("NotPrincipal names the principal only in part: its session, role or account is missing")
 
 
-def _entry(kind: str, text: str, principal: Principal) -> tuple[Named, Truth]:
+def _match_entry(kind: str, text: str, principal: Principal) -> tuple[Naming, Truth]:
     if kind == "AWS":
-        return _aws(text, principal)
+        return _match_aws_entry(text, principal)
     if kind == "CanonicalUser":
-        return Named.BY_ACCOUNT, unknown("whose canonical id it names is not known")
+        return Naming.BY_ACCOUNT, unknown("which account has the canonical user ID is not known")
     if kind == "Federated" and principal.kind is PrincipalKind.ROLE:
-        return Named.DIRECTLY, unknown(f"whether {text} opened the session is not known")
+        return Naming.DIRECTLY, unknown(f"whether {text} opened the session is not known")
     if kind not in ("Federated", "Service"):
-        return Named.DIRECTLY, unknown(f"{kind[:40]!r} is no kind of principal that is known")
-    # Services do not act through a person's credentials.
-    return Named.DIRECTLY, False
+        return Naming.DIRECTLY, unknown(f"the principal type {kind[:40]!r} is not known")
+    # A service never acts with the caller's credentials, and a federated identity acts only as the session of a role.
+    return Naming.DIRECTLY, False
 
 
-def _aws(text: str, principal: Principal) -> tuple[Named, Truth]:
+def _match_aws_entry(text: str, principal: Principal) -> tuple[Naming, Truth]:
     if text == "*":
-        return Named.DIRECTLY, True
+        return Naming.DIRECTLY, True
     if _ACCOUNT.fullmatch(text):
-        return Named.BY_ACCOUNT, text == principal.account_id
+        return Naming.BY_ACCOUNT, text == principal.account_id
     unique = _UNIQUE_ID.fullmatch(text)
     if unique:
-        how = Named.BY_ROLE if unique[1] == "AROA" and not unique[2] else Named.DIRECTLY
+        how = Naming.BY_ROLE if unique[1] == "AROA" and not unique[2] else Naming.DIRECTLY
         possible = not principal.arn or _UNIQUE_KINDS.get(unique[1], principal.kind) is principal.kind
-        return how, unknown(f"whose unique id {text[:40]} is, is not known") if possible else False
-    parts = text.split(":", _ARN_PARTS - 1)
-    if len(parts) != _ARN_PARTS or "*" in text or "?" in text:
-        return Named.DIRECTLY, unknown(f"principal {text[:80]!r} has a form that is not known")
+        return how, unknown(f"which identity has the unique ID {text[:40]} is not known") if possible else False
+    parts = text.split(":", ARN_PARTS - 1)
+    if len(parts) != ARN_PARTS or "*" in text or "?" in text:
+        return Naming.DIRECTLY, unknown(f"the form of principal {text[:80]!r} is not known")
     if parts[1] != principal.partition or parts[4] != principal.account_id:
-        return Named.DIRECTLY, False
-    return _own_account(parts[2], parts[5], text, principal)
+        return Naming.DIRECTLY, False
+    return _match_own_account_arn(parts[2], parts[5], text, principal)
 
 
-def _own_account(service: str, resource: str, arn: str, principal: Principal) -> tuple[Named, Truth]:
-    """Return how an ARN of the principal's own account names it."""
+def _match_own_account_arn(service: str, resource: str, arn: str, principal: Principal) -> tuple[Naming, Truth]:
+    """Return how an ARN in the principal's own account names it."""
     kind, _, name = resource.partition("/")
     if (service, resource) == ("iam", "root"):
-        return Named.BY_ACCOUNT, True
+        return Naming.BY_ACCOUNT, True
     if (service, kind) == ("iam", "role"):
-        return Named.BY_ROLE, _role(arn, name, principal)
+        return Naming.BY_ROLE, _is_acting_role(arn, name, principal)
     if (service, kind) == ("sts", "assumed-role"):
-        return Named.DIRECTLY, _session(name, principal)
+        return Naming.DIRECTLY, _is_acting_session(name, principal)
     if (service, kind) == ("iam", "user") and principal.kind is PrincipalKind.FEDERATED_USER:
-        return Named.BY_ROLE, unknown("which user opened the session is not known")
+        return Naming.BY_ROLE, unknown("which user opened the session is not known")
     if not principal.arn:
-        return Named.DIRECTLY, unknown("who acts is not known")
-    return Named.DIRECTLY, arn == principal.arn
+        return Naming.DIRECTLY, unknown("the acting principal is not known")
+    return Naming.DIRECTLY, arn == principal.arn
 
 
-def _role(arn: str, name: str, principal: Principal) -> Truth:
+def _is_acting_role(arn: str, name: str, principal: Principal) -> Truth:
     if not principal.arn:
-        return unknown("who acts is not known")
+        return unknown("the acting principal is not known")
     if principal.kind is not PrincipalKind.ROLE:
         return False
     if not principal.note:
         return arn == principal.arn
-    # The path of the role is not known, only its name.
-    alike = name.rpartition("/")[2] == principal.name
-    return unknown("the path of the role that acts is not known") if alike else False
+    same_name = name.rpartition("/")[2] == principal.name
+    return unknown("the path of the acting role is not known") if same_name else False
 
 
-def _session(name: str, principal: Principal) -> Truth:
+def _is_acting_session(name: str, principal: Principal) -> Truth:
     if not principal.arn:
-        return unknown("who acts is not known")
+        return unknown("the acting principal is not known")
     role, _, session = name.partition("/")
     if principal.kind is not PrincipalKind.ROLE or role != principal.name:
         return False

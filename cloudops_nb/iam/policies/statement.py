@@ -1,59 +1,67 @@
-"""A statement of a policy, compiled."""
+"""A compiled statement of a policy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.truth import Truth, every, negated, some
+from cloudops_nb.iam.truth import Truth, all_hold, any_holds, negated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.iam.policies.arns import ResourcePattern
-    from cloudops_nb.iam.policies.conditions import Test
+    from cloudops_nb.iam.policies.conditions import ConditionTest
     from cloudops_nb.iam.policies.principal_element import PrincipalElement
-    from cloudops_nb.iam.policies.wildcards import Matches
+    from cloudops_nb.iam.policies.wildcards import TextMatcher
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Statement:
-    """A statement; ``source`` names it and its policy. ``not_…`` says that the values are exceptions.
+    """A compiled statement.
 
-    ``resources`` is ``None`` where the policy belongs to the one resource that it is about.
+    Attributes:
+        source: The policy's name and the statement's ``Sid`` or number.
+        denies: Whether its effect is ``Deny``.
+        actions: Matchers of action names in lower case.
+        not_actions: Whether ``actions`` are exceptions (``NotAction``).
+        resources: Patterns of resources; ``None`` in a resource's own policy, which may leave them out.
+        not_resources: Whether ``resources`` are exceptions (``NotResource``).
+        principal: The ``Principal`` or ``NotPrincipal`` element, if there is one.
+        tests: The tests of the conditions, all of which must hold.
     """
 
     source: str
     denies: bool
-    actions: tuple[Matches, ...]
+    actions: tuple[TextMatcher, ...]
     not_actions: bool
     resources: tuple[ResourcePattern, ...] | None
     not_resources: bool
     principal: PrincipalElement | None
-    tests: tuple[Test, ...]
+    tests: tuple[ConditionTest, ...]
 
-    def concerns(self, action: str) -> bool:
-        """Return whether it is about an action, which is in lower case."""
+    def covers_action(self, action: str) -> bool:
+        """Return whether the statement covers an action, given in lower case."""
         return any(matches(action) for matches in self.actions) is not self.not_actions
 
-    def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[Test], Truth]) -> Truth:
-        """Return whether it applies to a request, apart from action and principal.
+    def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[ConditionTest], Truth]) -> Truth:
+        """Return whether the statement applies to a request, apart from action and principal.
 
         Args:
-            match: Tells whether a pattern matches the request's resource.
-            holds: Tells whether a test of a condition holds.
+            match: Returns whether a pattern matches the request's resource.
+            holds: Returns whether a condition test holds.
         """
-        meant = self._meant(match)
-        # Conditions need not be looked at where the resource is another.
-        return meant if meant is False else every((meant, *map(holds, self.tests)))
+        covered = self._covers_resource(match)
+        # A statement about another resource needs no test of its conditions.
+        return covered if covered is False else all_hold((covered, *map(holds, self.tests)))
 
-    def _meant(self, match: Callable[[ResourcePattern], Truth]) -> Truth:
+    def _covers_resource(self, match: Callable[[ResourcePattern], Truth]) -> Truth:
         if self.resources is None:
             return True
-        found = some(match(pattern) for pattern in self.resources)
+        found = any_holds(match(pattern) for pattern in self.resources)
         return negated(found) if self.not_resources else found
 
     @property
     def patterns(self) -> tuple[ResourcePattern, ...]:
-        """The resource patterns."""
+        """The resource patterns, if there are any."""
         return self.resources or ()

@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from cloudops_nb.iam.policies.wildcards import Pieces, Wild, pieces
+from cloudops_nb.iam.policies.wildcards import Pieces, Wildcard, split_pattern
 from cloudops_nb.iam.truth import Unknown, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloudops_nb.iam.context import Context
+    from cloudops_nb.iam.context import RequestContext
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT = re.compile(r"\s*'(.*)'\s*", re.DOTALL)
@@ -24,40 +24,40 @@ _ESCAPES = frozenset("*?$")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A place for a condition key's value; ``key`` is in lower case, ``default`` for when the key is absent."""
+    """A variable: its condition key in lower case and as written (``name``), and the value if the key is absent."""
 
     key: str
     name: str
     default: str | None = None
 
 
-#: A text with wildcards and places for values.
-Template: TypeAlias = tuple[str | Wild | Variable, ...]
+#: A text in pieces: literal text, wildcards and variables.
+Template: TypeAlias = tuple[str | Wildcard | Variable, ...]
 
 
-def template(text: str, *, wildcards: bool, variables: bool) -> Template:
-    """Return a policy's text in pieces.
+def parse_template(text: str, *, wildcards: bool, variables: bool) -> Template:
+    """Split a text of a policy into literal text, wildcards and variables.
 
     Args:
         text: The text.
-        wildcards: Whether ``*`` and ``?`` stand for other characters.
-        variables: Whether the policy's version has variables.
+        wildcards: Whether ``*`` and ``?`` are wildcards.
+        variables: Whether the policy's version supports variables.
     """
     parts = _VARIABLE.split(text) if variables else [text]
     return tuple(
         piece
         for number, part in enumerate(parts)
-        for piece in (_between(part, wildcards=wildcards) if number % 2 == 0 else (_inside(part),))
+        for piece in (_literal_pieces(part, wildcards=wildcards) if number % 2 == 0 else (_variable_or_escape(part),))
     )
 
 
-def _between(text: str, *, wildcards: bool) -> Pieces:
+def _literal_pieces(text: str, *, wildcards: bool) -> Pieces:
     if wildcards:
-        return pieces(text)
+        return split_pattern(text)
     return (text,) if text else ()
 
 
-def _inside(text: str) -> str | Variable:
+def _variable_or_escape(text: str) -> str | Variable:
     if text in _ESCAPES:
         return text
     name, _, rest = text.partition(",")
@@ -65,35 +65,35 @@ def _inside(text: str) -> str | Variable:
     return Variable(name.strip().lower(), name.strip(), default[1] if default else None)
 
 
-def resolved(parts: Template, context: Context) -> Pieces | Unknown | None:
-    """Return the pieces with values in their places, ``None`` if a variable has no value."""
-    found: list[str | Wild] = []
+def resolve_variables(parts: Template, context: RequestContext) -> Pieces | Unknown | None:
+    """Return the pieces with the values of the variables; ``None`` if a variable has no value."""
+    found: list[str | Wildcard] = []
     for part in parts:
         if not isinstance(part, Variable):
             found.append(part)
             continue
-        value = _value(part, context)
+        value = _variable_value(part, context)
         if not isinstance(value, str):
             return value
         found.append(value)
     return tuple(found)
 
 
-def _value(variable: Variable, context: Context) -> str | Unknown | None:
+def _variable_value(variable: Variable, context: RequestContext) -> str | Unknown | None:
     possible = context.state(variable.key).possible
     if possible is None or len(possible) != 1 or len(possible[0]) > 1:
         return unknown(f"the value of ${{{variable.name}}} is not known")
     value = possible[0][0] if possible[0] else variable.default
     if value is not None and ("*" in value or "?" in value):
-        return unknown(f"the value of ${{{variable.name}}} has a wildcard in it")
+        return unknown(f"the value of ${{{variable.name}}} contains a wildcard")
     return value
 
 
-def keys(parts: Template) -> Iterator[str]:
-    """Yield the condition keys that a text depends on, in lower case."""
+def variable_keys(parts: Template) -> Iterator[str]:
+    """Yield the condition keys of a text's variables, in lower case."""
     return (part.key for part in parts if isinstance(part, Variable))
 
 
 def without_variables(parts: Template) -> Pieces:
-    """Return a text that has no variables as the pieces of a pattern."""
+    """Return the pieces of a text that has no variables, as the pieces of a pattern."""
     return tuple(part for part in parts if not isinstance(part, Variable))

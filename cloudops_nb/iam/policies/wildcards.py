@@ -1,4 +1,4 @@
-"""Patterns in which only ``*`` and ``?`` are special, and texts of which a part is not known.
+"""Patterns in which only ``*`` and ``?`` are special, matched against texts whose parts may be unknown (holes).
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -11,99 +11,99 @@ from enum import Enum
 from functools import lru_cache
 from typing import TypeAlias
 
-#: Stands in a text for a part of one character or more that is not known. No policy can hold it.
+#: Marks an unknown part of a text, of one character or more. Parsing a policy replaces it, so no pattern contains it.
 HOLE = "\uffff"
 
 
-class Wild(Enum):
-    """What stands for other characters: any number of them, or one."""
+class Wildcard(Enum):
+    """The wildcards: any number of characters, or exactly one."""
 
     ANY = "*"
     ONE = "?"
 
 
 #: A pattern in pieces: literal text and wildcards.
-Pieces: TypeAlias = tuple[str | Wild, ...]
-Matches: TypeAlias = Callable[[str], bool]
-_WILDS = {wild.value: wild for wild in Wild}
+Pieces: TypeAlias = tuple[str | Wildcard, ...]
+TextMatcher: TypeAlias = Callable[[str], bool]
+_WILDCARDS = {wildcard.value: wildcard for wildcard in Wildcard}
 _SPLIT = re.compile(r"([*?])")
 
 
-def pieces(text: str) -> Pieces:
-    """Return the pieces of a pattern."""
-    return tuple(_WILDS.get(piece, piece) for piece in _SPLIT.split(text) if piece)
+def split_pattern(text: str) -> Pieces:
+    """Split a pattern into literal text and wildcards."""
+    return tuple(_WILDCARDS.get(piece, piece) for piece in _SPLIT.split(text) if piece)
 
 
 @lru_cache(maxsize=16_384)
-def matcher(pattern: Pieces) -> Matches:
-    """Return what tells whether a whole text matches; a hole is matched by ``*`` only, so that a match is certain."""
-    if Wild.ANY not in pattern and Wild.ONE not in pattern:
+def pattern_matcher(pattern: Pieces) -> TextMatcher:
+    """Return a matcher of whole texts; only ``*`` matches a hole, so a match is certain."""
+    if Wildcard.ANY not in pattern and Wildcard.ONE not in pattern:
         return "".join(str(piece) for piece in pattern).__eq__
-    if pattern == (Wild.ANY,):
-        return _always
-    found = re.compile(_expression(pattern), re.DOTALL).fullmatch
+    if pattern == (Wildcard.ANY,):
+        return _match_everything
+    found = re.compile(_pattern_regex(pattern), re.DOTALL).fullmatch
     return lambda text: found(text) is not None
 
 
-def _always(_text: str) -> bool:
+def _match_everything(_text: str) -> bool:
     return True
 
 
-def _expression(pattern: Pieces) -> str:
-    """Return a regular expression that never goes back over a ``*``, so that no pattern takes long."""
+def _pattern_regex(pattern: Pieces) -> str:
+    """Return a regular expression that never backtracks over a ``*``, so that hostile patterns stay fast."""
     parts: list[str] = [""]
     for piece in pattern:
-        if piece is Wild.ANY:
+        if piece is Wildcard.ANY:
             parts.append("")
         else:
-            parts[-1] += f"[^{HOLE}]" if piece is Wild.ONE else re.escape(str(piece))
+            parts[-1] += f"[^{HOLE}]" if piece is Wildcard.ONE else re.escape(str(piece))
     first, *others = parts
     if not others:
         return first
-    # The leftmost place of each part between two wildcards is as good as any other, hence atomic groups.
+    # The leftmost match of each part between two wildcards is as good as any other, hence atomic groups.
     return first + "".join(f"(?>.*?{part})" for part in others[:-1] if part) + f".*{others[-1]}"
 
 
 @lru_cache(maxsize=16_384)
 def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
-    """Return whether a text with holes can be filled so that the pattern matches it.
+    """Return whether some filling of a text's holes makes the pattern match it.
 
     Args:
         pattern: The pattern.
-        text: The text.
-        without: Characters that no hole stands for.
+        text: The text with holes.
+        without: Characters that no hole contains.
     """
     left = [unit for piece in pattern for unit in (piece if isinstance(piece, str) else (piece,))]
-    right = [unit for char in text for unit in ((Wild.ONE, Wild.ANY) if char == HOLE else (char,))]
-    return _overlap(left, right, without)
+    right = [unit for char in text for unit in ((Wildcard.ONE, Wildcard.ANY) if char == HOLE else (char,))]
+    return _patterns_overlap(left, right, without)
 
 
-def _overlap(left: Sequence[str | Wild], right: Sequence[str | Wild], without: str) -> bool:
-    """Return whether some text fits both, each of which may have wildcards; ``without`` is kept from the right ones."""
-    # Characters that stand at the ends of both must be the same; what is left is short.
+def _patterns_overlap(left: Sequence[str | Wildcard], right: Sequence[str | Wildcard], without: str) -> bool:
+    """Return whether some text matches both patterns; the right one's wildcards match no character of ``without``."""
+    # Literal characters at both ends must be equal. Removing them leaves little for the quadratic comparison below.
     for _ in ("end", "beginning"):
-        alike = _alike(left, right)
-        if alike is None:
+        common = _common_prefix_length(left, right)
+        if common is None:
             return False
-        left, right = left[alike:][::-1], right[alike:][::-1]
+        left, right = left[common:][::-1], right[common:][::-1]
     row = [True] + [False] * len(right)
     for column, unit in enumerate(right, 1):
-        row[column] = row[column - 1] and unit is Wild.ANY
+        row[column] = row[column - 1] and unit is Wildcard.ANY
     for a in left:
-        above, row = row, [row[0] and a is Wild.ANY]
+        above, row = row, [row[0] and a is Wildcard.ANY]
         shut = isinstance(a, str) and a in without
         for column, b in enumerate(right, 1):
-            if a is Wild.ANY:
+            if a is Wildcard.ANY:
                 row.append(above[column] or row[column - 1])
-            elif b is Wild.ANY:
+            elif b is Wildcard.ANY:
                 row.append(row[column - 1] or (above[column] and not shut))
             else:
-                row.append(above[column - 1] and (a is Wild.ONE or a == b or (b is Wild.ONE and not shut)))
+                row.append(above[column - 1] and (a is Wildcard.ONE or a == b or (b is Wildcard.ONE and not shut)))
     return row[-1]
 
 
-def _alike(left: Sequence[str | Wild], right: Sequence[str | Wild]) -> int | None:
-    """Return how many characters both begin with, up to the first wildcard of either; ``None`` if one differs."""
+def _common_prefix_length(left: Sequence[str | Wildcard], right: Sequence[str | Wildcard]) -> int | None:
+    """Return the number of equal characters before the first wildcard of either; ``None`` if a character differs."""
     count = 0
     for a, b in zip(left, right, strict=False):
         if not isinstance(a, str) or not isinstance(b, str):

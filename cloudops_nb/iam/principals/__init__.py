@@ -1,1 +1,1 @@
-"""The policies and context keys that come with a principal."""
+"""A principal's policies, and the condition keys that follow from the principal."""

@@ -1,52 +1,52 @@
-"""The condition keys that follow from who acts, whatever the request."""
+"""The condition keys that follow from the acting principal, for every request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.iam.context import ABSENT, NOT_KNOWN, OTHER_PRINCIPAL_TAGS, PRESENT, KeyState, given
+from cloudops_nb.iam.context import ABSENT, NOT_KNOWN, OTHER_PRINCIPAL_TAGS, PRESENT, KeyState, known_values
 from cloudops_nb.iam.principal import Principal, PrincipalKind
-from cloudops_nb.iam.principals.verdict import Unreadable
-from cloudops_nb.iam.rules import rules
+from cloudops_nb.iam.principals.principal_policies import Unreadable
+from cloudops_nb.iam.rules import evaluation_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cloudops_nb.iam.principals.verdict import PrincipalPolicies
+    from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-#: Sessions of IAM Identity Center may have tags that the role has not.
+#: Sessions of IAM Identity Center roles may have tags that the role does not have.
 _SSO_PATH = ":role/aws-reserved/sso.amazonaws.com/"
 
 
-def principal_keys(policies: PrincipalPolicies) -> dict[str, KeyState]:
-    """Return what is known, by key in lower case; what is given counts more than what follows."""
-    table = rules()
-    known: dict[str, KeyState] = {key: given((value,)) for key, value in table.constant.items()}
+def principal_key_states(policies: PrincipalPolicies) -> dict[str, KeyState]:
+    """Return the states of the keys, by key in lower case; given values take precedence over derived ones."""
+    table = evaluation_rules()
+    known: dict[str, KeyState] = {key: known_values((value,)) for key, value in table.constant.items()}
     known |= dict.fromkeys(table.absent, ABSENT) | dict.fromkeys(table.present, PRESENT)
-    known |= _of_principal(policies.principal)
-    known |= dict(_tags(policies))
-    known |= {key.lower(): given(values) for key, values in policies.known_context.items()}
+    known |= _identity_key_states(policies.principal)
+    known |= dict(_tag_key_states(policies))
+    known |= {key.lower(): known_values(values) for key, values in policies.known_context.items()}
     if known.get("aws:principalorgid") == ABSENT:
         known.setdefault("aws:principalorgpaths", ABSENT)
     return known
 
 
-def _of_principal(principal: Principal) -> dict[str, KeyState]:
-    account = {"aws:principalaccount": given((principal.account_id,))} if principal.account_id else {}
+def _identity_key_states(principal: Principal) -> dict[str, KeyState]:
+    account = {"aws:principalaccount": known_values((principal.account_id,))} if principal.account_id else {}
     if not principal.arn:
         return account
-    kind = rules().principals[principal.kind]
-    known = account | {"aws:principaltype": given((kind.type,))}
+    kind = evaluation_rules().principals[principal.kind]
+    known = account | {"aws:principaltype": known_values((kind.type,))}
     known |= dict.fromkeys(kind.absent, ABSENT) | dict.fromkeys(kind.present, PRESENT)
     if principal.kind is PrincipalKind.USER:
-        known["aws:username"] = given((principal.name,))
+        known["aws:username"] = known_values((principal.name,))
     if not principal.note or principal.kind is not PrincipalKind.ROLE:
-        known["aws:principalarn"] = given((principal.arn,))
+        known["aws:principalarn"] = known_values((principal.arn,))
     return known
 
 
-def _tags(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState]]:
-    """Yield the tags; a role's count only where its session can have none of its own."""
+def _tag_key_states(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState]]:
+    """Yield the states of the tag keys; a role's tags are certain only if its session cannot have tags of its own."""
     principal = policies.principal
     of_session = principal.kind is PrincipalKind.FEDERATED_USER or _SSO_PATH in principal.arn
     if principal.kind is PrincipalKind.ROOT:
@@ -55,9 +55,9 @@ def _tags(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState]]:
         yield OTHER_PRINCIPAL_TAGS, NOT_KNOWN
     else:
         yield OTHER_PRINCIPAL_TAGS, ABSENT
-        yield from _by_key(policies.tags)
+        yield from _tag_states(policies.tags)
 
 
-def _by_key(tags: Mapping[str, str]) -> Iterator[tuple[str, KeyState]]:
-    # IAM holds no two tags whose keys differ in case only.
-    return ((f"{OTHER_PRINCIPAL_TAGS}{key.lower()}", given((value,))) for key, value in tags.items())
+def _tag_states(tags: Mapping[str, str]) -> Iterator[tuple[str, KeyState]]:
+    # IAM does not allow two tags whose keys differ only in case.
+    return ((f"{OTHER_PRINCIPAL_TAGS}{key.lower()}", known_values((value,))) for key, value in tags.items())

@@ -1,1 +1,1 @@
-"""Paced, counted and stoppable read calls into one account."""
+"""Read calls into one account: paced by rate limits, counted and stoppable."""

@@ -1,4 +1,4 @@
-"""AWS calls as a scan makes them: paced, counted, stoppable, paged to the real end."""
+"""The AWS calls of a scan: paced, counted, stoppable, and followed to the last page."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError
 from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 
-from cloudops_nb.aws.error_states import classify, truncated
+from cloudops_nb.aws.error_states import classify, truncation_field
 from cloudops_nb.aws.user_agent import purpose
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
+from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, NotOfferedError, ScanStoppedError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,39 +23,19 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.scanner.calls.rate_limit import RateLimits
-
-
-class ScanStoppedError(Exception):
-    """Raised in a worker when nobody wants its result any more; it never leaves the scanner."""
-
-
-class AnswerError(Exception):
-    """AWS answered, but not with what it must have answered."""
-
-
-class TruncatedError(AnswerError):
-    """An answer said that there is more, but gave no way to get it."""
-
-
-class BrokenAnswerError(AnswerError):
-    """An answer lacks what it must have; it says nothing about the resources."""
-
-
-class NotOfferedError(Exception):
-    """Nothing was asked: the service has no endpoint in the region."""
+    from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
 
 
 @dataclass(slots=True)
-class Tally:
-    """Calls and retries of one cell, counted from several threads."""
+class CallTally:
+    """The calls and retries of one cell; thread-safe."""
 
     calls: int = 0
     retries: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, metadata: Mapping[str, Any]) -> int:
-        """Count one call by its answer's metadata; return its retries."""
+        """Count one call by the metadata of its answer, and return its retries."""
         retries = int(metadata.get("RetryAttempts", 0))
         with self._lock:
             self.calls += 1
@@ -63,46 +44,51 @@ class Tally:
 
 
 class AwsCalls:
-    """The calls into one account: each waits for its token first, and none starts once ``stop`` is set.
+    """Calls into one account: each waits for its rate limit, and no call starts after ``stop`` is set.
 
-    ``word`` goes into the user agent of each, see :func:`~cloudops_nb.aws.user_agent.purpose`.
+    Args:
+        sessions: The sessions of the configured accounts.
+        account_id: The account to call.
+        limits: The token buckets that pace the calls.
+        stop: Set when the scan is stopped.
+        word: The purpose in the user agent of each call, see :func:`~cloudops_nb.aws.user_agent.purpose`.
     """
 
     def __init__(
-        self, sessions: AccountSessions, account_id: str, limits: RateLimits, stop: threading.Event, word: str = ""
+        self, sessions: AccountSessions, account_id: str, limits: RateLimiter, stop: threading.Event, word: str = ""
     ) -> None:
         self._word = word
         self._sessions = sessions
         self._account_id = account_id
         self._limits = limits
         self._stop = stop
-        self.tally = Tally()
+        self.tally = CallTally()
 
     def call(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call.
+        """Make one call and return its answer.
 
         Raises:
-            ClientError: AWS refused it, after botocore's retries.
-            BotoCoreError: There was no answer.
-            BrokenAnswerError: There was one, but not a whole one.
+            ClientError: AWS refused the call, even after botocore's retries.
+            BotoCoreError: AWS gave no answer.
+            BrokenAnswerError: AWS gave an incomplete answer.
             CloudOpsError: The account cannot be entered.
             ScanStoppedError: The scan was stopped before the call.
         """
         client = self._sessions.client(self._account_id, service, region, operation)
-        return self._bound(client, service, region, operation)(**parameters)
+        return self._paced_method(client, service, region, operation)(**parameters)
 
     def check_offered(self, service: str, region: str) -> None:
-        """See that there is any use in calls to a service in a region.
+        """Check that a service has an endpoint in a region; makes no call to the service.
 
         Raises:
-            NotOfferedError: There is none.
+            NotOfferedError: The service has no endpoint there.
             CloudOpsError: The account cannot be entered.
         """
         if not self._sessions.offers(self._account_id, service, region):
             raise NotOfferedError
 
-    def whole(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an answer with its pages, where it has several, joined into one; raises as :meth:`pages`."""
+    def joined_pages(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one answer with the lists of all its pages joined; raises as :meth:`pages`."""
         first, *others = self.pages(service, region, operation, parameters, None)
         keys = (self._sessions.paginator(service, operation) or {}).get("result_key", ())
         for key in [keys] if isinstance(keys, str) else keys:
@@ -125,18 +111,18 @@ class AwsCalls:
 
         Args:
             service: botocore's name of the service.
-            region: Where to ask.
+            region: The region to call.
             operation: The operation's name.
-            parameters: What it is given.
-            page_size: Items a page; the service's own choice if ``None``.
-            rules: How the operation is paged if botocore does not know it, in botocore's words.
+            parameters: The operation's parameters.
+            page_size: Items per page; ``None`` leaves the size to the service.
+            rules: Paging rules in botocore's format, for an operation that botocore cannot page.
 
         Raises:
-            TruncatedError: The last page said that it was not the last.
+            TruncatedError: The last page says that more pages follow.
         """
         rules = rules or self._sessions.paginator(service, operation)
         client = self._sessions.client(self._account_id, service, region, operation)
-        method = self._bound(client, service, region, operation)
+        method = self._paced_method(client, service, region, operation)
         page: dict[str, Any] = {}
         if rules is None:
             page = method(**parameters)
@@ -144,20 +130,23 @@ class AwsCalls:
         else:
             model = client.meta.service_model.operation_model(operation)
             config = {} if page_size is None else {"PageSize": page_size}
-            # The stubs of botocore take the method for its name, and the rules for a plain dict.
+            # botocore's type stubs ask for the method's name and a plain dict; Paginator calls the method itself.
             paginator: Any = Paginator(cast("Any", method), dict(rules), model)
             for page in paginator.paginate(**parameters, PaginationConfig=config):
                 yield page
-        flag = truncated(page, paged=rules is not None)
+        flag = truncation_field(page, paged=rules is not None)
         if flag:
-            raise TruncatedError(f"{operation} answered {flag} and gave no next page")
+            raise TruncatedError(f"{operation} returned {flag} but no next page")
 
-    def _bound(self, client: BaseClient, service: str, region: str, operation: str) -> Callable[..., dict[str, Any]]:
+    def _paced_method(
+        self, client: BaseClient, service: str, region: str, operation: str
+    ) -> Callable[..., dict[str, Any]]:
         bucket = self._limits.bucket(self._account_id, region, service, operation)
         method = getattr(client, xform_name(operation))
 
         def paced(**parameters: Any) -> dict[str, Any]:
             grant = bucket.reserve()
+            # Waits for the token, but ends at once if the scan is stopped.
             if self._stop.wait(grant.seconds):
                 raise ScanStoppedError
             try:
@@ -168,13 +157,14 @@ class AwsCalls:
                 if classify(error, region=region).state is CellState.THROTTLED:
                     bucket.throttled(grant)
                 raise
+            # botocore raises this for an answer that is not valid JSON or XML, for example one that was cut off.
             except ResponseParserError as error:
                 self.tally.count({})
                 raise BrokenAnswerError(" ".join(str(error).split())) from error
             except Exception:
                 self.tally.count({})
                 raise
-            # botocore hides a throttle that a retry overcame; a retried call is nearly always one.
+            # botocore hides a throttle that a retry overcame; nearly every retried call was throttled.
             if self.tally.count(answer.get("ResponseMetadata", {})):
                 bucket.throttled(grant)
             else:

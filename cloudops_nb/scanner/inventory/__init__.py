@@ -1,1 +1,1 @@
-"""Facts about a scan without one: the types it knows, the permissions it needs, the table of both."""
+"""Facts about scans that need no scan: known types, required permissions, and the coverage table."""

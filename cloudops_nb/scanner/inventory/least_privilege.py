@@ -1,4 +1,4 @@
-"""The permissions that a scan needs, and no more: an IAM policy generated from the specs."""
+"""The least-privilege IAM policy of a scan, generated from the specs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.session import Session
 
 from cloudops_nb.declarations.tables import bundled_table
-from cloudops_nb.scanner.policies.operations import policy_operations
-from cloudops_nb.scanner.reading.details import TAGGING_OPERATION, TAGGING_SERVICE
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
+from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-#: The most characters, without white space, that a managed policy may have.
+#: The most characters of a managed policy, white space not counted.
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6_144
 _VERSION = "2012-10-17"
 _PARAMETER = re.compile(r"\{[^}]*\}")
 _ANYTHING = "*"
 
-#: An IAM action and the resource that it is asked for.
+#: An IAM action and the resource on which it is needed.
 Permission = tuple[str, str]
 
 
-def operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
+def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
     """Yield service and operation of every call that scanning a type makes.
 
     Args:
         spec: The type.
-        every_detail: Whether expensive details are read, which only a scan that was asked for them does.
+        every_detail: Whether to include the expensive details, which a scan reads only on request.
     """
     if spec.parent:
         yield spec.called, spec.parent.list.operation
@@ -50,14 +50,14 @@ def operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tu
         yield TAGGING_SERVICE, TAGGING_OPERATION
 
 
-def permission(service: str, operation: str, partition: str = "aws") -> Permission:
-    """Return the IAM action that authorises an operation, and the resource it is needed on.
+def iam_permission(service: str, operation: str, partition: str = "aws") -> Permission:
+    """Return the IAM action that authorises an operation, and the resource on which it is needed.
 
     Raises:
-        botocore.exceptions.UnknownServiceError: There is no such service.
+        botocore.exceptions.UnknownServiceError: botocore knows no such service.
         botocore.model.OperationNotFoundError: The service has no such operation.
     """
-    table, model = _table(), _model(service)
+    table, model = _iam_action_table(), _service_model(service)
     if service in table["methods"]:
         http = model.operation_model(operation).http
         path = _PARAMETER.sub(_ANYTHING, http["requestUri"].partition("?")[0]).removeprefix(table["methods"][service])
@@ -68,58 +68,60 @@ def permission(service: str, operation: str, partition: str = "aws") -> Permissi
 
 
 def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False) -> dict[str, Any]:
-    """Return the policy document that lets a principal scan these types, and read the policies behind the verdicts.
+    """Return the policy document that lets a principal scan these types and read the policies behind the verdicts.
 
     Args:
         specs: The types.
-        partition: The partition for which ARNs are written.
-        every_detail: Whether the expensive details are to be read too.
+        partition: The partition of the ARNs.
+        every_detail: Whether to include the expensive details.
     """
-    return _document(_permissions(specs, partition=partition, every_detail=every_detail))
+    return _policy_document(_permissions(specs, partition=partition, every_detail=every_detail))
 
 
 def managed_policies(
     specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False
 ) -> list[dict[str, Any]]:
-    """Return what :func:`scan_policy` does in as many documents as managed policies need, each as full as may be."""
+    """Return the policy of :func:`scan_policy`, split into documents that fit into managed policies."""
     documents: list[dict[str, Any]] = []
     chosen: list[Permission] = []
     for each in _permissions(specs, partition=partition, every_detail=every_detail):
-        if chosen and _size(_document([*chosen, each])) > MANAGED_POLICY_CHARACTERS:
-            documents.append(_document(chosen))
+        if chosen and _policy_size(_policy_document([*chosen, each])) > MANAGED_POLICY_CHARACTERS:
+            documents.append(_policy_document(chosen))
             chosen = []
         chosen.append(each)
-    return [*documents, _document(chosen)]
+    return [*documents, _policy_document(chosen)]
 
 
 def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail: bool) -> list[Permission]:
-    calls = {call for spec in specs for call in operations(spec, every_detail=every_detail)}
+    calls = {call for spec in specs for call in scan_operations(spec, every_detail=every_detail)}
+    # Every scan without a choice of regions asks each account for its own.
     calls.add(("ec2", "DescribeRegions"))
     calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
-    # The resource first: permissions of one statement are neighbours.
-    return sorted({permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
+    # Sorted by resource first, so that the permissions of one statement are adjacent.
+    return sorted({iam_permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
 
 
-def _document(permissions: Sequence[Permission]) -> dict[str, Any]:
+def _policy_document(permissions: Sequence[Permission]) -> dict[str, Any]:
     everywhere = [action for action, resource in permissions if resource == _ANYTHING]
-    statements = [_statement(everywhere, _ANYTHING)] if everywhere else []
+    statements = [_allow_statement(everywhere, _ANYTHING)] if everywhere else []
     methods = dict.fromkeys(action for action, resource in permissions if resource != _ANYTHING)
     statements += [
-        _statement([method], [resource for action, resource in permissions if action == method]) for method in methods
+        _allow_statement([method], [resource for action, resource in permissions if action == method])
+        for method in methods
     ]
     return {"Version": _VERSION, "Statement": statements}
 
 
-def _statement(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
+def _allow_statement(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
-def _size(document: dict[str, Any]) -> int:
+def _policy_size(document: dict[str, Any]) -> int:
     return len(json.dumps(document, separators=(",", ":")))
 
 
 @cache
-def _model(service: str) -> ServiceModel:
+def _service_model(service: str) -> ServiceModel:
     return _session().get_service_model(service)
 
 
@@ -129,6 +131,6 @@ def _session() -> Session:
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
+def _iam_action_table() -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = bundled_table(__package__, "iam_actions.yaml")
     return table

@@ -1,4 +1,4 @@
-"""Which resource types can be scanned: the declared ones, and those that Cloud Control lists beyond them."""
+"""The resource types that a scan can read: the declared ones, and those that only Cloud Control lists."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudops_nb.aws.errors import label
+from cloudops_nb.aws.account_errors import account_label
 from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import AwsError
-from cloudops_nb.scanner.reading.listing import failure_of
-from cloudops_nb.specs.cloud_control import SUPPORTED
+from cloudops_nb.scanner.calls.call_errors import failure_of
+from cloudops_nb.specs.cloud_control import SUPPORTED_TYPE_FILTERS
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.specs.model import ResourceSpec
 
-COLUMNS: Final = ("resource_type", "service", "cloudformation_type", "scope", "source")
+TYPE_COLUMNS: Final = ("resource_type", "service", "cloudformation_type", "scope", "source")
 BUNDLED, OWN, CLOUD_CONTROL = "bundled", "own", "Cloud Control"
 
 
 def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
-    """Return one row a spec with :data:`COLUMNS`; ``source`` tells the bundled ones from a user's own."""
+    """Return one row per spec with :data:`TYPE_COLUMNS`; ``source`` is ``bundled``, or ``own`` for a user's spec."""
     bundled = frozenset(map(id, bundled_specs()))
     return [
         {
@@ -41,32 +41,32 @@ def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
 def cloud_control_types(
     sessions: AccountSessions, specs: Iterable[ResourceSpec], account: str = ""
 ) -> list[dict[str, str]]:
-    """Return one row for each type that CloudFormation's registry says can be read, and that no spec declares.
+    """Return one row per type that CloudFormation's registry lists as readable and that no spec declares.
 
     Args:
-        sessions: The ways into the accounts.
+        sessions: The sessions of the configured accounts.
         specs: The declared types.
-        account: The name or id of the account to ask; the first one if not given.
+        account: The name or id of the account to ask; the first one by default.
 
     Raises:
-        AwsError: AWS does not tell.
+        AwsError: AWS did not list the types.
         CloudOpsError: The account is unknown or cannot be entered.
     """
     chosen = sessions.accounts([account] if account else None)[0]
     client = sessions.client(chosen.account_id, "cloudformation", GLOBAL)
     names: set[str] = set()
     try:
-        for asked in SUPPORTED:
+        for asked in SUPPORTED_TYPE_FILTERS:
             pages = client.get_paginator("list_types").paginate(**asked)
             names.update(each["TypeName"] for page in pages for each in page["TypeSummaries"])
     except (ClientError, BotoCoreError) as error:
         why = failure_of(error, region=GLOBAL).detail
-        what = f"{label(chosen)}: the types that Cloud Control lists are not told"
+        what = f"{account_label(chosen)}: cannot list the types of Cloud Control"
         raise AwsError(what, why, "Allow cloudformation:ListTypes.") from error
-    return _rows(sorted(names - {spec.cloudformation_type for spec in specs}))
+    return _cloud_control_rows(sorted(names - {spec.cloudformation_type for spec in specs}))
 
 
-def _rows(names: Sequence[str] | Collection[str]) -> list[dict[str, str]]:
+def _cloud_control_rows(names: Sequence[str]) -> list[dict[str, str]]:
     return [
         {
             "resource_type": name,

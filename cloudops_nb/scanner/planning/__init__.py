@@ -1,1 +1,1 @@
-"""Decides what a scan reads: which accounts, regions and types, as list calls and cells."""
+"""Decides what a scan reads: accounts, regions and types, as list calls and the cells that they fill."""

@@ -1,4 +1,4 @@
-"""What a scan does while it waits to be let into its accounts: it reads botocore's models, and makes clients."""
+"""Prepares a scan while it waits for access to its accounts: reads botocore's models and creates clients."""
 
 from __future__ import annotations
 
@@ -11,66 +11,70 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from cloudops_nb.aws.regions import GLOBAL, default_regions
-from cloudops_nb.scanner.policies.operations import policy_operations
+from cloudops_nb.scanner.policies.policy_calls import policy_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cloudops_nb.aws.account_session import AccountSession
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.scanner.planning.tasks import Selection
+    from cloudops_nb.scanner.task import Selection
     from cloudops_nb.specs.model import ResourceSpec
 
 _log = logging.getLogger(__name__)
-#: A way into an account, and a region for which it has clients.
-Place: TypeAlias = "tuple[AccountSession, str]"
+#: A session of an account, and a region in which it has clients.
+SessionRegion: TypeAlias = "tuple[AccountSession, str]"
 
 
 @contextmanager
-def prepared_meanwhile(chosen: Selection, sessions: AccountSessions) -> Iterator[set[Place]]:
-    """Prepare for a scan while the block waits for AWS, as far as one gets; no call is made.
+def background_warm_up(chosen: Selection, sessions: AccountSessions) -> Iterator[set[SessionRegion]]:
+    """Prepare for a scan in a thread while the block waits for AWS; makes no call.
 
-    What fails here is left to whoever needs it, who will come upon it again.
+    A failed preparation is logged and skipped: the scan meets the same failure and reports it.
 
     Yields:
-        Where there are clients, once the block has ended.
+        The sessions and regions that have clients, complete at the end of the block.
     """
-    over = threading.Event()
-    made: set[Place] = set()
+    ended = threading.Event()
+    made: set[SessionRegion] = set()
 
     def prepare() -> None:
-        for step in _steps(chosen, sessions, made):
-            if over.is_set():
+        for step in _warm_up_steps(chosen, sessions, made):
+            if ended.is_set():
                 return
             try:
                 step()
-            except Exception as error:  # noqa: BLE001 - whoever needs it comes upon it again, and tells
-                _log.info("what a scan will need was not prepared: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the scan meets the same failure and reports it
+                _log.info("a preparation for a scan failed: %s", type(error).__name__)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="cloudops-preparation") as beside:
-        preparing = beside.submit(prepare)
+    with ThreadPoolExecutor(1, thread_name_prefix="cloudops-preparation") as pool:
+        preparing = pool.submit(prepare)
         try:
             yield made
         finally:
-            over.set()
+            ended.set()
     preparing.result()
 
 
-def _steps(chosen: Selection, sessions: AccountSessions, made: set[Place]) -> Iterator[Callable[[], object]]:
-    """Yield what can be done beforehand, in the order in which it will be needed."""
+def _warm_up_steps(
+    chosen: Selection, sessions: AccountSessions, made: set[SessionRegion]
+) -> Iterator[Callable[[], object]]:
+    """Yield the possible preparations, in the order in which the scan needs them."""
     services = [*(["ec2"] if chosen.regions is None else []), *(each.service for each in policy_operations())]
     for service in dict.fromkeys([*services, *(spec.called for spec in chosen.specs)]):
-        yield partial(sessions.read_model, service)
-    for session in sessions.likely(chosen.accounts):
+        yield partial(sessions.preload_model, service)
+    for session in sessions.likely_sessions(chosen.accounts):
         regions = default_regions(session.partition) if chosen.regions is None else chosen.regions
         for region, spec in product((GLOBAL, *(each for each in regions if each != GLOBAL)), chosen.specs):
+            # Regional types are listed in real regions only, all other types only in the global one.
             if (region == GLOBAL) != (spec.scope == "regional"):
                 yield partial(_make_client, session, spec, region, made)
 
 
-def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[Place]) -> None:
+def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[SessionRegion]) -> None:
     listing = spec.parent.list if spec.parent else spec.list
     where = spec.home or region
-    if session.offers(spec.called, where) and not session.asks_before_use:
+    # A preparation makes no call, but the first client of renewed credentials would ask AWS whose they are.
+    if session.offers(spec.called, where) and not session.caller_is_unchecked:
         made.add((session, region))
         session.client(spec.called, where, listing.operation)

@@ -1,1 +1,1 @@
-"""What the principal that would act may do: its policies and the organisation's, read once an account and scan."""
+"""The policies that decide what each account's acting principal may do, read once per account and scan."""

@@ -1,4 +1,4 @@
-"""What may be done to each resource of a scan: one evaluator an account, made while the listing is under way."""
+"""The IAM verdicts on each resource of a scan, from one evaluator per account that is made while the listing runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Evaluator, Policy, Principal, PrincipalKind, Unreadable
 from cloudops_nb.model import IamPermissions
-from cloudops_nb.scanner.calls.aws_calls import ScanStoppedError
-from cloudops_nb.scanner.policies.acting import acting
-from cloudops_nb.scanner.policies.documents import Documents
-from cloudops_nb.scanner.policies.layer import ExpiredError, PolicyCalls
-from cloudops_nb.scanner.policies.organization import Organizations
-from cloudops_nb.scanner.policies.reader import PolicyReader, unreadable_policies
+from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
+from cloudops_nb.scanner.policies.acting_principal import find_acting_principal
+from cloudops_nb.scanner.policies.organization_policies import OrganizationPolicies
+from cloudops_nb.scanner.policies.policy_calls import CredentialsExpiredError, PolicyCache, PolicyCalls
+from cloudops_nb.scanner.policies.principal_policies import PrincipalPolicyReader, unreadable_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,31 +29,32 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 
 _log = logging.getLogger(__name__)
-#: Threads that read policies beside those that list; each account keeps a few busy for less than a second.
+#: Threads that read policies, in addition to the listing threads; an account keeps a few busy for less than a second.
 _THREADS = 64
 
 
 class AccountVerdicts:
-    """Judges the resources of one account; thread-safe.
+    """Evaluates permissions on the resources of one account; thread-safe.
 
-    The policies are read by whichever thread needs them first, once; the others wait for it.
+    The first thread that needs the policies reads them; the other threads wait for it.
     """
 
     def __init__(self, read: Callable[[], PrincipalPolicies]) -> None:
-        self._read = read
+        self._read_policies = read
         self._lock = threading.Lock()
         self._evaluator: Evaluator | None = None
 
     def prepare(self) -> Evaluator:
-        """Return the evaluator, with the policies read.
+        """Read the policies if necessary, and return the evaluator.
 
         Raises:
             ScanStoppedError: The scan was stopped.
         """
+        # Checked without the lock first, because every resource comes through here.
         if self._evaluator is None:
             with self._lock:
                 if self._evaluator is None:
-                    self._evaluator = Evaluator(self._read())
+                    self._evaluator = Evaluator(self._read_policies())
         return self._evaluator
 
     def permissions(
@@ -67,15 +67,15 @@ class AccountVerdicts:
         tags: Mapping[str, str] | None,
         resource_policy: Any = None,
     ) -> IamPermissions:
-        """Return the verdicts on one resource; what cannot be evaluated is unknown, and says why.
+        """Return the verdicts on one resource; an action that cannot be evaluated is unknown, with the reason.
 
         Args:
             actions: IAM actions.
             arn: The resource.
             account_id: The resource's account.
-            region: The region that is called for it.
+            region: The region that is called for the resource.
             tags: The resource's tags, ``None`` if they were not read.
-            resource_policy: The resource's own policy: a document, ``None`` if it has none, or why it is not known.
+            resource_policy: The resource's own policy: a document, ``None`` without one, or why it is unknown.
 
         Raises:
             ScanStoppedError: The scan was stopped.
@@ -84,21 +84,21 @@ class AccountVerdicts:
             return IamPermissions()
         evaluator = self.prepare()
         try:
-            policy = _compiled(resource_policy)
+            policy = _compiled_resource_policy(resource_policy)
             return evaluator.permissions(
                 actions, arn, account_id=account_id, region=region, tags=tags, resource_policy=policy
             )
-        except Exception as error:  # noqa: BLE001 - recorded in the verdicts; a resource must not be lost over them
-            _log.info("a resource's permissions were not evaluated: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - recorded in the verdicts; a resource must not be lost because of them
+            _log.info("evaluating a resource's permissions failed: %s", type(error).__name__)
             why = f"it could not be evaluated: {type(error).__name__}: {error}"
             return IamPermissions(unknown=tuple(actions), reasons=dict.fromkeys(actions, why))
 
 
-class Verdicts:
-    """The evaluators of one scan, by account; thread-safe.
+class ScanVerdicts:
+    """The verdicts of one scan, by account; thread-safe.
 
     Args:
-        sessions: The ways into the accounts.
+        sessions: The sessions of the configured accounts.
         calls_into: Makes the paced calls into an account.
     """
 
@@ -106,68 +106,71 @@ class Verdicts:
         self._sessions = sessions
         self._calls_into = calls_into
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudops-policies")
-        self._documents = Documents()
-        self._organizations = Organizations(self._documents, self._calls_of_known)
+        self._cache = PolicyCache()
+        self._organizations = OrganizationPolicies(self._cache, self._calls_of_known_account)
         self._lock = threading.Lock()
-        self._of: dict[str, AccountVerdicts] = {}
+        self._by_account: dict[str, AccountVerdicts] = {}
 
-    def begin(self, accounts: Collection[Account]) -> None:
-        """Have the policies of accounts read, and wait for none; somebody may be asked for a code on this thread."""
-        chosen = [self.of(account) for account in accounts]
+    def start_reading(self, accounts: Collection[Account]) -> None:
+        """Start to read the policies of accounts without waiting; may ask for an MFA code on this thread."""
+        chosen = [self.of_account(account) for account in accounts]
         profiles = [account.name for account in accounts if account.operate_profile]
         if profiles:
-            with suppress(CloudOpsError):  # whoever reads the policies comes upon it again, and says so
+            with suppress(CloudOpsError):  # reading the policies meets the same error and records it
                 self._sessions.operators.accounts(profiles)
         for verdicts in chosen:
             self._pool.submit(verdicts.prepare)
 
-    def of(self, account: Account) -> AccountVerdicts:
-        """Return what judges an account's resources."""
+    def of_account(self, account: Account) -> AccountVerdicts:
+        """Return the verdicts on an account's resources."""
         with self._lock:
-            return self._of.setdefault(account.account_id, AccountVerdicts(partial(self._read, account)))
+            return self._by_account.setdefault(
+                account.account_id, AccountVerdicts(partial(self._read_policies, account))
+            )
 
     def close(self, *, wait: bool = False) -> None:
-        """Let go of the threads, once the scan's calls are stopped: nobody needs what is still being read.
+        """Release the threads after the scan's calls were stopped, and drop what they are still reading.
 
         Args:
-            wait: Whether to stay until the calls under way were answered.
+            wait: Whether to wait for the answers to calls in flight.
         """
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
     def _calls(self, account_id: str) -> PolicyCalls:
         return PolicyCalls(self._calls_into(account_id), self._pool)
 
-    def _calls_of_known(self, account_id: str) -> PolicyCalls | None:
+    def _calls_of_known_account(self, account_id: str) -> PolicyCalls | None:
         with self._lock:
-            known = account_id in self._of
+            known = account_id in self._by_account
         return self._calls(account_id) if known else None
 
-    def _read(self, account: Account) -> PrincipalPolicies:
-        """Return the policies of whoever acts in an account; whatever fails makes layers unreadable."""
+    def _read_policies(self, account: Account) -> PrincipalPolicies:
+        """Return the policies of an account's acting principal; any failure makes layers unreadable."""
         account_id = account.account_id
         principal = Principal(PrincipalKind.ROLE, "", self._sessions.partition(account_id), account_id, "")
-        reader = PolicyReader(self._calls(account_id), self._documents, self._organizations)
+        reader = PrincipalPolicyReader(self._calls(account_id), self._cache, self._organizations)
         try:
-            acts = acting(account, self._sessions)
+            acts = find_acting_principal(account, self._sessions)
             principal = acts.principal
             generation = self._sessions.generation(account_id)
             try:
                 return reader.read(acts)
-            except ExpiredError:
+            # Other threads may renew the same credentials; the generation lets only the first of them do so.
+            except CredentialsExpiredError:
                 self._sessions.renew(account_id, generation)
                 return reader.read(acts)
         except ScanStoppedError:
             raise
-        except Exception as error:  # noqa: BLE001 - recorded in every verdict; no resource may be lost over policies
-            return unreadable_policies(principal, _why(error))
+        except Exception as error:  # noqa: BLE001 - recorded in every verdict; a resource must not be lost because of policies
+            return unreadable_policies(principal, _failure_reason(error))
 
 
-def _why(error: Exception) -> str:
+def _failure_reason(error: Exception) -> str:
     return str(error) if isinstance(error, CloudOpsError) else classify(error, region=GLOBAL).detail
 
 
-def _compiled(policy: Any) -> Policy | Unreadable | None:
-    """Return a resource's policy as the evaluator takes it; a document that is none is as good as unread."""
+def _compiled_resource_policy(policy: Any) -> Policy | Unreadable | None:
+    """Return a resource's policy for the evaluator; an invalid document counts as unreadable."""
     if policy is None or isinstance(policy, Unreadable):
         return policy
     try:

@@ -1,1 +1,1 @@
-"""Reads one task: its pages, details, batches and tags, as resources."""
+"""Reads one task: its pages, batches, details and tags, as resources."""

@@ -1,4 +1,4 @@
-"""Turns one item of a list answer into a :class:`~cloudops_nb.model.Resource`, as its spec says."""
+"""Builds a :class:`~cloudops_nb.model.Resource` from one item of a listing, as its spec declares."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.specs.model import ResourcePolicy, ResourceSpec, Rule, Rules, TagSource
 
-#: The key of ``Resource.metadata`` under which unread answers stand, as ``{"tagging": "AccessDenied: …"}``.
+#: The key in ``Resource.metadata`` of the reasons for unread answers, for example ``{"tagging": "AccessDenied: …"}``.
 UNREAD = "unread"
-#: Why an answer is missing that only a scan with every detail asks for.
+#: The reason for an answer that only a scan with every detail reads.
 NOT_ASKED = "it is read only by a scan with every detail"
 _NAME_TAG = "Name"
 _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the items of one list answer have in common."""
+class ListingContext:
+    """The facts that all items of one listing share."""
 
     account: Account
     partition: str
@@ -37,11 +37,11 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One item of a list answer with its detail answers put in.
+class ListedItem:
+    """One item of a listing with its detail answers.
 
-    ``unread`` holds why a detail answer is missing, by the name it would have; ``tags`` is set when tags came from a
-    call of their own, and holds those of every resource by ARN.
+    ``unread`` holds the reasons for missing detail answers, by the answers' names. ``tags`` is set if tags came from a
+    listing of their own, and holds the tags of all resources by ARN.
     """
 
     data: Mapping[str, Any]
@@ -49,17 +49,17 @@ class Item:
     tags: Mapping[str, Mapping[str, str]] | None = None
 
 
-def build(spec: ResourceSpec, item: Item, around: Surroundings) -> Resource:
-    """Return the resource that an item describes; what was not read is unknown in it, never assumed."""
+def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext) -> Resource:
+    """Return the resource that an item describes; whatever was not read is unknown, never assumed."""
     identifier = str(select(spec.identifier, item.data))
-    own_name = str(_optional(spec.name, item.data) or identifier)
+    own_name = str(_selected(spec.name, item.data) or identifier)
     words = {
-        "partition": around.partition,
-        "region": region_of(spec, item.data, around.region),
-        "account_id": around.account.account_id,
+        "partition": context.partition,
+        "region": region_of(spec, item.data, context.region),
+        "account_id": context.account.account_id,
         "identifier": identifier,
         "name": own_name,
-        "state": str(_optional(spec.state, item.data) or ""),
+        "state": str(_selected(spec.state, item.data) or ""),
     }
     arn = arn_of(spec, item.data, words)
     tags = _tags(spec.tags, item, arn)
@@ -72,72 +72,72 @@ def build(spec: ResourceSpec, item: Item, around: Surroundings) -> Resource:
         arn=arn,
         name=tags.get(_NAME_TAG) or own_name,
         state=words["state"],
-        account_name=around.account.name,
+        account_name=context.account.name,
         tags=tags,
-        iam=_permissions(spec, item, arn, tags, around),
+        iam=_verdicts(spec, item, arn, tags, context),
         constraints=_constraints(spec, item, words),
         relations=_relations(spec, item.data),
         metadata=_metadata(spec, item),
-        last_synced=around.at,
+        last_synced=context.at,
     )
 
 
-def identified(spec: ResourceSpec, item: Item) -> bool:
-    """Return whether what tells the resource from others was read."""
-    if _missing(spec.identifier, item) or _missing(spec.arn, item):
+def has_identity(spec: ResourceSpec, item: ListedItem) -> bool:
+    """Return whether the fields that identify the resource were read."""
+    if _unread_field(spec.identifier, item) or _unread_field(spec.arn, item):
         return False
     return bool(select(spec.identifier, item.data))
 
 
 def region_of(spec: ResourceSpec, data: Mapping[str, Any], region: str) -> str:
-    """Return the region that a resource lies in: its cell's, unless the type is listed once for all regions."""
+    """Return a resource's own region: its cell's region, unless one listing covers all regions."""
     return region if spec.region is None else str(select(spec.region, data) or GLOBAL)
 
 
 def arn_of(spec: ResourceSpec, data: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """Return the resource's ARN, read or written from the spec's template."""
-    return str(_optional(spec.arn, data) or "") if spec.arn else str(spec.arn_template).format(**words)
+    """Return the resource's ARN, read from the item or formatted from the spec's template."""
+    return str(_selected(spec.arn, data) or "") if spec.arn else str(spec.arn_template).format(**words)
 
 
-def _optional(selector: str | None, data: Mapping[str, Any]) -> Any:
+def _selected(selector: str | None, data: Mapping[str, Any]) -> Any:
     return None if selector is None else select(selector, data)
 
 
-def _tags(source: TagSource | None, item: Item, arn: str) -> dict[str, str]:
+def _tags(source: TagSource | None, item: ListedItem, arn: str) -> dict[str, str]:
     if item.tags is not None:
         return dict(item.tags.get(arn, {}))
-    if source is None or not (found := _optional(source.path, item.data)):
+    if source is None or not (found := _selected(source.path, item.data)):
         return {}
     if isinstance(found, Mapping):
         return {str(key): str(value) for key, value in found.items()}
     return {tag[source.key]: tag.get(source.value) or "" for tag in found}
 
 
-def _permissions(
-    spec: ResourceSpec, item: Item, arn: str, tags: Mapping[str, str], around: Surroundings
+def _verdicts(
+    spec: ResourceSpec, item: ListedItem, arn: str, tags: Mapping[str, str], context: ListingContext
 ) -> IamPermissions:
-    return around.verdicts.permissions(
+    return context.verdicts.permissions(
         spec.actions,
         arn,
-        account_id=around.account.account_id,
-        region=spec.home or region_of(spec, item.data, around.region),
+        account_id=context.account.account_id,
+        region=spec.home or region_of(spec, item.data, context.region),
         tags=tags if _tags_are_known(spec.tags, item) else None,
-        resource_policy=_own_policy(spec.resource_policy, item),
+        resource_policy=_resource_policy(spec.resource_policy, item),
     )
 
 
-def _tags_are_known(source: TagSource | None, item: Item) -> bool:
-    """Return whether a tag that is not among the tags is known to be missing; a type that tells none may have some."""
-    return item.tags is not None or (source is not None and bool(source.path) and not _missing(source.path, item))
+def _tags_are_known(source: TagSource | None, item: ListedItem) -> bool:
+    """Return whether a missing tag is known to be missing; types without readable tags may still have some."""
+    return item.tags is not None or (source is not None and bool(source.path) and not _unread_field(source.path, item))
 
 
-def _own_policy(source: ResourcePolicy | None, item: Item) -> Any:
-    """Return the resource's own policy: a document, ``None`` if there is none, or why it is not known."""
+def _resource_policy(source: ResourcePolicy | None, item: ListedItem) -> Any:
+    """Return the resource's own policy: a document, ``None`` if it has none, or why it is unknown."""
     if source is None:
         return None
     if source.path is None:
         return Unreadable("the resource's own policy, which a scan does not read")
-    if missing := _missing(source.path, item):
+    if missing := _unread_field(source.path, item):
         return Unreadable(f"the resource's own policy: {why_unread(item, missing)}")
     try:
         return select(source.path, item.data) or None
@@ -145,90 +145,93 @@ def _own_policy(source: ResourcePolicy | None, item: Item) -> Any:
         return Unreadable(f"the resource's own policy: AWS's answer has another form than expected: {error}")
 
 
-def _constraints(spec: ResourceSpec, item: Item, words: Mapping[str, str]) -> Constraints:
-    facts = {name: _fact(selector, item) for name, selector in spec.facts.items()}
+def _constraints(spec: ResourceSpec, item: ListedItem, words: Mapping[str, str]) -> Constraints:
+    facts = {name: _fact_value(selector, item) for name, selector in spec.facts.items()}
     return Constraints(
-        **{name: _decide(verb, getattr(spec.constraints, name), item, words) for name, verb in _VERBS.items()},
+        **{
+            name: _constraint_by_rules(verb, getattr(spec.constraints, name), item, words)
+            for name, verb in _VERBS.items()
+        },
         facts={name: value for name, value in facts.items() if value is not None},
     )
 
 
-def _decide(verb: str, rules: Rules, item: Item, words: Mapping[str, str]) -> Constraint:
-    """Return what the first rule that holds says; a rule whose answer was not read leaves it unknown."""
+def _constraint_by_rules(verb: str, rules: Rules, item: ListedItem, words: Mapping[str, str]) -> Constraint:
+    """Return the constraint of the first rule that holds; a rule whose answer was not read leaves it unknown."""
     for rule in rules:
         try:
-            missing = _missing(rule.when, item)
+            missing = _unread_field(rule.when, item)
             if missing:
                 return Constraint(Ternary.UNKNOWN, why_unread(item, missing))
             if rule.when is None or holds(rule.when, item.data):
-                return _said(rule, words)
+                return _constraint_by_rule(rule, words)
         except ValueError as error:
             return Constraint(Ternary.UNKNOWN, f"AWS's answer has another form than expected: {error}")
     return Constraint(Ternary.FALSE, f"there is nothing to {verb}")
 
 
-def _said(rule: Rule, words: Mapping[str, str]) -> Constraint:
+def _constraint_by_rule(rule: Rule, words: Mapping[str, str]) -> Constraint:
     value = Ternary(str(rule.value).lower())
     return Constraint(value, rule.reason.format(**words))
 
 
-def why_unread(item: Item, name: str) -> str:
-    """Return why an answer is missing, as a sentence."""
+def why_unread(item: ListedItem, name: str) -> str:
+    """Return the reason for a missing answer, as a sentence."""
     why = item.unread[name]
     return f"its {name} was not read: {why}" if why == NOT_ASKED else f"its {name} could not be read: {why}"
 
 
-def _missing(selector: str | None, item: Item) -> str:
-    """Return the unread answer on which a selector depends, empty if there is none."""
+def _unread_field(selector: str | None, item: ListedItem) -> str:
+    """Return the unread answer on which a selector depends, empty if it depends on no such answer."""
     if not item.unread or not selector:
         return ""
     mentioned = fields(selector)
     return next((name for name in item.unread if name in mentioned), "")
 
 
-def _fact(selector: str, item: Item) -> bool | int | str | None:
-    if _missing(selector, item):
+def _fact_value(selector: str, item: ListedItem) -> bool | int | str | None:
+    if _unread_field(selector, item):
         return None
-    found = _found(selector, item.data)
+    found = _selected_or_none(selector, item.data)
     return found if isinstance(found, bool | int | str) else None
 
 
 def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, ...]:
     links: dict[Relation, None] = {}
     for relation in spec.relations:
-        found = _found(relation.path, data)
+        found = _selected_or_none(relation.path, data)
         if not found:
             continue
-        # AWS lists many of them in another order each time.
-        for target in sorted(str(target) for target in _listed(found) if target):
+        # AWS returns many of them in a different order each time; sorted, an unchanged resource stays equal.
+        for target in sorted(str(target) for target in _as_list(found) if target):
             links[Relation(relation.kind, relation.resource_type, target)] = None
     return tuple(links)
 
 
-def _found(selector: str, data: Mapping[str, Any]) -> Any:
-    """Return what a selector finds, nothing in data of another form than expected: an odd field costs itself only."""
+def _selected_or_none(selector: str, data: Mapping[str, Any]) -> Any:
+    """Return a selector's result, or ``None`` for data of an unexpected form, which costs only this field."""
     try:
         return select(selector, data)
     except ValueError:
         return None
 
 
-def _listed(found: Any) -> Sequence[Any]:
+def _as_list(found: Any) -> Sequence[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _metadata(spec: ResourceSpec, item: Item) -> dict[str, Any]:
+def _metadata(spec: ResourceSpec, item: ListedItem) -> dict[str, Any]:
     kept = {}
     for name, selector in spec.metadata.items():
-        value = None if _missing(selector, item) else _found(selector, item.data)
+        value = None if _unread_field(selector, item) else _selected_or_none(selector, item.data)
         if value is not None:
-            kept[name] = plain(value)
+            kept[name] = json_ready(value)
     failed = {name: why for name, why in item.unread.items() if why != NOT_ASKED}
     return {**kept, UNREAD: failed} if failed else kept
 
 
-def plain(value: Any) -> Any:
-    """Return JSON-ready data: times as ISO 8601, bytes as hexadecimal."""
+def json_ready(value: Any) -> Any:
+    """Return data that JSON can hold: times as ISO 8601, bytes as hexadecimal."""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime | date):
@@ -236,7 +239,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): json_ready(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [json_ready(inner) for inner in value]
     return value

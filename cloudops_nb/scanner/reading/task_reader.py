@@ -1,4 +1,4 @@
-"""Reads one task: its pages, the details of their items, and how the task's cells ended."""
+"""Reads one task: its pages, the details of their items, and the result of each of its cells."""
 
 from __future__ import annotations
 
@@ -11,53 +11,55 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.aws.error_states import Failure
-from cloudops_nb.aws.fast_botocore.process_tuning import building
+from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
-from cloudops_nb.scanner.calls.aws_calls import AwsCalls, ScanStoppedError
-from cloudops_nb.scanner.reading.batches import BatchReader
-from cloudops_nb.scanner.reading.details import Detailed, DetailReader, TagListing
-from cloudops_nb.scanner.reading.listing import Listing, failure_of
-from cloudops_nb.scanner.reading.resource_builder import Item, Surroundings, build, identified
+from cloudops_nb.scanner.calls.call_errors import ScanStoppedError, failure_of
+from cloudops_nb.scanner.reading.batch_reader import BatchReader
+from cloudops_nb.scanner.reading.detail_reader import DetailedItem, DetailReader
+from cloudops_nb.scanner.reading.resource_builder import ListedItem, ListingContext, build_resource, has_identity
+from cloudops_nb.scanner.reading.resource_listing import ResourceListing
+from cloudops_nb.scanner.reading.tag_listing import TagListing, listed_tags
 from cloudops_nb.specs import cloud_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
-    from cloudops_nb.scanner.reading.listing import FanOut
+    from cloudops_nb.scanner.reading.resource_listing import FanOut
+    from cloudops_nb.scanner.task import ScanTask
 
 _log = logging.getLogger(__name__)
 _TAGS = "tags"
 _REGION = "region"
 _IDENTIFIER = "identifier"
-#: Items whose details are read before they are handed on, so that rows flow while a long page is worked through.
-_CHUNK = 100
+#: Items whose details are read before they are yielded, so that rows flow while a long page is read.
+_CHUNK_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """Resources of one cell, as they arrived; a cell gives any number of these before its :class:`CellResult`."""
+    """Resources of one cell, as they arrived; a cell yields any number of these before its :class:`CellResult`."""
 
     key: CellKey
     resources: tuple[Resource, ...]
 
 
 class TaskReader:
-    """Reads one task, once. What fails is told in the cells' results and never raised.
+    """Reads one task, once; failures become part of the cells' results and are never raised.
 
     Args:
         task: The list call and its cells.
-        sessions: The ways into the accounts.
+        sessions: The sessions of the configured accounts.
         calls: The paced calls into the task's account.
         fan_out: Maps a function over items, in parallel where there are free threads.
-        verdicts: Judges the account's resources.
+        verdicts: The verdicts on the account's resources.
     """
 
     def __init__(
-        self, task: Task, sessions: AccountSessions, calls: AwsCalls, fan_out: FanOut, verdicts: AccountVerdicts
+        self, task: ScanTask, sessions: AccountSessions, calls: AwsCalls, fan_out: FanOut, verdicts: AccountVerdicts
     ) -> None:
         self._task = task
         self._spec = task.spec
@@ -67,10 +69,12 @@ class TaskReader:
         self._details = DetailReader(task, calls)
         self._fan_out = fan_out
         self._verdicts = verdicts
-        self._begin()
+        self._reset()
 
     def read(self) -> Iterator[PageRead | CellResult]:
-        """Yield pages as they arrive, then one result a cell; expired credentials are renewed once and the task reread.
+        """Yield pages as they arrive, then one result per cell.
+
+        If the credentials expire, they are renewed once and the task is read again.
 
         Raises:
             ScanStoppedError: The scan was stopped; the task's cells have no result.
@@ -79,15 +83,15 @@ class TaskReader:
         account_id = self._task.account.account_id
         for attempt in ("first", "with renewed credentials"):
             generation = self._sessions.generation(account_id)
-            self._begin()
+            self._reset()
             failure = None
             try:
-                for resources in self._chunks():
-                    yield from self._by_cell(resources)
+                for resources in self._resource_chunks():
+                    yield from self._pages_by_cell(resources)
                 failure = self._listing.failure
             except ScanStoppedError:
                 raise
-            except Exception as error:  # noqa: BLE001 - recorded as the cell's end; a bug in one spec must not end the scan
+            except Exception as error:  # noqa: BLE001 - recorded in the cell's result; a bug in one spec must not end the scan
                 failure = self._failure(error)
             if failure is None or failure.state is not CellState.EXPIRED or attempt != "first":
                 break
@@ -95,26 +99,26 @@ class TaskReader:
                 break
         yield from self._results(failure, started, time.monotonic() - clock)
 
-    def _begin(self) -> None:
-        self._listing = Listing(self._task, self._calls, self._fan_out)
+    def _reset(self) -> None:
+        self._listing = ResourceListing(self._task, self._calls, self._fan_out)
         self._found: Counter[CellKey] = Counter()
         self._missed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._incomplete = False
 
-    def _chunks(self) -> Iterator[list[Resource]]:
-        around = self._surroundings()
+    def _resource_chunks(self) -> Iterator[list[Resource]]:
+        context = self._context()
         tags: TagListing | Failure | None = None
         asked = False
         for items in self._listing.chunks():
             if items and not asked:
-                # Most cells are empty, and have no tags to be listed.
-                tags, asked = self._details.tags(), True
-            for start in range(0, len(items), _CHUNK):
-                yield self._built(items[start : start + _CHUNK], tags, around)
+                # Most cells are empty, so their tags need not be listed.
+                tags, asked = listed_tags(self._task, self._calls), True
+            for start in range(0, len(items), _CHUNK_ITEMS):
+                yield self._resources_of_chunk(items[start : start + _CHUNK_ITEMS], tags, context)
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _context(self) -> ListingContext:
+        return ListingContext(
             account=self._task.account,
             partition=self._sessions.partition(self._task.account.account_id),
             region=self._task.region,
@@ -122,38 +126,38 @@ class TaskReader:
             at=datetime.now(UTC),
         )
 
-    def _built(
+    def _resources_of_chunk(
         self,
         chunk: Sequence[Mapping[str, Any]],
         tags: TagListing | Failure | None,
-        around: Surroundings,
+        context: ListingContext,
     ) -> list[Resource]:
         described = self._batches.read(chunk)
-        if self._details.calls_any:
-            read: Sequence[Detailed | None] = self._fan_out(self._details.read, described)
+        if self._details.makes_calls:
+            read: Sequence[DetailedItem | None] = self._fan_out(self._details.read, described)
         else:
             read = [self._details.read(item) for item in described]
         if self._spec.actions:
-            self._verdicts.prepare()  # whoever waits for policies takes nobody's turn
-        with building:
-            return self._resources(read, tags, around)
+            self._verdicts.prepare()  # wait for the policies before taking the turn below
+        with building_slots:
+            return self._resources(read, tags, context)
 
     def _resources(
-        self, read: Sequence[Detailed | None], tags: TagListing | Failure | None, around: Surroundings
+        self, read: Sequence[DetailedItem | None], tags: TagListing | Failure | None, context: ListingContext
     ) -> list[Resource]:
         by_arn = tags if isinstance(tags, Mapping) else None
         resources = []
         for each in read:
             if each is None:
                 continue
-            whole = each.without(_TAGS, tags) if isinstance(tags, Failure) else each
+            whole = each.without_answer(_TAGS, tags) if isinstance(tags, Failure) else each
             self._note_missing(whole.failures)
-            self._note_unplaced(whole.data)
-            item = Item(whole.data, whole.unread, by_arn)
-            if identified(self._spec, item):
-                resources.append(build(self._spec, item, around))
+            self._note_unknown_region(whole.data)
+            item = ListedItem(whole.data, whole.unread, by_arn)
+            if has_identity(self._spec, item):
+                resources.append(build_resource(self._spec, item, context))
             else:
-                self._note_untold(_IDENTIFIER)
+                self._note_unknown(_IDENTIFIER)
         return resources
 
     def _note_missing(self, failures: Mapping[str, Failure]) -> None:
@@ -161,26 +165,26 @@ class TaskReader:
         self._reasons.update({name: failure.detail for name, failure in failures.items()})
         self._incomplete |= any(failure.transient for failure in failures.values())
 
-    def _note_unplaced(self, data: Mapping[str, Any]) -> None:
-        """An item whose region nobody told may lie in any of the task's cells, so none of them is complete."""
+    def _note_unknown_region(self, data: Mapping[str, Any]) -> None:
+        """Mark every cell of the task incomplete if an item has no region: it could belong to any of them."""
         if self._spec.region is not None and not select(self._spec.region, data):
-            self._note_untold(_REGION)
+            self._note_unknown(_REGION)
 
-    def _note_untold(self, what: str) -> None:
+    def _note_unknown(self, what: str) -> None:
         self._incomplete = True
         self._missed[what] += 1
-        self._reasons[what] = "AWS did not tell it"
+        self._reasons[what] = "AWS did not return it"
 
     def _failure(self, error: Exception) -> Failure:
         failure = failure_of(error, region=self._task.region)
         if self._spec.called == cloud_control.SERVICE:
-            failure = cloud_control.explained(failure)
+            failure = cloud_control.explained_failure(failure)
         if failure.state is CellState.ERROR:
-            # Neither accounts nor regions: a log is plaintext.
+            # The log names no accounts or regions, because it is plaintext.
             _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
         return failure
 
-    def _by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
+    def _pages_by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
         grouped: dict[CellKey, list[Resource]] = {}
         for resource in resources:
             if self._task.every_region or resource.cell in self._task.keys:
@@ -196,6 +200,7 @@ class TaskReader:
         why = [f"after {pages} pages: {failure.detail}" if pages else failure.detail] if failure else []
         detail = "; ".join(text for text in (*why, *missed, self._task.note) if text)
         tally = self._calls.tally
+        # Resources of further regions may have added cells that the task did not start with.
         for index, key in enumerate(dict.fromkeys((*self._task.keys, *self._found))):
             empty = state is CellState.OK and not self._found[key]
             yield CellResult(
@@ -204,7 +209,7 @@ class TaskReader:
                 started=started,
                 duration=duration,
                 resources=self._found[key],
-                # One call may fill many cells; counting it once keeps the sums right.
+                # One call may fill many cells; only the first cell counts it, so that sums are right.
                 calls=0 if index else tally.calls,
                 pages=pages,
                 retries=0 if index else tally.retries,
@@ -212,10 +217,11 @@ class TaskReader:
             )
 
     def _end_state(self, failure: Failure | None) -> CellState:
-        """Return the end of every cell of the task; a passing failure in the details leaves a cell partial.
+        """Return the state of all cells of the task.
 
-        A lasting one, as a denied read of tags, does not: the listing was complete, and the rows say what they lack;
-        unless it was the region that was denied. Of a page that was lost to expired credentials nothing is there.
+        A transient failure in the details leaves them partial. A permanent one, such as a denied read of tags, does
+        not: the listing was complete, and the resources say what they lack. An item without a region always leaves them
+        partial. Expired credentials with no resource yielded end the cells as expired, even after some pages.
         """
         if failure is not None:
             nothing = failure.state is CellState.EXPIRED and not self._found

@@ -1,4 +1,4 @@
-"""One scan under way whose cells are read in other processes."""
+"""A running scan whose cells are read in other processes."""
 
 from __future__ import annotations
 
@@ -6,155 +6,146 @@ import queue
 import time
 from collections import defaultdict, deque
 from concurrent.futures import CancelledError, Executor, Future
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from cloudops_nb.scanner.running.outcomes import Outcomes
-from cloudops_nb.scanner.running.remote_worker import Order, carry_out
+from cloudops_nb.scanner.running.dask_cluster import DaskCluster
+from cloudops_nb.scanner.running.remote_worker import RemoteTask, read_remote_task
+from cloudops_nb.scanner.running.scan_progress import CellTracker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from cloudops_nb.model import CellResult, LearnedRate
-    from cloudops_nb.scanner.calls.rate_limit import RateLimits
-    from cloudops_nb.scanner.planning.tasks import Task
+    from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
-    from cloudops_nb.scanner.running.remote_worker import Delivery, Errand
+    from cloudops_nb.scanner.running.remote_worker import RemoteResult, RemoteScan
+    from cloudops_nb.scanner.task import ScanTask
 
-#: How long the consuming thread waits before it looks whether anybody still works, in seconds.
+#: Seconds after which the consuming thread checks whether the cluster still has workers.
 _TICK = 0.1
-#: How long a cluster may be without any worker, as while all of them start anew, in seconds.
+#: Seconds that a cluster may be without workers, for example while all of them restart.
 _PATIENCE = 60.0
 
 
-@runtime_checkable
-class Cluster(Protocol):
-    """What an executor may tell and do beyond submitting."""
+class RemoteRun:
+    """Gives tasks to an executor of other processes, and yields their pages and results in one thread.
 
-    @property
-    def workers(self) -> int:
-        """How many workers there are now."""
-
-    def stop(self, errand: Errand) -> None:
-        """Let every worker begin no further call of a scan; does not wait."""
-
-
-class ShippedRun:
-    """Gives tasks to an executor of other processes and yields what they bring, in one thread.
-
-    A task's pages and results come together, when it ends. A worker that is lost ends its cells as ``error``, unless
-    the executor begins them anew elsewhere. Closing the generator cancels what no worker has begun, and drops what the
-    others are still reading.
+    A task's pages and results arrive together, when it ends. If a worker is lost, its cells end as ``error``, unless
+    the executor reads them again elsewhere. Closing the generator cancels the tasks that no worker has started, and
+    drops the results of the others.
 
     Args:
         todo: The tasks.
-        errand: What the workers need beside the task.
-        pool: Where tasks are read; it is not shut down.
-        limits: Where the rates that workers learned are taken note of.
+        scan: The part that all tasks share.
+        pool: The executor that reads the tasks; it is not shut down.
+        limits: Receives the rates that workers learned.
     """
 
-    def __init__(self, todo: Sequence[Task], errand: Errand, pool: Executor, limits: RateLimits) -> None:
+    def __init__(self, todo: Sequence[ScanTask], scan: RemoteScan, pool: Executor, limits: RateLimiter) -> None:
         self._waiting = deque(todo)
-        self._errand = errand
+        self._scan = scan
         self._pool = pool
         self._limits = limits
         self._learned: dict[tuple[str, str], list[LearnedRate]] = defaultdict(list)
-        for rate in limits.known():
+        for rate in limits.earlier_rates():
             self._learned[rate.place[:2]].append(rate)
-        self._outcomes = Outcomes(todo)
-        self._under_way: dict[Future[Delivery], Task] = {}
-        self._done: queue.SimpleQueue[Future[Delivery]] = queue.SimpleQueue()
-        self._left: deque[PageRead | CellResult] = deque()
-        self._alone_since: float | None = None
+        self._tracker = CellTracker(todo)
+        self._under_way: dict[Future[RemoteResult], ScanTask] = {}
+        self._done: queue.SimpleQueue[Future[RemoteResult]] = queue.SimpleQueue()
+        self._arrived: deque[PageRead | CellResult] = deque()
+        self._without_workers_since: float | None = None
 
     def items(
         self, progress: ProgressCallback | None, *, threads: int, room: int
     ) -> Generator[PageRead | CellResult, None, None]:
-        """Yield pages and results; ``threads`` tasks a worker are under way at a time, and ``room`` more wait."""
-        workers = self._pool.workers if isinstance(self._pool, Cluster) else 1
+        """Yield pages and results; at most ``threads`` tasks per worker are submitted at a time, and ``room`` more."""
+        workers = self._pool.workers if isinstance(self._pool, DaskCluster) else 1
         started = time.monotonic()
         try:
             for _ in range(threads * max(workers, 1) + room):
-                self._order_next()
-            while self._left or self._take():
-                if not self._left:
+                self._submit_next()
+            while self._arrived or self._take():
+                if not self._arrived:
                     continue
-                item = self._left.popleft()
-                self._outcomes.note(item)
+                item = self._arrived.popleft()
+                self._tracker.note(item)
                 if progress:
-                    progress(self._outcomes.progress(item, time.monotonic() - started))
+                    progress(self._tracker.progress(item, time.monotonic() - started))
                 yield item
         finally:
             self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return what had arrived when the scan was stopped and nobody has taken yet."""
+        """Return the items that had arrived, but were not yielded, when the scan was stopped."""
         while not self._done.empty():
             future = self._done.get()
             if not future.cancelled() and future.exception() is None:
-                self._left.extend(future.result().items)
-        left, self._left = list(self._left), deque()
+                self._arrived.extend(future.result().items)
+        left, self._arrived = list(self._arrived), deque()
         for item in left:
-            self._outcomes.note(item)
+            self._tracker.note(item)
         return left
 
     def remaining(self) -> list[CellResult]:
-        """Return what can be said of the cells that have no result."""
-        return self._outcomes.remaining()
+        """Return the preliminary results of cells that have not ended."""
+        return self._tracker.remaining()
 
-    def _order_next(self) -> None:
+    def _submit_next(self) -> None:
         if not self._waiting:
             return
         task = self._waiting.popleft()
-        order = Order(self._errand, task, tuple(self._learned.get((task.account.account_id, task.region), ())))
+        remote_task = RemoteTask(self._scan, task, tuple(self._learned.get((task.account.account_id, task.region), ())))
         try:
-            future = self._pool.submit(carry_out, order)
-        except RuntimeError as error:  # it was shut down, or is broken
+            future = self._pool.submit(read_remote_task, remote_task)
+        except RuntimeError as error:  # the executor was shut down, or is broken
             future = Future()
             future.set_exception(error)
         self._under_way[future] = task
         future.add_done_callback(self._done.put)
 
     def _take(self) -> bool:
-        """Take what has arrived; return whether there may be more."""
+        """Take the items that have arrived; return whether more may come."""
         if not self._under_way:
             return False
         try:
             future = self._done.get(timeout=_TICK)
         except queue.Empty:
-            self._give_up_if_alone()
+            self._give_up_without_workers()
             return True
-        self._alone_since = None
+        self._without_workers_since = None
         task = self._under_way.pop(future)
-        self._order_next()
-        self._left.extend(self._items(future, task))
+        # Submit before the items are consumed, so that the workers stay busy.
+        self._submit_next()
+        self._arrived.extend(self._items(future, task))
         return True
 
-    def _items(self, future: Future[Delivery], task: Task) -> Iterable[PageRead | CellResult]:
+    def _items(self, future: Future[RemoteResult], task: ScanTask) -> Iterable[PageRead | CellResult]:
         try:
-            delivery = future.result()
-        except (Exception, CancelledError) as error:  # noqa: BLE001 - recorded as the end of the task's cells
+            result = future.result()
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - recorded in the results of the task's cells
             said = f": {error}" if str(error) else ""
-            return self._outcomes.lost(task.keys, f"its worker was lost: {type(error).__name__}{said}")
-        self._limits.take(delivery.learned)
-        return delivery.items
+            return self._tracker.lost(task.keys, f"its worker was lost: {type(error).__name__}{said}")
+        self._limits.adopt(result.learned)
+        return result.items
 
-    def _give_up_if_alone(self) -> None:
-        """End every cell that waits for a worker of a cluster that has had none for long."""
-        if not isinstance(self._pool, Cluster) or self._pool.workers:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = time.monotonic()
-        elif time.monotonic() - self._alone_since > _PATIENCE:
+    def _give_up_without_workers(self) -> None:
+        """End every waiting cell if the cluster has had no workers for too long."""
+        if not isinstance(self._pool, DaskCluster) or self._pool.workers:
+            self._without_workers_since = None
+        elif self._without_workers_since is None:
+            self._without_workers_since = time.monotonic()
+        elif time.monotonic() - self._without_workers_since > _PATIENCE:
             tasks = [*self._under_way.values(), *self._waiting]
             self._end()
             keys = [key for task in tasks for key in task.keys]
-            self._left.extend(self._outcomes.lost(keys, "the cluster has no workers"))
+            self._arrived.extend(self._tracker.lost(keys, "the cluster has no workers"))
 
     def _end(self) -> None:
         for future in self._under_way:
             future.cancel()
         self._under_way.clear()
         self._waiting.clear()
-        if isinstance(self._pool, Cluster):
-            self._pool.stop(self._errand)
+        # Other executors offer no way to reach their workers; those finish the tasks that they have started.
+        if isinstance(self._pool, DaskCluster):
+            self._pool.stop(self._scan)

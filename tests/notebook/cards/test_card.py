@@ -80,7 +80,7 @@ def test_reject_takes_the_focus_once_it_is_drawn(
         "ipywidgets.Button.focus", lambda button: focused.set() if button.description == "Reject" else 0
     )
     show_card(stop_database())
-    assert focused.wait(10)
+    assert focused.wait(60)
 
 
 def test_approving_records_once_and_leaves_the_record(

@@ -15,7 +15,7 @@ from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
 from tests.storage.conftest import ended_owners
-from tests.storage.engines.waiting import DEADLINE_SECONDS, until
+from tests.waiting import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path

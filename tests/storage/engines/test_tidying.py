@@ -11,7 +11,6 @@ import sys
 import time
 from array import array
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -27,10 +26,11 @@ from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Point, PointFilter, Row, Scored, Sparse, VectorQuery
-from tests.storage.engines.waiting import DEADLINE_SECONDS, until
+from tests.waiting import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 #: More than is left as it was written.
 MANY = 12_000
@@ -46,6 +46,24 @@ from cloudops_nb.storage.engines.edge_shard import tidy_shard
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 print("begin", flush=True)
 tidy_shard(Path(sys.argv[1]), AWS_ESTATE)
+"""
+#: Tidies a store as its idle owner does, and stays at the first shard.
+STAYS = """
+import sys
+from pathlib import Path
+from filelock import FileLock
+from cloudops_nb.storage.engines import edge_shard
+from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
+from cloudops_nb.storage.engines.owner.tidying import tidy
+
+def stay(*_):
+    print("tidying", flush=True)
+    sys.stdin.read()
+
+edge_shard.tidy_shard = stay
+paths = OwnerPaths(Path(sys.argv[1]))
+with FileLock(paths.lock, mode=0o600) as owned:
+    tidy(paths, owned)
 """
 
 
@@ -212,8 +230,10 @@ def test_an_owner_that_nobody_uses_tidies_and_one_that_only_read_does_not(folder
     with closing(OwnerClient(folder, idle_seconds=0.2)) as writer:
         writer.upsert(AWS_ESTATE.name, points(0, 1))
         writer.flush()
-    until(lambda: is_tidy(shard_of(folder)), "the tidying")
-    until(lambda: not paths.tidier.exists(), "the end of it")
+    # Who tidies has written its file before it lets go of the owner's lock.
+    FileLock(paths.lock, timeout=DEADLINE_SECONDS).acquire().lock.release()
+    until(lambda: not paths.tidier.exists(), "the end of the tidying")
+    assert is_tidy(shard_of(folder))
 
     with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
         assert told(reader) == expected
@@ -221,16 +241,17 @@ def test_an_owner_that_nobody_uses_tidies_and_one_that_only_read_does_not(folder
 
 def test_who_comes_meanwhile_ends_the_tidying_and_it_is_made_up_for(folder: Path) -> None:
     paths = OwnerPaths(folder)
-    with closing(OwnerClient(folder, idle_seconds=0.2)) as writer:
-        writer.upsert(AWS_ESTATE.name, points(0, 1))
-        expected = told(writer)
-    until(paths.tidier.exists, "the tidying")
-    tidier = int(paths.tidier.read_text())
-
     with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
-        assert told(reader) == expected
-        assert not Path(f"/proc/{tidier}/exe").exists()
-        assert paths.tidier.exists()
+        expected = told(reader)
+    # It gets the owner's lock once the owner that only read is gone.
+    command = [sys.executable, "-c", STAYS, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tidier:
+        assert tidier.stdout
+        assert tidier.stdout.readline() == "tidying\n"
+        with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
+            assert told(reader) == expected
+            assert tidier.wait(DEADLINE_SECONDS) == -signal.SIGKILL
+            assert paths.tidier.exists()
     until(lambda: not paths.tidier.exists(), "the tidying by the next owner, though it wrote nothing")
     assert is_tidy(shard_of(folder))
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fast
 
 RECORDS = 6
-each_example = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+each_example = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def test_a_regular_run_that_outlasts_closing_does_not_open_the_store_again(stora
 
     def slow() -> None:
         begun.set()
-        go_on.wait(20)
+        go_on.wait(60)
         try:
             seen.put(storage.chat.expire(datetime.now(UTC)))
         except StoreUnavailableError as error:
@@ -223,9 +223,9 @@ def test_a_regular_run_that_outlasts_closing_does_not_open_the_store_again(stora
     assert storage.estate.count() == 0
     monkeypatch.setattr(storage.backup._scheduler, "run_due", lambda *_: slow())
     storage.backup.start()
-    assert begun.wait(20)
+    assert begun.wait(60)
     storage.close()
     go_on.set()
-    assert seen.get(timeout=20) == "the store was closed."
+    assert seen.get(timeout=60) == "the store was closed."
     with storage.alone():
         pass

@@ -108,7 +108,9 @@ conditions = st.one_of(
     st.builds(Below, st.just("seen"), st.floats(-1, 61)),
 )
 filters = st.builds(PointFilter, st.lists(conditions, max_size=2), st.lists(conditions, max_size=2))
-slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slow = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def same(answers: list[object]) -> bool:

@@ -1,0 +1,126 @@
+"""The default backend: ONNX Runtime with the model's own tokenizer, without torch."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cloudops_nb.embedding.manifest import GRAPH_FILE, TOKENIZER_FILE, verified_manifest
+from cloudops_nb.errors import EmbeddingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+INPUT_NAMES = ("input_ids", "attention_mask")
+OUTPUT_NAME = "sentence_embedding"
+MAX_BATCH_SIZE = 32
+#: Attention needs memory for a batch's tokens times the text length, which ONNX Runtime keeps allocated.
+MAX_BATCH_TOKENS = 2048
+#: Longer texts are truncated before tokenization, which takes time in proportion to the whole text. Real texts have
+#: fewer characters per token.
+MAX_CHARACTERS_PER_TOKEN = 256
+LOG_SEVERITY_ERROR = 3
+
+
+class OnnxEmbedder:
+    """The embedder of an exported model; safe to share between threads.
+
+    Each run of the session uses one thread, so that a busy second core does not slow down a query; many texts run as
+    parallel batches on all cores. Equal texts in one call are embedded once.
+
+    Args:
+        folder: A folder that ``cloudops_nb.embedding.onnx_export`` wrote; the last two parts of its path are the
+            ``model_id``.
+
+    Raises:
+        EmbeddingError: A file is missing, modified or not loadable.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        manifest = verified_manifest(folder)
+        self.dimension = manifest.dimension
+        self.model_id = f"{folder.parent.name}/{folder.name}"
+        try:
+            self._tokenizer = _load_tokenizer(folder)
+            self._session = _open_session(folder)
+        except Exception as error:
+            # tokenizers and onnxruntime raise exception classes of their compiled modules, or plain Exception.
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise EmbeddingError(f"the exported embedding model in {folder} cannot be loaded", reason) from error
+        self._characters = MAX_CHARACTERS_PER_TOKEN * self._tokenizer.truncation["max_length"]
+        self._pad_id = self._tokenizer.padding["pad_id"]
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts, in order, each truncated to the model's maximal number of tokens.
+
+        Returns:
+            ``(len(texts), dimension)`` float32, each row of length 1.
+        """
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        tokens = [self._token_ids(text) for text in rows]
+        vectors = np.empty((len(rows), self.dimension), dtype=np.float32)
+        batches = _batches_by_length(tokens)
+        if len(batches) == 1:
+            vectors[batches[0]] = self._embed_batch([tokens[row] for row in batches[0]])
+        elif batches:
+            with ThreadPoolExecutor(min(_available_cores(), len(batches)), "embedding") as pool:
+                results = pool.map(lambda batch: self._embed_batch([tokens[row] for row in batch]), batches)
+                for batch, result in zip(batches, results, strict=True):
+                    vectors[batch] = result
+        return vectors[[rows[text] for text in texts]]
+
+    def _token_ids(self, text: str) -> list[int]:
+        # The tokenizer rejects lone surrogates, which occur in names that are not valid UTF-8.
+        clean = text[: self._characters].encode(errors="replace").decode()
+        ids: list[int] = self._tokenizer.encode(clean).ids
+        return ids or [self._pad_id]
+
+    def _embed_batch(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        ids = np.full((len(tokens), max(map(len, tokens))), self._pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, sequence in enumerate(tokens):
+            ids[row, : len(sequence)] = sequence
+            mask[row, : len(sequence)] = 1
+        result: NDArray[np.float32] = self._session.run(
+            [OUTPUT_NAME], dict(zip(INPUT_NAMES, (ids, mask), strict=True))
+        )[0]
+        return result
+
+
+def _batches_by_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return rows in batches of similar length, the longest first, so that no core ends with a long batch alone."""
+    order = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
+    share = -(-len(order) // _available_cores())
+    batches = []
+    while order:
+        size = max(1, min(share, MAX_BATCH_SIZE, MAX_BATCH_TOKENS // len(tokens[order[0]])))
+        batches.append(order[:size])
+        order = order[size:]
+    return batches
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+
+
+def _open_session(folder: Path) -> Any:
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = LOG_SEVERITY_ERROR
+    return onnxruntime.InferenceSession(str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"])

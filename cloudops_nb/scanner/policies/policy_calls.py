@@ -1,0 +1,156 @@
+"""Reads single parts of policies: the calls, their table, the cache, and the reasons for parts that could not be read.
+
+A failed read yields an :class:`~cloudops_nb.iam.Unreadable` with the reason, never an empty layer.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cloudops_nb.aws.error_states import classify
+from cloudops_nb.aws.regions import GLOBAL
+from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.iam import Policy, Unreadable
+from cloudops_nb.model import CellState
+from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, TruncatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from cloudops_nb.scanner.calls.aws_calls import AwsCalls
+
+T = TypeVar("T")
+
+_LAYER_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenAnswerError)
+
+
+class CredentialsExpiredError(Exception):
+    """The credentials expired while policies were read; with new credentials the reading can be repeated."""
+
+
+@dataclass(frozen=True)
+class DeniedRead(Unreadable):
+    """An unreadable part that AWS denied access to; another call may be allowed to read it."""
+
+
+class PolicyCalls:
+    """The calls that read policies, on a thread pool that several instances may share; thread-safe."""
+
+    def __init__(self, calls: AwsCalls, pool: Executor) -> None:
+        self._calls = calls
+        self._pool = pool
+
+    def answer_member(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
+        """Make one call, and return one member of its answer."""
+        return _required_member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
+
+    def listed_items(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
+        """Return the items of a list from all pages of an operation."""
+        pages = self._calls.pages(service, GLOBAL, operation, parameters, None)
+        return [item for page in pages for item in _required_member(page, member, operation)]
+
+    def pages(self, service: str, operation: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Return all pages of an operation."""
+        return list(self._calls.pages(service, GLOBAL, operation, parameters, None))
+
+    def in_parallel(self, *readings: Callable[[], T]) -> list[T]:
+        """Run readings in parallel where threads are free, and return their results in order.
+
+        Raises:
+            ScanStoppedError: The pool was shut down because the scan was stopped.
+        """
+        try:
+            futures = [self._pool.submit(reading) for reading in readings[1:]]
+        except RuntimeError:
+            raise ScanStoppedError from None
+        first = [reading() for reading in readings[:1]]
+        # Readings that no thread has started run here, because nested readings could wait for each other forever.
+        rest = [
+            reading() if future.cancel() else future.result()
+            for reading, future in zip(readings[1:], futures, strict=True)
+        ]
+        return first + rest
+
+
+def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
+    """Return the result of a reading, or the reason why it failed.
+
+    Args:
+        what: The name of the part, with which the reason begins.
+        reading: Reads the part.
+
+    Raises:
+        CredentialsExpiredError: The credentials expired.
+        ScanStoppedError: The scan was stopped.
+    """
+    try:
+        return reading()
+    except _LAYER_FAILURES as error:
+        failure = classify(error, region=GLOBAL)
+        if failure.state is CellState.EXPIRED:
+            raise CredentialsExpiredError from error
+        kind = DeniedRead if failure.state in (CellState.DENIED, CellState.SCP_DENIED) else Unreadable
+        return kind(f"{what} could not be read: {failure.detail}")
+
+
+def _required_member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
+    if member not in answer:
+        raise BrokenAnswerError(f"{operation} returned no {member}")
+    return answer[member]
+
+
+class PolicyCache:
+    """The policies that one scan has read and compiled, shared by all its accounts; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._policies: dict[tuple[str, str], Policy] = {}
+
+    def managed_policy(self, calls: PolicyCalls, arn: str) -> Policy:
+        """Return a managed policy in its default version, which another account's scan may have read before."""
+        version = calls.answer_member("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
+
+        def read() -> Any:
+            answer = calls.answer_member("iam", "GetPolicyVersion", "PolicyVersion", PolicyArn=arn, VersionId=version)
+            return answer["Document"]
+
+        return self.compiled_policy(arn, version, read, name=policy_name(arn))
+
+    def compiled_policy(self, key: str, version: str, read: Callable[[], Any], *, name: str) -> Policy:
+        """Return the policy with a key and a version; reads and compiles it unless it is cached."""
+        with self._lock:
+            policy = self._policies.get((key, version))
+        if policy is None:
+            # Two threads may read it at the same time; the first result is kept.
+            policy = Policy.parse(read(), name=name)
+            with self._lock:
+                policy = self._policies.setdefault((key, version), policy)
+        return policy
+
+
+def policy_name(arn: str) -> str:
+    """Return a managed policy's name without its path, as reasons give it."""
+    return arn.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOperation:
+    """An operation that reads policies; ``times`` says how often, ``fallback`` marks one that follows a refusal."""
+
+    service: str
+    operation: str
+    times: str
+    fallback: bool = False
+
+
+@cache
+def policy_operations() -> tuple[PolicyOperation, ...]:
+    """Return every operation that a scan may call to read policies."""
+    return tuple(PolicyOperation(**row) for row in bundled_table(__package__, "policy_operations.yaml"))

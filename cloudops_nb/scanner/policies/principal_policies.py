@@ -1,0 +1,85 @@
+"""Combines everything that decides what an account's acting principal may do, except the resources' own policies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.iam import PrincipalKind, PrincipalPolicies, Unreadable
+from cloudops_nb.scanner.policies.acting_principal import ActingPrincipal
+from cloudops_nb.scanner.policies.authorization_details import identity_from_details
+from cloudops_nb.scanner.policies.identity_policies import IAM_NOUNS, IdentityPolicies, IdentityPolicyReader
+from cloudops_nb.scanner.policies.organization_policies import OrganizationLayers
+
+if TYPE_CHECKING:
+    from cloudops_nb.iam import Principal
+    from cloudops_nb.scanner.policies.organization_policies import OrganizationPolicies
+    from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
+
+
+class PrincipalPolicyReader:
+    """Reads the policies of one account's acting principal, with the permissions of the scanning principal.
+
+    Args:
+        calls: The calls into the account.
+        cache: The scan's policies.
+        organizations: The policies of the scan's organisations.
+    """
+
+    def __init__(self, calls: PolicyCalls, cache: PolicyCache, organizations: OrganizationPolicies) -> None:
+        self._calls = calls
+        self._cache = cache
+        self._organizations = organizations
+
+    def read(self, acting: ActingPrincipal) -> PrincipalPolicies:
+        """Return every layer; a layer that could not be read is unreadable.
+
+        Raises:
+            CredentialsExpiredError: The credentials expired.
+            ScanStoppedError: The scan was stopped.
+        """
+        principal = acting.principal
+        parts: list[Any] = self._calls.in_parallel(
+            lambda: self._identity(principal), lambda: self._organizations.layers(principal.account_id, self._calls)
+        )
+        return _combined_policies(acting, *parts)
+
+    def _identity(self, principal: Principal) -> IdentityPolicies:
+        if principal.kind is PrincipalKind.ROOT:
+            # Root needs no policy, and only the organisation's policies limit it.
+            return IdentityPolicies(principal.arn, {}, None, [])
+        if principal.kind not in IAM_NOUNS:
+            unknown = Unreadable(principal.note)
+            return IdentityPolicies(principal.arn, unknown, unknown, [unknown])
+        identity = IdentityPolicyReader(self._calls, self._cache, principal).read()
+        if identity.has_denied_parts:
+            identity = identity.with_gaps_filled(identity_from_details(self._calls, self._cache, principal))
+        return identity
+
+
+def unreadable_policies(principal: Principal, why: str) -> PrincipalPolicies:
+    """Return the policies of a principal whose every layer is unreadable for one reason."""
+    unknown = Unreadable(why)
+    return _combined_policies(
+        ActingPrincipal(principal, unknown, tagged=True),
+        IdentityPolicies(unknown, unknown, unknown, [unknown]),
+        OrganizationLayers(unknown, unknown),
+    )
+
+
+def _combined_policies(
+    acting: ActingPrincipal, identity: IdentityPolicies, organisation: OrganizationLayers
+) -> PrincipalPolicies:
+    principal = acting.principal
+    if not isinstance(identity.arn, Unreadable):
+        principal = replace(principal, arn=identity.arn, note="")
+    return PrincipalPolicies(
+        principal=principal,
+        tags=None if acting.tagged or isinstance(identity.tags, Unreadable) else identity.tags,
+        identity=identity.policies,
+        boundary=identity.boundary,
+        service_control=organisation.service_control,
+        resource_control=organisation.resource_control,
+        session=acting.session,
+        known_context=organisation.context,
+    )

@@ -1,0 +1,122 @@
+"""The progress of one scan and the state of its cells, during the scan and after an interruption."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudops_nb.aws.error_states import is_not_offered
+from cloudops_nb.model import CellKey, CellResult, CellState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cloudops_nb.scanner.reading.task_reader import PageRead
+    from cloudops_nb.scanner.task import ScanTask
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A scan at one moment.
+
+    Attributes:
+        done: The cells that have ended.
+        total: All cells.
+        failed: The cells that ended without being read completely.
+        resources: The resources found.
+        calls: The calls made.
+        elapsed: Seconds since the start.
+        current: The cell of the latest page or result.
+    """
+
+    done: int
+    total: int
+    failed: int
+    resources: int
+    calls: int
+    elapsed: float
+    current: str
+
+    @property
+    def rate(self) -> float:
+        """Cells per second since the start."""
+        return self.done / self.elapsed if self.elapsed > 0 else 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left if the remaining cells take as long as the finished ones; ``None`` before the first ended."""
+        return self.elapsed / self.done * (self.total - self.done) if self.done else None
+
+    def __str__(self) -> str:
+        left = "" if self.eta is None or self.done == self.total else f", about {self.eta:.0f} s left"
+        failed = f", {self.failed} failed" if self.failed else ""
+        found = f"{self.resources} resources, {self.rate:.0f} cells/s"
+        return f"{self.done}/{self.total} cells{failed}, {found}{left} · {self.current}"
+
+
+class CellTracker:
+    """Counts the pages, resources and results of a scan, cell by cell; used from one thread.
+
+    Args:
+        todo: The tasks, whose cells are known from the start.
+    """
+
+    def __init__(self, todo: Sequence[ScanTask]) -> None:
+        self._keys = dict.fromkeys(key for task in todo for key in task.keys)
+        self._ended: set[CellKey] = set()
+        self._failed = 0
+        self._calls = 0
+        self._found = 0
+        self._pages: Counter[CellKey] = Counter()
+        self._rows: Counter[CellKey] = Counter()
+
+    def note(self, item: PageRead | CellResult) -> None:
+        """Count a page or a result."""
+        if isinstance(item, CellResult):
+            self._keys.setdefault(item.key)
+            self._ended.add(item.key)
+            self._failed += not item.state.complete and not is_not_offered(item)
+            self._calls += item.calls
+        else:
+            self._pages[item.key] += 1
+            self._rows[item.key] += len(item.resources)
+            self._found += len(item.resources)
+
+    def remaining(self) -> list[CellResult]:
+        """Return preliminary results of cells that have not ended: ``partial`` after some pages, else ``pending``."""
+        return [self._unfinished(key) for key in self._keys if key not in self._ended]
+
+    def lost(self, keys: Iterable[CellKey], why: str) -> list[CellResult]:
+        """Return an ``error`` for each of these cells that has no result and will never get one."""
+        now = datetime.now(UTC)
+        return [
+            CellResult(key, CellState.ERROR, now, 0.0, self._rows[key], pages=self._pages[key], detail=why)
+            for key in keys
+            if key not in self._ended
+        ]
+
+    def progress(self, item: PageRead | CellResult, elapsed: float) -> Progress:
+        """Return the progress after an item, ``elapsed`` seconds after the start."""
+        return Progress(
+            done=len(self._ended),
+            total=len(self._keys),
+            failed=self._failed,
+            resources=self._found,
+            calls=self._calls,
+            elapsed=elapsed,
+            current=str(item.key),
+        )
+
+    def _unfinished(self, key: CellKey) -> CellResult:
+        pages = self._pages[key]
+        return CellResult(
+            key=key,
+            state=CellState.PARTIAL if pages else CellState.PENDING,
+            started=datetime.now(UTC),
+            duration=0.0,
+            resources=self._rows[key],
+            pages=pages,
+            detail=f"interrupted after {pages} pages" if pages else "not read",
+        )

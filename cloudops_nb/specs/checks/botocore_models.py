@@ -1,0 +1,79 @@
+"""botocore's models of services and operations, each loaded once per process."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import UnknownServiceError
+from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, StringShape, StructureShape
+
+from cloudops_nb.aws.botocore_data import data_loader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from botocore.loaders import Loader
+    from botocore.model import OperationModel, Shape
+
+#: Some shapes contain themselves, many times over.
+_DEEPEST = 7
+#: Samples of scalars that are no text; a number is the least that its shape allows.
+_SCALARS = {"boolean": True, **dict.fromkeys(("integer", "long", "float", "double"), 0)}
+
+
+@cache
+def model_loader() -> Loader:
+    """Return the loader of models."""
+    return data_loader()
+
+
+def service_names() -> Sequence[str]:
+    """Return botocore's names of all services."""
+    names: Sequence[str] = model_loader().list_available_services("service-2")
+    return names
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    """Return a service's model.
+
+    Raises:
+        UnknownServiceError: botocore has no such service.
+    """
+    return ServiceModel(model_loader().load_service_model(service, "service-2"), service)
+
+
+@cache
+def paginators(service: str) -> Mapping[str, Any]:
+    """Return the paging rules of a service's operations, none if botocore has no paginator for it."""
+    try:
+        rules: Mapping[str, Any] = model_loader().load_service_model(service, "paginators-1")
+    except UnknownServiceError:
+        return {}
+    pagination: Mapping[str, Any] = rules["pagination"]
+    return pagination
+
+
+def operation(service: str, name: str) -> OperationModel | None:
+    """Return an operation's model, ``None`` if there is no such service or operation."""
+    try:
+        return service_model(service).operation_model(name)
+    except (UnknownServiceError, OperationNotFoundError):
+        return None
+
+
+def sample(shape: Shape, depth: int = 0) -> Any:
+    """Return a value of a shape with every member present: lists of one item, text that is a number too."""
+    if depth > _DEEPEST:
+        return None
+    least = max(1, shape.metadata.get("min", 1))
+    if isinstance(shape, StructureShape):
+        return {name: sample(member, depth + 1) for name, member in shape.members.items()}
+    if isinstance(shape, ListShape):
+        return [sample(shape.member, depth + 1)] * least
+    if isinstance(shape, MapShape):
+        return {key: sample(shape.value, depth + 1) for key in getattr(shape.key, "enum", None) or ["key"]}
+    if isinstance(shape, StringShape) or shape.type_name not in _SCALARS:
+        return (getattr(shape, "enum", None) or ["1" * least])[0]
+    return _SCALARS[shape.type_name] or least

@@ -1,0 +1,116 @@
+"""Whether a declaration's listings page as botocore knows them to, or declare their paging themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from botocore.model import StructureShape
+
+from cloudops_nb.specs.checks.botocore_models import operation, paginators
+from cloudops_nb.specs.checks.problem import SpecProblem, nearest
+from cloudops_nb.specs.checks.selector_types import resolved, selected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.model import OperationModel, Shape
+
+    from cloudops_nb.specs.model import ListCall, ResourceSpec
+
+    Path = tuple[str | int, ...]
+
+_TOKENS = re.compile(r"(next|pagination)?_?(token|marker)|position|hasmore\w*|is_?truncated", re.IGNORECASE)
+
+
+def paging_problems(spec: ResourceSpec) -> list[SpecProblem]:
+    """Check that listings page as botocore knows, or declare it: an unpaged listing silently misses resources."""
+    return [
+        SpecProblem(path, problem) for path, call in _listings(spec) for problem in _call_problems(spec.called, call)
+    ]
+
+
+def missing_page_sizes(spec: ResourceSpec) -> list[SpecProblem]:
+    """Return the listings that could declare a ``page_size`` and do not: they take more calls than they need."""
+    found = []
+    for path, call in _listings(spec):
+        limit = _limit(spec.called, call)
+        if limit and call.page_size is None:
+            name, shape = limit
+            most = shape.metadata.get("max", "what AWS documents")
+            least = shape.metadata.get("min", 1)
+            found.append(SpecProblem(path, f"page_size is missing; {name} is {least} to {most}"))
+    return found
+
+
+def _listings(spec: ResourceSpec) -> Iterator[tuple[Path, ListCall]]:
+    yield ("list",), spec.list
+    if spec.parent:
+        yield ("parent", "list"), spec.parent.list
+
+
+def _call_problems(service: str, call: ListCall) -> list[str]:
+    model = operation(service, call.operation)
+    if model is None:
+        return []
+    known = paginators(service).get(call.operation)
+    if known and call.pages:
+        return [f"botocore knows how {call.operation} is paged; drop pages"]
+    if not known and not call.pages:
+        tokens = _page_tokens(model)
+        if tokens:
+            how = "say pages: {input_token: …, output_token: …, limit_key: …}"
+            return [f"{call.operation} answers {', '.join(tokens)}, but botocore has no paginator for it; {how}"]
+        return [f"{call.operation} is not paged; drop page_size"] if call.page_size else []
+    return _declared_paging_problems(model, call) or _size_problems(service, call)
+
+
+def _declared_paging_problems(model: OperationModel, call: ListCall) -> list[str]:
+    if not call.pages:
+        return []
+    inputs = model.input_shape.members if model.input_shape else {}
+    names = [name for name in (call.pages.input_token, call.pages.limit_key) if name]
+    wrong = [f"{call.operation} takes no {name}{nearest(name, inputs)}" for name in names if name not in inputs]
+    for selector in (call.pages.output_token, call.pages.more_results):
+        if selector and model.output_shape:
+            wrong += selected(selector, resolved(model.output_shape))[1]
+    return wrong
+
+
+def _size_problems(service: str, call: ListCall) -> list[str]:
+    limit = _limit(service, call)
+    if call.page_size is None:
+        return []
+    if limit is None:
+        return [f"{call.operation} has no limit; drop page_size"]
+    name, shape = limit
+    least, most = shape.metadata.get("min", 1), shape.metadata.get("max", 10_000)
+    if shape.type_name != "string" and not least <= call.page_size <= most:
+        return [f"page_size {call.page_size}, but {name} is {least} to {most}"]
+    return []
+
+
+def _limit(service: str, call: ListCall) -> tuple[str, Shape] | None:
+    """Return the parameter that limits a page's items, with its shape; ``None`` if the operation has none."""
+    model = operation(service, call.operation)
+    declared = call.pages.model_dump() if call.pages else {}
+    name = (paginators(service).get(call.operation) or declared).get("limit_key")
+    inputs = model.input_shape.members if model and model.input_shape else {}
+    return (name, inputs[name]) if name and name in inputs else None
+
+
+def _page_tokens(model: OperationModel) -> list[str]:
+    """Return the members by which an answer tells that there is more, one level deep."""
+    if model.output_shape is None:
+        return []
+    members = model.output_shape.members
+    nested = {
+        f"{name}.{inner}": inner
+        for name, member in members.items()
+        if isinstance(member, StructureShape)
+        for inner in member.members
+    }
+    inputs = {name.lower() for name in (model.input_shape.members if model.input_shape else {})}
+    if not any(_TOKENS.fullmatch(name) or name.startswith("exclusivestart") for name in inputs):
+        return []
+    return [path for path, name in ({name: name for name in members} | nested).items() if _TOKENS.fullmatch(name)]

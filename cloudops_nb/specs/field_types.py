@@ -1,0 +1,65 @@
+"""The types of the fields in declarations, each with its check."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
+
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, Field
+
+from cloudops_nb.aws.error_states import is_refusal_code
+from cloudops_nb.declarations.selectors import compiled
+from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Names that an ARN template or a reason may hold in braces.
+_TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
+
+
+@cache
+def relation_kinds() -> Mapping[str, str]:
+    """Return every kind of relation with its meaning, as "is attached to it"; "it" is the other resource."""
+    kinds: dict[str, str] = bundled_table(__package__, "relation_kinds.yaml")
+    return kinds
+
+
+def _checked_selector(text: str) -> str:
+    try:
+        compiled(text)
+    except JMESPathError as error:
+        raise ValueError(f"{text!r} is not valid JMESPath: {' '.join(str(error).split())}") from None
+    return text
+
+
+def _checked_template(text: str) -> str:
+    try:
+        text.format(**dict.fromkeys(_TEMPLATE_NAMES, ""))
+    except (KeyError, ValueError, IndexError):
+        raise ValueError(f"{text!r} may name only {', '.join(_TEMPLATE_NAMES)} in braces") from None
+    return text
+
+
+def _checked_absence_code(code: str) -> str:
+    if is_refusal_code(code):
+        raise ValueError(f"{code} is a refusal, which does not mean that there are no resources")
+    return code
+
+
+def _checked_relation_kind(kind: str) -> str:
+    if kind not in relation_kinds():
+        hint = did_you_mean(kind, relation_kinds())
+        raise ValueError(f"there is no kind of relation {kind}" + (f", {hint}" if hint else ""))
+    return kind
+
+
+Selector = Annotated[str, Field(min_length=1), AfterValidator(_checked_selector)]
+Template = Annotated[str, AfterValidator(_checked_template)]
+#: One of the kinds in ``relation_kinds.yaml``.
+RelationKind = Annotated[str, AfterValidator(_checked_relation_kind)]
+#: An error code that means "there are none"; never a refusal.
+AbsenceCode = Annotated[str, AfterValidator(_checked_absence_code)]
+Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]

@@ -1,0 +1,116 @@
+"""Process-wide settings of a scan: memory arenas, garbage collection and thread switches."""
+
+from __future__ import annotations
+
+import gc
+import platform
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloudops_nb.aws.fast_botocore.process_tuning import InfrequentGarbageCollection, LongThreadTurns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SCRIPT = """
+import ctypes, sys, threading
+from cloudops_nb.aws.fast_botocore.process_tuning import limit_malloc_arenas
+limit_malloc_arenas()
+everybody = threading.Barrier(24)
+def work():
+    kept = [bytes(2_000) for _ in range(100)]
+    everybody.wait(60)
+    del kept
+threads = [threading.Thread(target=work) for _ in range(24)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+c = ctypes.CDLL(None)
+c.fopen.restype = ctypes.c_void_p
+c.fclose.argtypes = [ctypes.c_void_p]
+c.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+file = c.fopen(sys.argv[1].encode(), b"w")
+c.malloc_info(0, file)
+c.fclose(file)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc sets memory apart for threads")
+def test_threads_share_few_memory_arenas(tmp_path: Path) -> None:
+    told = tmp_path / "malloc.xml"
+    subprocess.run([sys.executable, "-c", _SCRIPT, str(told)], check=True)
+    assert 1 <= told.read_text("utf-8").count("<heap nr=") <= 2
+
+
+@pytest.fixture
+def thresholds() -> Iterator[tuple[int, ...]]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield gc.get_threshold()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.fast
+def test_the_collectors_thresholds_are_restored_when_the_last_scan_ends(thresholds: tuple[int, ...]) -> None:
+    rare = InfrequentGarbageCollection()
+    rare.__enter__()
+    with rare:
+        assert gc.get_threshold()[0] > thresholds[0]
+        assert gc.get_threshold()[1:] == thresholds[1:]
+    assert gc.get_threshold()[0] > thresholds[0]
+    rare.__exit__(None, None, None)
+    assert gc.get_threshold() == thresholds
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.fast
+def test_objects_from_before_a_scan_are_frozen_during_it(thawed: None) -> None:
+    # How many objects are frozen changes, as some of them are no longer needed.
+    rare = InfrequentGarbageCollection()
+    with rare:
+        assert gc.get_freeze_count()
+        with rare:
+            assert gc.get_freeze_count()
+        assert gc.get_freeze_count()
+    assert not gc.get_freeze_count()
+
+
+@pytest.mark.fast
+def test_objects_that_other_code_froze_stay_frozen(thawed: None) -> None:
+    gc.freeze()
+    with InfrequentGarbageCollection():
+        assert gc.get_freeze_count()
+    assert gc.get_freeze_count()
+
+
+@pytest.mark.fast
+def test_thresholds_that_other_code_set_stay(thresholds: tuple[int, ...]) -> None:
+    with InfrequentGarbageCollection():
+        gc.set_threshold(900, 5, 5)
+    assert gc.get_threshold() == (900, 5, 5)
+    for fewer in (0, 1_000_000):
+        gc.set_threshold(fewer)
+        with InfrequentGarbageCollection():
+            assert gc.get_threshold()[0] == fewer
+    assert thresholds
+
+
+@pytest.mark.fast
+def test_threads_take_longer_turns_until_the_last_scan_ends() -> None:
+    before, turns = sys.getswitchinterval(), LongThreadTurns()
+    with turns:
+        with turns:
+            assert sys.getswitchinterval() == pytest.approx(max(before, 0.05))
+        assert sys.getswitchinterval() >= max(before, 0.04)
+        sys.setswitchinterval(before * 2)
+    assert sys.getswitchinterval() == pytest.approx(before * 2), "somebody else's choice stays"
+    sys.setswitchinterval(before)
