@@ -110,7 +110,7 @@ def kept(*, instances: int, every_type: bool = False, again: Sequence[str] = ())
     with CloudOps(key_source="file", scan_threads=THREADS) as ops:
         for mode in ("full", *again):
             # Each scan enters the accounts anew, as one in another kernel would.
-            ops.sessions = AccountSessions(cloud.aws.accounts, threads=THREADS, events=cloud.events())
+            ops.parts.sessions = AccountSessions(cloud.aws.accounts, threads=THREADS, events=cloud.events())
             with _measured(cloud) as measured:
                 report: ScanReport = ops.scan(services=None if every_type else list(cloud.counts), mode=mode)
                 measured.count(report.results)

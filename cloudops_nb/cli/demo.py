@@ -1,44 +1,63 @@
-"""``cloudops-nb demo``: the simulated AWS, up and down, and how to point a shell at it."""
+"""``cloudops-nb demo``: starts and stops the simulated AWS, and runs the quickstart and JupyterLab over it."""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
+import sys
 import time
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cloudops_nb import demo as simulation
+from cloudops_nb.cli.render import print_event, print_frame, print_plan
+from cloudops_nb.errors import ExecutionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudops_nb import CloudOps
+
     Command = Callable[..., None]
+
+#: A staging database of the simulated company.
+TARGET = "pg-instance-staging1"
+SEARCH = "production postgres"
+#: In ``notebooks`` of a checkout, and in the folder of the demo in a wheel.
+NOTEBOOK = "01-quickstart.ipynb"
+_QUICKSTART_PATH = click.option(
+    "--path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="The demo's folder: the simulated AWS's files, and a store of its own.",
+)
 
 
 def _path_option(command: Command) -> Command:
     kind = click.Path(file_okay=False, path_type=Path)
-    return click.option("--path", type=kind, help="The demo's folder; one for the whole user if not set.")(command)
+    return click.option("--path", type=kind, help="The demo's folder; if not set, one per user.")(command)
 
 
 @click.group()
 def demo() -> None:
-    """A simulated AWS on this host: three accounts of an online shop, no way to a real one."""
+    """A simulated AWS on this host: three accounts of an online shop, without access to a real account."""
 
 
 @demo.command()
 @_path_option
-@click.option("--seed", type=int, help="Decides every id; always the same ids if not set.")
+@click.option("--seed", type=int, help="The seed of every id; if not set, the ids are always the same.")
 @click.option(
     "--transition-seconds",
     type=click.FloatRange(0, 600),
     help="How long EC2 and RDS stay in states such as 'stopping'; 1.5 if not set.",
 )
 def up(path: Path | None, seed: int | None, transition_seconds: float | None) -> None:
-    """Start it, or find it running, and say how to reach it."""
+    """Start the demo if it is not running, and print how to reach it."""
     began = time.monotonic()
     running = simulation.up(path, seed=seed, transition_seconds=transition_seconds)
     names = ", ".join(account["name"] for account in running.accounts)
@@ -51,14 +70,14 @@ def up(path: Path | None, seed: int | None, transition_seconds: float | None) ->
 @demo.command()
 @_path_option
 def down(path: Path | None) -> None:
-    """Stop it; its estate is forgotten."""
+    """Stop the demo; its estate is lost."""
     click.echo("The demo has stopped." if simulation.down(path) else "No demo was running.")
 
 
 @demo.command()
 @_path_option
 def status(path: Path | None) -> None:
-    """Say whether it runs; exit with 1 if it is not ready."""
+    """Print whether the demo runs; exit with 1 if it is not ready."""
     found = simulation.status(path)
     if found.state == "down":
         click.echo(f"down ({found.path})")
@@ -70,9 +89,9 @@ def status(path: Path | None) -> None:
 
 @demo.command()
 @_path_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON: variables to set, null for those to remove.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the variables to set, null for those to unset.")
 def env(path: Path | None, as_json: bool) -> None:
-    """Print shell commands that point a shell at the running demo and away from every real account."""
+    """Print shell commands that point a shell at the running demo, and away from every real account."""
     running = simulation.find(path)
     if as_json:
         click.echo(json.dumps({**dict.fromkeys(running.unset), **running.environment}, indent=2))
@@ -84,3 +103,89 @@ def env(path: Path | None, as_json: bool) -> None:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in running.environment.items()]
         lines += [f"unset {name}" for name in running.unset]
     click.echo("\n".join(lines))
+
+
+@demo.command()
+@_QUICKSTART_PATH
+def quickstart(path: Path) -> None:
+    """Scan a fresh simulated AWS, stop a staging database in it, and show the record."""
+    from cloudops_nb import CloudOps
+
+    began = time.monotonic()
+    _print_heading("A simulated AWS")
+    simulation.down(path)
+    running = simulation.up(path)
+    running.apply(os.environ)
+    click.echo(f"{len(running.accounts)} accounts, {len(running.regions)} regions, at {running.endpoint}")
+    try:
+        with CloudOps() as ops:
+            _show_every_step(ops)
+    finally:
+        simulation.down(path)
+    click.echo(f"\nTotal: {time.monotonic() - began:.1f} s. The simulated AWS is down again.")
+
+
+@demo.command()
+def lab() -> None:
+    """Bring the simulated AWS up and open JupyterLab on the quickstart notebook."""
+    simulation.up().apply(os.environ)
+    notebook = quickstart_notebook(Path())
+    # Jupyter Server refuses to run as root without this flag; in a container, root is often the only user.
+    as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", *as_root, str(notebook)]
+    os.execv(sys.executable, command)  # noqa: S606 - replaces this process
+
+
+def quickstart_notebook(folder: Path) -> Path:
+    """Return the quickstart notebook: the checkout's, else a copy of the wheel's in a folder, made if missing."""
+    package = Path(str(files("cloudops_nb")))
+    checkout = package.parent / "notebooks" / NOTEBOOK
+    if checkout.is_file():
+        return checkout
+    copy = folder / NOTEBOOK
+    if not copy.exists():
+        copy.write_bytes((package / "demo" / NOTEBOOK).read_bytes())
+    return copy
+
+
+def _show_every_step(ops: CloudOps) -> None:
+    """Scan, search, ask, approve, apply, and read the record."""
+    _print_heading("scan: discover the resources")
+    click.echo(str(ops.scan()))
+
+    _print_heading(f"search: {SEARCH}")
+    print_frame(ops.search(SEARCH, limit=5))
+
+    _print_heading(f"ask: stop {TARGET}")
+    prompt = f"stop {TARGET}"
+    click.echo(f"The request that leaves this host:\n{ops.preview(prompt).decode()}\n")
+    answer = ops.ask(prompt)
+    if answer.plan is None:
+        raise ExecutionError("the quickstart got no plan", answer.text)
+    print_plan(answer.plan)
+
+    _print_heading("approve: from code, channel 'api', because it is a staging database; never enough for production")
+    approval = ops.approve(answer.plan, reason="quickstart: stop the staging database")
+    click.echo(f"approved by {approval.by}, channel {approval.channel}, for plan {approval.plan_hash[:16]}…")
+
+    _print_heading("apply: run the plan")
+    execution = ops.apply(answer.plan)
+    for event in execution:
+        print_event(event)
+    if execution.status != "completed":
+        raise ExecutionError("the quickstart's plan did not complete", str(execution.status))
+
+    _print_heading("the record")
+    rds: Any = ops.sessions.client(answer.plan.account_id, "rds", answer.plan.region)
+    database = rds.describe_db_instances(DBInstanceIdentifier=TARGET)["DBInstances"][0]
+    click.echo(f"AWS reports that {TARGET} is {database['DBInstanceStatus']}.")
+    latest = ops.history().iloc[-1]
+    for column in ("title", "status", "account_name", "region", "approver", "channel", "reason", "started", "ended"):
+        click.echo(f"  {column:<13} {latest[column]}")
+    verified = ops.storage.journal.verify()
+    click.echo(f"The journal has {verified.count} records; its chain is verified up to {verified.head[:16]}….")
+
+
+def _print_heading(text: str) -> None:
+    click.echo()
+    click.secho(f"── {text} ".ljust(100, "─"), bold=True)

@@ -1,4 +1,4 @@
-"""The store that a command works on: opened as it is, never made by looking at it."""
+"""Opens the store or the client of a command; only a command that writes creates a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def existing_store(settings: Settings) -> StoreHeader:
 
     Raises:
         InitialisationError: There is no store.
-        StoreCorruptedError: ``store.json`` is damaged, or missing beside data.
+        StoreCorruptedError: ``store.json`` is damaged, or missing while there is data.
     """
     from cloudops_nb.storage.files.store_file import StoreFile, starting_over
 
@@ -30,13 +30,13 @@ def existing_store(settings: Settings) -> StoreHeader:
     if header is not None:
         return header
     if store_file.has_data():
-        what, why = f"the store in {settings.data_path} does not open", "its store.json is missing"
+        what, why = f"cannot open the store in {settings.data_path}", "its store.json is missing"
         raise StoreCorruptedError(what, why, starting_over(settings.data_path))
     raise InitialisationError(f"there is no store in {settings.data_path}", "", "Scan first, or give --data-path.")
 
 
 def opened_storage(settings: Settings) -> StorageService:
-    """Return the storage service of the settings; each part of the store opens at its first use."""
+    """Return the storage service for the settings; each part of the store opens at its first use."""
     from cloudops_nb.embedding import open_embedder
     from cloudops_nb.storage.opening.open_store import StorageService
 
@@ -44,14 +44,14 @@ def opened_storage(settings: Settings) -> StorageService:
 
 
 def existing_storage(context: click.Context) -> StorageService:
-    """Return the storage service of an existing store, until the command ends."""
+    """Return the storage service of an existing store; it is closed when the command ends."""
     settings = load_settings(context.obj)
     existing_store(settings)
     return context.with_resource(opened_storage(settings))
 
 
 def opened_client(context: click.Context, *, new: bool = False) -> CloudOps:
-    """Return the client on an existing store, until the command ends; with ``new``, the store may be made."""
+    """Return the client on an existing store, or with ``new`` on a new one; it is closed when the command ends."""
     from cloudops_nb import CloudOps
 
     if not new:

@@ -1,4 +1,4 @@
-"""Frames, answers, plans and events as plain text for a terminal."""
+"""Prints DataFrames, answers, plans and events as plain text for a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event, Plan
 
-#: The columns of resources that a terminal has room for, in the order shown.
+#: The columns of resources that fit a terminal, in the order shown.
 RESOURCES = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
 PLANS = ("created", "title", "status", "level", "account_name", "region", "approver", "channel", "plan_id")
 REQUESTS = ("at", "destination", "purpose", "bytes", "sha256")
@@ -27,38 +27,39 @@ CALLS = ("account", "region", "service", "operation", "times")
 
 
 def print_frame(frame: pd.DataFrame, columns: Sequence[str] = RESOURCES) -> None:
-    """Print the given columns of a frame, those that it has."""
+    """Print those of the given columns that a DataFrame has."""
     if frame.empty:
         click.echo("(nothing)")
         return
     shown = frame[[column for column in columns if column in frame.columns]].copy()
+    # pandas would print microseconds and the offset of each time.
     for column in shown.select_dtypes("datetimetz"):
         shown[column] = shown[column].dt.strftime("%Y-%m-%d %H:%M:%S")
     click.echo(shown.to_string(index=False, max_colwidth=48))
 
 
 def print_health(health: Mapping[str, Any]) -> None:
-    """Print the store's health: a line for each value, those that belong together below a title."""
-    for line in _lines(health, ""):
+    """Print the store's health: one line per value, nested values indented below their title."""
+    for line in _health_lines(health, ""):
         click.echo(line)
 
 
-def _lines(values: Mapping[str, Any], indent: str) -> Iterator[str]:
+def _health_lines(values: Mapping[str, Any], indent: str) -> Iterator[str]:
     for name, value in values.items():
         title = f"{indent}{name.replace('_', ' ')}:"
         if isinstance(value, Mapping):
             yield title
-            yield from _lines(value, f"{indent}  ")
+            yield from _health_lines(value, f"{indent}  ")
         elif isinstance(value, list):
             yield title if value else f"{title} none"
-            yield from (f"{indent}  {_text(item)}" for item in value)
+            yield from (f"{indent}  {_health_value(item)}" for item in value)
         else:
-            yield f"{title} {_text(value)}"
+            yield f"{title} {_health_value(value)}"
 
 
-def _text(value: Any) -> str:
+def _health_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')}: {_text(one)}" for name, one in value.items() if one != "")
+        return ", ".join(f"{name.replace('_', ' ')}: {_health_value(one)}" for name, one in value.items() if one != "")
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S %Z}"
     if isinstance(value, bool):
@@ -67,7 +68,7 @@ def _text(value: Any) -> str:
 
 
 def print_answer(answer: Answer) -> None:
-    """Print an answer: its text, then the plan or the table that belongs to it."""
+    """Print an answer: its text, then its plan or its table."""
     click.echo(answer.text)
     if answer.plan is not None:
         print_plan(answer.plan)
@@ -79,17 +80,17 @@ def print_answer(answer: Answer) -> None:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print a plan completely enough to decide on it."""
+    """Print a plan with everything that a decision needs."""
     from cloudops_nb.presentation.as_text import card_text
     from cloudops_nb.presentation.plan_card import card_sections
-    from cloudops_nb.presentation.section import Outcome
+    from cloudops_nb.presentation.section import CardStatus
 
     sections = card_sections(plan, kernel_user=getpass.getuser(), now=datetime.now(UTC))
-    click.echo(card_text(sections, Outcome("awaiting_approval")))
+    click.echo(card_text(sections, CardStatus("awaiting_approval")))
 
 
 def print_events(execution: Execution) -> None:
-    """Print an execution's events as they come; Ctrl-C asks it to stop and waits for where it stands."""
+    """Print an execution's events as they arrive; Ctrl-C cancels it and waits for its end."""
     try:
         for event in execution:
             print_event(event)

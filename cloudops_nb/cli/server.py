@@ -1,4 +1,4 @@
-"""``cloudops-server``: the stand-alone playbook server."""
+"""``cloudops-server``: the stand-alone playbook server, a program apart from ``cloudops-nb``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
 def main(host: str, port: int) -> None:
-    """Serve playbooks; needs no credentials and keeps nothing. The bearer token is read from CLOUDOPS_SERVER_TOKEN."""
+    """Serve playbooks, without credentials and without state. The bearer token is read from CLOUDOPS_SERVER_TOKEN."""
     try:
         import uvicorn
 
         from cloudops_nb.server.app import create_app
     except ImportError as error:
-        raise click.ClickException(f"{error.name} is missing; install cloudops-nb[server]") from None
+        raise click.ClickException(f"{error.name} is not installed; run: pip install 'cloudops-nb[server]'") from None
     from cloudops_nb.server.pipeline import PlaybookServer
     from cloudops_nb.ssm.catalogue import Catalogue
 
     token = os.environ.get(SERVER_TOKEN_VARIABLE, "")
     if not token and host not in {"127.0.0.1", "localhost", "::1"}:
-        raise click.ClickException(f"{host} can be reached from outside; set {SERVER_TOKEN_VARIABLE}")
+        raise click.ClickException(f"{host} is reachable from other hosts; set {SERVER_TOKEN_VARIABLE}")
     app = create_app(PlaybookServer(Catalogue.bundled()), token=token)
     uvicorn.run(app, host=host, port=port, access_log=False, server_header=False)

@@ -1,4 +1,4 @@
-"""The client library: ``CloudOps``, and what wires the parts together behind it."""
+"""The client library: ``CloudOps`` and the wiring of its parts."""
 
 from cloudops_nb.client.cloudops import CloudOps
 

@@ -1,4 +1,4 @@
-"""What ``CloudOps.ask`` returns."""
+"""``Answer``, the result of ``CloudOps.ask``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 class Answer:
     """The answer to one request in words.
 
-    ``plan`` is set for kind ``plan``, ``candidates`` (one row a resource) for a clarification, ``frame`` for
-    information.
-    ``bytes_sent`` is the size of what left the notebook host for it, 0 when it was answered locally.
+    Attributes:
+        kind: ``plan``, ``clarification``, ``information`` or ``refusal``.
+        text: The answer in words.
+        plan: The plan, for kind ``plan``.
+        candidates: The resources to choose from, one row each, for a clarification.
+        frame: The rows of an information answer.
+        bytes_sent: The size of the request that left the notebook host; 0 if this host answered alone.
+        conversation: The id of the conversation that holds the request and the answer.
     """
 
     kind: Literal["plan", "clarification", "information", "refusal"]

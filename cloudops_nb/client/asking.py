@@ -1,4 +1,4 @@
-"""Answers requests in words: resolve, build, gate, send, bind, prepare, remember."""
+"""Answers requests in words: resolves, builds, gates and sends them, binds the answer, and prepares the plan."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.chat import Role
     from cloudops_nb.storage.opening.open_store import StorageService
 
-#: How many messages back a conversation is read; five exchanges are ten messages.
-REMEMBERED = 10
-#: How many rows an answer to a question holds.
-ROWS = 50
+#: How many messages of a conversation the next request uses; five exchanges are ten messages.
+CONTEXT_MESSAGES = 10
+#: The largest number of rows in an information answer.
+LARGEST_ANSWER = 50
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A request as it would leave, with what must not stand in it."""
+class PreparedRequest:
+    """A request as it would leave the host, and the private values that must not be in it."""
 
     request: PlanRequest
     private: set[str]
 
 
 @dataclass(frozen=True)
-class Past:
-    """What a conversation brings to the next request: the exchanges that really left, and the last one's targets."""
+class ConversationContext:
+    """Context for the next request of a conversation: the requests that were sent, and the last one's targets."""
 
     sent: Sequence[Mapping[str, Any]] = ()
     targets: Sequence[Resource] = ()
 
 
 class Assistant:
-    """One conversation partner over one store; safe to use from several threads, as it keeps nothing between calls.
+    """Answers requests over one store; keeps nothing between calls, so threads may share it.
 
     Args:
         storage: The store on this host.
-        catalogue: This host's playbooks.
-        transport: Opens the way to the playbook server, on first use.
-        prepare: Makes a plan of a bound playbook.
+        catalogue: The playbooks on this host.
+        transport: Returns the way to the playbook server, opened at the first call.
+        prepare: Makes a plan from a bound playbook.
         environments: The configured environment of each account name.
     """
 
@@ -77,97 +77,101 @@ class Assistant:
 
     @property
     def _resolver(self) -> Resolver:
-        """Over the estate that is open now: a restore puts another one in its place."""
+        """A resolver over the current estate, which a restore replaces."""
         return Resolver(self._storage.estate, self.environment_of, self._catalogue)
 
     def environment_of(self, resource: Resource) -> str:
-        """Return a resource's environment class, of its tags and its account."""
+        """Return a resource's environment class, from its tags and its account."""
         configured = self._environments.get(resource.account_name, "")
         return environment_class(resource.tags, configured, resource.account_name)
 
     def preview(self, prompt: str, conversation: str) -> bytes:
-        """Return exactly what ``ask`` would send, empty when it would be answered on this host; sends nothing."""
-        past = self._past(conversation)
-        resolution = self._resolver.resolve(prompt, previous=past.targets)
+        """Return exactly what ``ask`` would send, empty if this host would answer alone; sends nothing."""
+        context = self._context(conversation)
+        resolution = self._resolver.resolve(prompt, previous=context.targets)
         if resolution.question or not resolution.intent.changes:
             return b""
-        prepared = self._request(prompt, resolution, past)
+        prepared = self._prepared_request(prompt, resolution, context)
         return preview(prepared.request, prepared.private)
 
     def ask(self, prompt: str, conversation: str) -> Answer:
-        """Answer one request and remember both.
+        """Answer one request, and keep the request and the answer in the conversation.
 
         Raises:
-            CloudOpsError: The request cannot be read or sent; the conversation keeps the request.
+            CloudOpsError: The request cannot be understood or sent; the conversation keeps it.
         """
         conversation = conversation or str(uuid.uuid4())
-        past = self._past(conversation)
-        resolution = self._resolver.resolve(prompt, previous=past.targets)
-        self._remember(conversation, "user", prompt, _exchange(resolution))
-        answer = self._answer(prompt, resolution, past)
+        context = self._context(conversation)
+        resolution = self._resolver.resolve(prompt, previous=context.targets)
+        # Before the answer, so that a request that fails is in the conversation, too.
+        self._remember(conversation, "user", prompt, _request_metadata(resolution))
+        answer = self._answer(prompt, resolution, context)
         kept = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
         self._remember(conversation, "assistant", answer.text, kept)
         return Answer(**{**vars(answer), "conversation": conversation})
 
-    def _answer(self, prompt: str, resolution: Resolution, past: Past) -> Answer:
+    def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext) -> Answer:
         if resolution.question:
             return Answer("clarification", resolution.question, candidates=resources_frame(resolution.candidates))
         if not resolution.intent.changes:
             return self._inform(prompt, resolution)
-        prepared = self._request(prompt, resolution, past)
+        prepared = self._prepared_request(prompt, resolution, context)
         gate = EgressGate(self._transport(), self._storage.journal)
         response, size = gate.send(prepared.request, prepared.private)
-        return self._bound(response, resolution, size)
+        return self._answer_from(response, resolution, size)
 
-    def _bound(self, response: PlanResponse, resolution: Resolution, size: int) -> Answer:
+    def _answer_from(self, response: PlanResponse, resolution: Resolution, size: int) -> Answer:
         text = reveal(response.text, resolution)
         if response.kind != "plan":
             return Answer(response.kind, text, bytes_sent=size)
         try:
             plan = self._prepare(bind(response, resolution, self._catalogue))
         except (PlanError, PlaybookError) as error:
+            # The request has left the host, so the caller needs an answer with its size, not an exception.
             return Answer("refusal", str(error), bytes_sent=size)
         return Answer("plan", plan.explanation, plan=plan, bytes_sent=size)
 
     def _inform(self, prompt: str, resolution: Resolution) -> Answer:
         """Answer a question from the store alone."""
         if resolution.members:
-            found = resolution.members[:ROWS]
+            found = resolution.members[:LARGEST_ANSWER]
             total = len(resolution.members)
-            text = f"{total} resources fit." if total != 1 else "One resource fits."
+            text = f"{total} resources match." if total != 1 else "One resource matches."
             return Answer("information", text, frame=resources_frame(found))
         hits = self._storage.estate.search(prompt, limit=10)
-        text = "The nearest in the estate." if hits else "The estate holds nothing that fits. Has it been scanned?"
+        text = "The closest matches in the estate." if hits else "No resource in the estate matches. Was it scanned?"
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
-    def _request(self, prompt: str, resolution: Resolution, past: Past) -> Prepared:
+    def _prepared_request(self, prompt: str, resolution: Resolution, context: ConversationContext) -> PreparedRequest:
+        # All accounts and regions of the estate, because a prompt may mention any of them.
         places = {
             place for field in ("account_id", "account_name", "region") for place in self._storage.estate.facets(field)
         }
-        request = build(resolution, self.environment_of, history=past.sent)
-        return Prepared(request, private_values(resolution, prompt, places))
+        request = build(resolution, self.environment_of, history=context.sent)
+        return PreparedRequest(request, private_values(resolution, prompt, places))
 
-    def _past(self, conversation: str) -> Past:
-        """Return what a conversation's earlier requests mean for the next one."""
+    def _context(self, conversation: str) -> ConversationContext:
+        """Return the context for a conversation's next request."""
         if not conversation:
-            return Past()
-        messages = self._storage.chat.history(conversation, limit=REMEMBERED)
+            return ConversationContext()
+        messages = self._storage.chat.history(conversation, limit=CONTEXT_MESSAGES)
         pairs = [(each, after) for each, after in zip_longest(messages, messages[1:]) if each.role == "user"]
         sent = tuple(
             {"words": each.metadata["words"], "intent": each.metadata["intent"]}
             for each, after in pairs
+            # Without bytes sent, the server has never seen the request.
             if after is not None and after.role == "assistant" and after.metadata["bytes_sent"]
         )
         keys = pairs[-1][0].metadata["targets"] if pairs else []
         found = [resource for key in keys if (resource := self._storage.estate.get(key)) is not None]
-        # If one of them is gone, "them" no longer means what it meant.
-        return Past(sent, tuple(found) if len(found) == len(keys) else ())
+        # If one of the targets is gone, "them" would mean another set of resources.
+        return ConversationContext(sent, tuple(found) if len(found) == len(keys) else ())
 
     def _remember(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any]) -> None:
         self._storage.chat.append(conversation, role, content, metadata)
 
 
-def _exchange(resolution: Resolution) -> dict[str, Any]:
+def _request_metadata(resolution: Resolution) -> dict[str, Any]:
     return {
         "words": list(resolution.words),
         "intent": resolution.intent.action,

@@ -1,17 +1,15 @@
-"""``CloudOps``, the front door: wires the parts; every magic and command is a thin shell over one of its methods."""
+"""``CloudOps``, the front door: every magic and every command calls one of its methods."""
 
 from __future__ import annotations
 
 import getpass
-import os
-import threading
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from cloudops_nb.client.frames import hits_frame, ledger_frame, rows_frame
+from cloudops_nb.client.wiring import Parts
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.model import Account, ResourceFilter
-from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
+from cloudops_nb.model import ResourceFilter
+from cloudops_nb.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,15 +21,11 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.client.answer import Answer
-    from cloudops_nb.client.asking import Assistant
     from cloudops_nb.client.scan_schedule import ScanSchedule
-    from cloudops_nb.client.scanning import Inventory
-    from cloudops_nb.embedding import Embedder
     from cloudops_nb.execution.engine import ExecutionEngine
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
-    from cloudops_nb.model import BoundPlaybook, SearchHit
-    from cloudops_nb.request.ports import Transport
+    from cloudops_nb.model import SearchHit
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
@@ -48,25 +42,25 @@ class CloudOps:
     several threads, and several processes may use one data path.
 
     Args:
-        data_path: The store's folder, ``~/.cloudops`` if nothing else is set.
+        data_path: The store's folder; if not given, from the environment or config.toml, else ``~/.cloudops``.
         settings: Any field of :class:`cloudops_nb.settings.Settings` by name.
 
+    Attributes:
+        settings: The settings in force.
+        parts: The parts behind the methods, for tests and tools that replace one of them.
+        storage: The store: ``.estate``, ``.chat``, ``.journal``, ``.backup``.
+
     Raises:
-        ConfigurationError: A setting is unknown or does not fit.
-        StorageError: The store cannot be opened: its key is missing or another, or a file is corrupted.
+        ConfigurationError: A setting is unknown or has an invalid value.
+        StorageError: The store cannot be opened: its key is missing or wrong, or a file is corrupted.
     """
 
     def __init__(self, data_path: str | Path | None = None, **settings: Any) -> None:
         self.settings: Settings = load_settings(data_path, **settings)
-        self._lock = threading.RLock()
-        self._open_embedder: Embedder | None = None
+        self.parts = Parts(self.settings)
+        self.storage: StorageService = self.parts.storage
         self._conversation = ""
-        from cloudops_nb.storage.opening.open_store import StorageService
-
-        self.storage: StorageService = StorageService(self.settings, self._embedder)
-        self.storage.needed_while(self._busy)
-        self.engine.recover()
-        self._inventory.recover()
+        self.parts.recover()
 
     def __enter__(self) -> Self:
         return self
@@ -75,14 +69,8 @@ class CloudOps:
         self.close()
 
     def close(self) -> None:
-        """Wait for runs under way, end regular scans, then flush and let go of the store and the connections to AWS."""
-        for execution in self.engine.running:
-            execution.wait()
-        if "schedule" in vars(self):
-            self.storage.shut_out(self.schedule.close())
-        self.storage.close()
-        if "sessions" in vars(self):
-            self.sessions.close()
+        """Wait for running executions, stop the regular scans, flush, and close the store and the AWS sessions."""
+        self.parts.close()
 
     # --- the estate -----------------------------------------------------------------------------------------------
 
@@ -101,20 +89,20 @@ class CloudOps:
 
         Args:
             accounts: Names or ids of configured accounts; all if not given.
-            regions: Regions; the settings', else every region the accounts have enabled.
-            services: botocore's service names, resource types, or CloudFormation types, which Cloud Control lists where
-                there is no declaration; the settings', else all that are declared.
-            mode: ``full``, or ``incremental`` for what may have changed since it was read, as CloudTrail recorded.
-            every_detail: Whether to read what costs a call a resource too.
-            executor: What reads the cells instead of threads of this process: an executor, which is not shut down, or
+            regions: Regions; if not given, those of the settings, else every region that the accounts have enabled.
+            services: botocore's service names, resource types, or CloudFormation types, which Cloud Control lists if
+                they are not declared; if not given, those of the settings, else all that are declared.
+            mode: ``full``, or ``incremental`` for what may have changed since the last scan, by CloudTrail's records.
+            every_detail: Whether to read details that take one API call per resource, too.
+            executor: Reads the cells instead of this process's threads: an executor, which is not shut down, or
                 ``dask:ADDRESS`` for a Dask cluster.
-            progress: Called on this thread with the scan's progress.
+            progress: Called with the scan's progress, on this thread.
 
         Raises:
             ConfigurationError: An account, region, service, mode or executor is unknown.
             AwsError: No account can be entered.
         """
-        return self._inventory.scan(
+        return self.parts.scans.scan(
             accounts=accounts,
             regions=regions or self.settings.regions or None,
             services=services or self.settings.services or None,
@@ -132,8 +120,8 @@ class CloudOps:
         *,
         every_detail: bool = False,
     ) -> pd.DataFrame:
-        """Return the list calls that a scan would make, one row each, without making them."""
-        return self._inventory.planned_calls(
+        """Return the list calls that a scan would make, one row per call, without making them."""
+        return self.parts.scans.planned_calls(
             accounts=accounts,
             regions=regions or self.settings.regions or None,
             services=services or self.settings.services or None,
@@ -141,40 +129,32 @@ class CloudOps:
         )
 
     def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
-        """Return the resource types that :meth:`scan` knows, one row each.
+        """Return the resource types that :meth:`scan` can read, one row per type.
 
         Args:
-            cloud_control: Whether to ask AWS, too, for the types beyond those, which Cloud Control lists.
-            account: Which account to ask; the first one if not given.
+            cloud_control: Whether to ask AWS for the types that Cloud Control lists in addition.
+            account: The account to ask; the first one if not given.
 
         Raises:
-            AwsError: AWS does not tell.
+            AwsError: AWS does not return the types.
         """
-        return self._inventory.resource_types(cloud_control=cloud_control, account=account)
+        return self.parts.scans.resource_types(cloud_control=cloud_control, account=account)
 
-    @cached_property
+    @property
     def schedule(self) -> ScanSchedule:
         """The regular scans, which run once they are started."""
-        from cloudops_nb.client.scan_schedule import ScanSchedule
-
-        # Opening has made the store.
-        return ScanSchedule(self.storage, self.settings, self._unattended_scan, ready=lambda: True)
-
-    def _unattended_scan(self, mode: str, progress: Callable[[Progress], None]) -> ScanReport:
-        accounts = self._inventory.unattended_accounts()
-        regions, services = self.settings.regions or None, self.settings.services or None
-        return self._inventory.scan(accounts=accounts, regions=regions, services=services, mode=mode, progress=progress)
+        return self.parts.schedule
 
     def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
         """Return the best matches for words, a name, an id or a tag, best first.
 
         Args:
-            query: What to look for.
-            limit: How many rows at the most.
+            query: The words to search for.
+            limit: The largest number of rows.
             filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
 
         Returns:
-            One row a resource; ``why`` says what speaks for it, and ``.attrs["understood"]`` how the query was read.
+            One row per resource; ``why`` says why it matches, and ``.attrs["understood"]`` how the query was read.
         """
         estate = self.storage.estate
         frame = hits_frame(estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
@@ -185,19 +165,21 @@ class CloudOps:
         """Return every resource that passes the filters of :meth:`search`.
 
         Args:
-            depends_on: Only what names this resource, by id, name or ARN, in one of its relations.
+            depends_on: Only resources with a relation to this one, given by id, name or ARN.
             filters: As for :meth:`search`.
 
         Raises:
-            ConfigurationError: There is no such filter, or no resource to depend on.
+            ConfigurationError: A filter, or the resource of ``depends_on``, is unknown.
         """
-        found: Iterable[SearchHit] = self.storage.estate.resources(ResourceFilter.of(filters))
+        from cloudops_nb.client.dependents import hits_depending_on
+
+        hits: Iterable[SearchHit] = self.storage.estate.resources(ResourceFilter.of(filters))
         if depends_on:
-            found = self._inventory.depending(found, depends_on)
-        return hits_frame(found, scored=False)
+            hits = hits_depending_on(self.storage.estate, hits, depends_on)
+        return hits_frame(hits, scored=False)
 
     def places(self) -> dict[str, list[str]]:
-        """Return the accounts, regions, services and resource types that the store knows, for completion."""
+        """Return the accounts, regions, services and resource types in the store, for completion."""
         fields = ("account_name", "region", "service", "resource_type")
         names = ("accounts", "regions", "services", "resource_types")
         facets = self.storage.estate.facets
@@ -206,34 +188,34 @@ class CloudOps:
     # --- requests and plans ---------------------------------------------------------------------------------------
 
     def preview(self, prompt: str) -> bytes:
-        """Return the exact bytes that :meth:`ask` would send now, but for the random request id; sends nothing.
+        """Return the exact bytes that :meth:`ask` would send now, except for the random request id; sends nothing.
 
-        They are empty if it would send none.
+        The bytes are empty if :meth:`ask` would answer on this host.
         """
-        return self._assistant.preview(prompt, self._conversation)
+        return self.parts.assistant.preview(prompt, self._conversation)
 
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
-        """Answer a request in words with a plan, a question back, information, or a refusal.
+        """Answer a request in words with a plan, a clarification, information, or a refusal.
 
         Args:
             prompt: The request.
-            conversation: Which conversation it continues; this object's own if not given.
+            conversation: The conversation that it continues; this object's own if not given.
 
         Raises:
             PromptError: The request is empty or too long.
-            EgressRefusedError: The gate stopped it, or the playbook server did not answer.
+            EgressRefusedError: The egress gate stopped the request, or the playbook server did not answer.
         """
-        answer = self._assistant.ask(prompt, conversation or self._conversation)
+        answer = self.parts.assistant.ask(prompt, conversation or self._conversation)
         if conversation is None:
             self._conversation = answer.conversation
         return answer
 
     def plan(self, plan_id: str) -> Plan:
-        """Return a plan made earlier, in this kernel or another."""
+        """Return a plan made earlier, by this process or another."""
         return self.engine.plan(plan_id)
 
     def plan_status(self, plan: Plan) -> PlanStatus:
-        """Return where a plan stands."""
+        """Return a plan's current status."""
         return self.engine.status(plan)
 
     def approve(self, plan: Plan, *, reason: str, phrase: str | None = None) -> Approval:
@@ -249,15 +231,18 @@ class CloudOps:
     def decide(
         self, plan: Plan | str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
     ) -> Approval | None:
-        """Record a person's decision on a plan, taken on a card or in a terminal.
+        """Record a person's decision on a plan, made on a card or in a terminal.
 
         Args:
-            plan: The plan as it was shown, which must be the recorded one in every field; or its id.
-            approve: Whether the person said yes.
-            channel: How they said it.
+            plan: The plan as it was shown, which must equal the recorded one in every field; or its id.
+            approve: Whether the person approved.
+            channel: Where they decided.
             by: Who they are.
-            reason: Why; an approval needs one.
-            phrase: What they typed, where the plan asks for a phrase.
+            reason: Why; an approval needs a reason.
+            phrase: The phrase that they typed, if the plan asks for one.
+
+        Returns:
+            The approval; ``None`` for a rejection.
 
         Raises:
             ApprovalRefusedError: The plan cannot be approved this way.
@@ -271,25 +256,31 @@ class CloudOps:
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> Execution:
         """Run an approved plan, unchanged; the returned execution yields its events.
 
+        Args:
+            plan: The plan, exactly as it was approved.
+            executor: Makes the calls; ``sdk``, the AWS SDK in this process, is the only one so far.
+            dry_run: Whether to check everything and change nothing.
+
         Raises:
-            ApprovalRequired: Nobody approved it.
+            ApprovalRequired: The plan has no approval.
             ApprovalRefusedError: The approval is used or expired, or the plan was edited.
             DriftError: A resource changed since the plan was shown.
-            JournalError: The journal was tampered with, so that nobody can say what was approved or used.
+            JournalError: The journal was modified, so its approvals and their uses cannot be trusted.
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
+        # First, because the approval and its use are read from the journal.
         self.storage.journal.verify()
         return self.engine.apply(plan, dry_run=dry_run)
 
     def rollback(self, execution: Execution | str) -> Plan:
-        """Return the plan that undoes an execution; it needs an approval of its own.
+        """Return the plan that undoes an execution; the plan needs its own approval.
 
         Raises:
-            PlanError: There is no way back; the message says so plainly.
+            PlanError: The execution cannot be undone; the message says why.
         """
         bound, rolls_back = self.engine.rollback(execution)
-        return self._prepare(bound, rolls_back=rolls_back)
+        return self.parts.prepare(bound, rolls_back=rolls_back)
 
     # --- the record -----------------------------------------------------------------------------------------------
 
@@ -303,9 +294,9 @@ class CloudOps:
         """Return the requests that left this host, with their bodies, the newest last.
 
         Args:
-            since: Only those from this time on, in UTC.
-            destination: Only those that went there.
-            purpose: Only those sent for this.
+            since: Only requests from this time on, in UTC.
+            destination: Only requests to this destination.
+            purpose: Only requests for this purpose.
         """
         records = self.storage.journal.records(kind="egress", since=since)
         wanted = {"destination": destination, "purpose": purpose}
@@ -317,34 +308,34 @@ class CloudOps:
 
     @property
     def backups(self) -> BackupService:
-        """Snapshots: the list of them, and the regular ones, which run once they are started."""
+        """The list of snapshots, and the regular ones, which run once they are started."""
         return self.storage.backup
 
     def backup(self, *kinds: str) -> Report:
         """Take a snapshot of the estate, the conversations and the journal, and upload it if a bucket is set.
 
         Args:
-            kinds: ``aws_estate``, ``chat_history``, ``journal``; all if none is named.
+            kinds: ``aws_estate``, ``chat_history``, ``journal``; all if not given.
 
         Returns:
-            One row a snapshot, also as ``.frame``; what could not be saved or uploaded is in ``.problems``.
+            One row per snapshot, in ``.rows``; ``.problems`` lists failed saves and uploads.
         """
         return self.storage.backup.snapshot(*kinds)
 
     def restore(
         self, source: str | Path = "latest", *kinds: str, merge: bool = False, set_aside: bool = False
     ) -> Report:
-        """Verify snapshots, then put them in the place of what the store has; a part that fails stays as it was.
+        """Verify snapshots, then replace the store's parts by them; a part that fails stays as it was.
 
         Args:
             source: ``latest`` for the newest of each kind, here or in the bucket; a snapshot's name; or a file.
-            kinds: For ``latest``, what to restore; everything if none is named.
-            merge: Whether what the store has stays; where both have it, the newer.
-            set_aside: Whether a journal that the snapshot does not continue is copied aside and replaced.
+            kinds: For ``latest``, the kinds to restore; all if not given.
+            merge: Whether to keep the store's content; of two versions, the newer one.
+            set_aside: Whether to copy and replace a journal that the snapshot does not continue.
 
         Raises:
             BackupError: There is no such snapshot.
-            StoreUnavailableError: Another program, or a run of this one, is using the store.
+            StoreUnavailableError: Another program, or a run in this one, uses the store.
         """
         return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
 
@@ -352,88 +343,19 @@ class CloudOps:
         """Return the store's health; reads nothing from AWS."""
         return self.storage.health()
 
-    # --- wiring ---------------------------------------------------------------------------------------------------
+    # --- the parts that scripts use -------------------------------------------------------------------------------
 
-    def _busy(self) -> str:
-        """What is going on here that needs the store; empty if nothing does."""
-        if "engine" in vars(self) and self.engine.running:
-            return "an approved plan is running here"
-        return "a scan is running here" if self._inventory.scanning else ""
-
-    def _embedder(self) -> Embedder:
-        from cloudops_nb.embedding import open_embedder
-
-        with self._lock:
-            if self._open_embedder is None:
-                self._open_embedder = open_embedder(self.settings)
-            return self._open_embedder
-
-    @cached_property
-    def _accounts(self) -> tuple[Account, ...]:
-        return tuple(Account(**account.model_dump()) for account in self.settings.accounts)
-
-    @cached_property
+    @property
     def sessions(self) -> AccountSessions:
-        """The AWS sessions of the configured accounts, as which scans read; ``operators`` are those of plans."""
-        from cloudops_nb.aws.sessions import AccountSessions
+        """The AWS sessions of the configured accounts, which scans read with; plans use its ``operators``."""
+        return self.parts.sessions
 
-        return AccountSessions(self._accounts, threads=self.settings.scan_threads)
-
-    @cached_property
+    @property
     def catalogue(self) -> Catalogue:
-        """This host's playbooks."""
-        from cloudops_nb.ssm.catalogue import Catalogue
+        """The playbooks on this host."""
+        return self.parts.catalogue
 
-        return Catalogue.bundled()
-
-    @cached_property
-    def _inventory(self) -> Inventory:
-        from cloudops_nb.client.scanning import Inventory
-
-        return Inventory(self.storage, lambda: self.sessions, self.settings)
-
-    @cached_property
+    @property
     def engine(self) -> ExecutionEngine:
-        """Plans, approvals and executions."""
-        from cloudops_nb.client.engine_ports import LazyClients, PresentJournal
-        from cloudops_nb.execution.engine import ExecutionEngine
-
-        return ExecutionEngine(
-            LazyClients(lambda: self.sessions.operators),
-            PresentJournal(self.storage),
-            self.catalogue,
-            approval_minutes=self.settings.approval_minutes,
-            locks_path=self.settings.data_path / "locks",
-            after_run=self._inventory.refresh,
-        )
-
-    @cached_property
-    def _assistant(self) -> Assistant:
-        from cloudops_nb.client.asking import Assistant
-
-        environments = {account.name: account.environment for account in self._accounts}
-        return Assistant(self.storage, self.catalogue, lambda: self._transport, self._prepare, environments)
-
-    @cached_property
-    def _transport(self) -> Transport:
-        from cloudops_nb.request.transport import HttpTransport, InProcessTransport
-
-        if self.settings.server_url:
-            return HttpTransport(self.settings.server_url, os.environ.get(SERVER_TOKEN_VARIABLE, ""))
-        from cloudops_nb.server.pipeline import PlaybookServer
-        from cloudops_nb.server.similarity import EmbeddingSimilarity
-
-        return InProcessTransport(PlaybookServer(self.catalogue, EmbeddingSimilarity(self._embedder)).handle)
-
-    def _prepare(self, bound: BoundPlaybook, *, rolls_back: str = "") -> Plan:
-        # By id, as AWS tells it: a name is the configuration's, and may have been another when the estate was scanned.
-        account_id = bound.targets[0].account_id
-        account = next((a for a in self.sessions.accounts({account_id}) if a.account_id == account_id), None)
-        if account is None:
-            what = f"account {account_id} is not configured here"
-            raise ConfigurationError(
-                what, "its resources were scanned under another configuration", "Add it to accounts."
-            )
-        return self.engine.prepare(
-            bound, account=account, dependents=self._inventory.dependents(bound.targets), rolls_back=rolls_back
-        )
+        """The execution engine: plans, approvals and executions."""
+        return self.parts.engine

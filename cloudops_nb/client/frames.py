@@ -19,37 +19,37 @@ _FIELDS = tuple(name for name in RESOURCE_COLUMNS if hasattr(Resource, name))
 
 
 def hits_frame(hits: Iterable[SearchHit], *, scored: bool) -> pd.DataFrame:
-    """Return one row a resource in the order given; ``score`` and ``why`` only if ``scored``."""
+    """Return one row per resource, in the given order; ``score`` and ``why`` only if ``scored``."""
     import pandas as pd
 
     columns = (*RESOURCE_COLUMNS, "score", "why") if scored else RESOURCE_COLUMNS
     found = list(hits)
     if not found:
         return rows_frame([], columns)
-    # By columns it takes pandas half the time that it does by rows.
-    values = _columns(found)
+    # pandas builds a frame from columns in half the time that it needs for rows (measured).
+    values = _column_values(found)
     return pd.DataFrame({name: values[name] for name in columns}, copy=False)
 
 
 def resources_frame(resources: Iterable[Resource]) -> pd.DataFrame:
-    """Return one row a resource; the cell's state is not known here and stays empty."""
+    """Return one row per resource; the cell state is unknown here and stays empty."""
     return hits_frame((SearchHit(resource, 0.0, "") for resource in resources), scored=False)
 
 
 def ledger_frame(records: Iterable[JournalRecord]) -> pd.DataFrame:
-    """Return one row for each request that left the host, the newest last."""
+    """Return one row per request that left the host, the newest last."""
     rows = [{"at": record.at, "request_id": record.subject, **record.body} for record in records]
     return rows_frame(rows, LEDGER_COLUMNS)
 
 
 def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a DataFrame with exactly these columns, also when there is no row."""
+    """Return rows as a DataFrame with exactly these columns, even without rows."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=pd.Index(columns))
 
 
-def _columns(hits: Sequence[SearchHit]) -> dict[str, list[Any]]:
+def _column_values(hits: Sequence[SearchHit]) -> dict[str, list[Any]]:
     resources = [hit.resource for hit in hits]
     return {
         **{name: [getattr(resource, name) for resource in resources] for name in _FIELDS},

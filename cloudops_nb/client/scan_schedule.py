@@ -1,4 +1,4 @@
-"""Regular scans: everything every few hours, and what changed in between every few minutes."""
+"""Regular scans: a full scan every few hours, and an incremental one every few minutes."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.opening.open_store import StorageService
 
-FULL, INCREMENTAL = "full_scan", "incremental_scan"
+FULL_SCAN, INCREMENTAL_SCAN = "full_scan", "incremental_scan"
 _HOUR, _MINUTE = 3600.0, 60.0
-_SHOWN: Final = 3
+_CELLS_SHOWN: Final = 3
 
 
 class ScanSchedule:
-    """Makes due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and asks nobody.
+    """Runs due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and asks nothing.
 
-    An interrupt of the notebook does not reach it. A scan that somebody starts beside it is harmless: of each cell the
-    last reading counts.
+    An interrupt of the notebook does not reach the thread. A scan that a person starts at the same time is harmless:
+    the last reading of each cell counts.
 
-    Of all kernels on a store, one makes each due scan. When they are due is kept in the store, as wall times: after a
-    restart or a sleep of the host what was missed is made once, and then the interval begins anew.
+    One of the kernels on a store runs each due scan. The store keeps the due times, as wall-clock times: after a
+    restart or a sleep of the host a missed scan runs once, and its interval starts again.
 
     Args:
         storage: The store that keeps the due times.
         settings: The intervals; 0 means never.
-        scan: Scans in a mode, without anybody who could type a code; calls back whenever something was read.
-        ready: Says whether there is a store at all; nothing is scanned, or made, before.
+        scan: Scans in a mode, without MFA codes, and calls back after everything that it reads.
+        ready: Returns whether the store exists; until then nothing is scanned or created.
     """
 
     def __init__(
@@ -50,57 +50,60 @@ class ScanSchedule:
         self._scan = scan
         self._ready = ready
         self._closed = threading.Event()
-        # The full one first: after it, the other has next to nothing to do.
-        every = {FULL: settings.full_scan_hours * _HOUR, INCREMENTAL: settings.incremental_scan_minutes * _MINUTE}
-        self._tasks = {name: Task(seconds, self._task(name)) for name, seconds in every.items() if seconds}
+        # The full scan first: after it, the incremental one has almost nothing to read.
+        every = {
+            FULL_SCAN: settings.full_scan_hours * _HOUR,
+            INCREMENTAL_SCAN: settings.incremental_scan_minutes * _MINUTE,
+        }
+        self._tasks = {name: Task(seconds, self._scan_task(name)) for name, seconds in every.items() if seconds}
         self._scheduler = Scheduler(self._schedule, self._tasks, ready, name="cloudops-scan-schedule")
 
     @property
     def running(self) -> bool:
-        """Whether this process makes the due scans."""
+        """Whether this process runs the due scans."""
         return self._scheduler.running
 
     def start(self) -> None:
-        """Make due scans from now on, until :meth:`stop`; a first one is due after one interval."""
+        """Run due scans until :meth:`stop`; the first one is due after one interval."""
         self._closed.clear()
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Begin no further scan in this process; one that is under way goes on to its end."""
+        """Start no further scan in this process; a running one continues to its end."""
         self._scheduler.stop()
 
     def close(self) -> set[threading.Thread]:
-        """Stop, and let a scan that is under way end at the next page: what it read is kept, and the rest is due again.
+        """Stop, and end a running scan at its next page: what it read is kept, and the rest is due again.
 
         Returns:
-            The thread, if its scan goes on all the same.
+            The thread, if its scan still runs.
         """
         self._closed.set()
         return self._scheduler.stop()
 
     def run_due(self) -> list[str]:
-        """Make in this thread what is due and nobody else makes; returns the tasks' names."""
+        """Run in this thread the due scans that no other process runs; return their names."""
         return self._scheduler.run_due()
 
     def status(self) -> ScheduleStatus:
-        """Return when each scan is due and how it went last."""
+        """Return when each scan is due and how the last one ended."""
         tasks = task_statuses(self._schedule, self._tasks, ready=self._ready())
         return ScheduleStatus(running=self._scheduler.running, trouble=self._scheduler.trouble, tasks=tasks)
 
-    def _task(self, name: str) -> Callable[[], str]:
+    def _scan_task(self, name: str) -> Callable[[], str]:
         mode = name.removesuffix("_scan")
-        return lambda: _shortfall(self._scan(mode, self._go_on))
+        return lambda: _incomplete_cells(self._scan(mode, self._stop_if_closed))
 
-    def _go_on(self, _: Progress) -> None:
+    def _stop_if_closed(self, _: Progress) -> None:
         if self._closed.is_set():
-            raise StoreUnavailableError("the scan was ended", "its notebook let go of the store")
+            raise StoreUnavailableError("the scan was stopped", "its notebook closed the store")
 
 
-def _shortfall(report: ScanReport) -> str:
-    """Say which cells a scan could not complete, empty if there are none."""
+def _incomplete_cells(report: ScanReport) -> str:
+    """Return the cells that a scan could not complete in words, empty if it completed all."""
     failed = report.failures
     if not failed:
         return ""
-    shown = ", ".join(f"{result.key} {result.state.value}" for result in failed[:_SHOWN])
-    more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    shown = ", ".join(f"{result.key} {result.state.value}" for result in failed[:_CELLS_SHOWN])
+    more = f" and {len(failed) - _CELLS_SHOWN} more" if len(failed) > _CELLS_SHOWN else ""
     return f"{len(failed)} of {len(report.results)} cells are not complete: {shown}{more}"

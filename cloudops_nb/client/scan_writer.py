@@ -1,4 +1,4 @@
-"""Writes what a scan reads while it goes on reading: in a thread of its own, many small pages in one turn."""
+"""Writes a scan's pages in a thread of its own while the scan reads on; many small pages in one batch."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.storage.opening.open_store import StorageService
 
-#: Resources and items that are written in one turn, about: enough to share the trips to the store, and few enough that
-#: an interrupt, which waits for the turn under way, does not wait for long.
-_TURN = 512
-#: Resources that wait to be written before whoever brings more has to wait, about: tens of megabytes.
-_ROOM = 4096
+#: About how many resources and results one batch has: enough to share the round trips to the store, and few enough
+#: that an interrupt, which waits for the current batch, is short.
+_BATCH = 512
+#: About how many resources may wait to be written before :meth:`ScanWriter.put` waits: tens of megabytes.
+_QUEUE_LIMIT = 4096
 
 
 class ScanWriter:
-    """Keeps the pages and results of one scan in their order; used by one thread.
+    """Writes the pages and results of one scan in their order; used by one thread, as a context manager.
 
-    A block of it ends when everything that was put in is written, or raises what went wrong; it then writes nothing
-    more in the background. An interrupt while it ends drops the pages that wait. A cell of which fewer resources were
-    written than were read, wherever they got lost, becomes ``partial``: it must not remove what it did not stamp.
+    The block ends when everything is written, or raises the error of a failed write; after the block the writer's
+    thread has ended. An interrupt at the end of the block drops the pages that wait. A cell with fewer resources
+    written than read becomes ``partial``: such a cell must not remove the rows that it did not stamp.
 
     Args:
         storage: The store.
-        scan_id: Stamps every row.
+        scan_id: The scan's id, with which every row is stamped.
 
     Attributes:
-        results: The cells' results, as they were kept.
+        results: The cells' results, as the store keeps them.
     """
 
     def __init__(self, storage: StorageService, scan_id: str) -> None:
@@ -50,7 +50,8 @@ class ScanWriter:
         self._changed = threading.Condition()
         self._closed = self._dropping = False
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="cloudops-scan-writer", daemon=True)
+        # A daemon, so that a store that does not answer cannot keep the interpreter from exiting.
+        self._thread = threading.Thread(target=self._write_batches, name="cloudops-scan-writer", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -64,7 +65,7 @@ class ScanWriter:
             self._changed.notify_all()
         try:
             self._thread.join()
-        except BaseException:  # somebody who interrupts this wait too wants an end now
+        except BaseException:  # an interrupt of this wait: drop the waiting pages, to end soon
             self._dropping = True
             self._thread.join()
             raise
@@ -72,66 +73,66 @@ class ScanWriter:
             raise self._failure
 
     def put(self, item: PageRead | CellResult) -> None:
-        """Hand over a page or a result; waits while much is still to be written.
+        """Queue a page or a result; waits while the queue is full.
 
         Raises:
-            BaseException: What made an earlier write fail; the item waits for :meth:`finish`.
+            BaseException: The error of an earlier write; the item stays queued for :meth:`finish`.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._resources < _ROOM or self._failure is not None)
+            self._changed.wait_for(lambda: self._resources < _QUEUE_LIMIT or self._failure is not None)
             self._waiting.append(item)
-            self._resources += _size(item)
+            self._resources += _resource_count(item)
             self._changed.notify_all()
             if self._failure is not None:
                 raise self._failure
 
     def finish(self, unread: Iterable[PageRead | CellResult], remaining: Iterable[CellResult]) -> None:
-        """Write, in this thread, what is left of a scan that came to its end or was cut short.
+        """Write, in this thread, the rest of a scan that ended or was interrupted.
 
         Args:
-            unread: What the scan had read and nobody had taken.
-            remaining: What can be said of the cells that have no result. Those that were not begun stay as they were.
+            unread: The pages and results that the scan has read, and that were not put.
+            remaining: A result for each cell without one. Cells without a written page stay as they are in the store.
         """
         self._waiting.extend(unread)
         while self._waiting:
-            self._write(self._turn())
+            self._write(self._next_batch())
         left = {result.key: result for result in remaining}
         self.results.update(left)
         begun = [result for key, result in left.items() if key in self._begun]
         if begun:
             self._storage.estate.finish_cells(begun, scan_id=self._scan_id)
 
-    def _work(self) -> None:
+    def _write_batches(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
-                turn = self._turn()
+                batch = self._next_batch()
                 self._changed.notify_all()
-            if not turn:
+            if not batch:
                 return
             try:
-                self._write(turn)
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that brings the items
+                self._write(batch)
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that puts the items
                 with self._changed:
                     self._failure = error
                     self._changed.notify_all()
                 return
 
-    def _turn(self) -> Sequence[PageRead | CellResult]:
-        """Take what is written next; every cell's pages come before its result, here as there."""
-        turn: list[PageRead | CellResult] = []
+    def _next_batch(self) -> Sequence[PageRead | CellResult]:
+        """Take the next batch from the queue; a cell's pages come before its result, as they were put."""
+        batch: list[PageRead | CellResult] = []
         size = 0
-        while self._waiting and size < _TURN:
-            turn.append(self._waiting.popleft())
-            size += _size(turn[-1])
+        while self._waiting and size < _BATCH:
+            batch.append(self._waiting.popleft())
+            size += _resource_count(batch[-1])
         self._resources -= size
-        return turn
+        return batch
 
-    def _write(self, turn: Sequence[PageRead | CellResult]) -> None:
-        pages = [item for item in turn if not isinstance(item, CellResult)]
+    def _write(self, batch: Sequence[PageRead | CellResult]) -> None:
+        pages = [item for item in batch if not isinstance(item, CellResult)]
         if pages:
             self._write_pages(pages)
-        results = [self._whole(item) for item in turn if isinstance(item, CellResult)]
+        results = [self._checked_result(item) for item in batch if isinstance(item, CellResult)]
         if results:
             kept = self._storage.estate.finish_cells(results, scan_id=self._scan_id)
             self.results.update((result.key, result) for result in kept)
@@ -142,6 +143,7 @@ class ScanWriter:
         new = {page.key for page in pages} - self._begun
         self._begun |= new
         if new:
+            # Before the cell's first row, so that a cell whose process dies is never taken as complete.
             now = datetime.now(UTC)
             running = [CellResult(key, CellState.RUNNING, now, 0.0) for key in new]
             self._storage.scan_state.put_all(running, self._scan_id)
@@ -149,11 +151,11 @@ class ScanWriter:
         for page in pages:
             self._written[page.key] += len(page.resources)
 
-    def _whole(self, result: CellResult) -> CellResult:
+    def _checked_result(self, result: CellResult) -> CellResult:
         if not result.state.complete or self._written[result.key] >= result.resources:
             return result
         return replace(result, state=CellState.PARTIAL, detail="a page was not written")
 
 
-def _size(item: PageRead | CellResult) -> int:
+def _resource_count(item: PageRead | CellResult) -> int:
     return 1 if isinstance(item, CellResult) else len(item.resources)

@@ -1,4 +1,4 @@
-"""Runs scans into the store: rows while they arrive, cells as they end, and the record of both."""
+"""Runs scans into the store: writes rows as they arrive and cells as they end, and records both in the journal."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from cloudops_nb.client.frames import hits_frame, rows_frame
-from cloudops_nb.client.scan_executor import opened_executor
 from cloudops_nb.client.scan_writer import ScanWriter
 from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
-from cloudops_nb.model import CellState, ResourceFilter
+from cloudops_nb.model import CellState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.model import CellKey, CellResult, Resource, SearchHit
+    from cloudops_nb.model import CellKey, CellResult
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
@@ -36,26 +35,27 @@ if TYPE_CHECKING:
 STARTED, ENDED = "scan_started", "scan_ended"
 MODES = FULL, INCREMENTAL = "full", "incremental"
 PLANNED_COLUMNS = ("account", "region", "service", "operation", "times", "parameters")
+_DASK = "dask"
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One scan: its id, when it began, and by which reading of the monotonic clock."""
+class _ScanRun:
+    """One scan: its id, its start in UTC, and its start on the monotonic clock, for the duration."""
 
     id: str
     started: datetime
     clock: float
 
 
-class Inventory:
-    """Scans one estate into one store; several processes may scan at once, the last reading of a cell wins.
+class ScanRunner:
+    """Scans the estate into a store; several processes may scan at once, and the last reading of a cell wins.
 
-    Rows are kept from the moment their page was written. A cell that was being read when the process died is told as
-    ``partial`` from the next opening on, with its rows, old and new, in place.
+    Rows are in the store as soon as their page is written. If the process dies while it reads a cell, the next opening
+    of the store marks the cell ``partial``; its rows, old and new, stay.
 
     Args:
         storage: The store.
-        sessions: Opens the AWS sessions, on first use.
+        sessions: Opens the AWS sessions at the first call.
         settings: The settings in force.
     """
 
@@ -68,7 +68,7 @@ class Inventory:
 
     @property
     def scanning(self) -> bool:
-        """Whether a scan of this process is under way."""
+        """Whether this process is scanning."""
         return bool(self._under_way)
 
     def scan(
@@ -80,17 +80,17 @@ class Inventory:
         executor: Executor | str | None = None,
         **scope: Iterable[str] | None,
     ) -> ScanReport:
-        """Scan and return the report; an interrupt keeps what was read, marks the rest and is raised again.
+        """Scan and return the report; an interrupt keeps what was read, marks the other cells, and is raised again.
 
         Args:
-            mode: ``full``, or ``incremental`` for what may have changed since.
-            every_detail: Whether to read what costs a call a resource too.
-            progress: Called on this thread after every page and cell that was read; they are written behind it.
-            executor: What reads the cells, as the scanner takes it; it is not shut down. Or ``dask:ADDRESS``.
+            mode: ``full``, or ``incremental`` for what may have changed since the last scan.
+            every_detail: Whether to read details that take one API call per resource, too.
+            progress: Called on this thread after every page and cell that was read; writing happens in another thread.
+            executor: Reads the cells: an executor, which is not shut down, or ``dask:ADDRESS``.
             scope: ``accounts``, ``regions`` and ``services``, as the scanner takes them.
 
         Raises:
-            ConfigurationError: The mode or the executor is unknown, or the scope names something that is.
+            ConfigurationError: The mode, the executor or a part of the scope is unknown.
         """
         if mode not in MODES:
             raise ConfigurationError(f"unknown scan mode {mode}", "", f"Use {' or '.join(MODES)}.")
@@ -105,13 +105,14 @@ class Inventory:
         progress: Callable[[Progress], None] | None,
         scope: Mapping[str, Iterable[str] | None],
     ) -> ScanReport:
-        run = _Run(uuid.uuid4().hex, datetime.now(UTC), time.monotonic())
+        run = _ScanRun(uuid.uuid4().hex, datetime.now(UTC), time.monotonic())
         last = {result.key: result for result in self._storage.scan_state.cells()}
         previous = {key: result.resources for key, result in last.items()}
         since = last if mode == INCREMENTAL else None
         items = scanner.scan(**scope, every_detail=every_detail, last=since, progress=progress, scan_id=run.id)
         writer = ScanWriter(self._storage, run.id)
-        with self._held(run.id):
+        with self._marked_running(run.id):
+            # On record before the first page, so that recover() finds this scan if the process dies.
             asked = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}
             self._storage.journal.append(STARTED, run.id, asked)
             status = "interrupted"
@@ -121,25 +122,26 @@ class Inventory:
                         writer.put(item)
                 status = "completed"
             finally:
+                # After an interrupt, too: what was read is kept, and every other cell gets a result.
                 writer.finish(scanner.unread(), scanner.remaining())
                 self._storage.scan_state.put_rates(scanner.learned())
                 self._storage.flush()
-                self._end(run.id, _summary(run, list(writer.results.values()), status))
+                self._record_end(run.id, _end_record(run, list(writer.results.values()), status))
         self._lock_path(run.id).unlink(missing_ok=True)
         return self._report(run, writer.results, scanner.account_names, previous)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
-        """Return the calls that a full scan of this scope would make, one row a kind of call."""
+        """Return the calls that a full scan of this scope would make, one row per kind of call."""
         calls = self._scanner().planned_calls(**scope, every_detail=every_detail)
         rows = [{name: getattr(call, name) for name in PLANNED_COLUMNS} for call in calls]
         return rows_frame(rows, PLANNED_COLUMNS)
 
     def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
-        """Return the types that can be scanned; with ``cloud_control``, also those that an account is told about.
+        """Return the types that can be scanned; with ``cloud_control``, also those that AWS lists for an account.
 
         Raises:
-            ConfigurationError: A declaration of the user's own is not valid, or the account is unknown.
-            AwsError: The account cannot be entered, or AWS does not tell its types.
+            ConfigurationError: One of the user's own declarations is invalid, or the account is unknown.
+            AwsError: The account cannot be entered, or AWS does not return its types.
         """
         from cloudops_nb.scanner.inventory.resource_types import TYPE_COLUMNS, cloud_control_types, declared_types
         from cloudops_nb.specs.files import specs_of
@@ -151,67 +153,50 @@ class Inventory:
         return rows_frame(rows, TYPE_COLUMNS)
 
     def refresh(self, plan: Plan) -> None:
-        """Read again what a plan acted on, so that the store shows what came of it."""
+        """Rescan a plan's targets so that the store shows the result."""
+        # Whole cells and not single resources, because only a complete cell may remove a deleted target.
         types = sorted({target.resource_type for target in plan.target_states})
         self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
 
     def recover(self) -> None:
-        """Tell the truth about scans whose process died: their open cells are ``partial``."""
+        """Mark the running cells of scans whose process died ``partial``, and record that those scans failed."""
         records = self._storage.journal.records(kind=(STARTED, ENDED))
         ended = {record.subject for record in records if record.kind == ENDED}
         still_open = [record.subject for record in records if record.subject not in ended]
-        if not still_open or not all(map(self._dead, still_open)):
-            return  # cells of a scan that lives look the same; whoever opens after it ended tells about the dead one
+        if not still_open or not all(map(self._process_died, still_open)):
+            # The running cells of a live scan look the same. The first opening after its end settles the dead one.
+            return
         for result in self._storage.scan_state.cells():
             if result.state is CellState.RUNNING:
                 left = replace(result, state=CellState.PARTIAL, detail="the process that read it ended")
                 self._storage.scan_state.put(left)
         for scan_id in still_open:
-            self._end(scan_id, {"status": "failed", "reason": "the process ended"})
+            self._record_end(scan_id, {"status": "failed", "reason": "the process ended"})
             self._lock_path(scan_id).unlink(missing_ok=True)
 
-    def dependents(self, targets: Sequence[Resource]) -> dict[str, list[str]]:
-        """Return, by each target's canonical key, what in the store says that it depends on it."""
-        identifiers = {target.identifier: target.canonical_key for target in targets}
-        found: dict[str, list[str]] = {target.canonical_key: [] for target in targets}
-        first = targets[0]
-        for hit in self._storage.estate.resources(ResourceFilter(account=first.account_id, region=first.region)):
-            for relation in hit.resource.relations:
-                if key := identifiers.get(relation.identifier):
-                    label = hit.resource.name or hit.resource.identifier
-                    found[key].append(f"{hit.resource.resource_type} {label} ({relation.kind.replace('_', ' ')})")
-        return found
-
-    def depending(self, hits: Iterable[SearchHit], text: str) -> Iterator[SearchHit]:
-        """Return those of some resources that name another one, given by its id, name or ARN, in a relation.
+    def scan_unattended(self, mode: str, progress: Callable[[Progress], None]) -> ScanReport:
+        """Scan the settings' regions and services in all accounts that need no MFA code.
 
         Raises:
-            ConfigurationError: There is no such resource in the store.
+            ConfigurationError: Every account needs a code.
         """
-        named = self._storage.estate.lookup(text)
-        if not named:
-            raise ConfigurationError(f"there is no resource {text}", "", "Give its id, name or ARN; or scan first.")
-        wanted = {(each.account_id, each.resource_type, each.identifier) for each in named}
-        return (
-            hit
-            for hit in hits
-            if any(
-                (hit.resource.account_id, to.resource_type, to.identifier) in wanted for to in hit.resource.relations
-            )
-        )
+        regions, services = self._settings.regions or None, self._settings.services or None
+        accounts = self.unattended_accounts()
+        return self.scan(accounts=accounts, regions=regions, services=services, mode=mode, progress=progress)
 
     def unattended_accounts(self) -> list[str] | None:
-        """Return the accounts that can be scanned without anybody who types a code; ``None`` if those are all.
+        """Return the accounts that can be scanned without an MFA code; ``None`` if all can.
 
         Raises:
-            ConfigurationError: There are none.
+            ConfigurationError: No account can.
         """
         sessions = self._sessions()
         names = [account.name for account in sessions.unattended_accounts()]
         if len(names) == len(sessions.configured):
             return None
         if not names:
-            raise ConfigurationError("no account can be scanned regularly", "their profiles ask for a code")
+            why, fix = "every profile asks for an MFA code", "Add an account whose profile needs no code."
+            raise ConfigurationError("no account can be scanned regularly", why, fix)
         return names
 
     def _scanner(self, executor: Executor | None = None) -> Scanner:
@@ -222,14 +207,14 @@ class Inventory:
         learned, threads = self._storage.scan_state.rates(), self._settings.scan_threads
         return Scanner(self._sessions(), threads=threads, specs=specs, executor=executor, learned=learned)
 
-    def _end(self, scan_id: str, body: dict[str, Any]) -> None:
-        """Record the end of a scan; a scan ends once, whoever is first to say so."""
+    def _record_end(self, scan_id: str, body: dict[str, Any]) -> None:
+        """Record the end of a scan; of several processes, the first records it."""
         with suppress(AlreadyRecordedError):
             self._storage.journal.append(ENDED, scan_id, body, once=f"{ENDED}:{scan_id}")
 
     @contextmanager
-    def _held(self, scan_id: str) -> Iterator[None]:
-        """Tell this process and all others that a scan is under way."""
+    def _marked_running(self, scan_id: str) -> Iterator[None]:
+        """Mark a scan as running, for this process and, by a lock file, for others."""
         with self._lock(scan_id):
             self._under_way.add(scan_id)
             try:
@@ -244,7 +229,8 @@ class Inventory:
     def _lock_path(self, scan_id: str) -> Path:
         return self._locks / f"scan-{scan_id}.lock"
 
-    def _dead(self, scan_id: str) -> bool:
+    def _process_died(self, scan_id: str) -> bool:
+        # The operating system releases the lock of a process that ends, however it ends.
         try:
             with self._lock(scan_id).acquire(blocking=False):
                 return True
@@ -253,7 +239,7 @@ class Inventory:
 
     def _report(
         self,
-        run: _Run,
+        run: _ScanRun,
         results: Mapping[CellKey, CellResult],
         account_names: Mapping[str, str],
         previous: Mapping[CellKey, int],
@@ -267,14 +253,14 @@ class Inventory:
             sorted(results.values(), key=lambda result: str(result.key)),
             account_names,
             previous,
-            lambda: self._frame(results.keys()),
+            lambda: self._resources_frame(results.keys()),
         )
 
-    def _frame(self, cells: Collection[CellKey]) -> pd.DataFrame:
+    def _resources_frame(self, cells: Collection[CellKey]) -> pd.DataFrame:
         return hits_frame((hit for hit in self._storage.estate.resources() if hit.resource.cell in cells), scored=False)
 
 
-def _summary(run: _Run, results: Sequence[CellResult], status: str) -> dict[str, Any]:
+def _end_record(run: _ScanRun, results: Sequence[CellResult], status: str) -> dict[str, Any]:
     return {
         "status": status,
         "cells": len(results),
@@ -282,3 +268,24 @@ def _summary(run: _Run, results: Sequence[CellResult], status: str) -> dict[str,
         "resources": sum(result.resources for result in results),
         "seconds": round(time.monotonic() - run.clock, 3),
     }
+
+
+@contextmanager
+def opened_executor(executor: Executor | str | None) -> Iterator[Executor | None]:
+    """Yield the given executor, or the Dask cluster that ``dask:ADDRESS`` names, which is closed afterwards.
+
+    Raises:
+        ConfigurationError: The name is unknown, or the cluster cannot be used.
+    """
+    if not isinstance(executor, str):
+        yield executor
+        return
+    name, _, address = executor.partition(":")
+    if name != _DASK or not address:
+        raise ConfigurationError(
+            f"unknown executor {executor}", "", "Use dask:ADDRESS, for example dask:tcp://10.0.0.5:8786."
+        )
+    from cloudops_nb.scanner.running.dask_cluster import DaskCluster
+
+    with DaskCluster(address) as cluster:
+        yield cluster

@@ -1,1 +1,1 @@
-"""CloudOps inside a notebook: magics, approval cards, progress, the DataFrame accessor and rich reprs."""
+"""CloudOps in a notebook: magics, approval cards, progress displays, the DataFrame accessor and display formatters."""

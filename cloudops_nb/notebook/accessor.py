@@ -1,4 +1,4 @@
-"""``df.cloudops``: ask about, plan for, redact and compare the resources in a DataFrame."""
+"""``df.cloudops``: asks about, plans for, redacts and compares the resources in a DataFrame."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.session import Session
 
 NAME = "cloudops"
-#: What identifies a row, the best first.
+#: The columns that identify a row, the best first.
 _KEYS = ("arn", "identifier")
-#: Columns that name something of somebody's, and the word each value is replaced by.
+#: The columns with private names, and the word that replaces each value.
 _PRIVATE = {
     "identifier": "resource",
     "name": "name",
@@ -26,14 +26,14 @@ _PRIVATE = {
     "account_name": "account-name",
     "arn": "arn",
 }
-#: Columns whose content may repeat such a name, dropped to empty values of their own kind.
+#: The columns that may repeat such a name, and the type of the empty value that replaces theirs.
 _EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": []}
-#: What tells one scan's row from another's without any change in the resource.
+#: The columns that differ from scan to scan although the resource is unchanged.
 _NO_CHANGE = frozenset({"as_of", "cell_state", "score", "why"})
 
 
 class CloudOpsAccessor:
-    """What CloudOps does with a DataFrame of ``search`` or ``resources``; each method leaves the DataFrame as it is."""
+    """The methods of ``df.cloudops`` for a DataFrame of ``search`` or ``resources``; none changes the DataFrame."""
 
     _session: Session
 
@@ -41,7 +41,7 @@ class CloudOpsAccessor:
         self._frame = frame
 
     def ask(self, prompt: str) -> Answer:
-        """Ask about exactly these resources; a plan that comes back is shown as a card.
+        """Ask about exactly these resources; a plan in the answer is shown as a card.
 
         Raises:
             PromptError: The DataFrame is empty or has neither an ``arn`` nor an ``identifier`` column.
@@ -49,27 +49,27 @@ class CloudOpsAccessor:
         return self._session.ask(f"{prompt} {', '.join(self._references())}")
 
     def plan(self, operation: str) -> Answer:
-        """Ask for an operation (``"stop"``) on every one of these resources; see :meth:`ask`."""
+        """Ask for an operation (``"stop"``) on all of these resources; see :meth:`ask`."""
         return self.ask(operation)
 
     def redact(self) -> pd.DataFrame:
-        """Return a copy to show around: names, ids, ARNs and accounts become numbered words, tags are left out.
+        """Return a copy to share: names, ids, ARNs and accounts become numbered words, and tags are removed.
 
-        The same value becomes the same word within the DataFrame, so that counting and grouping still work.
+        Equal values become the same word within the DataFrame, so that counting and grouping still work.
         """
         copy = self._frame.copy()
         for column, word in _PRIVATE.items():
             if column in copy.columns:
-                copy[column] = _numbered(copy[column], word)
+                copy[column] = _numbered_words(copy[column], word)
         for column, empty in _EMPTIED.items():
             if column in copy.columns:
                 copy[column] = [type(empty)() for _ in range(len(copy))]
         return copy
 
     def diff(self, other: pd.DataFrame) -> pd.DataFrame:
-        """Return what changed from ``other``, an earlier DataFrame, to this one.
+        """Return the changes from ``other``, an earlier DataFrame, to this one.
 
-        One row for each resource that was ``added`` or ``removed`` and for each field ``changed``, in the columns
+        One row per resource that was ``added`` or ``removed``, and one per field that was ``changed``; the columns are
         ``key, change, field, before, after``.
 
         Raises:
@@ -91,23 +91,25 @@ class CloudOpsAccessor:
 
 
 class AccessorRegistration:
-    """Registers the accessor once pandas is there, without importing it, and takes it away again."""
+    """Registers the accessor as soon as pandas is imported, without importing it, and removes it again."""
 
     def __init__(self, session: Session) -> None:
         self._accessor = type(CloudOpsAccessor.__name__, (CloudOpsAccessor,), {"_session": session})
         self._registered = False
 
     def check(self, *_: Any) -> None:
-        """Register if pandas has been imported by now; called before and after each cell."""
+        """Register the accessor if pandas is imported; called before and after each cell."""
+        # While pandas is being imported, it is in sys.modules without its DataFrame.
         pandas: Any = sys.modules.get("pandas")
         if self._registered or not hasattr(pandas, "DataFrame"):
             return
+        # Another package's accessor of this name stays.
         if not hasattr(pandas.DataFrame, NAME):
             pandas.api.extensions.register_dataframe_accessor(NAME)(self._accessor)
             self._registered = True
 
     def remove(self) -> None:
-        """Take the accessor off the DataFrame class; pandas has no call for it."""
+        """Remove the accessor from the DataFrame class; pandas has no function for it."""
         if self._registered:
             pandas: Any = sys.modules["pandas"]
             frame_class = pandas.DataFrame
@@ -121,7 +123,7 @@ def _key_of(frame: pd.DataFrame) -> str:
         if name in frame.columns and bool((frame[name] != "").all()):
             return name
     raise PromptError(
-        "these rows cannot be told apart", "there is no arn and no identifier column", "Keep one of them."
+        "cannot tell the rows apart", "there is no complete arn or identifier column", "Keep one of these columns."
     )
 
 
@@ -137,6 +139,6 @@ def _row_changes(key: Any, before: dict[str, Any] | None, now: dict[str, Any] | 
     return [(key, "changed", field, before[field], now[field]) for field in fields if before[field] != now[field]]
 
 
-def _numbered(values: pd.Series[Any], word: str) -> list[str]:
+def _numbered_words(values: pd.Series[Any], word: str) -> list[str]:
     numbers: dict[str, int] = {}
     return [f"{word}-{numbers.setdefault(str(value), len(numbers) + 1)}" if value else "" for value in values]

@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
 
 class CloudOps(Configurable):
-    """Settings of CloudOps in this notebook; they win over config.toml and the environment.
+    """Settings of CloudOps in this notebook; they override config.toml and the environment.
 
-    The traits are declared here, rather than made from ``Settings``, because importing pydantic takes most of the time
-    that loading the extension may take; values are checked by ``Settings`` itself when they are set. The key of a
-    Qdrant server is missing here, because a notebook is saved and shared.
+    The traits are declared here and not derived from ``Settings``, because importing pydantic would take most of the
+    time that loading the extension may take; ``Settings`` itself validates the values when they are set. There is no
+    trait for the key of a Qdrant server, because a notebook is saved and shared.
     """
 
     data_path = Any("~/.cloudops", help="The store's folder.").tag(config=True)
     accounts = Any((), help="The AWS accounts: dicts with name and profile or role_arn.").tag(config=True)
     regions = Any((), help="The regions to scan; empty for all that the accounts have enabled.").tag(config=True)
     services = Any((), help="The services or types to scan; empty for all.").tag(config=True)
-    key_source = Any("auto", help="Where the key is: auto, keyring, file or environment.").tag(config=True)
+    key_source = Any("auto", help="The source of the key: auto, keyring, file or environment.").tag(config=True)
     key_file = Any(None, help="A file of mode 0600 with the key in hexadecimal.").tag(config=True)
     qdrant_mode = Any("embedded", help="embedded, or remote for a Qdrant server.").tag(config=True)
     qdrant_url = Any("", help="The Qdrant server in remote mode.").tag(config=True)
-    qdrant_prefix = Any("cloudops_", help="What the server's collections are called at first.").tag(config=True)
+    qdrant_prefix = Any("cloudops_", help="The prefix of the server's collection names.").tag(config=True)
     qdrant_idle_seconds = Any(60.0, help="Seconds after which the idle store process exits.").tag(config=True)
     embedding_backend = Any("onnx", help="onnx or sentence-transformers.").tag(config=True)
     embedding_model = Any("", help="The embedding model; empty for the bundled one.").tag(config=True)
-    embedding_path = Any(None, help="Where exported models are kept.").tag(config=True)
+    embedding_path = Any(None, help="The folder of exported models.").tag(config=True)
     server_url = Any("", help="The playbook server; empty to run it in process.").tag(config=True)
     s3_bucket = Any("", help="The bucket for backups.").tag(config=True)
-    s3_prefix = Any("cloudops", help="What the backups' keys begin with.").tag(config=True)
-    s3_profile = Any("", help="The AWS profile that reaches the bucket.").tag(config=True)
+    s3_prefix = Any("cloudops", help="The prefix of the backups' keys in the bucket.").tag(config=True)
+    s3_profile = Any("", help="The AWS profile with access to the bucket.").tag(config=True)
     s3_region = Any("", help="The bucket's region.").tag(config=True)
     s3_retention_days = Any(30.0, help="Days that backups stay in the bucket; 0 for ever.").tag(config=True)
     backup_estate_hours = Any(6.0, help="Hours between snapshots of the estate; 0 for never.").tag(config=True)
     backup_chat_hours = Any(24.0, help="Hours between snapshots of the conversations; 0 for never.").tag(config=True)
     backup_retention_days = Any(7.0, help="Days that backups stay on this disk; 0 for ever.").tag(config=True)
-    chat_retention_days = Any(90.0, help="Days after which an unused conversation goes; 0 for never.").tag(config=True)
+    chat_retention_days = Any(90.0, help="Days until an unused conversation is deleted; 0: never.").tag(config=True)
     scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
-    regular_scans = Any(default_value=False, help="Whether notebooks make due scans unasked.").tag(config=True)
+    regular_scans = Any(default_value=False, help="Whether notebooks run due scans by themselves.").tag(config=True)
     full_scan_hours = Any(6.0, help="Hours between scheduled scans of everything; 0 for never.").tag(config=True)
     incremental_scan_minutes = Any(15.0, help="Minutes between scheduled scans of changes; 0 for never.").tag(
         config=True
@@ -60,15 +60,15 @@ class CloudOps(Configurable):
         self._session = session
         given = dict(shell.config.get(type(self).__name__, {}))
         _refuse_unknown(given, self.trait_names(config=True))
-        # The shell's own configuration is taken unchecked: checking imports pydantic, and the first use checks anyway.
+        # Not validated here, because that would import pydantic; the first use validates the settings.
         session.preset(**given)
         super().__init__(config=shell.config)
 
     def update_config(self, config: typing.Any) -> None:
-        """Take over what ``%config`` was given.
+        """Set the settings that ``%config`` was given.
 
         Raises:
-            ConfigurationError: There is no such setting (the nearest is named) or the value does not fit.
+            ConfigurationError: A setting is unknown (the error names the nearest one) or a value is invalid.
         """
         given = dict(config.get(type(self).__name__, {}))
         if not given:

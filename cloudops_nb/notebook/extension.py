@@ -1,4 +1,4 @@
-"""``%load_ext cloudops_nb`` and back: everything put into a shell is taken out again."""
+"""``%load_ext cloudops_nb`` and ``%unload_ext``: registers everything in a shell, and removes it again."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from cloudops_nb.notebook.operations import OpenOperations, Operations
+    from cloudops_nb.client.cloudops import CloudOps as Client
+    from cloudops_nb.notebook.session import OpenCloudOps
 
-#: The short name of ``%%cloudops_ask``, taken only where nobody else has it.
+#: The short name of ``%%cloudops_ask``; another extension's ``%%ask`` is not replaced.
 _SHORT_NAME = "ask"
 _KINDS = ("line", "cell")
-#: Which method of ``Reprs`` shows which class; classes by name, so that none is imported to be shown.
+#: The method of ``MimeBundles`` for each class; the classes by name, so that they need not be imported.
 _PRINTERS = {
     ("cloudops_nb.execution.plan", "Plan"): "plan",
     ("cloudops_nb.client.answer", "Answer"): "answer",
@@ -31,16 +32,18 @@ _PRINTERS = {
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
     ("cloudops_nb.storage.backup.report", "Report"): "backup_report",
 }
+#: Weak, so that a shell that is no longer used can be collected.
 _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()
 
 
 class Extension:
-    """What the extension put into one shell."""
+    """The parts of the extension in one shell."""
 
-    def __init__(self, shell: InteractiveShell, open_operations: OpenOperations) -> None:
+    def __init__(self, shell: InteractiveShell, open_cloudops: OpenCloudOps) -> None:
+        # A copy, because %config changes the shell's configuration in place.
         self._given = copy.deepcopy(dict(shell.config).get(CloudOps.__name__))
-        self._shell: Any = shell  # IPython's own annotations deny what its documentation promises
-        self.session = Session(shell, Screen(shell), open_operations)
+        self._shell: Any = shell  # Any: IPython documents attributes that its annotations lack
+        self.session = Session(shell, Screen(shell), open_cloudops)
         self._configuration = CloudOps(shell, self.session)
         self._magics = CloudOpsMagics(shell, self.session)
         self._replaced: list[tuple[str, str, Any]] = []
@@ -48,7 +51,7 @@ class Extension:
         self._accessor = AccessorRegistration(self.session)
 
     def load(self) -> None:
-        """Put everything in."""
+        """Register everything in the shell."""
         shell = self._shell
         shell.configurables.append(self._configuration)
         self._register_magics()
@@ -60,7 +63,7 @@ class Extension:
             shell.display_formatter.mimebundle_formatter.for_type_by_name(module, name, self._printer(method))
 
     def unload(self) -> None:
-        """Take everything out again, close the cards still open and the store."""
+        """Remove everything from the shell, withdraw the undecided cards, and close the store."""
         shell = self._shell
         for module, name in _PRINTERS:
             shell.display_formatter.mimebundle_formatter.pop(f"{module}.{name}", None)
@@ -76,7 +79,7 @@ class Extension:
         self.session.close()
 
     def _restore_config(self) -> None:
-        """Give the shell its own settings of ours back; ``%config`` wrote into them."""
+        """Restore the shell's configuration of ``CloudOps``, into which ``%config`` wrote."""
         self._shell.config.pop(CloudOps.__name__, None)
         if self._given is not None:
             self._shell.config[CloudOps.__name__] = self._given
@@ -96,6 +99,7 @@ class Extension:
         manager = self._shell.magics_manager
         for kind, name, previous in self._replaced:
             current = manager.magics[kind].get(name)
+            # A magic that another extension has registered since stays.
             if getattr(current, "__self__", None) is not self._magics:
                 continue
             if previous is None:
@@ -106,30 +110,30 @@ class Extension:
 
     def _printer(self, method: str) -> Callable[..., dict[str, Any]]:
         def bundle(value: Any, **_: Any) -> dict[str, Any]:
-            from cloudops_nb.notebook.formatters import Reprs
+            from cloudops_nb.notebook.formatters import MimeBundles
 
-            shown: dict[str, Any] = getattr(Reprs(self.session), method)(value)
+            shown: dict[str, Any] = getattr(MimeBundles(self.session), method)(value)
             return shown
 
         return bundle
 
 
-def load(shell: InteractiveShell, open_operations: OpenOperations | None = None) -> None:
-    """Load the extension into a shell; a second time does nothing."""
+def load(shell: InteractiveShell, open_cloudops: OpenCloudOps | None = None) -> None:
+    """Load the extension into a shell; a second call does nothing."""
     if shell not in _LOADED:
-        extension = Extension(shell, open_operations or _open_cloudops)
+        extension = Extension(shell, open_cloudops or _open_client)
         extension.load()
         _LOADED[shell] = extension
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the extension out of a shell; without it, nothing happens."""
+    """Unload the extension from a shell; without the extension this does nothing."""
     extension = _LOADED.pop(shell, None)
     if extension is not None:
         extension.unload()
 
 
-def _open_cloudops(**settings: Any) -> Operations:
+def _open_client(**settings: Any) -> Client:
     from cloudops_nb.client.cloudops import CloudOps as Client
 
     return Client(**settings)

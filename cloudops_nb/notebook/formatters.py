@@ -1,4 +1,4 @@
-"""How plans, answers, executions and scan reports look in a notebook; their own modules know nothing of it."""
+"""Shows plans, answers, executions and reports in a notebook; their own modules do not depend on the notebook."""
 
 from __future__ import annotations
 
@@ -9,51 +9,45 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.execution.plan import canonical_json
-from cloudops_nb.notebook.cards.approver import kernel_user
-from cloudops_nb.notebook.cards.card import bundle_of
-from cloudops_nb.notebook.output import HTML, MARKDOWN, PLAIN
+from cloudops_nb.notebook.cards.decision import kernel_user
 from cloudops_nb.notebook.run_display import run_bundle
-from cloudops_nb.presentation.as_html import frame, section_html
-from cloudops_nb.presentation.as_text import section_markdown, section_text
+from cloudops_nb.presentation.backup_report import backup_bundle
+from cloudops_nb.presentation.mime_types import card_bundle, sections_bundle
 from cloudops_nb.presentation.plan_card import card_sections
 from cloudops_nb.presentation.scan_report import scan_sections
-from cloudops_nb.presentation.secrecy import Secrecy
-from cloudops_nb.presentation.section import Badge, Outcome, Row, Section, Tone, value_words
-from cloudops_nb.presentation.status import size
+from cloudops_nb.presentation.secrecy import Redactor
+from cloudops_nb.presentation.section import CardStatus, Section, TableRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cloudops_nb.client.answer import Answer
+    from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.notebook.operations import Execution
     from cloudops_nb.notebook.session import Session
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.storage.backup.report import Report
 
 Bundle = dict[str, Any]
-#: What a person needs to tell resources apart; the DataFrame itself has every column.
+#: The columns that tell resources apart; the DataFrame itself has all columns.
 _COLUMNS = ("name", "identifier", "resource_type", "account_name", "region", "state")
 _ROWS_SHOWN = 20
-#: Of a snapshot, what its name says already.
-_NOT_SHOWN = ("created",)
-_HEADS = {"bytes": "Size", "points": "Rows", "local": "This disk", "s3": "S3", "place": "From"}
 
 
-class Reprs:
-    """Makes the MIME bundle of each domain object: text/plain complete enough to decide on, Markdown, HTML and JSON."""
+class MimeBundles:
+    """Makes the MIME bundles of domain objects: plain text complete enough to decide on, Markdown, HTML and JSON."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def plan(self, plan: Plan) -> Bundle:
-        """Return a plan as its card without buttons, with where it stands now if this notebook's store knows it."""
+        """Return a plan's card without buttons, with the current status if this notebook's store is open and has it."""
         sections = card_sections(plan, kernel_user=kernel_user(), now=datetime.now(UTC))
-        data = Secrecy.of(plan).within(json.loads(canonical_json(asdict(plan))))
-        return {**bundle_of(sections, self._outcome(plan)), "application/vnd.cloudops.plan+json": data}
+        data = Redactor.of(plan).within(json.loads(canonical_json(asdict(plan))))
+        return {**card_bundle(sections, self._plan_status(plan)), "application/vnd.cloudops.plan+json": data}
 
     def answer(self, answer: Answer) -> Bundle:
-        """Return an answer: its words, what left the host for it, and its plan or its resources."""
+        """Return an answer: its text, the size of the request that left the host, and its plan or its resources."""
         table = answer.frame if answer.frame is not None else answer.candidates
         section = Section(
             "answer",
@@ -62,86 +56,43 @@ class Reprs:
             facts=(("Left this host", f"{answer.bytes_sent:,} bytes"),),
             **({} if table is None else resource_table(table)),
         )
-        bundle = _bundle(section, label=f"Answer: {answer.kind}")
+        bundle = sections_bundle([section], label=f"Answer: {answer.kind}")
         data: Bundle = {"kind": answer.kind, "text": answer.text, "bytes_sent": answer.bytes_sent}
         if answer.plan is not None:
             plan = self.plan(answer.plan)
-            if answer.plan.id not in self._session.plan_ids:  # else its card is on the screen already
+            if answer.plan.id not in self._session.plan_ids:  # else its card is already on the screen
                 bundle = {form: f"{bundle[form]}\n{plan[form]}" for form in bundle}
             data["plan"] = plan["application/vnd.cloudops.plan+json"]
         return {**bundle, "application/vnd.cloudops.answer+json": data}
 
-    def _outcome(self, plan: Plan) -> Outcome:
+    def _plan_status(self, plan: Plan) -> CardStatus:
         detail = f"Decide with %cloudops_approve {plan.id}"
         if not self._session.opened:
-            return Outcome("plan", detail=detail)
+            return CardStatus("plan", detail=detail)
         try:
-            return Outcome(self._session.operations.plan_status(plan))
+            return CardStatus(self._session.cloudops.plan_status(plan))
         except CloudOpsError:
-            return Outcome("plan", detail=detail)
+            return CardStatus("plan", detail=detail)
 
     def execution(self, execution: Execution) -> Bundle:
-        """Return how an execution stands."""
+        """Return an execution's status and steps."""
         return run_bundle(execution)
 
     def scan_report(self, report: ScanReport) -> Bundle:
-        """Return what a scan found by type, and the cells it could not read to their end."""
-        sections = list(scan_sections(report))
-        return {
-            PLAIN: str(report),
-            MARKDOWN: "\n".join(line for one in sections for line in section_markdown(one)),
-            HTML: frame("".join(section_html(one) for one in sections), label="Scan report"),
-        }
+        """Return a scan's resources by type, and the cells that it could not read completely."""
+        return sections_bundle(scan_sections(report), label="Scan report", text=str(report))
 
     def backup_report(self, report: Report) -> Bundle:
-        """Return what was backed up or restored, kind by kind, and every problem."""
-        table = report.table()
-        columns = [
-            name for name in (table[0] if table else ()) if name not in _NOT_SHOWN and any(r[name] for r in table)
-        ]
-        rows = [Row([_cell(name, row[name]) for name in columns]) for row in table[:_ROWS_SHOWN]]
-        problems = [Row([problem], badges=(Badge("problem", Tone.CAUTION),)) for problem in report.problems]
-        section = Section(
-            "backup",
-            "Backup",
-            lines=() if table else ("There is no snapshot.",),
-            head=[_HEADS.get(name, name.capitalize()) for name in columns],
-            rows=rows,
-        )
-        faults = Section("problems", "Not done", rows=problems)
-        sections = (section, faults) if problems else (section,)
-        return {
-            PLAIN: str(report) or "There is no snapshot.",
-            MARKDOWN: "\n".join(line for one in sections for line in section_markdown(one)),
-            HTML: frame("".join(section_html(one) for one in sections), label="Backup"),
-        }
+        """Return the snapshots that were taken or restored, by kind, and every problem."""
+        return backup_bundle(report)
 
 
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    match name:
-        case "bytes":
-            return size(value)
-        case "kind":
-            return str(value).replace("_", " ")
-        case _:
-            return value_words(value) if isinstance(value, bool) else str(value)
-
-
-def resource_table(frame_: pd.DataFrame) -> dict[str, Any]:
-    """Return the head and rows of a section that lists a DataFrame's resources."""
-    columns = [name for name in _COLUMNS if name in frame_.columns]
-    rows = [Row([str(value) for value in row]) for row in frame_[columns].head(_ROWS_SHOWN).itertuples(index=False)]
-    left_out = len(frame_) - len(rows)
+def resource_table(resources: pd.DataFrame) -> dict[str, Any]:
+    """Return the ``head`` and ``rows`` of a section that lists resources, one per row of the DataFrame."""
+    columns = [name for name in _COLUMNS if name in resources.columns]
+    shown = resources[columns].head(_ROWS_SHOWN)
+    rows = [TableRow([str(value) for value in row]) for row in shown.itertuples(index=False)]
+    left_out = len(resources) - len(rows)
     if left_out:
-        rows.append(Row([f"… and {left_out:,} more", *[""] * (len(columns) - 1)], muted=True))
+        rows.append(TableRow([f"… and {left_out:,} more", *[""] * (len(columns) - 1)], muted=True))
     return {"head": [name.replace("_", " ").capitalize() for name in columns], "rows": rows}
-
-
-def _bundle(section: Section, *, label: str) -> Bundle:
-    return {
-        PLAIN: "\n".join(section_text(section)),
-        MARKDOWN: "\n".join(section_markdown(section)),
-        HTML: frame(section_html(section), label=label),
-    }

@@ -1,4 +1,4 @@
-"""Where output goes: a front end behind a kernel, a terminal, or a plain stream with nobody at it."""
+"""Output and input of a shell: through a kernel to a front end, in a terminal, or on plain streams."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-#: Shown when neither HTML nor Markdown can be.
-PLAIN = "text/plain"
-HTML = "text/html"
-MARKDOWN = "text/markdown"
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
 
 class Screen:
-    """Publishes MIME bundles to whoever watches a shell, and asks questions where somebody can answer."""
+    """Publishes MIME bundles and lines in a shell, and asks questions if a person can answer.
+
+    Attributes:
+        cells_started: The number of cells that were started in the shell.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell: Any = shell
@@ -29,32 +27,33 @@ class Screen:
 
     @property
     def rich(self) -> bool:
-        """Whether a kernel's front end shows the output, and can replace it in place."""
+        """Whether a kernel's front end shows the output; it can replace an output in place."""
         return getattr(self._shell, "kernel", None) is not None
 
     @property
     def attended(self) -> bool:
-        """Whether a person can answer; a front end that takes no input (nbclient, papermill) has nobody to click."""
+        """Whether a person can answer or click; a front end without input (nbclient, papermill) is unattended."""
         if self.rich:
+            # ipykernel keeps the allow_stdin flag of the current execute request in this attribute.
             return bool(getattr(self._shell.kernel, "_allow_stdin", True))
         return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
     @property
     def terminal(self) -> bool:
-        """Whether lines can be rewritten in a terminal."""
+        """Whether the output is a terminal, in which a line can be rewritten."""
         return not self.rich and sys.stdout.isatty()
 
     def publish(self, bundle: Mapping[str, Any], *, display_id: str = "", update: bool = False) -> None:
-        """Show a MIME bundle; with ``update`` it replaces what was shown under the same ``display_id``."""
+        """Show a MIME bundle; with ``update`` it replaces the output of the same ``display_id``."""
         transient = {"display_id": display_id} if display_id else {}
         self._shell.display_pub.publish(dict(bundle), transient=transient, update=update)
 
     def line(self, text: str) -> None:
-        """Print one line at once, also where output is buffered."""
+        """Print one line, and flush it."""
         print(text, flush=True)  # noqa: T201 - the notebook's own output
 
     def question(self, prompt: str) -> str | None:
-        """Ask a person for one line; ``None`` when nobody can answer."""
+        """Ask a person for one line; return ``None`` if the shell is unattended."""
         if not self.attended:
             return None
         try:
@@ -63,8 +62,13 @@ class Screen:
             return None
 
 
-class Pace:
-    """Lets at most one of many updates through in each interval; safe to ask from several threads."""
+class Throttle:
+    """Lets at most one update per interval through; threads may share it.
+
+    Args:
+        interval: Seconds.
+        clock: Returns the time in seconds.
+    """
 
     def __init__(self, interval: float, clock: Callable[[], float]) -> None:
         self._interval = interval
@@ -73,7 +77,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def due(self) -> bool:
-        """Whether an update may be shown now; saying yes starts the next interval."""
+        """Return whether an update may be shown now; if so, the next interval starts."""
         with self._lock:
             now = self._clock()
             if self._last is not None and now - self._last < self._interval:

@@ -1,4 +1,4 @@
-"""Follow an execution on the screen: its steps and their state while it runs, and a clean end when interrupted."""
+"""Shows an execution while it runs: each step with its status, until it ends or an interrupt cancels it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ExecutionError
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
-from cloudops_nb.notebook.output import HTML, PLAIN, Pace, Screen
-from cloudops_nb.notebook.progress import LINE_INTERVAL, REDRAW_INTERVAL
-from cloudops_nb.presentation.as_html import badge_html, frame, status_tone
+from cloudops_nb.notebook.output import Screen, Throttle
+from cloudops_nb.notebook.progress_display import LINE_INTERVAL, REDRAW_INTERVAL
+from cloudops_nb.presentation.as_html import badge_html, html_box, status_tone
 from cloudops_nb.presentation.escape import marked_html, visible
-from cloudops_nb.presentation.plan_card import headline, named
+from cloudops_nb.presentation.mime_types import HTML, PLAIN
+from cloudops_nb.presentation.plan_card import headline, target_label
 from cloudops_nb.presentation.section import Badge, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event
-    from cloudops_nb.notebook.operations import Execution
 
 _TONES = {
     StepStatus.COMPLETED: Tone.GOOD,
@@ -30,24 +31,28 @@ _TONES = {
     StepStatus.OUTCOME_UNKNOWN: Tone.DANGER,
 }
 _SUCCESS = frozenset({PlanStatus.COMPLETED, PlanStatus.ROLLED_BACK})
-_LINE = 400
+_LINE_LIMIT = 400
 DRY_RUN = "dry run: nothing was changed"
 
 
 class RunDisplay:
-    """Shows an execution's steps, redrawn at most four times a second; a line an event where nothing can be redrawn."""
+    """Shows an execution's steps, redrawn at most four times a second; one line per event if the output is not rich.
+
+    Attributes:
+        seen: The number of events shown so far.
+    """
 
     def __init__(self, screen: Screen, execution: Execution, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._screen = screen
         self._execution = execution
-        self._redraw = Pace(REDRAW_INTERVAL, clock)
-        self._polls = Pace(LINE_INTERVAL, clock)
+        self._redraw = Throttle(REDRAW_INTERVAL, clock)
+        self._polls = Throttle(LINE_INTERVAL, clock)
         self._display_id = f"cloudops-run-{uuid.uuid4()}"
         self._published = False
         self.seen = 0
 
-    def take(self, event: Event) -> None:
-        """Take note of an event, and show it when it is time."""
+    def show(self, event: Event) -> None:
+        """Count an event, and show it if the interval is over."""
         self.seen += 1
         if self._screen.rich:
             if self._redraw.due():
@@ -56,7 +61,7 @@ class RunDisplay:
             self._screen.line(event_line(event))
 
     def end(self) -> None:
-        """Show how it ended."""
+        """Show the final status."""
         if self._screen.rich:
             self._draw()
         else:
@@ -70,80 +75,80 @@ class RunDisplay:
 def follow(execution: Execution, display: RunDisplay) -> None:
     """Show an execution's events until it ends.
 
-    An interrupt cancels it: the call under way is followed to its answer, nothing more is started.
+    An interrupt cancels the execution: the current call is awaited, and no further one starts.
 
     Raises:
-        ExecutionError: It did not complete, so that the cell fails and a run of all cells stops here.
+        ExecutionError: The execution did not complete; the cell fails, so that Run All stops here.
     """
     try:
-        _show(execution, display)
+        _show_new_events(execution, display)
     except KeyboardInterrupt:
+        # Cancelling ends the execution between two calls; until then its events are shown.
         execution.cancel()
-        _show(execution, display)
+        _show_new_events(execution, display)
     finally:
         display.end()
     if execution.status in _SUCCESS:
         return
     if execution.dry_run:
-        raise ExecutionError(f"the dry run ended as {execution.status}", "its steps above say what would not work")
+        raise ExecutionError(f"the dry run ended as {execution.status}", "its steps above show what would fail")
     raise ExecutionError(
         f"execution {execution.id} ended as {execution.status}",
         "its steps are shown above",
-        "Look at %cloudops_history; %cloudops_rollback plans the way back.",
+        "See %cloudops_history; %cloudops_rollback plans how to undo it.",
     )
 
 
 def run_bundle(execution: Execution) -> dict[str, Any]:
-    """Return how an execution stands as text and HTML; outputs by name only, as their values may be sensitive."""
+    """Return an execution's status as text and HTML, without output values, which may be sensitive."""
     return {PLAIN: run_text(execution), HTML: run_html(execution)}
 
 
 def run_text(execution: Execution) -> str:
-    """Return how an execution and each of its steps stand."""
+    """Return the status of an execution and of each step as text."""
     lines = [DRY_RUN] if execution.dry_run else []
-    lines.append(f"{_words(execution.status)}: {headline(execution.plan)}  (execution {execution.id})")
-    lines += [
-        f"  {_words(step.status):<16} {step.name}  {_resource(execution, step.target)}  {step.message}".rstrip()
-        for step in execution.steps
-    ]
-    return "\n".join(visible(line, limit=_LINE) for line in lines)
+    lines.append(f"{_status_text(execution.status)}: {headline(execution.plan)}  (execution {execution.id})")
+    for step in execution.steps:
+        target = _target_text(execution, step.target)
+        lines.append(f"  {_status_text(step.status):<16} {step.name}  {target}  {step.message}".rstrip())
+    return "\n".join(visible(line, limit=_LINE_LIMIT) for line in lines)
 
 
 def run_html(execution: Execution) -> str:
-    """Return how an execution and each of its steps stand as escaped HTML."""
+    """Return the status of an execution and of each step as escaped HTML."""
     tone = status_tone(execution.status)
     heading = f"<span>{DRY_RUN}</span>" if execution.dry_run else ""
     strip = (
-        f'<div class="co-outcome co-{tone}"><span class="co-status">{_words(execution.status)}</span>{heading}'
+        f'<div class="co-outcome co-{tone}"><span class="co-status">{_status_text(execution.status)}</span>{heading}'
         f"<span>{marked_html(headline(execution.plan))}</span>"
         f'<span class="co-note">execution {marked_html(execution.id)}</span></div>'
     )
     items = "".join(
-        f"<li>{badge_html(Badge(_words(step.status), _TONES.get(step.status, Tone.MUTED)))}"
-        f"<span>{marked_html(step.name)}</span><span>{marked_html(_resource(execution, step.target))}</span>"
-        f'<span class="co-note">{marked_html(step.message, limit=_LINE)}</span></li>'
+        f"<li>{badge_html(Badge(_status_text(step.status), _TONES.get(step.status, Tone.MUTED)))}"
+        f"<span>{marked_html(step.name)}</span><span>{marked_html(_target_text(execution, step.target))}</span>"
+        f'<span class="co-note">{marked_html(step.message, limit=_LINE_LIMIT)}</span></li>'
         for step in execution.steps
     )
     label = f"Execution: {headline(execution.plan)}"
-    return frame(f'{strip}<ol class="co-run">{items}</ol>', label=label, edge=tone)
+    return html_box(f'{strip}<ol class="co-run">{items}</ol>', label=label, edge=tone)
 
 
 def event_line(event: Event) -> str:
     """Return an event as one line."""
     words = (f"{event.at:%H:%M:%S}", event.kind.replace("_", " "), event.step, event.target, event.message)
-    return visible("  ".join(word for word in words if word), limit=_LINE)
+    return visible("  ".join(word for word in words if word), limit=_LINE_LIMIT)
 
 
-def _show(execution: Execution, display: RunDisplay) -> None:
-    # An execution yields its events from the first on each time it is iterated.
+def _show_new_events(execution: Execution, display: RunDisplay) -> None:
+    # Every iteration of an execution starts with its first event.
     for event in itertools.islice(execution, display.seen, None):
-        display.take(event)
+        display.show(event)
 
 
-def _resource(execution: Execution, target: str) -> str:
+def _target_text(execution: Execution, target: str) -> str:
     found = (known for known in execution.plan.target_states if target in (known.arn, known.identifier))
-    return next((named(known) for known in found), target)
+    return next((target_label(known) for known in found), target)
 
 
-def _words(status: str) -> str:
+def _status_text(status: str) -> str:
     return status.replace("_", " ")

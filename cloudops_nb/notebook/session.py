@@ -1,4 +1,4 @@
-"""One shell's use of CloudOps: opened when first needed, and what "the last plan" means in this notebook."""
+"""One shell's use of ``CloudOps``: opens it at the first use, and keeps this notebook's cards and last plan."""
 
 from __future__ import annotations
 
@@ -6,26 +6,39 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError, PlanError
-from cloudops_nb.presentation.escape import LONG, visible
+from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from cloudops_nb.client.answer import Answer
+    from cloudops_nb.client.cloudops import CloudOps
+    from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.notebook.cards.card import Card, CardServices
-    from cloudops_nb.notebook.operations import Execution, OpenOperations, Operations
+    from cloudops_nb.notebook.cards.card import Card
+    from cloudops_nb.notebook.cards.decision import CardServices
     from cloudops_nb.notebook.output import Screen
+    from cloudops_nb.storage.backup.report import Report
+
+    OpenCloudOps = Callable[..., CloudOps]
 
 
 class Session:
-    """Belongs to one shell; used from its main thread, save for the cards, which see to their own safety."""
+    """The state of one shell; used from its main thread only. The cards are safe in any thread.
 
-    def __init__(self, shell: InteractiveShell, screen: Screen, open_operations: OpenOperations) -> None:
+    Args:
+        shell: The shell.
+        screen: The shell's output and input.
+        open_cloudops: Opens ``CloudOps`` with settings as keywords.
+    """
+
+    def __init__(self, shell: InteractiveShell, screen: Screen, open_cloudops: OpenCloudOps) -> None:
         self.screen = screen
         self._shell: Any = shell
-        self._open_operations = open_operations
-        self._operations: Operations | None = None
+        self._open_cloudops = open_cloudops
+        self._cloudops: CloudOps | None = None
         self._settings: dict[str, Any] = {}
         self._conversation = f"notebook-{uuid.uuid4()}"
         self._cards: dict[str, Card] = {}
@@ -33,109 +46,109 @@ class Session:
         self._last_execution: Execution | None = None
 
     @property
-    def operations(self) -> Operations:
-        """``CloudOps`` with this notebook's settings, opened at the first use."""
-        if self._operations is None:
-            self._operations = self._open_operations(**self._settings)
-            self._operations.backups.start()
-            if self._operations.settings.regular_scans:
-                self._operations.schedule.start()
-        return self._operations
+    def cloudops(self) -> CloudOps:
+        """``CloudOps`` with this notebook's settings; the first use opens it and starts its regular tasks."""
+        if self._cloudops is None:
+            self._cloudops = self._open_cloudops(**self._settings)
+            self._cloudops.backups.start()
+            if self._cloudops.settings.regular_scans:
+                self._cloudops.schedule.start()
+        return self._cloudops
 
     @property
     def opened(self) -> bool:
-        """Whether ``CloudOps`` has been needed yet."""
-        return self._operations is not None
+        """Whether ``CloudOps`` is open."""
+        return self._cloudops is not None
 
     @property
     def plan_ids(self) -> list[str]:
-        """The plans this notebook has shown, the newest first."""
+        """The ids of the plans on this notebook's cards, newest first."""
         return list(reversed(self._cards))
 
     def cell_started(self, *_: Any) -> None:
-        """Take note that the person went on; called by the shell before each cell."""
+        """Count the cell, and close the widgets of decided cards; called by the shell before each cell."""
         self.screen.cells_started += 1
         for card in self._cards.values():
-            card.tidy()
+            card.close_widgets()
 
     def configure(self, **settings: Any) -> None:
-        """Take settings over; they hold from the next use on, and cards still open are withdrawn with the old store.
+        """Change settings from the next use on; the open store is closed, and its undecided cards are withdrawn.
 
         Raises:
-            ConfigurationError: A value does not fit; the settings stay as they were.
+            ConfigurationError: A value is invalid; the settings stay as they were.
         """
         from cloudops_nb.settings import load_settings
 
+        # Validated before the store is closed, so that a wrong value changes nothing.
         changed = {**self._settings, **settings}
         load_settings(**changed)
         self._settings = changed
-        self._close_operations()
+        self._close_cloudops()
 
     def ask(self, prompt: str) -> Answer:
-        """Ask, and put the plan, if one comes back, on the screen as a card; it alone is then the last plan."""
+        """Ask; show the plan of the answer, if there is one, as a card, and make it the last plan."""
+        # Reset first: after a question, %cloudops_apply must not run the plan of an earlier request.
         self._last_plan = None
-        answer = self.operations.ask(prompt, conversation=self._conversation)
+        answer = self.cloudops.ask(prompt, conversation=self._conversation)
         if answer.plan is not None:
-            self.show(answer.plan, bytes_sent=answer.bytes_sent)
+            self.show_plan(answer.plan, bytes_sent=answer.bytes_sent)
         return answer
 
     def preview(self, prompt: str) -> bytes:
-        """Print what asking would send, and return it; nothing is sent."""
-        body = self.operations.preview(prompt)
+        """Print and return the request that asking would send; nothing is sent."""
+        body = self.cloudops.preview(prompt)
         if body:
-            self.screen.line(f"{len(body):,} bytes would be sent, exactly these; nothing was:\n{body.decode()}")
+            self.screen.line(f"{len(body):,} bytes would be sent, exactly these; nothing was sent:\n{body.decode()}")
         else:
-            self.screen.line("Nothing would be sent: this host answers it alone.")
+            self.screen.line("Nothing would be sent: this host answers alone.")
         return body
 
-    def show(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
-        """Put a plan's card on the screen and make it the last plan; cards it replaces say so."""
+    def show_plan(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
+        """Show a plan's card and make the plan the last one; the cards that it replaces say so."""
         from cloudops_nb.notebook.cards.card import Card
-        from cloudops_nb.presentation.section import Outcome
+        from cloudops_nb.presentation.section import CardStatus
 
         for old_id in {plan.id, plan.replaces} & self._cards.keys():
-            detail = "It is shown again further down." if old_id == plan.id else f"Plan {plan.id} takes its place."
+            detail = "The plan is shown again below." if old_id == plan.id else f"Plan {plan.id} replaces it."
             old = self._cards.pop(old_id)
-            old.settle(Outcome("superseded", detail=detail))
-            old.tidy()
+            old.settle(CardStatus("superseded", detail=detail))
+            old.close_widgets()
         card = Card(plan, self.services(), bytes_sent=bytes_sent)
         self._cards[plan.id] = card
         self._last_plan = plan
         card.show()
 
     def services(self) -> CardServices:
-        """Return what a card or a terminal needs to record a decision."""
-        from cloudops_nb.notebook.cards.approver import approver
-        from cloudops_nb.notebook.cards.card import CardServices
+        """Return what a card, or a decision by typing, needs from this notebook."""
+        from cloudops_nb.notebook.cards.decision import CardServices, approver
 
-        return CardServices(screen=self.screen, decide=self.operations.decide, approver=lambda: approver(self._shell))
+        return CardServices(screen=self.screen, cloudops=self.cloudops, approver=lambda: approver(self._shell))
 
     def decide(self, plan: Plan) -> None:
-        """Show a plan as text, let a person decide by typing, and let its card show the decision.
+        """Show a plan as text, let a person decide by typing, and show the decision on the plan's card.
 
         Raises:
-            ApprovalRequired: Nobody can answer here, or what was typed decides nothing.
+            ApprovalRequired: No person can answer here, or the typed text decides nothing.
         """
-        from cloudops_nb.notebook.cards.approver import kernel_user
-        from cloudops_nb.notebook.cards.terminal import decide_by_typing
-        from cloudops_nb.presentation.as_text import card_text, outcome_line
+        from cloudops_nb.notebook.cards.decision import decide_by_typing, kernel_user
+        from cloudops_nb.presentation.as_text import card_text, status_line
         from cloudops_nb.presentation.plan_card import card_sections
-        from cloudops_nb.presentation.section import Outcome
+        from cloudops_nb.presentation.section import CardStatus
 
         services = self.services()
         sections = card_sections(plan, kernel_user=kernel_user(), now=services.clock())
-        self.screen.line(card_text(sections, Outcome(self.operations.plan_status(plan))))
-        outcome = decide_by_typing(plan, services)
+        self.screen.line(card_text(sections, CardStatus(self.cloudops.plan_status(plan))))
+        status = decide_by_typing(plan, services)
         if plan.id in self._cards:
-            self._cards[plan.id].settle(outcome)
-            self._cards[plan.id].tidy()
-        self.screen.line(visible(outcome_line(outcome), limit=LONG))
+            self._cards[plan.id].settle(status)
+            self._cards[plan.id].close_widgets()
+        self.screen.line(visible(status_line(status), limit=LONG_LIMIT))
 
     def follow(self, execution: Execution) -> None:
-        """Show an execution until it ends.
+        """Show an execution until it ends, and make it the last one unless it is a dry run.
 
         Raises:
-            ExecutionError: It did not complete.
+            ExecutionError: The execution did not complete.
         """
         from cloudops_nb.notebook.run_display import RunDisplay, follow
 
@@ -143,69 +156,75 @@ class Session:
             self._last_execution = execution
         follow(execution, RunDisplay(self.screen, execution))
 
-    def back_up(self, *kinds: str) -> Any:
+    def back_up(self, *kinds: str) -> Report:
         """Take snapshots and return the report.
 
         Raises:
-            BackupError: Not everything could be saved; the report is on the screen.
+            BackupError: A snapshot was not saved or uploaded; the report is on the screen.
         """
-        from cloudops_nb.notebook.formatters import Reprs
+        from cloudops_nb.presentation.backup_report import backup_bundle
 
-        report = self.operations.backup(*kinds)
+        report = self.cloudops.backup(*kinds)
         if not report.ok:
-            self.screen.publish(Reprs(self).backup_report(report))
-            raise BackupError("the backup is not complete", report.problems[0])
+            self.screen.publish(backup_bundle(report))
+            raise BackupError("the backup is incomplete", report.problems[0])
         return report
 
-    def plan(self, named: str) -> Plan:
-        """Return the plan that a magic's argument names: a variable, a plan id, or nothing for the last one.
+    def named_plan(self, name: str) -> Plan:
+        """Return the plan that a magic's argument names, and make it the last one.
+
+        Args:
+            name: A variable with a plan or an answer, a plan id, or empty for the last plan.
 
         Raises:
-            PlanError: There is no such plan, or none yet.
+            PlanError: There is no such plan, or no last plan.
         """
-        if not named:
+        if not name:
             if self._last_plan is None:
-                raise PlanError("there is no plan yet", "nothing was asked in this notebook", "Ask with %%ask first.")
+                raise PlanError("there is no plan yet", "this notebook has not asked for one", "Ask with %%ask first.")
             return self._last_plan
-        held = self._variable(named)
-        held = getattr(held, "plan", held)
-        plan: Plan = self.operations.plan(named) if held is None or not hasattr(held, "intent_hash") else held
+        held = self._variable(name)
+        held = getattr(held, "plan", held)  # of an answer
+        plan: Plan = self.cloudops.plan(name) if held is None or not hasattr(held, "intent_hash") else held
         self._last_plan = plan
         return plan
 
-    def execution(self, named: str) -> Any:
-        """Return the execution that a magic's argument names: a variable, an id, or nothing for the last one.
+    def named_execution(self, name: str) -> Execution | str:
+        """Return the execution that a magic's argument names.
+
+        Args:
+            name: A variable with an execution, an execution id, or empty for the last execution.
 
         Raises:
-            PlanError: Nothing ran yet.
+            PlanError: There is no last execution.
         """
-        if named:
-            held = self._variable(named)
-            return named if held is None else held
+        if name:
+            held: Execution | None = self._variable(name)
+            return name if held is None else held
         if self._last_execution is None:
-            raise PlanError("there is nothing to roll back", "no plan ran in this notebook", "Name an execution.")
+            raise PlanError("there is nothing to roll back", "no plan ran in this notebook", "Give an execution's id.")
         return self._last_execution
 
-    def keep(self, name: str, value: Any) -> None:
-        """Put a result into the notebook's namespace."""
+    def set_variable(self, name: str, value: Any) -> None:
+        """Assign a value to a variable of the notebook."""
         self._shell.push({name: value})
 
     def preset(self, **settings: Any) -> None:
-        """Take over the settings that the shell was started with; their values are checked at the first use."""
+        """Set the settings that the shell was started with; they are validated at the first use."""
         self._settings = settings
 
     def close(self) -> None:
-        """Withdraw the cards still open and close ``CloudOps``."""
-        self._close_operations()
+        """Withdraw the undecided cards and close ``CloudOps``."""
+        self._close_cloudops()
 
     def _variable(self, name: str) -> Any:
         return self._shell.user_ns.get(name)
 
-    def _close_operations(self) -> None:
+    def _close_cloudops(self) -> None:
         for card in self._cards.values():
             card.withdraw()
-            card.tidy()
+            card.close_widgets()
         self._cards.clear()
-        operations, self._operations = self._operations, None
-        if operations is not None:
-            operations.close()
+        cloudops, self._cloudops = self._cloudops, None
+        if cloudops is not None:
+            cloudops.close()

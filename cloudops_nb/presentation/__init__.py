@@ -1,1 +1,1 @@
-"""Cards, tables and status as text, Markdown and HTML, for the notebook and the command line alike."""
+"""Cards, tables and reports as text, Markdown and HTML, for the notebook and the command line."""

@@ -1,4 +1,4 @@
-"""The card as static HTML, escaped throughout: the body of the live card, and the record that replaces it."""
+"""Renders sections as static HTML, with every value escaped: the live card's body, and the record after a decision."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from cloudops_nb.execution.plan import PlanStatus
-from cloudops_nb.presentation.escape import LONG, escape_html, marked_html
-from cloudops_nb.presentation.section import Badge, Outcome, Row, Section, Tone, utc
+from cloudops_nb.presentation.escape import LONG_LIMIT, escape_html, marked_html
+from cloudops_nb.presentation.section import Badge, CardStatus, Section, TableRow, Tone, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OUTCOME_TONES: dict[str, Tone] = {
+_STATUS_TONES: dict[str, Tone] = {
     "not approved": Tone.DANGER,
     PlanStatus.AWAITING_APPROVAL: Tone.CAUTION,
     PlanStatus.RUNNING: Tone.CAUTION,
@@ -29,101 +29,103 @@ _OUTCOME_TONES: dict[str, Tone] = {
 
 @functools.cache
 def stylesheet() -> str:
-    """Return the style element that every piece of our HTML carries, so that each output stands alone."""
+    """Return the style element that every HTML output contains: a notebook may show each output without the others."""
     css = (resources.files("cloudops_nb.presentation") / "cloudops.css").read_text(encoding="utf-8")
     return f"<style>{css}</style>"
 
 
-def frame(content: str, *, label: str, edge: Tone = Tone.PLAIN) -> str:
-    """Wrap escaped HTML in our box; ``label`` names it to a screen reader."""
+def html_box(content: str, *, label: str, edge: Tone = Tone.PLAIN) -> str:
+    """Return escaped HTML in the framed box of CloudOps outputs; ``label`` is its name for screen readers."""
     named = f'role="region" aria-label="{escape_html(label)}"'
     return f'{stylesheet()}<div class="cloudops co-edge-{edge}" {named}>{content}</div>'
 
 
 def status_tone(status: str) -> Tone:
-    """Return the tone of what became of a plan."""
-    return _OUTCOME_TONES.get(status, Tone.MUTED)
+    """Return the tone of a plan's or an execution's status."""
+    return _STATUS_TONES.get(status, Tone.MUTED)
 
 
-def card_html(sections: Sequence[Section], outcome: Outcome) -> str:
-    """Return the undecided card: what became of the plan so far, then every section open."""
-    return _card(sections, outcome_html(outcome) + _sections(sections))
+def card_html(sections: Sequence[Section], status: CardStatus) -> str:
+    """Return an undecided card: its status, then every section unfolded."""
+    return _card_box(sections, status_html(status) + _sections_html(sections))
 
 
-def record_html(sections: Sequence[Section], outcome: Outcome) -> str:
-    """Return the decided card: the outcome, where and what; the rest of what was shown is folded away, not lost."""
-    shown, folded = sections[:2], sections[2:]
-    details = f"<details><summary>The plan as it was shown</summary>{_sections(folded)}</details>"
-    return _card(sections, outcome_html(outcome) + _sections(shown) + details)
+def record_html(sections: Sequence[Section], status: CardStatus) -> str:
+    """Return a decided card: its status and its first two sections; the other sections are folded, not removed."""
+    shown, folded = sections[:2], sections[2:]  # "where" and "what" stay visible
+    details = f"<details><summary>The plan as it was shown</summary>{_sections_html(folded)}</details>"
+    return _card_box(sections, status_html(status) + _sections_html(shown) + details)
 
 
-def outcome_html(outcome: Outcome) -> str:
-    """Return what became of a plan as a strip across its card."""
-    parts = [f'<span class="co-status">{escape_html(outcome.status.replace("_", " "))}</span>']
-    if outcome.by:
-        channel = f" ({escape_html(outcome.channel)})" if outcome.channel else ""
-        parts.append(f"<span>by {marked_html(outcome.by)}{channel}</span>")
-    if outcome.at:
-        parts.append(f"<span>{escape_html(utc(outcome.at))}</span>")
-    if outcome.reason:
-        parts.append(f"<span>“{marked_html(outcome.reason)}”</span>")
-    if outcome.detail:
-        parts.append(f"<span>{marked_html(outcome.detail, limit=LONG)}</span>")
-    return f'<div class="co-outcome co-{status_tone(outcome.status)}">{"".join(parts)}</div>'
+def status_html(status: CardStatus) -> str:
+    """Return the status of a plan as a strip across its card."""
+    parts = [f'<span class="co-status">{escape_html(status.word.replace("_", " "))}</span>']
+    if status.by:
+        channel = f" ({escape_html(status.channel)})" if status.channel else ""
+        parts.append(f"<span>by {marked_html(status.by)}{channel}</span>")
+    if status.at:
+        parts.append(f"<span>{escape_html(utc_text(status.at))}</span>")
+    if status.reason:
+        parts.append(f"<span>“{marked_html(status.reason)}”</span>")
+    if status.detail:
+        parts.append(f"<span>{marked_html(status.detail, limit=LONG_LIMIT)}</span>")
+    return f'<div class="co-outcome co-{status_tone(status.word)}">{"".join(parts)}</div>'
 
 
 def badge_html(badge: Badge) -> str:
-    """Return a word in its tone."""
+    """Return a badge as a span in its tone."""
     return f'<span class="co-badge co-{badge.tone}">{marked_html(badge.text)}</span>'
 
 
 def edge_of(sections: Sequence[Section]) -> Tone:
-    """Return the tone of the card's edge, which is its environment's."""
+    """Return the tone of a card's edge: the tone of its environment badge."""
     return sections[0].badges[0].tone
 
 
-def _card(sections: Sequence[Section], content: str) -> str:
-    return frame(content, label=f"Plan: {sections[1].title}", edge=edge_of(sections))
+def _card_box(sections: Sequence[Section], content: str) -> str:
+    return html_box(content, label=f"Plan: {sections[1].title}", edge=edge_of(sections))
 
 
-def _sections(sections: Sequence[Section]) -> str:
+def _sections_html(sections: Sequence[Section]) -> str:
     return "".join(section_html(section) for section in sections)
 
 
 def section_html(section: Section) -> str:
-    """Return one section; ``co-`` and its key is its class."""
+    """Return one section; its CSS class is ``co-`` and its key."""
     level = "h3" if section.key == "what" else "h4"
     badges = "".join(badge_html(badge) for badge in section.badges)
     head = f'<div class="co-head"><{level}>{marked_html(section.title)}</{level}>{badges}</div>'
-    lines = "".join(f"<p>{marked_html(line, limit=LONG)}</p>" for line in section.lines)
-    items = "".join(f"<li>{marked_html(item, limit=LONG)}</li>" for item in section.items)
+    lines = "".join(f"<p>{marked_html(line, limit=LONG_LIMIT)}</p>" for line in section.lines)
+    items = "".join(f"<li>{marked_html(item, limit=LONG_LIMIT)}</li>" for item in section.items)
     listed = f"<ul>{items}</ul>" if items else ""
-    rest = f"{_facts(section.facts)}{_table(section)}"
+    rest = f"{_facts_html(section.facts)}{_table_html(section)}"
     return f'<section class="co-{section.key}">{head}{lines}{listed}{rest}</section>'
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
+def _facts_html(facts: Sequence[tuple[str, str]]) -> str:
     if not facts:
         return ""
-    pairs = "".join(f"<dt>{marked_html(label)}</dt><dd>{marked_html(value, limit=LONG)}</dd>" for label, value in facts)
+    pairs = "".join(
+        f"<dt>{marked_html(label)}</dt><dd>{marked_html(value, limit=LONG_LIMIT)}</dd>" for label, value in facts
+    )
     return f"<dl>{pairs}</dl>"
 
 
-def _table(section: Section) -> str:
+def _table_html(section: Section) -> str:
     if not section.rows:
         return ""
     head = "".join(f'<th scope="col">{escape_html(name)}</th>' for name in section.head)
-    body = "".join(_row(row, len(section.head)) for row in section.rows)
+    body = "".join(_row_html(row, len(section.head)) for row in section.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _row(row: Row, width: int) -> str:
-    cells = [f"<td>{marked_html(cell, limit=LONG)}</td>" for cell in row.cells]
+def _row_html(row: TableRow, width: int) -> str:
+    cells = [f"<td>{marked_html(cell, limit=LONG_LIMIT)}</td>" for cell in row.cells]
     if row.badges:
         cells.append(f"<td>{''.join(badge_html(badge) for badge in row.badges)}</td>")
     kind = ' class="co-same"' if row.muted else ""
     line = f"<tr{kind}>{''.join(cells)}</tr>"
     if row.command:
-        command = marked_html(row.command, limit=LONG)
+        command = marked_html(row.command, limit=LONG_LIMIT)
         line += f'<tr class="co-command"><td></td><td colspan="{width - 1}"><code>{command}</code></td></tr>'
     return line

@@ -1,7 +1,7 @@
-"""Make text that an attacker may have chosen (names, tags, states, reasons) safe and honest to show.
+"""Makes text that an attacker may have chosen (names, tags, states, reasons) safe to show, with nothing hidden.
 
 Escaping alone is not enough: a right-to-left override or a zero-width space is legal text that makes one name look like
-another. Such characters are shown as marks, ``⟨U+202E⟩``, in every form of output, and every value has a length cap.
+another. Such characters become marks, ``⟨U+202E⟩``, in every output format, and every value has a length limit.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import unicodedata
 #: The longest value shown whole; AWS's longest tag value is 256 characters.
 VALUE_LIMIT = 256
 #: Commands, explanations and policy statements may be longer than a value.
-LONG = 4000
-#: Categories that draw nothing, or change how their neighbours are drawn, or mean nothing.
+LONG_LIMIT = 4000
+#: Unicode categories of characters that draw nothing, change how their neighbours are drawn, or are unassigned.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-#: Letters and marks that draw nothing although their category says otherwise (Unicode's Default_Ignorable_Code_Point
-#: beyond the categories above, and the Braille blank).
+#: Characters that draw nothing, in other categories than these: Unicode's Default_Ignorable_Code_Point property
+#: (DerivedCoreProperties.txt), and the Braille blank.
 _INVISIBLE_RANGES = (
     (0x034F, 0x034F),
     (0x115F, 0x1160),
@@ -29,7 +29,7 @@ _INVISIBLE_RANGES = (
     (0xFFA0, 0xFFA0),
     (0xE0000, 0xE0FFF),
 )
-#: More combining marks than this on one letter climb over the lines around it.
+#: With more combining marks than this, one letter covers the lines above and below it.
 _COMBINING_LIMIT = 2
 _MARK = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 _MARKDOWN_PUNCTUATION = re.compile(r"([!-%'-.:;=?@\[-`{-~])")
@@ -38,8 +38,8 @@ _MARKDOWN_PUNCTUATION = re.compile(r"([!-%'-.:;=?@\[-`{-~])")
 def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
     """Return one line of text in which nothing is hidden.
 
-    Invisible, direction-changing and control characters (line breaks included) become ``⟨U+XXXX⟩``; what exceeds
-    ``limit`` characters is cut, with the number left out.
+    Invisible, direction-changing and control characters (line breaks included) become ``⟨U+XXXX⟩``. A text of more than
+    ``limit`` characters is cut, and ends with the number of characters that were cut.
     """
     value = str(text)
     left_out = len(value) - limit
@@ -47,7 +47,7 @@ def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
     combining = 0
     for character in value[:limit]:
         combining = combining + 1 if unicodedata.combining(character) else 0
-        hidden = _hides(character) or combining > _COMBINING_LIMIT
+        hidden = _is_invisible(character) or combining > _COMBINING_LIMIT
         shown.append(f"⟨U+{ord(character):04X}⟩" if hidden else character)
     if left_out > 0:
         shown.append(f"… ({left_out} more characters)")
@@ -55,7 +55,7 @@ def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
 
 
 def escape_html(text: object, *, limit: int = VALUE_LIMIT) -> str:
-    """Return :func:`visible` text for an HTML element or a quoted attribute, its marks not yet highlighted."""
+    """Return :func:`visible` text for an HTML element or a quoted attribute, without highlighted marks."""
     return html.escape(visible(text, limit=limit), quote=True)
 
 
@@ -65,12 +65,12 @@ def marked_html(text: object, *, limit: int = VALUE_LIMIT) -> str:
 
 
 def escape_markdown(text: object, *, limit: int = VALUE_LIMIT) -> str:
-    """Return :func:`visible` text that Markdown shows literally: no link, image, table cell or HTML can start in it."""
+    """Return :func:`visible` text that Markdown shows literally: it cannot start a link, image, table cell or HTML."""
     punctuated = _MARKDOWN_PUNCTUATION.sub(r"\\\1", visible(text, limit=limit))
     return html.escape(punctuated, quote=False)
 
 
-def _hides(character: str) -> bool:
+def _is_invisible(character: str) -> bool:
     if character == " ":
         return False
     category = unicodedata.category(character)

@@ -1,6 +1,6 @@
-"""What the approval card says, in its order, apart from how it looks: HTML, text and Markdown are drawn from this.
+"""The content of an approval card as sections, in their order; HTML, text and Markdown are rendered from them.
 
-Texts in here are as they came; each renderer escapes them for its own medium.
+The texts are not escaped; each renderer escapes them for its own format.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.execution.plan import Effect, Level
-from cloudops_nb.presentation.secrecy import Secrecy
-from cloudops_nb.presentation.section import Badge, Row, Section, Tone, utc, value_words
+from cloudops_nb.presentation.secrecy import Redactor
+from cloudops_nb.presentation.section import Badge, Section, TableRow, Tone, utc_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,43 +30,43 @@ _VERDICT_TONES = {"allowed": Tone.GOOD, "denied": Tone.DANGER}
 
 
 def card_sections(plan: Plan, *, kernel_user: str, now: datetime, bytes_sent: int | None = None) -> list[Section]:
-    """Return the card's sections in the order in which a careful operator asks.
+    """Return the card's sections, in the order in which a careful operator checks them.
 
     Args:
-        plan: The plan; its secret parameter values don't reach the sections.
-        kernel_user: The operating system's user whose kernel would act.
-        now: The time of showing, from which ages are counted.
-        bytes_sent: The size of what left the host to make the plan, ``None`` where it isn't known.
+        plan: The plan; its secret parameter values are not in the sections.
+        kernel_user: The operating system's user whose kernel runs the plan.
+        now: The current time, from which ages are counted.
+        bytes_sent: The size of the request that left the host for the plan; ``None`` if unknown.
     """
-    hide = Secrecy.of(plan)
+    hide = Redactor.of(plan)
     return [
-        _where(plan, kernel_user),
-        _what(plan, hide),
-        _steps(plan, hide),
-        _difference(plan, hide, now),
-        _blast_radius(plan, hide),
-        _iam(plan, hide),
-        _rollback(plan, hide),
-        _checks(plan, hide),
-        _binding(plan, bytes_sent),
+        _where_section(plan, kernel_user),
+        _what_section(plan, hide),
+        _steps_section(plan, hide),
+        _difference_section(plan, hide, now),
+        _blast_radius_section(plan, hide),
+        _permission_section(plan, hide),
+        _rollback_section(plan, hide),
+        _checks_section(plan, hide),
+        _binding_section(plan, bytes_sent),
     ]
 
 
 def environment_badge(plan: Plan) -> Badge:
-    """Return production, or whatever the environment is, as a word and a tone."""
+    """Return the environment as a badge: ``production``, another class, or that it has no label."""
     environment = "production" if plan.production else plan.environment
     return Badge(environment or "environment not labelled", _ENVIRONMENT_TONES.get(environment, Tone.PLAIN))
 
 
 def headline(plan: Plan) -> str:
-    """Return what would be done and to how many resources; a title that names the only one says enough."""
+    """Return the plan's title and its number of resources; the title alone if it names its only resource."""
     count = len(plan.target_states)
     if count == 1 and plan.target_states[0].identifier in plan.title:
         return plan.title
     return f"{plan.title} · {count} resource{'' if count == 1 else 's'}"
 
 
-def _where(plan: Plan, kernel_user: str) -> Section:
+def _where_section(plan: Plan, kernel_user: str) -> Section:
     account = f"{plan.account_name} ({plan.account_id})" if plan.account_name else plan.account_id
     return Section(
         "where",
@@ -81,14 +81,14 @@ def _where(plan: Plan, kernel_user: str) -> Section:
     )
 
 
-def _what(plan: Plan, hide: Callable[[str], str]) -> Section:
+def _what_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     return Section(
         "what",
         headline(plan),
         badges=(
             Badge(plan.effect, _EFFECT_TONES[plan.effect]),
             Badge(f"{plan.level} risk", _LEVEL_TONES[plan.level]),
-            _reversibility(plan),
+            _reversibility_badge(plan),
         ),
         lines=[hide(plan.explanation)],
         items=[hide(reason) for reason in plan.reasons],
@@ -96,7 +96,7 @@ def _what(plan: Plan, hide: Callable[[str], str]) -> Section:
     )
 
 
-def _reversibility(plan: Plan) -> Badge:
+def _reversibility_badge(plan: Plan) -> Badge:
     if plan.effect is Effect.READ:
         return Badge("changes nothing", Tone.GOOD)
     if plan.rollback.playbook:
@@ -104,91 +104,93 @@ def _reversibility(plan: Plan) -> Badge:
     return Badge("not reversible", Tone.DANGER if plan.effect is Effect.DESTRUCTIVE else Tone.CAUTION)
 
 
-def _steps(plan: Plan, hide: Callable[[str], str]) -> Section:
+def _steps_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     targets = {key: target for target in plan.target_states for key in (target.identifier, target.arn) if key}
     rows = [_step_row(step, targets.get(step.target), hide) for step in plan.steps]
-    numbered = [Row((str(n), *row.cells), row.command) for n, row in enumerate(rows, start=1)]
+    numbered = [TableRow((str(n), *row.cells), row.command) for n, row in enumerate(rows, start=1)]
     return Section("steps", "Steps", head=("#", "Operation", "Resource", "State now → expected"), rows=numbered)
 
 
-def _step_row(step: Step, target: Target | None, hide: Callable[[str], str]) -> Row:
+def _step_row(step: Step, target: Target | None, hide: Callable[[str], str]) -> TableRow:
     states = ""
     if target is not None and step.effect is not Effect.READ:
         states = f"{target.state or 'no state'} → {target.expected_state or 'unchanged'}"
     elif step.expects:
         states = f"expects {step.expects}"
-    resource = named(target) if target else step.target
-    return Row((operation(step), resource, hide(states)), command=hide(step.cli))
+    resource = target_label(target) if target else step.target
+    return TableRow((operation_label(step), resource, hide(states)), command=hide(step.cli))
 
 
-def operation(step: Step) -> str:
-    """Return the AWS operation of a step, or its kind of action where it calls nothing."""
+def operation_label(step: Step) -> str:
+    """Return the AWS operation of a step, or its kind of action if it calls none."""
     return f"{step.service}:{step.api}" if step.api else step.action
 
 
-def named(target: Target) -> str:
-    """Return a target's identifier, with its name where that is another one."""
+def target_label(target: Target) -> str:
+    """Return a target's identifier, after its name if the name is different."""
     other = target.name and target.name != target.identifier
     return f"{target.name} ({target.identifier})" if other else target.identifier
 
 
-def _difference(plan: Plan, hide: Callable[[str], str], now: datetime) -> Section:
+def _difference_section(plan: Plan, hide: Callable[[str], str], now: datetime) -> Section:
     rest = "unchanged" if plan.effect is Effect.READ else "not predicted"
-    rows = [row for target in plan.target_states for row in _changes(target, hide, rest)]
+    rows = [row for target in plan.target_states for row in _field_rows(target, hide, rest)]
     age = max(0, round((now - plan.created).total_seconds()))
-    title = f"Change against live state, as of {age} s ago ({utc(plan.created)})"
+    title = f"Change against live state, as of {age} s ago ({utc_text(plan.created)})"
     return Section("diff", title, head=("Resource", "Field", "Now", "After"), rows=rows)
 
 
-def _changes(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[Row]:
-    """Yield a row a field: what a playbook promises is a state, so of the other fields we say what ``rest`` says."""
+def _field_rows(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[TableRow]:
+    """Yield a row per field. A playbook states only the new state, so every other field's new value is ``rest``."""
     changes = bool(target.expected_state) and target.expected_state != target.state
-    yield Row(
-        (named(target), "state", hide(target.state) or "none", hide(target.expected_state) if changes else "unchanged")
-    )
-    for field, value in _flat(target.fingerprint):
+    after = hide(target.expected_state) if changes else "unchanged"
+    yield TableRow((target_label(target), "state", hide(target.state) or "none", after))
+    for field, value in _field_values(target.fingerprint):
         if field != "state":
-            yield Row(("", field, hide(value), rest), muted=True)
+            yield TableRow(("", field, hide(value), rest), muted=True)
 
 
-def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _field_values(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for field, value in sorted(data.items()):
-        yield field, value_words(value)
+        yield field, value_text(value)
 
 
-def _blast_radius(plan: Plan, hide: Callable[[str], str]) -> Section:
+def _blast_radius_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     facts = [
         (label, ", ".join(hide(name) for name in names) or "none found")
         for target in plan.target_states
-        for label, names in _neighbours(target, alone=len(plan.target_states) == 1)
+        for label, names in _related_resources(target, alone=len(plan.target_states) == 1)
     ]
-    unknown = "; ".join(hide(item) for item in plan.not_checked) or "nothing known of"
+    unknown = "; ".join(hide(item) for item in plan.not_checked) or "none known"
     return Section("blast", "Blast radius", facts=(*facts, ("Not checked", unknown)))
 
 
-def _neighbours(target: Target, *, alone: bool) -> Iterator[tuple[str, Sequence[str]]]:
-    of_which = "" if alone else f" of {named(target)}"
-    yield f"Dependents{of_which}", target.dependents
-    yield f"Controllers{of_which}", target.managed_by
+def _related_resources(target: Target, *, alone: bool) -> Iterator[tuple[str, Sequence[str]]]:
+    of_target = "" if alone else f" of {target_label(target)}"
+    yield f"Dependents{of_target}", target.dependents
+    yield f"Controllers{of_target}", target.managed_by
 
 
-def _iam(plan: Plan, hide: Callable[[str], str]) -> Section:
+def _permission_section(plan: Plan, hide: Callable[[str], str]) -> Section:
+    # Steps with the same operation and verdict share a row: a plan for many targets repeats its operations.
     steps: dict[tuple[str, str, str], list[str]] = {}
     for number, step in enumerate(plan.steps, start=1):
         if step.api:
-            steps.setdefault((operation(step), step.iam_reason, step.iam), []).append(str(number))
+            steps.setdefault((operation_label(step), step.iam_reason, step.iam), []).append(str(number))
     rows = [
-        Row((", ".join(numbers), called, hide(reason) or "no statement decided it"), badges=(_verdict(verdict),))
-        for (called, reason, verdict), numbers in steps.items()
+        TableRow(
+            (", ".join(numbers), name, hide(reason) or "no statement decided it"), badges=(_verdict_badge(verdict),)
+        )
+        for (name, reason, verdict), numbers in steps.items()
     ]
     return Section("iam", "Permission", head=("Steps", "Operation", "Decided by", "Verdict"), rows=rows)
 
 
-def _verdict(verdict: str) -> Badge:
+def _verdict_badge(verdict: str) -> Badge:
     return Badge(verdict, _VERDICT_TONES.get(verdict, Tone.CAUTION))
 
 
-def _rollback(plan: Plan, hide: Callable[[str], str]) -> Section:
+def _rollback_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     note = hide(plan.rollback.note)
     if plan.rollback.playbook:
         way_back = f"{plan.rollback.playbook}, as a plan of its own that needs approval"
@@ -199,26 +201,27 @@ def _rollback(plan: Plan, hide: Callable[[str], str]) -> Section:
     return Section("rollback", "Way back", lines=[f"{way_back}. {note}" if note else f"{way_back}."])
 
 
-def _checks(plan: Plan, hide: Callable[[str], str]) -> Section:
-    rows: list[Row] = []
+def _checks_section(plan: Plan, hide: Callable[[str], str]) -> Section:
+    rows: list[TableRow] = []
     when = ""
     for check in plan.checks:
+        # The first row of a group names when its checks run.
         first = "" if check.when == when else check.when.capitalize()
         when = check.when
-        rows.append(Row((first, hide(check.what), hide(check.outcome) or "runs with the plan")))
+        rows.append(TableRow((first, hide(check.what), hide(check.outcome) or "runs with the plan")))
     return Section("checks", "Checks", head=("When", "Check", "Outcome"), rows=rows)
 
 
-def _minutes(plan: Plan) -> str:
+def _valid_minutes(plan: Plan) -> str:
     return f"{(plan.expires - plan.created).total_seconds() / 60:g} min"
 
 
-def _binding(plan: Plan, bytes_sent: int | None) -> Section:
+def _binding_section(plan: Plan, bytes_sent: int | None) -> Section:
     facts = [
         ("Plan", plan.id),
         ("Hash", plan.hash),
-        ("Expires", f"{utc(plan.expires)}, {_minutes(plan)} after it was made"),
-        ("Approvals", "one needed; good for one run of exactly this plan"),
+        ("Expires", f"{utc_text(plan.expires)}, {_valid_minutes(plan)} after the plan was created"),
+        ("Approvals", "one needed; valid for one run of exactly this plan"),
     ]
     if bytes_sent is not None:
         facts.append(("Left this host", f"{bytes_sent:,} bytes; %cloudops_ledger shows them"))

@@ -1,10 +1,10 @@
-"""What a scan found and what it could not read, as the parts that everything we show is made of."""
+"""A scan report as sections: the summary, the cells that were not read, and the types found."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.presentation.section import Badge, Row, Section, Tone
+from cloudops_nb.presentation.section import Badge, Section, TableRow, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,38 +15,40 @@ _ROWS_SHOWN = 20
 
 
 def scan_sections(report: ScanReport) -> Iterator[Section]:
-    """Yield the scan in a line, what was not read, what lacks something, and the types that there are most of."""
+    """Yield the summary line, the failed cells, the cells that lack details, and the most frequent types."""
     yield Section("scan", "Scan", lines=(report.summary,))
     if failures := report.grouped(report.failures):
         head = ("Where", "Why", "State")
-        yield Section("failures", "Not read to its end", head=head, rows=list(_group_rows(failures, Tone.CAUTION)))
+        yield Section("failures", "Not read completely", head=head, rows=list(_group_rows(failures, Tone.CAUTION)))
     if notes := report.grouped([each for each in report.results if each.state.complete and each.detail]):
-        head = ("Where", "What it lacks", "State")
-        yield Section("notes", "Read, but not all of it", head=head, rows=list(_group_rows(notes, Tone.MUTED)))
+        head = ("Where", "What is missing", "State")
+        yield Section("notes", "Read, with details missing", head=head, rows=list(_group_rows(notes, Tone.MUTED)))
     if report.counts("resource_type"):
-        yield _found(report)
+        yield _types_section(report)
 
 
-def _group_rows(groups: Sequence[CellGroup], tone: Tone) -> Iterator[Row]:
+def _group_rows(groups: Sequence[CellGroup], tone: Tone) -> Iterator[TableRow]:
     for group in groups[:_ROWS_SHOWN]:
         badge = Badge(group.state.value.replace("_", " "), tone)
-        yield Row((f"{group.account} {group.where}", group.detail), badges=(badge,))
+        yield TableRow((f"{group.account} {group.where}", group.detail), badges=(badge,))
     if len(groups) > _ROWS_SHOWN:
-        yield Row((f"… and {len(groups) - _ROWS_SHOWN:,} more in .cells", "", ""), muted=True)
+        yield TableRow((f"… and {len(groups) - _ROWS_SHOWN:,} more in .cells", "", ""), muted=True)
 
 
-def _found(report: ScanReport) -> Section:
+def _types_section(report: ScanReport) -> Section:
     accounts = report.counts("account_id")
     facts = [(report.account_names.get(key, key), f"{count:,}") for key, count in accounts.items()]
     changes = report.changes()
     types = sorted(report.counts("resource_type").items(), key=lambda each: (-each[1], each[0]))
     width = 3 if changes else 2
-    rows = [Row((name, f"{count:,}", _signed(changes.get(name, 0)))[:width]) for name, count in types[:_ROWS_SHOWN]]
+    rows = [
+        TableRow((name, f"{count:,}", _signed(changes.get(name, 0)))[:width]) for name, count in types[:_ROWS_SHOWN]
+    ]
     if rest := types[_ROWS_SHOWN:]:
         total = sum(count for _, count in rest)
-        rows.append(Row((f"… and {len(rest):,} more types in .cells", f"{total:,}", "")[:width], muted=True))
+        rows.append(TableRow((f"… and {len(rest):,} more types in .cells", f"{total:,}", "")[:width], muted=True))
     head = ("Type", "Resources", "Change")[:width]
-    return Section("found", "What there is", facts=facts if len(facts) > 1 else (), head=head, rows=rows)
+    return Section("found", "Resources by type", facts=facts if len(facts) > 1 else (), head=head, rows=rows)
 
 
 def _signed(change: int) -> str:

@@ -1,7 +1,7 @@
-"""Keep secret parameter values out of everything a notebook shows or saves.
+"""Redacts secret parameter values in everything that a notebook shows or saves.
 
-A plan may need a secret to run (a new master password); its display never does. What counts as one is decided by the
-parameter's name, as AWS's own models name them, because a secret's value looks like anything.
+A plan may need a secret to run (a new master password); its display never does. A parameter is secret by its name, as
+AWS's service models name such parameters, because the value of a secret can look like anything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HIDDEN = "●●●●●●"
 _SECRET_NAME = re.compile(
     r"pass(word|phrase|wd)|secret|auth_?token|session_?token|private_?key|api_?key|credential", re.IGNORECASE
 )
-#: Names that match above but hold a name or a number, never the secret itself.
+#: Names that match the pattern above, but belong to an identifier, a number or a setting, never to the secret.
 _HARMLESS_NAME = re.compile(
     r"(id|arn|name|length|version|stage|policy|type|status|enabled|window.*|days)$", re.IGNORECASE
 )
@@ -27,17 +27,17 @@ _HARMLESS_NAME = re.compile(
 _REFERENCE = re.compile(r"\{\{\s*[\w.:]+\s*\}\}")
 
 
-class Secrecy:
-    """Hides a plan's secret values in any text made from the plan."""
+class Redactor:
+    """Replaces a plan's secret values in any text that is made from the plan."""
 
     def __init__(self, values: Sequence[str] = ()) -> None:
-        # The longest first, so that a secret containing another one is hidden whole.
-        forms = {form for value in values if value for form in _forms(value)}
-        self._values = sorted(forms, key=len, reverse=True)
+        # The longest first, so that a secret that contains another one is replaced whole.
+        spellings = {spelling for value in values if value for spelling in _spellings(value)}
+        self._values = sorted(spellings, key=len, reverse=True)
 
     @classmethod
-    def of(cls, plan: Plan) -> Secrecy:
-        """Collect the secret values among the parameters of a plan and of its steps."""
+    def of(cls, plan: Plan) -> Redactor:
+        """Return the redactor for the secret values in the parameters of a plan and of its steps."""
         sources = [plan.parameters, *(step.parameters for step in plan.steps)]
         return cls([value for source in sources for value in _secret_values(source, secret=False)])
 
@@ -48,22 +48,22 @@ class Secrecy:
         return text
 
     def within(self, data: Any) -> Any:
-        """Return JSON-ready data with every secret value replaced by dots, however deep."""
+        """Return JSON-ready data with every secret value replaced by dots, at any depth."""
         if isinstance(data, str):
             return self(data)
         if isinstance(data, Mapping):
-            return {key: self._of_name(str(key), value) for key, value in data.items()}
+            return {key: self._named_value(str(key), value) for key, value in data.items()}
         if isinstance(data, Sequence) and not isinstance(data, bytes):
             return [self.within(value) for value in data]
         return data
 
-    def _of_name(self, name: str, value: Any) -> Any:
+    def _named_value(self, name: str, value: Any) -> Any:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return HIDDEN if number and is_secret_name(name) else self.within(value)
 
 
-def _forms(value: str) -> Iterator[str]:
-    """Yield the value as it came, and as JSON and the shell's quotes spell it in a command."""
+def _spellings(value: str) -> Iterator[str]:
+    """Yield the value itself, and its spellings in JSON and in shell quotes, as commands contain them."""
     for spelled in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
         yield spelled
         yield shlex.quote(f" {spelled}")[2:-1]
@@ -79,7 +79,7 @@ def _secret_values(data: Any, *, secret: bool) -> Iterator[str]:
         for name, value in data.items():
             yield from _secret_values(value, secret=secret or is_secret_name(str(name)))
     elif isinstance(data, str):
-        # A reference to another parameter is no secret, and the same reference stands in many places.
+        # A reference to another parameter is not a secret, and the same reference occurs in many texts.
         if secret and not _REFERENCE.fullmatch(data):
             yield data
     elif isinstance(data, Sequence):

@@ -1,6 +1,6 @@
-"""The parts that everything we show is made of, before it becomes HTML, text or Markdown.
+"""Sections: the content of cards, tables and reports before a renderer makes HTML, text or Markdown of it.
 
-Texts in here are as they came; each renderer escapes them for its own medium.
+Their texts are not escaped; each renderer escapes them for its own format.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tone(StrEnum):
-    """What a colour would say; the words beside it always say it too."""
+    """The meaning of a colour; the text always says the same in words."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -26,15 +26,22 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word with a tone."""
+    """A short text with a tone."""
 
     text: str
     tone: Tone = Tone.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table: ``badges`` fill its last cell, ``command`` is shown whole below, ``muted`` is background."""
+class TableRow:
+    """One row of a table.
+
+    Attributes:
+        cells: The cells, from the first column on.
+        command: A command, shown unshortened on a line below the row.
+        badges: The content of the last cell.
+        muted: Whether the row is shown in the background colour of secondary facts.
+    """
 
     cells: Sequence[str]
     command: str = ""
@@ -44,7 +51,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of the card: any of badges, paragraphs, a list, labelled facts and a table, shown in that order."""
+    """A titled part of a card or report: badges, paragraphs, a list, facts and a table, each optional, in this order.
+
+    Attributes:
+        key: The name by which a style sheet knows the section.
+        title: The heading.
+        badges: Shown next to the heading.
+        lines: Paragraphs.
+        items: The items of a list.
+        facts: Pairs of a label and a value.
+        head: The table's column names.
+        rows: The table's rows.
+    """
 
     key: str
     title: str
@@ -53,14 +71,23 @@ class Section:
     items: Sequence[str] = ()
     facts: Sequence[tuple[str, str]] = ()
     head: Sequence[str] = ()
-    rows: Sequence[Row] = ()
+    rows: Sequence[TableRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a plan: its status or another word, and who decided when, how and why (empty while nobody has)."""
+class CardStatus:
+    """The status line of a plan's card, with its decision if there is one.
 
-    status: str
+    Attributes:
+        word: The plan's status, or another word (``withdrawn``, ``superseded``, ``not approved``).
+        by: Who decided; empty while the plan is undecided.
+        channel: Where they decided.
+        reason: Why.
+        at: When.
+        detail: What the reader can do next, or what went wrong.
+    """
+
+    word: str
     by: str = ""
     channel: str = ""
     reason: str = ""
@@ -68,17 +95,17 @@ class Outcome:
     detail: str = ""
 
 
-def utc(moment: datetime) -> str:
-    """Return a moment as UTC to the second."""
+def utc_text(moment: datetime) -> str:
+    """Return a time in UTC, to the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def value_words(value: Any) -> str:
-    """Return a JSON value as people say it."""
+def value_text(value: Any) -> str:
+    """Return a JSON value as text for a reader: ``yes``, ``none``, ``a, b``."""
     if value is None or value in ("", [], {}):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(value_words(item) for item in value)
+        return ", ".join(value_text(item) for item in value)
     return str(value)

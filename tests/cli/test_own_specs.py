@@ -83,7 +83,7 @@ def test_a_mistake_in_a_declaration_is_one_line_that_says_where(mistake: str, tm
     assert result.output.count("\n") == 1
 
 
-def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_spec_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "specs").write_text(POLLY)
     result = CliRunner().invoke(main, ["--data-path", str(tmp_path), "iam-policy"])
     assert "cannot read the spec folder" in result.output

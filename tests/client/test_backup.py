@@ -1,4 +1,4 @@
-"""Backup and restore through the front door: everything that was handed out before goes on working."""
+"""Backup and restore through the front door: objects that were returned before still work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def said(ops: CloudOps) -> list[str]:
 
 
 @pytest.mark.parametrize("door", ["ops", "ops.backups"])
-def test_a_restore_brings_back_what_was_saved_and_ops_goes_on(ops: CloudOps, door: str) -> None:
+def test_a_restore_brings_back_the_snapshot_and_ops_still_works(ops: CloudOps, door: str) -> None:
     ops.storage.chat.append("talk", "user", "before")
     assert ops.backup().ok
     ops.storage.chat.append("talk", "user", "after")

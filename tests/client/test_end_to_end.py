@@ -232,7 +232,7 @@ def test_an_unknown_plan_is_one_line(ops):
         ops.plan("nonsense")
 
 
-def test_the_preview_is_what_is_sent_in_the_conversation_as_it_stands(running_database):
+def test_the_preview_is_exactly_what_the_conversation_would_send(running_database):
     ops = running_database
     ops.ask("list databases in staging")
     ops.ask(f"reboot {DATABASE}")

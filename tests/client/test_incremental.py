@@ -49,8 +49,8 @@ class Estate:
         }
         self.aws = SyntheticAws(answers, regions=[REGION])
         self.ops = ops
-        ops._open_embedder = EvenEmbedder()
-        vars(ops)["sessions"] = AccountSessions(self.aws.accounts, events=self.aws.events())
+        ops.parts._embedder = EvenEmbedder()
+        ops.parts.sessions = AccountSessions(self.aws.accounts, events=self.aws.events())
 
     def changed(self, source: str) -> None:
         """Record a writing call, now."""
@@ -78,7 +78,7 @@ class Estate:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
-    """A store of which nothing was scanned yet."""
+    """A store without a scan."""
     home = tmp_path_factory.mktemp("incremental")
     with CloudOps(home / "store", key_file=str(home / "key"), regions=[REGION]) as ops:
         yield Estate(ops)

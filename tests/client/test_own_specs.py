@@ -64,12 +64,12 @@ class Estate:
         for name, value in self.aws.environment.items():
             environment.setenv(name, value)
         self.ops = CloudOps(home, key_file=str(home.parent / "key"), regions=[REGION], **settings)
-        vars(self.ops)["sessions"] = AccountSessions(self.aws.accounts, events=self.aws.events())
+        self.ops.parts.sessions = AccountSessions(self.aws.accounts, events=self.aws.events())
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, models_path: Path) -> Iterator[Estate]:
-    """An estate of which a lexicon, two queries and three databases were scanned."""
+    """An estate in which a lexicon, two queries and three databases were scanned."""
     home = tmp_path_factory.mktemp("own") / "store"
     with pytest.MonkeyPatch.context() as environment:
         estate = Estate(home, environment, embedding_path=str(models_path), qdrant_idle_seconds=2.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb import CloudOps
-from cloudops_nb.client.scan_schedule import FULL, INCREMENTAL, ScanSchedule
+from cloudops_nb.client.scan_schedule import FULL_SCAN, INCREMENTAL_SCAN, ScanSchedule
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner import AccountSessions
@@ -50,7 +50,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def storage(settings: Settings) -> Iterator[StorageService]:
-    """A store of which only the journal's file is used."""
+    """A store; these tests use only its journal."""
     with StorageService(settings, lambda: None) as service:
         yield service
 
@@ -93,26 +93,26 @@ def test_what_a_closed_laptop_missed_is_made_up_for_once(storage: StorageService
     schedule.run_due()
     clock.now += 3 * 24 * 60 * MINUTE
 
-    assert schedule.run_due() == [FULL, INCREMENTAL]
+    assert schedule.run_due() == [FULL_SCAN, INCREMENTAL_SCAN]
     assert schedule.run_due() == []
     assert modes == ["full", "incremental"]
 
 
-def test_a_restarted_kernel_goes_on_with_the_same_due_times(storage: StorageService, settings: Settings) -> None:
+def test_a_restarted_kernel_keeps_the_due_times(storage: StorageService, settings: Settings) -> None:
     clock = Clock()
     made(storage, settings, clock, lambda _: report()).run_due()
     clock.now += 14 * MINUTE
     again = made(storage, settings, clock, lambda _: report())
     assert again.run_due() == []
     clock.now += 1 * MINUTE
-    assert again.run_due() == [INCREMENTAL]
+    assert again.run_due() == [INCREMENTAL_SCAN]
 
 
 def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: Settings) -> None:
     clock, modes = Clock(), []
-    with StorageService(settings, lambda: None) as beside:
+    with StorageService(settings, lambda: None) as second:
         kernels = [
-            made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, beside)
+            made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, second)
         ]
         for kernel in kernels:
             kernel.run_due()
@@ -125,7 +125,7 @@ def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: 
     assert modes == ["incremental"]
 
 
-def test_a_failed_scan_is_told_and_tried_again_within_its_interval(storage: StorageService, settings: Settings) -> None:
+def test_a_failed_scan_is_reported_and_retried_within_its_interval(storage: StorageService, settings: Settings) -> None:
     def refused(_mode: str) -> ScanReport:
         raise CredentialsError("account prod: the credentials have expired", "", "Sign on again.")
 
@@ -157,7 +157,7 @@ def test_an_interval_of_none_is_never_due(storage: StorageService, settings: Set
     never = settings.model_copy(update={"full_scan_hours": 0.0})
     assert [
         task["task"] for task in ScanSchedule(storage, never, lambda *_: report(), lambda: True).status()["tasks"]
-    ] == [INCREMENTAL]
+    ] == [INCREMENTAL_SCAN]
 
 
 def test_it_runs_between_start_and_stop(storage: StorageService, settings: Settings) -> None:
@@ -228,8 +228,8 @@ class Estate:
 
         aws = SyntheticAws({("*", "*", "kms", "ListAliases"): answer})
         self.ops, self.clock = ops, clock
-        ops._open_embedder = EvenEmbedder()
-        vars(ops)["sessions"] = AccountSessions(aws.accounts, events=aws.events())
+        ops.parts._embedder = EvenEmbedder()
+        ops.parts.sessions = AccountSessions(aws.accounts, events=aws.events())
         at(ops.schedule, ops.storage, clock).run_due()
 
     def due(self) -> None:
@@ -246,7 +246,7 @@ def estate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
         yield Estate(ops, Clock())
 
 
-def test_a_scheduled_scan_and_one_that_somebody_makes_do_each_other_no_harm(estate: Estate) -> None:
+def test_a_scheduled_scan_and_one_started_by_hand_do_not_harm_each_other(estate: Estate) -> None:
     together = threading.Barrier(2, timeout=30)
     estate.answering = together.wait
     estate.due()
@@ -256,7 +256,7 @@ def test_a_scheduled_scan_and_one_that_somebody_makes_do_each_other_no_harm(esta
     made_by_hand = estate.ops.scan()
     thread.join()
 
-    assert scheduled == [INCREMENTAL]
+    assert scheduled == [INCREMENTAL_SCAN]
     assert made_by_hand.complete
     told = estate.ops.schedule.status()["tasks"][1]
     assert (told["error"], told["note"]) == ("", "")
@@ -280,10 +280,10 @@ def test_who_closes_the_client_ends_its_regular_scans_and_the_one_under_way(esta
     assert "cloudops-scan-schedule" not in {thread.name for thread in threading.enumerate()}
     assert ops.storage.journal.records(kind="scan_ended")[-1].body["status"] == "interrupted"
     assert CellState.RUNNING not in {cell.state for cell in ops.storage.scan_state.cells()}
-    assert "the scan was ended" in ops.schedule.status()["tasks"][1]["error"]
+    assert "the scan was stopped" in ops.schedule.status()["tasks"][1]["error"]
 
     estate.answering = lambda: None
     ops.schedule._closed.clear()
     estate.clock.now += 30 * MINUTE
-    assert ops.schedule.run_due() == [INCREMENTAL]
+    assert ops.schedule.run_due() == [INCREMENTAL_SCAN]
     assert len(ops.resources()) == 3

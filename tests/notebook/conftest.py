@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,14 +11,23 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cloudops_nb.notebook import extension
-from cloudops_nb.notebook.cards.card import Card, CardServices
-from tests.notebook.fakes import FakeOperations
-from tests.notebook.plans import NOW
+from cloudops_nb.notebook.cards.card import Card
+from cloudops_nb.notebook.cards.decision import CardServices
+from tests.notebook.fake_cloudops import FakeCloudOps
+from tests.sample_plans import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cloudops_nb.execution.plan import Plan
+
+
+def shell_of(username: str | None = None, *, allow_stdin: bool = True) -> Any:
+    """A shell behind a kernel whose front end gives this name; without a name, a shell in a terminal."""
+    if username is None:
+        return SimpleNamespace()
+    parent = {"header": {"username": username}}
+    return SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: parent, _allow_stdin=allow_stdin))
 
 
 class ShownScreen:
@@ -50,7 +60,7 @@ class Notebook:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.operations = FakeOperations()
+        self.cloudops = FakeCloudOps()
         self.screen = ShownScreen()
         extension.load(shell, self._open)
         self.session = extension._LOADED[shell].session
@@ -62,9 +72,9 @@ class Notebook:
         outcome.raise_error()
         return outcome.result
 
-    def _open(self, **settings: Any) -> FakeOperations:
+    def _open(self, **settings: Any) -> FakeCloudOps:
         self.opened.append(settings)
-        return self.operations
+        return self.cloudops
 
 
 @pytest.fixture
@@ -91,17 +101,17 @@ def screen() -> ShownScreen:
 
 
 @pytest.fixture
-def operations() -> FakeOperations:
-    return FakeOperations()
+def cloudops() -> FakeCloudOps:
+    return FakeCloudOps()
 
 
 @pytest.fixture
-def show_card(screen: ShownScreen, operations: FakeOperations) -> Callable[..., Card]:
+def show_card(screen: ShownScreen, cloudops: FakeCloudOps) -> Callable[..., Card]:
     """Show a plan's card on the screen, at the time the plan was made."""
 
     def show(plan: Plan, **options: Any) -> Card:
-        operations.plans[plan.id] = plan
-        services = CardServices(screen=screen, decide=operations.decide, approver=lambda: "alice", clock=lambda: NOW)
+        cloudops.plans[plan.id] = plan
+        services = CardServices(screen=screen, cloudops=cloudops, approver=lambda: "alice", clock=lambda: NOW)
         card = Card(plan, services, **options)
         card.show()
         return card

@@ -11,7 +11,7 @@ import pytest
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import PromptError
 from cloudops_nb.notebook import extension
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Notebook
@@ -40,8 +40,8 @@ def resources() -> pd.DataFrame:
 
 def test_asking_names_exactly_the_rows(notebook: Notebook) -> None:
     answer = resources().cloudops.ask("which of these are encrypted:")
-    assert answer is notebook.operations.answer
-    ((prompt, _),) = notebook.operations.called("ask")
+    assert answer is notebook.cloudops.answer
+    ((prompt, _),) = notebook.cloudops.called("ask")
     assert prompt == (
         "which of these are encrypted: arn:aws:ec2:eu-west-1:123456789012:instance/i-1, "
         "arn:aws:ec2:eu-west-1:123456789012:instance/i-2"
@@ -49,22 +49,22 @@ def test_asking_names_exactly_the_rows(notebook: Notebook) -> None:
 
 
 def test_a_plan_for_the_rows_is_shown_as_a_card(notebook: Notebook) -> None:
-    notebook.operations.answer = Answer("plan", "x", plan=stop_database())
+    notebook.cloudops.answer = Answer("plan", "x", plan=stop_database())
     resources().cloudops.plan("stop")
-    assert notebook.operations.called("ask")[0][0].startswith("stop arn:aws:ec2")
+    assert notebook.cloudops.called("ask")[0][0].startswith("stop arn:aws:ec2")
     assert any(name.startswith("cloudops-card") for name in notebook.screen.displays)
 
 
 def test_rows_without_an_arn_are_named_by_identifier(notebook: Notebook) -> None:
     resources().assign(arn="").cloudops.plan("stop")
-    assert notebook.operations.called("ask")[0][0] == "stop i-1, i-2"
+    assert notebook.cloudops.called("ask")[0][0] == "stop i-1, i-2"
 
 
 @pytest.mark.parametrize("frame", [resources().head(0), pd.DataFrame({"x": [1]})])
 def test_rows_that_name_nothing_are_refused(notebook: Notebook, frame: pd.DataFrame) -> None:
     with pytest.raises(PromptError):
         frame.cloudops.plan("stop")
-    assert not notebook.operations.called("ask")
+    assert not notebook.cloudops.called("ask")
 
 
 def test_a_redacted_copy_names_nothing_and_still_groups(notebook: Notebook) -> None:
@@ -96,7 +96,7 @@ def test_nothing_changed_is_an_empty_diff_with_its_columns(notebook: Notebook) -
     assert changes.empty
 
 
-def test_the_accessor_goes_with_the_extension(notebook: Notebook) -> None:
+def test_the_accessor_is_removed_with_the_extension(notebook: Notebook) -> None:
     assert hasattr(pd.DataFrame, "cloudops")
     extension.unload(notebook.shell)
     assert not hasattr(pd.DataFrame, "cloudops")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import STAGING_DATABASE
-from tests.notebook.lab import BROWSER_ARGUMENTS, Lab, LabPage, browser_executable, running_lab
+from tests.notebook.jupyterlab import BROWSER_ARGUMENTS, Lab, LabPage, browser_executable, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,14 +29,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.notebook import extension
-from tests.notebook.fakes import FakeOperations
-from tests.notebook.plans import delete_volume
+from tests.notebook.fake_cloudops import FakeCloudOps
+from tests.sample_plans import delete_volume
 
 plan = delete_volume(created=datetime.now(UTC))
 hostile = replace(plan.target_states[0], name="<img src=x onerror=\\"document.title='owned'\\">\\u202eevil")
 plan = delete_volume(created=datetime.now(UTC), target_states=(hostile,))
-operations = FakeOperations(answer=Answer("plan", "x", plan=plan, bytes_sent=1204))
-extension.load(get_ipython(), lambda **_: operations)
+cloudops = FakeCloudOps()
+cloudops.answer = Answer("plan", "x", plan=plan, bytes_sent=1204)
+extension.load(get_ipython(), lambda **_: cloudops)
 """
 
 #: A cell that runs until the test makes a file in the notebook's folder.

@@ -13,8 +13,8 @@ import cloudops_nb
 from cloudops_nb.notebook import extension
 from cloudops_nb.notebook.magics.magics import CloudOpsMagics
 from cloudops_nb.settings import Settings
-from tests.notebook.fakes import FakeOperations
-from tests.notebook.plans import stop_database
+from tests.notebook.fake_cloudops import FakeCloudOps
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -47,7 +47,7 @@ def state_of(shell: InteractiveShell) -> dict[str, Any]:
 @pytest.mark.fast
 def test_unloading_leaves_the_shell_exactly_as_it_was(shell: InteractiveShell) -> None:
     before = state_of(shell)
-    extension.load(shell, FakeOperations.open)
+    extension.load(shell, FakeCloudOps)
     assert state_of(shell) != before
     extension.unload(shell)
     assert state_of(shell) == before
@@ -56,8 +56,8 @@ def test_unloading_leaves_the_shell_exactly_as_it_was(shell: InteractiveShell) -
 @pytest.mark.fast
 def test_unloading_after_use_leaves_the_shell_as_it_was_too(shell: InteractiveShell) -> None:
     before = state_of(shell)
-    operations = FakeOperations()
-    extension.load(shell, lambda **_: operations)
+    cloudops = FakeCloudOps()
+    extension.load(shell, lambda **_: cloudops)
     shell.run_cell("%cloudops_history", store_history=False).raise_error()
     shell.display_formatter.format(stop_database())
     extension.unload(shell)
@@ -65,15 +65,15 @@ def test_unloading_after_use_leaves_the_shell_as_it_was_too(shell: InteractiveSh
     for state in (before, after):  # IPython itself keeps a cell's result under underscores
         state["names"] = {name: value for name, value in state["names"].items() if not name.startswith("_")}
     assert after == before
-    assert operations.closed
+    assert cloudops.closed
 
 
 @pytest.mark.fast
 def test_loading_twice_and_unloading_twice_is_harmless(shell: InteractiveShell) -> None:
     before = state_of(shell)
-    extension.load(shell, FakeOperations.open)
+    extension.load(shell, FakeCloudOps)
     loaded = state_of(shell)
-    extension.load(shell, FakeOperations.open)
+    extension.load(shell, FakeCloudOps)
     assert state_of(shell) == loaded
     extension.unload(shell)
     extension.unload(shell)
@@ -91,12 +91,12 @@ def test_the_package_itself_is_the_extension(shell: InteractiveShell) -> None:
 
 
 @pytest.mark.fast
-def test_somebody_elses_ask_magic_stays_theirs(shell: InteractiveShell) -> None:
+def test_another_extensions_ask_magic_is_not_replaced(shell: InteractiveShell) -> None:
     def ask(line: str, cell: str) -> str:
         return "theirs"
 
     shell.register_magic_function(ask, magic_kind="cell")
-    extension.load(shell, FakeOperations.open)
+    extension.load(shell, FakeCloudOps)
     assert shell.run_cell_magic("ask", "", "stop it") == "theirs"
     assert "cloudops_ask" in shell.magics_manager.magics["cell"]
     extension.unload(shell)
@@ -105,7 +105,7 @@ def test_somebody_elses_ask_magic_stays_theirs(shell: InteractiveShell) -> None:
 
 @pytest.mark.fast
 def test_an_ask_magic_that_came_after_ours_survives_unloading(shell: InteractiveShell) -> None:
-    extension.load(shell, FakeOperations.open)
+    extension.load(shell, FakeCloudOps)
     shell.register_magic_function(lambda line, cell: "theirs", magic_kind="cell", magic_name="ask")
     extension.unload(shell)
     assert shell.run_cell_magic("ask", "", "stop it") == "theirs"
@@ -153,7 +153,7 @@ def test_a_configured_value_reaches_cloudops(notebook: Notebook) -> None:
 def test_a_changed_setting_reopens_the_store(notebook: Notebook) -> None:
     notebook.run("%cloudops_history")
     notebook.run("%config CloudOps.scan_threads = 8")
-    assert notebook.operations.closed
+    assert notebook.cloudops.closed
     notebook.run("%cloudops_history")
     assert notebook.opened == [{}, {"scan_threads": 8}]
 
@@ -166,7 +166,7 @@ def test_a_changed_setting_reopens_the_store(notebook: Notebook) -> None:
         ("CloudOps.scan_threads = 0", "invalid value for scan_threads"),
     ],
 )
-def test_a_wrong_setting_is_told_in_one_line_and_changes_nothing(
+def test_a_wrong_setting_is_one_line_and_changes_nothing(
     notebook: Notebook, caplog: pytest.LogCaptureFixture, line: str, told: str
 ) -> None:
     notebook.run(f"%config {line}")
@@ -181,7 +181,7 @@ def test_a_wrong_setting_is_told_in_one_line_and_changes_nothing(
 def test_settings_of_the_shell_s_own_configuration_are_taken_over(shell: InteractiveShell) -> None:
     opened: list[dict[str, Any]] = []
     shell.config.CloudOps.regions = ["eu-west-1"]
-    extension.load(shell, lambda **settings: opened.append(settings) or FakeOperations())
+    extension.load(shell, lambda **settings: opened.append(settings) or FakeCloudOps())
     shell.run_cell("%cloudops_history", store_history=False).raise_error()
     extension.unload(shell)
     assert opened == [{"regions": ["eu-west-1"]}]
@@ -192,7 +192,7 @@ def test_unloading_gives_the_shell_its_settings_back(shell: InteractiveShell, gi
     if given is not None:
         shell.config.CloudOps.scan_threads = given
     before = copy.deepcopy(dict(shell.config))
-    extension.load(shell, FakeOperations.open)
+    extension.load(shell, FakeCloudOps)
     shell.run_cell("%config CloudOps.scan_threads = 8").raise_error()
     extension.unload(shell)
     assert dict(shell.config) == before

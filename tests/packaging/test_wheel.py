@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.cli.quickstart import NOTEBOOK
+from cloudops_nb.cli.demo import NOTEBOOK
 from cloudops_nb.version import VERSION
 from tests.storage.conftest import ended_owners
 
@@ -140,7 +140,7 @@ def test_the_installed_playbooks_and_schemas_are_read(installed: Installed) -> N
 
 
 def test_the_installed_lab_has_its_notebook(installed: Installed) -> None:
-    program = "from pathlib import Path; from cloudops_nb.cli.quickstart import notebook_in; print(notebook_in(Path()))"
+    program = "from cloudops_nb.cli import demo; from pathlib import Path; print(demo.quickstart_notebook(Path()))"
 
     assert installed.call("python", "-c", program).strip() == NOTEBOOK
     assert (installed.home / NOTEBOOK).read_bytes() == (ROOT / "notebooks" / NOTEBOOK).read_bytes()

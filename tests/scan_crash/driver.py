@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.client.scanning import Inventory
+from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.model import CellState
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder
@@ -110,7 +110,7 @@ class Driver:
         """Let a scan of the same version run to its end, and compare the inventory with the estate."""
         aws, settings = aws_of(self._version), settings_of(self._folder)
         with StorageService(settings, lambda: self._embedder) as storage:
-            report = Inventory(storage, lambda: sessions_of(aws), settings).scan(services=TYPES)
+            report = ScanRunner(storage, lambda: sessions_of(aws), settings).scan(services=TYPES)
             storage.journal.verify()
         self._before = self._look()
         if not report.complete:
@@ -139,7 +139,7 @@ class Driver:
         """Open the store as any kernel does, and read all of it."""
         settings = settings_of(self._folder)
         with StorageService(settings, lambda: self._embedder) as storage:
-            Inventory(storage, lambda: None, settings).recover()  # type: ignore[arg-type,return-value]  # asks AWS nothing
+            ScanRunner(storage, lambda: None, settings).recover()  # type: ignore[arg-type,return-value]  # asks AWS nothing
             storage.journal.verify()
             rows = by_cell(hit.resource for hit in storage.estate.resources())
             return Left(rows, {result.key: result.state for result in storage.scan_state.cells()})

@@ -11,7 +11,7 @@ import threading
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.client.scanning import Inventory
+from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.storage.estate.store import EstateStore
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.even_embedder import EvenEmbedder
@@ -42,7 +42,7 @@ def main(folder: Path, version: int, listener: Connection) -> None:
     EstateStore.finish_cells = _telling(EstateStore.finish_cells, partial(_all_finished, say))
     embedder, settings = EvenEmbedder(), settings_of(folder)
     with StorageService(settings, lambda: embedder) as storage:
-        inventory = Inventory(storage, lambda: sessions_of(aws), settings)
+        inventory = ScanRunner(storage, lambda: sessions_of(aws), settings)
         inventory.recover()
         say(begin=version)
         inventory.scan(services=TYPES)

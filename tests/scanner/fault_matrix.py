@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.client.scanning import Inventory
+from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.scanner import AccountSessions, bundled_specs
 from cloudops_nb.scanner.calls.rate_limiter import RateLimit
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
@@ -85,7 +85,7 @@ class Seen:
 class Matrix:
     """The store, and the AWS that is scanned into it; all scans are made once, when a test first asks."""
 
-    def __init__(self, aws: SyntheticAws, inventory: Inventory, storage: StorageService) -> None:
+    def __init__(self, aws: SyntheticAws, inventory: ScanRunner, storage: StorageService) -> None:
         self.aws = aws
         #: What the first scan called.
         self.asked: frozenset[Operation] = frozenset()
@@ -170,7 +170,7 @@ def opened() -> Iterator[Matrix]:
         )
         sessions = AccountSessions(aws.accounts, threads=THREADS, events=aws.events())
         with StorageService(settings, lambda: embedder) as storage:
-            yield Matrix(aws, Inventory(storage, lambda: sessions, settings), storage)
+            yield Matrix(aws, ScanRunner(storage, lambda: sessions, settings), storage)
         sessions.close()
 
 

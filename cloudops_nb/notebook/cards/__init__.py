@@ -1,1 +1,1 @@
-"""The approval card: its widget, its decision and the decision in a terminal."""
+"""The approval card: its content on the screen, its widgets, and the decision on it."""

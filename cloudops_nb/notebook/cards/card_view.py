@@ -1,14 +1,14 @@
-"""The live card: ipywidgets around the static body. It holds no decision of its own and no secret."""
+"""The live card: ipywidgets around the static body. They contain no secret, and decide nothing."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from cloudops_nb.notebook.output import WIDGET
 from cloudops_nb.presentation.escape import marked_html
+from cloudops_nb.presentation.mime_types import WIDGET
 from cloudops_nb.presentation.plan_card import environment_badge
 
 if TYPE_CHECKING:
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
 
 _NOTICE_LIMIT = 1000
-#: A front end draws a widget a moment after it was published, and loses a focus request sent before; seconds.
+#: Seconds. A front end draws a widget a moment after it was published, and ignores earlier focus requests (observed
+#: in JupyterLab 4).
 _FOCUS_DELAY = 0.25
-
-
-class Decisions(Protocol):
-    """Who takes the clicks."""
-
-    plan: Plan
-
-    def approve(self, reason: str, phrase: str) -> None:
-        """Take a click on Approve."""
-
-    def reject(self, reason: str, phrase: str = "") -> None:
-        """Take a click on Reject."""
-
-    def phrase_fits(self, phrase: str) -> bool:
-        """Whether the phrase typed is the one asked for."""
 
 
 class CardView:
     """The widgets of one card: body, reason, phrase for a destructive plan, Reject and Approve.
 
-    Reject comes first and has the focus, so that a stray Enter or space rejects. Approve is disabled until the phrase
-    fits; whether it fits is decided again when the click arrives, so a front end cannot skip it.
+    Reject comes first and has the focus, so that an accidental Enter or space rejects. Approve is disabled until the
+    phrase fits; the phrase is checked again when the click arrives, so that a front end cannot skip it.
+
+    Args:
+        plan: The plan on the card.
+        body: The card as static HTML.
+        approve: Called with the reason and the phrase when Approve is clicked.
+        reject: Called with the reason when Reject is clicked.
+        phrase_fits: Returns whether the phrase typed is the one that the plan asks for.
     """
 
-    def __init__(self, card: Decisions, body: str) -> None:
-        self._card = card
-        plan = card.plan
-        self._reason = _text("Reason", "Why? It goes into the journal.", "cloudops-reason")
-        self._phrase = _text("Phrase", "", "cloudops-phrase")
+    def __init__(
+        self,
+        plan: Plan,
+        body: str,
+        *,
+        approve: Callable[[str, str], None],
+        reject: Callable[[str], None],
+        phrase_fits: Callable[[str], bool],
+    ) -> None:
+        self._phrase_fits = phrase_fits
+        self._reason = _text_field("Reason", "Why? It goes into the journal.", "cloudops-reason")
+        self._phrase = _text_field("Phrase", "", "cloudops-phrase")
         self._reject = _button("Reject", "Nothing will run; the rejection is recorded.", "cloudops-reject")
         self._approve = _button("Approve", f"Allow one run of plan {plan.id}.", "cloudops-approve")
         if plan.phrase:
@@ -64,46 +64,47 @@ class CardView:
         self._body = ipywidgets.HTML(body)
         self._root = ipywidgets.VBox([self._body, self._controls])
         self._root.add_class("cloudops-card")
-        self._reject.on_click(lambda _: card.reject(self._reason.value))
-        self._approve.on_click(lambda _: card.approve(self._reason.value, self._phrase.value))
-        self._phrase.observe(self._typed, names="value")
+        self._reject.on_click(lambda _: reject(self._reason.value))
+        self._approve.on_click(lambda _: approve(self._reason.value, self._phrase.value))
+        self._phrase.observe(self._phrase_typed, names="value")
 
     def bundle(self) -> dict[str, Any]:
-        """Return the part of a MIME bundle that makes a front end draw the widgets."""
+        """Return the part of a MIME bundle with which a front end draws the widgets."""
         return {WIDGET: self._root._repr_mimebundle_()[WIDGET]}
 
-    def shown(self, still_wanted: Callable[[], bool]) -> None:
-        """Give Reject the focus once the front end has drawn it, unless the person has gone on by then."""
+    def focus_reject(self, still_wanted: Callable[[], bool]) -> None:
+        """Give Reject the focus when the front end has drawn it, unless the person has moved on by then."""
         timer = threading.Timer(_FOCUS_DELAY, lambda: self._reject.focus() if still_wanted() else None)
-        timer.daemon = True
+        timer.daemon = True  # must not delay the exit of the kernel
         timer.start()
 
-    def notice(self, text: str) -> None:
-        """Write a failure on the card."""
+    def show_notice(self, text: str) -> None:
+        """Show a failure on the card."""
         self._notice.value = f'<p class="co-notice co-danger" role="alert">{marked_html(text, limit=_NOTICE_LIMIT)}</p>'
 
     def remove_buttons(self) -> None:
-        """Take away everything that can be clicked or typed into."""
+        """Remove the buttons and the input fields."""
         self._controls.children = (self._notice,)
 
-    def record(self, html: str) -> None:
-        """Show the record and nothing else, for a page that was reloaded since and cannot replace its output."""
+    def show_record(self, html: str) -> None:
+        """Show only the record, for a page that was reloaded and therefore cannot replace its output."""
         self._body.value = html
         self._root.children = (self._body,)
 
     def close(self) -> None:
-        """Close every widget, so that none is saved with the notebook."""
+        """Close every widget, so that the notebook is saved without them."""
         for widget in (*self._all, self._controls, self._body, self._root):
+            # A layout and a style are widgets of their own, with their own saved state.
             for owned in (widget.layout, getattr(widget, "style", None)):
                 if owned is not None:
                     owned.close()
             widget.close()
 
-    def _typed(self, change: dict[str, Any]) -> None:
-        self._approve.disabled = not self._card.phrase_fits(change["new"])
+    def _phrase_typed(self, change: dict[str, Any]) -> None:
+        self._approve.disabled = not self._phrase_fits(change["new"])
 
 
-def _text(label: str, placeholder: str, css_class: str) -> Any:
+def _text_field(label: str, placeholder: str, css_class: str) -> Any:
     field = ipywidgets.Text(description=label, placeholder=placeholder, style={"description_width": "64px"})
     return field.add_class(css_class)
 

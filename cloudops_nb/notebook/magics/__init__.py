@@ -1,1 +1,1 @@
-"""The magics, their arguments and their completion."""
+"""The magics, the parser of their lines, and their completion."""

@@ -1,4 +1,4 @@
-"""Argument parsing of the magics: IPython's own, made strict, with ``--help`` and one-line errors."""
+"""Argument parsing of the magics: IPython's parser, made strict, with ``--help`` and one-line errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNKNOWN_FLAG = re.compile(r"unrecognized arguments: .*?(-[-\w]+)")
 
 
 def argument(*names: str, **options: Any) -> Callable[[Magic], Magic]:
-    """Declare one argument of a magic, as ``ArgumentParser.add_argument`` takes it."""
+    """Declare one argument of a magic, with the parameters of ``ArgumentParser.add_argument``."""
     declare: Callable[[Magic], Magic] = _argument(*names, **options)  # type: ignore[no-untyped-call]  # IPython's
     return declare
 
@@ -36,20 +36,21 @@ output = argument(
 def cloudops_magic(function: Callable[..., Any]) -> Magic:
     """Turn ``function(self, args, body)`` into a magic whose line is parsed by the ``argument`` decorators below it.
 
-    The line is taken literally (``{x}`` and ``$x`` are not expanded: a prompt is no template), flags must be written in
-    full, ``-h`` prints the help, and ``-o VAR`` puts the result into a variable.
+    The line is literal (``{x}`` and ``$x`` are not expanded, because a prompt is not a template), flags must be written
+    in full, ``-h`` prints the help, and ``-o VAR`` assigns the result to a variable.
 
     Raises:
-        ConfigurationError: The line does not parse; one line, with the nearest flag.
+        ConfigurationError: The line cannot be parsed; the error names the nearest flag.
     """
     asks_help = argument("-h", "--help", action="store_true", help="Show this help.")
     parsed = magic_arguments()(asks_help(function))  # type: ignore[no-untyped-call]  # IPython's
     parser: ArgumentParser = parsed.parser
+    # argparse would accept --reg for --region.
     parser.allow_abbrev = False
 
     @functools.wraps(parsed)
     def magic(self: Any, line: str, cell: str | None = None) -> Any:
-        args = _parse(parser, line)
+        args = _parsed_line(parser, line)
         if args.help:
             print(parser.format_help())  # noqa: T201 - the notebook's own output
             return None
@@ -57,27 +58,29 @@ def cloudops_magic(function: Callable[..., Any]) -> Magic:
         name = getattr(args, "output", "")
         if not name:
             return result
-        self.session.keep(name, result)
+        self.session.set_variable(name, result)
         return None
 
     return no_var_expand(magic)
 
 
 def flags_of(magic: Magic) -> list[str]:
-    """Return the flags that a magic takes, for completion."""
+    """Return the flags of a magic, for completion."""
     return sorted(magic.parser._option_string_actions)  # type: ignore[attr-defined]  # noqa: SLF001 - no public list
 
 
-def _parse(parser: ArgumentParser, line: str) -> Namespace:
+def _parsed_line(parser: ArgumentParser, line: str) -> Namespace:
     try:
         return parser.parse_argstring(line)  # type: ignore[attr-defined,no-any-return]  # IPython's own class
     except (UsageError, ValueError) as error:
         raise ConfigurationError(
-            f"%{parser.prog} cannot read its line", _reason(parser, str(error)), f"See %{parser.prog} --help."
+            f"cannot parse the line of %{parser.prog}",
+            _parse_failure(parser, str(error)),
+            f"See %{parser.prog} --help.",
         ) from None
 
 
-def _reason(parser: ArgumentParser, message: str) -> str:
+def _parse_failure(parser: ArgumentParser, message: str) -> str:
     unknown = _UNKNOWN_FLAG.search(message)
     if unknown is None:
         return message

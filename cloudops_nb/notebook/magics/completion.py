@@ -1,4 +1,4 @@
-"""Completion of the magics' flags and of live values: accounts, regions, services, resource types and plan ids."""
+"""Completes the magics' flags and live values: accounts, regions, services, resource types and plan ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.magics.magics import CloudOpsMagics
     from cloudops_nb.notebook.session import Session
 
-#: Which of the known places a flag's value is.
+#: The key in ``CloudOps.places`` of each flag's values.
 _VALUES = {"--account": "accounts", "--region": "regions", "--service": "services", "--type": "resource_types"}
 _CHOICES = {
     "--mode": ("full", "incremental"),
@@ -24,15 +24,15 @@ _CHOICES = {
     "--level": ("low", "medium", "high", "critical"),
     "--effect": ("read", "modify", "destructive"),
 }
-#: Magics whose positional argument is a plan.
+#: The magics whose positional argument is a plan.
 _PLAN_MAGICS = ("cloudops_approve", "cloudops_apply")
-#: Seconds for which the places read from the store serve further key presses.
-_REMEMBERED = 10.0
+#: Seconds for which values read from the store are reused.
+_CACHE_SECONDS = 10.0
 _HOOK = "complete_command"
 
 
 class Completion:
-    """Answers the shell's completion requests for our magics; a failing store yields no values, never an error."""
+    """Answers the shell's completion requests for our magics; if the store fails, there are no values, and no error."""
 
     def __init__(self, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
@@ -41,38 +41,39 @@ class Completion:
         self._read_at: float | None = None
 
     def candidates(self, magic: str, flags: Sequence[str], line: str, word: str) -> list[str]:
-        """Return what may stand at the cursor.
+        """Return the candidates at the cursor.
 
         Args:
             magic: The magic's name.
             flags: Its flags.
             line: The line up to the cursor.
-            word: The part of it that is being completed; empty after a space.
+            word: The incomplete word at the cursor; empty after a space.
         """
         before = line[: len(line) - len(word)].split()
         previous = before[-1] if before else ""
         if previous in _CHOICES:
             return list(_CHOICES[previous])
         if previous in _VALUES:
-            return list(self._known().get(_VALUES[previous], ()))
+            return list(self._live_values().get(_VALUES[previous], ()))
         if word.startswith("-"):
             return list(flags)
         positional = self._session.plan_ids if magic in _PLAN_MAGICS else []
         return [*positional, *flags]
 
-    def _known(self) -> Mapping[str, Sequence[str]]:
+    def _live_values(self) -> Mapping[str, Sequence[str]]:
         now = self._clock()
-        if self._read_at is None or now - self._read_at > _REMEMBERED:
+        if self._read_at is None or now - self._read_at > _CACHE_SECONDS:
+            # Set before reading, so that a store that fails is not asked at every key press.
             self._read_at = now
             try:
-                self._places = self._session.operations.places()
+                self._places = self._session.cloudops.places()
             except CloudOpsError:
                 self._places = {}
         return self._places
 
 
 class CompletionHooks:
-    """The hooks in a shell's completer, put in and taken out again."""
+    """Registers the completion hooks in a shell, and removes them again."""
 
     def __init__(self, shell: InteractiveShell, completion: Completion) -> None:
         self._shell: Any = shell
@@ -80,7 +81,12 @@ class CompletionHooks:
         self._added: list[tuple[str, Any]] = []
 
     def add(self, magics: CloudOpsMagics, names: Mapping[str, str]) -> None:
-        """Register one hook for each name as typed (``%cloudops_scan``), which maps to the magic's method."""
+        """Register one hook per typed name (``%cloudops_scan``).
+
+        Args:
+            magics: The magics.
+            names: The magic's method by the typed name.
+        """
         for typed, method in names.items():
             flags = flags_of(getattr(type(magics), method))
             hook = self._hook(method, flags)
@@ -88,9 +94,10 @@ class CompletionHooks:
             self._added.append((typed, hook))
 
     def remove(self) -> None:
-        """Take out exactly what :meth:`add` put in; IPython has no call for it."""
+        """Remove exactly the hooks that :meth:`add` registered; IPython has no function for it."""
         dispatcher = self._shell.strdispatchers[_HOOK]
         for typed, hook in self._added:
+            # set_hook() stores a method that binds the hook to the shell.
             chain = dispatcher.strs[typed].chain
             chain[:] = [entry for entry in chain if getattr(entry[1], "__func__", None) is not hook]
             if not chain:

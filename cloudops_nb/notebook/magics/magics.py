@@ -1,4 +1,4 @@
-"""The magics: each a thin shell over one method of ``CloudOps``."""
+"""The magics: each parses its line and calls one method of ``CloudOps``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from cloudops_nb.notebook.magics.arguments import argument, cloudops_magic, output
-from cloudops_nb.presentation.escape import LONG, visible
+from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.session import Session
 
 _plan = argument(
-    "plan", nargs="?", default="", help="A plan's id, or a variable holding a plan or an answer; the last one."
+    "plan",
+    nargs="?",
+    default="",
+    help="A plan's id, or a variable with a plan or answer; if not given, the last plan.",
 )
 _accounts = argument("--account", action="append", metavar="NAME", help="Only this account; may be repeated.")
 _regions = argument("--region", action="append", metavar="REGION", help="Only this region; may be repeated.")
@@ -27,7 +30,7 @@ _services = argument("--service", action="append", metavar="SERVICE", help="Only
 
 @magics_class
 class CloudOpsMagics(Magics):
-    """Holds no logic of its own: it parses a line, calls ``CloudOps``, and shows the result."""
+    """The magics of the extension; the logic is in ``CloudOps``."""
 
     def __init__(self, shell: InteractiveShell, session: Session) -> None:
         super().__init__(shell)
@@ -37,10 +40,10 @@ class CloudOpsMagics(Magics):
     @cloudops_magic
     @output
     def cloudops_status(self, _: Namespace, __: str) -> Any:
-        """Show how the store on this host is; asks AWS nothing."""
-        from cloudops_nb.presentation.status import Status
+        """Show the health of the store on this host; asks AWS nothing."""
+        from cloudops_nb.presentation.status_tables import StatusTables
 
-        return Status(self.session.operations.health())
+        return StatusTables(self.session.cloudops.health())
 
     @line_magic
     @cloudops_magic
@@ -52,50 +55,50 @@ class CloudOpsMagics(Magics):
         action="append",
         metavar="TYPE",
         dest="types",
-        help="Only this resource type, as rds_instance or AWS::Athena::NamedQuery; may be repeated.",
+        help="Only this resource type, for example rds_instance or AWS::Athena::NamedQuery; may be repeated.",
     )
-    @argument("--mode", default="full", help="full (the default), or incremental for what changed since.")
-    @argument("--every-detail", action="store_true", help="Read what costs a call a resource too.")
-    @argument("--executor", metavar="NAME", help="What reads instead of this process: dask:ADDRESS.")
-    @argument("--dry-run", action="store_true", help="Show the calls it would make, and make none.")
+    @argument("--mode", default="full", help="full (the default), or incremental for changes since the last scan.")
+    @argument("--every-detail", action="store_true", help="Also read details that take one API call per resource.")
+    @argument("--executor", metavar="NAME", help="Read on a Dask cluster instead of in this process: dask:ADDRESS.")
+    @argument("--dry-run", action="store_true", help="Show the calls that the scan would make, and make no call.")
     @output
     def cloudops_scan(self, args: Namespace, _: str) -> Any:
         """Discover the resources of the configured accounts and keep them in the store."""
-        from cloudops_nb.notebook.progress import showing
+        from cloudops_nb.notebook.progress_display import shown_progress
 
         services = [*(args.service or ()), *(args.types or ())] or None
         where = {"accounts": args.account, "regions": args.region, "services": services}
         depth = {"every_detail": args.every_detail}
         if args.dry_run:
-            return self.session.operations.planned_calls(**where, **depth)
+            return self.session.cloudops.planned_calls(**where, **depth)
         how = {"mode": args.mode, "executor": args.executor}
-        with showing(self.session.screen, "Scan") as progress:
-            return self.session.operations.scan(**where, **depth, **how, progress=progress)
+        with shown_progress(self.session.screen, "Scan") as progress:
+            return self.session.cloudops.scan(**where, **depth, **how, progress=progress)
 
     @line_magic
     @cloudops_magic
-    @argument("--cloud-control", action="store_true", help="Ask AWS, too, which types Cloud Control lists beyond them.")
-    @argument("--account", metavar="NAME", default="", help="The account to ask; the first one.")
+    @argument("--cloud-control", action="store_true", help="Also ask AWS for the types that Cloud Control lists.")
+    @argument("--account", metavar="NAME", default="", help="The account to ask; the first one if not given.")
     @output
     def cloudops_types(self, args: Namespace, _: str) -> Any:
-        """Show the resource types that a scan knows."""
-        return self.session.operations.resource_types(cloud_control=args.cloud_control, account=args.account)
+        """Show the resource types that a scan can read."""
+        return self.session.cloudops.resource_types(cloud_control=args.cloud_control, account=args.account)
 
     @line_magic
     @cloudops_magic
-    @argument("--start", action="store_true", help="Make the regular scans in this notebook from now on.")
-    @argument("--stop", action="store_true", help="Begin no further one in this notebook.")
+    @argument("--start", action="store_true", help="Run the regular scans in this notebook from now on.")
+    @argument("--stop", action="store_true", help="Start no further regular scan in this notebook.")
     @output
     def cloudops_schedule(self, args: Namespace, _: str) -> Any:
-        """Show when the regular scans are due and how they went; start or stop them."""
-        from cloudops_nb.presentation.status import Status
+        """Show when the regular scans are due and how the last ones ended; start or stop them."""
+        from cloudops_nb.presentation.status_tables import StatusTables
 
-        schedule = self.session.operations.schedule
+        schedule = self.session.cloudops.schedule
         if args.stop:
             schedule.stop()
         elif args.start:
             schedule.start()
-        return Status(schedule.status(), title="Regular scans")
+        return StatusTables(schedule.status(), title="Regular scans")
 
     @line_magic
     @cloudops_magic
@@ -103,16 +106,16 @@ class CloudOpsMagics(Magics):
     @argument("--account", metavar="NAME", help="Only this account.")
     @argument("--region", metavar="REGION", help="Only this region.")
     @argument("--service", metavar="SERVICE", help="Only this service.")
-    @argument("--type", metavar="TYPE", dest="resource_type", help="Only this resource type, as rds_instance.")
-    @argument("--state", metavar="STATE", help="Only this state, as running.")
-    @argument("--limit", type=int, default=10, metavar="N", help="At most this many rows (10).")
+    @argument("--type", metavar="TYPE", dest="resource_type", help="Only this resource type, for example rds_instance.")
+    @argument("--state", metavar="STATE", help="Only this state, for example running.")
+    @argument("--limit", type=int, default=10, metavar="N", help="The largest number of rows (10).")
     @output
     def cloudops_search(self, args: Namespace, _: str) -> Any:
         """Find resources in the store, best match first; asks AWS nothing."""
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
-        found = self.session.operations.search(" ".join(args.query), limit=args.limit, **_given(filters))
+        found = self.session.cloudops.search(" ".join(args.query), limit=args.limit, **_given(filters))
         if understood := found.attrs.get("understood"):
-            self.session.screen.line(visible(f"Read as: {understood}", limit=LONG))
+            self.session.screen.line(visible(f"Read as: {understood}", limit=LONG_LIMIT))
         return found
 
     @cell_magic
@@ -120,7 +123,7 @@ class CloudOpsMagics(Magics):
     @argument("--dry-run", action="store_true", help="Print the exact bytes that would be sent, and send nothing.")
     @output
     def cloudops_ask(self, args: Namespace, body: str) -> Any:
-        """Ask for a change or a fact in words; a change comes back as a plan on a card, and runs only when approved."""
+        """Ask for a change or a fact in words; a change becomes a plan on a card, and runs only after approval."""
         if args.dry_run:
             request = self.session.preview(body.strip())
             return request if args.output else None
@@ -131,68 +134,73 @@ class CloudOpsMagics(Magics):
     @cloudops_magic
     @_plan
     def cloudops_approve(self, args: Namespace, _: str) -> None:
-        """Show a plan and decide on it by typing; where nobody can type, nothing is approved."""
-        self.session.decide(self.session.plan(args.plan))
+        """Show a plan and decide on it by typing; without input, nothing is approved."""
+        self.session.decide(self.session.named_plan(args.plan))
 
     @line_magic
     @cloudops_magic
     @_plan
     @argument("--executor", default="sdk", help="What makes the calls: sdk (the default).")
-    @argument("--dry-run", action="store_true", help="Ask AWS whether it would work, and change nothing.")
+    @argument("--dry-run", action="store_true", help="Ask AWS whether the plan would work, and change nothing.")
     @output
     def cloudops_apply(self, args: Namespace, _: str) -> Any:
-        """Run a plan that was approved, and follow it to its end; interrupt to cancel it."""
-        plan = self.session.plan(args.plan)
-        execution = self.session.operations.apply(plan, executor=args.executor, dry_run=args.dry_run)
+        """Run an approved plan and show it until it ends; an interrupt cancels it."""
+        plan = self.session.named_plan(args.plan)
+        execution = self.session.cloudops.apply(plan, executor=args.executor, dry_run=args.dry_run)
         self.session.follow(execution)
         return execution if args.output else None
 
     @line_magic
     @cloudops_magic
-    @argument("execution", nargs="?", default="", help="An execution's id, or a variable holding one; the last one.")
+    @argument(
+        "execution",
+        nargs="?",
+        default="",
+        help="An execution's id or a variable; the last one if not given.",
+    )
     def cloudops_rollback(self, args: Namespace, _: str) -> None:
-        """Plan the way back from an execution; the plan needs an approval of its own."""
-        self.session.show(self.session.operations.rollback(self.session.execution(args.execution)))
+        """Plan how to undo an execution; the plan needs its own approval."""
+        self.session.show_plan(self.session.cloudops.rollback(self.session.named_execution(args.execution)))
 
     @line_magic
     @cloudops_magic
-    @argument("--status", metavar="STATUS", help="Only plans in this state, as completed.")
-    @argument("--level", metavar="LEVEL", help="Only plans of this risk level, as high.")
+    @argument("--status", metavar="STATUS", help="Only plans with this status, for example completed.")
+    @argument("--level", metavar="LEVEL", help="Only plans of this risk level, for example high.")
     @argument("--effect", metavar="EFFECT", help="Only plans of this effect: read, modify or destructive.")
     @argument("--resource", metavar="TEXT", help="Only plans for a resource whose id, name or ARN contains this.")
     @argument("--account", metavar="NAME", help="Only plans in this account.")
     @argument("--text", metavar="TEXT", help="Only plans whose title, reason or detail contains this.")
     @output
     def cloudops_history(self, args: Namespace, _: str) -> Any:
-        """Show plans and what became of them, the newest last."""
+        """Show plans and their executions, the newest last."""
         filters = {name: getattr(args, name) for name in ("status", "level", "effect", "resource", "account", "text")}
-        return self.session.operations.history(**_given(filters))
+        return self.session.cloudops.history(**_given(filters))
 
     @line_magic
     @cloudops_magic
     @output
     def cloudops_ledger(self, _: Namespace, __: str) -> Any:
         """Show every request that left this host, with its exact body."""
-        return self.session.operations.ledger()
+        return self.session.cloudops.ledger()
 
     @line_magic
     @cloudops_magic
-    @argument("kinds", nargs="*", metavar="KIND", help="aws_estate, chat_history or journal; all if none is named.")
-    @argument("--list", action="store_true", dest="listed", help="List the snapshots that there are, and take none.")
-    @argument("--status", action="store_true", help="Show when the regular ones are due, and take none.")
-    @argument("--stop", action="store_true", help="Make no regular ones in this notebook any more.")
+    @argument("kinds", nargs="*", metavar="KIND", help="aws_estate, chat_history or journal; all if not given.")
+    @argument("--list", action="store_true", dest="listed", help="List the snapshots, and take none.")
+    @argument("--status", action="store_true", help="Show when the regular backups are due, and take no snapshot.")
+    @argument("--stop", action="store_true", help="Stop the regular backups in this notebook.")
     @output
     def cloudops_backup(self, args: Namespace, _: str) -> Any:
-        """Take encrypted snapshots of the store, on this disk and in the bucket; fails where one cannot be taken."""
-        from cloudops_nb.presentation.status import Status
+        """Take encrypted snapshots of the store, on this disk and in the bucket; fails if one is not saved."""
+        from cloudops_nb.presentation.status_tables import StatusTables
 
-        backups = self.session.operations.backups
+        backups = self.session.cloudops.backups
         if args.listed:
             return backups.snapshots()
         if args.stop:
             backups.stop()
         if args.stop or args.status:
-            return Status(backups.status(), title="Regular backups")
+            return StatusTables(backups.status(), title="Regular backups")
         return self.session.back_up(*args.kinds)
 
 

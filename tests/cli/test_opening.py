@@ -42,7 +42,7 @@ def test_a_command_without_a_store_is_one_line_and_makes_nothing(command: str, t
 
 
 def shell(line: str, path: Path) -> subprocess.CompletedProcess[str]:
-    program = f"{sys.executable} -c 'from cloudops_nb.cli.entry import run; run()' --data-path {path}"
+    program = f"{sys.executable} -c 'from cloudops_nb.cli import run; run()' --data-path {path}"
     environment = {**os.environ, "PYTHONPATH": str(Path(cloudops_nb.__file__).parents[1])}
     return subprocess.run(
         ["/bin/sh", "-c", f"{program} {line}"], env=environment, capture_output=True, text=True, timeout=60, check=False

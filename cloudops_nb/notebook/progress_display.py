@@ -1,4 +1,4 @@
-"""One progress display for a long call: replaced in place in a front end or a terminal, sparse lines elsewhere."""
+"""The progress of a long call: one display that is replaced in place, or a line every ten seconds on a plain stream."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cloudops_nb.notebook.output import HTML, PLAIN, Pace, Screen
-from cloudops_nb.presentation.as_html import frame
+from cloudops_nb.notebook.output import Screen, Throttle
+from cloudops_nb.presentation.as_html import html_box
 from cloudops_nb.presentation.escape import marked_html, visible
+from cloudops_nb.presentation.mime_types import HTML, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloudops_nb.notebook.operations import Progress
+    from cloudops_nb.scanner.running.scan_progress import Progress
 
-#: Seconds between two updates of a display that is replaced in place, and of a log of lines.
+#: Seconds between two updates of a display that is replaced in place, and between two lines of a log.
 REDRAW_INTERVAL = 0.25
 LINE_INTERVAL = 10.0
 _TERMINAL_WIDTH = 100
@@ -25,43 +26,44 @@ _MINUTE = 60
 
 
 class ProgressDisplay:
-    """Shows how far a call is, at most four times a second; may be called from several threads."""
+    """Shows the progress of a call, at most four times a second; threads may share it."""
 
     def __init__(self, screen: Screen, title: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._screen = screen
         self._title = title
         self._clock = clock
         self._started = clock()
-        self._pace = Pace(REDRAW_INTERVAL if screen.rich or screen.terminal else LINE_INTERVAL, clock)
+        self._throttle = Throttle(REDRAW_INTERVAL if screen.rich or screen.terminal else LINE_INTERVAL, clock)
         self._display_id = f"cloudops-progress-{uuid.uuid4()}"
         self._published = False
         self._last: Progress | None = None
         self._lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
-        """Take note of progress, and show it when it is time."""
+        """Keep the progress, and show it if the interval is over."""
         self._last = progress
-        if self._pace.due():
-            self._draw(progress, self._words(progress))
+        if self._throttle.due():
+            self._draw(progress, self._line(progress))
 
-    def end(self, verb: str) -> None:
-        """Leave one last line: what was done (``done``, ``interrupted`` …) and how long it took."""
-        elapsed = duration(self._clock() - self._started)
+    def end(self, outcome: str) -> None:
+        """Show the last line: the outcome (``done``, ``interrupted`` or ``failed``) and the duration."""
+        elapsed = duration_text(self._clock() - self._started)
         if self._last is None:
             return
         last = self._last
-        text = f"{self._title} {verb}: {_counts(last)} in {elapsed}"
+        text = f"{self._title} {outcome}: {_counts_text(last)} in {elapsed}"
         self._draw(last, text, final=True)
 
-    def _words(self, progress: Progress) -> str:
-        left = f", {duration(progress.eta)} left" if progress.eta is not None else ""
+    def _line(self, progress: Progress) -> str:
+        left = f", {duration_text(progress.eta)} left" if progress.eta is not None else ""
         current = f" · {visible(progress.current, limit=60)}" if progress.current else ""
-        return f"{self._title}: {_counts(progress)}, {progress.rate:.1f} cells/s{left}{current}"
+        return f"{self._title}: {_counts_text(progress)}, {progress.rate:.1f} cells/s{left}{current}"
 
     def _draw(self, progress: Progress, text: str, *, final: bool = False) -> None:
+        # Two threads must not publish the first display twice.
         with self._lock:
             if self._screen.rich:
-                bundle = {PLAIN: text, HTML: _html(progress, text)}
+                bundle = {PLAIN: text, HTML: _progress_html(progress, text)}
                 self._screen.publish(bundle, display_id=self._display_id, update=self._published)
                 self._published = True
             elif self._screen.terminal:
@@ -72,8 +74,8 @@ class ProgressDisplay:
 
 
 @contextmanager
-def showing(screen: Screen, title: str) -> Iterator[ProgressDisplay]:
-    """Show a call's progress while the block runs, and say how it ended."""
+def shown_progress(screen: Screen, title: str) -> Iterator[ProgressDisplay]:
+    """Show a call's progress while the block runs, and its outcome at the end."""
     display = ProgressDisplay(screen, title)
     try:
         yield display
@@ -83,24 +85,24 @@ def showing(screen: Screen, title: str) -> Iterator[ProgressDisplay]:
     display.end("done")
 
 
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it: ``0.4 s``, ``12 s``, ``3 min 20 s``."""
-    if seconds < 10:  # noqa: PLR2004 - one decimal only where it says something
+def duration_text(seconds: float) -> str:
+    """Return a duration for a reader: ``0.4 s``, ``12 s``, ``3 min 20 s``."""
+    if seconds < 10:  # noqa: PLR2004 - from ten seconds on, a decimal says nothing
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < _MINUTE else f"{whole // _MINUTE} min {whole % _MINUTE} s"
 
 
-def _counts(progress: Progress) -> str:
+def _counts_text(progress: Progress) -> str:
     return f"{progress.done:,} of {progress.total:,} cells, {progress.resources:,} resources, {progress.calls:,} calls"
 
 
-def _html(progress: Progress, text: str) -> str:
+def _progress_html(progress: Progress, text: str) -> str:
     share = 100 * progress.done / progress.total if progress.total else 0.0
     bar = (
         f'<div class="co-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}">'
         f'<div style="width:{share:.1f}%"></div></div>'
     )
-    return frame(
+    return html_box(
         f'<div class="co-message"><p class="co-numbers">{marked_html(text, limit=400)}</p>{bar}</div>', label="Progress"
     )

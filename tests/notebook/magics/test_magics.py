@@ -11,11 +11,11 @@ from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, BackupError, ConfigurationError, ExecutionError, PlanError
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.notebook.magics.magics import CloudOpsMagics
-from cloudops_nb.notebook.output import PLAIN, WIDGET
+from cloudops_nb.presentation.mime_types import PLAIN, WIDGET
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report
-from tests.notebook.fakes import SNAPSHOT, FakeExecution
-from tests.notebook.plans import delete_volume, stop_database
+from tests.notebook.fake_cloudops import SNAPSHOT, FakeExecution
+from tests.sample_plans import delete_volume, stop_database
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
@@ -28,7 +28,7 @@ LINE_MAGICS = sorted(CloudOpsMagics.magics["line"])
 def with_plan(notebook: Notebook, plan: Plan | None = None) -> Plan:
     """Let the fake answer with a plan, and ask for it."""
     plan = plan or stop_database()
-    notebook.operations.answer = Answer("plan", plan.explanation, plan=plan, bytes_sent=1204)
+    notebook.cloudops.answer = Answer("plan", plan.explanation, plan=plan, bytes_sent=1204)
     notebook.run(f"%%ask\nplan {plan.id}")
     return plan
 
@@ -85,7 +85,7 @@ def test_an_error_of_ours_is_shown_as_one_line_and_the_cell_fails(
     outcome = notebook.shell.run_cell("%cloudops_apply", store_history=False)
     assert isinstance(outcome.error_in_exec, PlanError)
     assert capsys.readouterr().out.strip() == (
-        "PlanError: there is no plan yet: nothing was asked in this notebook. Ask with %%ask first."
+        "PlanError: there is no plan yet: this notebook has not asked for one. Ask with %%ask first."
     )
 
 
@@ -99,7 +99,7 @@ def test_status_shows_the_health(notebook: Notebook) -> None:
 
 def test_a_backup_shows_what_was_saved(notebook: Notebook) -> None:
     report = notebook.run("%cloudops_backup aws_estate journal")
-    assert notebook.operations.called("backup") == [("aws_estate", "journal")]
+    assert notebook.cloudops.called("backup") == [("aws_estate", "journal")]
     bundle, _ = notebook.shell.display_formatter.format(report)
     for text in ("aws_estate_2026-01-02T03-04-05.snapshot", "1.2 MB", "630"):
         assert text in bundle["text/html"]
@@ -107,7 +107,7 @@ def test_a_backup_shows_what_was_saved(notebook: Notebook) -> None:
 
 
 def test_a_backup_that_is_not_complete_is_shown_and_fails_the_cell(notebook: Notebook) -> None:
-    notebook.operations.backup_report = Report((SNAPSHOT,), ("the bucket cannot be reached: connection refused.",))
+    notebook.cloudops.backup_report = Report((SNAPSHOT,), ("the bucket cannot be reached: connection refused.",))
     with pytest.raises(BackupError, match="connection refused"):
         notebook.run("%cloudops_backup")
     (shown,) = [bundle["text/html"] for bundle, _, _ in notebook.screen.bundles]
@@ -117,75 +117,75 @@ def test_a_backup_that_is_not_complete_is_shown_and_fails_the_cell(notebook: Not
 
 def test_snapshots_are_listed_and_none_is_taken(notebook: Notebook) -> None:
     assert "aws_estate_2026" in str(notebook.run("%cloudops_backup --list"))
-    assert notebook.operations.called("backup") == []
+    assert notebook.cloudops.called("backup") == []
 
 
 def test_regular_backups_run_in_a_notebook_that_uses_the_store_until_they_are_stopped(notebook: Notebook) -> None:
     shown = repr(notebook.run("%cloudops_backup --status"))
     assert ["aws", "estate", "6.0"] in [line.split() for line in shown.splitlines()]
-    assert notebook.operations.backups.running
+    assert notebook.cloudops.backups.running
     notebook.run("%cloudops_backup --stop")
-    assert not notebook.operations.backups.running
+    assert not notebook.cloudops.backups.running
 
 
 def test_scan_passes_its_filters_and_shows_one_progress_display(notebook: Notebook) -> None:
     report = notebook.run("%cloudops_scan --account prod --account staging --region eu-west-1 --service rds")
-    assert report == "scan report"
-    assert notebook.operations.called("scan") == [(["prod", "staging"], ["eu-west-1"], ["rds"], "full")]
+    assert report.scan_id == "scan-1"
+    assert notebook.cloudops.called("scan") == [(["prod", "staging"], ["eu-west-1"], ["rds"], "full")]
     (progress,) = notebook.screen.displays.values()
     assert progress[PLAIN].startswith("Scan done: 3 of 3 cells, 30 resources, 6 calls in ")
 
 
-def test_a_scan_takes_types_beside_services_and_says_how_deep_it_goes(notebook: Notebook) -> None:
+def test_a_scan_passes_types_with_services_and_its_depth(notebook: Notebook) -> None:
     notebook.run(
         "%cloudops_scan --service rds --type AWS::Athena::NamedQuery --mode incremental --every-detail"
         " --executor dask:tcp://10.0.0.5:8786"
     )
-    assert notebook.operations.called("scan") == [(None, None, ["rds", "AWS::Athena::NamedQuery"], "incremental")]
-    assert notebook.operations.called("scan_depth") == [(True, "dask:tcp://10.0.0.5:8786")]
+    assert notebook.cloudops.called("scan") == [(None, None, ["rds", "AWS::Athena::NamedQuery"], "incremental")]
+    assert notebook.cloudops.called("scan_depth") == [(True, "dask:tcp://10.0.0.5:8786")]
 
 
 def test_the_types_that_a_scan_knows_are_listed(notebook: Notebook) -> None:
     assert list(notebook.run("%cloudops_types --cloud-control --account prod").resource_type) == ["rds_instance"]
-    assert notebook.operations.called("resource_types") == [(True, "prod")]
+    assert notebook.cloudops.called("resource_types") == [(True, "prod")]
 
 
 def test_regular_scans_run_only_once_they_are_started(notebook: Notebook) -> None:
     shown = repr(notebook.run("%cloudops_schedule"))
     assert ["full", "scan", "6.0"] in [line.split() for line in shown.splitlines()]
-    assert not notebook.operations.schedule.running
+    assert not notebook.cloudops.schedule.running
     notebook.run("%cloudops_schedule --start")
-    assert notebook.operations.schedule.running
+    assert notebook.cloudops.schedule.running
     notebook.run("%cloudops_schedule --stop")
-    assert not notebook.operations.schedule.running
+    assert not notebook.cloudops.schedule.running
 
 
 def test_a_setting_starts_the_regular_scans_with_the_store(notebook: Notebook) -> None:
-    notebook.operations.settings = load_settings(regular_scans=True)
+    notebook.cloudops.settings = load_settings(regular_scans=True)
     notebook.run("%cloudops_status")
-    assert notebook.operations.schedule.running
+    assert notebook.cloudops.schedule.running
 
 
 def test_a_scan_s_dry_run_makes_no_call(notebook: Notebook) -> None:
     assert list(notebook.run("%cloudops_scan --dry-run").call) == ["ec2:DescribeInstances"]
-    assert not notebook.operations.called("scan")
+    assert not notebook.cloudops.called("scan")
 
 
 def test_search_joins_its_words_and_passes_filters(notebook: Notebook) -> None:
     notebook.run("%cloudops_search production postgres --type rds_instance --state available --limit 3")
     filters = {"resource_type": "rds_instance", "state": "available"}
-    assert notebook.operations.called("search") == [("production postgres", 3, filters)]
+    assert notebook.cloudops.called("search") == [("production postgres", 3, filters)]
 
 
 def test_search_says_how_it_read_the_query(notebook: Notebook) -> None:
-    notebook.operations.frame = pd.DataFrame({"name": ["pg"]})
-    notebook.operations.frame.attrs["understood"] = "type rds_instance; looking for: pg"
+    notebook.cloudops.frame = pd.DataFrame({"name": ["pg"]})
+    notebook.cloudops.frame.attrs["understood"] = "type rds_instance; looking for: pg"
     notebook.run("%cloudops_search databases pg")
     assert notebook.screen.lines == ["Read as: type rds_instance; looking for: pg"]
 
 
 def test_a_result_can_be_kept_in_a_variable(notebook: Notebook) -> None:
-    notebook.operations.frame = pd.DataFrame({"name": ["pg"]})
+    notebook.cloudops.frame = pd.DataFrame({"name": ["pg"]})
     assert notebook.run("%cloudops_search pg -o found") is None
     assert list(notebook.run("found.name")) == ["pg"]
 
@@ -193,13 +193,13 @@ def test_a_result_can_be_kept_in_a_variable(notebook: Notebook) -> None:
 def test_the_line_is_no_template(notebook: Notebook) -> None:
     notebook.run("secret = 'hunter2'")
     notebook.run("%cloudops_search {secret} $secret")
-    assert notebook.operations.called("search") == [("{secret} $secret", 10, {})]
+    assert notebook.cloudops.called("search") == [("{secret} $secret", 10, {})]
 
 
 def test_ask_returns_information_as_its_answer(notebook: Notebook) -> None:
     answer = notebook.run("%%ask\nwhat runs in production?")
-    assert answer is notebook.operations.answer
-    ((prompt, conversation),) = notebook.operations.called("ask")
+    assert answer is notebook.cloudops.answer
+    ((prompt, conversation),) = notebook.cloudops.called("ask")
     assert prompt == "what runs in production?"
     assert conversation
 
@@ -207,22 +207,24 @@ def test_ask_returns_information_as_its_answer(notebook: Notebook) -> None:
 def test_requests_of_one_notebook_are_one_conversation(notebook: Notebook) -> None:
     notebook.run("%%ask\nshow the staging databases")
     notebook.run("%%cloudops_ask\nstop the first one")
-    first, second = notebook.operations.called("ask")
+    first, second = notebook.cloudops.called("ask")
     assert first[1] == second[1]
 
 
 def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) -> None:
     assert notebook.run("%%ask --dry-run\nstop pg") is None
-    assert notebook.screen.lines == ['23 bytes would be sent, exactly these; nothing was:\n{"words":["stop","r1"]}']
-    assert not notebook.operations.called("ask")
+    assert notebook.screen.lines == [
+        '23 bytes would be sent, exactly these; nothing was sent:\n{"words":["stop","r1"]}'
+    ]
+    assert not notebook.cloudops.called("ask")
     notebook.run("%%ask --dry-run -o request\nstop pg")
     assert notebook.run("request") == b'{"words":["stop","r1"]}'
 
 
 def test_a_dry_run_that_would_send_nothing_says_so(notebook: Notebook) -> None:
-    notebook.operations.request = b""
+    notebook.cloudops.request = b""
     notebook.run("%%ask --dry-run\nlist databases")
-    assert notebook.screen.lines == ["Nothing would be sent: this host answers it alone."]
+    assert notebook.screen.lines == ["Nothing would be sent: this host answers alone."]
 
 
 def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:
@@ -232,7 +234,7 @@ def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:
     assert "1,204 bytes" in card[PLAIN]
 
 
-def test_nothing_runs_before_somebody_approved(notebook: Notebook) -> None:
+def test_nothing_runs_before_an_approval(notebook: Notebook) -> None:
     with_plan(notebook)
     with pytest.raises(ApprovalRequired):
         notebook.run("%cloudops_apply")
@@ -240,7 +242,7 @@ def test_nothing_runs_before_somebody_approved(notebook: Notebook) -> None:
 
 def test_the_last_plan_runs_once_approved_and_is_followed_to_its_end(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
+    notebook.cloudops.decisions[plan.id] = True
     assert notebook.run("%cloudops_apply") is None
     run = next(bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run"))
     assert run[PLAIN].startswith("completed: Stop RDS instance · 1 resource")
@@ -252,9 +254,9 @@ def test_a_plan_can_be_named_by_id_and_by_variable(notebook: Notebook, named: st
     plan = with_plan(notebook)
     with_plan(notebook, delete_volume())
     notebook.shell.push({"plan": plan, "answer": Answer("plan", "x", plan=plan)})
-    notebook.operations.decisions[plan.id] = True
+    notebook.cloudops.decisions[plan.id] = True
     notebook.run(f"%cloudops_apply {named} --dry-run -o execution")
-    assert notebook.operations.called("apply") == [("plan-7f3a", "sdk", True)]
+    assert notebook.cloudops.called("apply") == [("plan-7f3a", "sdk", True)]
     assert notebook.run("execution.status") is PlanStatus.COMPLETED
 
 
@@ -265,8 +267,8 @@ def test_an_unknown_plan_is_refused(notebook: Notebook) -> None:
 
 def test_a_failed_run_fails_the_cell(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
-    notebook.operations.execution = lambda plan: FakeExecution(plan, fails=True)
+    notebook.cloudops.decisions[plan.id] = True
+    notebook.cloudops.execution = lambda plan: FakeExecution(plan, fails=True)
     with pytest.raises(ExecutionError, match="exec-1 ended as failed"):
         notebook.run("%cloudops_apply")
     run = next(bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run"))
@@ -275,8 +277,8 @@ def test_a_failed_run_fails_the_cell(notebook: Notebook) -> None:
 
 def test_an_interrupt_cancels_and_shows_where_it_stopped(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
-    notebook.operations.execution = lambda plan: FakeExecution(plan, interrupt_at=3)
+    notebook.cloudops.decisions[plan.id] = True
+    notebook.cloudops.execution = lambda plan: FakeExecution(plan, interrupt_at=3)
     with pytest.raises(ExecutionError, match="exec-1 ended as cancelled"):
         notebook.run("%cloudops_apply")
     run = next(bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run"))
@@ -286,7 +288,7 @@ def test_an_interrupt_cancels_and_shows_where_it_stopped(notebook: Notebook) -> 
 
 def test_rollback_shows_a_new_card_that_needs_its_own_approval(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
+    notebook.cloudops.decisions[plan.id] = True
     notebook.run("%cloudops_apply")
     notebook.run("%cloudops_rollback")
     assert "Start RDS instance" in cards(notebook)[-1][PLAIN]
@@ -298,14 +300,14 @@ def test_rollback_needs_something_that_ran(notebook: Notebook) -> None:
     with pytest.raises(PlanError, match="nothing to roll back"):
         notebook.run("%cloudops_rollback")
     notebook.run("%cloudops_rollback exec-9")
-    assert notebook.operations.called("rollback") == ["exec-9"]
+    assert notebook.cloudops.called("rollback") == ["exec-9"]
 
 
 def test_history_and_ledger_are_dataframes(notebook: Notebook) -> None:
-    notebook.operations.frame = pd.DataFrame({"plan": ["plan-7f3a"]})
+    notebook.cloudops.frame = pd.DataFrame({"plan": ["plan-7f3a"]})
     assert list(notebook.run("%cloudops_history --status completed --resource pg").plan) == ["plan-7f3a"]
     assert list(notebook.run("%cloudops_ledger").plan) == ["plan-7f3a"]
-    assert notebook.operations.called("history") == [{"status": "completed", "resource": "pg"}]
+    assert notebook.cloudops.called("history") == [{"status": "completed", "resource": "pg"}]
 
 
 def test_a_plan_that_replaces_another_leaves_a_card_that_says_superseded(notebook: Notebook) -> None:
@@ -337,7 +339,7 @@ def test_approving_by_typing_records_the_terminal_channel_and_settles_the_card(n
     with_plan(notebook)
     notebook.screen.answers = ["approve", "nightly saving"]
     notebook.run("%cloudops_approve")
-    ((plan, given),) = notebook.operations.called("decide")
+    ((plan, given),) = notebook.cloudops.called("decide")
     assert plan.id == "plan-7f3a"
     assert given["channel"] is Channel.TERMINAL
     assert (given["approve"], given["reason"], given["phrase"]) == (True, "nightly saving", None)
@@ -351,10 +353,10 @@ def test_a_destructive_plan_needs_its_phrase_typed(notebook: Notebook) -> None:
         notebook.screen.answers = [typed, ""]
         with pytest.raises(ApprovalRequired, match="still undecided"):
             notebook.run("%cloudops_approve")
-    assert not notebook.operations.called("decide")
+    assert not notebook.cloudops.called("decide")
     notebook.screen.answers = ["delete vol-0a1b2c3d", ""]
     notebook.run("%cloudops_approve")
-    ((_, given),) = notebook.operations.called("decide")
+    ((_, given),) = notebook.cloudops.called("decide")
     assert given["phrase"] == "delete vol-0a1b2c3d"
 
 
@@ -362,31 +364,31 @@ def test_rejecting_by_typing_is_recorded(notebook: Notebook) -> None:
     with_plan(notebook)
     notebook.screen.answers = ["reject", "not tonight"]
     notebook.run("%cloudops_approve")
-    ((_, given),) = notebook.operations.called("decide")
+    ((_, given),) = notebook.cloudops.called("decide")
     assert (given["approve"], given["reason"], given["phrase"]) == (False, "not tonight", None)
 
 
-def test_where_nobody_can_type_nothing_is_approved_and_the_command_is_told(notebook: Notebook) -> None:
+def test_without_input_nothing_is_approved_and_the_error_names_the_command(notebook: Notebook) -> None:
     with_plan(notebook)
     with pytest.raises(ApprovalRequired, match="cloudops-nb approve plan-7f3a"):
         notebook.run("%cloudops_approve")
-    assert not notebook.operations.called("decide")
+    assert not notebook.cloudops.called("decide")
 
 
 def test_a_question_without_a_plan_forgets_the_plan_before(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
-    notebook.operations.answer = Answer("question", "Which one?")
+    notebook.cloudops.decisions[plan.id] = True
+    notebook.cloudops.answer = Answer("question", "Which one?")
     notebook.run("%%ask\nstop the other one")
 
     with pytest.raises(PlanError, match="there is no plan yet"):
         notebook.run("%cloudops_apply")
-    assert not notebook.operations.called("apply")
+    assert not notebook.cloudops.called("apply")
 
 
 def test_a_dry_run_says_so_and_is_nothing_to_roll_back(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
+    notebook.cloudops.decisions[plan.id] = True
     notebook.run("%cloudops_apply --dry-run")
 
     shown = [bundle for name, bundle in notebook.screen.displays.items() if name.startswith("cloudops-run")]
@@ -398,8 +400,8 @@ def test_a_dry_run_says_so_and_is_nothing_to_roll_back(notebook: Notebook) -> No
 
 def test_a_dry_run_that_fails_speaks_of_no_way_back(notebook: Notebook) -> None:
     plan = with_plan(notebook)
-    notebook.operations.decisions[plan.id] = True
-    notebook.operations.execution = lambda plan: FakeExecution(plan, fails=True)
+    notebook.cloudops.decisions[plan.id] = True
+    notebook.cloudops.execution = lambda plan: FakeExecution(plan, fails=True)
     with pytest.raises(ExecutionError, match="the dry run ended as failed") as caught:
         notebook.run("%cloudops_apply --dry-run")
     assert "rollback" not in str(caught.value)
@@ -409,7 +411,7 @@ def test_what_was_shown_is_what_is_decided_on(notebook: Notebook) -> None:
     plan = with_plan(notebook)
     notebook.screen.answers = ["approve", "nightly saving"]
     notebook.run("%cloudops_approve")
-    ((decided_on, _),) = notebook.operations.called("decide")
+    ((decided_on, _),) = notebook.cloudops.called("decide")
     assert decided_on is plan
 
 

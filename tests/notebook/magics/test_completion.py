@@ -9,7 +9,7 @@ from IPython.core.completer import provisionalcompleter
 
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import StoreUnavailableError
-from tests.notebook.plans import stop_database
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def test_flags_and_live_values_are_offered(notebook: Notebook, line: str, offere
 
 
 def test_the_plans_of_this_notebook_are_offered(notebook: Notebook) -> None:
-    notebook.operations.answer = Answer("plan", "x", plan=stop_database())
+    notebook.cloudops.answer = Answer("plan", "x", plan=stop_database())
     notebook.run("%%ask\nstop pg")
     assert completed(notebook, "%cloudops_apply plan") == ["plan-7f3a"]
 
@@ -52,7 +52,7 @@ def test_the_plans_of_this_notebook_are_offered(notebook: Notebook) -> None:
 def test_the_store_is_read_once_for_many_key_presses(notebook: Notebook) -> None:
     for line in ("%cloudops_scan --region e", "%cloudops_scan --region eu", "%cloudops_scan --region eu-"):
         completed(notebook, line)
-    assert len(notebook.operations.called("places")) == 1
+    assert len(notebook.cloudops.called("places")) == 1
 
 
 def test_flags_alone_do_not_open_the_store(notebook: Notebook) -> None:
@@ -64,5 +64,5 @@ def test_a_store_that_cannot_be_read_offers_nothing(notebook: Notebook, monkeypa
     def fail() -> Mapping[str, Sequence[str]]:
         raise StoreUnavailableError("the store is away")
 
-    monkeypatch.setattr(notebook.operations, "places", fail)
+    monkeypatch.setattr(notebook.cloudops, "places", fail)
     assert "eu-west-1" not in completed(notebook, "%cloudops_scan --region eu")

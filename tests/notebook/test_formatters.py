@@ -12,10 +12,10 @@ import pytest
 
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.notebook.formatters import Reprs
+from cloudops_nb.notebook.formatters import MimeBundles
 from cloudops_nb.scanner.report import ScanReport
-from tests.notebook.fakes import FakeExecution
-from tests.notebook.plans import stop_database
+from tests.notebook.fake_cloudops import FakeExecution
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Notebook
@@ -37,9 +37,9 @@ def test_a_plan_is_its_card_without_buttons(notebook: Notebook) -> None:
     assert not notebook.opened
 
 
-def test_a_plan_says_where_it_stands_once_the_store_is_open(notebook: Notebook) -> None:
+def test_a_plan_has_its_status_once_the_store_is_open(notebook: Notebook) -> None:
     notebook.run("%cloudops_history")
-    notebook.operations.decisions["plan-7f3a"] = True
+    notebook.cloudops.decisions["plan-7f3a"] = True
     assert formatted(notebook, stop_database())["text/plain"].startswith("APPROVED")
 
 
@@ -71,7 +71,7 @@ def test_an_answer_with_a_plan_shows_both(notebook: Notebook) -> None:
 
 
 def test_an_answer_whose_card_is_on_the_screen_does_not_show_the_plan_twice(notebook: Notebook) -> None:
-    answer = notebook.operations.answer = Answer("plan", "Stops it.", plan=stop_database(), bytes_sent=1204)
+    answer = notebook.cloudops.answer = Answer("plan", "Stops it.", plan=stop_database(), bytes_sent=1204)
     notebook.run("%%ask\nstop pg")
     assert "rds:StopDBInstance" not in formatted(notebook, answer)["text/html"]
 
@@ -79,7 +79,7 @@ def test_an_answer_whose_card_is_on_the_screen_does_not_show_the_plan_twice(note
 def test_an_execution_shows_its_steps_but_no_output_values(notebook: Notebook) -> None:
     execution = FakeExecution(stop_database())
     list(execution)
-    text = Reprs(notebook.session).execution(execution)["text/plain"]
+    text = MimeBundles(notebook.session).execution(execution)["text/plain"]
     assert text.splitlines()[0] == "completed: Stop RDS instance · 1 resource  (execution exec-1)"
     assert len(text.splitlines()) == 4
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cloudops_nb.cli.forget import forget_account
-from cloudops_nb.cli.key import key
-from cloudops_nb.cli.main import Group
+from cloudops_nb.cli.keys import key
+from cloudops_nb.cli.main import CommandGroup
+from cloudops_nb.cli.store import forget_account
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.opening.open_store import StorageService
@@ -30,7 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("CLOUDOPS_QDRANT_IDLE_SECONDS", "2")
     monkeypatch.setattr("cloudops_nb.embedding.open_embedder", lambda _settings: WordEmbedder())
     resource = Resource("sqs_queue", "orders", "123456789012", "eu-west-1", "sqs", account_name="prod")
-    commands = Group(commands={"key": key, "forget-account": forget_account})
+    commands = CommandGroup(commands={"key": key, "forget-account": forget_account})
 
     def run_one(*words: object, path: Path = tmp_path / "store", ok: bool = True, **options: Any) -> Result:
         result = CliRunner().invoke(commands, [str(word) for word in words], obj=str(path), **options)
@@ -106,7 +106,7 @@ def test_an_export_that_does_not_fit_on_the_disk_leaves_no_file(
 def test_an_export_never_replaces_a_file(run: Any, tmp_path: Path) -> None:
     (tmp_path / "exported").write_text("an earlier one")
 
-    assert "exists already" in run("key", "export", tmp_path / "exported", ok=False).output
+    assert "already exists" in run("key", "export", tmp_path / "exported", ok=False).output
     assert (tmp_path / "exported").read_text() == "an earlier one"
 
 
@@ -140,7 +140,7 @@ def test_rotate_and_rekey_say_what_they_did(run: Any) -> None:
     assert "data key generation 2" in run("key", "rotate").output
     assert "data key: generation 2, 0 days old" in run("key", "show").output
     asked = run("key", "rekey", input="n\n", ok=False).output
-    assert "open with the old key only" in asked
+    assert "open only with the old key" in asked
     assert "The store has the new key" in run("key", "rekey", "--yes").output
     after = run("key", "show").output
     assert before.splitlines()[0] != after.splitlines()[0]
@@ -156,7 +156,7 @@ def test_the_old_key_stays_until_it_is_removed(run: Any) -> None:
     assert "the store opens with it" in run("key", "remove", present, "--yes", ok=False).output
 
     asked = run("key", "remove", old, input="y\n").output
-    assert "Stores and backups of that key will not open any more" in asked
+    assert "Stores and backups of that key will not open again" in asked
     assert "kept key" not in run("key", "show").output
 
 
@@ -180,8 +180,8 @@ def test_a_key_takes_the_place_in_an_empty_store_only(run: Any, tmp_path: Path, 
 def test_of_something_that_is_no_account_nothing_is_found(run: Any) -> None:
     refused = run("forget-account", "1234", "--yes", ok=False)
 
-    assert "nothing was found of 1234" in refused.output
-    assert "123456789012 go: 1 resources" in run("forget-account", "prod", "--dry-run").output
+    assert "the store has nothing of 1234" in refused.output
+    assert "account 123456789012: 1 resources" in run("forget-account", "prod", "--dry-run").output
 
 
 def test_without_a_store_no_command_makes_one(run: Any, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_without_a_store_no_command_makes_one(run: Any, tmp_path: Path) -> None:
 
 def test_an_account_is_shown_asked_about_and_forgotten(run: Any, tmp_path: Path) -> None:
     shown = run("forget-account", "prod", "--dry-run").output
-    assert "Of account 123456789012 go: 1 resources, 0 scan cells." in shown
+    assert "Will be removed for account 123456789012: 1 resources, 0 scan cells." in shown
     assert "about it" in shown
     run("forget-account", "prod", input="n\n", ok=False)
     assert "1 resources" in run("forget-account", "prod", "--dry-run").output

@@ -21,7 +21,7 @@ def test_a_page_that_was_not_written_takes_no_live_rows_with_it(ops, monkeypatch
             raise fault
         return real(self, resources, scan_id=scan_id)
 
-    monkeypatch.setattr("cloudops_nb.client.scan_writer._TURN", 1)
+    monkeypatch.setattr("cloudops_nb.client.scan_writer._BATCH", 1)
     monkeypatch.setattr(type(estate), "upsert", failing)
     with pytest.raises(fault if isinstance(fault, type) else StorageError):
         ops.scan(accounts=["staging"], services=["rds", "ec2"])

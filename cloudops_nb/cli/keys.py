@@ -1,7 +1,9 @@
-"""``cloudops-nb key``: the store's encryption key — shown, exported, imported, rotated, replaced, and removed."""
+"""``cloudops-nb key``: shows, exports, imports, rotates, replaces and removes the store's encryption key."""
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudops_nb.cli.opening import existing_store, opened_storage
-from cloudops_nb.cli.passphrase import read_passphrase
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.settings import load_settings
 
@@ -22,22 +23,22 @@ if TYPE_CHECKING:
 _passphrase_file = click.option(
     "--passphrase-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Read the passphrase from a file's first line; only its owner may read the file.",
+    help="Read the passphrase from the first line of a file that only its owner may read.",
 )
 _drop_unreadable = click.option(
-    "--drop-unreadable", is_flag=True, help="List the rows that do not open, and remove them first."
+    "--drop-unreadable", is_flag=True, help="List the rows that cannot be decrypted, and remove them first."
 )
 
 
 @click.group()
 def key() -> None:
-    """The store's encryption key: look after it, and the store opens anywhere."""
+    """The store's encryption key; with an export of it, the store opens on another machine."""
 
 
 @key.command()
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show where the key is and how old it is; never the key itself."""
+    """Show the key's source and age; never the key itself."""
     from cloudops_nb.storage.keys.kept import kept_keys
     from cloudops_nb.storage.keys.loading import find_key
     from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION
@@ -51,8 +52,8 @@ def show(context: click.Context) -> None:
     rotated = max((record.at for record in records), default=header.created)
     click.echo(f"fingerprint: {header.key_fingerprint}")
     click.echo(f"source: {find_key(settings, header.key_fingerprint).place.name}")
-    click.echo(f"master key: {_age(made)}")
-    click.echo(f"data key: generation {header.data_key_generation}, {_age(rotated)}")
+    click.echo(f"master key: {_age_text(made)}")
+    click.echo(f"data key: generation {header.data_key_generation}, {_age_text(rotated)}")
     click.echo(f"oldest data key in use: generation {header.oldest_data_key_generation}")
     earlier = [str(record.body["old_fingerprint"]) for record in records if record.kind == REKEY]
     for kept in kept_keys(settings, earlier):
@@ -64,15 +65,15 @@ def show(context: click.Context) -> None:
 @_passphrase_file
 @click.pass_context
 def export(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
-    """Write the key to FILE, encrypted under a passphrase; keep both, apart from the store and from each other."""
+    """Write the key to FILE, encrypted under a passphrase; keep the file, the passphrase and the store apart."""
     from cloudops_nb.storage.keys.export import export_store_key, write_export
 
     settings = load_settings(context.obj)
     header = existing_store(settings)
     if file.exists():
-        raise ConfigurationError(f"{file} exists already", "", "Name a new file.")
+        raise ConfigurationError(f"{file} already exists", "", "Give the name of a new file.")
     write_export(file, export_store_key(settings, read_passphrase(passphrase_file, confirm=True)))
-    click.echo(f"Wrote the key {header.key_fingerprint[:8]}… to {file}. It opens with the passphrase only.")
+    click.echo(f"Wrote the key {header.key_fingerprint[:8]}… to {file}. It opens only with the passphrase.")
 
 
 @key.command(name="import")
@@ -80,12 +81,13 @@ def export(context: click.Context, file: Path, passphrase_file: Path | None) -> 
 @_passphrase_file
 @click.pass_context
 def import_(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
-    """Take the key of an exported FILE into this machine's key source; another key is never replaced."""
+    """Put the key of an exported FILE into this machine's key source; another key is never replaced."""
     from cloudops_nb.storage.keys.export import LARGEST_EXPORT
     from cloudops_nb.storage.maintenance.key_import import import_store_key
 
     settings = load_settings(context.obj)
     try:
+        # A file that is not an export may have any bytes and any size; import_store_key refuses it.
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(LARGEST_EXPORT + 1)
     except OSError as error:
@@ -101,7 +103,7 @@ def import_(context: click.Context, file: Path, passphrase_file: Path | None) ->
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
-    """Encrypt everything under a new data key and retire the older ones; run it again if it was cut short."""
+    """Encrypt everything under a new data key and retire the older ones; run it again if it was interrupted."""
     from cloudops_nb.storage.keys.succession import finish_succession
     from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 
@@ -109,8 +111,8 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
     existing_store(settings)
     with opened_storage(settings) as storage, storage.alone():
         finish_succession(settings)
-        report = rotate_data_key(storage, drop=_unreadable(storage, drop=drop_unreadable, yes=yes))
-    finished = ", finishing the rotation that was cut short" if report.continued else ""
+        report = rotate_data_key(storage, drop=_rows_to_drop(storage, drop=drop_unreadable, yes=yes))
+    finished = ", which finished an interrupted rotation" if report.continued else ""
     click.echo(f"Everything is encrypted under data key generation {report.generation}{finished}.")
     _print_counts(report.resealed)
 
@@ -120,18 +122,20 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
-    """Take the whole store to a new master key, and keep the old one; run it again if it was cut short."""
+    """Encrypt the whole store under a new master key, and keep the old one; run it again if it was interrupted."""
     from cloudops_nb.embedding import open_embedder
-    from cloudops_nb.storage.maintenance.rekeying import rekey as take_to_new_key
+    from cloudops_nb.storage.maintenance.rekeying import rekey as rekey_store
 
     settings = load_settings(context.obj)
     existing_store(settings)
     if not yes:
-        click.echo("Backups made before open with the old key only; it stays, and an export of it outlives this disk.")
+        click.echo(
+            "Earlier backups open only with the old key. It stays on this disk; an export of it outlives the disk."
+        )
         click.confirm("Replace the key?", abort=True)
     with opened_storage(settings) as storage:
-        rows = _unreadable(storage, drop=drop_unreadable, yes=yes)
-        report = take_to_new_key(storage, settings, lambda: open_embedder(settings).model_id, drop=rows)
+        rows = _rows_to_drop(storage, drop=drop_unreadable, yes=yes)
+        report = rekey_store(storage, settings, lambda: open_embedder(settings).model_id, drop=rows)
     click.echo(f"The store has the new key {report.fingerprint}. Export it: cloudops-nb key export FILE")
     click.echo(f"The old key {report.old_fingerprint} is kept in {report.old_key_place}.")
     _print_counts(report.rebuilt)
@@ -142,36 +146,68 @@ def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
-    """Remove a kept key for good, by its FINGERPRINT as `key show` prints it; never the store's present one."""
+    """Remove a kept key for good, by the FINGERPRINT that `key show` prints; never the store's current key."""
     from cloudops_nb.storage.keys.kept import removable_key, remove_key
 
     settings = load_settings(context.obj)
     existing_store(settings)
     for kept in removable_key(settings, fingerprint):
-        click.echo(f"The key {kept.fingerprint} lies in {kept.place.name}.")
+        click.echo(f"The key {kept.fingerprint} is in {kept.place.name}.")
     if not yes:
-        click.echo("Stores and backups of that key will not open any more, unless you have an export of it.")
+        click.echo("Stores and backups of that key will not open again, unless you have an export of it.")
         click.confirm("Remove it?", abort=True)
     for one in remove_key(settings, fingerprint):
         click.echo(f"Removed {one.place.name}.")
 
 
-def _unreadable(storage: StorageService, *, drop: bool, yes: bool) -> list[UnreadableRow]:
-    """List the rows that do not open, and ask whether to remove them; none unless ``drop``."""
+def _rows_to_drop(storage: StorageService, *, drop: bool, yes: bool) -> list[UnreadableRow]:
+    """List the rows that cannot be decrypted and ask whether to remove them; an empty list unless ``drop``."""
     from cloudops_nb.storage.maintenance.unreadable import unreadable_rows
 
     rows = unreadable_rows(storage) if drop else []
     for row in rows:
-        click.echo(f"Does not open: {row}")
+        click.echo(f"Cannot be decrypted: {row}")
     if rows and not yes:
         click.confirm(f"Remove {len(rows)} rows for good?", abort=True)
     return rows
 
 
-def _age(since: datetime) -> str:
+def _age_text(since: datetime) -> str:
     return f"{(datetime.now(UTC) - since).days} days old, since {since:%Y-%m-%d}"
 
 
 def _print_counts(counts: Mapping[str, int]) -> None:
     for name, count in counts.items():
         click.echo(f"  {name}: {count}")
+
+
+def read_passphrase(file: Path | None, *, confirm: bool) -> str:
+    """Return the passphrase of an exported key; never a command-line argument, which other processes could read.
+
+    Args:
+        file: Its first line is the passphrase; ``None`` asks at the terminal, without an echo.
+        confirm: Whether to ask twice.
+
+    Raises:
+        ConfigurationError: There is no terminal to ask at, or the file cannot be read or is not private.
+    """
+    if file is None:
+        # Without a terminal the answer would be echoed, and a script would wait for it.
+        if not sys.stdin.isatty():
+            why = "standard input is not a terminal"
+            raise ConfigurationError("cannot ask for the passphrase", why, "Give --passphrase-file FILE.")
+        typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
+        return typed
+    from cloudops_nb.storage.files.private_files import open_to_others
+
+    try:
+        with file.open(encoding="utf-8") as stream:
+            # The open file and not the path, which could name another file by now.
+            if open_to_others(os.fstat(stream.fileno())):
+                fix = f"Run: chmod 600 {file}"
+                raise ConfigurationError(f"{file} is not private", "its mode lets others read it", fix)
+            return stream.readline().rstrip("\r\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}", error.strerror or "") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"cannot read {file}", "it is not UTF-8 text") from error

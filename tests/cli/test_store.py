@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cloudops_nb.cli.backup import backup
+from cloudops_nb.cli.store import backup
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.opening.open_store import StorageService
 
@@ -50,7 +50,7 @@ def test_a_restore_asks_first(run: Callable[..., Result]) -> None:
     refused = run("restore", input="n\n")
 
     assert refused.exit_code == 1
-    assert "Replace what the store has by snapshots?" in refused.output
+    assert "Replace the store's content by the snapshots?" in refused.output
 
 
 def test_a_failure_is_one_line_and_exit_code_1(run: Callable[..., Result], tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.execution.cli_command import cli_command
-from cloudops_nb.presentation.secrecy import HIDDEN, Secrecy, is_secret_name
-from tests.notebook.plans import stop_database
+from cloudops_nb.presentation.secrecy import HIDDEN, Redactor, is_secret_name
+from tests.sample_plans import stop_database
 
 pytestmark = pytest.mark.fast
 
@@ -32,7 +32,7 @@ def test_parameters_that_hold_none(name: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P"]), min_size=6, max_size=40))
 def test_a_secret_is_hidden_in_text_and_in_data_however_deep(secret: str) -> None:
     plan = stop_database(parameters={"Login": {"MasterUserPassword": [secret]}})
-    hide = Secrecy.of(plan)
+    hide = Redactor.of(plan)
     assert secret not in hide(f"aws rds modify-db-instance --master-user-password={secret} --x")
     shown = json.dumps(hide.within({"a": [{"b": f"--p {secret}"}]}), ensure_ascii=False)
     assert json.dumps(secret, ensure_ascii=False)[1:-1] not in shown
@@ -40,11 +40,11 @@ def test_a_secret_is_hidden_in_text_and_in_data_however_deep(secret: str) -> Non
 
 def test_a_reference_is_no_secret() -> None:
     plan = stop_database(parameters={"Password": "{{ Generated.Password }}"})
-    assert Secrecy.of(plan)("--password {{ Generated.Password }}") == "--password {{ Generated.Password }}"
+    assert Redactor.of(plan)("--password {{ Generated.Password }}") == "--password {{ Generated.Password }}"
 
 
 def test_a_number_under_a_secret_name_is_hidden_in_data() -> None:
-    assert Secrecy().within({"Password": 123456, "Size": 5, "SecretFlag": True}) == {
+    assert Redactor().within({"Password": 123456, "Size": 5, "SecretFlag": True}) == {
         "Password": HIDDEN,
         "Size": 5,
         "SecretFlag": True,
@@ -53,7 +53,7 @@ def test_a_number_under_a_secret_name_is_hidden_in_data() -> None:
 
 @pytest.mark.parametrize("secret", ["it's-secret", 'a"b\\c', "pässwörd'1", "http://it's\"x"])
 def test_a_secret_is_hidden_however_a_command_spells_it(secret: str) -> None:
-    hide = Secrecy([secret])
+    hide = Redactor([secret])
     for parameters in ({"MasterUserPassword": secret}, {"Login": {"Password": secret}}, {"Words": ["-a", secret]}):
         shown = hide(cli_command("rds", "ModifyDBInstance", parameters, "eu-west-1"))
         assert HIDDEN in shown

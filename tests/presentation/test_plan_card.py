@@ -12,10 +12,10 @@ import pytest
 
 from cloudops_nb.execution.plan import Effect, Rollback
 from cloudops_nb.presentation.as_html import card_html, record_html
-from cloudops_nb.presentation.as_text import card_markdown, card_text, outcome_line
+from cloudops_nb.presentation.as_text import card_markdown, card_text, status_line
 from cloudops_nb.presentation.plan_card import card_sections, environment_badge
-from cloudops_nb.presentation.section import Badge, Outcome, Tone
-from tests.notebook.plans import NOW, database, delete_volume, sealed, stop_database
+from cloudops_nb.presentation.section import Badge, CardStatus, Tone
+from tests.sample_plans import NOW, database, delete_volume, sealed, stop_database
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fast
 
 ORDER = ["where", "what", "steps", "diff", "blast", "iam", "rollback", "checks", "binding"]
-WAITING = Outcome("awaiting_approval")
+WAITING = CardStatus("awaiting_approval")
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'`|"
 
 
@@ -124,7 +124,7 @@ def test_hostile_names_are_inert_in_every_form() -> None:
     step = replace(stop_database().steps[1], target=target.arn, cli=HOSTILE, iam_reason=HOSTILE, iam=HOSTILE)
     plan = sealed(stop_database(), target_states=(target,), steps=(step,), title=HOSTILE, account_name=HOSTILE)
     sections = card_sections(plan, kernel_user=HOSTILE, now=NOW)
-    outcome = Outcome("approved", by=HOSTILE, channel=HOSTILE, reason=HOSTILE, detail=HOSTILE)
+    outcome = CardStatus("approved", by=HOSTILE, channel=HOSTILE, reason=HOSTILE, detail=HOSTILE)
     for html in (card_html(sections, outcome), record_html(sections, outcome)):
         assert "<img" not in html
         assert "\u202e" not in html
@@ -146,14 +146,14 @@ def test_secret_parameters_reach_no_form() -> None:
 
 def test_the_record_folds_the_plan_but_keeps_all_of_it() -> None:
     sections = card_sections(stop_database(), kernel_user="alice", now=NOW)
-    html = record_html(sections, Outcome("approved", by="alice", channel="card", reason="nightly", at=NOW))
+    html = record_html(sections, CardStatus("approved", by="alice", channel="card", reason="nightly", at=NOW))
     assert html.index("approved") < html.index("<details>") < html.index('<section class="co-steps">')
     assert "<button" not in html
 
 
 def test_an_outcome_is_one_line() -> None:
-    outcome = Outcome("approved", by="alice", channel="card", reason="nightly", at=NOW, detail="Good for one run.")
-    assert outcome_line(outcome) == "APPROVED by alice (card) at 2026-03-04 12:30:00 UTC: nightly. Good for one run."
+    outcome = CardStatus("approved", by="alice", channel="card", reason="nightly", at=NOW, detail="Good for one run.")
+    assert status_line(outcome) == "APPROVED by alice (card) at 2026-03-04 12:30:00 UTC: nightly. Good for one run."
 
 
 def test_fields_of_which_the_playbook_promises_nothing_are_not_called_unchanged() -> None:

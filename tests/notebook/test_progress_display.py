@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.notebook.output import HTML, PLAIN
-from cloudops_nb.notebook.progress import ProgressDisplay, duration, showing
+from cloudops_nb.notebook.progress_display import ProgressDisplay, duration_text, shown_progress
 from cloudops_nb.notebook.run_display import RunDisplay, follow
-from tests.notebook.fakes import FakeExecution, FakeProgress
-from tests.notebook.plans import stop_database
+from cloudops_nb.presentation.mime_types import HTML, PLAIN
+from tests.notebook.fake_cloudops import FakeExecution, progress_of
+from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import ShownScreen
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.fast
 
 
 class Clock:
-    """A clock that goes only when told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -33,7 +33,7 @@ def test_a_front_end_gets_at_most_four_updates_a_second_in_one_display(screen: S
     display = ProgressDisplay(screen, "Scan", clock=clock)
     for done in range(1000):
         clock.now = done / 100
-        display(FakeProgress(done, 1000))
+        display(progress_of(done, 1000))
     assert len(screen.bundles) <= 4 * 10
     assert len(screen.displays) == 1
     assert [update for _, _, update in screen.bundles] == [False] + [True] * (len(screen.bundles) - 1)
@@ -45,18 +45,19 @@ def test_a_plain_stream_gets_one_line_in_ten_seconds(screen: ShownScreen) -> Non
     display = ProgressDisplay(screen, "Scan", clock=clock)
     for done in range(60):
         clock.now = float(done)
-        display(FakeProgress(done, 60))
+        display(progress_of(done, 60))
     assert len(screen.lines) == 6
-    assert screen.lines[0] == (
-        "Scan: 0 of 60 cells, 0 resources, 0 calls, 2.5 cells/s, 4.0 s left · staging/eu-west-1/rds_instance"
-    )
+    assert screen.lines[:2] == [
+        "Scan: 0 of 60 cells, 0 resources, 0 calls, 0.0 cells/s · staging/eu-west-1/rds_instance",
+        "Scan: 10 of 60 cells, 0 resources, 0 calls, 2.5 cells/s, 20 s left · staging/eu-west-1/rds_instance",
+    ]
 
 
 def test_a_terminal_rewrites_one_line(screen: ShownScreen, capsys: pytest.CaptureFixture[str]) -> None:
     screen.rich, screen.terminal = False, True
-    with showing(screen, "Scan") as display:
-        display(FakeProgress(1, 2))
-        display(FakeProgress(2, 2))
+    with shown_progress(screen, "Scan") as display:
+        display(progress_of(1, 2))
+        display(progress_of(2, 2))
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     assert printed.split("\r")[-1].startswith("Scan done: 2 of 2 cells")
@@ -64,8 +65,8 @@ def test_a_terminal_rewrites_one_line(screen: ShownScreen, capsys: pytest.Captur
 
 def test_an_interrupted_call_says_how_far_it_came(screen: ShownScreen) -> None:
     def scan() -> None:
-        with showing(screen, "Scan") as display:
-            display(FakeProgress(1, 4, resources=7))
+        with shown_progress(screen, "Scan") as display:
+            display(progress_of(1, 4, resources=7))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -75,13 +76,13 @@ def test_an_interrupted_call_says_how_far_it_came(screen: ShownScreen) -> None:
 
 
 def test_a_call_that_never_began_shows_nothing(screen: ShownScreen) -> None:
-    with pytest.raises(OSError, match="gone"), showing(screen, "Scan"):
+    with pytest.raises(OSError, match="gone"), shown_progress(screen, "Scan"):
         raise OSError("gone")
     assert not screen.bundles
 
 
 def test_a_hostile_cell_name_is_inert(screen: ShownScreen) -> None:
-    ProgressDisplay(screen, "Scan", clock=Clock())(FakeProgress(1, 2, current="<img src=x>\u202e"))
+    ProgressDisplay(screen, "Scan", clock=Clock())(progress_of(1, 2, current="<img src=x>\u202e"))
     (bundle,) = screen.displays.values()
     assert "<img" not in bundle[HTML]
     assert "\u202e" not in bundle[PLAIN]
@@ -89,7 +90,7 @@ def test_a_hostile_cell_name_is_inert(screen: ShownScreen) -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.42, "0.4 s"), (12.4, "12 s"), (200, "3 min 20 s")])
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert duration_text(seconds) == words
 
 
 def test_a_run_is_one_display_that_ends_with_its_outcome(screen: ShownScreen) -> None:

@@ -14,16 +14,17 @@ from ipywidgets.widgets.widget import _instances as live_widgets
 
 from cloudops_nb.errors import ApprovalRefusedError
 from cloudops_nb.execution.plan import Channel
-from cloudops_nb.notebook.cards.card import Card, CardServices
-from cloudops_nb.notebook.output import HTML, PLAIN, WIDGET
-from cloudops_nb.presentation.section import Outcome
-from tests.notebook.plans import NOW, delete_volume, stop_database
+from cloudops_nb.notebook.cards.card import Card
+from cloudops_nb.notebook.cards.decision import CardServices
+from cloudops_nb.presentation.mime_types import HTML, PLAIN, WIDGET
+from cloudops_nb.presentation.section import CardStatus
+from tests.sample_plans import NOW, delete_volume, stop_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.notebook.conftest import ShownScreen
-    from tests.notebook.fakes import FakeOperations
+    from tests.notebook.fake_cloudops import FakeCloudOps
 
 pytestmark = pytest.mark.fast
 PHRASE = "delete vol-0a1b2c3d"
@@ -83,12 +84,12 @@ def test_reject_takes_the_focus_once_it_is_drawn(
 
 
 def test_approving_records_once_and_leaves_the_record(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
     card = show_card(stop_database())
     part(card, "reason").value = " nightly saving "
     part(card, "approve").click()
-    (decision,) = operations.called("decide")
+    (decision,) = cloudops.called("decide")
     assert decision == (
         card.plan,
         {"approve": True, "channel": Channel.CARD, "by": "alice", "reason": "nightly saving", "phrase": None},
@@ -101,64 +102,62 @@ def test_approving_records_once_and_leaves_the_record(
 
 
 def test_approving_without_a_reason_is_not_recorded_and_can_be_made_good(
-    show_card: Callable[..., Card], operations: FakeOperations
+    show_card: Callable[..., Card], cloudops: FakeCloudOps
 ) -> None:
     card = show_card(stop_database())
     part(card, "reason").value = "  "
     part(card, "approve").click()
-    assert operations.called("decide") == []
-    assert "Say why" in part(card, "notice").value
+    assert cloudops.called("decide") == []
+    assert "Give a reason" in part(card, "notice").value
     part(card, "reason").value = "nightly saving"
     part(card, "approve").click()
-    assert operations.decisions == {"plan-7f3a": True}
+    assert cloudops.decisions == {"plan-7f3a": True}
 
 
-def test_rejecting_needs_no_reason(show_card: Callable[..., Card], operations: FakeOperations) -> None:
+def test_rejecting_needs_no_reason(show_card: Callable[..., Card], cloudops: FakeCloudOps) -> None:
     card = show_card(stop_database())
     part(card, "reason").value = ""
     part(card, "reject").click()
-    assert operations.decisions == {"plan-7f3a": False}
+    assert cloudops.decisions == {"plan-7f3a": False}
 
 
-def test_rejecting_is_recorded_too(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
-) -> None:
+def test_rejecting_is_recorded_too(show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps) -> None:
     card = show_card(delete_volume())
     part(card, "reason").value = "wrong volume"
     part(card, "reject").click()
-    ((_, given),) = operations.called("decide")
+    ((_, given),) = cloudops.called("decide")
     assert (given["approve"], given["reason"]) == (False, "wrong volume")
     assert "REJECTED by alice" in shown(screen)[PLAIN]
 
 
 def test_the_buttons_go_before_the_decision_is_recorded(
-    show_card: Callable[..., Card], operations: FakeOperations, monkeypatch: pytest.MonkeyPatch
+    show_card: Callable[..., Card], cloudops: FakeCloudOps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = show_card(stop_database())
     controls = next(w for w in list(live_widgets.values()) if "cloudops-controls" in getattr(w, "_dom_classes", ()))
     seen: list[int] = []
-    decide = operations.decide
+    decide = cloudops.decide
 
     def watch(*arguments: Any, **options: Any) -> Any:
         seen.append(len(controls.children))
         return decide(*arguments, **options)
 
-    card._services = replace(card._services, decide=watch)
+    monkeypatch.setattr(cloudops, "decide", watch)
     part(card, "approve").click()
     assert seen == [1]
 
 
-def test_a_double_click_decides_once(show_card: Callable[..., Card], operations: FakeOperations) -> None:
+def test_a_double_click_decides_once(show_card: Callable[..., Card], cloudops: FakeCloudOps) -> None:
     card = show_card(stop_database())
     approve, reject = part(card, "approve"), part(card, "reject")
     approve.click()
     approve.click()
     reject.click()
-    assert len(operations.called("decide")) == 1
-    assert operations.decisions == {"plan-7f3a": True}
+    assert len(cloudops.called("decide")) == 1
+    assert cloudops.decisions == {"plan-7f3a": True}
 
 
-def test_of_many_clicks_at_once_one_decides(show_card: Callable[..., Card], operations: FakeOperations) -> None:
+def test_of_many_clicks_at_once_one_decides(show_card: Callable[..., Card], cloudops: FakeCloudOps) -> None:
     card = show_card(stop_database())
     buttons = [part(card, "approve"), part(card, "reject")] * 8
     start = threading.Barrier(len(buttons))
@@ -172,7 +171,7 @@ def test_of_many_clicks_at_once_one_decides(show_card: Callable[..., Card], oper
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(operations.called("decide")) == 1
+    assert len(cloudops.called("decide")) == 1
 
 
 def test_approve_is_disabled_until_the_phrase_is_exact(show_card: Callable[..., Card]) -> None:
@@ -189,37 +188,37 @@ def test_approve_is_disabled_until_the_phrase_is_exact(show_card: Callable[..., 
 
 
 def test_a_front_end_that_enables_approve_gets_nowhere_without_the_phrase(
-    show_card: Callable[..., Card], operations: FakeOperations
+    show_card: Callable[..., Card], cloudops: FakeCloudOps
 ) -> None:
     card = show_card(delete_volume())
     part(card, "approve").disabled = False
     part(card, "approve").click()
-    assert not operations.called("decide")
+    assert not cloudops.called("decide")
     assert card.open
     part(card, "phrase").value = PHRASE
     part(card, "approve").click()
-    ((_, given),) = operations.called("decide")
+    ((_, given),) = cloudops.called("decide")
     assert given["phrase"] == PHRASE
 
 
-def test_a_failing_journal_is_told_on_the_card_and_nothing_is_approved(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+def test_a_failing_journal_is_shown_on_the_card_and_nothing_is_approved(
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
-    operations.decide_error = ApprovalRefusedError("the approval was not recorded", "the disk is full", "Free space.")
+    cloudops.decide_error = ApprovalRefusedError("the approval was not recorded", "the disk is full", "Free space.")
     card = show_card(stop_database())
     approve = part(card, "approve")
     approve.click()
     assert "Nothing was approved. the approval was not recorded: the disk is full." in shown(screen)[PLAIN]
-    operations.decide_error = None
+    cloudops.decide_error = None
     approve.click()
-    assert not operations.decisions
+    assert not cloudops.decisions
     assert not card.open
 
 
-def test_an_unexpected_error_is_told_by_its_name_only(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+def test_of_an_unexpected_error_only_the_type_is_shown(
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
-    operations.decide_error = RuntimeError("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    cloudops.decide_error = RuntimeError("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     card = show_card(stop_database())
     part(card, "approve").click()
     told = json.dumps([bundle for bundle, _, _ in screen.bundles])
@@ -228,20 +227,20 @@ def test_an_unexpected_error_is_told_by_its_name_only(
 
 
 def test_an_expired_plan_cannot_be_approved(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
     card = show_card(stop_database(created=NOW - timedelta(minutes=15)))
     part(card, "approve").click()
-    assert not operations.called("decide")
+    assert not cloudops.called("decide")
     assert "EXPIRED" in shown(screen)[PLAIN]
 
 
 def test_a_plan_altered_since_it_was_made_cannot_be_approved(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
     card = show_card(replace(stop_database(), region="us-east-1"))
     part(card, "approve").click()
-    assert not operations.called("decide")
+    assert not cloudops.called("decide")
     assert "its hash differs" in shown(screen)[PLAIN]
 
 
@@ -250,13 +249,13 @@ def test_a_decided_card_leaves_no_widget_behind(show_card: Callable[..., Card]) 
     card = show_card(delete_volume())
     assert set(live_widgets) > before
     part(card, "reject").click()
-    card.tidy()
+    card.close_widgets()
     assert set(live_widgets) == before
 
 
 def test_tidying_an_open_card_keeps_its_buttons(show_card: Callable[..., Card]) -> None:
     card = show_card(stop_database())
-    card.tidy()
+    card.close_widgets()
     part(card, "approve").click()
     assert not card.open
 
@@ -270,14 +269,14 @@ def test_after_a_decision_the_widget_itself_shows_the_record(show_card: Callable
 
 
 def test_a_decision_taken_elsewhere_replaces_the_buttons(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps
 ) -> None:
     card = show_card(stop_database())
     approve = part(card, "approve")
-    card.settle(Outcome("approved", by="alice", channel="terminal"))
+    card.settle(CardStatus("approved", by="alice", channel="terminal"))
     approve.click()
     assert "APPROVED by alice (terminal)" in shown(screen)[PLAIN]
-    assert not operations.called("decide")
+    assert not cloudops.called("decide")
 
 
 def test_what_widgets_sync_holds_no_secret(show_card: Callable[..., Card]) -> None:
@@ -298,12 +297,12 @@ def test_what_widgets_sync_holds_no_secret(show_card: Callable[..., Card]) -> No
         (False, False, "cloudops-nb approve plan-7f3a"),
     ],
 )
-def test_where_nobody_can_click_there_are_no_widgets_and_the_command_is_told(
-    screen: ShownScreen, operations: FakeOperations, command: str, *, rich: bool, attended: bool
+def test_an_unattended_card_has_no_widgets_and_names_the_command(
+    screen: ShownScreen, cloudops: FakeCloudOps, command: str, *, rich: bool, attended: bool
 ) -> None:
     screen.rich, screen.attended = rich, attended
     before = set(live_widgets)
-    services = CardServices(screen=screen, decide=operations.decide, approver=lambda: "alice", clock=lambda: NOW)
+    services = CardServices(screen=screen, cloudops=cloudops, approver=lambda: "alice", clock=lambda: NOW)
     Card(stop_database(), services).show()
     assert set(live_widgets) == before
     assert WIDGET not in shown(screen)
@@ -311,7 +310,7 @@ def test_where_nobody_can_click_there_are_no_widgets_and_the_command_is_told(
 
 
 def test_a_card_that_cannot_be_drawn_does_not_deny_the_decision(
-    show_card: Callable[..., Card], screen: ShownScreen, operations: FakeOperations, monkeypatch: pytest.MonkeyPatch
+    show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = show_card(stop_database())
     publish, failed = screen.publish, []
@@ -325,7 +324,7 @@ def test_a_card_that_cannot_be_drawn_does_not_deny_the_decision(
     monkeypatch.setattr(screen, "publish", fail_once)
     part(card, "approve").click()
 
-    assert operations.decisions == {card.plan.id: True}
+    assert cloudops.decisions == {card.plan.id: True}
     text = shown(screen)[PLAIN]
     assert "The decision was recorded, but the card could not be drawn; see %cloudops_history" in text
     assert "Nothing was approved" not in text

@@ -1,0 +1,95 @@
+"""The commands from a request to its record: ``ask``, ``approve``, ``reject``, ``apply``, ``history``, ``ledger``."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudops_nb.cli.opening import opened_client
+from cloudops_nb.cli.render import PLANS, REQUESTS, print_answer, print_events, print_frame, print_plan
+
+if TYPE_CHECKING:
+    from cloudops_nb.execution.plan import Plan
+
+
+@click.command()
+@click.argument("prompt", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Print the bytes that would be sent, and send nothing.")
+@click.pass_context
+def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
+    """Turn a request in words into a plan; it runs only after `approve` and `apply`."""
+    ops = opened_client(context)
+    if dry_run:
+        body = ops.preview(" ".join(prompt))
+        click.echo(body.decode() if body else "Nothing would be sent: this host answers alone.")
+    else:
+        print_answer(ops.ask(" ".join(prompt)))
+
+
+@click.command()
+@click.argument("plan_id")
+@click.option("--reason", required=True, help="Why; the journal keeps the reason.")
+@click.pass_context
+def approve(context: click.Context, plan_id: str, reason: str) -> None:
+    """Show a plan and, after a person confirms in the terminal, approve it."""
+    from cloudops_nb.execution.plan import Channel
+
+    ops = opened_client(context)
+    plan = ops.plan(plan_id)
+    print_plan(plan)
+    phrase = _typed_phrase(plan)
+    ops.decide(plan, approve=True, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=phrase)
+    click.echo(f"Approved. Run it: cloudops-nb apply {plan.id}")
+
+
+def _typed_phrase(plan: Plan) -> str:
+    """Ask at the terminal for the phrase that approves; without a terminal there is no consent of a person."""
+    if not sys.stdin.isatty():
+        raise click.ClickException("an approval needs an interactive terminal")
+    wanted = plan.phrase or "approve"
+    typed: str = click.prompt(f"Type {wanted!r} to approve", default="", show_default=False)
+    if typed != wanted:
+        raise click.ClickException("the phrase does not match; the plan is still undecided")
+    return typed
+
+
+@click.command()
+@click.argument("plan_id")
+@click.option("--reason", default="", help="Why; the journal keeps the reason.")
+@click.pass_context
+def reject(context: click.Context, plan_id: str, reason: str) -> None:
+    """Reject a plan, so that it can never run."""
+    from cloudops_nb.execution.plan import Channel
+
+    opened_client(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
+    click.echo("Rejected.")
+
+
+@click.command()
+@click.argument("plan_id")
+@click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
+@click.pass_context
+def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
+    """Run an approved plan."""
+    ops = opened_client(context)
+    execution = ops.apply(ops.plan(plan_id), dry_run=dry_run)
+    print_events(execution)
+    if execution.status != "completed":
+        context.exit(1)
+
+
+@click.command()
+@click.pass_context
+def history(context: click.Context) -> None:
+    """List plans and executions."""
+    print_frame(opened_client(context).history(), PLANS)
+
+
+@click.command()
+@click.pass_context
+def ledger(context: click.Context) -> None:
+    """List every request that left this host."""
+    print_frame(opened_client(context).ledger(), REQUESTS)

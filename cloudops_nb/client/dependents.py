@@ -1,0 +1,49 @@
+"""Which resources depend on which, by the relations that the scanner recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.model import ResourceFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cloudops_nb.model import Resource, SearchHit
+    from cloudops_nb.storage.estate.store import EstateStore
+
+
+def dependents_of(estate: EstateStore, targets: Sequence[Resource]) -> dict[str, list[str]]:
+    """Return the labels of the resources with a relation to each target, by the target's canonical key.
+
+    Args:
+        estate: The stored estate.
+        targets: Resources of one account and region; only resources of the same account and region are read.
+    """
+    keys = {target.identifier: target.canonical_key for target in targets}
+    labels: dict[str, list[str]] = {target.canonical_key: [] for target in targets}
+    first = targets[0]
+    for hit in estate.resources(ResourceFilter(account=first.account_id, region=first.region)):
+        for relation in hit.resource.relations:
+            if key := keys.get(relation.identifier):
+                name = hit.resource.name or hit.resource.identifier
+                labels[key].append(f"{hit.resource.resource_type} {name} ({relation.kind.replace('_', ' ')})")
+    return labels
+
+
+def hits_depending_on(estate: EstateStore, hits: Iterable[SearchHit], text: str) -> Iterator[SearchHit]:
+    """Return the hits with a relation to the resource that ``text`` names by id, name or ARN.
+
+    Raises:
+        ConfigurationError: The store has no such resource.
+    """
+    named = estate.lookup(text)
+    if not named:
+        raise ConfigurationError(f"there is no resource {text}", "", "Give its id, name or ARN; or scan first.")
+    wanted = {(each.account_id, each.resource_type, each.identifier) for each in named}
+    return (
+        hit
+        for hit in hits
+        if any((hit.resource.account_id, to.resource_type, to.identifier) in wanted for to in hit.resource.relations)
+    )

@@ -1,0 +1,120 @@
+"""A person's decision on a plan: who decides, the record of it, and deciding by typing instead of clicking."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import ApprovalRequired
+from cloudops_nb.execution.plan import Channel, PlanStatus
+from cloudops_nb.presentation.escape import visible
+from cloudops_nb.presentation.section import CardStatus, utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from cloudops_nb.client.cloudops import CloudOps
+    from cloudops_nb.execution.plan import Approval, Plan
+    from cloudops_nb.notebook.output import Screen
+
+REJECT = "reject"
+APPROVE = "approve"
+#: Jupyter clients send these if they have no user name.
+_NO_NAME = frozenset({"", "username"})
+
+
+@dataclass(frozen=True, slots=True)
+class CardServices:
+    """What a decision needs from the notebook.
+
+    Attributes:
+        screen: Shows the card and asks questions.
+        cloudops: Records the decision.
+        approver: Returns the name of the person who decides.
+        clock: Returns the current time in UTC.
+    """
+
+    screen: Screen
+    cloudops: CloudOps
+    approver: Callable[[], str]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def kernel_user() -> str:
+    """Return the operating system's user of the kernel, as whom the kernel acts."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user id may have no passwd entry
+        return f"uid {os.getuid()}"
+
+
+def approver(shell: InteractiveShell) -> str:
+    """Return the name to record for a decision: the kernel's user, and the name that the front end claims."""
+    user = kernel_user()
+    claimed = _front_end_user(shell)
+    return user if claimed in _NO_NAME or claimed == user else f"{user} (the front end says {claimed})"
+
+
+def _front_end_user(shell: InteractiveShell) -> str:
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return ""
+    header = kernel.get_parent().get("header", {})
+    return str(header.get("username", ""))
+
+
+def decision_status(
+    plan: Plan, approval: Approval | None, *, by: str, reason: str, channel: Channel, at: datetime
+) -> CardStatus:
+    """Return the status of a decided plan; without an approval the plan is rejected."""
+    if approval is None:
+        return CardStatus(PlanStatus.REJECTED, by=by, channel=channel, reason=reason, at=at)
+    detail = f"Valid for one run until {utc_text(approval.expires)}: %cloudops_apply {plan.id}"
+    return CardStatus(
+        PlanStatus.APPROVED,
+        by=approval.by,
+        channel=str(approval.channel),
+        reason=approval.reason,
+        at=approval.at,
+        detail=detail,
+    )
+
+
+def decide_by_typing(plan: Plan, services: CardServices) -> CardStatus:
+    """Ask for the phrase (``approve`` if the plan has none) and a reason, record the decision, and return it.
+
+    Any other text than the phrase or ``reject`` leaves the plan undecided.
+
+    Raises:
+        ApprovalRequired: No person can answer here, or the text is neither the phrase nor ``reject``.
+        ApprovalRefusedError: The plan cannot be approved any more.
+    """
+    phrase = plan.phrase or APPROVE
+    typed = services.screen.question(f"Type “{visible(phrase)}” to approve, “{REJECT}” to reject: ")
+    if typed is None:
+        raise ApprovalRequired(
+            f"plan {plan.id} is not approved",
+            "this kernel takes no input",
+            f"Decide in a terminal: cloudops-nb approve {plan.id}",
+        )
+    if typed.strip() not in (phrase, REJECT):
+        raise ApprovalRequired(
+            f"plan {plan.id} is still undecided", "the typed text does not match", "Run %cloudops_approve again."
+        )
+    approve = typed.strip() == phrase
+    reason = (services.screen.question("Reason, for the journal: ") or "").strip()
+    by = services.approver()
+    approval = services.cloudops.decide(
+        plan,
+        approve=approve,
+        channel=Channel.TERMINAL,
+        by=by,
+        reason=reason,
+        phrase=plan.phrase if approve and plan.phrase else None,
+    )
+    return decision_status(plan, approval, by=by, reason=reason, channel=Channel.TERMINAL, at=services.clock())
