@@ -16,8 +16,8 @@ from cloudops_nb.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloudops_nb.storage.facade import StorageService
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.opening.open_store import StorageService
 
 _passphrase_file = click.option(
     "--passphrase-file",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb import CloudOps
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.facade import StorageService
     from cloudops_nb.storage.files.store_file import StoreHeader
-    from cloudops_nb.storage.opening.open_store import StorageService
 
 
 def existing_store(settings: Settings) -> StoreHeader:
@@ -38,7 +38,7 @@ def existing_store(settings: Settings) -> StoreHeader:
 def opened_storage(settings: Settings) -> StorageService:
     """Return the storage service of the settings; each part of the store opens at its first use."""
     from cloudops_nb.embedding import open_embedder
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
     return StorageService(settings, lambda: open_embedder(settings))
 

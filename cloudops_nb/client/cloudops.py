@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.backup.report import Report
     from cloudops_nb.storage.backup.service import BackupService
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 
 class CloudOps:
@@ -61,7 +61,7 @@ class CloudOps:
         self._lock = threading.RLock()
         self._open_embedder: Embedder | None = None
         self._conversation = ""
-        from cloudops_nb.storage.opening.open_store import StorageService
+        from cloudops_nb.storage.facade import StorageService
 
         self.storage: StorageService = StorageService(self.settings, self._embedder)
         self.storage.needed_while(self._busy)

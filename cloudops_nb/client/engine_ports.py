@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import JournalRecord
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 
 class PresentJournal:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.progress import Progress
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 FULL, INCREMENTAL = "full_scan", "incremental_scan"
 _HOUR, _MINUTE = 3600.0, 60.0

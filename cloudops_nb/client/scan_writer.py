@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloudops_nb.scanner.reading.task_reader import PageRead
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 #: Resources and items that are written in one turn, about: enough to share the trips to the store, and few enough that
 #: an interrupt, which waits for the turn under way, does not wait for long.

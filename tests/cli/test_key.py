@@ -13,7 +13,7 @@ from cloudops_nb.cli.key import key
 from cloudops_nb.cli.main import Group
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import WordEmbedder, ended_owners
 
 if TYPE_CHECKING:

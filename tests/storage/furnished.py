@@ -10,7 +10,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 ACCOUNT = "123456789012"
 WORDS = ["postgres database production", "web server staging", "queue orders", "bucket logs", "cache", "nightly job"]

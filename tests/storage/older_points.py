@@ -11,7 +11,7 @@ from cloudops_nb.storage.estate.lexicon import folded
 
 if TYPE_CHECKING:
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 _SINGLE = ("account_id", "account_name", "region", "service", "resource_type", "state", "name", "identifier", "arn")
 

@@ -10,7 +10,7 @@ import pytest
 
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from cloudops_nb.errors import InitialisationError
 from cloudops_nb.storage.files import filesystem
 from cloudops_nb.storage.files.filesystem import Mount, file_system_of, refuse_network_file_system
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.storage.files.database import Database
+from cloudops_nb.storage.opening.vault_opening import open_vault
 from cloudops_nb.storage.scan_state import ScanState
-from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:
     from pathlib import Path

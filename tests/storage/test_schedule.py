@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule import scheduler as module
 from cloudops_nb.storage.schedule.due_times import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
 from cloudops_nb.storage.schedule.scheduler import Scheduler, Task

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from cloudops_nb.errors import (
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,7 +34,7 @@ OPEN = """
 import sys
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.files.store_file import StoreFile
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 sys.stdin.readline()
 print(open_vault(Settings(data_path=sys.argv[1], key_file=sys.argv[2])).keys.fingerprint)
 """

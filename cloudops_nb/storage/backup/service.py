@@ -24,10 +24,10 @@ from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.keys.loading import find_master_key
 from cloudops_nb.storage.keys.master_key import MasterKey
+from cloudops_nb.storage.opening.vault_opening import create_vault
 from cloudops_nb.storage.schedule.due_times import Schedule
 from cloudops_nb.storage.schedule.scheduler import Scheduler
 from cloudops_nb.storage.schedule.status import ScheduleStatus, task_statuses
-from cloudops_nb.storage.vault import create_vault
 
 if TYPE_CHECKING:
     import threading
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.restoring.collection import Restored
     from cloudops_nb.storage.backup.restoring.sources import Found, Source
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.schedule.scheduler import Task
 
 
@@ -60,7 +60,7 @@ class BackupService:
     """
 
     def __init__(
-        self, storage: StorageService, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, storage: OpenStore, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._storage = storage
         self._settings = settings

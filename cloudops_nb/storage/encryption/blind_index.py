@@ -11,7 +11,7 @@ import struct
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

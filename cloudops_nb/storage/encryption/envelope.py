@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloudops_nb.errors import CloudOpsWarning, DecryptionError, EncryptionError
 from cloudops_nb.storage.encryption.decrypt_alarm import DecryptAlarm
-from cloudops_nb.storage.encryption.secrecy import Secretive
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.keys.master_key import StoreKeys

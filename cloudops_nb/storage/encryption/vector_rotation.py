@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

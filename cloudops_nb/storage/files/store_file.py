@@ -18,13 +18,15 @@ from cloudops_nb.errors import InitialisationError, StoreCorruptedError
 from cloudops_nb.storage.files.creation_lock import creation_lock
 from cloudops_nb.storage.files.filesystem import refuse_network_file_system
 from cloudops_nb.storage.files.private_files import POSIX, replace_private
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, LAST_GENERATION
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
 FORMAT: Final = 3
+#: The generations of a data key; the last one bounds the key ids that an altered envelope can make us derive.
+FIRST_GENERATION: Final = 1
+LAST_GENERATION: Final = 0xFFFF
 STORE_NAME = "store.json"
 JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cloudops_nb.errors import JournalError
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

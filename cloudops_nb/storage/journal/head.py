@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.encryption.envelope import key_generation
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.files.store_file import HEAD_NAME
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.vault import Vault
+    from pathlib import Path
+
+    from cloudops_nb.storage.encryption.envelope import Envelope
+    from cloudops_nb.storage.keys.master_key import StoreKeys
 
 _COLLECTION = "journal"
 _POINT = "head"
@@ -24,9 +26,9 @@ _POINT = "head"
 class HeadFile:
     """Reads and replaces ``journal.head``; the caller sees to it that writers take turns."""
 
-    def __init__(self, vault: Vault) -> None:
-        self.path = vault.data_path / HEAD_NAME
-        self._envelope = vault.envelope
+    def __init__(self, path: Path, envelope: Envelope) -> None:
+        self.path = path
+        self._envelope = envelope
 
     def read(self) -> ChainHead:
         """Open the sealed head.
@@ -71,6 +73,6 @@ class HeadFile:
             raise StorageError(f"cannot write {self.path}", error.strerror or "") from error
 
 
-def create_head(vault: Vault) -> None:
+def create_head(path: Path, envelope: Envelope, keys: StoreKeys) -> None:
     """Seal the head of an empty journal, for a new store."""
-    HeadFile(vault).write(Chain(vault.keys).start, power_safe=True)
+    HeadFile(path, envelope).write(Chain(keys).start, power_safe=True)

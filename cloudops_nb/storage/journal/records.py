@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.model import JournalRecord
 from cloudops_nb.storage.files.database import Database
-from cloudops_nb.storage.files.store_file import JOURNAL_NAME
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered, check_length
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.journal.once import OnceKeys
@@ -66,7 +66,7 @@ class Journal:
         self._blind_index = vault.blind_index
         self._chain = Chain(vault.keys)
         self._once_keys = OnceKeys(self._chain)
-        self._head_file = HeadFile(vault)
+        self._head_file = HeadFile(vault.data_path / HEAD_NAME, vault.envelope)
         self._clock = clock or (lambda: datetime.now(UTC))
 
     def append(

@@ -9,18 +9,27 @@ from __future__ import annotations
 import hmac
 import secrets
 from functools import lru_cache
-from typing import Self
+from typing import NoReturn, Self, SupportsIndex
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cloudops_nb.errors import EncryptionError
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION, LAST_GENERATION
 
 KEY_BYTES = 32
-FIRST_GENERATION = 1
-#: A bound on the key ids that an altered envelope can make us derive.
-LAST_GENERATION = 0xFFFF
+
+
+class Secretive:
+    """A base for objects with key material: the repr is only a name; pickling and copying are refused."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} holds key material and is never pickled or copied")
 
 
 class MasterKey(Secretive):

@@ -15,6 +15,7 @@ from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.encryption.sealed import open_sealed, seal, sealed_generation
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
+from cloudops_nb.storage.files.store_file import HEAD_NAME
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import Row, VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
 #: The kind of the journal's record of a rotation.
@@ -47,7 +48,7 @@ class RotationReport:
     continued: bool
 
 
-def rotate_data_key(service: StorageService, *, drop: Sequence[UnreadableRow] = ()) -> RotationReport:
+def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -> RotationReport:
     """Seal everything under a new data key, and retire the older ones; a rotation cut short before is finished.
 
     Args:
@@ -77,7 +78,7 @@ def rotate_data_key(service: StorageService, *, drop: Sequence[UnreadableRow] = 
     return RotationReport(header.data_key_generation, resealed, continued)
 
 
-def _continued(service: StorageService) -> tuple[StoreHeader, dict[str, int]]:
+def _continued(service: OpenStore) -> tuple[StoreHeader, dict[str, int]]:
     """Finish a rotation that was cut short; returns the header, and what was left to seal anew.
 
     A restore too leaves older generations in use, with nothing under them.
@@ -89,7 +90,7 @@ def _continued(service: StorageService) -> tuple[StoreHeader, dict[str, int]]:
     return _retire(service, header), resealed
 
 
-def _retire(service: StorageService, header: StoreHeader) -> StoreHeader:
+def _retire(service: OpenStore, header: StoreHeader) -> StoreHeader:
     """Refuse the older data keys from now on, under which nothing is left."""
     service.flush()
     retired = header.model_copy(update={"oldest_data_key_generation": header.data_key_generation})
@@ -113,7 +114,7 @@ def _renewed(vault: Vault, header: StoreHeader) -> StoreHeader:
     return renewed
 
 
-def _reseal(service: StorageService) -> dict[str, int]:
+def _reseal(service: OpenStore) -> dict[str, int]:
     """Seal everything anew, once more after that, until there is nothing left to do."""
     counts: dict[str, int] = {}
     while any((found := _pass(service)).values()):
@@ -121,10 +122,11 @@ def _reseal(service: StorageService) -> dict[str, int]:
     return counts or found
 
 
-def _pass(service: StorageService) -> dict[str, int]:
+def _pass(service: OpenStore) -> dict[str, int]:
     vault, store = service.vault, service.vector_store
     found = {name: _reseal_rows(vault, store, collection) for name, collection in COLLECTIONS.items()}
-    return {**found, "scan_state": service.scan_state.reseal(), "journal_head": HeadFile(vault).reseal()}
+    head = HeadFile(vault.data_path / HEAD_NAME, vault.envelope)
+    return {**found, "scan_state": service.scan_state.reseal(), "journal_head": head.reseal()}
 
 
 def _reseal_rows(vault: Vault, store: VectorStore, collection: Collection) -> int:

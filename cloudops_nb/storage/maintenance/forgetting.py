@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.storage.engines.vector_store import Point
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
 #: The kind of the journal's record that an account was forgotten.
@@ -67,7 +67,7 @@ class AccountTraces:
     forgotten: bool = False
 
 
-def account_traces(service: StorageService, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
+def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
     """Say what would be removed of an account and what would stay; changes nothing.
 
     Args:
@@ -100,7 +100,7 @@ def account_traces(service: StorageService, account: str, snapshots: Snapshots |
     )
 
 
-def forget_account(service: StorageService, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
+def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
     """Remove an account's resources, cells and conversations for good, and return what they were and what stays.
 
     A process that is killed has removed the resources and conversations, or none of them; running it again removes
@@ -154,7 +154,7 @@ class _ChatWithout:
         return _conversation(open_sealed(self._envelope, row, CHAT_HISTORY))
 
 
-def _conversations(service: StorageService, mentions: AccountMentions) -> set[str]:
+def _conversations(service: OpenStore, mentions: AccountMentions) -> set[str]:
     rows = service.vector_store.rows(CHAT_HISTORY.name, EVERY_POINT, ("data",))
     opened = (open_sealed(service.vault.envelope, row, CHAT_HISTORY) for row in rows)
     return {_conversation(kept) for kept in opened if mentions.within(kept)}
@@ -172,11 +172,11 @@ def _listed(snapshots: Snapshots | None) -> tuple[list[str], str]:
         return [], str(error)
 
 
-def _cells(service: StorageService, account_id: str) -> list[CellKey]:
+def _cells(service: OpenStore, account_id: str) -> list[CellKey]:
     return [result.key for result in service.scan_state.cells() if result.key.account_id == account_id]
 
 
-def _account_id(service: StorageService, account: str) -> str:
+def _account_id(service: OpenStore, account: str) -> str:
     ids = {hit.resource.account_id for hit in service.estate.resources(ResourceFilter(account=account))}
     if account.isdecimal() or not ids:
         ids = {account} if account.isdecimal() else set()

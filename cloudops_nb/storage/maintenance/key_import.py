@@ -8,11 +8,10 @@ from cloudops_nb.errors import EncryptionError, JournalError, StorageError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
-from cloudops_nb.storage.journal.chain import Chain
-from cloudops_nb.storage.journal.head import HeadFile
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
+from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.keys.export import keep_key, unfitting, unwrap_key
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
+from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.vault import vault_of
 
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.keys.sources import KeySource
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 
-def import_store_key(service: StorageService, settings: Settings, text: str, passphrase: str) -> KeySource:
+def import_store_key(service: OpenStore, settings: Settings, text: str, passphrase: str) -> KeySource:
     """Keep the key of an export, as :func:`cloudops_nb.storage.keys.export.import_key`; an empty store goes over to it.
 
     Raises:
@@ -50,7 +49,7 @@ def import_store_key(service: StorageService, settings: Settings, text: str, pas
     return place
 
 
-def _is_empty(service: StorageService) -> bool:
+def _is_empty(service: OpenStore) -> bool:
     """Whether nothing was ever kept in the store; one that does not verify is not empty."""
     try:
         records = service.journal.verify().count
@@ -60,15 +59,13 @@ def _is_empty(service: StorageService) -> bool:
     return not records and not points and not service.scan_state.contents()
 
 
-def _go_over(service: StorageService, header: StoreHeader, master: MasterKey) -> None:
+def _go_over(service: OpenStore, header: StoreHeader, master: MasterKey) -> None:
     path, store = service.vault.data_path, service.vector_store
     discard_leftovers(path, store)
     first = {"data_key_generation": FIRST_GENERATION, "oldest_data_key_generation": FIRST_GENERATION}
     renewed = header.model_copy(update={**first, "key_fingerprint": StoreKeys(master).fingerprint})
     vault = vault_of(path, renewed, master)
-    head = HeadFile(vault)
-    head.path = next_file(path, HEAD_NAME)
-    head.write(Chain(vault.keys).start, power_safe=True)
+    create_head(next_file(path, HEAD_NAME), vault.envelope, vault.keys)
     service.journal.close()
     try:
         # It holds no record; whoever opens the store makes it anew.

@@ -29,7 +29,7 @@ from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.maintenance.left_behind import LeftBehind, probe
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.opening.open_store import OpenStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ def move(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> 
     """
     data_path = settings.data_path
     lies = _lies(settings)
-    with StorageService(lies.within(settings), _no_embedder) as storage, storage.alone():
+    with OpenStore(lies.within(settings), _no_embedder) as storage, storage.alone():
         if _lies(settings) != lies:
             raise StoreUnavailableError("the store was not moved", "another program has just moved it", "Try again.")
         target = _target(settings, lies, to, url, prefix)

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import CloudOpsError, StorageError
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
-from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.journal.records import Journal
 from cloudops_nb.storage.keys.loading import find_key
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION
 from cloudops_nb.storage.keys.succession import finish_succession, new_key_beside
 from cloudops_nb.storage.maintenance.journal_rekeying import rechain
 from cloudops_nb.storage.maintenance.rekeyed_points import RekeyedChat, RekeyedEstate
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
 #: The folder in which the new journal is written.
@@ -53,7 +52,7 @@ class RekeyReport:
 
 
 def rekey(
-    service: StorageService,
+    service: OpenStore,
     settings: Settings,
     model_id: Callable[[], str],
     *,
@@ -96,7 +95,7 @@ def rekey(
     return RekeyReport(fingerprint, rebuilt, old, place)
 
 
-def _go_over(service: StorageService, settings: Settings, model_id: Callable[[], str]) -> tuple[str, Mapping[str, int]]:
+def _go_over(service: OpenStore, settings: Settings, model_id: Callable[[], str]) -> tuple[str, Mapping[str, int]]:
     """Write everything anew under a new key, and hand it over; returns the key's fingerprint and the counts."""
     old, store = service.vault, service.vector_store
     master = new_key_beside(settings, old.keys.fingerprint)
@@ -123,9 +122,9 @@ def _header(old: Vault) -> StoreHeader:
     return header.model_copy(update=first)
 
 
-def _rewrite(service: StorageService, new: Vault) -> dict[str, int]:
+def _rewrite(service: OpenStore, new: Vault) -> dict[str, int]:
     """Write the journal and the scan state into a database of their own."""
-    create_head(new)
+    create_head(new.data_path / HEAD_NAME, new.envelope, new.keys)
     journal = Journal(new.data_path, new)
     try:
         records = rechain(service.journal, service.vault, journal, new)

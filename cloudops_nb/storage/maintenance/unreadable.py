@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Row
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 SCAN_STATE = "scan_state"
 _FIX = "Restore a backup, or remove such rows: run it again with --drop-unreadable, which lists them first."
@@ -33,7 +33,7 @@ class UnreadableRow:
         return f"{self.collection} {self.id}"
 
 
-def unreadable_rows(service: StorageService) -> list[UnreadableRow]:
+def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
     """Open every envelope of the estate, the conversations and the scan state; returns the rows that do not open."""
     header = service.vault.store_file.read()
     oldest = header.oldest_data_key_generation if header else 1
@@ -48,7 +48,7 @@ def unreadable_rows(service: StorageService) -> list[UnreadableRow]:
     return rows + [UnreadableRow(SCAN_STATE, cell) for cell in service.scan_state.unreadable(envelope)]
 
 
-def drop_unreadable(service: StorageService, rows: Sequence[UnreadableRow]) -> None:
+def drop_unreadable(service: OpenStore, rows: Sequence[UnreadableRow]) -> None:
     """Remove rows that a person has seen the list of.
 
     Raises:
@@ -61,7 +61,7 @@ def drop_unreadable(service: StorageService, rows: Sequence[UnreadableRow]) -> N
     service.scan_state.drop([row.id for row in rows if row.collection == SCAN_STATE])
 
 
-def require_readable(service: StorageService) -> None:
+def require_readable(service: OpenStore) -> None:
     """See that everything opens, before keys are changed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``StorageService``: everything that this host keeps, behind one object."""
+"""``OpenStore``: the parts of one data path, opened together and closed together."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.chat import ChatStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.estate.store import EstateStore
-    from cloudops_nb.storage.health import Health
     from cloudops_nb.storage.journal.records import Journal
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
@@ -39,7 +37,7 @@ class OpenParts(NamedTuple):
     journal: Journal
 
 
-class StorageService:
+class OpenStore:
     """The estate, the conversations, the journal and the scan state of one data path; also a context manager.
 
     Making one touches nothing: each part opens at its first use and may be shared between threads. Several processes
@@ -56,8 +54,6 @@ class StorageService:
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._presence = Presence(settings.data_path)
-        # Not a part as the others are: it replaces those, and outlives them.
-        self._backup: BackupService | None = None
         self._alone = False
         self._reasons: list[Callable[[], str]] = []
         self._shut_out: WeakSet[threading.Thread] = WeakSet()
@@ -106,28 +102,6 @@ class StorageService:
         from cloudops_nb.storage.chat import ChatStore
 
         return self._part("chat", lambda: ChatStore(self.vector_store, self.vault))
-
-    @property
-    def backup(self) -> BackupService:
-        """Snapshots of all of it; runs regularly only once it is started."""
-        from cloudops_nb.storage.backup.service import BackupService
-
-        with self._lock:
-            if self._backup is None:
-                self._backup = BackupService(self, self._settings)
-            return self._backup
-
-    def health(self) -> Health:
-        """Look at the collections, the backups and the disk, within seconds; what is wrong is reported, not raised."""
-        from cloudops_nb.storage.health import check_health
-
-        return check_health(
-            lambda: self.vector_store,
-            self._settings.data_path,
-            self.backup.health,
-            decrypt_failures=lambda: self.vault.envelope.alarm.failures,
-            remote=self._settings.remote,
-        )
 
     @contextmanager
     def alone(self) -> Iterator[Self]:
@@ -178,11 +152,6 @@ class StorageService:
 
         Parts taken from this service are closed for good; a service that is used again opens new ones.
         """
-        backup = self._backup
-        if backup is not None:
-            # Before the lock is taken, which a run under way may be waiting for. A run that outlasts it must not open
-            # the store again behind the back of whoever closed it.
-            self._shut_out |= backup.close()
         self._close_parts()
 
     def shut_out(self, threads: Iterable[threading.Thread]) -> None:
@@ -205,7 +174,7 @@ class StorageService:
                     self._presence.leave()
 
     def _open_vault(self) -> Vault:
-        from cloudops_nb.storage.vault import open_vault
+        from cloudops_nb.storage.opening.vault_opening import open_vault
 
         prepare_data_path(self._settings.data_path)
         if not self._alone:

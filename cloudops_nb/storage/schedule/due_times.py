@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.files.database import Database
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 #: After this time a kernel that took a run and did not report back is taken for dead, in seconds.
 LEASE_SECONDS: Final = 3600.0
@@ -54,7 +54,7 @@ class Schedule:
         clock: Returns the seconds of the epoch.
     """
 
-    def __init__(self, storage: StorageService, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, storage: OpenStore, clock: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._clock = clock
 

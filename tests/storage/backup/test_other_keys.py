@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.keys.export import export_store_key, import_key
 from cloudops_nb.storage.keys.kept import remove_key
 from cloudops_nb.storage.keys.loading import key_sources
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 from tests.storage.backup.contents import change, contents, paths
 
 if TYPE_CHECKING:

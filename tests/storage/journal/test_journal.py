@@ -22,7 +22,7 @@ OPEN = """
 import sys
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 vault = open_vault(Settings(data_path=sys.argv[1], key_file=sys.argv[2]))
 journal = Journal(vault.data_path, vault)
 print("ready", flush=True)

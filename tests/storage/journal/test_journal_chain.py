@@ -16,7 +16,7 @@ from cloudops_nb.errors import JournalError, StorageError, StoreCorruptedError
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.journal.chain import ChainHead
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

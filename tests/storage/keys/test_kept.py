@@ -13,7 +13,7 @@ from cloudops_nb.storage.keys.kept import kept_keys, remove_key
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.loading import key_sources
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     from pathlib import Path

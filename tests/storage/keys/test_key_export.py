@@ -18,7 +18,7 @@ from cloudops_nb.settings import Settings
 from cloudops_nb.storage.keys import export as key_export
 from cloudops_nb.storage.keys.export import export_key, export_store_key, import_key, unwrap_key
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,8 +29,8 @@ from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.opening.vault_opening import open_vault
 settings = Settings(data_path=sys.argv[1], qdrant_idle_seconds=1)
 source = KeyringSource(add_ons=False)
 """

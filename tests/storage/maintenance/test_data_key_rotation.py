@@ -13,9 +13,9 @@ from cloudops_nb.storage.encryption.envelope import key_generation
 from cloudops_nb.storage.encryption.sealed import sealed_generation
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.maintenance import data_key_rotation
 from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION, rotate_data_key
-from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.furnished import fill, kept_in
 
 if TYPE_CHECKING:
@@ -127,11 +127,12 @@ def test_a_point_that_vanishes_meanwhile_stops_it(storage: StorageService, monke
 def test_after_the_last_generation_nothing_is_changed(storage: StorageService) -> None:
     last = {"data_key_generation": 0xFFFF, "oldest_data_key_generation": 0xFFFF}
     storage.vault.store_file.write(storage.vault.store_file.read().model_copy(update=last))
-    (storage.vault.data_path / "journal.head").unlink()
+    head = storage.vault.data_path / "journal.head"
+    head.unlink()
     storage.close()
     from cloudops_nb.storage.journal.head import create_head
 
-    create_head(storage.vault)
+    create_head(head, storage.vault.envelope, storage.vault.keys)
     with pytest.raises(EncryptionError, match="generation does not fit"):
         rotate_data_key(storage)
     assert header(storage) == (0xFFFF, 0xFFFF)

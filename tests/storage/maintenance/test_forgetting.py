@@ -16,7 +16,7 @@ from cloudops_nb.storage.maintenance.forgetting import ACCOUNT_FORGOTTEN, accoun
 from tests.storage.furnished import ACCOUNT, fill
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 GOING = "210987654321"
 QUEUE = "arn:aws:sqs:eu-west-1:210987654321:orders"

@@ -14,10 +14,10 @@ from cloudops_nb.model import Resource
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.files.store_file import HEAD_NAME, STORE_NAME
 from cloudops_nb.storage.opening import handover, presence
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file, pending
-from cloudops_nb.storage.opening.open_store import StorageService
 from cloudops_nb.storage.schedule import scheduler
 
 OLD = Resource("s3_bucket", "old", "123456789012", "eu-west-1", "s3", name="old")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 #: Kills itself at the nth opening, renaming or removing of a file; prints how many there were if it comes to its end.
 PROGRAM = """
@@ -25,7 +25,7 @@ from cloudops_nb.settings import Settings
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 from cloudops_nb.storage.maintenance.forgetting import forget_account
 from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 settings = Settings(data_path=sys.argv[2], key_file=sys.argv[3])
 storage = StorageService(settings, None)

@@ -19,13 +19,13 @@ from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.keys.loading import find_master_key
 from cloudops_nb.storage.keys.master_key import MasterKey
 from cloudops_nb.storage.maintenance import rekeying
 from cloudops_nb.storage.maintenance.rekeying import rekey
 from cloudops_nb.storage.opening.handover import hand_over
-from cloudops_nb.storage.opening.open_store import StorageService
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 from tests.storage.furnished import fill, kept_in
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ import os, sys
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.maintenance import handover
 from cloudops_nb.storage.maintenance import rekeying
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 settings = Settings(data_path=sys.argv[1], key_file=sys.argv[2])
 renames = int(sys.argv[3])

@@ -16,7 +16,7 @@ from tests.storage.furnished import fill
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 NEW_KEYS = {
     "rotate": lambda storage, _settings, **drop: rotate_data_key(storage, **drop),

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.facade import StorageService
     from cloudops_nb.storage.files.store_file import StoreHeader
-    from cloudops_nb.storage.opening.open_store import StorageService
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_kernels_that_open_it_at_once_upgrade_it_once(
     program = """
 import sys
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 sys.stdin.readline()
 with StorageService(Settings(data_path=sys.argv[1], key_file=sys.argv[2]), None) as storage:
     print(storage.estate.count(), flush=True)

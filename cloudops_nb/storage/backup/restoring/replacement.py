@@ -14,14 +14,12 @@ from cloudops_nb.storage.opening.handover import discard_leftovers, finish_hando
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
 
 @contextmanager
-def replacing(
-    storage: StorageService, collections: Sequence[str], *, generation: int, store_id: str = ""
-) -> Iterator[None]:
+def replacing(storage: OpenStore, collections: Sequence[str], *, generation: int, store_id: str = "") -> Iterator[None]:
     """Hand over what the block has built aside; if it fails, remove that, and the store stays as it was.
 
     Args:

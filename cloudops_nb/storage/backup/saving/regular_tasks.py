@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.ownership import Ownership
     from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 CHAT_RETENTION: Final = "chat_retention"
 _HOUR, _DAY = 3600.0, 86_400.0
@@ -39,7 +39,7 @@ class Regular:
 
     def __init__(
         self,
-        storage: StorageService,
+        storage: OpenStore,
         settings: Settings,
         own: Ownership,
         saving: Saving,

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.places.local import LocalPlace
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.journal.records import Journal
-    from cloudops_nb.storage.opening.open_store import OpenParts, StorageService
+    from cloudops_nb.storage.opening.open_store import OpenParts, OpenStore
 
 #: What a row takes at most on average, vectors included, in bytes; for the room that is needed.
 ROW_BYTES = 8_000
 
 
-def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -> tuple[Snapshot, int]:
+def take(storage: OpenStore, kind: str, local: LocalPlace, now: datetime) -> tuple[Snapshot, int]:
     """Write a snapshot of one kind to the local place; returns it and the number of its rows.
 
     Raises:

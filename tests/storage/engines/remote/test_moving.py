@@ -18,11 +18,11 @@ from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.remote.client import RemoteStore
 from cloudops_nb.storage.engines.remote.host import Host
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.maintenance import left_behind, moving
 from cloudops_nb.storage.maintenance.left_behind import LeftBehind
 from cloudops_nb.storage.maintenance.moving import move
-from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.conftest import WordEmbedder, ended_owners, quick_folder
 from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
 
