@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cloudops_nb.client.frames import hits_frame, ledger_frame, rows_frame
 from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.model import Account, ResourceFilter
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE, load_settings
 
@@ -65,7 +66,8 @@ class CloudOps:
 
         self.storage: StorageService = StorageService(self.settings, self._embedder)
         self.storage.needed_while(self._busy)
-        self.engine.recover()
+        if unfinished_executions(self.storage.journal):
+            self.engine.recover()
         self._inventory.recover()
 
     def __enter__(self) -> Self:
@@ -76,7 +78,7 @@ class CloudOps:
 
     def close(self) -> None:
         """Wait for runs under way, end regular scans, then flush and let go of the store and the connections to AWS."""
-        for execution in self.engine.running:
+        for execution in self.engine.running if "engine" in vars(self) else ():
             execution.wait()
         if "schedule" in vars(self):
             self.storage.shut_out(self.schedule.close())

@@ -109,6 +109,11 @@ class StoreFile:
             why = error.errors(include_url=False, include_input=False)[0]["msg"]
             raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over(self.data_path)) from None
 
+    def outdated(self) -> bool:
+        """Whether the folder holds a store of an older format; raises as :meth:`read`."""
+        header = self.read()
+        return header is not None and header.format < FORMAT
+
     def identify(self) -> str:
         """Return the store's id, which one made without gets now; empty where there is no store.
 

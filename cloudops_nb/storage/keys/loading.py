@@ -9,7 +9,6 @@ import platformdirs
 
 from cloudops_nb.errors import ConfigurationError, KeyMissingError, WrongKeyError
 from cloudops_nb.storage.files.creation_lock import creation_lock
-from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.keys.sources import EnvironmentSource, FileSource, KeySource
 
@@ -34,10 +33,13 @@ def key_sources(settings: Settings) -> Sequence[KeySource]:
         raise ConfigurationError("the key settings contradict each other", why, "Remove one of them.")
     if settings.key_file is not None or settings.key_source == "file":
         return [FileSource(key_file(settings))]
-    if settings.key_source == "keyring":
-        return [KeyringSource(add_ons=True)]
     if settings.key_source == "environment":
         return [EnvironmentSource()]
+    # Imported only where a keyring is used: it loads every installed backend.
+    from cloudops_nb.storage.keys.keyring_source import KeyringSource
+
+    if settings.key_source == "keyring":
+        return [KeyringSource(add_ons=True)]
     # Nobody chose a backend here, so one that may prompt on the terminal is not used.
     return [KeyringSource(add_ons=False), FileSource(key_file(settings)), EnvironmentSource()]
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.files.store_file import prepare_data_path
+from cloudops_nb.storage.files.store_file import StoreFile, prepare_data_path
 from cloudops_nb.storage.opening.handover import finish_handover, pending
 from cloudops_nb.storage.opening.presence import Presence
-from cloudops_nb.storage.opening.upgrade import outdated, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -193,6 +192,8 @@ class OpenStore:
     def _finish_handover(self) -> None:
         """Finish what a killed process began, and bring an older version's store to the present format."""
         if self._unfinished():
+            from cloudops_nb.storage.opening.upgrade import upgrade
+
             engine = self._open_engine(self._settings.data_path)
             try:
                 finish_handover(self._settings.data_path, engine)
@@ -202,7 +203,7 @@ class OpenStore:
 
     def _unfinished(self) -> bool:
         # Parts of two stores lie in one folder, or parts of an older one.
-        return pending(self._settings.data_path) or outdated(self._settings)
+        return pending(self._settings.data_path) or StoreFile(self._settings.data_path).outdated()
 
     def _open_engine(self, data_path: Path) -> VectorStore:
         from cloudops_nb.storage.engines.choice import open_engine

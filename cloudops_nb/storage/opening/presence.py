@@ -9,8 +9,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
-
 from cloudops_nb.errors import InitialisationError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -102,11 +100,13 @@ def _locked(descriptor: int, kind: int, seconds: float) -> None:
     Raises:
         BlockingIOError: Somebody else still holds it.
     """
-    waiting = Retrying(
-        retry=retry_if_exception_type(BlockingIOError),
-        stop=stop_after_delay(seconds),
-        wait=wait_fixed(_RETRY),
-        sleep=time.sleep,
-        reraise=True,
-    )
-    waiting(fcntl.flock, descriptor, kind | fcntl.LOCK_NB)
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_RETRY)
+        else:
+            return

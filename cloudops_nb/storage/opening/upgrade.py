@@ -40,17 +40,6 @@ def _let_numbers_stand_for_values(_settings: Settings, store: VectorStore, heade
 STEPS: Final[Mapping[int, Step]] = {1: _say_where_the_collections_lie, 2: _let_numbers_stand_for_values}
 
 
-def outdated(settings: Settings) -> bool:
-    """Whether the data path holds a store of an older format.
-
-    Raises:
-        InitialisationError: The store is newer than this package.
-        StoreCorruptedError: ``store.json`` is damaged.
-    """
-    header = StoreFile(settings.data_path).read()
-    return header is not None and header.format < FORMAT
-
-
 def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = STEPS) -> None:
     """Take the store to the present format; does nothing if it has it. The caller is alone with the store.
 

@@ -13,7 +13,7 @@ from cloudops_nb.model import ResourceFilter
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.files.store_file import FORMAT, StoreFile
 from cloudops_nb.storage.opening import upgrade as upgrading
-from cloudops_nb.storage.opening.upgrade import STEPS, outdated, upgrade
+from cloudops_nb.storage.opening.upgrade import STEPS, upgrade
 from tests.storage.furnished import fill, kept_in
 from tests.storage.older_points import write_as_format_2
 
@@ -60,13 +60,13 @@ def fields(path: Path) -> dict[str, Any]:
 def test_it_is_upgraded_at_opening_and_holds_what_it_held(
     version_1: dict[str, Any], key_settings: Settings, storage: StorageService
 ) -> None:
-    assert outdated(key_settings)
+    assert StoreFile(key_settings.data_path).outdated()
     assert kept_in(storage) == version_1
 
     written = fields(key_settings.data_path)
     assert written["format"] == FORMAT
     assert (written["engine"], written["oldest_data_key_generation"]) == ("embedded", 1)
-    assert not outdated(key_settings)
+    assert not StoreFile(key_settings.data_path).outdated()
 
 
 def test_what_a_scan_saw_before_the_upgrade_is_known_after_it(
@@ -84,7 +84,7 @@ def test_what_a_scan_saw_before_the_upgrade_is_known_after_it(
 
 def test_a_new_store_needs_no_upgrade(storage: StorageService, key_settings: Settings) -> None:
     assert fields(storage.vault.data_path)["format"] == FORMAT
-    assert not outdated(key_settings)
+    assert not StoreFile(key_settings.data_path).outdated()
 
 
 def test_every_older_format_has_its_step() -> None:
