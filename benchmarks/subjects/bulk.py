@@ -15,7 +15,7 @@ from qdrant_client import QdrantClient, models
 from benchmarks.estate import resources
 from benchmarks.figure import Figure
 from benchmarks.stores import SeededEmbedder, cpu_seconds, new_storage, owner_pid
-from cloudops_nb.storage.encryption.sealed import seal_packed
+from cloudops_nb.storage.encryption.sealed_data import seal_packed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.points import EstatePoints

@@ -11,7 +11,7 @@ from cloudops_nb.cli.opening import existing_storage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudops_nb.storage.maintenance.forgetting import AccountTraces
+    from cloudops_nb.storage.maintenance.account_removal import AccountTraces
 
 _SHOWN = 20
 #: Of an account's id.
@@ -25,8 +25,8 @@ _DIGITS = 12
 @click.pass_context
 def forget_account(context: click.Context, account: str, dry_run: bool, yes: bool) -> None:
     """Remove an ACCOUNT's resources, scan cells and conversations, on the disk too."""
-    from cloudops_nb.storage.maintenance.forgetting import account_traces
-    from cloudops_nb.storage.maintenance.forgetting import forget_account as forget
+    from cloudops_nb.storage.maintenance.account_removal import account_traces
+    from cloudops_nb.storage.maintenance.account_removal import forget_account as forget
 
     storage = existing_storage(context)
     traces = account_traces(storage, account, storage.backup)

@@ -23,7 +23,7 @@ def existing_store(settings: Settings) -> StoreHeader:
         InitialisationError: There is no store.
         StoreCorruptedError: ``store.json`` is damaged, or missing beside data.
     """
-    from cloudops_nb.storage.files.store_file import StoreFile, starting_over
+    from cloudops_nb.storage.files.store_file import StoreFile, starting_over_advice
 
     store_file = StoreFile(settings.data_path)
     header = store_file.read()
@@ -31,7 +31,7 @@ def existing_store(settings: Settings) -> StoreHeader:
         return header
     if store_file.has_data():
         what, why = f"the store in {settings.data_path} does not open", "its store.json is missing"
-        raise StoreCorruptedError(what, why, starting_over(settings.data_path))
+        raise StoreCorruptedError(what, why, starting_over_advice(settings.data_path))
     raise InitialisationError(f"there is no store in {settings.data_path}", "", "Scan first, or give --data-path.")
 
 

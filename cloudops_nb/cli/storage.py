@@ -21,7 +21,7 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
     from cloudops_nb.settings import load_settings
     from cloudops_nb.storage.engines.choice import check_engine
     from cloudops_nb.storage.files.store_file import StoreFile
-    from cloudops_nb.storage.maintenance.moving import move as move_store
+    from cloudops_nb.storage.maintenance.engine_move import move_store
 
     settings = load_settings(context.obj)
     existing_store(settings)

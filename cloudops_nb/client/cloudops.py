@@ -65,7 +65,7 @@ class CloudOps:
         from cloudops_nb.storage.facade import StorageService
 
         self.storage: StorageService = StorageService(self.settings, self._embedder)
-        self.storage.needed_while(self._busy)
+        self.storage.block_maintenance_while(self._busy)
         if unfinished_executions(self.storage.journal):
             self.engine.recover()
         self._inventory.recover()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.schedule.due_times import Schedule
-from cloudops_nb.storage.schedule.scheduler import Scheduler, Task
-from cloudops_nb.storage.schedule.status import ScheduleStatus, task_statuses
+from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus, task_statuses
+from cloudops_nb.storage.schedule.scheduler import ScheduledTask, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class ScanSchedule:
         self._closed = threading.Event()
         # The full one first: after it, the other has next to nothing to do.
         every = {FULL: settings.full_scan_hours * _HOUR, INCREMENTAL: settings.incremental_scan_minutes * _MINUTE}
-        self._tasks = {name: Task(seconds, self._task(name)) for name, seconds in every.items() if seconds}
+        self._tasks = {name: ScheduledTask(seconds, self._task(name)) for name, seconds in every.items() if seconds}
         self._scheduler = Scheduler(self._schedule, self._tasks, ready, name="cloudops-scan-schedule")
 
     @property

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.encryption.sealed import open_sealed, seal
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, seal
 from cloudops_nb.storage.engines.schema import CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Patch, Point, PointFilter
 from cloudops_nb.storage.estate.lexicon import folded

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.status import BackupHealth
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.schedule.status import ScheduleStatus
+    from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 
 #: Below this much free disk there is a warning.
 LEAST_FREE_BYTES = 1_000_000_000

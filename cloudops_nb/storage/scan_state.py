@@ -163,7 +163,7 @@ class ScanState:
         return content
 
 
-def cell_under(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
+def sealed_cell(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
     """Return a content's blind name and envelope as a vault makes them, for a scan state that is built aside."""
     cell = vault.blind_index.blind(_CELL, str(CellKey(**content["key"])))
     return cell, vault.envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)

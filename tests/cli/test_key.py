@@ -97,7 +97,7 @@ def test_an_export_that_does_not_fit_on_the_disk_leaves_no_file(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cloudops_nb.storage.keys.export.os.fsync", full)
+    monkeypatch.setattr("cloudops_nb.storage.keys.key_export.os.fsync", full)
     refused = run("key", "export", tmp_path / "exported", "--passphrase-file", passphrase_file, ok=False)
     assert "No space left on device" in refused.output
     assert not (tmp_path / "exported").exists()

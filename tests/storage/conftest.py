@@ -58,6 +58,23 @@ def qdrant_server() -> Iterator[QdrantServer]:
         yield server
 
 
+@pytest.fixture
+def server(qdrant_server: QdrantServer) -> Iterator[QdrantServer]:
+    """The stand-in, as it was once the test is done; no test of this module runs beside another."""
+    version = qdrant_server.version
+    qdrant_server.requests.clear()
+    yield qdrant_server
+    qdrant_server.version, qdrant_server.before = version, lambda _: None
+
+
+@pytest.fixture
+def prefix(server: QdrantServer) -> Iterator[str]:
+    """A prefix for the names of a test's own collections."""
+    prefix = f"test_{uuid.uuid4().hex}_"
+    yield prefix
+    server.forget(prefix)
+
+
 @contextmanager
 def settings_in(folder: Path, engine: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Give settings with a store and its key file in folders of their own, and collections of their own."""

@@ -17,8 +17,7 @@ from cloudops_nb.errors import (
     StoreCorruptedError,
     StoreUnavailableError,
 )
-from cloudops_nb.storage.files.creation_lock import creation_lock
-from cloudops_nb.storage.files.private_files import create_private
+from cloudops_nb.storage.files.private_files import create_private, creation_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

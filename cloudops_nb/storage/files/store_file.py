@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import InitialisationError, StoreCorruptedError
-from cloudops_nb.storage.files.creation_lock import creation_lock
-from cloudops_nb.storage.files.filesystem import refuse_network_file_system
-from cloudops_nb.storage.files.private_files import POSIX, replace_private
+from cloudops_nb.storage.files.network_file_systems import refuse_network_file_system
+from cloudops_nb.storage.files.private_files import POSIX, creation_lock, replace_private
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -107,7 +106,7 @@ class StoreFile:
             return StoreHeader.model_validate_json(text)
         except ValidationError as error:
             why = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over(self.data_path)) from None
+            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over_advice(self.data_path)) from None
 
     def outdated(self) -> bool:
         """Whether the folder holds a store of an older format; raises as :meth:`read`."""
@@ -127,7 +126,7 @@ class StoreFile:
         with self.lock():
             header = self.read()
             if header is not None and not header.store_id:
-                header = identified(header)
+                header = with_store_id(header)
                 self.write(header)
         return header.store_id if header else ""
 
@@ -143,13 +142,13 @@ class StoreFile:
             raise InitialisationError(f"cannot write {self.path}", error.strerror or "") from error
 
 
-def starting_over(data_path: Path) -> str:
+def starting_over_advice(data_path: Path) -> str:
     """Say how to go on where a store does not open and its snapshots may: the folder's other files stay."""
     parts = f"{STORE_NAME}, journal.*, handover.json and {SHARDS_NAME}"
     return f"Move {parts} out of {data_path} to a folder of their own, then run: cloudops-nb backup restore"
 
 
-def identified(header: StoreHeader) -> StoreHeader:
+def with_store_id(header: StoreHeader) -> StoreHeader:
     """Return the header with an id: a new one, if it has none."""
     return header.model_copy(update={"store_id": header.store_id or uuid.uuid4().hex})
 

@@ -98,9 +98,9 @@ class Chain(Secretive):
         for record in records:
             expected = head.count + 1
             if record.sequence != expected:
-                raise altered(f"record {expected} is missing")
+                raise altered_journal(f"record {expected} is missing")
             if not hmac.compare_digest(self.mac(head.mac, record), record.mac):
-                raise altered(f"record {expected} was changed, moved or inserted, or is of another key")
+                raise altered_journal(f"record {expected} was changed, moved or inserted, or is of another key")
             head = ChainHead(expected, record.mac)
             _compare(head, marks)
         for mark in marks:
@@ -115,10 +115,10 @@ def check_length(count: int, sealed: ChainHead) -> None:
         JournalError: Records are missing at the end.
     """
     if count < sealed.count:
-        raise altered(f"it was cut off after record {count} of {sealed.count}")
+        raise altered_journal(f"it was cut off after record {count} of {sealed.count}")
 
 
-def altered(why: str) -> JournalError:
+def altered_journal(why: str) -> JournalError:
     """Make the error for a journal that is not as it was written."""
     return JournalError("the journal does not verify", why, _FIX)
 
@@ -126,4 +126,4 @@ def altered(why: str) -> JournalError:
 def _compare(head: ChainHead, marks: Iterable[ChainHead]) -> None:
     for mark in marks:
         if mark.count == head.count and not hmac.compare_digest(mark.mac, head.mac):
-            raise altered(f"record {head.count} is not the one whose head was sealed")
+            raise altered_journal(f"record {head.count} is not the one whose head was sealed")

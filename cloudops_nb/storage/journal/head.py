@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.encryption.envelope import key_generation
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered
+from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +40,9 @@ class HeadFile:
             sealed = self.path.read_bytes()
             content = json.loads(self._envelope.open(sealed, collection=_COLLECTION, point_id=_POINT))
         except FileNotFoundError:
-            raise altered("its sealed head, journal.head, is missing") from None
+            raise altered_journal("its sealed head, journal.head, is missing") from None
         except DecryptionError:
-            raise altered("its sealed head, journal.head, was changed or is of another key") from None
+            raise altered_journal("its sealed head, journal.head, was changed or is of another key") from None
         except OSError as error:
             raise StorageError(f"cannot read {self.path}", error.strerror or "") from error
         return ChainHead(content["count"], bytes.fromhex(content["mac"]))

@@ -12,9 +12,9 @@ from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.model import JournalRecord
 from cloudops_nb.storage.files.database import Database
 from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
-from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered, check_length
+from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered_journal, check_length
 from cloudops_nb.storage.journal.head import HeadFile
-from cloudops_nb.storage.journal.once import OnceKeys
+from cloudops_nb.storage.journal.once_keys import OnceKeys
 
 if TYPE_CHECKING:
     import sqlite3
@@ -125,7 +125,7 @@ class Journal:
                     break
                 record = _record(sequence, self._opened(sequence, sealed))
                 if (kinds and record.kind not in kinds) or (subject and record.subject != subject):
-                    raise altered(f"record {sequence} is filed under another kind or subject than its own")
+                    raise altered_journal(f"record {sequence} is filed under another kind or subject than its own")
                 if since is None or record.at >= since:
                     found.append(record)
         return found[::-1]
@@ -205,7 +205,7 @@ class Journal:
         check_length(connection.execute(_COUNT).fetchone()[0], sealed)
         row = connection.execute(_MAC, (sealed.count,)).fetchone()
         if (row[0] if row else self._chain.start.mac) != sealed.mac:
-            raise altered(f"record {sealed.count} is not the one whose head was sealed")
+            raise altered_journal(f"record {sealed.count} is not the one whose head was sealed")
         return self._chain.check(_rows(connection, behind=sealed.count), after=sealed)
 
     def _insert(

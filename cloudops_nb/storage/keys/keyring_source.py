@@ -15,8 +15,8 @@ import keyring.backends.chainer
 import keyring.errors
 
 from cloudops_nb.errors import EncryptionError
+from cloudops_nb.storage.keys.key_sources import check_kept
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.keys.sources import check_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

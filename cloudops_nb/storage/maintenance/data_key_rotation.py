@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.encryption.sealed import open_sealed, seal, sealed_generation
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, seal, sealed_generation
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.files.store_file import HEAD_NAME
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.keys.master_key import StoreKeys
-from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
+from cloudops_nb.storage.maintenance.unreadable_rows import drop_unreadable, require_readable
 from cloudops_nb.storage.opening.handover import discard_leftovers
-from cloudops_nb.storage.opening.rebuild import BATCH
+from cloudops_nb.storage.opening.staged_copy import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Row, VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
-    from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
+    from cloudops_nb.storage.maintenance.unreadable_rows import UnreadableRow
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 

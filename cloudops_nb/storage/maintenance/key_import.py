@@ -10,7 +10,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
 from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.keys.export import keep_key, unfitting, unwrap_key
+from cloudops_nb.storage.keys.key_export import keep_key, unwrap_key, wrong_key_error
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.vault import vault_of
@@ -18,13 +18,16 @@ from cloudops_nb.storage.vault import vault_of
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.files.store_file import StoreHeader
+    from cloudops_nb.storage.keys.key_sources import KeySource
     from cloudops_nb.storage.keys.master_key import MasterKey
-    from cloudops_nb.storage.keys.sources import KeySource
     from cloudops_nb.storage.opening.open_store import OpenStore
 
 
 def import_store_key(service: OpenStore, settings: Settings, text: str, passphrase: str) -> KeySource:
-    """Keep the key of an export, as :func:`cloudops_nb.storage.keys.export.import_key`; an empty store goes over to it.
+    """Keep the key of an export where this data path's store, or the next one created there, finds it.
+
+    An existing key is never replaced. An empty store of another key changes to the imported key. Returns the key's
+    place, which may have held it before.
 
     Raises:
         EncryptionError: The text is no export, was altered, or the passphrase is another one; nothing was changed.
@@ -41,11 +44,11 @@ def import_store_key(service: OpenStore, settings: Settings, text: str, passphra
     try:
         with service.alone():
             if not _is_empty(service):
-                raise unfitting(settings, header, fingerprint)
+                raise wrong_key_error(settings, header, fingerprint)
             place = keep_key(settings, master, needed=True)
             _go_over(service, header, master)
     except EncryptionError as error:
-        raise unfitting(settings, header, fingerprint) from error
+        raise wrong_key_error(settings, header, fingerprint) from error
     return place
 
 

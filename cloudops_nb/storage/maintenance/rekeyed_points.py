@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cloudops_nb.storage.chat import conversation_blind, conversation_point
-from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, packed, seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import Point
 from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.fields import numbered
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
-from cloudops_nb.storage.opening.rebuild import row_of
+from cloudops_nb.storage.opening.staged_copy import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cloudops_nb.errors import StorageError, StoreCorruptedError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
-from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, starting_over
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, starting_over_advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -
     finish_handover(data_path, store)
 
 
-def pending(data_path: Path) -> bool:
+def handover_pending(data_path: Path) -> bool:
     """Whether a handover was begun and not finished."""
     return (data_path / HANDOVER_NAME).exists()
 
@@ -63,7 +63,9 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, starting_over(data_path)) from error
+        raise StoreCorruptedError(
+            f"{path} is damaged", type(error).__name__, starting_over_advice(data_path)
+        ) from error
     store.adopt(collections)
     try:
         for name in FILES:

@@ -9,8 +9,8 @@ from weakref import WeakSet
 
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.files.store_file import StoreFile, prepare_data_path
-from cloudops_nb.storage.opening.handover import finish_handover, pending
-from cloudops_nb.storage.opening.presence import Presence
+from cloudops_nb.storage.opening.handover import finish_handover, handover_pending
+from cloudops_nb.storage.opening.usage_lock import UsageLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +52,7 @@ class OpenStore:
         self._embedder = embedder
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
-        self._presence = Presence(settings.data_path)
+        self._presence = UsageLock(settings.data_path)
         self._alone = False
         self._reasons: list[Callable[[], str]] = []
         self._shut_out: WeakSet[threading.Thread] = WeakSet()
@@ -130,11 +130,11 @@ class OpenStore:
                     finally:
                         self._alone = False
 
-    def needed_while(self, reason: Callable[[], str]) -> None:
+    def block_maintenance_while(self, reason: Callable[[], str]) -> None:
         """Refuse :meth:`alone` as long as ``reason`` returns one, as "an approved plan is running here"."""
         self._reasons.append(reason)
 
-    def together(self) -> OpenParts:
+    def consistent_parts(self) -> OpenParts:
         """Return parts that belong to each other, for work that maintenance in another thread must not split."""
         with self._lock:
             return OpenParts(self.vault, self.vector_store, self.journal)
@@ -203,7 +203,7 @@ class OpenStore:
 
     def _unfinished(self) -> bool:
         # Parts of two stores lie in one folder, or parts of an older one.
-        return pending(self._settings.data_path) or StoreFile(self._settings.data_path).outdated()
+        return handover_pending(self._settings.data_path) or StoreFile(self._settings.data_path).outdated()
 
     def _open_engine(self, data_path: Path) -> VectorStore:
         from cloudops_nb.storage.engines.choice import open_engine

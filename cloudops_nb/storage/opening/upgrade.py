@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.files.store_file import FORMAT, STORE_NAME, StoreFile, identified
+from cloudops_nb.storage.files.store_file import FORMAT, STORE_NAME, StoreFile, with_store_id
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
-from cloudops_nb.storage.opening.numbering import stage_numbered_estate
+from cloudops_nb.storage.opening.numbered_points import stage_numbered_estate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def _say_where_the_collections_lie(_settings: Settings, _store: VectorStore, header: StoreHeader) -> StoreHeader:
     """From 1 to 2: the header got the engine, the oldest data key and an id; format 1 knew the embedded engine only."""
-    return identified(header)
+    return with_store_id(header)
 
 
 def _let_numbers_stand_for_values(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:

@@ -11,12 +11,12 @@ from cloudops_nb.storage.files.store_file import (
     HEAD_NAME,
     StoreFile,
     StoreHeader,
-    identified,
     prepare_data_path,
-    starting_over,
+    starting_over_advice,
+    with_store_id,
 )
 from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.keys.loading import find_master_key, make_master_key
+from cloudops_nb.storage.keys.key_lookup import find_master_key, find_or_make_master_key
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.vault import vault_of
 
@@ -49,7 +49,7 @@ def open_vault(settings: Settings) -> Vault:
         if header is not None:  # another process made it while we waited
             return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
         _refuse_data(store_file)
-        return _create(settings, store_file, make_master_key(settings), FIRST_GENERATION)
+        return _create(settings, store_file, find_or_make_master_key(settings), FIRST_GENERATION)
 
 
 def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIRST_GENERATION) -> Vault:
@@ -69,7 +69,7 @@ def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIR
 def _refuse_data(store_file: StoreFile) -> None:
     if store_file.has_data():
         why = f"{store_file.path} is missing beside the store's data"
-        fix = starting_over(store_file.data_path)
+        fix = starting_over_advice(store_file.data_path)
         raise StoreCorruptedError(f"the store in {store_file.data_path} does not open", why, fix)
 
 
@@ -83,7 +83,7 @@ def _create(settings: Settings, store_file: StoreFile, master: MasterKey, genera
         remote_url=settings.qdrant_url,
         remote_prefix=settings.qdrant_prefix if settings.remote else "",
     )
-    header = identified(unnamed)
+    header = with_store_id(unnamed)
     vault = vault_of(settings.data_path, header, master)
     # The head comes first: from then on a store without one is a store from which it was taken.
     create_head(vault.data_path / HEAD_NAME, vault.envelope, vault.keys)

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ScheduledTask:
     """Something to do ``every`` so many seconds; ``run`` returns what it could not do beside it, mostly nothing."""
 
     every: float
@@ -44,7 +44,7 @@ class Scheduler:
     def __init__(
         self,
         schedule: Schedule,
-        tasks: Mapping[str, Task],
+        tasks: Mapping[str, ScheduledTask],
         ready: Callable[[], bool],
         name: str = "cloudops-backup",
     ) -> None:
@@ -106,7 +106,7 @@ class Scheduler:
             stopped.wait(POLL_SECONDS)
 
 
-def _made(name: str, task: Task) -> tuple[str, str]:
+def _made(name: str, task: ScheduledTask) -> tuple[str, str]:
     """Run a task; returns how it failed, empty if it did not, and what is worth knowing."""
     try:
         return "", task.run()

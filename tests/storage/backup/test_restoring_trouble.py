@@ -15,7 +15,7 @@ from cloudops_nb.storage.backup import disk
 from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.facade import StorageService
-from cloudops_nb.storage.opening import presence
+from cloudops_nb.storage.opening import usage_lock
 from tests.storage.backup.contents import change, contents, fill, paths
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_a_restore_that_is_killed_leaves_what_was_there(
 def test_a_restore_waits_for_nobody_who_has_the_store_open(
     filled: StorageService, key_settings: Settings, embedder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "ALONE_SECONDS", 0.1)
+    monkeypatch.setattr(usage_lock, "ALONE_SECONDS", 0.1)
     with StorageService(key_settings, lambda: embedder) as other:
         before = contents(other)
         with pytest.raises(StoreUnavailableError, match="the store is in use"):

@@ -15,13 +15,18 @@ from hypothesis import strategies as st
 
 from cloudops_nb.errors import ConfigurationError, EncryptionError, KeyMissingError, WrongKeyError
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.keys import export as key_export
-from cloudops_nb.storage.keys.export import export_key, export_store_key, import_key, unwrap_key
+from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.keys import key_export
+from cloudops_nb.storage.keys.key_export import export_key, export_store_key, unwrap_key
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
+from cloudops_nb.storage.maintenance.key_import import import_store_key
 from cloudops_nb.storage.opening.vault_opening import open_vault
+from tests.storage.conftest import WordEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cloudops_nb.storage.keys.key_sources import KeySource
 
 pytestmark = pytest.mark.fast
 
@@ -42,6 +47,11 @@ def export_as_the_format_says(cost: int) -> str:
 
 #: At the lowest cost that an import accepts.
 EXPORT = export_as_the_format_says(2**14)
+
+
+def import_key(settings: Settings, text: str, passphrase: str) -> KeySource:
+    with StorageService(settings, WordEmbedder) as storage:
+        return import_store_key(storage, settings, text, passphrase)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudops_nb.errors import CloudOpsWarning, EncryptionError
+from cloudops_nb.storage.keys.key_sources import EnvironmentSource, FileSource, check_kept
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.keys.sources import EnvironmentSource, FileSource, check_kept
 
 pytestmark = pytest.mark.fast
 

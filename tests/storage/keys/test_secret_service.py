@@ -28,7 +28,7 @@ import sys
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
-from cloudops_nb.storage.maintenance.rekeying import rekey
+from cloudops_nb.storage.maintenance.master_key_change import rekey
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.opening.vault_opening import open_vault
 settings = Settings(data_path=sys.argv[1], qdrant_idle_seconds=1)
@@ -48,9 +48,9 @@ FINGERPRINT = "print(open_vault(settings).keys.fingerprint)"
 #: Ends between the handover and the new key's way to the first place.
 KILLED = """
 import os
-from cloudops_nb.storage.maintenance import rekeying
-hand_over = rekeying.hand_over
-rekeying.hand_over = lambda *parts: (hand_over(*parts), os._exit(0))
+from cloudops_nb.storage.maintenance import master_key_change
+hand_over = master_key_change.hand_over
+master_key_change.hand_over = lambda *parts: (hand_over(*parts), os._exit(0))
 rekey(StorageService(settings, None), settings, None)
 """
 

@@ -10,13 +10,13 @@ import pytest
 from cloudops_nb.errors import DecryptionError, EncryptionError, StorageError, StoreUnavailableError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.storage.encryption.envelope import key_generation
-from cloudops_nb.storage.encryption.sealed import sealed_generation
+from cloudops_nb.storage.encryption.sealed_data import sealed_generation
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.maintenance import data_key_rotation
 from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION, rotate_data_key
-from tests.storage.furnished import fill, kept_in
+from tests.storage.filled_store import fill, kept_in
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
@@ -142,7 +142,7 @@ def test_it_waits_for_nobody_who_has_the_store_open(
     storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(storage)
-    monkeypatch.setattr("cloudops_nb.storage.opening.presence.ALONE_SECONDS", 0.1)
+    monkeypatch.setattr("cloudops_nb.storage.opening.usage_lock.ALONE_SECONDS", 0.1)
     with StorageService(key_settings, storage._embedder) as other:
         assert other.estate.count() == 6
         with pytest.raises(StoreUnavailableError, match="another program has it open"):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.storage.maintenance.account_removal import forget_account
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.forgetting import forget_account
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from tests.storage.furnished import ACCOUNT, fill, fill_estate, kept_in
+from cloudops_nb.storage.maintenance.master_key_change import rekey
+from tests.storage.filled_store import ACCOUNT, fill, fill_estate, kept_in
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,8 +23,8 @@ PROGRAM = """
 import os, sys
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.forgetting import forget_account
-from cloudops_nb.storage.maintenance.rekeying import rekey
+from cloudops_nb.storage.maintenance.account_removal import forget_account
+from cloudops_nb.storage.maintenance.master_key_change import rekey
 from cloudops_nb.storage.facade import StorageService
 
 settings = Settings(data_path=sys.argv[2], key_file=sys.argv[3])

@@ -16,7 +16,7 @@ from cloudops_nb.storage.backup.saving.snapshot_writer import ROW_BYTES, unpacke
 from cloudops_nb.storage.backup.sqlite_tables import stored_cells, stored_records, stored_schedule, write_next
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
-from cloudops_nb.storage.opening.numbering import NUMBERED_FORMAT, numbered_point
+from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

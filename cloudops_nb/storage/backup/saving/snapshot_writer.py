@@ -35,7 +35,7 @@ def take(storage: OpenStore, kind: str, local: LocalPlace, now: datetime) -> tup
         JournalError: The journal does not verify, so a backup of it would be worth nothing.
         StorageError: The store cannot be read.
     """
-    parts = storage.together()
+    parts = storage.consistent_parts()
     vault = parts.vault
     front, rows, expected = _journal(parts.journal) if kind == JOURNAL else _collection(parts, kind)
     require_room(vault.data_path, expected * ROW_BYTES, f"the snapshot of {kind} was not written")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.files.database import Database
 from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
-from cloudops_nb.storage.maintenance.rekeying import ASIDE_NAME
+from cloudops_nb.storage.maintenance.master_key_change import ASIDE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +23,12 @@ _REMNANTS: Final = (
 )
 
 
-def asides(data_path: Path) -> list[Path]:
+def set_aside_journals(data_path: Path) -> list[Path]:
     """Return the files of journals that were set aside."""
     return sorted(data_path.glob(f"{JOURNAL_NAME}*.aside"))
 
 
-def remove_remnants(data_path: Path) -> None:
+def remove_leftover_files(data_path: Path) -> None:
     """Remove leftovers, and the scan cells from journals that were set aside; the caller is alone with the store.
 
     Raises:

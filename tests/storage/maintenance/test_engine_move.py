@@ -20,9 +20,9 @@ from cloudops_nb.storage.engines.remote.host import Host
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.files.store_file import StoreFile
-from cloudops_nb.storage.maintenance import left_behind, moving
-from cloudops_nb.storage.maintenance.left_behind import LeftBehind
-from cloudops_nb.storage.maintenance.moving import move
+from cloudops_nb.storage.maintenance import abandoned_copies, engine_move
+from cloudops_nb.storage.maintenance.abandoned_copies import AbandonedCopies
+from cloudops_nb.storage.maintenance.engine_move import move_store
 from tests.storage.conftest import WordEmbedder, ended_owners, quick_folder
 from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
 
@@ -89,7 +89,7 @@ def collections_of(server: QdrantServer, settings: Settings) -> list[str]:
 
 
 def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantServer) -> None:
-    moved = move(embedded, "remote", url=server.url)
+    moved = move_store(embedded, "remote", url=server.url)
 
     assert moved.points == {"chat_history": 2, "aws_estate": 3}
     assert as_configured(embedded).qdrant_url == server.url
@@ -102,7 +102,7 @@ def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantSer
         assert storage.chat.append("talk", "user", "again").index == 1
         storage.chat.delete("talk")
         storage.chat.append("talk", "user", "hello")
-    move(remote, "embedded")
+    move_store(remote, "embedded")
 
     assert as_configured(embedded).remote is False
     assert whole(as_configured(embedded))
@@ -110,10 +110,10 @@ def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantSer
 
 
 def test_where_a_store_lies_already_nothing_moves(embedded: Settings, server: QdrantServer) -> None:
-    assert move(embedded, "embedded").points == {}
-    move(embedded, "remote", url=server.url)
+    assert move_store(embedded, "embedded").points == {}
+    move_store(embedded, "remote", url=server.url)
 
-    assert move(as_configured(embedded), "remote").points == {}
+    assert move_store(as_configured(embedded), "remote").points == {}
     assert whole(as_configured(embedded))
 
 
@@ -121,7 +121,7 @@ def test_settings_that_look_elsewhere_are_told_the_command(embedded: Settings, s
     elsewhere = embedded.model_copy(update={"qdrant_mode": "remote", "qdrant_url": server.url})
     with opened(elsewhere) as storage, pytest.raises(InitialisationError, match="cloudops-nb move --to remote"):
         storage.estate.count()
-    move(elsewhere, "remote")
+    move_store(elsewhere, "remote")
     with opened(embedded) as storage, pytest.raises(InitialisationError, match="cloudops-nb move --to embedded"):
         storage.estate.count()
     assert whole(elsewhere)
@@ -132,13 +132,13 @@ def steps_of(target: str) -> list[tuple[object, str]]:
     engines = {"remote": RemoteStore, "embedded": OwnerClient}
     source = engines["embedded" if target == "remote" else "remote"]
     return [
-        (moving, "_write"),
+        (engine_move, "_write"),
         *((engines[target], name) for name in ("upsert", "adopt")),
         (StoreFile, "write"),
-        (moving, "write_place"),
-        (LeftBehind, "add"),
+        (engine_move, "write_place"),
+        (AbandonedCopies, "add"),
         (source, "drop" if target == "embedded" else "adopt"),
-        (moving, "_forget"),
+        (engine_move, "_forget"),
     ]
 
 
@@ -156,10 +156,10 @@ def test_a_move_that_is_killed_leaves_the_store_whole_and_is_finished_by_the_sam
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, killing(getattr(owner, name), after=True))
             with pytest.raises(Killed):
-                move(settings, target, url=server.url)
+                move_store(settings, target, url=server.url)
         assert whole(embedded), f"to {target}, after {name}"
 
-        move(settings, target, url=server.url)
+        move_store(settings, target, url=server.url)
         settings = as_configured(embedded)
         assert settings.remote is (target == "remote"), f"to {target}, after {name}"
         assert whole(settings), f"to {target}, after {name}"
@@ -182,8 +182,8 @@ def test_a_move_that_was_killed_can_be_taken_back(
     with monkeypatch.context() as patch:
         patch.setattr(StoreFile, "write", killing(StoreFile.write, after=False))
         with pytest.raises(Killed):
-            move(embedded, "remote", url=server.url)
-    move(embedded, "embedded")
+            move_store(embedded, "remote", url=server.url)
+    move_store(embedded, "embedded")
 
     assert whole(embedded)
     assert collections_of(server, embedded) == []
@@ -195,10 +195,10 @@ def test_a_move_that_was_killed_after_it_counted_names_its_command(
     with monkeypatch.context() as patch:
         patch.setattr(StoreFile, "write", killing(StoreFile.write, after=True))
         with pytest.raises(Killed):
-            move(embedded, "remote", url=server.url)
+            move_store(embedded, "remote", url=server.url)
     with opened(embedded) as storage, pytest.raises(InitialisationError, match=r"Finish the move.*move --to remote"):
         storage.estate.count()
-    move(embedded, "remote")
+    move_store(embedded, "remote")
 
     assert whole(as_configured(embedded))
 
@@ -223,7 +223,7 @@ def test_a_copy_that_is_not_as_the_original_is_not_adopted(
 
     monkeypatch.setattr(RemoteStore, "upsert", damaged)
     with pytest.raises(StorageError, match="the copy of aws_estate is not as the original"):
-        move(embedded, "remote", url=server.url)
+        move_store(embedded, "remote", url=server.url)
     assert whole(embedded)
     assert StoreFile(embedded.data_path).read().engine == "embedded"
     assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
@@ -236,7 +236,7 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
     with opened(other) as storage:
         storage.estate.upsert(HOSTS, scan_id="scan-1")
         with pytest.raises(InitialisationError, match="another store made it"):
-            move(embedded, "remote", url=server.url)
+            move_store(embedded, "remote", url=server.url)
         assert storage.estate.count() == 3
     assert whole(embedded)
 
@@ -249,16 +249,16 @@ def test_a_move_that_failed_keeps_nobody_from_another_one(embedded: Settings, se
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
     for url, failure in ((nowhere, "Connection refused"), (server.url, "another store made it")):
         with pytest.raises(StorageError, match=failure):
-            move(embedded, "remote", url=url)
+            move_store(embedded, "remote", url=url)
         assert set(server.collections) == before
         assert notes_of(embedded) == []
 
-    assert move(embedded, "embedded").problems == ()
+    assert move_store(embedded, "embedded").problems == ()
     other = embedded.model_copy(update={"qdrant_prefix": f"{embedded.qdrant_prefix}other_"})
-    assert move(embedded, "remote", url=server.url, prefix=other.qdrant_prefix).points["aws_estate"] == 3
+    assert move_store(embedded, "remote", url=server.url, prefix=other.qdrant_prefix).points["aws_estate"] == 3
     assert whole(other)
     with pytest.raises(StorageError, match="Move it to embedded first"):
-        move(as_configured(other), "remote", prefix="a_third_")
+        move_store(as_configured(other), "remote", prefix="a_third_")
     taken.close()
 
 
@@ -273,24 +273,24 @@ def test_an_unfinished_copy_on_a_server_that_is_gone_is_said_and_cleared_by_a_la
     with monkeypatch.context() as patch:
         patch.setattr(RemoteStore, step, killing(getattr(RemoteStore, step), after=True))
         with pytest.raises(Killed):
-            move(embedded, "remote", url=server.url)
+            move_store(embedded, "remote", url=server.url)
     server.before = gone
     for _ in range(2):
-        (problem,) = move(embedded, "embedded").problems
+        (problem,) = move_store(embedded, "embedded").problems
         assert f"A copy of the store was left in the Qdrant server {server.url}: " in problem
         assert "\n" not in problem
         assert notes_of(embedded) == ["left_behind.json"]
         assert whole(embedded)
 
     server.before = lambda _: None
-    assert move(embedded, "embedded").problems == ()
+    assert move_store(embedded, "embedded").problems == ()
     assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
 
 
 def test_a_server_that_goes_once_the_store_has_left_it_is_cleared_later(
     embedded: Settings, server: QdrantServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    move(embedded, "remote", url=server.url)
+    move_store(embedded, "remote", url=server.url)
     write = StoreFile.write
 
     def write_and_go(*arguments: object) -> None:
@@ -299,18 +299,20 @@ def test_a_server_that_goes_once_the_store_has_left_it_is_cleared_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(StoreFile, "write", write_and_go)
-        assert len(move(as_configured(embedded), "embedded").problems) == 1
+        assert len(move_store(as_configured(embedded), "embedded").problems) == 1
     assert whole(as_configured(embedded))
     server.before = lambda _: None
 
     # While the store lies in a server, that may be the same one under another name.
     beside = server.url.replace("127.0.0.1", "localhost")
     with monkeypatch.context() as patch:
-        patch.setattr(left_behind, "_clear", killing(left_behind._clear, after=False, error=StorageError("gone")))
-        move(as_configured(embedded), "remote", url=beside)
-    assert move(as_configured(embedded), "remote").problems == ()
+        patch.setattr(
+            abandoned_copies, "_clear", killing(abandoned_copies._clear, after=False, error=StorageError("gone"))
+        )
+        move_store(as_configured(embedded), "remote", url=beside)
+    assert move_store(as_configured(embedded), "remote").problems == ()
     assert whole(as_configured(embedded))
-    move(as_configured(embedded), "embedded")
+    move_store(as_configured(embedded), "embedded")
     assert whole(as_configured(embedded))
     assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
 
@@ -319,17 +321,17 @@ def test_a_store_that_is_in_use_stays(embedded: Settings, server: QdrantServer) 
     with opened(embedded) as storage:
         storage.estate.count()
         with pytest.raises(StoreUnavailableError, match="another program has it open"):
-            move(embedded, "remote", url=server.url)
+            move_store(embedded, "remote", url=server.url)
 
 
 def test_what_cannot_be_moved_is_refused(embedded: Settings, server: QdrantServer, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no server is named"):
-        move(embedded, "remote")
+        move_store(embedded, "remote")
     with pytest.raises(InitialisationError, match="there is none"):
-        move(embedded.model_copy(update={"data_path": tmp_path / "nowhere"}), "remote", url=server.url)
-    move(embedded, "remote", url=server.url)
+        move_store(embedded.model_copy(update={"data_path": tmp_path / "nowhere"}), "remote", url=server.url)
+    move_store(embedded, "remote", url=server.url)
     with pytest.raises(StorageError, match="Move it to embedded first"):
-        move(as_configured(embedded), "remote", url="https://qdrant.example.com")
+        move_store(as_configured(embedded), "remote", url="https://qdrant.example.com")
 
 
 def test_the_configuration_keeps_its_comments_and_stays_private(embedded: Settings, server: QdrantServer) -> None:
@@ -338,9 +340,9 @@ def test_the_configuration_keeps_its_comments_and_stays_private(embedded: Settin
         '# mine\nregions = ["eu-west-1"]  # all we use\n\n[qdrant]\n# short\nidle_seconds = 5.0\n\n[s3]\nbucket = "b"\n'
     )
     config.write_text(text)
-    move(embedded, "remote", url=server.url)
+    move_store(embedded, "remote", url=server.url)
     changed = config.read_text()
-    move(as_configured(embedded), "embedded")
+    move_store(as_configured(embedded), "embedded")
 
     assert [line for line in changed.splitlines() if line not in text.splitlines()] == [
         f'url = "{server.url}"',

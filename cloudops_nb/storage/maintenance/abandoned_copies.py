@@ -24,7 +24,7 @@ PROBE_SECONDS = 15.0
 _PLACES = TypeAdapter(tuple[Place, ...])
 
 
-class LeftBehind:
+class AbandonedCopies:
     """The places that hold such copies, noted in the data path until they are cleared; for whoever is alone with it.
 
     Args:

@@ -17,13 +17,13 @@ from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.journal.head import create_head
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.keys.loading import find_key
-from cloudops_nb.storage.keys.succession import finish_succession, new_key_beside
-from cloudops_nb.storage.maintenance.journal_rekeying import rechain
+from cloudops_nb.storage.keys.key_lookup import find_key
+from cloudops_nb.storage.keys.key_succession import finish_succession, new_key_in_slot
+from cloudops_nb.storage.maintenance.rekeyed_journal import rechain
 from cloudops_nb.storage.maintenance.rekeyed_points import RekeyedChat, RekeyedEstate
-from cloudops_nb.storage.maintenance.unreadable import drop_unreadable, require_readable
-from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file, pending
-from cloudops_nb.storage.opening.rebuild import rebuild
+from cloudops_nb.storage.maintenance.unreadable_rows import drop_unreadable, require_readable
+from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, handover_pending, next_file
+from cloudops_nb.storage.opening.staged_copy import stage_copy
 from cloudops_nb.storage.scan_state import ScanState
 from cloudops_nb.storage.vault import vault_of
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.files.store_file import StoreHeader
-    from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
+    from cloudops_nb.storage.maintenance.unreadable_rows import UnreadableRow
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
@@ -82,7 +82,7 @@ def rekey(
             fingerprint, rebuilt = _go_over(service, settings, model_id)
         except CloudOpsError:
             # From its commit point on, a handover is finished by whoever opens the store next.
-            if not pending(data_path):
+            if not handover_pending(data_path):
                 with suppress(CloudOpsError):  # what cannot be removed now is removed before the next attempt
                     discard_leftovers(data_path, service.vector_store)
                     _clear(data_path)
@@ -98,14 +98,14 @@ def rekey(
 def _go_over(service: OpenStore, settings: Settings, model_id: Callable[[], str]) -> tuple[str, Mapping[str, int]]:
     """Write everything anew under a new key, and hand it over; returns the key's fingerprint and the counts."""
     old, store = service.vault, service.vector_store
-    master = new_key_beside(settings, old.keys.fingerprint)
+    master = new_key_in_slot(settings, old.keys.fingerprint)
     aside = _made_aside(old.data_path)
     header = _header(old)
     new = vault_of(aside, header, master)
     header = header.model_copy(update={"key_fingerprint": new.keys.fingerprint})
     rebuilt = {
-        AWS_ESTATE.name: rebuild(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
-        CHAT_HISTORY.name: rebuild(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
+        AWS_ESTATE.name: stage_copy(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
+        CHAT_HISTORY.name: stage_copy(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
         **_rewrite(service, new),
     }
     service.journal.close()

@@ -10,10 +10,10 @@ import pytest
 from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource, ResourceFilter
 from cloudops_nb.storage.engines.vector_store import PointFilter
-from cloudops_nb.storage.maintenance import forgetting
+from cloudops_nb.storage.maintenance import account_removal
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
-from cloudops_nb.storage.maintenance.forgetting import ACCOUNT_FORGOTTEN, account_traces, forget_account
-from tests.storage.furnished import ACCOUNT, fill
+from cloudops_nb.storage.maintenance.account_removal import ACCOUNT_FORGOTTEN, account_traces, forget_account
+from tests.storage.filled_store import ACCOUNT, fill
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.facade import StorageService
@@ -118,7 +118,7 @@ def test_cut_short_before_its_handover_it_removed_nothing(
 
     before = account_traces(shared, GOING)
     with monkeypatch.context() as patch:
-        patch.setattr(forgetting, step, killed)
+        patch.setattr(account_removal, step, killed)
         with pytest.raises(KeyboardInterrupt):
             forget_account(shared, GOING)
     assert account_traces(shared, GOING) == before
@@ -127,14 +127,14 @@ def test_cut_short_before_its_handover_it_removed_nothing(
 def test_cut_short_after_its_handover_it_is_finished_by_another_run(
     shared: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_over = forgetting.hand_over
+    hand_over = account_removal.hand_over
 
     def killed(*arguments: Any) -> None:
         hand_over(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(forgetting, "hand_over", killed)
+        patch.setattr(account_removal, "hand_over", killed)
         with pytest.raises(KeyboardInterrupt):
             forget_account(shared, GOING)
     assert (shared.estate.count(), len(shared.scan_state.cells())) == (7, 4)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.opening import presence as module
-from cloudops_nb.storage.opening.presence import Presence
+from cloudops_nb.storage.opening import usage_lock as module
+from cloudops_nb.storage.opening.usage_lock import UsageLock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 HOLD = """
 import sys
 from pathlib import Path
-from cloudops_nb.storage.opening.presence import Presence
-presence = Presence(Path(sys.argv[1]))
+from cloudops_nb.storage.opening.usage_lock import UsageLock
+presence = UsageLock(Path(sys.argv[1]))
 presence.share()
 print("held", flush=True)
 sys.stdin.read()
@@ -31,55 +31,55 @@ def little_patience(monkeypatch):
 
 @pytest.mark.fast
 def test_many_share_a_store(tmp_path: Path) -> None:
-    for presence in (Presence(tmp_path), Presence(tmp_path)):
+    for presence in (UsageLock(tmp_path), UsageLock(tmp_path)):
         presence.share()
         presence.share()
 
 
 @pytest.mark.fast
 def test_nobody_is_alone_beside_another(tmp_path: Path) -> None:
-    other = Presence(tmp_path)
+    other = UsageLock(tmp_path)
     other.share()
-    with pytest.raises(StoreUnavailableError, match="in use"), Presence(tmp_path).alone():
+    with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).alone():
         pytest.fail("there were two")
     other.leave()
-    with Presence(tmp_path).alone():
+    with UsageLock(tmp_path).alone():
         pass
 
 
 @pytest.mark.fast
 def test_nobody_comes_in_beside_one_who_is_alone(tmp_path: Path) -> None:
-    with Presence(tmp_path).alone():
+    with UsageLock(tmp_path).alone():
         with pytest.raises(StoreUnavailableError, match="restoring"):
-            Presence(tmp_path).share()
-        with pytest.raises(StoreUnavailableError, match="in use"), Presence(tmp_path).alone():
+            UsageLock(tmp_path).share()
+        with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).alone():
             pytest.fail("there were two")
-    Presence(tmp_path).share()
+    UsageLock(tmp_path).share()
 
 
 @pytest.mark.fast
 def test_who_shared_before_can_be_alone_and_holds_nothing_afterwards(tmp_path: Path) -> None:
-    presence = Presence(tmp_path)
+    presence = UsageLock(tmp_path)
     presence.share()
     with presence.alone():
         pass
-    with Presence(tmp_path).alone():
+    with UsageLock(tmp_path).alone():
         pass
 
 
 @pytest.mark.fast
 def test_the_lock_file_is_private(tmp_path: Path) -> None:
-    Presence(tmp_path).share()
+    UsageLock(tmp_path).share()
     assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o600]
 
 
 def test_the_lock_of_a_killed_process_falls(tmp_path: Path, start_python, monkeypatch) -> None:
     holder = start_python(HOLD, tmp_path)
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(StoreUnavailableError), Presence(tmp_path).alone():
+    with pytest.raises(StoreUnavailableError), UsageLock(tmp_path).alone():
         pytest.fail("there were two")
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     monkeypatch.setattr(module, "ALONE_SECONDS", 10.0)
-    with Presence(tmp_path).alone():
+    with UsageLock(tmp_path).alone():
         pass

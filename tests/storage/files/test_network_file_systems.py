@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import InitialisationError
-from cloudops_nb.storage.files import filesystem
-from cloudops_nb.storage.files.filesystem import Mount, file_system_of, refuse_network_file_system
+from cloudops_nb.storage.files import network_file_systems
+from cloudops_nb.storage.files.network_file_systems import Mount, file_system_of, refuse_network_file_system
 from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_without_a_known_mount_everything_passes() -> None:
 
 
 def test_no_store_is_made_on_one(key_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "_mounted", lambda: [Mount("/", "nfs4")])
+    monkeypatch.setattr(network_file_systems, "_mounted", lambda: [Mount("/", "nfs4")])
 
     with pytest.raises(InitialisationError, match="network file system"):
         open_vault(key_settings)

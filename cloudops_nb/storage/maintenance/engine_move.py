@@ -28,7 +28,7 @@ from cloudops_nb.storage.engines.config_file import Place, write_place
 from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import StoreFile
-from cloudops_nb.storage.maintenance.left_behind import LeftBehind, probe
+from cloudops_nb.storage.maintenance.abandoned_copies import AbandonedCopies, probe
 from cloudops_nb.storage.opening.open_store import OpenStore
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MoveReport:
     """What a move did.
 
     Attributes:
@@ -69,7 +69,7 @@ class _Move(BaseModel):
     target: Place
 
 
-def move(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> Moved:
+def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> MoveReport:
     """Take the store's collections to another engine, with nobody else using the store.
 
     Args:
@@ -96,7 +96,7 @@ def move(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> 
             points = _take(settings, _Move(source=lies, target=target))
             problems += _settle(settings, target)
         write_place(data_path, target)
-    return Moved(target, points, tuple(dict.fromkeys(problems)))
+    return MoveReport(target, points, tuple(dict.fromkeys(problems)))
 
 
 def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) -> Place:
@@ -119,7 +119,7 @@ def _settle(settings: Settings, lies: Place) -> list[str]:
     Returns:
         What could not be cleared, and why, in one line each.
     """
-    data_path, left = settings.data_path, LeftBehind(settings)
+    data_path, left = settings.data_path, AbandonedCopies(settings)
     if begun := _read(data_path):
         # The settings follow before anything of the source goes.
         if lies == begun.target:

@@ -16,8 +16,8 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.files.store_file import HEAD_NAME, STORE_NAME
-from cloudops_nb.storage.opening import handover, presence
-from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file, pending
+from cloudops_nb.storage.opening import handover, usage_lock
+from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, handover_pending, next_file
 from cloudops_nb.storage.schedule import scheduler
 
 OLD = Resource("s3_bucket", "old", "123456789012", "eu-west-1", "s3", name="old")
@@ -87,7 +87,7 @@ def test_a_kill_after_the_commit_point_is_mended_by_the_next_opening(storage, ke
                 hand_over(path, store, [AWS_ESTATE.name])
     with StorageService(key_settings, storage._embedder) as other:
         assert (names(other), year(other)) == ({"new"}, 2001)
-        assert not pending(path)
+        assert not handover_pending(path)
 
 
 def test_a_kill_between_the_two_renames_of_a_shard_is_mended(tmp_path: Path, monkeypatch) -> None:
@@ -146,8 +146,8 @@ def test_a_damaged_handover_is_one_clear_error(storage: StorageService, key_sett
 
 
 def test_maintenance_shuts_every_other_user_out(storage: StorageService, key_settings, monkeypatch) -> None:
-    monkeypatch.setattr(presence, "ALONE_SECONDS", 0.2)
-    monkeypatch.setattr(presence, "SHARED_SECONDS", 0.2)
+    monkeypatch.setattr(usage_lock, "ALONE_SECONDS", 0.2)
+    monkeypatch.setattr(usage_lock, "SHARED_SECONDS", 0.2)
     assert storage.estate.count() == 0
     with StorageService(key_settings, storage._embedder) as other:
         with pytest.raises(StoreUnavailableError, match="in use"), other.alone():
@@ -184,7 +184,7 @@ def test_an_interrupt_while_parts_are_closed_leaves_nobody_alone_for_ever(storag
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(presence, "ALONE_SECONDS", 0.2)
+    monkeypatch.setattr(usage_lock, "ALONE_SECONDS", 0.2)
     with monkeypatch.context() as patched:
         patched.setattr(storage.journal.__class__, "retire", interrupted)
         with pytest.raises(KeyboardInterrupt), storage.alone():
@@ -200,7 +200,7 @@ def test_an_interrupt_while_parts_are_closed_leaves_nobody_alone_for_ever(storag
 
 def test_maintenance_waits_for_whoever_says_that_the_store_is_needed(storage: StorageService) -> None:
     reasons = ["an approved plan is running here"]
-    storage.needed_while(lambda: "".join(reasons))
+    storage.block_maintenance_while(lambda: "".join(reasons))
     with pytest.raises(StoreUnavailableError, match="an approved plan is running here"), storage.alone():
         pytest.fail("it was needed")
     reasons.clear()

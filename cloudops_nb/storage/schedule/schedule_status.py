@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudops_nb.storage.schedule.due_times import Schedule
-    from cloudops_nb.storage.schedule.scheduler import Task
+    from cloudops_nb.storage.schedule.scheduler import ScheduledTask
 
 
 class TaskStatus(TypedDict):
@@ -34,7 +34,7 @@ class ScheduleStatus(TypedDict):
     tasks: list[TaskStatus]
 
 
-def task_statuses(schedule: Schedule, tasks: Mapping[str, Task], *, ready: bool) -> list[TaskStatus]:
+def task_statuses(schedule: Schedule, tasks: Mapping[str, ScheduledTask], *, ready: bool) -> list[TaskStatus]:
     """Return the state of each task; where there is no store yet, nothing is due."""
     statuses = []
     for name, task in tasks.items():

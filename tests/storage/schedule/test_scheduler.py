@@ -11,7 +11,7 @@ from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule import scheduler as module
 from cloudops_nb.storage.schedule.due_times import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
-from cloudops_nb.storage.schedule.scheduler import Scheduler, Task
+from cloudops_nb.storage.schedule.scheduler import ScheduledTask, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ def schedule(storage: StorageService, clock: Clock) -> Schedule:
 
 
 def scheduler_of(schedule: Schedule, run: Callable[[], object], every: float = HOUR) -> Scheduler:
-    return Scheduler(schedule, {"task": Task(every, run)}, lambda: True)
+    return Scheduler(schedule, {"task": ScheduledTask(every, run)}, lambda: True)
 
 
 def test_a_new_task_is_due_after_one_interval_and_then_again(schedule: Schedule, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.encryption.sealed import open_sealed
+from cloudops_nb.storage.encryption.sealed_data import open_sealed
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BATCH = 256
 
 
-def rebuild(
+def stage_copy(
     store: VectorStore,
     collection: Collection,
     turned: Callable[[Sequence[Point]], Sequence[Point]],

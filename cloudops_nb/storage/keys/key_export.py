@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cloudops_nb.errors import ConfigurationError, EncryptionError, KeyMissingError, WrongKeyError
 from cloudops_nb.storage.files.private_files import sync_folder
 from cloudops_nb.storage.files.store_file import StoreFile, prepare_data_path
-from cloudops_nb.storage.keys.loading import find_master_key, key_lock, key_sources
+from cloudops_nb.storage.keys.key_lookup import find_master_key, key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import KEY_BYTES, MasterKey, StoreKeys
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.files.store_file import StoreHeader
-    from cloudops_nb.storage.keys.sources import KeySource
+    from cloudops_nb.storage.keys.key_sources import KeySource
 
 #: The shortest passphrase, in characters.
 SHORTEST_PASSPHRASE = 12
@@ -105,24 +105,6 @@ def export_store_key(settings: Settings, passphrase: str) -> str:
     return export_key(find_master_key(settings, header.key_fingerprint), passphrase)
 
 
-def import_key(settings: Settings, text: str, passphrase: str) -> KeySource:
-    """Keep the key of an export where the store of the data path, or the next one made there, finds it.
-
-    No other key is ever replaced. Returns the place of the key, which may have been there before.
-
-    Raises:
-        EncryptionError: The text is no export, was altered, or the passphrase is another one; nothing was changed.
-        WrongKeyError: The data path's store has another key, or another key is where this one should go.
-        KeyMissingError: No source can keep a key.
-    """
-    master = unwrap_key(text, passphrase)
-    fingerprint = StoreKeys(master).fingerprint
-    header = StoreFile(settings.data_path).read()
-    if header is not None and header.key_fingerprint != fingerprint:
-        raise unfitting(settings, header, fingerprint)
-    return keep_key(settings, master, needed=header is not None)
-
-
 def keep_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySource:
     """Keep a key where the data path's store finds it, or, if there is none that needs it, the next one made there.
 
@@ -139,7 +121,7 @@ def keep_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySourc
     return place
 
 
-def unfitting(settings: Settings, header: StoreHeader, fingerprint: str) -> WrongKeyError:
+def wrong_key_error(settings: Settings, header: StoreHeader, fingerprint: str) -> WrongKeyError:
     """Return the error for a key that is not the store's."""
     why = f"the exported key is {fingerprint[:8]}…, the store's is {header.key_fingerprint[:8]}…"
     return WrongKeyError(f"the key does not fit the store in {settings.data_path}", why, "Set another data_path.")

@@ -9,9 +9,9 @@ import pytest
 
 from cloudops_nb.errors import EncryptionError, KeyMissingError
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.keys.kept import kept_keys, remove_key
+from cloudops_nb.storage.keys.kept_keys import kept_keys, remove_key
+from cloudops_nb.storage.keys.key_lookup import key_sources
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
-from cloudops_nb.storage.keys.loading import key_sources
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.opening.vault_opening import open_vault
 

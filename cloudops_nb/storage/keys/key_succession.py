@@ -1,7 +1,7 @@
 """A store's new master key in its place, and the old one in a slot, whenever the process may be killed in between.
 
 A note in the data path names both. The new key lies in a slot beside the old one until the store has gone over to it;
-then they change places. The old one is never removed here, see :mod:`cloudops_nb.storage.keys.kept`.
+then they change places. The old one is never removed here, see :mod:`cloudops_nb.storage.keys.kept_keys`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cloudops_nb.errors import EncryptionError, InitialisationError
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import StoreFile
-from cloudops_nb.storage.keys.loading import find_key, key_lock, key_sources
+from cloudops_nb.storage.keys.key_lookup import find_key, key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _Note(BaseModel):
             raise InitialisationError(f"{path} cannot be read", type(error).__name__, "Remove it.") from None
 
 
-def new_key_beside(settings: Settings, old_fingerprint: str) -> MasterKey:
+def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
     """Make a master key and keep it in a slot beside the store's present one.
 
     Raises:

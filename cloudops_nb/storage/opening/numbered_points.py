@@ -12,7 +12,7 @@ from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.estate.fields import GROUPED, GROUPS, MARKED, MARKS, numbered
-from cloudops_nb.storage.opening.rebuild import batches
+from cloudops_nb.storage.opening.staged_copy import batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,13 +20,13 @@ from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.facade import StorageService
-from cloudops_nb.storage.keys.loading import find_master_key
+from cloudops_nb.storage.keys.key_lookup import find_master_key
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.maintenance import rekeying
-from cloudops_nb.storage.maintenance.rekeying import rekey
+from cloudops_nb.storage.maintenance import master_key_change
+from cloudops_nb.storage.maintenance.master_key_change import rekey
 from cloudops_nb.storage.opening.handover import hand_over
 from cloudops_nb.storage.opening.vault_opening import open_vault
-from tests.storage.furnished import fill, kept_in
+from tests.storage.filled_store import fill, kept_in
 
 if TYPE_CHECKING:
     import subprocess
@@ -220,7 +220,7 @@ def test_a_rekeying_that_fails_leaves_nothing_of_itself(
     def fails(*_: object) -> None:
         raise StorageError("the disk failed")
 
-    monkeypatch.setattr(rekeying, "_stage_files", fails)
+    monkeypatch.setattr(master_key_change, "_stage_files", fails)
     with pytest.raises(StorageError, match="the disk failed"):
         rekey(storage, key_settings, model_id)
     assert (kept_in(storage), storage.vault.keys.fingerprint) == (before, fingerprint)
@@ -238,7 +238,7 @@ def test_a_data_path_that_takes_no_file_is_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cloudops_nb.storage.keys.succession.replace_private", full)
+    monkeypatch.setattr("cloudops_nb.storage.keys.key_succession.replace_private", full)
     with pytest.raises(InitialisationError, match=r"cannot write .*key\.succession: No space left"):
         rekey(storage, key_settings, model_id)
     assert storage.vault.keys.fingerprint == fingerprint
@@ -257,7 +257,7 @@ def test_a_key_in_the_environment_cannot_be_followed_by_another(
         rekey(storage, settings, model_id)
 
 
-STEPS = ["new_key_beside", "rebuild", "_rewrite", "_stage_files", "hand_over"]
+STEPS = ["new_key_in_slot", "rebuild", "_rewrite", "_stage_files", "hand_over"]
 
 
 @pytest.mark.parametrize(("step", "moment"), [(STEPS[0], "before"), *((step, "after") for step in STEPS)])
@@ -267,7 +267,7 @@ def test_a_rekeying_cut_short_leaves_one_whole_store(
     fill(storage)
     embedder = storage._embedder
     before, old = kept_in(storage), storage.vault.keys.fingerprint
-    carried_out = getattr(rekeying, step)
+    carried_out = getattr(master_key_change, step)
 
     def cut(*arguments: object) -> None:
         if moment == "after":
@@ -275,7 +275,7 @@ def test_a_rekeying_cut_short_leaves_one_whole_store(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(rekeying, step, cut)
+        patch.setattr(master_key_change, step, cut)
         with pytest.raises(KeyboardInterrupt):
             rekey(storage, key_settings, model_id)
     with StorageService(key_settings, embedder) as other:
@@ -294,8 +294,8 @@ def test_a_rekeying_cut_short_leaves_one_whole_store(
 KILLED = """
 import os, sys
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.maintenance import handover
-from cloudops_nb.storage.maintenance import rekeying
+from cloudops_nb.storage.opening import handover
+from cloudops_nb.storage.maintenance import master_key_change
 from cloudops_nb.storage.facade import StorageService
 
 settings = Settings(data_path=sys.argv[1], key_file=sys.argv[2])
@@ -310,7 +310,7 @@ def killed(data_path, name):
     replace(data_path, name)
 
 handover._replace = killed
-rekeying.rekey(StorageService(settings, None), settings, lambda: "words/1")
+master_key_change.rekey(StorageService(settings, None), settings, lambda: "words/1")
 """
 
 
@@ -333,4 +333,4 @@ def test_a_process_killed_in_the_handover_leaves_the_new_store(
 
 
 def test_the_handover_is_the_one_that_the_storage_service_finishes() -> None:
-    assert rekeying.hand_over is hand_over
+    assert master_key_change.hand_over is hand_over

@@ -10,9 +10,9 @@ from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.maintenance.unreadable import SCAN_STATE, UnreadableRow, unreadable_rows
-from tests.storage.furnished import fill
+from cloudops_nb.storage.maintenance.master_key_change import rekey
+from cloudops_nb.storage.maintenance.unreadable_rows import SCAN_STATE, UnreadableRow, unreadable_rows
+from tests.storage.filled_store import fill
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from cloudops_nb.errors import ConfigurationError, KeyMissingError, WrongKeyError
-from cloudops_nb.storage.files.creation_lock import creation_lock
+from cloudops_nb.storage.files.private_files import creation_lock
+from cloudops_nb.storage.keys.key_sources import EnvironmentSource, FileSource, KeySource
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from cloudops_nb.storage.keys.sources import EnvironmentSource, FileSource, KeySource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
     return find_key(settings, fingerprint).key
 
 
-def make_master_key(settings: Settings) -> MasterKey:
+def find_or_make_master_key(settings: Settings) -> MasterKey:
     """Find the key for an empty store, or make one and keep it in the first place that can.
 
     One process at a time does this on a host, whatever its data path, so that all agree on one key.

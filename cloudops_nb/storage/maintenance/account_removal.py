@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, ResourceFilter
-from cloudops_nb.storage.encryption.sealed import open_sealed
+from cloudops_nb.storage.encryption.sealed_data import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
-from cloudops_nb.storage.maintenance.remnants import asides, remove_remnants
+from cloudops_nb.storage.maintenance.leftover_files import remove_leftover_files, set_aside_journals
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
-from cloudops_nb.storage.opening.rebuild import rebuild, row_of
+from cloudops_nb.storage.opening.staged_copy import row_of, stage_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
         journal_records=sum(mentions.within(content) for _, content in service.journal.contents()),
         snapshots=kept,
         snapshots_problem=problem,
-        asides=[path.name for path in asides(service.vault.data_path)],
+        asides=[path.name for path in set_aside_journals(service.vault.data_path)],
     )
 
 
@@ -114,12 +114,12 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
         traces = account_traces(service, account, snapshots)
         vault, store = service.vault, service.vector_store
         discard_leftovers(vault.data_path, store)
-        rebuild(store, AWS_ESTATE, _EstateWithout(vault, traces.account_id), vault.envelope)
-        rebuild(store, CHAT_HISTORY, _ChatWithout(vault, traces.conversations), vault.envelope)
+        stage_copy(store, AWS_ESTATE, _EstateWithout(vault, traces.account_id), vault.envelope)
+        stage_copy(store, CHAT_HISTORY, _ChatWithout(vault, traces.conversations), vault.envelope)
         service.journal.close()
         hand_over(vault.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
         service.scan_state.forget(key for key in service.scan_state.all_keys() if key.account_id == traces.account_id)
-        remove_remnants(vault.data_path)
+        remove_leftover_files(vault.data_path)
         counts = {"resources": traces.resources, "cells": traces.cells, "conversations": len(traces.conversations)}
         service.journal.append(ACCOUNT_FORGOTTEN, traces.account_id, counts, power_safe=True)
     return replace(traces, forgotten=True)

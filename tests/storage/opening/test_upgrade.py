@@ -14,8 +14,8 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.files.store_file import FORMAT, StoreFile
 from cloudops_nb.storage.opening import upgrade as upgrading
 from cloudops_nb.storage.opening.upgrade import STEPS, upgrade
-from tests.storage.furnished import fill, kept_in
-from tests.storage.older_points import write_as_format_2
+from tests.storage.filled_store import fill, kept_in
+from tests.storage.format_2_points import write_as_format_2
 
 if TYPE_CHECKING:
     from collections.abc import Callable

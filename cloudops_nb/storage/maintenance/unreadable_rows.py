@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.encryption.envelope import Envelope
-from cloudops_nb.storage.encryption.sealed import open_sealed
+from cloudops_nb.storage.encryption.sealed_data import open_sealed
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudops_nb.errors import InitialisationError
 from cloudops_nb.storage.files import private_files
-from cloudops_nb.storage.files.private_files import create_private, open_to_others, replace_private
+from cloudops_nb.storage.files.private_files import create_private, creation_lock, open_to_others, replace_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +82,22 @@ def test_creating_what_exists_drops_no_lock_that_the_process_holds_on_it(tmp_pat
         other = subprocess.run([sys.executable, "-c", program, tmp_path / "file"], capture_output=True, check=False)
 
     assert b"BlockingIOError" in other.stderr
+
+
+def test_a_second_holder_waits_and_then_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "lock"
+    with creation_lock(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        with pytest.raises(InitialisationError, match="another process is holding it"), creation_lock(path, seconds=0):
+            pass
+
+    with creation_lock(path, seconds=0):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(InitialisationError, match="cannot lock"), creation_lock(tmp_path / "file" / "lock"):
+        pass

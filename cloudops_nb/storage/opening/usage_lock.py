@@ -21,7 +21,7 @@ ALONE_SECONDS, SHARED_SECONDS = 5.0, 30.0
 _RETRY = 0.05
 
 
-class Presence:
+class UsageLock:
     """One program's lock on a data path; safe to share between threads.
 
     The operating system lets go of it however its process ends. A forked child shares its parent's lock, so a kernel's

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import EncryptionError, KeyMissingError
 from cloudops_nb.storage.files.store_file import StoreFile
-from cloudops_nb.storage.keys.loading import key_lock, key_sources
+from cloudops_nb.storage.keys.key_lookup import key_lock, key_sources
 from cloudops_nb.storage.keys.master_key import StoreKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.keys.sources import KeySource
+    from cloudops_nb.storage.keys.key_sources import KeySource
 
 
 @dataclass(frozen=True)
