@@ -1,4 +1,4 @@
-"""``StorageService``: everything that this host keeps, behind one object: the store, its backups and its health."""
+"""``StorageService``: the store, its backups and its health behind one object."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class StorageService(OpenStore):
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
         super().__init__(settings, embedder)
-        # Not a part as the others are: a restore replaces those, and the backup service outlives them.
+        # Not one of the parts: a restore closes and replaces those, and the backup service outlives them.
         self._backup: BackupService | None = None
 
     @property
     def backup(self) -> BackupService:
-        """Snapshots of all of it; runs regularly only once it is started."""
+        """Snapshots of the store; regular backups run only after they are started."""
         from cloudops_nb.storage.backup.service import BackupService
 
         with self._lock:
@@ -39,7 +39,7 @@ class StorageService(OpenStore):
             return self._backup
 
     def health(self) -> Health:
-        """Look at the collections, the backups and the disk, within seconds; what is wrong is reported, not raised."""
+        """Check the collections, the backups and the disk within seconds; problems are reported, not raised."""
         from cloudops_nb.storage.health import check_health
 
         return check_health(
@@ -51,10 +51,10 @@ class StorageService(OpenStore):
         )
 
     def close(self) -> None:
-        """Close the backups and the store; what was written stays.
+        """Stop the backups and close the store; what was written stays.
 
-        The store's process ends when no kernel uses it. Parts taken from this service are closed for good; a service
-        that is used again opens new ones.
+        The owner process ends when no kernel uses it. Parts taken from this service are closed for good; the next use
+        of the service opens new ones.
         """
         backup = self._backup
         if backup is not None:

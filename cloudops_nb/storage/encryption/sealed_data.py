@@ -1,4 +1,4 @@
-"""The ``data`` field of a payload: any plain value, encrypted for its own row, as text."""
+"""Encrypts plain values for the ``data`` field of a row's payload: msgpack, envelope, base64."""
 
 from __future__ import annotations
 
@@ -27,57 +27,57 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def packed(value: Mapping[str, Any]) -> bytes:
-    """Encode a mapping of plain values and dataclasses; equal ones, whatever their keys' order, give equal bytes.
+    """Encode a mapping of plain values and dataclasses; the order of keys does not change the bytes.
 
-    Times become ISO 8601.
+    Times become ISO 8601 text.
     """
-    plaintext: bytes = msgpack.packb(_ordered(value), default=_plain, unicode_errors="surrogatepass")
+    plaintext: bytes = msgpack.packb(_ordered(value), default=_text_form, unicode_errors="surrogatepass")
     return plaintext
 
 
 def packed_list(value: Sequence[Any]) -> bytes:
-    """Encode a list of nothing but lists and texts."""
+    """Encode a list that holds only lists and texts."""
     plaintext: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     return plaintext
 
 
 def seal(envelope: Envelope, value: Mapping[str, Any], collection: Collection, point_id: str) -> str:
-    """Encrypt what :func:`packed` takes."""
+    """Encrypt a mapping, encoded by :func:`packed`, for one row."""
     return seal_packed(envelope, packed(value), collection, point_id)
 
 
 def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str) -> str:
-    """Encrypt what :func:`packed` made."""
+    """Encrypt bytes that :func:`packed` encoded, for one row."""
     return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
 
 
 def open_sealed(envelope: Envelope, row: Row, collection: Collection) -> dict[str, Any]:
-    """Decrypt what :func:`seal` put into a row's ``data``.
+    """Decrypt a row's ``data`` field.
 
     Raises:
-        DecryptionError: It was altered, cut, or moved from another row; the message names no content.
+        DecryptionError: It was altered, truncated, or moved from another row; the message names no content.
     """
-    plaintext = envelope.open(_sealed(row, collection), collection=collection.name, point_id=row.id)
+    plaintext = envelope.open(_envelope_of(row, collection), collection=collection.name, point_id=row.id)
     value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
     return value
 
 
 def sealed_generation(row: Row, collection: Collection) -> int:
-    """Read, without opening it, under which generation of the data key a row's ``data`` was sealed.
+    """Return the data key's generation of a row's ``data`` field, without decrypting it.
 
     Raises:
-        DecryptionError: It is no envelope.
+        DecryptionError: The field is not an envelope.
     """
-    return key_generation(_sealed(row, collection))
+    return key_generation(_envelope_of(row, collection))
 
 
 def shallow(value: Any) -> dict[str, Any]:
     """Return a dataclass as a mapping, one level deep."""
     kind: Any = type(value)
-    return {name: getattr(value, name) for name in _names(kind)}
+    return {name: getattr(value, name) for name in _field_names(kind)}
 
 
-def _sealed(row: Row, collection: Collection) -> bytes:
+def _envelope_of(row: Row, collection: Collection) -> bytes:
     try:
         return base64.b64decode(row.payload["data"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError) as error:
@@ -85,7 +85,7 @@ def _sealed(row: Row, collection: Collection) -> bytes:
 
 
 def _ordered(value: Any) -> Any:
-    """Return mappings with their keys in order, and dataclasses as mappings, all the way down."""
+    """Return a value with sorted keys in every mapping, and every dataclass as a mapping."""
     kind: Any = type(value)
     if kind is dict:
         return {key: inner if type(inner := value[key]) in _ATOMS else _ordered(inner) for key in sorted(value)}
@@ -93,24 +93,24 @@ def _ordered(value: Any) -> Any:
         return [inner if type(inner) in _ATOMS else _ordered(inner) for inner in value]
     if issubclass(kind, str):
         return value
-    if names := _names(kind):
-        values = zip(names, _getter(kind)(value), strict=True)
+    if names := _field_names(kind):
+        values = zip(names, _field_getter(kind)(value), strict=True)
         return {name: inner if type(inner) in _ATOMS else _ordered(inner) for name, inner in values}
     return _ordered(dict(value)) if isinstance(value, Mapping) else value
 
 
-def _plain(value: Any) -> str:
-    """Say what msgpack has no type for in text."""
+def _text_form(value: Any) -> str:
+    """Return the text for a value that msgpack has no type for."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 @cache
-def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads all fields of a dataclass at once."""
-    names = _names(kind)
+def _field_getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that reads all fields of a dataclass at once."""
+    names = _field_names(kind)
     return attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

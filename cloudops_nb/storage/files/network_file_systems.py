@@ -1,4 +1,4 @@
-"""Network file systems: their locks fail or lie between hosts, so no store lies on one."""
+"""Refuses data paths on network file systems, whose locks do not work reliably between hosts."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ _FUSE = "fuse."
 
 
 class Mount(NamedTuple):
-    """A mounted file system: where, and of which type."""
+    """A mounted file system: its mount point and its type."""
 
     mountpoint: str
     fstype: str
 
 
 def refuse_network_file_system(path: Path, mounts: Iterable[Mount] | None = None) -> None:
-    """Refuse a folder on a network file system, whether it exists yet or not; an unknown type passes.
+    """Raise if a folder is on a network file system, also if it does not exist yet; unknown types are accepted.
 
     Args:
         path: The folder.
-        mounts: What is mounted, in order of mounting; asked of the operating system if not given.
+        mounts: The mounted file systems in order of mounting; the operating system's list if not given.
 
     Raises:
-        InitialisationError: The folder lies on a network file system.
+        InitialisationError: The folder is on a network file system.
     """
-    found = file_system_of(path, _mounted() if mounts is None else mounts)
-    if found is not None and _networked(found.fstype):
+    found = file_system_of(path, _system_mounts() if mounts is None else mounts)
+    if found is not None and _is_network_type(found.fstype):
         why = f"{found.mountpoint} is a network file system ({found.fstype}), whose locks do not protect a store"
         raise InitialisationError(f"the data path {path} cannot be used", why, "Choose a data_path on a local disk.")
 
 
 def file_system_of(path: Path, mounts: Iterable[Mount]) -> Mount | None:
-    """Return the mount that a path lies on, links followed; ``None`` if no mount is known."""
+    """Return the mount that holds a path, after resolving links; ``None`` if no known mount does."""
     resolved = path.resolve()
     holding = [mount for mount in mounts if resolved.is_relative_to(mount.mountpoint)]
-    # Of two at one place, the later covers the earlier.
+    # Of two mounts on one mount point, the later covers the earlier.
     return max(reversed(holding), key=lambda mount: len(Path(mount.mountpoint).parts), default=None)
 
 
-def _networked(fstype: str) -> bool:
+def _is_network_type(fstype: str) -> bool:
     kind = fstype.casefold()
     types, user_space = _network_file_systems()
     return kind in types or (kind.startswith(_FUSE) and kind.removeprefix(_FUSE) in types | user_space)
@@ -58,7 +58,7 @@ def _network_file_systems() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(declared["types"]), frozenset(declared["user_space"])
 
 
-def _mounted() -> list[Mount]:
+def _system_mounts() -> list[Mount]:
     import psutil
 
     return [Mount(partition.mountpoint, partition.fstype) for partition in psutil.disk_partitions(all=True)]

@@ -1,4 +1,4 @@
-"""Where a master key can be kept: the operating system's keyring, a private file, or the environment."""
+"""The places that can hold a master key: the KeySource protocol, a private file, and the environment."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ _FINGERPRINT = re.compile("[0-9a-f]{32}")
 
 
 class KeySource(Protocol):
-    """A place for one master key, with slots beside it for further ones."""
+    """A place for one master key, with slots for further keys next to it."""
 
     @property
     def name(self) -> str:
-        """What the place is called in a message."""
+        """The name of the place in messages."""
 
     @property
     def writable(self) -> bool:
-        """Whether a new key can be kept here."""
+        """Whether a new key can be saved here."""
 
     def load(self) -> MasterKey | None:
-        """Return the key, or ``None`` if there definitely is none.
+        """Return the key, or ``None`` if the place certainly holds none.
 
         Raises:
-            EncryptionError: The place cannot be read just now, or what it holds is no key.
+            EncryptionError: The place cannot be read at the moment, or its content is not a key.
         """
 
     def save(self, key: MasterKey) -> None:
-        """Keep a new key, and read it back.
+        """Save a key, and read it back.
 
         Raises:
-            EncryptionError: The key was not kept.
+            EncryptionError: The key was not saved.
         """
 
     def remove(self) -> None:
-        """Remove the key; does nothing where there is none.
+        """Remove the key, if there is one.
 
         Raises:
-            EncryptionError: It is still there.
+            EncryptionError: The key could not be removed.
         """
 
     def slot(self, fingerprint: str) -> KeySource | None:
-        """Return the place beside this one for the key with a fingerprint, ``None`` where there can be none.
+        """Return the slot for the key with a fingerprint; ``None`` if the place has no slots.
 
-        A key that a store no longer uses stays in its slot, because other stores, and backups, may need it.
+        A key that a store no longer uses stays in its slot, because other stores and backups may need it.
         """
 
     def kept(self) -> Sequence[str]:
-        """Return the fingerprints that slots are named by, as far as the place can list them."""
+        """Return the fingerprints of the keys in slots, as far as the place can list them."""
 
 
 class FileSource:
@@ -74,11 +74,11 @@ class FileSource:
         """Read the file; ``None`` if it does not exist.
 
         Raises:
-            EncryptionError: Others can read it, somebody else owns it, or its content is no key.
+            EncryptionError: Others can read it, another user owns it, or its content is not a key.
         """
         try:
             with self.path.open("rb") as stream:
-                reason = _untrusted(os.fstat(stream.fileno()))
+                reason = _privacy_problem(os.fstat(stream.fileno()))
                 text = stream.read(1024).decode("ascii", "replace")
         except FileNotFoundError:
             return None
@@ -89,27 +89,27 @@ class FileSource:
         return MasterKey.from_hex(text, source=self.name)
 
     def save(self, key: MasterKey) -> None:
-        """Write the file with mode 0600, its folder with 0700.
+        """Write the file with mode 0600, and its folder with 0700.
 
         Raises:
-            EncryptionError: The folder does not allow it.
+            EncryptionError: The file cannot be written.
         """
         try:
-            file = self._file()
+            file = self._resolved_path()
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_private(file, key.hex().encode() + b"\n")
         except OSError as error:
             raise EncryptionError(f"cannot write {self.name}", error.strerror or "") from error
-        check_kept(self, key)
+        verify_saved(self, key)
 
     def remove(self) -> None:
-        """Remove the file, durably.
+        """Remove the file; the removal survives a power cut.
 
         Raises:
-            EncryptionError: The folder does not allow it.
+            EncryptionError: The file cannot be removed.
         """
         try:
-            file = self._file()
+            file = self._resolved_path()
             file.unlink(missing_ok=True)
             if file.parent.exists():
                 sync_folder(file.parent)
@@ -117,34 +117,34 @@ class FileSource:
             raise EncryptionError(f"cannot remove {self.name}", error.strerror or "") from error
 
     def slot(self, fingerprint: str) -> FileSource:
-        """Return the file beside this one whose name ends with the fingerprint; beside what a link leads to."""
-        file = self._file()
+        """Return the file whose name is this file's, after resolving links, followed by the fingerprint."""
+        file = self._resolved_path()
         return FileSource(file.with_name(f"{file.name}.{fingerprint}"))
 
     def kept(self) -> list[str]:
-        """Return the fingerprints in the names of the files beside this one.
+        """Return the fingerprints in the names of the slot files.
 
         Raises:
             EncryptionError: The folder cannot be listed.
         """
-        file = self._file()
+        file = self._resolved_path()
         try:
             names = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
         except OSError as error:
-            raise EncryptionError(f"cannot look for keys beside {self.name}", error.strerror or "") from error
+            raise EncryptionError(f"cannot look for keys next to {self.name}", error.strerror or "") from error
         endings = (name.removeprefix(f"{file.name}.") for name in names if name.startswith(f"{file.name}."))
         return sorted(ending for ending in endings if _FINGERPRINT.fullmatch(ending))
 
-    def _file(self) -> Path:
-        # Stores whose settings name one file by several links must find each other's slots.
+    def _resolved_path(self) -> Path:
+        # Stores whose settings name one file through different links must find each other's slots.
         try:
             return self.path.resolve()
         except (OSError, RuntimeError) as error:
-            raise EncryptionError(f"cannot read {self.name}", "its links lead nowhere") from error
+            raise EncryptionError(f"cannot read {self.name}", "it is a link in a circle") from error
 
 
 class EnvironmentSource:
-    """The variable ``CLOUDOPS_ENCRYPTION_KEY``; every process started from the kernel can read it, hence a warning."""
+    """The variable ``CLOUDOPS_ENCRYPTION_KEY``; loading warns, because every process started from here can read it."""
 
     writable = False
     name = f"the environment variable {KEY_VARIABLE}"
@@ -156,7 +156,7 @@ class EnvironmentSource:
         """Read the variable, with a :class:`CloudOpsWarning` if it is set.
 
         Raises:
-            EncryptionError: Its content is no key.
+            EncryptionError: Its content is not a key.
         """
         text = self._environment.get(KEY_VARIABLE, "")
         if not text:
@@ -166,7 +166,7 @@ class EnvironmentSource:
         return MasterKey.from_hex(text, source=self.name)
 
     def save(self, key: MasterKey) -> None:
-        """Refuse: a process cannot change the environment that it is started with.
+        """Refuse: a process cannot change the environment it is started with.
 
         Raises:
             EncryptionError: Always.
@@ -182,28 +182,28 @@ class EnvironmentSource:
         raise EncryptionError(f"the key cannot be removed from {self.name}", "", "Unset it where it is set.")
 
     def slot(self, fingerprint: str) -> None:
-        """Return ``None``: there is one variable."""
+        """Return ``None``: there is only one variable."""
 
     def kept(self) -> list[str]:
-        """Return nothing, as there are no slots."""
+        """Return an empty list: there are no slots."""
         return []
 
 
-def check_kept(source: KeySource, key: MasterKey) -> None:
-    """Read a key back from where it was just saved.
+def verify_saved(source: KeySource, key: MasterKey) -> None:
+    """Read a key back from the source that it was just saved to.
 
     Raises:
-        EncryptionError: It is not there, or not the same.
+        EncryptionError: The source has no key or another one.
     """
     kept = source.load()
     if kept is None or kept != key:
         raise EncryptionError(f"{source.name} did not keep the new key", "it was not there when read back")
 
 
-def _untrusted(status: os.stat_result) -> str:
+def _privacy_problem(status: os.stat_result) -> str:
     if open_to_others(status):
         return "its mode lets others read it"
-    # Root's files are accepted, because that is how secrets are mounted into containers.
+    # Root's files are accepted, because secrets mounted into containers belong to root.
     if POSIX and status.st_uid not in (os.geteuid(), 0):
         return "it belongs to another user"
     return ""

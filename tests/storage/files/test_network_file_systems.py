@@ -72,7 +72,7 @@ def test_without_a_known_mount_everything_passes() -> None:
 
 
 def test_no_store_is_made_on_one(key_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_file_systems, "_mounted", lambda: [Mount("/", "nfs4")])
+    monkeypatch.setattr(network_file_systems, "_system_mounts", lambda: [Mount("/", "nfs4")])
 
     with pytest.raises(InitialisationError, match="network file system"):
         open_vault(key_settings)

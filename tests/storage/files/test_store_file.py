@@ -118,7 +118,7 @@ def test_a_file_is_no_data_path(tmp_path: Path) -> None:
 def test_a_folder_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
 
-    with pytest.raises(InitialisationError, match="everybody can write to it"):
+    with pytest.raises(InitialisationError, match="every user can write to it"):
         prepare_data_path(tmp_path)
 
 
