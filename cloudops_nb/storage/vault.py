@@ -1,4 +1,4 @@
-"""The store's keys and what is done with them, opened together: one call for the rest of the storage service."""
+"""The vault: a store's keys with everything that encrypts, blinds and rotates under them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vault:
-    """Everything that needs a key; safe to share between threads, never sent to another process.
+    """Everything that needs a key; safe to share between threads, and never sent to another process.
 
-    ``master`` is the master key and ``keys`` are those split from it, ``envelope`` encrypts, ``blind_index`` makes
-    comparable blind values, ``rotation`` turns dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
+    ``master`` is the master key and ``keys`` are derived from it, ``envelope`` encrypts, ``blind_index`` computes
+    comparable blind values, ``rotation`` rotates dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
     """
 
     data_path: Path
@@ -36,14 +36,14 @@ class Vault:
 
     @cached_property
     def rotation(self) -> Rotation:
-        """The rotation of dense vectors; made at first use, because opening a store does not need NumPy."""
+        """The rotation of dense vectors; made at first use, because opening a store must not import NumPy."""
         from cloudops_nb.storage.encryption.vector_rotation import Rotation
 
         return Rotation(self.keys)
 
 
 def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
-    """Return the vault of a header and a key; for a store that is being rebuilt under them, or was."""
+    """Return the vault for a header and a key; nothing is read or written."""
     keys = StoreKeys(master, header.data_key_generation)
     envelope = Envelope(keys, header.oldest_data_key_generation)
     return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys))

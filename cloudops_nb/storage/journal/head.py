@@ -1,6 +1,6 @@
-"""The journal's head, sealed in a file of its own, so that a journal cut short shows.
+"""The journal's head, encrypted in a separate file, which shows that records were removed from the journal's end.
 
-The head may lag behind the journal (a process died between the two writes) but is never ahead of it.
+The head may be behind the journal, if a process died between the two writes, but is never ahead of it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ _POINT = "head"
 
 
 class HeadFile:
-    """Reads and replaces ``journal.head``; the caller sees to it that writers take turns."""
+    """Reads and replaces ``journal.head``; the caller serialises the writers."""
 
     def __init__(self, path: Path, envelope: Envelope) -> None:
         self.path = path
         self._envelope = envelope
 
     def read(self) -> ChainHead:
-        """Open the sealed head.
+        """Decrypt the sealed head.
 
         Raises:
-            JournalError: The file is missing, or not one that this store's key sealed.
+            JournalError: The file is missing, was changed, or has another key.
+            StorageError: The file cannot be read.
         """
         try:
             sealed = self.path.read_bytes()
@@ -42,13 +43,13 @@ class HeadFile:
         except FileNotFoundError:
             raise altered_journal("its sealed head, journal.head, is missing") from None
         except DecryptionError:
-            raise altered_journal("its sealed head, journal.head, was changed or is of another key") from None
+            raise altered_journal("its sealed head, journal.head, was changed or has another key") from None
         except OSError as error:
             raise StorageError(f"cannot read {self.path}", error.strerror or "") from error
         return ChainHead(content["count"], bytes.fromhex(content["mac"]))
 
     def reseal(self) -> int:
-        """Seal the head anew if it lies under an older data key; returns how many heads that were.
+        """Re-encrypt the head if it has an older data key; returns the number of re-encrypted heads, 0 or 1.
 
         Raises:
             JournalError: As :meth:`read`.
@@ -63,7 +64,7 @@ class HeadFile:
         """Replace the sealed head; with ``power_safe``, a power cut cannot bring the old one back.
 
         Raises:
-            StorageError: The folder does not allow it, or the disk is full.
+            StorageError: The file cannot be written.
         """
         content = json.dumps({"count": head.count, "mac": head.mac.hex()}).encode()
         sealed = self._envelope.seal(content, collection=_COLLECTION, point_id=_POINT)
@@ -74,5 +75,5 @@ class HeadFile:
 
 
 def create_head(path: Path, envelope: Envelope, keys: StoreKeys) -> None:
-    """Seal the head of an empty journal, for a new store."""
+    """Write the sealed head of an empty journal."""
     HeadFile(path, envelope).write(Chain(keys).start, power_safe=True)

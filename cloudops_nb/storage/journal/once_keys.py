@@ -1,4 +1,4 @@
-"""The keys that a journal has recorded and that may never be recorded again, as its MACs vouch for them."""
+"""The keys of records that a journal may hold only once, learned from verified records."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class OnceKeys:
-    """Blind keys learned from verified records only; each record is verified once and remembered from then on.
+    """Remembers the blind once-keys of a journal; each record is verified before its key counts, and only once.
 
-    What is changed in the file afterwards, too, takes no key away. The caller sees to it that calls take turns.
+    A later change of the file cannot remove a key. The caller serialises the calls.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -24,25 +24,25 @@ class OnceKeys:
         self._keys: set[bytes] = set()
 
     def contains(self, key: bytes, behind: Callable[[int], Iterable[StoredRecord]], end: ChainHead) -> bool:
-        """Verify what was added since the last time, and say whether a key is recorded.
+        """Verify the records added since the last call, and return whether a key is recorded.
 
         Args:
             key: The blind key.
             behind: Returns the records after a sequence number, in order.
-            end: Where the journal ends.
+            end: The journal's end.
 
         Raises:
-            JournalError: A record was changed, removed or moved, or the journal is not the one that was verified.
+            JournalError: A record was changed, removed or moved, or the journal is not the verified one.
         """
         check_length(end.count, self._verified)
         found: set[bytes] = set()
-        records = _noting(behind(self._verified.count), found)
+        records = _collecting_keys(behind(self._verified.count), found)
         self._verified = self._chain.check(records, [end], after=self._verified)
         self._keys |= found
         return key in self._keys
 
 
-def _noting(records: Iterable[StoredRecord], found: set[bytes]) -> Iterator[StoredRecord]:
+def _collecting_keys(records: Iterable[StoredRecord], found: set[bytes]) -> Iterator[StoredRecord]:
     for record in records:
         if record.once is not None:
             found.add(record.once)

@@ -1,7 +1,7 @@
-"""The keys that stores went over from: they stay in their slots until a person removes them.
+"""Earlier master keys: they stay in their slots until a person removes them.
 
-Nothing on this host can know that a key is needed no more: other stores may share it, under other settings or on disks
-that are not mounted, and backups lie anywhere.
+No program can know that a key is no longer needed: other stores may share it, under other settings or on disks that are
+not mounted, and backups may be anywhere.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeptKey:
-    """A key's fingerprint, and the slot that it lies in."""
+    """A key's fingerprint, and the slot that holds it."""
 
     fingerprint: str
     place: KeySource
 
 
 def kept_keys(settings: Settings, known: Iterable[str] = ()) -> list[KeptKey]:
-    """Return every key in a slot but the store's present one.
+    """Return every key in a slot, except the store's present one.
 
     Args:
         settings: The store's settings.
-        known: Fingerprints to look for beside those that a source lists, as a keyring lists none.
+        known: Further fingerprints to look for, because a keyring cannot list its slots.
 
     Raises:
-        EncryptionError: A source cannot be read just now.
+        EncryptionError: A source cannot be read at the moment.
         StoreCorruptedError: ``store.json`` is damaged.
     """
     header = StoreFile(settings.data_path).read()
@@ -46,33 +46,33 @@ def kept_keys(settings: Settings, known: Iterable[str] = ()) -> list[KeptKey]:
     for source in key_sources(settings):
         for fingerprint in sorted({*source.kept(), *known} - {present}):
             slot = source.slot(fingerprint)
-            if slot is not None and _holds(slot, fingerprint):
+            if slot is not None and _holds_key(slot, fingerprint):
                 found.append(KeptKey(fingerprint, slot))
     return found
 
 
 def removable_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
-    """Return the slots that a key which may be removed lies in.
+    """Return the slots that hold a key, after checking that it may be removed.
 
     Raises:
-        EncryptionError: It is the store's present key, or a source cannot be read just now.
-        KeyMissingError: It lies in no slot.
+        EncryptionError: It is the store's present key, or a source cannot be read at the moment.
+        KeyMissingError: No slot holds it.
     """
     header = StoreFile(settings.data_path).read()
     if header is not None and header.key_fingerprint == fingerprint:
-        fix = "Take the store to another key first: cloudops-nb key rekey."
-        raise EncryptionError(f"the key {fingerprint[:8]}… was not removed", "the store opens with it", fix)
+        fix = "Change the store's key first: cloudops-nb key rekey."
+        raise EncryptionError(f"the key {fingerprint[:8]}… was not removed", "it is the store's present key", fix)
     kept = [one for one in kept_keys(settings, [fingerprint]) if one.fingerprint == fingerprint]
     if not kept:
-        raise KeyMissingError(f"no key {fingerprint} is kept", "", "List the kept ones: cloudops-nb key show.")
+        raise KeyMissingError(f"no slot holds the key {fingerprint}", "", "List the kept keys: cloudops-nb key show.")
     return kept
 
 
 def remove_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
-    """Remove a key from its slots, and return where it lay.
+    """Remove a key from its slots, and return those slots.
 
     Raises:
-        EncryptionError: As :func:`removable_key`, or a source cannot be written just now.
+        EncryptionError: As :func:`removable_key`, or a source cannot be written at the moment.
         KeyMissingError: As :func:`removable_key`.
     """
     with key_lock(settings):
@@ -82,6 +82,6 @@ def remove_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
     return kept
 
 
-def _holds(slot: KeySource, fingerprint: str) -> bool:
+def _holds_key(slot: KeySource, fingerprint: str) -> bool:
     key = slot.load()
     return key is not None and StoreKeys(key).fingerprint == fingerprint

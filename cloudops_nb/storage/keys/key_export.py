@@ -1,7 +1,7 @@
-"""The master key wrapped under a passphrase, as a small text file to keep elsewhere and to take to another machine.
+"""Exports the master key as a small text file under a passphrase, as a backup or for another machine.
 
-scrypt (RFC 7914) makes a wrapping key of the passphrase, AES-256-GCM wraps the master key and vouches for every other
-field of the file.
+scrypt (RFC 7914) derives a wrapping key from the passphrase. AES-256-GCM encrypts the master key under it and
+authenticates every other field of the file.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 #: The shortest passphrase, in characters.
 SHORTEST_PASSPHRASE = 12
-#: scrypt's parameters of a new export: 128 MiB of memory.
+#: The scrypt parameters of a new export, which take 128 MiB of memory.
 _COST, _BLOCK, _PARALLEL = 2**17, 8, 1
-#: What an import accepts, in bytes, so that a hostile file cannot take all memory.
+#: The largest file, and the most memory for scrypt, that an import accepts, in bytes: a hostile file cannot take more.
 LARGEST_EXPORT, MOST_MEMORY = 16_384, 512 * 1024 * 1024
 _SALT_BYTES, _NONCE_BYTES = 32, 12
 
 
 class _Export(BaseModel):
-    """The file: how the wrapping key is made, whose key it is, and the wrapped key."""
+    """The content of the file: the derivation of the wrapping key, the key's fingerprint, and the wrapped key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,18 +57,18 @@ class _Export(BaseModel):
 
 
 def export_key(master: MasterKey, passphrase: str) -> str:
-    """Wrap a master key; takes about half a second and 128 MiB, on purpose.
+    """Wrap a master key under a passphrase; takes about half a second and 128 MiB, to slow down guessing.
 
     Raises:
         ConfigurationError: The passphrase is shorter than :data:`SHORTEST_PASSPHRASE`.
     """
-    if len(_normal(passphrase)) < SHORTEST_PASSPHRASE:
+    if len(_normalised(passphrase)) < SHORTEST_PASSPHRASE:
         why = f"it has fewer than {SHORTEST_PASSPHRASE} characters"
-        raise ConfigurationError("the passphrase is too short", why, "Take several words.")
+        raise ConfigurationError("the passphrase is too short", why, "Use several words.")
     salt, nonce = secrets.token_hex(_SALT_BYTES), secrets.token_hex(_NONCE_BYTES)
     export = _Export(fingerprint=StoreKeys(master).fingerprint, salt=salt, nonce=nonce)
     cipher, raw = AESGCM(_wrapping_key(export, passphrase)), bytes.fromhex(master.hex())
-    wrapped = cipher.encrypt(bytes.fromhex(nonce), raw, _context(export)).hex()
+    wrapped = cipher.encrypt(bytes.fromhex(nonce), raw, _authenticated_fields(export)).hex()
     return export.model_copy(update={"wrapped": wrapped}).model_dump_json(indent=2) + "\n"
 
 
@@ -76,14 +76,14 @@ def unwrap_key(text: str, passphrase: str) -> MasterKey:
     """Return the master key of an export.
 
     Raises:
-        EncryptionError: The text is no export, was altered, or the passphrase is another one.
+        EncryptionError: The text is not an export or was modified, or the passphrase is wrong.
     """
-    export = _parsed(text)
+    export = _parsed_export(text)
     try:
         cipher = AESGCM(_wrapping_key(export, passphrase))
-        raw = cipher.decrypt(bytes.fromhex(export.nonce), bytes.fromhex(export.wrapped), _context(export))
+        raw = cipher.decrypt(bytes.fromhex(export.nonce), bytes.fromhex(export.wrapped), _authenticated_fields(export))
     except InvalidTag:
-        why = "the passphrase is another one, or the file was altered"
+        why = "wrong passphrase, or the file was modified"
         raise EncryptionError("the exported key does not open", why) from None
     master = MasterKey(raw)
     if StoreKeys(master).fingerprint != export.fingerprint:
@@ -97,7 +97,7 @@ def export_store_key(settings: Settings, passphrase: str) -> str:
     Raises:
         ConfigurationError: The passphrase is too short.
         KeyMissingError: There is no store, or no key for it.
-        EncryptionError: A key source cannot be read just now, or has the keys of other stores only.
+        EncryptionError: A key source cannot be read at the moment, or the sources have only keys of other stores.
     """
     header = StoreFile(settings.data_path).read()
     if header is None:
@@ -106,29 +106,41 @@ def export_store_key(settings: Settings, passphrase: str) -> str:
 
 
 def keep_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySource:
-    """Keep a key where the data path's store finds it, or, if there is none that needs it, the next one made there.
+    """Save a key where the data path's store, or the next store made there, finds it.
+
+    An existing key is never replaced.
+
+    Args:
+        settings: The data path and the key's source.
+        master: The key.
+        needed: Whether the data path has a store that needs the key; only then may the key go into a slot.
+
+    Returns:
+        The place of the key, which may have held it before.
 
     Raises:
-        WrongKeyError: Another key is where this one should go.
-        KeyMissingError: No source can keep a key.
-        EncryptionError: A source cannot be read or written just now.
+        WrongKeyError: The place that this key needs holds another one.
+        KeyMissingError: No source can hold a key.
+        EncryptionError: A source cannot be read or written at the moment.
     """
     prepare_data_path(settings.data_path)
     with key_lock(settings):
-        place = _place(settings, master, StoreKeys(master).fingerprint, needed=needed)
+        place = _place_for(settings, master, StoreKeys(master).fingerprint, needed=needed)
         if place.load() != master:
             place.save(master)
     return place
 
 
 def wrong_key_error(settings: Settings, header: StoreHeader, fingerprint: str) -> WrongKeyError:
-    """Return the error for a key that is not the store's."""
+    """Return the error for importing a key that is not the store's."""
     why = f"the exported key is {fingerprint[:8]}…, the store's is {header.key_fingerprint[:8]}…"
-    return WrongKeyError(f"the key does not fit the store in {settings.data_path}", why, "Set another data_path.")
+    return WrongKeyError(f"the key is not that of the store in {settings.data_path}", why, "Set another data_path.")
 
 
 def write_export(file: Path, text: str) -> None:
-    """Write an export to a new file that only its owner can read, on the disk when this returns, whole or not at all.
+    """Write an export to a new file that only its owner can read.
+
+    The whole file survives a power cut once this returns; after an error there is no file.
 
     Raises:
         ConfigurationError: The file exists, or cannot be written.
@@ -149,17 +161,17 @@ def write_export(file: Path, text: str) -> None:
         with suppress(OSError):
             file.unlink()
         raise ConfigurationError(f"cannot write {file}", error.strerror or "") from error
-    except BaseException:  # what was interrupted is no export
+    except BaseException:  # Ctrl-C included: half a file is not an export
         file.unlink(missing_ok=True)
         raise
 
 
-def _place(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:
-    """Return the first source that is empty or has this key; a store that needs it also finds it in a slot."""
+def _place_for(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:
+    """Return the first writable source if it is empty or has this key, or its slot if a store needs the key."""
     source = next((source for source in key_sources(settings) if source.writable), None)
     if source is None:
         names = ", ".join(source.name for source in key_sources(settings))
-        raise KeyMissingError("the key cannot be kept", f"{names} cannot take it", "Set key_source to file.")
+        raise KeyMissingError("the key cannot be saved", f"{names} cannot hold it", "Set key_source to file.")
     present = source.load()
     if present is None or present == master:
         return source
@@ -170,28 +182,28 @@ def _place(settings: Settings, master: MasterKey, fingerprint: str, *, needed: b
     return slot
 
 
-def _parsed(text: str) -> _Export:
+def _parsed_export(text: str) -> _Export:
     try:
         export = _Export.model_validate_json(text if len(text) <= LARGEST_EXPORT else "")
     except ValidationError:
-        raise EncryptionError("the file is no exported key", "", "Give the file that key export wrote.") from None
-    # The bounds of each number alone would still allow 16 GiB.
+        raise EncryptionError("the file is not an exported key", "", "Give the file that key export wrote.") from None
+    # The bounds of the single numbers would together still allow 16 GiB.
     memory = 128 * export.block * (export.cost + export.parallel)
     if memory > MOST_MEMORY or export.cost & (export.cost - 1):
-        raise EncryptionError("the file is no exported key", "it asks for more memory than any export does")
+        raise EncryptionError("the file is not an exported key", "it asks for more memory than any export does")
     return export
 
 
 def _wrapping_key(export: _Export, passphrase: str) -> bytes:
     salt = bytes.fromhex(export.salt)
     derivation = Scrypt(salt=salt, length=KEY_BYTES, n=export.cost, r=export.block, p=export.parallel)
-    return derivation.derive(_normal(passphrase).encode("utf-8", "surrogatepass"))
+    return derivation.derive(_normalised(passphrase).encode("utf-8", "surrogatepass"))
 
 
-def _context(export: _Export) -> bytes:
+def _authenticated_fields(export: _Export) -> bytes:
     return export.model_dump_json(exclude={"wrapped"}).encode()
 
 
-def _normal(passphrase: str) -> str:
-    """Keyboards of different systems compose the same letter differently."""
+def _normalised(passphrase: str) -> str:
+    """Return one form of the passphrase: keyboards of different systems compose the same letter differently."""
     return unicodedata.normalize("NFKC", passphrase)

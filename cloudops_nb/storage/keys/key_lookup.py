@@ -1,4 +1,4 @@
-"""How a store comes to its master key: found, checked, or, for an empty store only, made."""
+"""Finds and checks a store's master key, and makes one for an empty store only."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LOST = "Restore the key from its export or backup; without it the data cannot b
 
 
 def key_sources(settings: Settings) -> Sequence[KeySource]:
-    """The places to look for the master key, in order.
+    """Return the places to look for the master key, in order.
 
     Raises:
-        ConfigurationError: ``key_file`` is set beside a ``key_source`` that is no file.
+        ConfigurationError: ``key_file`` is set together with a ``key_source`` other than a file.
     """
     if settings.key_file is not None and settings.key_source in ("keyring", "environment"):
         why = f"key_file is set, and key_source is {settings.key_source}"
@@ -40,18 +40,18 @@ def key_sources(settings: Settings) -> Sequence[KeySource]:
 
     if settings.key_source == "keyring":
         return [KeyringSource(add_ons=True)]
-    # Nobody chose a backend here, so one that may prompt on the terminal is not used.
+    # The user chose no backend here, so do not use one that may prompt on the terminal.
     return [KeyringSource(add_ons=False), FileSource(key_file(settings)), EnvironmentSource()]
 
 
 def key_file(settings: Settings) -> Path:
-    """The key file: the one in the settings, else ``encryption.key`` in the user's configuration folder."""
+    """Return the key file: the one in the settings, or ``encryption.key`` in the user's configuration folder."""
     return settings.key_file or platformdirs.user_config_path("cloudops", appauthor=False) / "encryption.key"
 
 
 @dataclass(frozen=True)
 class FoundKey:
-    """A store's key, the place it lies in, and the source that the place is, or is a slot of."""
+    """A store's key, the place that holds it, and the source that this place is or is a slot of."""
 
     key: MasterKey
     place: KeySource
@@ -59,12 +59,12 @@ class FoundKey:
 
 
 def find_key(settings: Settings, fingerprint: str) -> FoundKey:
-    """Find the key of an existing store: the first one whose fingerprint is the store's, slots included.
+    """Find the key of an existing store by its fingerprint, in the sources and their slots.
 
     Raises:
         KeyMissingError: No source has a key.
-        WrongKeyError: The sources have keys, of other stores only.
-        EncryptionError: A source cannot be read just now.
+        WrongKeyError: The sources have only keys of other stores.
+        EncryptionError: A source cannot be read at the moment.
     """
     wrong = []
     for source in key_sources(settings):
@@ -77,39 +77,39 @@ def find_key(settings: Settings, fingerprint: str) -> FoundKey:
     if wrong:
         why = f"{' and '.join(wrong)} hold the key of another store"
         raise WrongKeyError(f"the store in {settings.data_path} does not open", why, _LOST)
-    raise _missing(settings)
+    raise _key_missing_error(settings)
 
 
 def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
-    """Return the key alone of what :func:`find_key` finds, and raise as it does."""
+    """Return the key that :func:`find_key` finds; raises as it does."""
     return find_key(settings, fingerprint).key
 
 
 def find_or_make_master_key(settings: Settings) -> MasterKey:
-    """Find the key for an empty store, or make one and keep it in the first place that can.
+    """Find a key for an empty store, or make one and save it in the first source that can hold it.
 
-    One process at a time does this on a host, whatever its data path, so that all agree on one key.
+    Only one process of a host does this at a time, whatever its data path, so that all agree on one key.
 
     Raises:
-        KeyMissingError: There is no key, and no place to keep a new one.
-        EncryptionError: A source cannot be read or written just now.
-        InitialisationError: The folder of the key file does not allow a lock.
+        KeyMissingError: There is no key, and no source can hold a new one.
+        EncryptionError: A source cannot be read or written at the moment.
+        InitialisationError: The lock file next to the key file cannot be created.
     """
     with key_lock(settings):
-        return _first_key(settings)
+        return _found_or_made(settings)
 
 
 def key_lock(settings: Settings) -> AbstractContextManager[None]:
-    """The lock between processes for making, replacing and removing keys.
+    """Return the lock between processes for making, replacing and removing keys.
 
     Raises:
-        InitialisationError: The folder of the key file does not allow it, or another process holds it for too long.
+        InitialisationError: The lock file cannot be created, or another process holds it for too long.
     """
     path = key_file(settings)
     return creation_lock(path.with_name(f"{path.name}.lock"))
 
 
-def _first_key(settings: Settings) -> MasterKey:
+def _found_or_made(settings: Settings) -> MasterKey:
     sources = key_sources(settings)
     for source in sources:
         key = source.load()
@@ -120,9 +120,9 @@ def _first_key(settings: Settings) -> MasterKey:
             key = MasterKey.generate()
             source.save(key)
             return key
-    raise _missing(settings)
+    raise _key_missing_error(settings)
 
 
-def _missing(settings: Settings) -> KeyMissingError:
+def _key_missing_error(settings: Settings) -> KeyMissingError:
     places = ", ".join(source.name for source in key_sources(settings))
     return KeyMissingError(f"no encryption key for the store in {settings.data_path}", f"looked in {places}", _LOST)

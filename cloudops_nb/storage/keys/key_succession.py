@@ -1,7 +1,7 @@
-"""A store's new master key in its place, and the old one in a slot, whenever the process may be killed in between.
+"""Replaces a store's master key in its source, safely against a kill at any moment.
 
-A note in the data path names both. The new key lies in a slot beside the old one until the store has gone over to it;
-then they change places. The old one is never removed here, see :mod:`cloudops_nb.storage.keys.kept_keys`.
+A note in the data path names both keys. The new key is in a slot until the store uses it; then the new key moves to the
+source, and the old key to a slot. The old key is never removed here, see :mod:`cloudops_nb.storage.keys.kept_keys`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOTE_NAME = "key.succession"
 
 
 class _Note(BaseModel):
-    """The fingerprints of the old key and of the new one."""
+    """The content of the note: the fingerprints of the old key and of the new one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,35 +45,35 @@ class _Note(BaseModel):
 
 
 def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
-    """Make a master key and keep it in a slot beside the store's present one.
+    """Make a master key and save it in a slot of the present key's source.
 
     Raises:
-        EncryptionError: The place of the present key cannot hold a second one.
-        InitialisationError: The data path does not allow it, or the disk is full.
+        EncryptionError: The source of the present key has no slots.
+        InitialisationError: The note cannot be written.
     """
     source = find_key(settings, old_fingerprint).source
     master = MasterKey.generate()
     fingerprint = StoreKeys(master).fingerprint
     slot = source.slot(fingerprint) if source.writable else None
     if slot is None:
-        fix = "Take the key to a key file first: key export, then key import with key_source set to file."
+        fix = "Move the key to a key file first: key export, then key import with key_source set to file."
         raise EncryptionError("the store cannot get another key", f"{source.name} cannot hold a second one", fix)
     note = _Note(old=old_fingerprint, new=fingerprint)
     path = settings.data_path / NOTE_NAME
-    # The note comes first, so that a key which nobody needs is found again.
-    with _reported(path):
+    # Write the note first, so that an unused new key can be found and removed.
+    with _write_errors(path):
         replace_private(path, note.model_dump_json().encode())
     slot.save(master)
     return master
 
 
 def finish_succession(settings: Settings) -> None:
-    """Do what an earlier succession left to do: the store's key goes to the first place, the old one to a slot.
+    """Finish a key change: move the store's key to its source, and the old key to a slot.
 
-    If the store never went over, the new key's slot is emptied. The caller is alone with the store.
+    If the store does not use the new key, the new key's slot is emptied. The caller holds the store exclusively.
 
     Raises:
-        EncryptionError: A key source cannot be read or written just now; a later call tries again.
+        EncryptionError: A key source cannot be read or written at the moment; a later call tries again.
         InitialisationError: The note cannot be read or removed.
     """
     path = settings.data_path / NOTE_NAME
@@ -82,21 +82,21 @@ def finish_succession(settings: Settings) -> None:
         return
     with key_lock(settings):
         if header.key_fingerprint == note.new:
-            _promote(settings, note)
+            _move_to_source(settings, note)
         elif header.key_fingerprint == note.old:
             _empty_slots(settings, note.new)
-    with _reported(path):
+    with _write_errors(path):
         path.unlink()
         sync_folder(settings.data_path)
 
 
-def _promote(settings: Settings, note: _Note) -> None:
+def _move_to_source(settings: Settings, note: _Note) -> None:
     found = find_key(settings, note.new)
     if found.place is not found.source:
         first = found.source.load()
         slot = found.source.slot(note.old)
         if slot is None or (first is not None and StoreKeys(first).fingerprint != note.old):
-            return  # the first place has the key of other stores, which stays
+            return  # the source has the key of other stores, which stays
         if first is not None:
             slot.save(first)
         found.source.save(found.key)
@@ -104,7 +104,7 @@ def _promote(settings: Settings, note: _Note) -> None:
 
 
 def _empty_slots(settings: Settings, fingerprint: str) -> None:
-    """Remove a new key from its slot: it is in the first place, or no store went over to it."""
+    """Remove the new key from its slots: it is in the source, or the store does not use it."""
     for source in key_sources(settings):
         slot = source.slot(fingerprint)
         key = slot.load() if slot is not None else None
@@ -113,7 +113,7 @@ def _empty_slots(settings: Settings, fingerprint: str) -> None:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
-"""The estate's points of format 2, which had a text for each blind value, as those of format 3, which have numbers.
+"""Converts the estate's points from format 2, with a text per blind value, to format 3, with numbers.
 
-A number is made of the blind value alone, so this needs no key.
+A number is computed from the blind value alone, so this needs no key.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
 
-#: The first format whose points have numbers.
+#: The first store format whose points have numbers.
 NUMBERED_FORMAT: Final = 3
 
 
 def numbered_point(point: Point) -> Point:
-    """Return a point of format 2 as one of format 3."""
+    """Return a point of format 2 in format 3."""
     kept = {name: value for name, value in point.payload.items() if name not in (*GROUPED, *MARKED)}
     lists = {GROUPS: _numbers(point.payload, GROUPED), MARKS: _numbers(point.payload, MARKED)}
     return replace(point, payload={**kept, **lists, "scan": numbered("scan", str(point.payload["scan"]))})
 
 
 def stage_numbered_estate(store: VectorStore) -> None:
-    """Stage the estate with numbers; the caller is alone with the store, and adopts or discards what was staged.
+    """Stage the estate in format 3; the caller holds the store exclusively, and adopts or discards the stage.
 
     Raises:
-        StorageError: Points were lost on the way.
+        StorageError: The staged collection does not have every point.
     """
     staged = store.stage(AWS_ESTATE.name)
     written = 0

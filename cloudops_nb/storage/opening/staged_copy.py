@@ -1,4 +1,4 @@
-"""Writing every point of a collection anew, beside the live one, which serves until the new one is whole."""
+"""Stages a changed copy of a collection next to the live one, which stays in use until the copy is complete."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ BATCH = 256
 def stage_copy(
     store: VectorStore,
     collection: Collection,
-    turned: Callable[[Sequence[Point]], Sequence[Point]],
+    change: Callable[[Sequence[Point]], Sequence[Point]],
     envelope: Envelope,
 ) -> int:
-    """Stage a collection that holds what ``turned`` makes of each batch of points, and check every envelope in it.
+    """Stage a copy of a collection with changed points, and decrypt every envelope in it as a check.
 
-    The caller is alone with the store, and adopts or discards what was staged.
+    The caller holds the store exclusively, and adopts or discards the copy.
 
     Args:
-        store: The store.
-        collection: The collection to write anew.
-        turned: Makes new points of a batch of live ones; it may leave some out.
-        envelope: Opens the envelopes of the new points.
+        store: The engine.
+        collection: The collection to copy.
+        change: Returns the new points for a batch of live points; it may omit some.
+        envelope: Decrypts the envelopes of the new points.
 
     Returns:
-        The number of points that were staged.
+        The number of staged points.
 
     Raises:
-        StorageError: Points were lost on the way.
-        DecryptionError: An envelope does not open, before or after.
+        StorageError: The copy does not have every point.
+        DecryptionError: An envelope of a live or a new point does not decrypt.
     """
     staged = store.stage(collection.name)
     written = 0
     for batch in batches(store.points(collection.name)):
-        points = turned(batch)
+        points = change(batch)
         store.upsert(staged, points)
         written += len(points)
     readable = 0
@@ -58,12 +58,12 @@ def stage_copy(
 
 
 def batches(points: Iterable[Point]) -> Iterator[list[Point]]:
-    """Cut points into lists of :data:`BATCH`."""
+    """Split points into lists of :data:`BATCH`."""
     left = iter(points)
     while batch := list(islice(left, BATCH)):
         yield batch
 
 
 def row_of(point: Point) -> Row:
-    """Return a point's payload as the row that it would be fetched as."""
+    """Return a point as the row that a read of its payload gives."""
     return Row(point.id, point.payload)

@@ -1,4 +1,4 @@
-"""Who uses a store: every program that has it open holds a shared lock, maintenance needs it alone."""
+"""The usage lock of a data path: programs with an open store share it, and maintenance holds it exclusively."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_NAME = "store.use"
-#: How long maintenance waits for others to close, and others for maintenance to end, in seconds.
+#: How long maintenance waits for other programs to close, and they for maintenance to end, in seconds.
 ALONE_SECONDS, SHARED_SECONDS = 5.0, 30.0
 _RETRY = 0.05
 
@@ -24,8 +24,8 @@ _RETRY = 0.05
 class UsageLock:
     """One program's lock on a data path; safe to share between threads.
 
-    The operating system lets go of it however its process ends. A forked child shares its parent's lock, so a kernel's
-    child processes must open a store of their own.
+    The operating system releases it when the process ends, however it ends. A forked child shares its parent's lock
+    (flock(2)), so a kernel's child processes must open a store of their own.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -34,17 +34,17 @@ class UsageLock:
         self._descriptor: int | None = None
 
     def share(self) -> None:
-        """Take the lock together with others; does nothing if it is held already.
+        """Take the shared lock, unless this object holds it already.
 
         Raises:
-            StoreUnavailableError: Maintenance has been going on for longer than :data:`SHARED_SECONDS`.
+            StoreUnavailableError: Maintenance did not end within :data:`SHARED_SECONDS`.
         """
         with self._lock:
             if self._descriptor is not None:
                 return
-            descriptor = _opened(self._path)
+            descriptor = _open_lock_file(self._path)
             try:
-                _locked(descriptor, fcntl.LOCK_SH, SHARED_SECONDS)
+                _lock_within(descriptor, fcntl.LOCK_SH, SHARED_SECONDS)
             except BlockingIOError:
                 os.close(descriptor)
                 why = "another program is restoring it or changing its keys"
@@ -56,24 +56,24 @@ class UsageLock:
                 raise
             self._descriptor = descriptor
 
-    def leave(self) -> None:
-        """Let go of the lock."""
+    def release(self) -> None:
+        """Release the shared lock."""
         with self._lock:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the lock against everybody else.
+    def exclusive(self) -> Iterator[None]:
+        """Hold the exclusive lock inside the block.
 
         Raises:
-            StoreUnavailableError: Somebody else has the store open, for longer than :data:`ALONE_SECONDS`.
+            StoreUnavailableError: Another program kept the store open for longer than :data:`ALONE_SECONDS`.
         """
-        self.leave()
-        descriptor = _opened(self._path)
+        self.release()
+        descriptor = _open_lock_file(self._path)
         try:
-            _locked(descriptor, fcntl.LOCK_EX, ALONE_SECONDS)
+            _lock_within(descriptor, fcntl.LOCK_EX, ALONE_SECONDS)
         except BlockingIOError:
             os.close(descriptor)
             fix = "Shut down the other notebooks and commands that use it, then try again."
@@ -87,18 +87,18 @@ class UsageLock:
             os.close(descriptor)
 
 
-def _opened(path: Path) -> int:
+def _open_lock_file(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
 
 
-def _locked(descriptor: int, kind: int, seconds: float) -> None:
-    """Take a lock of the file, waiting up to ``seconds``.
+def _lock_within(descriptor: int, kind: int, seconds: float) -> None:
+    """Lock the file, waiting up to ``seconds``.
 
     Raises:
-        BlockingIOError: Somebody else still holds it.
+        BlockingIOError: Another process still holds the lock.
     """
     end = time.monotonic() + seconds
     while True:

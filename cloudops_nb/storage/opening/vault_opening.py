@@ -1,4 +1,4 @@
-"""Opens the keys of a store, and makes a store where there is none."""
+"""Opens the keys of a store, and creates the store if there is none."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 def open_vault(settings: Settings) -> Vault:
-    """Open the store's keys; on the first run make the folder, the key and ``store.json``.
+    """Open the store's keys; on the first run create the folder, the key and ``store.json``.
 
-    Several processes may do so at once, on a new store too.
+    Several processes may do so at once, also for a new store.
 
     Raises:
         ConfigurationError: The settings of the key contradict each other.
         InitialisationError: The data path cannot be used, or the store is newer than this package.
-        StoreCorruptedError: ``store.json`` is damaged, or missing beside data.
-        KeyMissingError: There is a store, but no key; a new one is never made for it.
+        StoreCorruptedError: ``store.json`` is damaged, or missing next to data.
+        KeyMissingError: There is a store but no key; a new key is never made for it.
         WrongKeyError: The keys found are those of other stores.
-        EncryptionError: A key source is locked, fails, or holds something that is no key.
+        EncryptionError: A key source is locked, fails, or has content that is not a key.
     """
     prepare_data_path(settings.data_path)
     store_file = StoreFile(settings.data_path)
@@ -46,34 +46,34 @@ def open_vault(settings: Settings) -> Vault:
         return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
     with store_file.lock():
         header = store_file.read()
-        if header is not None:  # another process made it while we waited
+        if header is not None:  # another process created it during the wait
             return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
-        _refuse_data(store_file)
-        return _create(settings, store_file, find_or_make_master_key(settings), FIRST_GENERATION)
+        _require_no_data(store_file)
+        return _create_store(settings, store_file, find_or_make_master_key(settings), FIRST_GENERATION)
 
 
 def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIRST_GENERATION) -> Vault:
-    """Make a store of a given key, for what a backup brings; the data keys before ``generation`` count as retired.
+    """Create a store with a given key, to restore a backup into; data keys before ``generation`` count as retired.
 
     Raises:
         InitialisationError: The data path cannot be used.
-        StoreCorruptedError: There is a store, or a part of one.
+        StoreCorruptedError: The data path already holds a store, or a part of one.
     """
     prepare_data_path(settings.data_path)
     store_file = StoreFile(settings.data_path)
     with store_file.lock():
-        _refuse_data(store_file)
-        return _create(settings, store_file, master, generation)
+        _require_no_data(store_file)
+        return _create_store(settings, store_file, master, generation)
 
 
-def _refuse_data(store_file: StoreFile) -> None:
+def _require_no_data(store_file: StoreFile) -> None:
     if store_file.has_data():
-        why = f"{store_file.path} is missing beside the store's data"
+        why = f"{store_file.path} is missing next to the store's data"
         fix = starting_over_advice(store_file.data_path)
         raise StoreCorruptedError(f"the store in {store_file.data_path} does not open", why, fix)
 
 
-def _create(settings: Settings, store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
+def _create_store(settings: Settings, store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
     unnamed = StoreHeader(
         created=datetime.now(UTC),
         key_fingerprint=StoreKeys(master).fingerprint,
@@ -85,7 +85,7 @@ def _create(settings: Settings, store_file: StoreFile, master: MasterKey, genera
     )
     header = with_store_id(unnamed)
     vault = vault_of(settings.data_path, header, master)
-    # The head comes first: from then on a store without one is a store from which it was taken.
+    # Write the head before store.json, so that a store without a head means that the head was removed.
     create_head(vault.data_path / HEAD_NAME, vault.envelope, vault.keys)
     store_file.write(header)
     return vault

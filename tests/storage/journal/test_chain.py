@@ -146,10 +146,10 @@ def test_records_cut_off_the_end_are_found(copies: Copies, left: int) -> None:
 def test_a_journal_of_another_key_is_found(filled: Journal, stranger: Journal) -> None:
     shutil.copy(filled.database.path, stranger.database.path)
 
-    with pytest.raises(JournalError, match="record 1 was changed, moved or inserted, or is of another key"):
+    with pytest.raises(JournalError, match="record 1 was changed, moved or inserted, or has another key"):
         stranger.verify()
     shutil.copy(filled._head_file.path, stranger._head_file.path)
-    with pytest.raises(JournalError, match=r"journal.head, was changed or is of another key"):
+    with pytest.raises(JournalError, match=r"journal.head, was changed or has another key"):
         stranger.verify()
 
 
@@ -290,7 +290,7 @@ def test_a_damaged_journal_exports_no_head(filled: Journal) -> None:
 
 @pytest.mark.parametrize("text", ["6", "six:00", "6:00", "6:zz", f"-1:{'00' * 32}", ":"])
 def test_what_is_no_exported_head_is_refused(filled: Journal, text: str) -> None:
-    with pytest.raises(JournalError, match="the exported head does not fit"):
+    with pytest.raises(JournalError, match="the exported head is invalid"):
         filled.verify(against=text)
 
 

@@ -300,7 +300,7 @@ from cloudops_nb.storage.facade import StorageService
 
 settings = Settings(data_path=sys.argv[1], key_file=sys.argv[2])
 renames = int(sys.argv[3])
-replace = handover._replace
+replace = handover._replace_file
 
 def killed(data_path, name):
     global renames
@@ -309,7 +309,7 @@ def killed(data_path, name):
     renames -= 1
     replace(data_path, name)
 
-handover._replace = killed
+handover._replace_file = killed
 master_key_change.rekey(StorageService(settings, None), settings, lambda: "words/1")
 """
 

@@ -72,7 +72,7 @@ def test_before_the_commit_point_nothing_has_happened(storage: StorageService) -
     assert not list(storage.vault.data_path.rglob("*.staged"))
 
 
-@pytest.mark.parametrize("place", ["adopt", "_replace", "sync_folder"])
+@pytest.mark.parametrize("place", ["adopt", "_replace_file", "sync_folder"])
 def test_a_kill_after_the_commit_point_is_mended_by_the_next_opening(storage, key_settings, place, monkeypatch) -> None:
     def killed(*_: object) -> None:
         raise KilledError

@@ -140,7 +140,7 @@ def test_an_upgrade_cut_short_in_its_handover_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cloudops_nb.storage.opening.handover._replace", killed)
+        patch.setattr("cloudops_nb.storage.opening.handover._replace_file", killed)
         with pytest.raises(KeyboardInterrupt):
             assert storage.vault
     assert (key_settings.data_path / "handover.json").exists()
@@ -152,7 +152,7 @@ def test_what_a_step_stages_takes_its_place_with_the_new_version(
     version_1: dict[str, Any], key_settings: Settings, storage: StorageService
 ) -> None:
     engine = storage._open_engine(key_settings.data_path)
-    with storage._presence.alone():
+    with storage._usage_lock.exclusive():
         upgrade(key_settings, engine, {**STEPS, 1: _staging})
     engine.close()
 

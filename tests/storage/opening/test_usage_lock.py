@@ -16,8 +16,8 @@ HOLD = """
 import sys
 from pathlib import Path
 from cloudops_nb.storage.opening.usage_lock import UsageLock
-presence = UsageLock(Path(sys.argv[1]))
-presence.share()
+lock = UsageLock(Path(sys.argv[1]))
+lock.share()
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -31,9 +31,9 @@ def little_patience(monkeypatch):
 
 @pytest.mark.fast
 def test_many_share_a_store(tmp_path: Path) -> None:
-    for presence in (UsageLock(tmp_path), UsageLock(tmp_path)):
-        presence.share()
-        presence.share()
+    for lock in (UsageLock(tmp_path), UsageLock(tmp_path)):
+        lock.share()
+        lock.share()
 
 
 @pytest.mark.fast
@@ -42,7 +42,7 @@ def test_nobody_is_alone_beside_another(tmp_path: Path) -> None:
     other.share()
     with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).alone():
         pytest.fail("there were two")
-    other.leave()
+    other.release()
     with UsageLock(tmp_path).alone():
         pass
 
@@ -59,9 +59,9 @@ def test_nobody_comes_in_beside_one_who_is_alone(tmp_path: Path) -> None:
 
 @pytest.mark.fast
 def test_who_shared_before_can_be_alone_and_holds_nothing_afterwards(tmp_path: Path) -> None:
-    presence = UsageLock(tmp_path)
-    presence.share()
-    with presence.alone():
+    lock = UsageLock(tmp_path)
+    lock.share()
+    with lock.exclusive():
         pass
     with UsageLock(tmp_path).alone():
         pass

@@ -235,7 +235,7 @@ def test_a_key_file_beside_another_source_is_a_contradiction(tmp_path: Path, sou
 def test_data_without_its_store_file_is_damage_and_never_a_new_store(key_settings: Settings, data: str) -> None:
     (key_settings.data_path / data).mkdir(parents=True)
 
-    with pytest.raises(StoreCorruptedError, match="missing beside the store's data"):
+    with pytest.raises(StoreCorruptedError, match="missing next to the store's data"):
         open_vault(key_settings)
     assert not key_settings.key_file.exists()
 
