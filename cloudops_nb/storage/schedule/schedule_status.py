@@ -1,4 +1,4 @@
-"""How regular tasks stand: what is due, what was done, and what failed."""
+"""The status of regular tasks: due times, last runs and failures."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class TaskStatus(TypedDict):
-    """A regular task: its interval in hours, when it is due and was made last (UTC), and how that failed, if it did.
+    """A regular task: its interval in hours, its due time and last run (UTC), and the last run's failure.
 
-    ``note`` says what else is not as it should be, though the task was done.
+    ``note`` reports a problem next to a run that succeeded; ``error`` and ``note`` are empty otherwise.
     """
 
     task: str
@@ -27,7 +27,7 @@ class TaskStatus(TypedDict):
 
 
 class ScheduleStatus(TypedDict):
-    """Whether this process makes the due runs, why it cannot, and each task."""
+    """Whether this process runs due tasks, its trouble with the schedule, and each task."""
 
     running: bool
     trouble: str
@@ -35,16 +35,16 @@ class ScheduleStatus(TypedDict):
 
 
 def task_statuses(schedule: Schedule, tasks: Mapping[str, ScheduledTask], *, ready: bool) -> list[TaskStatus]:
-    """Return the state of each task; where there is no store yet, nothing is due."""
+    """Return the status of each task; without a store (``ready``) nothing is due."""
     statuses = []
     for name, task in tasks.items():
         state = schedule.state(name) if ready else None
-        due, last = (_moment(state.due), _moment(state.last)) if state else (None, None)
+        due, last = (_utc_time(state.due), _utc_time(state.last)) if state else (None, None)
         error, note = (state.error, state.note) if state else ("", "")
         every = task.every / 3600
         statuses.append(TaskStatus(task=name, every_hours=every, due=due, last=last, error=error, note=note))
     return statuses
 
 
-def _moment(epoch: float) -> datetime | None:
+def _utc_time(epoch: float) -> datetime | None:
     return datetime.fromtimestamp(epoch, UTC) if epoch else None

@@ -37,33 +37,33 @@ def test_many_share_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.fast
-def test_nobody_is_alone_beside_another(tmp_path: Path) -> None:
+def test_a_shared_lock_keeps_others_from_the_exclusive_one(tmp_path: Path) -> None:
     other = UsageLock(tmp_path)
     other.share()
-    with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).alone():
+    with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).exclusive():
         pytest.fail("there were two")
     other.release()
-    with UsageLock(tmp_path).alone():
+    with UsageLock(tmp_path).exclusive():
         pass
 
 
 @pytest.mark.fast
-def test_nobody_comes_in_beside_one_who_is_alone(tmp_path: Path) -> None:
-    with UsageLock(tmp_path).alone():
+def test_an_exclusive_lock_keeps_others_from_any_lock(tmp_path: Path) -> None:
+    with UsageLock(tmp_path).exclusive():
         with pytest.raises(StoreUnavailableError, match="restoring"):
             UsageLock(tmp_path).share()
-        with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).alone():
+        with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).exclusive():
             pytest.fail("there were two")
     UsageLock(tmp_path).share()
 
 
 @pytest.mark.fast
-def test_who_shared_before_can_be_alone_and_holds_nothing_afterwards(tmp_path: Path) -> None:
+def test_taking_the_exclusive_lock_releases_the_own_shared_one(tmp_path: Path) -> None:
     lock = UsageLock(tmp_path)
     lock.share()
     with lock.exclusive():
         pass
-    with UsageLock(tmp_path).alone():
+    with UsageLock(tmp_path).exclusive():
         pass
 
 
@@ -73,13 +73,13 @@ def test_the_lock_file_is_private(tmp_path: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o600]
 
 
-def test_the_lock_of_a_killed_process_falls(tmp_path: Path, start_python, monkeypatch) -> None:
+def test_the_lock_of_a_killed_process_is_released(tmp_path: Path, start_python, monkeypatch) -> None:
     holder = start_python(HOLD, tmp_path)
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(StoreUnavailableError), UsageLock(tmp_path).alone():
+    with pytest.raises(StoreUnavailableError), UsageLock(tmp_path).exclusive():
         pytest.fail("there were two")
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     monkeypatch.setattr(module, "ALONE_SECONDS", 10.0)
-    with UsageLock(tmp_path).alone():
+    with UsageLock(tmp_path).exclusive():
         pass
