@@ -1,4 +1,4 @@
-"""Copies of a store's collections that a move left where they are not used, because their server was out of reach."""
+"""Copies of a store's collections that a move could not delete, because their server did not answer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
 
 LEFT_NAME: Final = "left_behind.json"
-#: How long a server may take to answer one request of a probe, in seconds.
+#: The time limit for each request of a probe to a server, in seconds.
 PROBE_SECONDS = 15.0
 _PLACES = TypeAdapter(tuple[Place, ...])
 
 
 class AbandonedCopies:
-    """The places that hold such copies, noted in the data path until they are cleared; for whoever is alone with it.
+    """The locations of such copies, noted in the data path until they are deleted; the caller holds it exclusively.
 
     Args:
-        settings: The data path, and the key of the servers.
+        settings: The data path, and the API key of the servers.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,7 +36,7 @@ class AbandonedCopies:
         self._path = settings.data_path / LEFT_NAME
 
     def places(self) -> tuple[Place, ...]:
-        """Return the places.
+        """Return the noted locations.
 
         Raises:
             StoreCorruptedError: The note cannot be read.
@@ -50,29 +50,30 @@ class AbandonedCopies:
             raise StoreCorruptedError(f"{self._path} is damaged", type(error).__name__, fix) from None
 
     def add(self, *places: Place) -> None:
-        """Note places, durably."""
+        """Add locations to the note, which then survives a power cut."""
         self._write((*self.places(), *places))
 
-    def clear(self, lies: Place) -> list[str]:
-        """Clear what can be cleared.
+    def clear(self, present: Place) -> list[str]:
+        """Delete the copies that can be deleted.
 
         Args:
-            lies: Where the store lies. One server may go by several addresses: while the store lies in any, no server
-                is cleared, and on this host nothing is while it lies there.
+            present: The store's location. Copies with the same engine are kept: a server may have several addresses, so
+                while the store is in a server, no server is cleared.
 
         Returns:
-            Why each of the others could not be, in one line each.
+            The reason for each copy that could not be deleted, one line each.
         """
         kept, problems = [], []
         for place in self.places():
-            if place.engine == lies.engine:
+            if place.engine == present.engine:
                 kept.append(place)
                 continue
             try:
                 _clear(self._settings, place)
             except (StorageError, ConfigurationError) as error:
                 if place.engine == "remote" and isinstance(error, InitialisationError):
-                    problems.append(f"Nothing was cleared in {place}: {error}")  # what lies there is not this store's
+                    # The collections there belong to another store.
+                    problems.append(f"Nothing was deleted in {place}: {error}")
                     continue
                 kept.append(place)
                 problems.append(f"A copy of the store was left in {place}: {error} The next move tries again.")
@@ -88,10 +89,10 @@ class AbandonedCopies:
 
 
 def probe(settings: Settings, place: Place) -> None:
-    """See that collections can be put into a place, without making anything there.
+    """Check that collections can be created in a location, without creating any.
 
     Raises:
-        StorageError: They cannot: a server does not answer, or refuses the key, or has those of another store.
+        StorageError: A server does not answer, refuses the key, or has collections of another store.
         ConfigurationError: The server's address cannot be used.
     """
     with closing(engine_named(place.within(settings), settings.data_path)) as engine:
@@ -101,7 +102,7 @@ def probe(settings: Settings, place: Place) -> None:
 
 
 def _clear(settings: Settings, place: Place) -> None:
-    """Remove a place's collections: for good in a server, and down to empty ones on this host."""
+    """Delete the collections in a location; on this host, replace them by empty ones."""
     probe(settings, place)
     with closing(engine_named(place.within(settings), settings.data_path)) as engine:
         if place.engine == "remote":

@@ -1,6 +1,6 @@
-"""Removing every trace of an account from the store, on the disk too: what deletion alone leaves in segments and logs.
+"""Removes an account from the store and its files, including what a deletion leaves in segments and logs.
 
-The journal is an audit record and keeps what it says, and so does one that was set aside; snapshots cannot be altered.
+The journal is an audit record and keeps its content, as do journals that were set aside; snapshots cannot be changed.
 The report names them.
 """
 
@@ -26,33 +26,38 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
-#: The kind of the journal's record that an account was forgotten.
+#: The kind of the journal record of the removal of an account.
 ACCOUNT_FORGOTTEN = "account_forgotten"
 
 
 class Snapshots(Protocol):
-    """The snapshots that exist of a store."""
+    """The existing snapshots of a store."""
 
     def names(self) -> Sequence[str]:
-        """Return every snapshot's file or S3 key; raises BackupError if they cannot all be listed."""
+        """Return every snapshot's file or S3 key.
+
+        Raises:
+            BackupError: Not all snapshots can be listed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class AccountTraces:
-    """What the store holds of an account, and what of it stays.
+    """The data about an account in a store: the part that a removal deletes, and the part that stays.
 
     Attributes:
         account_id: The account.
-        resources: The number of its resources.
-        cells: The number of its scan cells.
-        conversations: The names of the conversations that mention it or a resource of it, by id or by name.
+        resources: The number of its resources, which are deleted.
+        cells: The number of its scan cells, which are deleted.
+        conversations: The names of the conversations that mention it or one of its resources, by id or by name; they
+            are deleted.
         mentioned_by: The canonical keys of other accounts' resources that mention it, as a trust policy does. They
-            stay, and change when AWS says so.
-        journal_records: The number of the journal's records that mention it; they stay.
-        snapshots: The snapshots from before, any of which may hold it; they stay until they are deleted.
-        snapshots_problem: Why the snapshots could not be listed, if so: there may be some all the same.
-        asides: The files of journals that were set aside; what they record stays, their scan cells go.
-        forgotten: Whether the first three are gone.
+            stay until a scan finds them changed.
+        journal_records: The number of journal records that mention it; they stay.
+        snapshots: The existing snapshots, any of which may contain it; they stay until a person deletes them.
+        snapshots_problem: The reason why the snapshots could not be listed, empty if they could.
+        asides: The files of journals that were set aside; their records stay, their scan cells are deleted.
+        forgotten: Whether the removal was made.
     """
 
     account_id: str
@@ -68,26 +73,26 @@ class AccountTraces:
 
 
 def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
-    """Say what would be removed of an account and what would stay; changes nothing.
+    """Report the data that a removal of an account would delete and leave; changes nothing.
 
     Args:
         service: The store.
         account: The account's id, or the name that its resources were scanned under.
-        snapshots: The snapshots that exist.
+        snapshots: The existing snapshots.
 
     Raises:
-        StorageError: The name is not that of exactly one account.
+        StorageError: The name does not belong to exactly one account.
     """
     account_id = _account_id(service, account)
     own = [hit.resource for hit in service.estate.resources(ResourceFilter(account=account_id))]
     mentions, said = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
-    kept, problem = _listed(snapshots)
+    kept, problem = _snapshot_names(snapshots)
     others = (hit.resource for hit in service.estate.resources())
     return AccountTraces(
         account_id=account_id,
         resources=len(own),
-        cells=len(_cells(service, account_id)),
-        conversations=sorted(_conversations(service, said)),
+        cells=len(_cell_keys(service, account_id)),
+        conversations=sorted(_mentioning_conversations(service, said)),
         mentioned_by=[
             other.canonical_key
             for other in others
@@ -101,10 +106,9 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
 
 
 def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
-    """Remove an account's resources, cells and conversations for good, and return what they were and what stays.
+    """Delete an account's resources, cells and conversations for good, and report what was deleted and what stays.
 
-    A process that is killed has removed the resources and conversations, or none of them; running it again removes
-    what is left.
+    A killed process has deleted all of the resources and conversations or none; another run deletes the rest.
 
     Raises:
         StorageError: As :func:`account_traces`.
@@ -114,8 +118,8 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
         traces = account_traces(service, account, snapshots)
         vault, store = service.vault, service.vector_store
         discard_leftovers(vault.data_path, store)
-        stage_copy(store, AWS_ESTATE, _EstateWithout(vault, traces.account_id), vault.envelope)
-        stage_copy(store, CHAT_HISTORY, _ChatWithout(vault, traces.conversations), vault.envelope)
+        stage_copy(store, AWS_ESTATE, _EstateWithoutAccount(vault, traces.account_id), vault.envelope)
+        stage_copy(store, CHAT_HISTORY, _ChatWithoutConversations(vault, traces.conversations), vault.envelope)
         service.journal.close()
         hand_over(vault.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
         service.scan_state.forget(key for key in service.scan_state.all_keys() if key.account_id == traces.account_id)
@@ -125,54 +129,54 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
     return replace(traces, forgotten=True)
 
 
-class _EstateWithout:
-    """Leaves an account's resources out."""
+class _EstateWithoutAccount:
+    """Filters an account's resources out of a batch of points."""
 
     def __init__(self, vault: Vault, account_id: str) -> None:
         self._envelope = vault.envelope
         self._account_id = account_id
 
     def __call__(self, points: Sequence[Point]) -> list[Point]:
-        # What is sealed decides, not what can be read without the key.
-        return [point for point in points if self._opened(point)["account_id"] != self._account_id]
+        # The decrypted content decides, because the plain fields are not authenticated.
+        return [point for point in points if self._decrypted(point)["account_id"] != self._account_id]
 
-    def _opened(self, point: Point) -> dict[str, Any]:
+    def _decrypted(self, point: Point) -> dict[str, Any]:
         return open_sealed(self._envelope, row_of(point), AWS_ESTATE)
 
 
-class _ChatWithout:
-    """Leaves conversations out."""
+class _ChatWithoutConversations:
+    """Filters conversations out of a batch of points."""
 
     def __init__(self, vault: Vault, conversations: Sequence[str]) -> None:
         self._envelope = vault.envelope
         self._conversations = frozenset(conversations)
 
     def __call__(self, points: Sequence[Point]) -> list[Point]:
-        return [point for point in points if self._conversation(row_of(point)) not in self._conversations]
+        return [point for point in points if self._conversation_name(row_of(point)) not in self._conversations]
 
-    def _conversation(self, row: Row) -> str:
-        return _conversation(open_sealed(self._envelope, row, CHAT_HISTORY))
+    def _conversation_name(self, row: Row) -> str:
+        return _conversation_name(open_sealed(self._envelope, row, CHAT_HISTORY))
 
 
-def _conversations(service: OpenStore, mentions: AccountMentions) -> set[str]:
+def _mentioning_conversations(service: OpenStore, mentions: AccountMentions) -> set[str]:
     rows = service.vector_store.rows(CHAT_HISTORY.name, EVERY_POINT, ("data",))
     opened = (open_sealed(service.vault.envelope, row, CHAT_HISTORY) for row in rows)
-    return {_conversation(kept) for kept in opened if mentions.within(kept)}
+    return {_conversation_name(kept) for kept in opened if mentions.within(kept)}
 
 
-def _conversation(kept: dict[str, Any]) -> str:
-    """Return the conversation that a message belongs to, or whose own point this is."""
+def _conversation_name(kept: dict[str, Any]) -> str:
+    """Return the conversation's name from the content of a message or of the conversation's own point."""
     return str(kept["conversation"] if "conversation" in kept else kept["name"])
 
 
-def _listed(snapshots: Snapshots | None) -> tuple[list[str], str]:
+def _snapshot_names(snapshots: Snapshots | None) -> tuple[list[str], str]:
     try:
         return (list(snapshots.names()) if snapshots is not None else []), ""
     except BackupError as error:
         return [], str(error)
 
 
-def _cells(service: OpenStore, account_id: str) -> list[CellKey]:
+def _cell_keys(service: OpenStore, account_id: str) -> list[CellKey]:
     return [result.key for result in service.scan_state.cells() if result.key.account_id == account_id]
 
 
@@ -182,5 +186,5 @@ def _account_id(service: OpenStore, account: str) -> str:
         ids = {account} if account.isdecimal() else set()
     if len(ids) != 1:
         why = f"{len(ids)} accounts were scanned under this name" if ids else "no account was scanned under this name"
-        raise StorageError(f"{account} cannot be forgotten", why, "Give the account's 12 digits.")
+        raise StorageError(f"cannot remove the account {account}", why, "Give the account's 12 digits.")
     return ids.pop()

@@ -1,9 +1,9 @@
-"""Taking a store's collections from the embedded engine to a Qdrant server, or back.
+"""Moves a store's collections from the embedded engine to a Qdrant server, or back.
 
-Everything is copied beside what is there, compared point by point, and put in place. Only then ``store.json`` names the
-new engine: that is the moment from which it counts. ``move.json`` remembers what is under way, so that a process that
-is killed leaves the store whole on one side, and the same command again finishes. What the other side still holds is
-cleared then, or noted and cleared by a later move: a server that is gone keeps nobody from moving.
+The collections are copied to stages in the target, compared point by point, and adopted. Then ``store.json`` names the
+new engine, which is the commit point. ``move.json`` notes an unfinished move: after a kill the store is complete on one
+side, and the same command finishes the move. Then the other side's copy is deleted. If that server does not answer, the
+copy is noted and a later move deletes it, so an unavailable server does not block a move.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.store_file import StoreHeader
 
 _PAGE = 250
-#: Vectors are stored as half floats, and each engine normalises them once more.
+#: Vectors are stored as half floats, and each engine normalises them again.
 _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class MoveReport:
-    """What a move did.
+    """The result of a move.
 
     Attributes:
-        place: Where the collections lie now.
-        points: How many points of each were copied.
-        problems: What was left elsewhere, and why, in one line each.
+        place: The new location of the collections.
+        points: The number of copied points by collection.
+        problems: Each copy that was left elsewhere, with the reason, one line each.
     """
 
     place: Place
@@ -60,7 +60,7 @@ class MoveReport:
     problems: tuple[str, ...] = ()
 
 
-class _Move(BaseModel):
+class _MoveNote(BaseModel):
     """The content of ``move.json``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,94 +70,94 @@ class _Move(BaseModel):
 
 
 def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> MoveReport:
-    """Take the store's collections to another engine, with nobody else using the store.
+    """Move the store's collections to another engine while holding the store exclusively.
 
     Args:
-        settings: The data path, the server's key and prefix, and its address unless ``url`` names it.
-        to: The engine to take them to; where they lie already, an unfinished move is finished or taken back.
+        settings: The data path, the server's key and prefix, and its address unless ``url`` gives it.
+        to: The target engine; if the collections are there already, an unfinished move is finished or reversed.
         url: The address of the server.
-        prefix: What the names of the collections there begin with.
+        prefix: The prefix of the collections' names in the server.
 
     Raises:
         ConfigurationError: No address is known, or ``config.toml`` cannot be changed.
-        InitialisationError: The collections of the server belong to another store.
-        StoreUnavailableError: Another program has the store open, or the server cannot be reached.
-        StorageError: There is no store, it lies in another server, or the copy is not as the original.
+        InitialisationError: The collections in the server belong to another store.
+        StoreUnavailableError: Another program has the store open, or the server does not answer.
+        StorageError: There is no store, it is in another server, or the copy differs from the original.
     """
     data_path = settings.data_path
-    lies = _lies(settings)
-    with OpenStore(lies.within(settings), _no_embedder) as storage, storage.alone():
-        if _lies(settings) != lies:
+    present = _present_location(settings)
+    with OpenStore(present.within(settings), _no_embedder) as storage, storage.alone():
+        if _present_location(settings) != present:
             raise StoreUnavailableError("the store was not moved", "another program has just moved it", "Try again.")
-        target = _target(settings, lies, to, url, prefix)
-        problems = _settle(settings, lies)
+        target = _target_location(settings, present, to, url, prefix)
+        problems = _finish_interrupted_move(settings, present)
         points: dict[str, int] = {}
-        if target.engine != lies.engine:
-            points = _take(settings, _Move(source=lies, target=target))
-            problems += _settle(settings, target)
+        if target.engine != present.engine:
+            points = _copy_and_commit(settings, _MoveNote(source=present, target=target))
+            problems += _finish_interrupted_move(settings, target)
         write_place(data_path, target)
     return MoveReport(target, points, tuple(dict.fromkeys(problems)))
 
 
-def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) -> Place:
-    """Return where the collections are to lie."""
+def _target_location(settings: Settings, present: Place, to: Engine, url: str, prefix: str) -> Place:
+    """Return the target location of the collections."""
     if to == "embedded":
         return Place(engine="embedded")
-    url = url or lies.url or settings.qdrant_url
-    if lies.engine == "remote" and url == lies.url and prefix in ("", lies.prefix):
-        return lies
+    url = url or present.url or settings.qdrant_url
+    if present.engine == "remote" and url == present.url and prefix in ("", present.prefix):
+        return present
     if not url:
         raise ConfigurationError("the store was not moved", "no server is named", "Give its address with --url.")
-    if lies.engine == "remote":
-        raise StorageError("the store was not moved", f"it lies in {lies}", "Move it to embedded first.")
+    if present.engine == "remote":
+        raise StorageError("the store was not moved", f"it is in {present}", "Move it to embedded first.")
     return Place(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
 
 
-def _settle(settings: Settings, lies: Place) -> list[str]:
-    """End what is under way: if it came to count, the settings follow; clear the other side, or note that it is not.
+def _finish_interrupted_move(settings: Settings, present: Place) -> list[str]:
+    """Finish an interrupted move: update the settings if it was committed, and delete or note the other side's copy.
 
     Returns:
-        What could not be cleared, and why, in one line each.
+        The copies that could not be deleted, with the reason, one line each.
     """
     data_path, left = settings.data_path, AbandonedCopies(settings)
-    if begun := _read(data_path):
-        # The settings follow before anything of the source goes.
-        if lies == begun.target:
-            write_place(data_path, lies)
-        left.add(begun.source if lies == begun.target else begun.target)
-    problems = left.clear(lies)
-    _forget(data_path)
+    if begun := _read_note(data_path):
+        # Update the settings before anything in the source is deleted.
+        if present == begun.target:
+            write_place(data_path, present)
+        left.add(begun.source if present == begun.target else begun.target)
+    problems = left.clear(present)
+    _remove_note(data_path)
     return problems
 
 
-def _take(settings: Settings, begun: _Move) -> dict[str, int]:
-    """Copy, compare, adopt, and commit; what fails on the way leaves nothing, if it can be helped."""
+def _copy_and_commit(settings: Settings, begun: _MoveNote) -> dict[str, int]:
+    """Copy, compare, adopt and commit; a failure removes the copy, if the target still answers."""
     data_path = settings.data_path
     for place in (begun.target, begun.source):
         probe(settings, place)
-    _write(data_path, begun)
+    _write_note(data_path, begun)
     try:
-        points = _bring(settings, begun)
+        points = _copy_collections(settings, begun)
     except CloudOpsError:
-        _settle(settings, begun.source)
+        _finish_interrupted_move(settings, begun.source)
         raise
-    lies = {
+    location = {
         "engine": begun.target.engine,
         "remote_url": begun.target.url,
         "remote_prefix": begun.target.prefix,
     }
-    # From here on the collections lie in the target.
-    StoreFile(data_path).write(_header(data_path).model_copy(update=lies))
+    # The commit point: the collections are in the target.
+    StoreFile(data_path).write(_store_header(data_path).model_copy(update=location))
     return points
 
 
-def _bring(settings: Settings, begun: _Move) -> dict[str, int]:
+def _copy_collections(settings: Settings, begun: _MoveNote) -> dict[str, int]:
     source = engine_named(begun.source.within(settings), settings.data_path)
     target = engine_named(begun.target.within(settings), settings.data_path)
     try:
-        points = {name: _copy(source, target, name) for name in COLLECTIONS}
+        points = {name: _stage_collection(source, target, name) for name in COLLECTIONS}
         for name in COLLECTIONS:
-            _compare(source, target, name)
+            _compare_collections(source, target, name)
         target.flush()
         target.adopt(list(COLLECTIONS))
         target.flush()
@@ -167,7 +167,7 @@ def _bring(settings: Settings, begun: _Move) -> dict[str, int]:
     return points
 
 
-def _copy(source: VectorStore, target: VectorStore, name: str) -> int:
+def _stage_collection(source: VectorStore, target: VectorStore, name: str) -> int:
     staged, copied = target.stage(name), 0
     points = source.points(name)
     while page := list(islice(points, _PAGE)):
@@ -176,64 +176,64 @@ def _copy(source: VectorStore, target: VectorStore, name: str) -> int:
     return copied
 
 
-def _compare(source: VectorStore, target: VectorStore, name: str) -> None:
-    """See that a staged collection holds every point of the live one, as it was, and no other."""
+def _compare_collections(source: VectorStore, target: VectorStore, name: str) -> None:
+    """Check that a staged collection has exactly the points of the live one."""
     for point, copy in zip_longest(source.points(name), target.points(staged_name(name))):
-        if point is None or copy is None or not _alike(point, copy):
-            why = f"the copy of {name} is not as the original"
+        if point is None or copy is None or not _same_point(point, copy):
+            why = f"the copy of {name} differs from the original"
             raise StorageError("the store was not moved", why, "Nothing changed; try again.")
 
 
-def _alike(point: Point, copy: Point) -> bool:
+def _same_point(point: Point, copy: Point) -> bool:
     return (
         point.id == copy.id
         and point.payload == copy.payload
-        and np.allclose(_normal(point.dense), _normal(copy.dense), rtol=0, atol=_TOLERANCE)
-        and _pairs(point.sparse) == _pairs(copy.sparse)
+        and np.allclose(_unit_vector(point.dense), _unit_vector(copy.dense), rtol=0, atol=_TOLERANCE)
+        and _sorted_pairs(point.sparse) == _sorted_pairs(copy.sparse)
     )
 
 
-def _normal(dense: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _unit_vector(dense: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     vector = np.frombuffer(dense, dtype=np.float32)
     length = np.linalg.norm(vector)
     return vector / length if length else vector
 
 
-def _pairs(sparse: Sparse | None) -> list[tuple[int, float]] | None:
+def _sorted_pairs(sparse: Sparse | None) -> list[tuple[int, float]] | None:
     return None if sparse is None else sorted(zip(*sparse.unpack(), strict=True))
 
 
-def _header(data_path: Path) -> StoreHeader:
+def _store_header(data_path: Path) -> StoreHeader:
     header = StoreFile(data_path).read()
     if header is None:
         raise InitialisationError("the store was not moved", f"there is none in {data_path}", "Run a scan first.")
     return header
 
 
-def _lies(settings: Settings) -> Place:
-    """Return where the collections lie."""
-    header = _header(settings.data_path)
+def _present_location(settings: Settings) -> Place:
+    """Return the present location of the collections."""
+    header = _store_header(settings.data_path)
     return Place(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
 
 
-def _read(data_path: Path) -> _Move | None:
+def _read_note(data_path: Path) -> _MoveNote | None:
     path = data_path / MOVE_NAME
     try:
-        return _Move.model_validate_json(path.read_bytes())
+        return _MoveNote.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
         raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, "Restore a backup.") from None
 
 
-def _write(data_path: Path, begun: _Move) -> None:
+def _write_note(data_path: Path, begun: _MoveNote) -> None:
     replace_private(data_path / MOVE_NAME, begun.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _forget(data_path: Path) -> None:
+def _remove_note(data_path: Path) -> None:
     (data_path / MOVE_NAME).unlink(missing_ok=True)
     sync_folder(data_path)
 
 
 def _no_embedder() -> Embedder:
-    raise StorageError("a move embeds nothing")
+    raise StorageError("a move embeds no text")

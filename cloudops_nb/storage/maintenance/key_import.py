@@ -1,4 +1,4 @@
-"""An exported key for a data path, also where an empty store of another key was made there by accident."""
+"""Imports an exported key for a data path, also over an empty store that was created there with another key."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def import_store_key(service: OpenStore, settings: Settings, text: str, passphra
     place, which may have held it before.
 
     Raises:
-        EncryptionError: The text is no export, was altered, or the passphrase is another one; nothing was changed.
-        WrongKeyError: The data path's store has another key and something in it, or another key is where this one
-            should go.
-        KeyMissingError: No source can keep a key.
+        EncryptionError: The text is not an export or was modified, or the passphrase is wrong; nothing was changed.
+        WrongKeyError: The data path's store has another key and is not empty, or the place that the key needs holds
+            another one.
+        KeyMissingError: No source can hold a key.
         StoreUnavailableError: Another program has the store open.
     """
     master = unwrap_key(text, passphrase)
@@ -46,14 +46,14 @@ def import_store_key(service: OpenStore, settings: Settings, text: str, passphra
             if not _is_empty(service):
                 raise wrong_key_error(settings, header, fingerprint)
             place = keep_key(settings, master, needed=True)
-            _go_over(service, header, master)
+            _change_key(service, header, master)
     except EncryptionError as error:
         raise wrong_key_error(settings, header, fingerprint) from error
     return place
 
 
 def _is_empty(service: OpenStore) -> bool:
-    """Whether nothing was ever kept in the store; one that does not verify is not empty."""
+    """Whether the store holds no data; a store whose journal does not verify counts as not empty."""
     try:
         records = service.journal.verify().count
     except JournalError:
@@ -62,7 +62,7 @@ def _is_empty(service: OpenStore) -> bool:
     return not records and not points and not service.scan_state.contents()
 
 
-def _go_over(service: OpenStore, header: StoreHeader, master: MasterKey) -> None:
+def _change_key(service: OpenStore, header: StoreHeader, master: MasterKey) -> None:
     path, store = service.vault.data_path, service.vector_store
     discard_leftovers(path, store)
     first = {"data_key_generation": FIRST_GENERATION, "oldest_data_key_generation": FIRST_GENERATION}
@@ -71,7 +71,7 @@ def _go_over(service: OpenStore, header: StoreHeader, master: MasterKey) -> None
     create_head(next_file(path, HEAD_NAME), vault.envelope, vault.keys)
     service.journal.close()
     try:
-        # It holds no record; whoever opens the store makes it anew.
+        # The file holds no record; the next opening of the store creates it again.
         for suffix in ("", "-wal", "-shm"):
             (path / f"{JOURNAL_NAME}{suffix}").unlink(missing_ok=True)
         replace_private(next_file(path, STORE_NAME), renewed.model_dump_json(indent=2).encode() + b"\n")

@@ -1,7 +1,7 @@
-"""A new master key for a whole store: index, rotation, journal and data keys all change.
+"""Changes a store's master key, and with it the index, rotation, journal and data keys.
 
-The new key is kept first. Then everything is written anew beside the live store, checked there, and handed over as
-one. A process that is killed leaves the whole old store or the whole new one, and either opens as it is.
+The new key is saved first. Then everything is rewritten next to the live store, checked, and handed over as one. A
+killed process leaves the complete old store or the complete new one, and either opens.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
-#: The folder in which the new journal is written.
-ASIDE_NAME = "rekey.next"
+#: The folder in which the new journal is built.
+BUILD_FOLDER_NAME = "rekey.next"
 
 
 @dataclass(frozen=True, slots=True)
 class RekeyReport:
-    """The new key's fingerprint, what was written anew and how much of it, the old key's, and where that lies now."""
+    """The new key's fingerprint, the number of rewritten entries by part, and the old key's fingerprint and place."""
 
     fingerprint: str
     rebuilt: Mapping[str, int]
@@ -58,55 +58,57 @@ def rekey(
     *,
     drop: Sequence[UnreadableRow] = (),
 ) -> RekeyReport:
-    """Take a store to a new master key; the old one is kept in a slot, for backups and other stores.
+    """Rewrite a store under a new master key; the old key stays in a slot, for backups and other stores.
 
     Args:
         service: The store.
-        settings: Its settings.
+        settings: The store's settings.
         model_id: Returns the id of the embedding model; called if there are resources.
-        drop: Rows that do not open, to be removed first.
+        drop: Unreadable rows to remove first.
 
     Raises:
-        EncryptionError: The key's place cannot hold a second one, or something does not open under the present key.
+        EncryptionError: The key's source has no slots, or an envelope does not decrypt under the present key.
         JournalError: The journal does not verify.
         StoreUnavailableError: Another program has the store open.
     """
     with service.alone():
         finish_succession(settings)
         data_path, old = settings.data_path, service.vault.keys.fingerprint
-        _clear(data_path)
+        _remove_build_folder(data_path)
         discard_leftovers(data_path, service.vector_store)
         drop_unreadable(service, drop)
         require_readable(service)
         try:
-            fingerprint, rebuilt = _go_over(service, settings, model_id)
+            fingerprint, rebuilt = _rewrite_store(service, settings, model_id)
         except CloudOpsError:
-            # From its commit point on, a handover is finished by whoever opens the store next.
+            # After its commit point the next opening of the store finishes the handover.
             if not handover_pending(data_path):
-                with suppress(CloudOpsError):  # what cannot be removed now is removed before the next attempt
+                with suppress(CloudOpsError):  # the next attempt removes the rest
                     discard_leftovers(data_path, service.vector_store)
-                    _clear(data_path)
+                    _remove_build_folder(data_path)
                     finish_succession(settings)
             raise
         service.reopen()
-        _clear(data_path)
+        _remove_build_folder(data_path)
         finish_succession(settings)
         place = find_key(settings, old).place.name
     return RekeyReport(fingerprint, rebuilt, old, place)
 
 
-def _go_over(service: OpenStore, settings: Settings, model_id: Callable[[], str]) -> tuple[str, Mapping[str, int]]:
-    """Write everything anew under a new key, and hand it over; returns the key's fingerprint and the counts."""
+def _rewrite_store(
+    service: OpenStore, settings: Settings, model_id: Callable[[], str]
+) -> tuple[str, Mapping[str, int]]:
+    """Rewrite everything under a new key, and hand it over; returns the key's fingerprint and the counts."""
     old, store = service.vault, service.vector_store
     master = new_key_in_slot(settings, old.keys.fingerprint)
-    aside = _made_aside(old.data_path)
-    header = _header(old)
-    new = vault_of(aside, header, master)
+    build_folder = _create_build_folder(old.data_path)
+    header = _first_generation_header(old)
+    new = vault_of(build_folder, header, master)
     header = header.model_copy(update={"key_fingerprint": new.keys.fingerprint})
     rebuilt = {
         AWS_ESTATE.name: stage_copy(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
         CHAT_HISTORY.name: stage_copy(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
-        **_rewrite(service, new),
+        **_rewrite_database(service, new),
     }
     service.journal.close()
     _stage_files(old.data_path, header)
@@ -114,16 +116,16 @@ def _go_over(service: OpenStore, settings: Settings, model_id: Callable[[], str]
     return header.key_fingerprint, rebuilt
 
 
-def _header(old: Vault) -> StoreHeader:
+def _first_generation_header(old: Vault) -> StoreHeader:
     header = old.store_file.read()
     if header is None:
-        raise StorageError(f"{old.store_file.path} is gone", "", "Restore it from a backup.")
+        raise StorageError(f"{old.store_file.path} is missing", "", "Restore it from a backup.")
     first = {"data_key_generation": FIRST_GENERATION, "oldest_data_key_generation": FIRST_GENERATION}
     return header.model_copy(update=first)
 
 
-def _rewrite(service: OpenStore, new: Vault) -> dict[str, int]:
-    """Write the journal and the scan state into a database of their own."""
+def _rewrite_database(service: OpenStore, new: Vault) -> dict[str, int]:
+    """Write the journal and the scan state into a new database; returns their numbers of entries."""
     create_head(new.data_path / HEAD_NAME, new.envelope, new.keys)
     journal = Journal(new.data_path, new)
     try:
@@ -132,39 +134,40 @@ def _rewrite(service: OpenStore, new: Vault) -> dict[str, int]:
         arrived = ScanState(journal.database, new)
         arrived.fill(cells)
         if len(arrived.contents()) != len(cells):
-            raise StorageError("the scan state cannot be rebuilt", "cells were lost on the way")
+            raise StorageError("the scan state cannot be rewritten", "the copy does not have every cell")
     finally:
-        # Closing the only connection also moves the log into the file.
+        # Closing the last connection also moves SQLite's log into the file.
         journal.close()
     return {"journal": records, "scan_state": len(cells)}
 
 
 def _stage_files(data_path: Path, header: StoreHeader) -> None:
-    aside = data_path / ASIDE_NAME
-    if (aside / f"{JOURNAL_NAME}-wal").exists():
-        raise StorageError("the new journal cannot be handed over", "somebody has it open")
+    build_folder = data_path / BUILD_FOLDER_NAME
+    if (build_folder / f"{JOURNAL_NAME}-wal").exists():
+        raise StorageError("the new journal cannot be handed over", "another program has it open")
     try:
         for name in (JOURNAL_NAME, HEAD_NAME):
-            (aside / name).replace(next_file(data_path, name))
+            (build_folder / name).replace(next_file(data_path, name))
         replace_private(next_file(data_path, STORE_NAME), header.model_dump_json(indent=2).encode() + b"\n")
         sync_folder(data_path)
     except OSError as error:
         raise StorageError("the new store cannot be handed over", error.strerror or "") from error
 
 
-def _made_aside(data_path: Path) -> Path:
-    aside = data_path / ASIDE_NAME
+def _create_build_folder(data_path: Path) -> Path:
+    build_folder = data_path / BUILD_FOLDER_NAME
     try:
-        aside.mkdir(mode=0o700)
+        build_folder.mkdir(mode=0o700)
     except OSError as error:
-        raise StorageError(f"{aside} cannot be made", error.strerror or "") from error
-    return aside
+        raise StorageError(f"cannot create {build_folder}", error.strerror or "") from error
+    return build_folder
 
 
-def _clear(data_path: Path) -> None:
-    aside = data_path / ASIDE_NAME
+def _remove_build_folder(data_path: Path) -> None:
+    build_folder = data_path / BUILD_FOLDER_NAME
     try:
-        if aside.exists():
-            shutil.rmtree(aside)
+        if build_folder.exists():
+            shutil.rmtree(build_folder)
     except OSError as error:
-        raise StorageError(f"{aside} cannot be removed", error.strerror or "", "Remove it, then try again.") from error
+        what, fix = f"cannot remove {build_folder}", "Remove it, then try again."
+        raise StorageError(what, error.strerror or "", fix) from error

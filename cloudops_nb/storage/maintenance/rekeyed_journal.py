@@ -1,6 +1,6 @@
-"""The journal's way to another master key: every record is sealed and chained anew, and says what its MAC was before.
+"""Rewrites the journal under another master key: encrypts and chains every record again, and keeps its earlier MACs.
 
-So a head that was exported under an earlier key can still be checked: the record at its count names it.
+So a head that was exported under an earlier key can still be checked: the record at its count names its MAC.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.journal.records import Journal
     from cloudops_nb.storage.vault import Vault
 
-#: The kind of the record that ends the old journal's part.
+#: The kind of the record that follows the old journal's records.
 REKEY = "rekey"
 
 
 def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> int:
-    """Write a journal's records into an empty one under another key, and check both; returns how many there were.
+    """Write a journal's records into an empty journal under another key, and verify both; returns their number.
 
-    Behind them comes a record of the change itself, with the old journal's head.
+    A record of the key change, with the old journal's head, follows them.
 
     Raises:
-        JournalError: A journal does not verify, or a record's key for being made one time only is not known.
+        JournalError: A journal does not verify, or the once-key of an old record cannot be found.
     """
     before = old.verify()
     head = f"{before.count}:{before.head}"
@@ -42,27 +42,27 @@ def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> i
         "once": "",
     }
     start = Chain(old_vault.keys).start.mac.hex()
-    new.fill(_from_the_start(chain(_attested(old), [change]), start))
+    new.fill(_with_earlier_starts(chain(_with_earlier_macs(old), [change]), start))
     after = new.verify(against=head)
     if after.count != before.count + 1:
         raise JournalError("the journal was not rewritten", f"{after.count - 1} of {before.count} records arrived")
     return before.count
 
 
-def _attested(old: Journal) -> Iterator[dict[str, Any]]:
+def _with_earlier_macs(old: Journal) -> Iterator[dict[str, Any]]:
     for record, content in old.contents():
         macs = [*content.get(EARLIER, ()), record.mac.hex()]
-        yield {**content, "once": _once(old, record, content), EARLIER: macs}
+        yield {**content, "once": _once_key(old, record, content), EARLIER: macs}
 
 
-def _from_the_start(contents: Iterator[dict[str, Any]], start: str) -> Iterator[dict[str, Any]]:
+def _with_earlier_starts(contents: Iterator[dict[str, Any]], start: str) -> Iterator[dict[str, Any]]:
     first = next(contents)
     yield {**first, EARLIER_STARTS: [*first.get(EARLIER_STARTS, ()), start]}
     yield from contents
 
 
-def _once(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
-    """Return a record's key for being made one time only; in version 1 it stood in no content, only blinded."""
+def _once_key(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
+    """Return a record's once-key; in format 1 the content lacks it, so it is found by comparing blind values."""
     if record.once is None:
         return ""
     if "once" in content:
@@ -71,6 +71,6 @@ def _once(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str
     keys = [key for value in values if isinstance(value, str) for key in (f"{kind}:{value}", value)]
     found = next((key for key in keys if old.blind("once", key) == record.once), "")
     if not found:
-        why = f"record {record.sequence} may be made one time only, and under which key is not known"
-        raise JournalError("the journal cannot be taken to another key", why)
+        why = f"the key that makes record {record.sequence} unique cannot be found"
+        raise JournalError("the journal cannot be rewritten under another key", why)
     return found

@@ -1,4 +1,4 @@
-"""Rows whose envelope does not open: a change of keys cannot take them along, and says which they are."""
+"""Finds rows whose envelope does not decrypt, which a key change must report or remove."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIX = "Restore a backup, or remove such rows: run it again with --drop-unreadab
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A row of a collection, or a cell of the scan state under its blind name."""
+    """A row of a collection, or a cell of the scan state by its blind name."""
 
     collection: str
     id: str
@@ -34,22 +34,22 @@ class UnreadableRow:
 
 
 def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
-    """Open every envelope of the estate, the conversations and the scan state; returns the rows that do not open."""
+    """Decrypt every envelope of the estate, the conversations and the scan state; returns the rows that fail."""
     header = service.vault.store_file.read()
     oldest = header.oldest_data_key_generation if header else 1
-    # One of its own, whose failures raise no alarm: they are what is looked for.
+    # Not the vault's envelope, so that the expected failures raise no alarm.
     envelope = Envelope(service.vault.keys, oldest)
     rows = [
         UnreadableRow(name, row.id)
         for name, collection in COLLECTIONS.items()
         for row in service.vector_store.rows(name, EVERY_POINT, ("data",))
-        if not _opens(envelope, row, collection)
+        if not _decrypts(envelope, row, collection)
     ]
     return rows + [UnreadableRow(SCAN_STATE, cell) for cell in service.scan_state.unreadable(envelope)]
 
 
 def drop_unreadable(service: OpenStore, rows: Sequence[UnreadableRow]) -> None:
-    """Remove rows that a person has seen the list of.
+    """Remove unreadable rows, which a person has confirmed.
 
     Raises:
         StorageError: The store fails.
@@ -62,10 +62,10 @@ def drop_unreadable(service: OpenStore, rows: Sequence[UnreadableRow]) -> None:
 
 
 def require_readable(service: OpenStore) -> None:
-    """See that everything opens, before keys are changed.
+    """Check before a key change that every row decrypts.
 
     Raises:
-        DecryptionError: A row does not open; the message names it.
+        DecryptionError: A row does not decrypt; the message names the first one.
     """
     found = unreadable_rows(service)
     if found:
@@ -74,7 +74,7 @@ def require_readable(service: OpenStore) -> None:
         raise DecryptionError(what, f"it was altered, or put back from an old copy{more}", _FIX)
 
 
-def _opens(envelope: Envelope, row: Row, collection: Collection) -> bool:
+def _decrypts(envelope: Envelope, row: Row, collection: Collection) -> bool:
     try:
         open_sealed(envelope, row, collection)
     except DecryptionError:

@@ -109,7 +109,7 @@ def stored(storage: StorageService) -> bytes:
     return b"".join(path.read_bytes() for path in storage.vault.data_path.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("step", ["rebuild", "hand_over"])
+@pytest.mark.parametrize("step", ["stage_copy", "hand_over"])
 def test_cut_short_before_its_handover_it_removed_nothing(
     shared: StorageService, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -80,7 +80,7 @@ def test_a_killed_rotation_is_finished_by_the_next(
 ) -> None:
     fill(storage)
     before = kept_in(storage)
-    reseal, calls = data_key_rotation._reseal_rows, iter([True, False])
+    reseal, calls = data_key_rotation._reencrypt_rows, iter([True, False])
 
     def killed(*arguments: object) -> int:
         if next(calls):
@@ -88,7 +88,7 @@ def test_a_killed_rotation_is_finished_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(data_key_rotation, "_reseal_rows", killed)
+        patch.setattr(data_key_rotation, "_reencrypt_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             rotate_data_key(storage)
     assert generations(storage) == {1, 2}
@@ -119,7 +119,7 @@ def test_a_point_that_vanishes_meanwhile_stops_it(storage: StorageService, monke
     fill(storage)
     monkeypatch.setattr("cloudops_nb.storage.engines.owner.client.OwnerClient.patch", lambda *_: ["gone"])
 
-    with pytest.raises(StorageError, match="changes while its data key does"):
+    with pytest.raises(StorageError, match="changed during the rotation"):
         rotate_data_key(storage)
     assert header(storage) == (1, 2)
 

@@ -132,13 +132,13 @@ def steps_of(target: str) -> list[tuple[object, str]]:
     engines = {"remote": RemoteStore, "embedded": OwnerClient}
     source = engines["embedded" if target == "remote" else "remote"]
     return [
-        (engine_move, "_write"),
+        (engine_move, "_write_note"),
         *((engines[target], name) for name in ("upsert", "adopt")),
         (StoreFile, "write"),
         (engine_move, "write_place"),
         (AbandonedCopies, "add"),
         (source, "drop" if target == "embedded" else "adopt"),
-        (engine_move, "_forget"),
+        (engine_move, "_remove_note"),
     ]
 
 
@@ -222,7 +222,7 @@ def test_a_copy_that_is_not_as_the_original_is_not_adopted(
         upsert(store, collection, [*altered, *others] if collection.startswith("aws_estate") else points)
 
     monkeypatch.setattr(RemoteStore, "upsert", damaged)
-    with pytest.raises(StorageError, match="the copy of aws_estate is not as the original"):
+    with pytest.raises(StorageError, match="the copy of aws_estate differs from the original"):
         move_store(embedded, "remote", url=server.url)
     assert whole(embedded)
     assert StoreFile(embedded.data_path).read().engine == "embedded"

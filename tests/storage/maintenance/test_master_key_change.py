@@ -134,7 +134,7 @@ def test_a_key_for_once_that_nobody_knows_stops_it(storage: StorageService, key_
     storage.journal.append("plan", "p1", {}, once="something unheard of")
     fingerprint = storage.vault.keys.fingerprint
 
-    with pytest.raises(JournalError, match="under which key is not known"):
+    with pytest.raises(JournalError, match="unique cannot be found"):
         rekey(storage, key_settings, model_id)
     assert storage.vault.keys.fingerprint == fingerprint
     assert storage.journal.verify().count == 1
@@ -252,12 +252,12 @@ def test_a_key_in_the_environment_cannot_be_followed_by_another(
     with (
         pytest.warns(CloudOpsWarning),
         StorageService(settings, lambda: embedder) as storage,
-        pytest.raises(EncryptionError, match=r"cannot hold a second one\. Take the key to a key file"),
+        pytest.raises(EncryptionError, match=r"cannot hold a second one\. Move the key to a key file"),
     ):
         rekey(storage, settings, model_id)
 
 
-STEPS = ["new_key_in_slot", "rebuild", "_rewrite", "_stage_files", "hand_over"]
+STEPS = ["new_key_in_slot", "stage_copy", "_rewrite_database", "_stage_files", "hand_over"]
 
 
 @pytest.mark.parametrize(("step", "moment"), [(STEPS[0], "before"), *((step, "after") for step in STEPS)])
