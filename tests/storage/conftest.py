@@ -43,7 +43,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def quick_folder() -> Iterator[Path]:
-    """Give a folder in memory, if the host has such a place: for stores that are made anew many times."""
+    """Give a folder in memory, if the host has one: for stores that are created many times."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     with tempfile.TemporaryDirectory(prefix="cloudops-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
@@ -60,7 +60,7 @@ def qdrant_server() -> Iterator[QdrantServer]:
 
 @pytest.fixture
 def server(qdrant_server: QdrantServer) -> Iterator[QdrantServer]:
-    """The stand-in, as it was once the test is done; no test of this module runs beside another."""
+    """The stand-in server, reset after the test; tests that use it do not run in parallel."""
     version = qdrant_server.version
     qdrant_server.requests.clear()
     yield qdrant_server

@@ -121,7 +121,7 @@ def test_contents_fill_another_scan_state(scan_state: ScanState, key_settings: S
     other._database.close()
 
 
-def test_cells_under_the_present_data_key_are_not_sealed_anew(scan_state: ScanState) -> None:
+def test_cells_under_the_present_data_key_are_not_encrypted_again(scan_state: ScanState) -> None:
     scan_state.put(RESULT)
 
     assert scan_state.reseal() == 0

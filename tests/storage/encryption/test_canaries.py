@@ -1,4 +1,4 @@
-"""Nothing on the disk can be read without the key: fifty known values, in every encoding that anybody would try."""
+"""Nothing on the disk can be read without the key: fifty known values, in every likely encoding."""
 
 from __future__ import annotations
 

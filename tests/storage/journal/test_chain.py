@@ -1,4 +1,4 @@
-"""Whatever somebody without the key does to the journal's files, it no longer verifies."""
+"""Any change of the journal's files without the key makes its verification fail."""
 
 from __future__ import annotations
 
@@ -323,7 +323,7 @@ def test_damage_anywhere_in_the_file_never_passes_for_another_content(
 
 
 class JournalModel(RuleBasedStateMachine):
-    """A journal and an intruder: it verifies exactly as long as nobody touched it, and holds what was appended."""
+    """A journal and an intruder: it verifies exactly as long as it is untouched, and holds the appended records."""
 
     journal: Journal
     folder: Path
@@ -374,7 +374,7 @@ class JournalModel(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-def test_it_verifies_exactly_as_long_as_nobody_touched_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_it_verifies_exactly_as_long_as_it_is_untouched(tmp_path_factory: pytest.TempPathFactory) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
     def machine() -> JournalModel:

@@ -207,7 +207,7 @@ def test_a_store_with_another_key_is_left_alone(key_settings: Settings) -> None:
     assert len(kept) == 65
 
 
-def test_a_store_whose_source_has_got_another_key_finds_its_own_in_the_slot_beside(key_settings: Settings) -> None:
+def test_a_store_whose_source_has_another_key_finds_its_own_in_a_slot(key_settings: Settings) -> None:
     fingerprint = open_vault(key_settings).keys.fingerprint
     export = export_store_key(key_settings, PASSPHRASE)
     key_settings.key_file.write_text(MASTER.hex())

@@ -108,7 +108,7 @@ def test_a_key_that_does_not_read_back_was_not_kept(kept: MasterKey | None, monk
         verify_saved(source, KEY)
 
 
-def test_a_second_key_lies_beside_the_first(tmp_path: Path) -> None:
+def test_a_second_key_is_in_a_slot_next_to_the_first(tmp_path: Path) -> None:
     source, other = FileSource(tmp_path / "key"), MasterKey(bytes(32))
     source.save(KEY)
     slot = source.slot("f" * 32)

@@ -88,7 +88,7 @@ def _started(stack: ExitStack, command: list[str], environment: dict[str, str], 
 
 
 def _wait_for_the_service(bus: str) -> None:
-    """Wait until the service has its name; whoever asks before makes the bus start another one."""
+    """Wait until the service has its name; an earlier request would make the bus start another one."""
     attempts = Retrying(
         retry=retry_if_result(lambda owned: not owned), stop=stop_after_delay(20), wait=wait_fixed(0.05)
     )

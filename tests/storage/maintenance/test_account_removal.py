@@ -1,4 +1,4 @@
-"""An account that goes, and everything else that stays."""
+"""Removing an account, and keeping everything else."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_look_says_what_would_go_and_changes_nothing(shared: StorageService) -
     assert shared.estate.count() == 9
 
 
-def test_it_goes_and_the_rest_stays(shared: StorageService) -> None:
+def test_the_account_is_removed_and_the_rest_stays(shared: StorageService) -> None:
     others = [hit.resource for hit in shared.estate.resources(ResourceFilter(account=ACCOUNT))]
     first, another = shared.chat.history("first"), shared.chat.history("another")
     traces = account_traces(shared, GOING)
@@ -183,7 +183,7 @@ def test_a_mention_is_a_whole_word_in_any_text(value: object, mentioned: bool) -
     assert mentions.within(value) is mentioned
 
 
-def test_what_lies_beside_the_store_goes_too(shared: StorageService) -> None:
+def test_leftover_files_are_removed_too(shared: StorageService) -> None:
     path = shared.vault.data_path
     with shared.journal.database.reading() as connection:
         cells = [envelope for (envelope,) in connection.execute("SELECT envelope FROM cells")]

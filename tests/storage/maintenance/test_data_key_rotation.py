@@ -115,7 +115,9 @@ def test_nothing_is_retired_while_an_envelope_does_not_open(storage: StorageServ
     assert header(storage) == (1, 1)
 
 
-def test_a_point_that_vanishes_meanwhile_stops_it(storage: StorageService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_point_that_vanishes_during_a_rotation_stops_it(
+    storage: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(storage)
     monkeypatch.setattr("cloudops_nb.storage.engines.owner.client.OwnerClient.patch", lambda *_: ["gone"])
 
@@ -138,7 +140,7 @@ def test_after_the_last_generation_nothing_is_changed(storage: StorageService) -
     assert header(storage) == (0xFFFF, 0xFFFF)
 
 
-def test_it_waits_for_nobody_who_has_the_store_open(
+def test_it_fails_while_another_program_has_the_store_open(
     storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(storage)

@@ -61,7 +61,7 @@ def as_configured(settings: Settings) -> Settings:
 
 
 def whole(settings: Settings) -> bool:
-    """Whether everything is there, on the side that the store says it lies on."""
+    """Whether everything is there, in the location that the store names."""
     header = StoreFile(settings.data_path).read()
     place = {"qdrant_mode": header.engine, "qdrant_url": header.remote_url}
     with opened(settings.model_copy(update=place)) as storage:
@@ -70,7 +70,7 @@ def whole(settings: Settings) -> bool:
 
 
 def is_empty(settings: Settings, url: str) -> bool:
-    """Whether nothing lies on the other side of a store."""
+    """Whether the other location has no points."""
     place = {"qdrant_mode": "remote" if url else "embedded", "qdrant_url": url}
     engine = engine_named(settings.model_copy(update=place), settings.data_path)
     try:
@@ -88,7 +88,7 @@ def collections_of(server: QdrantServer, settings: Settings) -> list[str]:
     return [name for name in server.collections if name.startswith(settings.qdrant_prefix)]
 
 
-def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantServer) -> None:
+def test_a_store_moves_to_a_server_and_back(embedded: Settings, server: QdrantServer) -> None:
     moved = move_store(embedded, "remote", url=server.url)
 
     assert moved.points == {"chat_history": 2, "aws_estate": 3}
@@ -109,7 +109,7 @@ def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantSer
     assert collections_of(server, embedded) == []
 
 
-def test_where_a_store_lies_already_nothing_moves(embedded: Settings, server: QdrantServer) -> None:
+def test_a_move_to_the_present_location_moves_nothing(embedded: Settings, server: QdrantServer) -> None:
     assert move_store(embedded, "embedded").points == {}
     move_store(embedded, "remote", url=server.url)
 
@@ -241,7 +241,7 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
     assert whole(embedded)
 
 
-def test_a_move_that_failed_keeps_nobody_from_another_one(embedded: Settings, server: QdrantServer) -> None:
+def test_a_failed_move_does_not_block_another_one(embedded: Settings, server: QdrantServer) -> None:
     taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, Host(embedded.data_path.parent))
     taken.count("chat_history", EVERY_POINT)
     before = set(server.collections)
@@ -287,7 +287,7 @@ def test_an_unfinished_copy_on_a_server_that_is_gone_is_said_and_cleared_by_a_la
     assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
 
 
-def test_a_server_that_goes_once_the_store_has_left_it_is_cleared_later(
+def test_a_server_that_stops_after_the_store_has_left_it_is_cleared_later(
     embedded: Settings, server: QdrantServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_store(embedded, "remote", url=server.url)
@@ -303,7 +303,7 @@ def test_a_server_that_goes_once_the_store_has_left_it_is_cleared_later(
     assert whole(as_configured(embedded))
     server.before = lambda _: None
 
-    # While the store lies in a server, that may be the same one under another name.
+    # While the store is in a server, that may be the same server under another address.
     beside = server.url.replace("127.0.0.1", "localhost")
     with monkeypatch.context() as patch:
         patch.setattr(

@@ -1,4 +1,4 @@
-"""kill -9 while keys change or an account goes: the store opens afterwards, whole, and another run finishes."""
+"""kill -9 during a key change or the removal of an account: the store stays complete, and another run finishes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_store_whose_keys_were_changing_is_whole(
     for number in range(KILLS):
         process = start_python(PROGRAM, operation, *place, int(whole) * (2 * number + 1) // (2 * KILLS))
         process.communicate(timeout=120)
-        # A rotation that goes on with another has less to do, and may come to its end before.
+        # A rotation that finishes an interrupted one has less to do, and may end before the kill.
         assert process.returncode == -9 or (operation == "rotate" and number)
         assert records_apart(kept_in(storage)) == before
         storage.journal.verify(against=head)

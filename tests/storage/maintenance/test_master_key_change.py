@@ -89,7 +89,7 @@ def test_an_unchanged_resource_is_not_embedded_again(
     assert embedder.embedded == []
 
 
-def test_points_of_another_model_are_made_anew_at_the_next_scan(
+def test_points_of_another_model_are_written_again_at_the_next_scan(
     storage: StorageService, key_settings: Settings
 ) -> None:
     fill(storage)
@@ -129,7 +129,7 @@ def test_what_version_1_recorded_once_stays_so(storage: StorageService, key_sett
             storage.journal.append("plan", "p3", {}, once=once)
 
 
-def test_a_key_for_once_that_nobody_knows_stops_it(storage: StorageService, key_settings: Settings) -> None:
+def test_an_unknown_once_key_stops_it(storage: StorageService, key_settings: Settings) -> None:
     storage.journal._insert = _as_version_1(storage.journal._insert)
     storage.journal.append("plan", "p1", {}, once="something unheard of")
     fingerprint = storage.vault.keys.fingerprint
@@ -284,7 +284,7 @@ def test_a_rekeying_cut_short_leaves_one_whole_store(
         assert kept_in(other) == {**before, "journal": before["journal"] + went_over}
     report = rekey(storage, key_settings, model_id)
     assert kept_in(storage) == {**before, "journal": before["journal"] + 1 + went_over}
-    # Nothing of the first attempt is left, in the data path or beside the key.
+    # Nothing of the first attempt is left, in the data path or next to the key.
     assert not (key_settings.data_path / "rekey.next").exists()
     assert not list(key_settings.data_path.glob("*.next"))
     assert set(slots(key_settings)) == {f"encryption.key.{one}" for one in {old, report.old_fingerprint}}

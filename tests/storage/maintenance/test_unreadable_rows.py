@@ -51,7 +51,7 @@ def test_the_row_is_named_and_nothing_is_changed(storage: StorageService, key_se
 
 
 @pytest.mark.parametrize("change", NEW_KEYS)
-def test_what_a_person_lets_go_is_removed_and_the_rest_goes_over(
+def test_confirmed_unreadable_rows_are_removed_and_the_rest_is_rekeyed(
     storage: StorageService, key_settings: Settings, change: str
 ) -> None:
     fill(storage)

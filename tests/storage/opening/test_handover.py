@@ -25,7 +25,7 @@ NEW = Resource("s3_bucket", "new", "123456789012", "eu-west-1", "s3", name="new"
 
 
 class KilledError(Exception):
-    """Stands for the death of the process at this point."""
+    """Simulates the death of the process at this point."""
 
 
 def names(storage: StorageService) -> set[str]:
@@ -115,7 +115,7 @@ def test_a_kill_between_the_two_renames_of_a_shard_is_mended(tmp_path: Path, mon
     assert [point.id[-1] for point in page] == ["2"]
 
 
-def test_staging_anew_drops_the_earlier_attempt(storage: StorageService) -> None:
+def test_staging_again_drops_the_earlier_attempt(storage: StorageService) -> None:
     with storage.alone():
         build_aside(storage)
         staged = storage.vector_store.stage(AWS_ESTATE.name)
@@ -180,7 +180,7 @@ def test_nothing_that_was_taken_before_closing_writes_afterwards(storage: Storag
     assert storage.journal.verify().count == 1
 
 
-def test_an_interrupt_while_parts_are_closed_leaves_nobody_alone_for_ever(storage, key_settings, monkeypatch) -> None:
+def test_an_interrupt_while_parts_close_releases_the_exclusive_lock(storage, key_settings, monkeypatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -198,7 +198,7 @@ def test_an_interrupt_while_parts_are_closed_leaves_nobody_alone_for_ever(storag
         pytest.fail("there were two")
 
 
-def test_maintenance_waits_for_whoever_says_that_the_store_is_needed(storage: StorageService) -> None:
+def test_maintenance_is_refused_while_a_reason_blocks_it(storage: StorageService) -> None:
     reasons = ["an approved plan is running here"]
     storage.block_maintenance_while(lambda: "".join(reasons))
     with pytest.raises(StoreUnavailableError, match="an approved plan is running here"), storage.alone():

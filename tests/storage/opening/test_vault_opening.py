@@ -159,7 +159,9 @@ def test_a_locked_keyring_never_leads_to_a_new_key(
 
 
 @pytest.mark.fast
-def test_a_missing_key_beside_a_store_is_an_error_and_never_a_new_key(settings: Settings, backend: Keyring) -> None:
+def test_a_missing_key_of_an_existing_store_is_an_error_and_never_a_new_key(
+    settings: Settings, backend: Keyring
+) -> None:
     open_vault(settings)
     backend.secret = None
 
@@ -225,7 +227,7 @@ def test_an_explicit_keyring_that_is_not_there_is_an_error(tmp_path: Path, defau
 
 @pytest.mark.fast
 @pytest.mark.parametrize("source", ["keyring", "environment"])
-def test_a_key_file_beside_another_source_is_a_contradiction(tmp_path: Path, source: str) -> None:
+def test_a_key_file_with_another_source_is_a_contradiction(tmp_path: Path, source: str) -> None:
     with pytest.raises(ConfigurationError, match=f"key_source is {source}"):
         open_vault(Settings(data_path=tmp_path, key_file=tmp_path / "key", key_source=source))
 
@@ -241,7 +243,7 @@ def test_data_without_its_store_file_is_damage_and_never_a_new_store(key_setting
 
 
 @pytest.mark.fast
-def test_a_store_that_another_process_made_meanwhile_is_opened(
+def test_a_store_that_another_process_created_during_the_wait_is_opened(
     key_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = open_vault(key_settings)

@@ -130,7 +130,7 @@ def test_a_clock_that_was_put_back_delays_by_one_interval_at_most(
     assert schedule.claim("task", HOUR)
 
 
-def test_a_run_that_seems_to_be_in_the_future_holds_nobody_up(schedule: Schedule, clock: Clock) -> None:
+def test_a_run_that_seems_to_be_in_the_future_blocks_no_run(schedule: Schedule, clock: Clock) -> None:
     schedule.claim("task", HOUR)
     clock.now += HOUR
     assert schedule.claim("task", HOUR)
@@ -168,7 +168,7 @@ def test_a_failure_is_recorded_and_tried_again_sooner(schedule: Schedule, clock:
     assert scheduler.run_due() == []
 
 
-def test_what_is_kept_is_encrypted_and_an_altered_state_starts_anew(
+def test_the_state_is_encrypted_and_an_altered_state_starts_again(
     schedule: Schedule, storage: StorageService, clock: Clock
 ) -> None:
     schedule.claim("task", HOUR)
