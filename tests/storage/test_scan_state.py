@@ -134,7 +134,7 @@ def test_a_forgotten_cell_leaves_nothing_in_the_file(scan_state: ScanState, jour
     for number in range(20):
         scan_state.put(replace(RESULT, resources=number))
     scan_state.put(replace(RESULT, key=OTHER))
-    blind = scan_state._cell(KEY).encode()
+    blind = scan_state._blind_name(KEY).encode()
     path = journal.database.path
     assert blind in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
     assert scan_state.forget([KEY]) == 1

@@ -90,7 +90,7 @@ def test_no_ciphertext_of_it_is_left_in_any_file(shared: StorageService) -> None
     said = list(shared.vector_store.rows("chat_history", PointFilter([shared.chat._in("about it")]), ("data",)))
     with shared.journal.database.reading() as connection:
         cells = dict(connection.execute("SELECT cell, envelope FROM cells").fetchall())
-    gone = [shared.scan_state._cell(CellKey(GOING, "eu-west-1", kind)) for kind in ("sqs_queue", "ec2_instance")]
+    gone = [shared.scan_state._blind_name(CellKey(GOING, "eu-west-1", kind)) for kind in ("sqs_queue", "ec2_instance")]
     sealed = [row.payload["data"].encode() for row in (*rows, *said)] + [cells[cell] for cell in gone]
     number = shared.estate._points.blind("account_id", GOING)
     assert all(number in row.payload["groups"] for row in rows)
