@@ -15,7 +15,7 @@ from filelock import FileLock
 from benchmarks.child import IDLE_SECONDS
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from qdrant_client import QdrantClient, models
 from benchmarks.estate import resources
 from benchmarks.figure import Figure
 from benchmarks.stores import SeededEmbedder, cpu_seconds, new_storage, owner_pid
-from cloudops_nb.storage.encryption.sealed import seal_packed
+from cloudops_nb.storage.encryption.sealed_data import seal_packed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.points import EstatePoints
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 SAMPLE = 2_000
 #: Fields with one blind value each.

@@ -9,7 +9,7 @@ from benchmarks.child import run_child
 from benchmarks.estate import resources
 from benchmarks.figure import Figure, percentile
 from benchmarks.stores import SeededEmbedder, new_folder, settings_in
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.estate import questions, resources
 from benchmarks.stores import SeededEmbedder, settings_in
 from cloudops_nb.errors import CloudOpsError
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 folder, kernel, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 patterns, asked = list(resources(20)), itertools.cycle(questions(40))

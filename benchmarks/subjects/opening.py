@@ -15,7 +15,7 @@ from benchmarks.figure import Figure, median
 from benchmarks.stores import SeededEmbedder, end_owner, new_folder, settings_in
 from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

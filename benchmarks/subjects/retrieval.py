@@ -19,7 +19,7 @@ from cloudops_nb.storage.estate.lexicon import words
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
 from cloudops_nb.storage.estate.vectors import EstateVectors
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.retrieval.estates import LARGE, excerpt, generated, scanned
 from tests.retrieval.evaluation import KINDS, by_kind, evaluate, questions
 

@@ -20,7 +20,7 @@ from cloudops_nb.client.frames import hits_frame, resources_frame
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.estate.description import describe, environment_of
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.retrieval.evaluation import questions
 
 if TYPE_CHECKING:

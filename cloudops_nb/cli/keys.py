@@ -17,8 +17,8 @@ from cloudops_nb.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
+    from cloudops_nb.storage.maintenance.unreadable_rows import UnreadableRow
 
 _passphrase_file = click.option(
     "--passphrase-file",
@@ -39,10 +39,10 @@ def key() -> None:
 @click.pass_context
 def show(context: click.Context) -> None:
     """Show the key's source and age; never the key itself."""
-    from cloudops_nb.storage.keys.kept import kept_keys
-    from cloudops_nb.storage.keys.loading import find_key
+    from cloudops_nb.storage.keys.kept_keys import kept_keys
+    from cloudops_nb.storage.keys.key_lookup import find_key
     from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION
-    from cloudops_nb.storage.maintenance.journal_rekeying import REKEY
+    from cloudops_nb.storage.maintenance.rekeyed_journal import REKEY
 
     settings = load_settings(context.obj)
     header = existing_store(settings)
@@ -66,7 +66,7 @@ def show(context: click.Context) -> None:
 @click.pass_context
 def export(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
     """Write the key to FILE, encrypted under a passphrase; keep the file, the passphrase and the store apart."""
-    from cloudops_nb.storage.keys.export import export_store_key, write_export
+    from cloudops_nb.storage.keys.key_export import export_store_key, write_export
 
     settings = load_settings(context.obj)
     header = existing_store(settings)
@@ -82,7 +82,7 @@ def export(context: click.Context, file: Path, passphrase_file: Path | None) -> 
 @click.pass_context
 def import_(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
     """Put the key of an exported FILE into this machine's key source; another key is never replaced."""
-    from cloudops_nb.storage.keys.export import LARGEST_EXPORT
+    from cloudops_nb.storage.keys.key_export import LARGEST_EXPORT
     from cloudops_nb.storage.maintenance.key_import import import_store_key
 
     settings = load_settings(context.obj)
@@ -104,7 +104,7 @@ def import_(context: click.Context, file: Path, passphrase_file: Path | None) ->
 @click.pass_context
 def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
     """Encrypt everything under a new data key and retire the older ones; run it again if it was interrupted."""
-    from cloudops_nb.storage.keys.succession import finish_succession
+    from cloudops_nb.storage.keys.key_succession import finish_succession
     from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 
     settings = load_settings(context.obj)
@@ -124,7 +124,7 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
     """Encrypt the whole store under a new master key, and keep the old one; run it again if it was interrupted."""
     from cloudops_nb.embedding import open_embedder
-    from cloudops_nb.storage.maintenance.rekeying import rekey as rekey_store
+    from cloudops_nb.storage.maintenance.master_key_change import rekey as rekey_store
 
     settings = load_settings(context.obj)
     existing_store(settings)
@@ -147,7 +147,7 @@ def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 @click.pass_context
 def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
     """Remove a kept key for good, by the FINGERPRINT that `key show` prints; never the store's current key."""
-    from cloudops_nb.storage.keys.kept import removable_key, remove_key
+    from cloudops_nb.storage.keys.kept_keys import removable_key, remove_key
 
     settings = load_settings(context.obj)
     existing_store(settings)
@@ -162,7 +162,7 @@ def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
 
 def _rows_to_drop(storage: StorageService, *, drop: bool, yes: bool) -> list[UnreadableRow]:
     """List the rows that cannot be decrypted and ask whether to remove them; an empty list unless ``drop``."""
-    from cloudops_nb.storage.maintenance.unreadable import unreadable_rows
+    from cloudops_nb.storage.maintenance.unreadable_rows import unreadable_rows
 
     rows = unreadable_rows(storage) if drop else []
     for row in rows:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb import CloudOps
     from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.facade import StorageService
     from cloudops_nb.storage.files.store_file import StoreHeader
-    from cloudops_nb.storage.opening.open_store import StorageService
 
 
 def existing_store(settings: Settings) -> StoreHeader:
@@ -23,7 +23,7 @@ def existing_store(settings: Settings) -> StoreHeader:
         InitialisationError: There is no store.
         StoreCorruptedError: ``store.json`` is damaged, or missing while there is data.
     """
-    from cloudops_nb.storage.files.store_file import StoreFile, starting_over
+    from cloudops_nb.storage.files.store_file import StoreFile, starting_over_advice
 
     store_file = StoreFile(settings.data_path)
     header = store_file.read()
@@ -31,14 +31,14 @@ def existing_store(settings: Settings) -> StoreHeader:
         return header
     if store_file.has_data():
         what, why = f"cannot open the store in {settings.data_path}", "its store.json is missing"
-        raise StoreCorruptedError(what, why, starting_over(settings.data_path))
+        raise StoreCorruptedError(what, why, starting_over_advice(settings.data_path))
     raise InitialisationError(f"there is no store in {settings.data_path}", "", "Scan first, or give --data-path.")
 
 
 def opened_storage(settings: Settings) -> StorageService:
     """Return the storage service for the settings; each part of the store opens at its first use."""
     from cloudops_nb.embedding import open_embedder
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
     return StorageService(settings, lambda: open_embedder(settings))
 

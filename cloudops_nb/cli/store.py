@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.report import Report
     from cloudops_nb.storage.backup.service import BackupService
-    from cloudops_nb.storage.maintenance.forgetting import AccountTraces
+    from cloudops_nb.storage.maintenance.account_removal import AccountTraces
 
 KINDS = click.Choice(["journal", "aws_estate", "chat_history"])
 #: The columns of snapshots and of regular tasks that fit a terminal, in the order shown.
@@ -123,7 +123,7 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
     from cloudops_nb.errors import CloudOpsError
     from cloudops_nb.storage.engines.choice import check_engine
     from cloudops_nb.storage.files.store_file import StoreFile
-    from cloudops_nb.storage.maintenance.moving import move as move_store
+    from cloudops_nb.storage.maintenance.engine_move import move_store
 
     settings = load_settings(context.obj)
     existing_store(settings)
@@ -149,8 +149,8 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
 @click.pass_context
 def forget_account(context: click.Context, account: str, dry_run: bool, yes: bool) -> None:
     """Remove an ACCOUNT's resources, scan cells and conversations, also from the disk."""
-    from cloudops_nb.storage.maintenance.forgetting import account_traces
-    from cloudops_nb.storage.maintenance.forgetting import forget_account as forget
+    from cloudops_nb.storage.maintenance.account_removal import account_traces
+    from cloudops_nb.storage.maintenance.account_removal import forget_account as forget
 
     storage = existing_storage(context)
     traces = account_traces(storage, account, storage.backup)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloudops_nb.request.resolve import Resolution
     from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.chat import Role
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 #: How many messages of a conversation the next request uses; five exchanges are ten messages.
 CONTEXT_MESSAGES = 10

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.backup.report import Report
     from cloudops_nb.storage.backup.service import BackupService
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 
 class CloudOps:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.schedule.due_times import Schedule
-from cloudops_nb.storage.schedule.scheduler import Scheduler, Task
-from cloudops_nb.storage.schedule.status import ScheduleStatus, task_statuses
+from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus, task_statuses
+from cloudops_nb.storage.schedule.scheduler import ScheduledTask, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 FULL_SCAN, INCREMENTAL_SCAN = "full_scan", "incremental_scan"
 _HOUR, _MINUTE = 3600.0, 60.0
@@ -55,7 +55,9 @@ class ScanSchedule:
             FULL_SCAN: settings.full_scan_hours * _HOUR,
             INCREMENTAL_SCAN: settings.incremental_scan_minutes * _MINUTE,
         }
-        self._tasks = {name: Task(seconds, self._scan_task(name)) for name, seconds in every.items() if seconds}
+        self._tasks = {
+            name: ScheduledTask(seconds, self._scan_task(name)) for name, seconds in every.items() if seconds
+        }
         self._scheduler = Scheduler(self._schedule, self._tasks, ready, name="cloudops-scan-schedule")
 
     @property

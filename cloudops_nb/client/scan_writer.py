@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloudops_nb.scanner.reading.task_reader import PageRead
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 #: About how many resources and results one batch has: enough to share the round trips to the store, and few enough
 #: that an interrupt, which waits for the current batch, is short.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 STARTED, ENDED = "scan_started", "scan_ended"
 MODES = FULL, INCREMENTAL = "full", "incremental"

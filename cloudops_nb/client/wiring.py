@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.model import Account
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from cloudops_nb.request.ports import Transport
     from cloudops_nb.settings import Settings
     from cloudops_nb.ssm.catalogue import Catalogue
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 
 class Parts:
@@ -45,22 +46,24 @@ class Parts:
         self.settings = settings
         self._embedder_lock = threading.RLock()
         self._embedder: Embedder | None = None
-        from cloudops_nb.storage.opening.open_store import StorageService
+        from cloudops_nb.storage.facade import StorageService
 
         self.storage: StorageService = StorageService(settings, self.embedder)
-        self.storage.needed_while(self.busy)
+        self.storage.block_maintenance_while(self.busy)
 
     def recover(self) -> None:
         """Settle the executions and scans of processes that died."""
-        self.engine.recover()
+        # The engine takes longer to import than the store to open, and most openings have nothing to settle.
+        if unfinished_executions(self.storage.journal):
+            self.engine.recover()
         self.scans.recover()
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
         # A running execution writes to the journal and calls AWS, so it ends before either is closed.
-        for execution in self.engine.running:
-            execution.wait()
         # A cached property is in vars() once it was used; closing must not make a part.
+        for execution in self.engine.running if "engine" in vars(self) else ():
+            execution.wait()
         if "schedule" in vars(self):
             # A scan's thread may outlast this close; without this it would open the store again.
             self.storage.shut_out(self.schedule.close())

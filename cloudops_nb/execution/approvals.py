@@ -13,6 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, ApprovalRefusedError, ApprovalRequired
+from cloudops_nb.execution.journal_kinds import APPROVAL, CONSUMED, PLAN, REJECTION
 from cloudops_nb.execution.plan import (
     Approval,
     Channel,
@@ -27,8 +28,6 @@ from cloudops_nb.execution.serialisation import approval_from_dict, approval_to_
 if TYPE_CHECKING:
     from cloudops_nb.execution.ports import Clock, JournalPort
     from cloudops_nb.model import JournalRecord
-
-PLAN, APPROVAL, REJECTION, CONSUMED = "plan", "approval", "rejection", "approval_consumed"
 
 
 class Approvals:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import CloudOpsError, PlanError
-from cloudops_nb.execution.approvals import PLAN, Approvals
+from cloudops_nb.execution.approvals import Approvals
 from cloudops_nb.execution.assembly import Request
 from cloudops_nb.execution.authorisation import Authorisation
 from cloudops_nb.execution.execution import Execution
 from cloudops_nb.execution.executor import InProcess
-from cloudops_nb.execution.journal_view import EXECUTION_STARTED, Picture
+from cloudops_nb.execution.journal_kinds import EXECUTION_STARTED, PLAN
+from cloudops_nb.execution.journal_view import Picture
 from cloudops_nb.execution.locks import Locks
 from cloudops_nb.execution.preflight import Recheck
 from cloudops_nb.execution.prepare import Preparer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.execution.journal_view import EXECUTION_ENDED, EXECUTION_STARTED
+from cloudops_nb.execution.journal_kinds import EXECUTION_ENDED, EXECUTION_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

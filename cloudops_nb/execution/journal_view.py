@@ -6,7 +6,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.execution.approvals import APPROVAL, CONSUMED, PLAN, REJECTION
+from cloudops_nb.execution.journal_kinds import (
+    APPROVAL,
+    CONSUMED,
+    EXECUTION_ENDED,
+    EXECUTION_STARTED,
+    KINDS,
+    PLAN,
+    REJECTION,
+    STEP_INTENT,
+    STEP_RESULT,
+)
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 from cloudops_nb.execution.serialisation import plan_from_dict
 
@@ -18,19 +28,6 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.ports import JournalPort
     from cloudops_nb.model import JournalRecord
 
-EXECUTION_STARTED, EXECUTION_ENDED = "execution_started", "execution_ended"
-STEP_INTENT, STEP_RESULT, TARGET_RESULT = "step_intent", "step_result", "target_result"
-KINDS = (
-    PLAN,
-    APPROVAL,
-    REJECTION,
-    CONSUMED,
-    EXECUTION_STARTED,
-    STEP_INTENT,
-    STEP_RESULT,
-    TARGET_RESULT,
-    EXECUTION_ENDED,
-)
 PROCESS_ENDED = "its process ended"
 ANSWER_UNRECORDED = "the answer was not recorded"
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, CloudOpsError
-from cloudops_nb.execution.journal_view import ANSWER_UNRECORDED, EXECUTION_ENDED, PROCESS_ENDED, STEP_RESULT
+from cloudops_nb.execution.journal_kinds import EXECUTION_ENDED, STEP_RESULT
+from cloudops_nb.execution.journal_view import ANSWER_UNRECORDED, PROCESS_ENDED
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 
 if TYPE_CHECKING:

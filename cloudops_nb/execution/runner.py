@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import CloudOpsError
-from cloudops_nb.execution.journal_view import EXECUTION_ENDED, TARGET_RESULT
+from cloudops_nb.execution.journal_kinds import EXECUTION_ENDED, TARGET_RESULT
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 from cloudops_nb.execution.step_order import interpret
 from cloudops_nb.execution.step_runner import StepRunner

@@ -13,7 +13,7 @@ from cloudops_nb.execution.actions.step_run import Outcome, StepRun
 from cloudops_nb.execution.authorisation import DENIED
 from cloudops_nb.execution.execution import StepState
 from cloudops_nb.execution.executor import ApiCall, CallResult
-from cloudops_nb.execution.journal_view import STEP_INTENT, STEP_RESULT
+from cloudops_nb.execution.journal_kinds import STEP_INTENT, STEP_RESULT
 from cloudops_nb.execution.outputs import redacted, take_outputs
 from cloudops_nb.execution.plan import Effect, StepStatus
 from cloudops_nb.ssm.effects import effect_of

@@ -8,8 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from cloudops_nb.errors import CloudOpsError, ExecutionError
-from cloudops_nb.execution.approvals import CONSUMED
-from cloudops_nb.execution.journal_view import EXECUTION_ENDED
+from cloudops_nb.execution.journal_kinds import CONSUMED, EXECUTION_ENDED
 from cloudops_nb.execution.plan import PlanStatus
 
 if TYPE_CHECKING:

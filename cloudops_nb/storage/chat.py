@@ -1,4 +1,4 @@
-"""Conversations: who said what, in order, encrypted; shared by every kernel of a data path."""
+"""Conversations: encrypted messages in order, shared by every kernel of a data path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.encryption.sealed import open_sealed, seal
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, seal
 from cloudops_nb.storage.engines.schema import CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Patch, Point, PointFilter
 from cloudops_nb.storage.estate.lexicon import folded
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Role = Literal["user", "assistant", "system"]
 
-#: The collection's vector says nothing: conversations are found by filter.
+#: A constant vector: Qdrant needs one, and conversations are found by filter only.
 _VECTOR = array("f", [1.0]).tobytes()
 _MESSAGE = AnyOf("kind", ["message"])
 _CONVERSATION = AnyOf("kind", ["conversation"])
@@ -35,7 +35,7 @@ _SNIPPET_MARGIN = 60
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, as it was said; ``index`` counts from 0 within the conversation, ``at`` is in UTC."""
+    """One message; ``index`` counts from 0 within the conversation, and ``at`` is in UTC."""
 
     id: str
     conversation: str
@@ -59,18 +59,19 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ChatHit:
-    """A message that holds every word looked for, and the part of it round the first one."""
+    """A message that contains every word searched for, and a snippet of it around the first one."""
 
     message: Message
     snippet: str
 
 
 class ChatStore:
-    """Messages by conversation; safe from several threads and kernels at once.
+    """Messages by conversation; safe for several threads and kernels at once.
 
-    A conversation is any name; the store sees it blinded. Numbers are given by the owner process, so two kernels that
-    write to one conversation never get the same. What :meth:`append` returned survives the crash of any process, and
-    half a second later a power cut. Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    A conversation has any name, of which the store sees only the blind value. The engine assigns the message numbers,
+    so two kernels that write to one conversation never get the same number. A message that :meth:`append` returned
+    survives the crash of any process, and half a second later also a power cut. Methods raise
+    :class:`~cloudops_nb.errors.StorageError` or a subclass.
     """
 
     def __init__(self, store: VectorStore, vault: Vault) -> None:
@@ -79,14 +80,14 @@ class ChatStore:
         self._blind_index = vault.blind_index
 
     def append(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any] | None = None) -> Message:
-        """Add a message to the end of a conversation, which begins with its first.
+        """Add a message to the end of a conversation; the first message creates it.
 
         Raises:
             StorageError: The role is unknown.
         """
         if role not in get_args(Role):
-            raise StorageError("the message was not kept", f"there is no role {role}", "Use user, assistant or system.")
-        # The engine may change a number's last bit; one of whole microseconds still comes back as the same time.
+            raise StorageError("cannot store the message", f"there is no role {role}", "Use user, assistant or system.")
+        # The engine may change a number's last bit; a time of whole microseconds still comes back equal.
         now, message_id = round(time.time(), 6), str(uuid.uuid4())
         kept = {"conversation": conversation, "content": content, "metadata": dict(metadata or {})}
         payload = {
@@ -97,13 +98,13 @@ class ChatStore:
             "data": seal(self._envelope, kept, CHAT_HISTORY, message_id),
         }
         point = Point(message_id, payload, _VECTOR)
-        # Before the message, so that whoever is expiring conversations meanwhile finds this one in use.
+        # Before the message, so that an expiry in another kernel finds this conversation in use.
         self._touch(conversation, now)
         index = self._store.append(CHAT_HISTORY.name, point, group="context", sequence="index")
         return Message(message_id, conversation, index, role, content, dict(metadata or {}), _time(now))
 
     def history(self, conversation: str, limit: int = 100) -> list[Message]:
-        """Return the last messages of a conversation, the oldest of them first.
+        """Return the last messages of a conversation, oldest first.
 
         Raises:
             StorageError: ``limit`` is not a positive number.
@@ -115,27 +116,27 @@ class ChatStore:
         return [self._message(row) for row in reversed(rows)]
 
     def conversations(self) -> list[Conversation]:
-        """Return every conversation, the one that was last written to first."""
+        """Return every conversation, the most recently updated first."""
         counts = self._store.facet(CHAT_HISTORY.name, "context", PointFilter([_MESSAGE]))
         rows = self._store.rows(CHAT_HISTORY.name, PointFilter([_CONVERSATION]), _CONVERSATION_FIELDS)
         found = [self._conversation(row, counts.get(row.payload["context"], 0)) for row in rows]
         return sorted(found, key=lambda conversation: conversation.updated, reverse=True)
 
     def retitle(self, conversation: str, title: str) -> None:
-        """Give a conversation a title; one that does not exist begins empty."""
+        """Set a conversation's title, creating an empty conversation if there is none (requirement S7)."""
         self._touch(conversation, time.time(), title)
 
     def delete(self, conversation: str) -> int:
-        """Delete a conversation; returns how many messages it had."""
+        """Delete a conversation; returns its number of messages."""
         where = self._in(conversation)
         messages = self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, where]))
         self._store.delete(CHAT_HISTORY.name, PointFilter([where]))
         return messages
 
     def expire(self, before: datetime) -> int:
-        """Delete the conversations that nobody wrote to since a time; returns how many there were.
+        """Delete the conversations that were last updated before a time; returns their number.
 
-        A message said since then is never deleted, whoever says it meanwhile.
+        A message added since then, also during this call, is never deleted.
         """
         old = Below("at", before.timestamp())
         unused = PointFilter([_CONVERSATION, old])
@@ -143,24 +144,24 @@ class ChatStore:
         return sum(self._expired(AnyOf("context", [context]), old) for context in contexts)
 
     def _expired(self, context: AnyOf, old: Below) -> bool:
-        """Delete what is old of a conversation, unless somebody has written to it again."""
+        """Delete a conversation's old messages and its own point, unless it was updated since."""
         unused = PointFilter([_CONVERSATION, context, old])
         if not self._store.count(CHAT_HISTORY.name, unused):
             return False
-        # The conversation's own point goes last: whoever is killed in between leaves it to be found again.
+        # Delete the conversation's own point last, so that after a kill in between the next expiry finds it.
         self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, context, old]))
         return bool(self._store.delete(CHAT_HISTORY.name, unused))
 
     def search(self, text: str, limit: int = 20) -> list[ChatHit]:
-        """Return the newest messages that hold every word of a text, without regard to case.
+        """Return the newest messages that contain every word of a text, ignoring case.
 
-        Every message is opened for it: the store knows no word of them.
+        Every message is decrypted for this, because the store has no index of their words.
         """
         wanted = folded(text).split()
-        hits = [ChatHit(message, _snippet(message.content, wanted[0])) for message in self._holding(wanted)]
+        hits = [ChatHit(message, _snippet(message.content, wanted[0])) for message in self._messages_containing(wanted)]
         return sorted(hits, key=lambda hit: hit.message.at, reverse=True)[:limit]
 
-    def _holding(self, wanted: list[str]) -> Iterator[Message]:
+    def _messages_containing(self, wanted: list[str]) -> Iterator[Message]:
         if not wanted:
             return
         for row in self._store.rows(CHAT_HISTORY.name, PointFilter([_MESSAGE]), _MESSAGE_FIELDS):
@@ -170,7 +171,7 @@ class ChatStore:
                 yield message
 
     def _touch(self, conversation: str, now: float, title: str | None = None) -> None:
-        """Renew a conversation's own point, which is made when it is missing."""
+        """Update the time and title in a conversation's own point, creating the point if it is missing."""
         point_id = conversation_point(self._blind_index, conversation)
         kept = {"name": conversation, "title": title or ""}
         payload: dict[str, Any] = {"at": now}
@@ -225,7 +226,7 @@ def _time(epoch: float) -> datetime:
 
 
 def _snippet(content: str, word: str) -> str:
-    """Return the part of a text round a word, with ellipses where it was cut."""
+    """Return the part of a text around a word, with an ellipsis at each cut."""
     place = max(content.casefold().find(word), 0)
     start, end = max(place - _SNIPPET_MARGIN, 0), place + len(word) + _SNIPPET_MARGIN
     inner = " ".join(content[start:end].split())

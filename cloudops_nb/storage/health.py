@@ -1,4 +1,4 @@
-"""The health of the store, in one look."""
+"""The health check of the store: collections, backups, free disk, failed decryptions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cloudops_nb.errors import CloudOpsError, StoreUnavailableError
 from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.schedule.scheduler import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,23 +18,23 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.status import BackupHealth
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.schedule.status import ScheduleStatus
+    from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 
-#: Below this much free disk there is a warning.
+#: Less free disk than this is a warning.
 LEAST_FREE_BYTES = 1_000_000_000
-#: A newest backup that is older than this is a warning.
+#: An older newest backup is a warning.
 OLDEST_BACKUP = timedelta(hours=48)
 
 
 class CollectionHealth(TypedDict):
-    """A collection's state, ``ok`` or the error in one line, and its number of points, ``None`` if not known."""
+    """A collection's status, ``ok`` or the error in one line, and its number of points, ``None`` if unknown."""
 
     status: str
     points: int | None
 
 
 class S3Health(TypedDict):
-    """Whether backups go to S3, whether it answers (``None`` if it is not configured), and what is wrong."""
+    """Whether backups to S3 are configured, whether S3 answers (``None`` if not configured), and the problem."""
 
     configured: bool
     reachable: bool | None
@@ -41,9 +42,9 @@ class S3Health(TypedDict):
 
 
 class Health(TypedDict):
-    """What a look at the store showed.
+    """The result of a health check.
 
-    ``newest_backup`` is ``None`` where there is none; ``decrypt_failures`` counts since the store was opened.
+    ``newest_backup`` is ``None`` if there is no backup; ``decrypt_failures`` counts from the opening of the store.
     """
 
     reachable: bool
@@ -65,20 +66,20 @@ def check_health(
     remote: bool = False,
     now: datetime | None = None,
 ) -> Health:
-    """Look at every collection, the backups and the disk; whatever is wrong is reported, not raised.
+    """Check every collection, the backups and the disk; problems are reported, not raised.
 
     Args:
         store: Returns the engine.
         data_path: The store's folder.
-        backups: Looks at the backups.
-        decrypt_failures: Returns how many envelopes did not open.
-        remote: Whether the engine is a server, which is not waited for long.
-        now: The time to compare the backups with.
+        backups: Checks the backups.
+        decrypt_failures: Returns the number of envelopes that failed to decrypt.
+        remote: Whether the engine is a server, for which the wait is limited.
+        now: The time to compare the backups' ages with.
     """
-    collections = _collections(store, remote=remote)
+    collections = _check_collections(store, remote=remote)
     free = _free_bytes(data_path)
-    found, problem = _backups(backups)
-    failures = _count(decrypt_failures)
+    found, problem = _check_backups(backups)
+    failures = _failure_count(decrypt_failures)
     newest = [created for created in found["newest"].values() if created is not None]
     warnings = [
         *_collection_warnings(collections),
@@ -100,21 +101,21 @@ def check_health(
     )
 
 
-def _collections(store: Callable[[], VectorStore], *, remote: bool) -> dict[str, CollectionHealth]:
-    """Look at each collection; an engine that does not answer for one is not asked for the next."""
+def _check_collections(store: Callable[[], VectorStore], *, remote: bool) -> dict[str, CollectionHealth]:
+    """Check each collection; after the engine did not answer once, it is not asked again."""
     found: dict[str, CollectionHealth] = {}
     unreachable = ""
     for name in COLLECTIONS:
         try:
-            points = None if unreachable else _points(store, name, remote=remote)
+            points = None if unreachable else _count_points(store, name, remote=remote)
             found[name] = CollectionHealth(status=unreachable or "ok", points=points)
-        except Exception as error:  # noqa: BLE001 - recorded: whoever asks how things are wants an answer
-            unreachable = _line(error) if isinstance(error, StoreUnavailableError) else ""
-            found[name] = CollectionHealth(status=_line(error), points=None)
+        except Exception as error:  # noqa: BLE001 - reported: a health check always returns an answer
+            unreachable = error_line(error) if isinstance(error, StoreUnavailableError) else ""
+            found[name] = CollectionHealth(status=error_line(error), points=None)
     return found
 
 
-def _points(store: Callable[[], VectorStore], name: str, *, remote: bool) -> int:
+def _count_points(store: Callable[[], VectorStore], name: str, *, remote: bool) -> int:
     def look() -> int:
         return store().count(name, EVERY_POINT, seconds=LOOK_SECONDS)
 
@@ -125,35 +126,30 @@ def _points(store: Callable[[], VectorStore], name: str, *, remote: bool) -> int
     return points
 
 
-def _count(failures: Callable[[], int]) -> int:
+def _failure_count(failures: Callable[[], int]) -> int:
     try:
         return failures()
-    except CloudOpsError:  # a store that does not open is reported by its collections
+    except CloudOpsError:  # the status of the collections reports a store that does not open
         return 0
 
 
 def _free_bytes(data_path: Path) -> int:
     try:
         return shutil.disk_usage(data_path).free
-    except OSError:  # a store that cannot be reached has no room
+    except OSError:  # a folder that cannot be read counts as full
         return 0
 
 
-def _line(error: Exception) -> str:
-    # Whoever else raises may quote what nobody should read here.
-    return str(error) if isinstance(error, CloudOpsError) else type(error).__name__
-
-
-def _backups(look: Callable[[], BackupHealth]) -> tuple[BackupHealth, str]:
-    """Look at the backups; returns what is known, and the error in one line if that is nothing."""
+def _check_backups(look: Callable[[], BackupHealth]) -> tuple[BackupHealth, str]:
+    """Check the backups; returns their status, and the error in one line if the check failed."""
     try:
         return look(), ""
-    except Exception as error:  # noqa: BLE001 - recorded: whoever asks how things are wants an answer
-        schedule: ScheduleStatus = {"running": False, "trouble": _line(error), "tasks": []}
+    except Exception as error:  # noqa: BLE001 - reported: a health check always returns an answer
+        schedule: ScheduleStatus = {"running": False, "trouble": error_line(error), "tasks": []}
         nothing: BackupHealth = {
             "s3_configured": False, "s3_reachable": None, "s3_problem": "", "newest": {}, "schedule": schedule,
         }  # fmt: skip
-        return nothing, _line(error)
+        return nothing, error_line(error)
 
 
 def _collection_warnings(collections: Mapping[str, CollectionHealth]) -> Iterator[str]:

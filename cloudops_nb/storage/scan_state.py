@@ -1,6 +1,7 @@
-"""The scan state: how each cell ended last, and how fast AWS lets calls pass, encrypted, beside the journal.
+"""The scan state: the latest result of each cell and the learned call rates, encrypted in the journal's database.
 
-A learned rate belongs to a place as a cell does, so it lies among the cells, under a key whose type no resource has.
+A learned rate belongs to an account and region as a cell does, so it is stored as a cell, with a resource type that no
+resource has.
 """
 
 from __future__ import annotations
@@ -21,22 +22,20 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.database import Database
     from cloudops_nb.storage.vault import Vault
 
-#: What its envelopes are bound to.
+#: The collection that the envelopes of the scan state are bound to.
 COLLECTION = "scan_state"
 _CELL = "scan_state.cell"
-#: What the key of a learned rate has for a resource type, before the service and the group.
+#: The prefix of the resource type in the key of a learned rate, before the service and the group.
 _RATE = "rate/"
 _ONE_CELL = "SELECT CAST(envelope AS BLOB) FROM cells WHERE cell = ?"
 _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 
 
 class ScanState:
-    """The latest result of every cell, and the learned rates; safe from several threads and processes.
+    """The latest result of every cell, and the learned rates; safe for several threads and processes.
 
-    The last writer of a cell or a rate wins.
-
-    What :meth:`put` wrote survives the death of every process; a power cut may take back the last few results, and the
-    next scan makes them anew.
+    The last writer of a cell or a rate wins. A write survives the death of every process; a power cut may undo the last
+    few results, which the next scan writes again.
     """
 
     def __init__(self, database: Database, vault: Vault) -> None:
@@ -54,45 +53,45 @@ class ScanState:
         return sorted(results, key=lambda result: str(result.key))
 
     def get(self, key: CellKey) -> CellResult | None:
-        """Return a cell's latest result, ``None`` if it was never scanned.
+        """Return a cell's latest result; ``None`` if it was never scanned.
 
         Raises:
             DecryptionError: The result was altered, or moved from another cell.
         """
-        cell = self._cell(key)
+        cell = self._blind_name(key)
         with self._database.reading() as connection:
             row = connection.execute(_ONE_CELL, (cell,)).fetchone()
-        return _result(self._content(cell, row[0])) if row else None
+        return _result(self._decrypted(cell, row[0])) if row else None
 
     def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
-        """Return how cells ended last, of those that were ever scanned.
+        """Return the latest states of cells, without those that were never scanned.
 
         Raises:
             DecryptionError: A result was altered, or moved from another cell.
         """
-        cells = [(key, self._cell(key)) for key in keys]
+        cells = [(key, self._blind_name(key)) for key in keys]
         with self._database.reading() as connection:
             rows = [(key, cell, connection.execute(_ONE_CELL, (cell,)).fetchone()) for key, cell in cells]
-        return {key: CellState(self._content(cell, row[0])["state"]) for key, cell, row in rows if row}
+        return {key: CellState(self._decrypted(cell, row[0])["state"]) for key, cell, row in rows if row}
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
-        """Keep a cell's result, in place of an earlier one; ``scan_id`` names the scan it comes from."""
+        """Write a cell's result over an earlier one; ``scan_id`` names its scan."""
         self.put_all([result], scan_id)
 
     def put_all(self, results: Iterable[CellResult], scan_id: str = "") -> None:
-        """Keep the results of cells, all or none: :meth:`put` in one turn."""
+        """Write the results of several cells in one transaction, as :meth:`put` does."""
         self.fill({**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id} for result in results)
 
     def rates(self) -> list[LearnedRate]:
         """Return every rate that a scan learned.
 
         Raises:
-            DecryptionError: A rate was altered, or moved from another place.
+            DecryptionError: A rate was altered, or moved from another cell.
         """
         return [_rate(content) for content in self.contents() if _is_rate(content)]
 
     def put_rates(self, rates: Sequence[LearnedRate]) -> None:
-        """Keep rates, all or none, in place of what was known of the same places."""
+        """Write rates in one transaction over earlier ones of the same account, region, service and group."""
         self.fill(
             {
                 "key": asdict(CellKey(rate.account_id, rate.region, f"{_RATE}{rate.service}/{rate.group}")),
@@ -103,68 +102,71 @@ class ScanState:
         )
 
     def all_keys(self) -> list[CellKey]:
-        """Return the keys of everything that is kept, rates too.
+        """Return the keys of all cells and rates.
 
         Raises:
-            DecryptionError: Something was altered, or moved.
+            DecryptionError: A cell or rate was altered, or moved from another cell.
         """
         return [CellKey(**content["key"]) for content in self.contents()]
 
     def contents(self) -> list[dict[str, Any]]:
-        """Return everything as it was kept, for :meth:`fill` of a scan state under other keys.
+        """Return the content of every cell and rate, for :meth:`fill` of a scan state under other keys.
 
         Raises:
             DecryptionError: A result was altered, or moved from another cell.
         """
         with self._database.reading() as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
-        return [self._content(cell, sealed) for cell, sealed in rows]
+        return [self._decrypted(cell, sealed) for cell, sealed in rows]
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
-        """Keep contents, all or none, in place of earlier ones of the same cells."""
-        rows = [(cell := self._cell(CellKey(**content["key"])), self._sealed(cell, content)) for content in contents]
+        """Write contents in one transaction over earlier ones of the same cells."""
+        rows = [
+            (cell := self._blind_name(CellKey(**content["key"])), self._encrypted(cell, content))
+            for content in contents
+        ]
         with self._database.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
 
     def reseal(self) -> int:
-        """Seal anew, all or none, what lies under an older data key; returns how many cells that were."""
+        """Re-encrypt the cells that have an older data key, in one transaction; returns their number."""
         with self._database.writing(synced=True) as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
             older = [(cell, sealed) for cell, sealed in rows if key_generation(sealed) < self._envelope.generation]
-            anew = [(self._sealed(cell, self._content(cell, sealed)), cell) for cell, sealed in older]
-            connection.executemany("UPDATE cells SET envelope = ? WHERE cell = ?", anew)
+            resealed = [(self._encrypted(cell, self._decrypted(cell, sealed)), cell) for cell, sealed in older]
+            connection.executemany("UPDATE cells SET envelope = ? WHERE cell = ?", resealed)
         return len(older)
 
     def forget(self, keys: Iterable[CellKey]) -> int:
-        """Remove cells, and overwrite what the file held of them; returns how many there were."""
-        cells = [(self._cell(key),) for key in keys]
+        """Remove cells and erase their content from the file; returns the number of keys."""
+        cells = [(self._blind_name(key),) for key in keys]
         self._database.scrub("DELETE FROM cells WHERE cell = ?", cells)
         return len(cells)
 
     def unreadable(self, envelope: Envelope) -> list[str]:
-        """Return the blind names of the cells whose result an envelope does not open."""
+        """Return the blind names of the cells whose content ``envelope`` does not decrypt."""
         with self._database.reading() as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
-        return [cell for cell, sealed in rows if not _opens(envelope, cell, sealed)]
+        return [cell for cell, sealed in rows if not _decrypts(envelope, cell, sealed)]
 
     def drop(self, cells: Iterable[str]) -> None:
-        """Remove cells by their blind names; the next scan makes their results anew."""
+        """Remove cells by their blind names; the next scan writes them again."""
         with self._database.writing(synced=True) as connection:
             connection.executemany("DELETE FROM cells WHERE cell = ?", [(cell,) for cell in cells])
 
-    def _cell(self, key: CellKey) -> str:
+    def _blind_name(self, key: CellKey) -> str:
         return self._blind(_CELL, str(key))
 
-    def _sealed(self, cell: str, content: Mapping[str, Any]) -> bytes:
+    def _encrypted(self, cell: str, content: Mapping[str, Any]) -> bytes:
         return self._envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
 
-    def _content(self, cell: str, sealed: bytes) -> dict[str, Any]:
+    def _decrypted(self, cell: str, sealed: bytes) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=COLLECTION, point_id=cell))
         return content
 
 
-def cell_under(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return a content's blind name and envelope as a vault makes them, for a scan state that is built aside."""
+def sealed_cell(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a content's blind name and envelope under a vault, to build a scan state outside this database."""
     cell = vault.blind_index.blind(_CELL, str(CellKey(**content["key"])))
     return cell, vault.envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
 
@@ -188,7 +190,7 @@ def _rate(content: Mapping[str, Any]) -> LearnedRate:
     return LearnedRate(place.account_id, place.region, service, group, content["per_second"], learned)
 
 
-def _opens(envelope: Envelope, cell: str, sealed: bytes) -> bool:
+def _decrypts(envelope: Envelope, cell: str, sealed: bytes) -> bool:
     try:
         envelope.open(sealed, collection=COLLECTION, point_id=cell)
     except DecryptionError:

@@ -1,33 +1,30 @@
-"""The store's keys and what is done with them, opened together: one call for the rest of the storage service."""
+"""The vault: a store's keys with everything that encrypts, blinds and rotates under them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cloudops_nb.errors import StoreCorruptedError
 from cloudops_nb.storage.encryption.blind_index import BlindIndex
 from cloudops_nb.storage.encryption.envelope import Envelope
-from cloudops_nb.storage.encryption.vector_rotation import Rotation
-from cloudops_nb.storage.files.store_file import StoreFile, StoreHeader, identified, prepare_data_path, starting_over
-from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.keys.loading import find_master_key, make_master_key
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
+from cloudops_nb.storage.files.store_file import StoreFile
+from cloudops_nb.storage.keys.master_key import StoreKeys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.encryption.vector_rotation import Rotation
+    from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.keys.master_key import MasterKey
 
 
 @dataclass(frozen=True)
 class Vault:
-    """Everything that needs a key; safe to share between threads, never sent to another process.
+    """Everything that needs a key; safe to share between threads, and never sent to another process.
 
-    ``master`` is the master key and ``keys`` are those split from it, ``envelope`` encrypts, ``blind_index`` makes
-    comparable blind values, ``rotation`` turns dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
+    ``master`` is the master key and ``keys`` are derived from it, ``envelope`` encrypts, ``blind_index`` computes
+    comparable blind values, ``rotation`` rotates dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
     """
 
     data_path: Path
@@ -36,76 +33,17 @@ class Vault:
     keys: StoreKeys
     envelope: Envelope
     blind_index: BlindIndex
-    rotation: Rotation
 
+    @cached_property
+    def rotation(self) -> Rotation:
+        """The rotation of dense vectors; made at first use, because opening a store must not import NumPy."""
+        from cloudops_nb.storage.encryption.vector_rotation import Rotation
 
-def open_vault(settings: Settings) -> Vault:
-    """Open the store's keys; on the first run make the folder, the key and ``store.json``.
-
-    Several processes may do so at once, on a new store too.
-
-    Raises:
-        ConfigurationError: The settings of the key contradict each other.
-        InitialisationError: The data path cannot be used, or the store is newer than this package.
-        StoreCorruptedError: ``store.json`` is damaged, or missing beside data.
-        KeyMissingError: There is a store, but no key; a new one is never made for it.
-        WrongKeyError: The keys found are those of other stores.
-        EncryptionError: A key source is locked, fails, or holds something that is no key.
-    """
-    prepare_data_path(settings.data_path)
-    store_file = StoreFile(settings.data_path)
-    header = store_file.read()
-    if header is not None:
-        return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
-    with store_file.lock():
-        header = store_file.read()
-        if header is not None:  # another process made it while we waited
-            return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
-        _refuse_data(store_file)
-        return _create(settings, store_file, make_master_key(settings), FIRST_GENERATION)
-
-
-def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIRST_GENERATION) -> Vault:
-    """Make a store of a given key, for what a backup brings; the data keys before ``generation`` count as retired.
-
-    Raises:
-        InitialisationError: The data path cannot be used.
-        StoreCorruptedError: There is a store, or a part of one.
-    """
-    prepare_data_path(settings.data_path)
-    store_file = StoreFile(settings.data_path)
-    with store_file.lock():
-        _refuse_data(store_file)
-        return _create(settings, store_file, master, generation)
+        return Rotation(self.keys)
 
 
 def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
-    """Return the vault of a header and a key; for a store that is being rebuilt under them, or was."""
+    """Return the vault for a header and a key; nothing is read or written."""
     keys = StoreKeys(master, header.data_key_generation)
     envelope = Envelope(keys, header.oldest_data_key_generation)
-    return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys), Rotation(keys))
-
-
-def _refuse_data(store_file: StoreFile) -> None:
-    if store_file.has_data():
-        why = f"{store_file.path} is missing beside the store's data"
-        fix = starting_over(store_file.data_path)
-        raise StoreCorruptedError(f"the store in {store_file.data_path} does not open", why, fix)
-
-
-def _create(settings: Settings, store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
-    unnamed = StoreHeader(
-        created=datetime.now(UTC),
-        key_fingerprint=StoreKeys(master).fingerprint,
-        data_key_generation=generation,
-        oldest_data_key_generation=generation,
-        engine="remote" if settings.remote else "embedded",
-        remote_url=settings.qdrant_url,
-        remote_prefix=settings.qdrant_prefix if settings.remote else "",
-    )
-    header = identified(unnamed)
-    vault = vault_of(settings.data_path, header, master)
-    # The head comes first: from then on a store without one is a store from which it was taken.
-    create_head(vault)
-    store_file.write(header)
-    return vault
+    return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys))

@@ -13,7 +13,7 @@ from cloudops_nb.cli.main import CommandGroup
 from cloudops_nb.cli.store import forget_account
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import WordEmbedder, ended_owners
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_an_export_that_does_not_fit_on_the_disk_leaves_no_file(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cloudops_nb.storage.keys.export.os.fsync", full)
+    monkeypatch.setattr("cloudops_nb.storage.keys.key_export.os.fsync", full)
     refused = run("key", "export", tmp_path / "exported", "--passphrase-file", passphrase_file, ok=False)
     assert "No space left on device" in refused.output
     assert not (tmp_path / "exported").exists()
@@ -153,7 +153,7 @@ def test_the_old_key_stays_until_it_is_removed(run: Any) -> None:
     assert f"kept key: {old} in" in run("key", "show").output
     run("key", "remove", old, input="n\n", ok=False)
     present = run("key", "show").output.split()[1]
-    assert "the store opens with it" in run("key", "remove", present, "--yes", ok=False).output
+    assert "it is the store's present key" in run("key", "remove", present, "--yes", ok=False).output
 
     asked = run("key", "remove", old, input="y\n").output
     assert "Stores and backups of that key will not open again" in asked
@@ -174,7 +174,7 @@ def test_a_key_takes_the_place_in_an_empty_store_only(run: Any, tmp_path: Path, 
 
     with StorageService(load_settings(tmp_path / "other"), WordEmbedder) as storage:
         storage.journal.append("plan", "p", {})
-    assert "does not fit the store" in run(*words, path=tmp_path / "other", ok=False).output
+    assert "is not that of the store" in run(*words, path=tmp_path / "other", ok=False).output
 
 
 def test_of_something_that_is_no_account_nothing_is_found(run: Any) -> None:

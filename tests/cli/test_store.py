@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from cloudops_nb.cli.store import backup
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -195,3 +195,15 @@ def test_torch_stays_out_of_the_kernel_up_to_the_first_search(start, open_ops):
     rows, *heavy = child.communicate(timeout=DEADLINE)[0].split()
     assert int(rows) > 0
     assert heavy == []
+
+
+def test_opening_an_existing_store_imports_neither_the_engine_of_plans_nor_what_a_search_needs(start):
+    child = start(
+        """
+        unneeded = ["cloudops_nb.execution.engine", "cloudops_nb.iam", "cloudops_nb.ssm", "cloudops_nb.storage.backup",
+                    "cloudops_nb.storage.health", "numpy", "pandas", "botocore", "boto3", "qdrant_client"]
+        say(*sorted(set(unneeded) & set(sys.modules)))
+        """
+    )
+    assert child.communicate(timeout=DEADLINE)[0].split() == []
+    assert child.returncode == 0

@@ -15,7 +15,7 @@ from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.report import ScanReport
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule.due_times import Schedule
 from tests.even_embedder import EvenEmbedder
 from tests.synthetic_aws import SyntheticAws

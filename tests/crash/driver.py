@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import WrongKeyError
 from cloudops_nb.storage.backup.archive import Archive
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.crash.model import Found, Model, faults, settled
 from tests.crash.worker import CONVERSATIONS, settings_of
 from tests.storage.conftest import WordEmbedder

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from cloudops_nb.model import CellKey, Resource
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.maintenance.master_key_change import rekey
 from tests.storage.conftest import WordEmbedder
 
 if TYPE_CHECKING:

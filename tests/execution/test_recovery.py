@@ -13,11 +13,12 @@ import pytest
 
 import cloudops_nb
 from cloudops_nb.execution.engine import ExecutionEngine
+from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 store, key, locks, plan_id, moment = sys.argv[1:]
 vault = open_vault(Settings(data_path=store, key_file=key))
@@ -123,8 +124,11 @@ def test_a_killed_execution_has_failed_and_its_call_is_unknown(
     steps = {step["step"]: step["status"] for step in engine.steps(row["execution_id"])}
     assert steps == {"assertAvailable": "completed", "stopDBInstance": "outcome_unknown"}
 
+    assert unfinished_executions(sealed_journal) == {row["execution_id"]}
+
     (recovered,) = engine.recover(reread=True)
 
+    assert unfinished_executions(sealed_journal) == set()
     assert recovered.plan_id == plan.id
     assert recovered.unknown == (f"stopDBInstance on {database.arn}",)
     assert recovered.state_now == {database.arn: state}

@@ -24,7 +24,7 @@ from cloudops_nb.scanner.running.scan_progress import Progress
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.report import Report, SnapshotRow
 from cloudops_nb.storage.backup.service import BackupService
-from cloudops_nb.storage.schedule.status import ScheduleStatus, TaskStatus
+from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus, TaskStatus
 from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.retrieval.estates import LARGE, excerpt, generated, scanned
 from tests.retrieval.evaluation import Score, by_kind, evaluate, questions
 from tests.storage.conftest import ended_owners

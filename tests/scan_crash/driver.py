@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.model import CellState
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.even_embedder import EvenEmbedder
 from tests.scan_crash import worker
 from tests.scan_crash.world import TYPES, Rows, aws_of, by_cell, sessions_of, settings_of, truth

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.storage.estate.store import EstateStore
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.even_embedder import EvenEmbedder
 from tests.scan_crash.world import TYPES, aws_of, sessions_of, settings_of
 from tests.synthetic_aws import Latency

@@ -19,7 +19,7 @@ from cloudops_nb.scanner import AccountSessions, bundled_specs
 from cloudops_nb.scanner.calls.rate_limiter import RateLimit
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.even_embedder import EvenEmbedder
 from tests.scanner.bundled import bundled_spec
 from tests.storage.conftest import ended_owners, quick_folder

@@ -1,4 +1,4 @@
-"""Looks for known values in files, however somebody may have encoded them."""
+"""Looks for known values in files, in every likely encoding."""
 
 from __future__ import annotations
 

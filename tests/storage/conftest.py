@@ -20,9 +20,9 @@ from filelock import FileLock
 import cloudops_nb
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.journal.records import Journal
-from cloudops_nb.storage.opening.open_store import StorageService
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def quick_folder() -> Iterator[Path]:
-    """Give a folder in memory, if the host has such a place: for stores that are made anew many times."""
+    """Give a folder in memory, if the host has one: for stores that are created many times."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     with tempfile.TemporaryDirectory(prefix="cloudops-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
@@ -56,6 +56,23 @@ def qdrant_server() -> Iterator[QdrantServer]:
 
     with quick_folder() as folder, running(folder) as server:
         yield server
+
+
+@pytest.fixture
+def server(qdrant_server: QdrantServer) -> Iterator[QdrantServer]:
+    """The stand-in server, reset after the test; tests that use it do not run in parallel."""
+    version = qdrant_server.version
+    qdrant_server.requests.clear()
+    yield qdrant_server
+    qdrant_server.version, qdrant_server.before = version, lambda _: None
+
+
+@pytest.fixture
+def prefix(server: QdrantServer) -> Iterator[str]:
+    """A prefix for the names of a test's own collections."""
+    prefix = f"test_{uuid.uuid4().hex}_"
+    yield prefix
+    server.forget(prefix)
 
 
 @contextmanager

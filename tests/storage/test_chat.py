@@ -1,4 +1,4 @@
-"""Conversations: in order whoever writes, found again, unreadable on disk."""
+"""Conversations: in order with several writers, searchable, unreadable on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_conversations_come_newest_first_with_title_and_count(storage: StorageSe
     assert all(one.created <= one.updated for one in found)
 
 
-def test_deleting_a_conversation_leaves_the_others_and_starts_it_anew(storage: StorageService) -> None:
+def test_deleting_a_conversation_leaves_the_others_and_starts_it_again(storage: StorageService) -> None:
     for name in ("gone", "gone", "kept"):
         storage.chat.append(name, "user", "hello")
 
@@ -99,7 +99,7 @@ def test_deleting_a_conversation_leaves_the_others_and_starts_it_anew(storage: S
     assert storage.chat.append("gone", "user", "again").index == 0
 
 
-def test_conversations_that_nobody_wrote_to_expire(storage: StorageService) -> None:
+def test_conversations_without_new_messages_expire(storage: StorageService) -> None:
     storage.chat.append("old", "user", "hello")
     between = datetime.now(UTC)
     storage.chat.append("new", "user", "hello")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.storage.files.database import Database
+from cloudops_nb.storage.opening.vault_opening import open_vault
 from cloudops_nb.storage.scan_state import ScanState
-from cloudops_nb.storage.vault import open_vault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_contents_fill_another_scan_state(scan_state: ScanState, key_settings: S
     other._database.close()
 
 
-def test_cells_under_the_present_data_key_are_not_sealed_anew(scan_state: ScanState) -> None:
+def test_cells_under_the_present_data_key_are_not_encrypted_again(scan_state: ScanState) -> None:
     scan_state.put(RESULT)
 
     assert scan_state.reseal() == 0
@@ -136,7 +136,7 @@ def test_a_forgotten_cell_leaves_nothing_in_the_file(scan_state: ScanState, jour
     for number in range(20):
         scan_state.put(replace(RESULT, resources=number))
     scan_state.put(replace(RESULT, key=OTHER))
-    blind = scan_state._cell(KEY).encode()
+    blind = scan_state._blind_name(KEY).encode()
     path = journal.database.path
     assert blind in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
     assert scan_state.forget([KEY]) == 1

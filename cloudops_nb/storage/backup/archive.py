@@ -31,8 +31,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import BackupError, WrongKeyError
 from cloudops_nb.storage.backup.snapshot import parse_name, snapshot_name
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION, LAST_GENERATION
 from cloudops_nb.storage.files.store_file import FORMAT as STORE_FORMAT
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, KEY_BYTES, LAST_GENERATION, StoreKeys
+from cloudops_nb.storage.keys.master_key import KEY_BYTES, StoreKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ from cloudops_nb.storage.files.store_file import StoreFile
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 
 class Ownership:
@@ -20,7 +20,7 @@ class Ownership:
     A store that is new or empty may take over any: it goes on as the store that it restores.
     """
 
-    def __init__(self, storage: StorageService, settings: Settings) -> None:
+    def __init__(self, storage: OpenStore, settings: Settings) -> None:
         self._storage = storage
         self._file = StoreFile(settings.data_path)
 

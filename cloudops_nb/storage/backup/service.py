@@ -22,12 +22,12 @@ from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
 from cloudops_nb.storage.backup.status import BackupHealth, newest_snapshots
 from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
-from cloudops_nb.storage.keys.loading import find_master_key
+from cloudops_nb.storage.keys.key_lookup import find_master_key
 from cloudops_nb.storage.keys.master_key import MasterKey
+from cloudops_nb.storage.opening.vault_opening import create_vault
 from cloudops_nb.storage.schedule.due_times import Schedule
+from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus, task_statuses
 from cloudops_nb.storage.schedule.scheduler import Scheduler
-from cloudops_nb.storage.schedule.status import ScheduleStatus, task_statuses
-from cloudops_nb.storage.vault import create_vault
 
 if TYPE_CHECKING:
     import threading
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.restoring.collection import Restored
     from cloudops_nb.storage.backup.restoring.sources import Found, Source
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.opening.open_store import StorageService
-    from cloudops_nb.storage.schedule.scheduler import Task
+    from cloudops_nb.storage.opening.open_store import OpenStore
+    from cloudops_nb.storage.schedule.scheduler import ScheduledTask
 
 
 _FOREIGN = "it is a snapshot of another store with the same key"
@@ -60,7 +60,7 @@ class BackupService:
     """
 
     def __init__(
-        self, storage: StorageService, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, storage: OpenStore, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._storage = storage
         self._settings = settings
@@ -222,5 +222,5 @@ class BackupService:
         return Scheduler(self._schedule, self._tasks, lambda: self._own.ready)
 
     @cached_property
-    def _tasks(self) -> dict[str, Task]:
+    def _tasks(self) -> dict[str, ScheduledTask]:
         return Regular(self._storage, self._settings, self._own, self._saving, self._clock).tasks()

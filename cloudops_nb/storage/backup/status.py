@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.storage.backup.places.listing import Inventory
-    from cloudops_nb.storage.schedule.status import ScheduleStatus
+    from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 
 
 class BackupHealth(TypedDict):

@@ -1,1 +1,1 @@
-"""What makes values unreadable to the store: envelopes, keyed indexes, and the rotation of vectors."""
+"""Makes values unreadable to the store: envelopes, blind indexes, and the rotation of vectors."""

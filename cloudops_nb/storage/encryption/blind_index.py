@@ -1,6 +1,6 @@
-"""Keyed one-way values that let the store compare what it cannot read.
+"""Blind values: keyed one-way hashes that let the store compare values it cannot read.
 
-The store learns which values are equal, and how often; never what they are.
+The store learns which values are equal, and how often they occur, but not the values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +27,8 @@ _LENGTH = struct.Struct(">H")
 class BlindIndex(Secretive):
     """Computes blind values, sparse dimensions and point ids; safe to share between threads.
 
-    Values are taken as they are: whoever wants case-insensitive equality folds the case first. The latest 65,536 tokens
-    of each kind are remembered, because the words of an estate repeat.
+    Values are hashed as given: for case-insensitive equality the caller folds the case first. The latest 65,536 tokens
+    of each kind are cached, because the words of an estate repeat.
     """
 
     __slots__ = ("_hmac", "_tokens")
@@ -36,13 +36,13 @@ class BlindIndex(Secretive):
     def __init__(self, keys: StoreKeys) -> None:
         # A copy of a keyed hash costs half as much as keying a new one.
         self._hmac = hmac.new(keys.index, digestmod="sha256")
-        # A cache for each kind: one argument is found in half the time of two.
-        self._tokens = cache(lambda kind: lru_cache(maxsize=_CACHED_TOKENS)(partial(self._fresh_token, kind)))
+        # One cache per kind, because a cache of one argument takes half the time of one of two.
+        self._tokens = cache(lambda kind: lru_cache(maxsize=_CACHED_TOKENS)(partial(self._computed_token, kind)))
 
     def blind(self, field: str, value: str) -> str:
         """The blind value of a field's value: 128 bits as 22 URL-safe characters.
 
-        Equal values of one field are equal; the same value in another field is unrelated.
+        Equal values of one field have equal blind values; in another field the same value has an unrelated one.
         """
         return self.fingerprint(field, value.encode("utf-8", "surrogatepass"))
 
@@ -54,12 +54,12 @@ class BlindIndex(Secretive):
     def token(self, kind: str, token: str) -> int:
         """The sparse dimension of a word or a trigram: HMAC mod 2^32, unrelated between kinds.
 
-        Two tokens share a dimension with a chance of 2^-32, so a match is evidence, not proof.
+        Two tokens share a dimension with a probability of 2^-32, so a match is evidence, not proof.
         """
         return self._tokens(kind)(token)
 
     def tokens(self, kind: str, tokens: Iterable[str]) -> list[int]:
-        """The sparse dimensions of several words or trigrams, in their order."""
+        """The sparse dimensions of several words or trigrams, in the given order."""
         return list(map(self._tokens(kind), tokens))
 
     def point_id(self, canonical_key: str) -> str:
@@ -70,7 +70,7 @@ class BlindIndex(Secretive):
         text = digest.hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def _fresh_token(self, kind: str, token: str) -> int:
+    def _computed_token(self, kind: str, token: str) -> int:
         return int.from_bytes(self._digest("token", kind, token.encode("utf-8", "surrogatepass"))[:4], "big")
 
     def _digest(self, purpose: str, domain: str, value: bytes) -> bytes:
@@ -81,6 +81,6 @@ class BlindIndex(Secretive):
 
 @lru_cache(maxsize=256)
 def _prefix(purpose: str, domain: str) -> bytes:
-    # Lengths before the parts keep ("ab", "c") and ("a", "bc") apart; lone surrogates do occur in AWS's JSON.
+    # The lengths keep ("ab", "c") and ("a", "bc") apart. surrogatepass, because AWS's JSON can contain lone surrogates.
     parts = (purpose.encode("utf-8", "surrogatepass"), domain.encode("utf-8", "surrogatepass"))
     return b"".join(_LENGTH.pack(len(part)) + part for part in parts)

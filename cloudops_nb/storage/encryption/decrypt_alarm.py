@@ -1,4 +1,4 @@
-"""Counting envelopes that do not open: one may be an accident, several mean that somebody altered data."""
+"""Counts envelopes that fail to decrypt: one may be an accident, several mean that the data was altered."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cloudops_nb.errors import CloudOpsWarning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: So many failures within so many seconds raise the alarm.
+#: This many failures within this many seconds raise the alarm.
 ALARMING, WITHIN_SECONDS = 3, 600.0
 
 
 class DecryptAlarm:
-    """Counts the failures of one open store and warns once when they come close together; safe between threads.
+    """Counts the decryption failures of one open store and warns once about a series of them; thread-safe.
 
     Attributes:
-        failures: How many envelopes did not open since the store was opened.
+        failures: The number of envelopes that failed to decrypt since the store was opened.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class DecryptAlarm:
         self._raised = False
 
     def failed(self) -> None:
-        """Count a failure; the first time that :data:`ALARMING` come within the time, warn."""
+        """Count a failure; warn the first time that :data:`ALARMING` failures occur within :data:`WITHIN_SECONDS`."""
         with self._lock:
             now = self._clock()
             self.failures += 1

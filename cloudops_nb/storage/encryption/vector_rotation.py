@@ -1,7 +1,7 @@
-"""A keyed rotation of dense vectors: it keeps every cosine and hides what the axes mean.
+"""A keyed rotation of dense vectors, which keeps every cosine and hides the meaning of the axes.
 
-A text can be guessed from its raw embedding with off-the-shelf models; from a rotated one only by somebody who has the
-seed, or pairs of texts and rotated vectors.
+Off-the-shelf models can guess a text from its raw embedding. From a rotated embedding that takes the seed, or pairs of
+texts and rotated vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,10 +23,10 @@ DIMENSION = 384
 
 
 class Rotation(Secretive):
-    """An orthogonal matrix, drawn uniformly (Haar) from the store's rotation seed; built at first use, in about 0.1 s.
+    """An orthogonal matrix, drawn uniformly (Haar) from the store's rotation seed; built at first use in about 0.1 s.
 
-    The same seed gives the same matrix in every process, to float64 rounding, whatever the NumPy version: the normal
-    deviates come from SHAKE-256, and no LAPACK routine with its choice of signs takes part.
+    The same seed gives the same matrix in every process and NumPy version, up to float64 rounding: the normal deviates
+    come from SHAKE-256, and no LAPACK routine, whose choice of signs may differ, takes part.
     """
 
     def __init__(self, keys: StoreKeys, dimension: int = DIMENSION) -> None:
@@ -36,12 +36,12 @@ class Rotation(Secretive):
     def apply(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Rotate vectors of shape ``(n, dimension)``, or a single one of shape ``(dimension,)``; float32."""
         rows = np.asarray(vectors, dtype=np.float32)[..., np.newaxis, :]
-        # A row a product: after one large enough for its threads, BLAS keeps every core busy for 0.1 s more.
+        # One product per row: after a product large enough for its threads, BLAS keeps all cores busy for 0.1 s more.
         rotated: NDArray[np.float32] = (rows @ self._matrix)[..., 0, :]
         return rotated
 
     def undo(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Turn rotated vectors of shape ``(n, dimension)`` back; float32."""
+        """Reverse the rotation of vectors of shape ``(n, dimension)``; float32."""
         turned: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32) @ self._matrix.T
         return turned
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from cloudops_nb.model import Resource
-from cloudops_nb.storage.encryption.sealed import open_sealed, packed, packed_list, seal_packed, shallow
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, packed, packed_list, seal_packed, shallow
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, PointFilter
 from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION

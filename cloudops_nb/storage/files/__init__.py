@@ -1,1 +1,1 @@
-"""Files of the data path: private modes, creation locks, the store file, SQLite."""
+"""Files of the data path: private files, creation locks, ``store.json``, the SQLite file, network file systems."""

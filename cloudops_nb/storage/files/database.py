@@ -1,6 +1,7 @@
-"""The SQLite file that the journal and the scan state share, and what its errors mean to us.
+"""The SQLite file that the journal, the scan state and the schedule share, with its errors as storage errors.
 
-WAL mode: readers never wait, one process writes at a time, and a killed process loses nothing it committed.
+It is in WAL mode: readers never wait, one process writes at a time, and a killed process loses no committed data
+(https://www.sqlite.org/wal.html).
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ from cloudops_nb.errors import (
     StoreCorruptedError,
     StoreUnavailableError,
 )
-from cloudops_nb.storage.files.creation_lock import creation_lock
-from cloudops_nb.storage.files.private_files import create_private
+from cloudops_nb.storage.files.private_files import create_private, creation_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-#: How long a write waits for another process's, in seconds.
+#: How long a write waits for another process's write, in seconds.
 BUSY_SECONDS = 30.0
-#: What each version added to the one before.
+#: The statements that each schema version adds to the one before.
 _VERSIONS: Final = (
     """
 CREATE TABLE records (
@@ -61,11 +61,11 @@ _UNOPENED = "SQLITE_CANTOPEN"
 class Database:
     """One connection to the file, shared by the threads of a process; other processes open their own.
 
-    Made on first use, with mode 0600 (SQLite gives its ``-wal`` and ``-shm`` files the same mode).
+    The file is created at the first use, with mode 0600; SQLite gives its ``-wal`` and ``-shm`` files the same mode.
 
-    Raises:
+    Every method that uses the file raises:
         InitialisationError: A newer version of this package wrote the file, or it cannot be created.
-        StoreCorruptedError: The file is not a database, or a damaged one. So say all methods.
+        StoreCorruptedError: The file is not a database, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,16 +79,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside one snapshot: what others commit meanwhile is not seen."""
+        """Give the connection in a read transaction, which does not see later commits of others."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
-        """Give the connection as the only writer of all processes; committed at the end, rolled back on any exception.
+        """Give the connection in a write transaction, committed at the end and rolled back on any exception.
 
         Args:
-            synced: Whether the commit survives a power cut, not only the death of the process.
+            synced: Whether the commit survives a power cut, and not only the death of the process.
 
         Raises:
             StoreUnavailableError: Another process has been writing for longer than :data:`BUSY_SECONDS`.
@@ -97,14 +97,15 @@ class Database:
             yield connection
 
     def scrub(self, statement: str, values: Sequence[tuple[str, ...]]) -> None:
-        """Run a deletion for each row of values, and leave nothing of what it deleted in the file or in its log.
+        """Run a deletion for each row of values, and erase the deleted content from the file and its log.
 
-        The caller is the only one who has the file open.
+        No other connection may have the file open.
         """
         with self.writing(synced=True) as connection:
             connection.executemany(statement, values)
-        with self._lock, _translated(self.path):
-            # Free space keeps what was deleted or replaced, until the file is written anew.
+        with self._lock, _translated_errors(self.path):
+            # SQLite leaves deleted content in free pages until VACUUM rewrites the file
+            # (https://www.sqlite.org/lang_vacuum.html).
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -123,11 +124,11 @@ class Database:
 
     @contextmanager
     def _transaction(self, begin: str, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self.path):
-            if self._retired:  # whoever replaces the file must be sure that no thread writes to the old one
+        with self._lock, _translated_errors(self.path):
+            if self._retired:  # code that replaces the file relies on no thread writing to the old one
                 raise StoreUnavailableError(f"{self.path} was closed", "", "Ask the storage service for it again.")
             if self._connection is None:
-                self._connection = _open_alone(self.path)
+                self._connection = _open_locked(self.path)
             connection = self._connection
             connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             try:
@@ -135,13 +136,14 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             finally:
-                # Ctrl-C can arrive at any line, so what is open is asked, not remembered.
+                # Ctrl-C can arrive at any line, so ask SQLite whether a transaction is open.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
 
-def _open_alone(path: Path) -> sqlite3.Connection:
-    # SQLite does not wait for another process that is just switching a new file to WAL mode: it reports it as locked.
+def _open_locked(path: Path) -> sqlite3.Connection:
+    # SQLite's busy timeout does not cover the switch of a new file to WAL mode: while another process makes the switch,
+    # SQLite reports the file as locked at once.
     with creation_lock(path.with_name(f"{path.name}.lock")):
         return _open(path)
 
@@ -160,7 +162,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the file to this version's schema; one transaction, so that a killed process leaves the old one."""
+    """Upgrade the file to the current schema in one transaction, so that a killed process leaves the old schema."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         why = f"its version is {version}, this version of cloudops-nb knows {SCHEMA_VERSION}"
@@ -175,21 +177,21 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except CloudOpsError:
         raise
     except sqlite3.Error as error:
         raise _storage_error(path, error) from error
-    except UnicodeDecodeError as error:  # sqlite3's own way to stumble over a schema that is rubbish
-        raise StoreCorruptedError(f"{path} is damaged", "its schema is no text", _RESTORE) from error
+    except UnicodeDecodeError as error:  # raised by the sqlite3 module for a schema whose text is not UTF-8
+        raise StoreCorruptedError(f"{path} is damaged", "its schema is not text", _RESTORE) from error
     except OSError as error:
         raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
 
 
 def _storage_error(path: Path, error: sqlite3.Error) -> CloudOpsError:
-    # SQLite's extended codes begin with the name of their group.
+    # The names of SQLite's extended result codes begin with the primary code (https://www.sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith(_CORRUPT):
         return StoreCorruptedError(f"{path} is damaged", str(error), _RESTORE)

@@ -1,4 +1,7 @@
-"""Files and folders that only their owner can read: made that way, never narrowed afterwards."""
+"""Creates and replaces files that only their owner can read, and locks against creating something twice.
+
+A file has mode 0600 from its creation, so it is never readable by others for a moment.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,29 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
+from cloudops_nb.errors import InitialisationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How long a process waits for the creation lock, in seconds.
+LOCK_SECONDS = 60.0
 POSIX = os.name == "posix"
 _OTHERS = 0o077
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file with mode 0600, if it does not exist; one that exists is not opened.
+    """Create an empty file with mode 0600 unless the file exists; an existing file is not opened.
 
     Raises:
         OSError: The folder does not allow it.
     """
-    # Closing any descriptor of a file drops all POSIX locks that the process holds on it, SQLite's among them.
+    # Closing any descriptor of a file drops all POSIX locks of the process on it, which would include SQLite's
+    # (fcntl(2); https://www.sqlite.org/howtocorrupt.html, section 2.2).
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
@@ -25,8 +39,8 @@ def create_private(path: Path) -> None:
 def replace_private(path: Path, content: bytes, *, synced: bool = True) -> None:
     """Replace a file's content, atomically, with mode 0600.
 
-    Whoever reads, even after a power cut, finds the old content or the new one, whole. With ``synced`` it is
-    the new one once this function has returned; without, a power cut may bring the old one back.
+    A reader finds the whole old content or the whole new content, also after a power cut. With ``synced`` the new
+    content survives a power cut once this function has returned; without, the old content may come back.
 
     Raises:
         OSError: The folder does not allow it, or the disk is full.
@@ -46,12 +60,12 @@ def replace_private(path: Path, content: bytes, *, synced: bool = True) -> None:
 
 
 def open_to_others(status: os.stat_result) -> bool:
-    """Whether a file's mode lets its group or others in; always false where modes mean nothing."""
+    """Whether a file's mode gives its group or others access; always false on systems without POSIX modes."""
     return POSIX and bool(status.st_mode & _OTHERS)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was created, renamed or removed in a folder survive a power cut."""
+    """Make files created, renamed or removed in a folder survive a power cut."""
     if not POSIX:
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -59,3 +73,27 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def creation_lock(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Lock a file against other processes, so that a key or a store is created only once.
+
+    The file is created with mode 0600, its folder with 0700. The operating system releases the lock when the process
+    ends, however it ends.
+
+    Raises:
+        InitialisationError: The lock file cannot be created, or another process holds the lock for too long.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=seconds, mode=0o600)
+        lock.acquire()
+    except Timeout:
+        raise InitialisationError(f"cannot lock {path}", "another process is holding it") from None
+    except OSError as error:
+        raise InitialisationError(f"cannot lock {path}", error.strerror or "") from error
+    try:
+        yield
+    finally:
+        lock.release()

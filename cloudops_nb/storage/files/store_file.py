@@ -1,7 +1,7 @@
-"""``store.json``: what a store says about itself in the clear, and the folder it stands in.
+"""``store.json``, the store's only unencrypted description of itself, and the checks of the store's folder.
 
-It holds the format version, the store's id, when it was made, the master key's fingerprint and the current data key's
-generation. It is written before any data, so data without it means that something was lost.
+The file holds the format version, the store's id and creation time, the master key's fingerprint, the data key's
+generation and the engine's location. It is written before any data, so data without it means that a file was lost.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloudops_nb.errors import InitialisationError, StoreCorruptedError
-from cloudops_nb.storage.files.creation_lock import creation_lock
-from cloudops_nb.storage.files.filesystem import refuse_network_file_system
-from cloudops_nb.storage.files.private_files import POSIX, replace_private
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, LAST_GENERATION
+from cloudops_nb.storage.files.network_file_systems import refuse_network_file_system
+from cloudops_nb.storage.files.private_files import POSIX, creation_lock, replace_private
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
 FORMAT: Final = 3
+#: The generations of a data key; the last one bounds the key ids that an altered envelope can make us derive.
+FIRST_GENERATION: Final = 1
+LAST_GENERATION: Final = 0xFFFF
 STORE_NAME = "store.json"
 JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"
-#: The folder with a folder for each shard.
+#: The folder that has one folder per shard.
 SHARDS_NAME = "qdrant"
 
 
 class StoreHeader(BaseModel):
     """The content of ``store.json``; ``created`` is in UTC.
 
-    Envelopes of data keys before ``oldest_data_key_generation`` are no longer opened. ``engine``,
-    ``remote_url`` and ``remote_prefix`` say where the collections lie. ``store_id`` tells the store from others of the
-    same key, in snapshots and in S3; it is empty until :meth:`StoreFile.identify`.
+    Envelopes of data keys older than ``oldest_data_key_generation`` are refused. ``engine``, ``remote_url`` and
+    ``remote_prefix`` say where the collections are. ``store_id`` distinguishes the store from others with the same key,
+    in snapshots and in S3; it is empty until :meth:`StoreFile.identify`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,13 +55,13 @@ class StoreHeader(BaseModel):
 
 
 class _Format(BaseModel):
-    """The one field that every version of the file has."""
+    """The one field that every version of the file has, read before the rest is validated."""
 
     format: int = Field(ge=1)
 
 
 class StoreFile:
-    """Reads and writes ``store.json``; every write is atomic, so readers in other processes need no lock."""
+    """Reads and writes ``store.json``; writes are atomic, so readers in other processes need no lock."""
 
     def __init__(self, data_path: Path) -> None:
         self.data_path = data_path
@@ -73,23 +74,23 @@ class StoreFile:
         """The lock between processes for creating the store or changing its header.
 
         Raises:
-            InitialisationError: Another process holds it for too long.
+            InitialisationError: The lock cannot be created, or another process holds it for too long.
         """
         return creation_lock(self.data_path / "store.lock")
 
     def has_data(self) -> bool:
-        """Whether the folder holds a store or any part of one; where it does, no new key is ever made."""
+        """Whether the folder holds a store or any part of one; if so, no new key is ever made for it."""
         shards = self.data_path / SHARDS_NAME
         if shards.is_dir() and any(entry.is_dir() for entry in shards.iterdir()):
             return True
         return any((self.data_path / name).exists() for name in (STORE_NAME, JOURNAL_NAME))
 
     def read(self) -> StoreHeader | None:
-        """Return the header, or ``None`` where no store was made yet.
+        """Return the header, or ``None`` if there is no store yet.
 
         Raises:
             InitialisationError: The file cannot be read, or a newer version of this package wrote it.
-            StoreCorruptedError: The file is not what :meth:`write` wrote.
+            StoreCorruptedError: The file is damaged.
         """
         try:
             text = self.path.read_bytes()
@@ -105,10 +106,15 @@ class StoreFile:
             return StoreHeader.model_validate_json(text)
         except ValidationError as error:
             why = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over(self.data_path)) from None
+            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over_advice(self.data_path)) from None
+
+    def outdated(self) -> bool:
+        """Whether the store has an older format than this package writes; raises as :meth:`read` does."""
+        header = self.read()
+        return header is not None and header.format < FORMAT
 
     def identify(self) -> str:
-        """Return the store's id, which one made without gets now; empty where there is no store.
+        """Return the store's id, assigning one to a store without; empty if there is no store.
 
         Raises:
             InitialisationError: As :meth:`read` and :meth:`write`.
@@ -120,12 +126,12 @@ class StoreFile:
         with self.lock():
             header = self.read()
             if header is not None and not header.store_id:
-                header = identified(header)
+                header = with_store_id(header)
                 self.write(header)
         return header.store_id if header else ""
 
     def write(self, header: StoreHeader) -> None:
-        """Replace the header; durable when this returns.
+        """Replace the header; it survives a power cut once this returns.
 
         Raises:
             InitialisationError: The folder does not allow it.
@@ -136,23 +142,23 @@ class StoreFile:
             raise InitialisationError(f"cannot write {self.path}", error.strerror or "") from error
 
 
-def starting_over(data_path: Path) -> str:
-    """Say how to go on where a store does not open and its snapshots may: the folder's other files stay."""
+def starting_over_advice(data_path: Path) -> str:
+    """Return the advice for a store that does not open: move its files away and restore a snapshot."""
     parts = f"{STORE_NAME}, journal.*, handover.json and {SHARDS_NAME}"
     return f"Move {parts} out of {data_path} to a folder of their own, then run: cloudops-nb backup restore"
 
 
-def identified(header: StoreHeader) -> StoreHeader:
-    """Return the header with an id: a new one, if it has none."""
+def with_store_id(header: StoreHeader) -> StoreHeader:
+    """Return the header with a store id: its own, or a new one if it has none."""
     return header.model_copy(update={"store_id": header.store_id or uuid.uuid4().hex})
 
 
 def prepare_data_path(path: Path) -> None:
-    """Create the store's folder with mode 0700, or check that the existing one is usable.
+    """Create the store's folder with mode 0700, or check that the existing folder is usable.
 
     Raises:
-        InitialisationError: It is a file, cannot be created or written, belongs to another user, everybody can write
-            to it, or it lies on a network file system.
+        InitialisationError: The path is a file or cannot be created or written, the folder belongs to another user,
+            every user can write to it, or it is on a network file system.
     """
     fix = "Choose another data_path."
     refuse_network_file_system(path)
@@ -163,14 +169,14 @@ def prepare_data_path(path: Path) -> None:
         raise InitialisationError(f"the data path {path} cannot be used", "it is not a folder", fix) from None
     except OSError as error:
         raise InitialisationError(f"the data path {path} cannot be used", error.strerror or "", fix) from error
-    reason = _unusable(path, status)
+    reason = _folder_problem(path, status)
     if reason:
         raise InitialisationError(f"the data path {path} cannot be used", reason, fix)
 
 
-def _unusable(path: Path, status: os.stat_result) -> str:
+def _folder_problem(path: Path, status: os.stat_result) -> str:
     if POSIX and status.st_uid != os.geteuid():
         return "it belongs to another user"
     if POSIX and status.st_mode & stat.S_IWOTH:
-        return "everybody can write to it"
+        return "every user can write to it"
     return "" if os.access(path, os.W_OK | os.X_OK) else "it is not writable"

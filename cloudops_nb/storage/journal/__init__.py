@@ -1,1 +1,1 @@
-"""The journal: encrypted records in a keyed MAC chain, and the sealed head of it."""
+"""The journal: encrypted records in a keyed MAC chain, and the sealed head of that chain."""

@@ -1,7 +1,7 @@
-"""The journal's keyed MAC chain: what a record looks like in the file, and how a whole file is checked.
+"""The journal's keyed MAC chain: the stored form of a record, and the check of a whole file.
 
-Each MAC covers the one before it and every stored column, so no record can be changed, added, dropped or moved without
-the key. Cutting records off the end keeps a chain whole; that shows against a head which was sealed elsewhere.
+Each MAC covers the previous MAC and every stored column, so no record can be changed, added, removed or moved without
+the key. Removing records from the end leaves a valid chain; only a head that was sealed elsewhere shows it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cloudops_nb.errors import JournalError
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.keys.master_key import Secretive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ _FIX = "Restore journal.db and journal.head together from a backup, and find out
 
 @dataclass(frozen=True)
 class ChainHead:
-    """Where a chain ends: the number of its records and the last one's MAC (of the start, if there are none)."""
+    """The end of a chain: its number of records and the MAC of the last one, or of the start if it is empty."""
 
     count: int
     mac: bytes
@@ -36,10 +36,10 @@ class ChainHead:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what ``str()`` of a head gave.
+        """Parse the text form of a head, ``count:mac``.
 
         Raises:
-            JournalError: The text is something else.
+            JournalError: The text is not a head.
         """
         count, colon, mac = text.strip().partition(":")
         try:
@@ -47,12 +47,12 @@ class ChainHead:
         except ValueError:
             head = cls(-1, b"")
         if not colon or head.count < 0 or len(head.mac) != MAC_BYTES:
-            raise JournalError("the exported head does not fit", "it is not the text that export_head() returned")
+            raise JournalError("the exported head is invalid", "it is not a text that export_head() returned")
         return head
 
 
 class StoredRecord(NamedTuple):
-    """One row of the file; ``kind``, ``subject`` and ``once`` are blind values, ``once`` is mostly ``None``."""
+    """One row of the file; ``kind``, ``subject`` and ``once`` are blind values, and ``once`` is usually ``None``."""
 
     sequence: int
     kind: bytes
@@ -75,55 +75,55 @@ class Chain(Secretive):
         """The MAC of a record that follows the one with the MAC ``previous``."""
         message = bytearray(b"record" + previous + _COLUMN.pack(record.sequence))
         for column in (record.kind, record.subject, record.once, record.envelope):
-            # Lengths before the columns keep ("ab", "c") and ("a", "bc") apart, and nothing from empty.
+            # The lengths keep ("ab", "c") and ("a", "bc") apart, and NULL from empty.
             message += _COLUMN.pack(-1 if column is None else len(column)) + (column or b"")
         return hmac.digest(self._key, bytes(message), "sha256")
 
     def check(
         self, records: Iterable[StoredRecord], sealed: Iterable[ChainHead] = (), *, after: ChainHead | None = None
     ) -> ChainHead:
-        """Walk over records in order, and return where the chain ends.
+        """Check records in order, and return the chain's end.
 
         Args:
-            records: Every row of the file, or every row behind ``after``.
-            sealed: Heads that this chain once had, so that it must pass through each of them.
-            after: A head that is known to be good; the chain's start if not given.
+            records: Every row of the file, or every row after the head ``after``.
+            sealed: Earlier heads of this chain; it must pass through each of them.
+            after: A verified head; the chain's start if not given.
 
         Raises:
-            JournalError: The chain breaks at a record, or does not reach or pass through a sealed head.
+            JournalError: The chain breaks at a record, or does not pass through a sealed head.
         """
         marks = list(sealed)
         head = after or self.start
-        _compare(head, marks)
+        _compare_heads(head, marks)
         for record in records:
             expected = head.count + 1
             if record.sequence != expected:
-                raise altered(f"record {expected} is missing")
+                raise altered_journal(f"record {expected} is missing")
             if not hmac.compare_digest(self.mac(head.mac, record), record.mac):
-                raise altered(f"record {expected} was changed, moved or inserted, or is of another key")
+                raise altered_journal(f"record {expected} was changed, moved or inserted, or has another key")
             head = ChainHead(expected, record.mac)
-            _compare(head, marks)
+            _compare_heads(head, marks)
         for mark in marks:
             check_length(head.count, mark)
         return head
 
 
 def check_length(count: int, sealed: ChainHead) -> None:
-    """Compare a file's number of records with a sealed head.
+    """Check that a file has at least as many records as a sealed head counts.
 
     Raises:
         JournalError: Records are missing at the end.
     """
     if count < sealed.count:
-        raise altered(f"it was cut off after record {count} of {sealed.count}")
+        raise altered_journal(f"it was cut off after record {count} of {sealed.count}")
 
 
-def altered(why: str) -> JournalError:
-    """Make the error for a journal that is not as it was written."""
+def altered_journal(why: str) -> JournalError:
+    """Return the error for a journal that was changed after it was written."""
     return JournalError("the journal does not verify", why, _FIX)
 
 
-def _compare(head: ChainHead, marks: Iterable[ChainHead]) -> None:
+def _compare_heads(head: ChainHead, marks: Iterable[ChainHead]) -> None:
     for mark in marks:
         if mark.count == head.count and not hmac.compare_digest(mark.mac, head.mac):
-            raise altered(f"record {head.count} is not the one whose head was sealed")
+            raise altered_journal(f"record {head.count} is not the one whose head was sealed")

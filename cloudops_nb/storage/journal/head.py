@@ -1,6 +1,6 @@
-"""The journal's head, sealed in a file of its own, so that a journal cut short shows.
+"""The journal's head, encrypted in a separate file, which shows that records were removed from the journal's end.
 
-The head may lag behind the journal (a process died between the two writes) but is never ahead of it.
+The head may be behind the journal, if a process died between the two writes, but is never ahead of it.
 """
 
 from __future__ import annotations
@@ -11,42 +11,45 @@ from typing import TYPE_CHECKING
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.encryption.envelope import key_generation
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.files.store_file import HEAD_NAME
-from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered
+from cloudops_nb.storage.journal.chain import Chain, ChainHead, altered_journal
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.vault import Vault
+    from pathlib import Path
+
+    from cloudops_nb.storage.encryption.envelope import Envelope
+    from cloudops_nb.storage.keys.master_key import StoreKeys
 
 _COLLECTION = "journal"
 _POINT = "head"
 
 
 class HeadFile:
-    """Reads and replaces ``journal.head``; the caller sees to it that writers take turns."""
+    """Reads and replaces ``journal.head``; the caller serialises the writers."""
 
-    def __init__(self, vault: Vault) -> None:
-        self.path = vault.data_path / HEAD_NAME
-        self._envelope = vault.envelope
+    def __init__(self, path: Path, envelope: Envelope) -> None:
+        self.path = path
+        self._envelope = envelope
 
     def read(self) -> ChainHead:
-        """Open the sealed head.
+        """Decrypt the sealed head.
 
         Raises:
-            JournalError: The file is missing, or not one that this store's key sealed.
+            JournalError: The file is missing, was changed, or has another key.
+            StorageError: The file cannot be read.
         """
         try:
             sealed = self.path.read_bytes()
             content = json.loads(self._envelope.open(sealed, collection=_COLLECTION, point_id=_POINT))
         except FileNotFoundError:
-            raise altered("its sealed head, journal.head, is missing") from None
+            raise altered_journal("its sealed head, journal.head, is missing") from None
         except DecryptionError:
-            raise altered("its sealed head, journal.head, was changed or is of another key") from None
+            raise altered_journal("its sealed head, journal.head, was changed or has another key") from None
         except OSError as error:
             raise StorageError(f"cannot read {self.path}", error.strerror or "") from error
         return ChainHead(content["count"], bytes.fromhex(content["mac"]))
 
     def reseal(self) -> int:
-        """Seal the head anew if it lies under an older data key; returns how many heads that were.
+        """Re-encrypt the head if it has an older data key; returns the number of re-encrypted heads, 0 or 1.
 
         Raises:
             JournalError: As :meth:`read`.
@@ -61,7 +64,7 @@ class HeadFile:
         """Replace the sealed head; with ``power_safe``, a power cut cannot bring the old one back.
 
         Raises:
-            StorageError: The folder does not allow it, or the disk is full.
+            StorageError: The file cannot be written.
         """
         content = json.dumps({"count": head.count, "mac": head.mac.hex()}).encode()
         sealed = self._envelope.seal(content, collection=_COLLECTION, point_id=_POINT)
@@ -71,6 +74,6 @@ class HeadFile:
             raise StorageError(f"cannot write {self.path}", error.strerror or "") from error
 
 
-def create_head(vault: Vault) -> None:
-    """Seal the head of an empty journal, for a new store."""
-    HeadFile(vault).write(Chain(vault.keys).start, power_safe=True)
+def create_head(path: Path, envelope: Envelope, keys: StoreKeys) -> None:
+    """Write the sealed head of an empty journal."""
+    HeadFile(path, envelope).write(Chain(keys).start, power_safe=True)

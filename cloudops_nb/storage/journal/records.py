@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.model import JournalRecord
 from cloudops_nb.storage.files.database import Database
-from cloudops_nb.storage.files.store_file import JOURNAL_NAME
-from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered, check_length
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
+from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered_journal, check_length
 from cloudops_nb.storage.journal.head import HeadFile
-from cloudops_nb.storage.journal.once import OnceKeys
+from cloudops_nb.storage.journal.once_keys import OnceKeys
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.vault import Vault
 
-#: Fields of a record's content: the MACs that it, or the chain's start, had under earlier keys.
+#: Fields of a record's content: the MACs of the record, and of the chain's start, under earlier keys.
 EARLIER, EARLIER_STARTS = "earlier", "earlier_starts"
 _COLLECTION = "journal"
-# The casts make bytes of whatever an altered file holds, so that it fails to verify rather than to be read.
+# The casts turn any type that an altered file holds into bytes, so that verifying fails and not reading.
 _BEHIND = """
 SELECT sequence, CAST(kind AS BLOB), CAST(subject AS BLOB), CAST(once AS BLOB),
     CAST(envelope AS BLOB), CAST(mac AS BLOB)
@@ -40,18 +40,18 @@ _MAC = "SELECT CAST(mac AS BLOB) FROM records WHERE sequence = ?"
 
 @dataclass(frozen=True)
 class JournalVerification:
-    """What a successful check found: the number of records and the last one's MAC in hexadecimal digits."""
+    """The result of a successful check: the number of records, and the last one's MAC in hexadecimal digits."""
 
     count: int
     head: str
 
 
 class Journal:
-    """An append-only record of what was planned, approved, executed and sent.
+    """An append-only record of plans, approvals, executions and sent requests; safe for threads and processes.
 
-    Safe from several threads and processes. A record that :meth:`append` returned survives the death of every process
-    and a power cut. What the file alone cannot show, that records were cut off its end, shows against the head sealed
-    in ``journal.head``; that both files were put back to an older state shows only against an exported head.
+    A record that :meth:`append` returned survives the death of every process and a power cut. Removing records from the
+    end of the file shows against the head sealed in ``journal.head``. Putting both files back to an older state shows
+    only against an exported head.
 
     Args:
         data_path: The store's folder.
@@ -60,13 +60,13 @@ class Journal:
     """
 
     def __init__(self, data_path: Path, vault: Vault, *, clock: Callable[[], datetime] | None = None) -> None:
-        #: The file, which the scan state shares.
+        #: The SQLite file, which the scan state and the schedule share.
         self.database = Database(data_path / JOURNAL_NAME)
         self._envelope = vault.envelope
         self._blind_index = vault.blind_index
         self._chain = Chain(vault.keys)
         self._once_keys = OnceKeys(self._chain)
-        self._head_file = HeadFile(vault)
+        self._head_file = HeadFile(vault.data_path / HEAD_NAME, vault.envelope)
         self._clock = clock or (lambda: datetime.now(UTC))
 
     def append(
@@ -75,30 +75,30 @@ class Journal:
         """Add a record to the end of the chain.
 
         Args:
-            kind: What sort of record it is; :meth:`records` filters by it.
-            subject: What it is about, as a plan's id; :meth:`records` filters by it.
-            body: Its content: JSON data.
-            once: A key that can be recorded one time only, ever, whichever process comes first.
-            power_safe: Whether the sealed head, too, must be on the disk before this returns. Without, the record
-                survives a power cut, but for that moment the head may not know of it.
+            kind: The record's kind; :meth:`records` filters by it.
+            subject: The id of the record's subject, such as a plan; :meth:`records` filters by it.
+            body: The content: JSON data.
+            once: A key that can be recorded only once, ever, across all processes.
+            power_safe: Whether the sealed head, too, must survive a power cut once this returns. Without, the record
+                survives it, but the head may be behind.
 
         Raises:
             AlreadyRecordedError: ``once`` was recorded before; nothing is added.
-            JournalError: The body is no JSON data, or the journal was cut short or replaced, or with ``once`` altered
-                in any way; nothing is added.
+            JournalError: The body is not JSON data, or the journal was truncated or replaced, or, with ``once``,
+                altered in any way; nothing is added.
         """
         at = self._clock()
-        # The key stands in the content, too: under another index key it must be blinded again.
+        # The content holds the key, too, because under another master key it must be blinded again.
         content = {"at": at.isoformat(), "kind": kind, "subject": subject, "body": dict(body), "once": once}
         plaintext = _serialised(content)
-        # The commit is synced always: the head below must never be ahead of a journal that lost power.
+        # Always sync the commit: after a power cut the head written below must not be ahead of the journal.
         with self.database.writing(synced=True) as connection:
             head = self._intact_end(connection)
-            if once and self._once_keys.contains(self.blind("once", once), partial(_rows, connection), head):
-                raise AlreadyRecordedError(f"a {kind} record exists already", "it can be made one time only")
+            if once and self._once_keys.contains(self.blind("once", once), partial(_stored_records, connection), head):
+                raise AlreadyRecordedError(f"a {kind} record exists already", "it can be recorded only once")
             head = self._insert(connection, head, content, plaintext)
         self._seal(head, power_safe=power_safe)
-        return _record(head.count, plaintext)
+        return _journal_record(head.count, plaintext)
 
     def records(
         self,
@@ -108,51 +108,51 @@ class Journal:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> list[JournalRecord]:
-        """Decrypt records, oldest first; empty filters don't filter, and ``limit`` keeps the newest.
+        """Decrypt records, oldest first; an empty filter matches all, and ``limit`` keeps the newest.
 
-        Each record is authentic; that none is missing is what :meth:`verify` says.
+        Each record is authentic, but only :meth:`verify` shows whether one is missing.
 
         Raises:
             DecryptionError: A record was altered or moved.
-            JournalError: A record was filed under another kind or subject than its own.
+            JournalError: A record's columns name another kind or subject than its content.
         """
         kinds = [name for name in ([kind] if isinstance(kind, str) else kind) if name]
-        condition, values = self._condition(kinds, subject)
+        condition, values = self._where_clause(kinds, subject)
         found: list[JournalRecord] = []
         with self.database.reading() as connection:
             for sequence, sealed in connection.execute(_NEWEST.format(condition), values):
                 if limit is not None and len(found) >= limit:
                     break
-                record = _record(sequence, self._opened(sequence, sealed))
+                record = _journal_record(sequence, self._decrypted(sequence, sealed))
                 if (kinds and record.kind not in kinds) or (subject and record.subject != subject):
-                    raise altered(f"record {sequence} is filed under another kind or subject than its own")
+                    raise altered_journal(f"record {sequence} is filed under another kind or subject than its own")
                 if since is None or record.at >= since:
                     found.append(record)
         return found[::-1]
 
     def verify(self, *, against: str = "") -> JournalVerification:
-        """Check every record, the order, the end and the sealed head.
+        """Check every record, their order, the end and the sealed head.
 
         Args:
-            against: A head that :meth:`export_head` returned earlier, under an earlier key too; the journal must still
+            against: A head that :meth:`export_head` returned earlier, possibly under an earlier key; the journal must
                 contain it.
 
         Raises:
-            JournalError: A record was changed, added, removed or moved, or records were cut off the end.
-            StoreCorruptedError: The file cannot be read at all.
+            JournalError: A record was changed, added, removed or moved.
+            StoreCorruptedError: The file cannot be read.
         """
-        # The head is read first: records that others append meanwhile then come after it.
+        # Read the head first, so that records which others append during the check come after it.
         sealed = [self._head_file.read()]
         exported = ChainHead.parse(against) if against else None
         with self.database.reading() as connection:
-            if exported is not None and not self._attested(connection, exported):
+            if exported is not None and not self._had_earlier_head(connection, exported):
                 sealed.append(exported)
-            # From before zero, so that a record before the first one shows.
-            head = self._chain.check(_rows(connection, behind=-(2**63)), sealed)
+            # Start below zero, so that a record inserted before the first one is found.
+            head = self._chain.check(_stored_records(connection, behind=-(2**63)), sealed)
         return JournalVerification(head.count, head.mac.hex())
 
     def export_head(self) -> str:
-        """Verify the journal and return its head as a line to keep elsewhere; it tells nothing about the content.
+        """Verify the journal and return its head as a line to keep elsewhere; it reveals no content.
 
         Raises:
             JournalError: The journal does not verify.
@@ -161,17 +161,17 @@ class Journal:
         return str(ChainHead(verified.count, bytes.fromhex(verified.head)))
 
     def contents(self) -> Iterator[tuple[StoredRecord, dict[str, Any]]]:
-        """Yield every record as stored and its decrypted content, oldest first, for a journal under other keys.
+        """Yield every stored record with its decrypted content, oldest first, to rewrite it under other keys.
 
         Raises:
             DecryptionError: A record was altered or moved.
         """
         with self.database.reading() as connection:
-            for record in _rows(connection, behind=0):
-                yield record, json.loads(self._opened(record.sequence, record.envelope))
+            for record in _stored_records(connection, behind=0):
+                yield record, json.loads(self._decrypted(record.sequence, record.envelope))
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
-        """Write contents, all or none, into this empty journal, and seal its head.
+        """Write contents into this empty journal in one transaction, and seal its head.
 
         Raises:
             JournalError: The journal is not empty.
@@ -185,7 +185,7 @@ class Journal:
         self._seal(head, power_safe=True)
 
     def blind(self, column: str, value: str) -> bytes:
-        """Return the blind value that stands in a column for a value."""
+        """Return the blind value that a column holds for a value."""
         return self._blind_index.blind(f"journal.{column}", value).encode()
 
     def close(self) -> None:
@@ -197,21 +197,21 @@ class Journal:
         self.database.retire()
 
     def _intact_end(self, connection: sqlite3.Connection) -> ChainHead:
-        """Return the chain's end, after checking the record whose head was sealed and those behind it.
+        """Return the chain's end, after checking the record at the sealed head and the records after it.
 
-        There are some behind it where a process died before it sealed the head.
+        There are records after it if a process died before it sealed the head.
         """
         sealed = self._head_file.read()
         check_length(connection.execute(_COUNT).fetchone()[0], sealed)
         row = connection.execute(_MAC, (sealed.count,)).fetchone()
         if (row[0] if row else self._chain.start.mac) != sealed.mac:
-            raise altered(f"record {sealed.count} is not the one whose head was sealed")
-        return self._chain.check(_rows(connection, behind=sealed.count), after=sealed)
+            raise altered_journal(f"record {sealed.count} is not the one whose head was sealed")
+        return self._chain.check(_stored_records(connection, behind=sealed.count), after=sealed)
 
     def _insert(
         self, connection: sqlite3.Connection, head: ChainHead, content: Mapping[str, Any], plaintext: bytes
     ) -> ChainHead:
-        """Add a record behind the head, and return the next head."""
+        """Insert a record after the head, and return the new head."""
         sequence = head.count + 1
         sealed = self._envelope.seal(plaintext, collection=_COLLECTION, point_id=str(sequence))
         once = self.blind("once", content["once"]) if content["once"] else None
@@ -221,20 +221,20 @@ class Journal:
         connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", record._replace(mac=mac))
         return ChainHead(sequence, mac)
 
-    def _opened(self, sequence: int, sealed: bytes) -> bytes:
-        # The chain's MACs cover the envelopes, so a rotation of the data key leaves records under the older one.
+    def _decrypted(self, sequence: int, sealed: bytes) -> bytes:
+        # A rotation leaves records under their older data key, because the chain's MACs cover the envelopes.
         return self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence), retired=True)
 
-    def _attested(self, connection: sqlite3.Connection, head: ChainHead) -> bool:
-        """Whether a record says that it stood at this head under an earlier key."""
-        # The first record also says where the chains of earlier keys began.
+    def _had_earlier_head(self, connection: sqlite3.Connection, head: ChainHead) -> bool:
+        """Whether a record's content says that it had this head's MAC under an earlier key."""
+        # The first record also names the starts of the chains under earlier keys.
         sequence, name = (head.count, EARLIER) if head.count else (1, EARLIER_STARTS)
         row = connection.execute(_ENVELOPE, (sequence,)).fetchone()
-        content = json.loads(self._opened(sequence, row[0])) if row else {}
+        content = json.loads(self._decrypted(sequence, row[0])) if row else {}
         return head.mac.hex() in content.get(name, ())
 
     def _seal(self, head: ChainHead, *, power_safe: bool) -> None:
-        # Compared and written as the only writer, so that a slower process never puts an older head back.
+        # Compare and write as the only writer, so that a slower process never writes an older head.
         with self.database.writing():
             sealed = self._head_file.read()
             if sealed.count < head.count:
@@ -242,7 +242,7 @@ class Journal:
             elif power_safe:
                 self._head_file.write(sealed, power_safe=True)
 
-    def _condition(self, kinds: Sequence[str], subject: str) -> tuple[str, list[bytes]]:
+    def _where_clause(self, kinds: Sequence[str], subject: str) -> tuple[str, list[bytes]]:
         values = [self.blind("kind", kind) for kind in kinds]
         terms = [f"kind IN ({', '.join('?' * len(kinds))})"] if kinds else []
         if subject:
@@ -251,7 +251,7 @@ class Journal:
         return (f"WHERE {' AND '.join(terms)}" if terms else ""), values
 
 
-def _rows(connection: sqlite3.Connection, behind: int) -> Iterator[StoredRecord]:
+def _stored_records(connection: sqlite3.Connection, behind: int) -> Iterator[StoredRecord]:
     return map(StoredRecord._make, connection.execute(_BEHIND, (behind,)))
 
 
@@ -263,7 +263,7 @@ def _serialised(content: Mapping[str, Any]) -> bytes:
         raise JournalError(f"a {content['kind']} record cannot be written", why) from error
 
 
-def _record(sequence: int, plaintext: bytes) -> JournalRecord:
+def _journal_record(sequence: int, plaintext: bytes) -> JournalRecord:
     content = json.loads(plaintext)
     at = datetime.fromisoformat(content["at"])
     return JournalRecord(sequence, at, content["kind"], content["subject"], content["body"])

@@ -1,1 +1,1 @@
-"""The master key: where it is kept, how it is found, handed on and taken along."""
+"""The master key: its sources, how a store finds it, export, import and succession."""

@@ -1,7 +1,7 @@
-"""The operating system's keyring as a place for the master key.
+"""The operating system's keyring as a source of the master key.
 
-``keyring`` hides which backend answers, and some of them drop secrets, keep them in plain files, or ask for a password
-on the terminal, which hangs a kernel. So the backends are looked at one by one before any is used.
+``keyring`` hides which backend answers, and some backends drop secrets, keep them in plain files, or ask for a password
+on the terminal, which hangs a kernel. So each backend is checked before it is used.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import keyring.backends.chainer
 import keyring.errors
 
 from cloudops_nb.errors import EncryptionError
+from cloudops_nb.storage.keys.key_sources import verify_saved
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.keys.sources import check_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class KeyringSource:
 
     Args:
         add_ons: Whether backends of the ``keyrings`` namespace may be used, although they may prompt on the terminal.
-        account: The entry's account; the slot of a further key has its fingerprint behind it.
+        account: The entry's account; for the slot of a further key it ends with the key's fingerprint.
     """
 
     def __init__(self, *, add_ons: bool, account: str = ACCOUNT) -> None:
@@ -47,30 +47,30 @@ class KeyringSource:
         return bool(self._backends())
 
     def load(self) -> MasterKey | None:
-        """Ask each usable backend, the best first; ``None`` if none has the entry, or there is no backend.
+        """Ask each usable backend, the best first; ``None`` if no backend has the entry.
 
         Raises:
-            EncryptionError: A backend is locked or fails, or the entry is no key.
+            EncryptionError: A backend is locked or fails, or the entry is not a key.
         """
         for backend in self._backends():
-            with _reported(backend):
+            with _backend_errors(backend):
                 text = backend.get_password(SERVICE, self._account)
             if text is not None:
                 return MasterKey.from_hex(text, source=self.name)
         return None
 
     def save(self, key: MasterKey) -> None:
-        """Keep the key in the best usable backend, and read it back.
+        """Save the key in the best usable backend, and read it back.
 
         Raises:
-            EncryptionError: There is no usable backend, it is locked or fails, or it did not keep the key.
+            EncryptionError: There is no usable backend, or it is locked, fails or does not save the key.
         """
         backends = self._backends()
         if not backends:
             raise EncryptionError(f"{self.name} cannot keep the key", "it has no usable backend")
-        with _reported(backends[0]):
+        with _backend_errors(backends[0]):
             backends[0].set_password(SERVICE, self._account, key.hex())
-        check_kept(self, key)
+        verify_saved(self, key)
 
     def remove(self) -> None:
         """Delete the entry from every usable backend that has it.
@@ -79,7 +79,7 @@ class KeyringSource:
             EncryptionError: A backend is locked or fails.
         """
         for backend in self._backends():
-            with _reported(backend):
+            with _backend_errors(backend):
                 if backend.get_password(SERVICE, self._account) is not None:
                     backend.delete_password(SERVICE, self._account)
 
@@ -88,13 +88,13 @@ class KeyringSource:
         return KeyringSource(add_ons=self._add_ons, account=f"{self._account}.{fingerprint}")
 
     def kept(self) -> list[str]:
-        """Return nothing: a keyring answers for names only that it is asked for."""
+        """Return an empty list: the keyring API cannot list entries."""
         return []
 
     def _backends(self) -> Sequence[keyring.backend.KeyringBackend]:
         chosen = keyring.get_keyring()
         chained = isinstance(chosen, keyring.backends.chainer.ChainerBackend)
-        # Behind the chain stand the working backends, the best first; it would ask add-ons as well.
+        # The chain would ask add-ons as well, so use its working backends directly; it lists the best first.
         backends = list(chosen.backends) if chained else [chosen]  # type: ignore[attr-defined] # not in keyring's types
         return [backend for backend in backends if self._usable(backend)]
 
@@ -103,13 +103,13 @@ class KeyringSource:
             return False
         try:
             return float(backend.priority) > 0
-        except RuntimeError:  # keyring's way for a backend to say that it does not work on this machine
+        except RuntimeError:  # a backend's priority raises it if the backend does not work on this machine
             return False
 
 
 @contextmanager
-def _reported(backend: keyring.backend.KeyringBackend) -> Iterator[None]:
-    """Turn a backend's failure into one line without its text, which might repeat the secret."""
+def _backend_errors(backend: keyring.backend.KeyringBackend) -> Iterator[None]:
+    """Report a backend's failure without its text, which might repeat the secret."""
     name = type(backend).__name__
     try:
         yield

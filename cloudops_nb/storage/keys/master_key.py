@@ -1,7 +1,7 @@
-"""The master key, and the keys split from it by HKDF-SHA256 (RFC 5869).
+"""The master key, and the keys derived from it by HKDF-SHA256 (RFC 5869).
 
-Data keys come in generations, so that they can be rotated; the index, journal and rotation keys are stable, because
-what was computed with them stays in the store.
+Data keys have generations, so that they can be rotated. The index, journal and rotation keys are stable, because values
+computed with them stay in the store.
 """
 
 from __future__ import annotations
@@ -9,18 +9,27 @@ from __future__ import annotations
 import hmac
 import secrets
 from functools import lru_cache
-from typing import Self
+from typing import NoReturn, Self, SupportsIndex
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cloudops_nb.errors import EncryptionError
-from cloudops_nb.storage.encryption.secrecy import Secretive
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION, LAST_GENERATION
 
 KEY_BYTES = 32
-FIRST_GENERATION = 1
-#: A bound on the key ids that an altered envelope can make us derive.
-LAST_GENERATION = 0xFFFF
+
+
+class Secretive:
+    """A base for objects with key material: the repr is only a name; pickling and copying are refused."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} holds key material and is never pickled or copied")
 
 
 class MasterKey(Secretive):
@@ -47,7 +56,7 @@ class MasterKey(Secretive):
         """Read a key as 64 hexadecimal digits; ``source`` names where it came from, for the error.
 
         Raises:
-            EncryptionError: The text is something else; it is not repeated in the error.
+            EncryptionError: The text is not such a key; the error does not repeat it.
         """
         digits = text.strip()
         if len(digits) != 2 * KEY_BYTES or set(digits) - set("0123456789abcdefABCDEF"):
@@ -71,15 +80,15 @@ class MasterKey(Secretive):
 
 
 class StoreKeys(Secretive):
-    """Every key of a store, derived from its master key; safe to share between threads.
+    """The keys of a store, derived from its master key; safe to share between threads.
 
     Args:
         master: The store's master key.
         generation: The generation of the data key that seals new envelopes, from 1 to 65,535.
 
     Attributes:
-        fingerprint: 32 hexadecimal digits that identify the master key and tell nothing about it.
-        index: The key of blind values, stable until the index is rebuilt.
+        fingerprint: 32 hexadecimal digits that identify the master key without revealing it.
+        index: The key of blind values; it changes only with the master key.
         journal: The key of the journal's MAC chain.
         rotation_seed: The seed of the rotation of dense vectors.
     """
@@ -97,7 +106,7 @@ class StoreKeys(Secretive):
         self._data_key = lru_cache(maxsize=64)(lambda number: master.derive(f"data/{number}"))
 
     def data_key(self, generation: int) -> bytes:
-        """The data key of a generation; older ones open what was sealed before a rotation.
+        """The data key of a generation; older generations decrypt values from before a rotation.
 
         Raises:
             EncryptionError: There is no such generation.

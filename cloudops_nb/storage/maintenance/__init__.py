@@ -1,1 +1,1 @@
-"""What replaces parts of a store: new keys, upgrades, moves, forgetting; alone, and all at once."""
+"""Maintenance that replaces parts of a store: key changes, key import, engine moves, removal of an account."""

@@ -1,4 +1,4 @@
-"""An exported key for a data path, also where an empty store of another key was made there by accident."""
+"""Imports an exported key for a data path, also over an empty store that was created there with another key."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from cloudops_nb.errors import EncryptionError, JournalError, StorageError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
-from cloudops_nb.storage.journal.chain import Chain
-from cloudops_nb.storage.journal.head import HeadFile
-from cloudops_nb.storage.keys.export import keep_key, unfitting, unwrap_key
-from cloudops_nb.storage.keys.master_key import FIRST_GENERATION, StoreKeys
+from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
+from cloudops_nb.storage.journal.head import create_head
+from cloudops_nb.storage.keys.key_export import keep_key, unwrap_key, wrong_key_error
+from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.vault import vault_of
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.files.store_file import StoreHeader
+    from cloudops_nb.storage.keys.key_sources import KeySource
     from cloudops_nb.storage.keys.master_key import MasterKey
-    from cloudops_nb.storage.keys.sources import KeySource
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 
-def import_store_key(service: StorageService, settings: Settings, text: str, passphrase: str) -> KeySource:
-    """Keep the key of an export, as :func:`cloudops_nb.storage.keys.export.import_key`; an empty store goes over to it.
+def import_store_key(service: OpenStore, settings: Settings, text: str, passphrase: str) -> KeySource:
+    """Keep the key of an export where this data path's store, or the next one created there, finds it.
+
+    An existing key is never replaced. An empty store of another key changes to the imported key. Returns the key's
+    place, which may have held it before.
 
     Raises:
-        EncryptionError: The text is no export, was altered, or the passphrase is another one; nothing was changed.
-        WrongKeyError: The data path's store has another key and something in it, or another key is where this one
-            should go.
-        KeyMissingError: No source can keep a key.
+        EncryptionError: The text is not an export or was modified, or the passphrase is wrong; nothing was changed.
+        WrongKeyError: The data path's store has another key and is not empty, or the place that the key needs holds
+            another one.
+        KeyMissingError: No source can hold a key.
         StoreUnavailableError: Another program has the store open.
     """
     master = unwrap_key(text, passphrase)
@@ -42,16 +44,16 @@ def import_store_key(service: StorageService, settings: Settings, text: str, pas
     try:
         with service.alone():
             if not _is_empty(service):
-                raise unfitting(settings, header, fingerprint)
+                raise wrong_key_error(settings, header, fingerprint)
             place = keep_key(settings, master, needed=True)
-            _go_over(service, header, master)
+            _change_key(service, header, master)
     except EncryptionError as error:
-        raise unfitting(settings, header, fingerprint) from error
+        raise wrong_key_error(settings, header, fingerprint) from error
     return place
 
 
-def _is_empty(service: StorageService) -> bool:
-    """Whether nothing was ever kept in the store; one that does not verify is not empty."""
+def _is_empty(service: OpenStore) -> bool:
+    """Whether the store holds no data; a store whose journal does not verify counts as not empty."""
     try:
         records = service.journal.verify().count
     except JournalError:
@@ -60,18 +62,16 @@ def _is_empty(service: StorageService) -> bool:
     return not records and not points and not service.scan_state.contents()
 
 
-def _go_over(service: StorageService, header: StoreHeader, master: MasterKey) -> None:
+def _change_key(service: OpenStore, header: StoreHeader, master: MasterKey) -> None:
     path, store = service.vault.data_path, service.vector_store
     discard_leftovers(path, store)
     first = {"data_key_generation": FIRST_GENERATION, "oldest_data_key_generation": FIRST_GENERATION}
     renewed = header.model_copy(update={**first, "key_fingerprint": StoreKeys(master).fingerprint})
     vault = vault_of(path, renewed, master)
-    head = HeadFile(vault)
-    head.path = next_file(path, HEAD_NAME)
-    head.write(Chain(vault.keys).start, power_safe=True)
+    create_head(next_file(path, HEAD_NAME), vault.envelope, vault.keys)
     service.journal.close()
     try:
-        # It holds no record; whoever opens the store makes it anew.
+        # The file holds no record; the next opening of the store creates it again.
         for suffix in ("", "-wal", "-shm"):
             (path / f"{JOURNAL_NAME}{suffix}").unlink(missing_ok=True)
         replace_private(next_file(path, STORE_NAME), renewed.model_dump_json(indent=2).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Points of the estate and of conversations as they are under another master key."""
+"""Converts points of the estate and of conversations to another master key."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cloudops_nb.storage.chat import conversation_blind, conversation_point
-from cloudops_nb.storage.encryption.sealed import open_sealed, packed, seal
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, packed, seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import Point
 from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.fields import numbered
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
-from cloudops_nb.storage.opening.rebuild import row_of
+from cloudops_nb.storage.opening.staged_copy import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
-#: The hashes of a point that was made with another model or description; the next scan makes it anew.
+#: The hashes of a point that was made with another model or description; the next scan then writes it again.
 _OUTDATED = {"content": "", "searchable": ""}
 
 
 class RekeyedEstate:
-    """Makes the estate's points of one vault those of another: ids, blind values, sparse dimensions and envelopes.
+    """Converts the estate's points from one vault to another: ids, blind values, sparse dimensions and envelopes.
 
-    Dense vectors are turned from the old rotation to the new one, so nothing is embedded again; what a point says of
-    when and by which scan its resource was seen is kept.
+    Dense vectors are rotated back and rotated again, so nothing is embedded. The times and the scan of a point are
+    kept.
 
     Args:
         old: The vault that the points were made with.
-        new: The vault that they shall open with.
+        new: The vault that the new points open with.
         model_id: Returns the id of the embedding model.
     """
 
@@ -47,15 +47,17 @@ class RekeyedEstate:
         self._model_id = model_id
 
     def __call__(self, points: Sequence[Point]) -> list[Point]:
-        """Make the new points of a batch."""
-        return [self._point(point, dense) for point, dense in zip(points, self._turned(points), strict=True)]
+        """Return the new points for a batch."""
+        return [
+            self._new_point(point, dense) for point, dense in zip(points, self._rotated_vectors(points), strict=True)
+        ]
 
-    def _turned(self, points: Sequence[Point]) -> list[bytes]:
+    def _rotated_vectors(self, points: Sequence[Point]) -> list[bytes]:
         vectors = np.frombuffer(b"".join(point.dense for point in points), dtype=np.float32)
         plain = self._old.rotation.undo(vectors.reshape(len(points), AWS_ESTATE.dimension))
         return [row.tobytes() for row in np.ascontiguousarray(self._new.rotation.apply(plain))]
 
-    def _point(self, point: Point, dense: bytes) -> Point:
+    def _new_point(self, point: Point, dense: bytes) -> Point:
         row = row_of(point)
         content = packed(open_sealed(self._old.envelope, row, AWS_ESTATE))
         resource = self._old_points.resource(row)
@@ -64,13 +66,13 @@ class RekeyedEstate:
         payload = {
             **point.payload,
             **self._points.payload(resource, content, wording.traits, point_id),
-            **self._hashes(resource, wording, point.payload),
-            # Which rows one scan brought stays known, although no name of a scan stands in them.
+            **self._new_hashes(resource, wording, point.payload),
+            # Blind the old value again: rows of one scan stay equal, although the scan's name is not stored.
             "scan": numbered("scan", self._new.blind_index.blind("scan", str(point.payload["scan"]))),
         }
         return Point(point_id, payload, dense, self._terms.of(resource, wording))
 
-    def _hashes(self, resource: Resource, wording: Wording, payload: Mapping[str, Any]) -> Mapping[str, str]:
+    def _new_hashes(self, resource: Resource, wording: Wording, payload: Mapping[str, Any]) -> Mapping[str, str]:
         content, model_id = self._old_points.content(resource), self._model_id()
         before = self._old_points.hashes(resource, content, wording, model_id)
         if any(payload.get(name) != value for name, value in before.items()):
@@ -79,16 +81,16 @@ class RekeyedEstate:
 
 
 class RekeyedChat:
-    """Makes the points of conversations of one vault those of another; numbers, times and messages' ids stay."""
+    """Converts the points of conversations from one vault to another; numbers, times and message ids stay."""
 
     def __init__(self, old: Vault, new: Vault) -> None:
         self._old, self._new = old, new
 
     def __call__(self, points: Sequence[Point]) -> list[Point]:
-        """Make the new points of a batch."""
-        return [self._point(point) for point in points]
+        """Return the new points for a batch."""
+        return [self._new_point(point) for point in points]
 
-    def _point(self, point: Point) -> Point:
+    def _new_point(self, point: Point) -> Point:
         kept = open_sealed(self._old.envelope, row_of(point), CHAT_HISTORY)
         message = point.payload["kind"] == "message"
         name = kept["conversation"] if message else kept["name"]

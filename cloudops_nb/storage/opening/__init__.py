@@ -1,1 +1,1 @@
-"""Opens a store: who else has it open, unfinished replacements, upgrades of its format."""
+"""Opens a store: its keys, its usage lock, unfinished handovers, and upgrades of its format."""

@@ -1,7 +1,7 @@
-"""Replacing several parts of a store as one: collections, the journal, its sealed head and ``store.json``.
+"""The handover: replaces collections, the journal, its sealed head and ``store.json`` as one, all or none.
 
-What is to come is built aside: staged collections, and files whose names end with ``.next``. Writing ``handover.json``
-is the moment from which the new parts count; whoever opens the store after a crash finishes what it says.
+The new parts are built first: staged collections, and files whose names end with ``.next``. Writing ``handover.json``
+is the commit point. After a crash the next opening of the store finishes the handover.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cloudops_nb.errors import StorageError, StoreCorruptedError
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
-from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, starting_over
+from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME, STORE_NAME, starting_over_advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 HANDOVER_NAME: Final = "handover.json"
 NEXT_SUFFIX: Final = ".next"
-#: The files that can be replaced; ``store.json`` last, because it says which key the others need.
+#: The files that can be replaced; ``store.json`` is last, because it says which key the others need.
 FILES: Final = (JOURNAL_NAME, HEAD_NAME, STORE_NAME)
-_OF_SQLITE = ("", "-wal", "-shm")
+_SQLITE_SUFFIXES = ("", "-wal", "-shm")
 
 
 def next_file(data_path: Path, name: str) -> Path:
-    """Return where the successor of one of :data:`FILES` is built."""
+    """Return the path at which the successor of one of :data:`FILES` is built."""
     return data_path / f"{name}{NEXT_SUFFIX}"
 
 
 def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -> None:
-    """Put the staged collections and every ``.next`` file in their places, all or none.
+    """Replace the live parts with the staged collections and every ``.next`` file, all or none.
 
-    The caller is alone with the store, has closed its journal, and has checked what is staged.
+    The caller holds the store exclusively, has closed its journal, and has checked the staged parts.
 
     Raises:
         StorageError: A part cannot be replaced; after the commit point, the next opening tries again.
     """
     store.flush()
-    _write(data_path, {"collections": list(collections)})
+    _write_commit(data_path, {"collections": list(collections)})
     finish_handover(data_path, store)
 
 
-def pending(data_path: Path) -> bool:
-    """Whether a handover was begun and not finished."""
+def handover_pending(data_path: Path) -> bool:
+    """Whether a handover is committed but not finished."""
     return (data_path / HANDOVER_NAME).exists()
 
 
 def finish_handover(data_path: Path, store: VectorStore) -> None:
-    """Finish a handover that was begun; does nothing when there is none. The caller is alone with the store.
+    """Finish a committed handover, if there is one; the caller holds the store exclusively.
 
     Raises:
         StoreCorruptedError: ``handover.json`` is damaged.
@@ -63,11 +63,13 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, starting_over(data_path)) from error
+        raise StoreCorruptedError(
+            f"{path} is damaged", type(error).__name__, starting_over_advice(data_path)
+        ) from error
     store.adopt(collections)
     try:
         for name in FILES:
-            _replace(data_path, name)
+            _replace_file(data_path, name)
         sync_folder(data_path)
         path.unlink()
         sync_folder(data_path)
@@ -76,25 +78,25 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
 
 
 def discard_leftovers(data_path: Path, store: VectorStore) -> None:
-    """Remove what an attempt that never came to its handover left aside."""
+    """Remove the staged parts of an attempt that did not reach its commit point."""
     for name in FILES:
-        for suffix in _OF_SQLITE:
+        for suffix in _SQLITE_SUFFIXES:
             (data_path / f"{name}{NEXT_SUFFIX}{suffix}").unlink(missing_ok=True)
     for collection in COLLECTIONS:
         store.discard(collection)
 
 
-def _replace(data_path: Path, name: str) -> None:
+def _replace_file(data_path: Path, name: str) -> None:
     coming = next_file(data_path, name)
     if not coming.exists():
         return
-    if name == JOURNAL_NAME:  # the old one's log must not be replayed into the new one
-        for suffix in _OF_SQLITE[1:]:
+    if name == JOURNAL_NAME:  # SQLite must not replay the old file's log into the new file
+        for suffix in _SQLITE_SUFFIXES[1:]:
             (data_path / f"{name}{suffix}").unlink(missing_ok=True)
     coming.replace(data_path / name)
 
 
-def _write(data_path: Path, content: dict[str, list[str]]) -> None:
+def _write_commit(data_path: Path, content: dict[str, list[str]]) -> None:
     try:
         replace_private(data_path / HANDOVER_NAME, json.dumps(content).encode())
     except OSError as error:

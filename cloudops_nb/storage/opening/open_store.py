@@ -1,4 +1,4 @@
-"""``StorageService``: everything that this host keeps, behind one object."""
+"""``OpenStore``: the parts of one data path, opened at their first use and closed together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.files.store_file import prepare_data_path
-from cloudops_nb.storage.opening.handover import finish_handover, pending
-from cloudops_nb.storage.opening.presence import Presence
-from cloudops_nb.storage.opening.upgrade import outdated, upgrade
+from cloudops_nb.storage.files.store_file import StoreFile, prepare_data_path
+from cloudops_nb.storage.opening.handover import finish_handover, handover_pending
+from cloudops_nb.storage.opening.usage_lock import UsageLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +18,9 @@ if TYPE_CHECKING:
 
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.chat import ChatStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.estate.store import EstateStore
-    from cloudops_nb.storage.health import Health
     from cloudops_nb.storage.journal.records import Journal
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
@@ -32,17 +29,17 @@ _Part = TypeVar("_Part")
 
 
 class OpenParts(NamedTuple):
-    """Parts of one service that belong to each other: opened under the same keys, and closed together."""
+    """Parts of one store that belong together: opened under the same keys."""
 
     vault: Vault
     vector_store: VectorStore
     journal: Journal
 
 
-class StorageService:
+class OpenStore:
     """The estate, the conversations, the journal and the scan state of one data path; also a context manager.
 
-    Making one touches nothing: each part opens at its first use and may be shared between threads. Several processes
+    The constructor opens nothing: each part opens at its first use and may be shared between threads. Several processes
     may each have one on the same data path.
 
     Args:
@@ -55,9 +52,7 @@ class StorageService:
         self._embedder = embedder
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
-        self._presence = Presence(settings.data_path)
-        # Not a part as the others are: it replaces those, and outlives them.
-        self._backup: BackupService | None = None
+        self._usage_lock = UsageLock(settings.data_path)
         self._alone = False
         self._reasons: list[Callable[[], str]] = []
         self._shut_out: WeakSet[threading.Thread] = WeakSet()
@@ -70,83 +65,63 @@ class StorageService:
 
     @property
     def vault(self) -> Vault:
-        """The store's keys; opening them makes a new store where there is none."""
+        """The store's keys; opening them creates the store if there is none."""
         return self._part("vault", self._open_vault)
 
     @property
     def vector_store(self) -> VectorStore:
         """The Qdrant engine behind the estate and the conversations."""
-        # The vault first: it checks the data path, and no shard may come before its key.
+        # Open the vault first: it checks the data path, and a shard must not exist before its key.
         return self._part("vector_store", lambda: self._open_engine(self.vault.data_path))
 
     @property
     def journal(self) -> Journal:
-        """What was planned, approved, executed and sent."""
+        """The record of plans, approvals, executions and sent requests."""
         from cloudops_nb.storage.journal.records import Journal
 
         return self._part("journal", lambda: Journal(self._settings.data_path, self.vault))
 
     @property
     def scan_state(self) -> ScanState:
-        """How each scan cell ended last."""
+        """The latest result of each scan cell, and the learned call rates."""
         from cloudops_nb.storage.scan_state import ScanState
 
         return self._part("scan_state", lambda: ScanState(self.journal.database, self.vault))
 
     @property
     def estate(self) -> EstateStore:
-        """Every resource that a scan saw."""
+        """The resources that scans found."""
         from cloudops_nb.storage.estate.store import EstateStore
 
         return self._part("estate", lambda: EstateStore(self.vector_store, self.vault, self.scan_state, self._embedder))
 
     @property
     def chat(self) -> ChatStore:
-        """Every conversation."""
+        """The conversations."""
         from cloudops_nb.storage.chat import ChatStore
 
         return self._part("chat", lambda: ChatStore(self.vector_store, self.vault))
 
-    @property
-    def backup(self) -> BackupService:
-        """Snapshots of all of it; runs regularly only once it is started."""
-        from cloudops_nb.storage.backup.service import BackupService
-
-        with self._lock:
-            if self._backup is None:
-                self._backup = BackupService(self, self._settings)
-            return self._backup
-
-    def health(self) -> Health:
-        """Look at the collections, the backups and the disk, within seconds; what is wrong is reported, not raised."""
-        from cloudops_nb.storage.health import check_health
-
-        return check_health(
-            lambda: self.vector_store,
-            self._settings.data_path,
-            self.backup.health,
-            decrypt_failures=lambda: self.vault.envelope.alarm.failures,
-            remote=self._settings.remote,
-        )
-
     @contextmanager
     def alone(self) -> Iterator[Self]:
-        """Hold the store against every other program, for work that replaces parts of it; opens anew afterwards.
+        """Hold the store exclusively inside the block, for work that replaces parts of it; may be nested.
 
-        Parts that were taken from this service before are closed for good; its other threads wait. May be nested.
+        Parts taken from this store before are closed for good, and its other threads wait. The parts open again at
+        their next use.
 
         Raises:
-            StoreUnavailableError: Another program has the store open.
+            StoreUnavailableError: Another program has the store open, or a reason of :meth:`block_maintenance_while`
+                applies.
         """
         with self._lock:
             if self._alone:
                 yield self
                 return
             for reason in filter(None, (ask() for ask in self._reasons)):
-                raise StoreUnavailableError("the store is in use", reason, "Wait for it to end, and try again.")
+                raise StoreUnavailableError("the store is in use", reason, "Wait for it to end, then try again.")
             self._close_parts()
             prepare_data_path(self._settings.data_path)
-            with self._presence.alone():
+            with self._usage_lock.exclusive():
                 self._alone = True
                 try:
                     self._finish_handover()
@@ -157,40 +132,35 @@ class StorageService:
                     finally:
                         self._alone = False
 
-    def needed_while(self, reason: Callable[[], str]) -> None:
-        """Refuse :meth:`alone` as long as ``reason`` returns one, as "an approved plan is running here"."""
+    def block_maintenance_while(self, reason: Callable[[], str]) -> None:
+        """Refuse :meth:`alone` while ``reason`` returns a text, such as "an approved plan is running here"."""
         self._reasons.append(reason)
 
-    def together(self) -> OpenParts:
-        """Return parts that belong to each other, for work that maintenance in another thread must not split."""
+    def consistent_parts(self) -> OpenParts:
+        """Return parts opened under the same keys, also while another thread does maintenance."""
         with self._lock:
             return OpenParts(self.vault, self.vector_store, self.journal)
 
     def flush(self) -> None:
-        """Make everything that was written to the estate and the conversations survive a power cut.
+        """Make every write to the estate and the conversations survive a power cut.
 
-        Without it that takes up to half a second; the journal needs none.
+        Without a flush that takes up to half a second; the journal needs no flush.
         """
         self.vector_store.flush()
 
     def close(self) -> None:
-        """Let go of the store; what was written stays, and the store's process ends when no kernel uses it.
+        """Close the store; what was written stays, and the owner process ends when no kernel uses it.
 
-        Parts taken from this service are closed for good; a service that is used again opens new ones.
+        Parts taken from this store are closed for good; the next use of the store opens new ones.
         """
-        backup = self._backup
-        if backup is not None:
-            # Before the lock is taken, which a run under way may be waiting for. A run that outlasts it must not open
-            # the store again behind the back of whoever closed it.
-            self._shut_out |= backup.close()
         self._close_parts()
 
     def shut_out(self, threads: Iterable[threading.Thread]) -> None:
-        """Keep threads that outlast :meth:`close` from opening the store again behind the back of whoever closed it."""
+        """Stop threads that outlast :meth:`close` from reopening a closed store."""
         self._shut_out.update(threads)
 
     def reopen(self) -> None:
-        """Let every part open anew at its next use, as after a change of keys; scheduled backups go on."""
+        """Close every part, so that its next use opens it under the present keys; scheduled backups continue."""
         self._close_parts()
 
     def _close_parts(self) -> None:
@@ -202,28 +172,30 @@ class StorageService:
                         parts[name].retire()
             finally:
                 if not self._alone:
-                    self._presence.leave()
+                    self._usage_lock.release()
 
     def _open_vault(self) -> Vault:
-        from cloudops_nb.storage.vault import open_vault
+        from cloudops_nb.storage.opening.vault_opening import open_vault
 
         prepare_data_path(self._settings.data_path)
         if not self._alone:
-            self._presence.share()
+            self._usage_lock.share()
             if self._unfinished():
                 try:
-                    with self._presence.alone():
+                    with self._usage_lock.exclusive():
                         self._finish_handover()
                 except StoreUnavailableError:
-                    # Of kernels that start at once, one does it, and has the store open when the others get their turn.
+                    # Of several starting kernels one finishes it, and has the store open when the others get the lock.
                     if self._unfinished():
                         raise
-                self._presence.share()
+                self._usage_lock.share()
         return open_vault(self._settings)
 
     def _finish_handover(self) -> None:
-        """Finish what a killed process began, and bring an older version's store to the present format."""
+        """Finish the handover of a killed process, and upgrade the store of an older version."""
         if self._unfinished():
+            from cloudops_nb.storage.opening.upgrade import upgrade
+
             engine = self._open_engine(self._settings.data_path)
             try:
                 finish_handover(self._settings.data_path, engine)
@@ -232,8 +204,8 @@ class StorageService:
                 engine.close()
 
     def _unfinished(self) -> bool:
-        # Parts of two stores lie in one folder, or parts of an older one.
-        return pending(self._settings.data_path) or outdated(self._settings)
+        # The folder holds parts from before and after a handover, or a store of an older format.
+        return handover_pending(self._settings.data_path) or StoreFile(self._settings.data_path).outdated()
 
     def _open_engine(self, data_path: Path) -> VectorStore:
         from cloudops_nb.storage.engines.choice import open_engine

@@ -1,7 +1,7 @@
-"""Bringing a store that an older version wrote to the present format, a version at a time.
+"""Upgrades a store that an older version wrote to the current format, one version at a time.
 
-A step builds aside what changes. Only the handover makes it count, together with the new ``store.json``: before it the
-older version could still open the store, and a process that is killed leaves one version or the other, whole.
+A step stages the changed parts. The handover makes them live together with the new ``store.json``: before it the older
+version can still open the store, and a killed process leaves one version or the other, complete.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private
-from cloudops_nb.storage.files.store_file import FORMAT, STORE_NAME, StoreFile, identified
+from cloudops_nb.storage.files.store_file import FORMAT, STORE_NAME, StoreFile, with_store_id
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
-from cloudops_nb.storage.opening.numbering import stage_numbered_estate
+from cloudops_nb.storage.opening.numbered_points import stage_numbered_estate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,38 +21,27 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
 
-    #: Builds aside what its format has otherwise, and returns the next header but for the format.
+    #: Stages the parts that differ in the next format, and returns the next header, except its format number.
     Step = Callable[[Settings, VectorStore, StoreHeader], StoreHeader]
 
 
-def _say_where_the_collections_lie(_settings: Settings, _store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """From 1 to 2: the header got the engine, the oldest data key and an id; format 1 knew the embedded engine only."""
-    return identified(header)
+def _from_1_to_2(_settings: Settings, _store: VectorStore, header: StoreHeader) -> StoreHeader:
+    """From 1 to 2: the header gets the engine, the oldest data key and an id; format 1 had only the embedded engine."""
+    return with_store_id(header)
 
 
-def _let_numbers_stand_for_values(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """From 2 to 3: the estate's blind values became numbers in two lists."""
+def _from_2_to_3(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
+    """From 2 to 3: the estate's blind values become numbers in two lists."""
     stage_numbered_estate(store)
     return header
 
 
-#: By the format that a step starts from.
-STEPS: Final[Mapping[int, Step]] = {1: _say_where_the_collections_lie, 2: _let_numbers_stand_for_values}
-
-
-def outdated(settings: Settings) -> bool:
-    """Whether the data path holds a store of an older format.
-
-    Raises:
-        InitialisationError: The store is newer than this package.
-        StoreCorruptedError: ``store.json`` is damaged.
-    """
-    header = StoreFile(settings.data_path).read()
-    return header is not None and header.format < FORMAT
+#: The steps by the format that they start from.
+STEPS: Final[Mapping[int, Step]] = {1: _from_1_to_2, 2: _from_2_to_3}
 
 
 def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = STEPS) -> None:
-    """Take the store to the present format; does nothing if it has it. The caller is alone with the store.
+    """Upgrade the store to the current format, if it is older; the caller holds the store exclusively.
 
     Raises:
         StorageError: A step failed; the store is as it was before that step.
@@ -63,5 +52,5 @@ def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = 
         following = steps[header.format](settings, store, header).model_copy(update={"format": header.format + 1})
         content = following.model_dump_json(indent=2).encode() + b"\n"
         replace_private(next_file(settings.data_path, STORE_NAME), content)
-        # A collection that no step staged is left alone.
+        # Adopting a collection that no step staged changes nothing.
         hand_over(settings.data_path, store, list(COLLECTIONS))

@@ -1,1 +1,1 @@
-"""Due times of regular work, kept in the journal's database, and the thread that runs it."""
+"""Regular tasks: their due times in the journal's database, and the thread that runs them."""

@@ -1,4 +1,4 @@
-"""The thread that makes due runs."""
+"""The thread that runs due tasks."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.schedule.due_times import Schedule
 
-#: How long the thread sleeps at most before it looks at the clock again, in seconds.
+#: The interval between the thread's looks at the schedule, in seconds.
 POLL_SECONDS: Final = 30.0
-#: How long :meth:`Scheduler.stop` waits for a run that is going on, in seconds.
+#: How long :meth:`Scheduler.stop` waits for a current run, in seconds.
 STOP_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """Something to do ``every`` so many seconds; ``run`` returns what it could not do beside it, mostly nothing."""
+class ScheduledTask:
+    """A task that runs ``every`` so many seconds; ``run`` returns a note about a problem, usually empty."""
 
     every: float
     run: Callable[[], str]
 
 
 class Scheduler:
-    """Makes the runs that are due, in a daemon thread between :meth:`start` and :meth:`stop`; prints nothing.
+    """Runs due tasks in a daemon thread between :meth:`start` and :meth:`stop`; prints nothing.
 
-    A run that is missed is made at the next look. How a run failed stands in the schedule, where every kernel sees it.
+    A missed run is made at the next look. The schedule records a failed run, so every kernel sees the failure.
 
     Args:
-        schedule: Gives out the runs.
-        tasks: What there is to do, by name.
-        ready: Says whether there is a store at all; nothing is done, or made, before.
+        schedule: Gives out the due runs.
+        tasks: The tasks by name.
+        ready: Returns whether there is a store; without one nothing runs and nothing is created.
         name: The thread's name.
     """
 
     def __init__(
         self,
         schedule: Schedule,
-        tasks: Mapping[str, Task],
+        tasks: Mapping[str, ScheduledTask],
         ready: Callable[[], bool],
         name: str = "cloudops-backup",
     ) -> None:
@@ -55,25 +55,26 @@ class Scheduler:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        #: Why the thread's last look at the schedule failed; empty if it did not.
+        #: The failure of the thread's last look at the schedule; empty if it succeeded.
         self.trouble = ""
 
     @property
     def running(self) -> bool:
-        """Whether the thread lives."""
+        """Whether the thread is alive."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread; does nothing if it runs, or if there is nothing to do."""
+        """Start the thread, unless it is alive or there are no tasks."""
         with self._lock:
             if self.running or not self._tasks:
                 return
-            self._stopped = threading.Event()  # one that was stopped in a long run keeps its own, and ends after it
+            # A new event: a thread that was stopped during a long run keeps its own, and ends after the run.
+            self._stopped = threading.Event()
             self._thread = threading.Thread(target=self._run, args=[self._stopped], name=self._name, daemon=True)
             self._thread.start()
 
     def stop(self) -> set[threading.Thread]:
-        """Let no further run begin, wait a little for the one that is going on, and return who goes on all the same."""
+        """Start no further run, wait a little for the current one, and return the threads that are still running."""
         with self._lock:
             self._stopped.set()
             thread, self._thread = self._thread, None
@@ -83,7 +84,7 @@ class Scheduler:
         return {thread} if thread.is_alive() else set()
 
     def run_due(self, stopped: threading.Event | None = None) -> list[str]:
-        """Make every run that is due and that nobody else makes, until ``stopped`` is set; returns the tasks' names."""
+        """Run every due task that no other thread runs, until ``stopped`` is set; returns the tasks' names."""
         made: list[str] = []
         if not self._ready():
             return made
@@ -91,7 +92,7 @@ class Scheduler:
             if stopped is not None and stopped.is_set():
                 break
             if token := self._schedule.claim(name, task.every):
-                self._schedule.finish(name, token, task.every, *_made(name, task))
+                self._schedule.finish(name, token, task.every, *_run_task(name, task))
                 made.append(name)
         return made
 
@@ -100,21 +101,21 @@ class Scheduler:
             try:
                 self.run_due(stopped)
                 self.trouble = ""
-            except Exception as error:  # noqa: BLE001 - recorded; a thread has nobody to raise to
-                self.trouble = _line(error)
+            except Exception as error:  # noqa: BLE001 - recorded; a thread has no caller to raise to
+                self.trouble = error_line(error)
                 _log.debug("the schedule cannot be read: %s", type(error).__name__)
             stopped.wait(POLL_SECONDS)
 
 
-def _made(name: str, task: Task) -> tuple[str, str]:
-    """Run a task; returns how it failed, empty if it did not, and what is worth knowing."""
+def _run_task(name: str, task: ScheduledTask) -> tuple[str, str]:
+    """Run a task; returns its failure, empty if it succeeded, and its note."""
     try:
         return "", task.run()
-    except Exception as error:  # noqa: BLE001 - recorded in the schedule; a thread has nobody to raise to
+    except Exception as error:  # noqa: BLE001 - recorded in the schedule; a thread has no caller to raise to
         _log.debug("%s failed: %s", name, type(error).__name__)
-        return _line(error), ""
+        return error_line(error), ""
 
 
-def _line(error: Exception) -> str:
-    # Whoever else raises may quote what nobody should read in a list.
+def error_line(error: Exception) -> str:
+    """Return an error in one line; of foreign exceptions only the type, because their text may quote private data."""
     return str(error) if isinstance(error, CloudOpsError) else type(error).__name__

@@ -23,7 +23,7 @@ from tests.storage.backup.contents import fill
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 BUCKET = "backups"
 CREDENTIALS = {

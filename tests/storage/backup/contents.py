@@ -13,7 +13,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 ACCOUNT = "123456789012"
 STARTED = datetime(2025, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.backup.conftest import BUCKET
 from tests.storage.canaries import found, readable
 from tests.storage.conftest import WordEmbedder, ended_owners

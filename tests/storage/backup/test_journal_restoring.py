@@ -12,7 +12,7 @@ from cloudops_nb.errors import AlreadyRecordedError
 from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.storage.backup import sqlite_tables as tables
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.backup.contents import CELL, STARTED, forge
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from cloudops_nb.model import CellResult, CellState
 from tests.storage.backup.contents import CELL, STARTED, contents, database, outcomes, paths
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 
 def test_a_merge_keeps_the_newer_of_two_and_brings_back_what_is_missing(filled: StorageService) -> None:

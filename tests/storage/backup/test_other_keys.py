@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.storage.keys.export import export_store_key, import_key
-from cloudops_nb.storage.keys.kept import remove_key
-from cloudops_nb.storage.keys.loading import key_sources
+from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.keys.kept_keys import remove_key
+from cloudops_nb.storage.keys.key_export import export_store_key
+from cloudops_nb.storage.keys.key_lookup import key_sources
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.maintenance.key_import import import_store_key
+from cloudops_nb.storage.maintenance.master_key_change import rekey
+from cloudops_nb.storage.opening.vault_opening import open_vault
 from tests.storage.backup.contents import change, contents, paths
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_a_fresh_machine_without_the_key_makes_nothing_and_restores_after_the_im
             assert "Import the key first" in problem
         assert not (fresh.data_path / "store.json").exists()
         assert not fresh.key_file.exists()
-        import_key(fresh, exported, PASSPHRASE)
+        import_store_key(storage, fresh, exported, PASSPHRASE)
         assert all(storage.backup.restore(file).ok for file in files)
         assert storage.vault.keys.fingerprint == filled.vault.keys.fingerprint
 

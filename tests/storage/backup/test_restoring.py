@@ -12,12 +12,12 @@ from cloudops_nb.storage.backup.archive import Header
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
 from cloudops_nb.storage.backup.sqlite_tables import stored_cells
 from cloudops_nb.storage.encryption.envelope import Envelope
-from cloudops_nb.storage.encryption.sealed import seal
+from cloudops_nb.storage.encryption.sealed_data import seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.backup.contents import change, contents, fill, forge, outcomes, paths
-from tests.storage.older_points import write_as_format_2
+from tests.storage.format_2_points import write_as_format_2
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from cloudops_nb.errors import StorageError, StoreUnavailableError
 from cloudops_nb.storage.backup import disk
 from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.opening import presence
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.opening import usage_lock
 from tests.storage.backup.contents import change, contents, fill, paths
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LIMITED = """
 import json, resource, signal, sys
 from pathlib import Path
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 settings = Settings(data_path=Path(sys.argv[1]), key_file=Path(sys.argv[2]), qdrant_idle_seconds=1)
 with StorageService(settings, lambda: None) as storage:
@@ -39,7 +39,7 @@ import sys
 from pathlib import Path
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.backup import replacing
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 def stand_still(*_):
     print("staged", flush=True)
     sys.stdin.readline()
@@ -133,7 +133,7 @@ def test_a_restore_that_is_killed_leaves_what_was_there(
 def test_a_restore_waits_for_nobody_who_has_the_store_open(
     filled: StorageService, key_settings: Settings, embedder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "ALONE_SECONDS", 0.1)
+    monkeypatch.setattr(usage_lock, "ALONE_SECONDS", 0.1)
     with StorageService(key_settings, lambda: embedder) as other:
         before = contents(other)
         with pytest.raises(StoreUnavailableError, match="the store is in use"):

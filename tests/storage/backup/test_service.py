@@ -12,7 +12,7 @@ from cloudops_nb.storage.backup.places import s3 as s3_module
 from cloudops_nb.storage.backup.saving.regular_tasks import CHAT_RETENTION
 from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.backup.conftest import BUCKET, free_ports
 from tests.storage.backup.contents import contents, fill, forge
 from tests.storage.canaries import found, readable

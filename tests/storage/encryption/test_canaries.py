@@ -1,4 +1,4 @@
-"""Nothing on the disk can be read without the key: fifty known values, in every encoding that anybody would try."""
+"""Nothing on the disk can be read without the key: fifty known values, in every likely encoding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cloudops_nb.model import CellKey, CellResult, CellState, Constraint, Constr
 from tests.storage.canaries import found, readable
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 _WORDS = random.Random(50)  # noqa: S311 - the same values in every run
 CANARIES = [f"{kind}-{_WORDS.getrandbits(64):016x}" for kind in ("canary", "kanarienvogel") for _ in range(21)] + [

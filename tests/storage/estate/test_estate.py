@@ -21,7 +21,7 @@ from cloudops_nb.model import (
 )
 from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
 from cloudops_nb.storage.estate.writing import UpsertReport
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ import sys
 import numpy as np
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 
 class Flat:
     dimension, model_id = 384, "flat"

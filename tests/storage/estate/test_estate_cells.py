@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource, ResourceFilter
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.storage.engines.vector_store import Point
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 SEEN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 BUCKET = Resource(

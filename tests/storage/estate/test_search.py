@@ -16,7 +16,7 @@ from tests.storage.conftest import both_engines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
     from tests.storage.conftest import WordEmbedder
 
 pytestmark = both_engines

@@ -15,13 +15,18 @@ from hypothesis import strategies as st
 
 from cloudops_nb.errors import ConfigurationError, EncryptionError, KeyMissingError, WrongKeyError
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.keys import export as key_export
-from cloudops_nb.storage.keys.export import export_key, export_store_key, import_key, unwrap_key
+from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.keys import key_export
+from cloudops_nb.storage.keys.key_export import export_key, export_store_key, unwrap_key
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.maintenance.key_import import import_store_key
+from cloudops_nb.storage.opening.vault_opening import open_vault
+from tests.storage.conftest import WordEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cloudops_nb.storage.keys.key_sources import KeySource
 
 pytestmark = pytest.mark.fast
 
@@ -42,6 +47,11 @@ def export_as_the_format_says(cost: int) -> str:
 
 #: At the lowest cost that an import accepts.
 EXPORT = export_as_the_format_says(2**14)
+
+
+def import_key(settings: Settings, text: str, passphrase: str) -> KeySource:
+    with StorageService(settings, WordEmbedder) as storage:
+        return import_store_key(storage, settings, text, passphrase)
 
 
 @pytest.fixture
@@ -83,7 +93,7 @@ def test_a_short_passphrase_is_refused(passphrase: str) -> None:
 
 
 def test_another_passphrase_is_one_clear_line() -> None:
-    with pytest.raises(EncryptionError, match="the passphrase is another one, or the file was altered") as caught:
+    with pytest.raises(EncryptionError, match="wrong passphrase, or the file was modified") as caught:
         unwrap_key(EXPORT, PASSPHRASE + "!")
     assert "\n" not in str(caught.value)
     assert PASSPHRASE not in str(caught.value)
@@ -103,7 +113,7 @@ def test_another_passphrase_is_one_clear_line() -> None:
     ],
 )
 def test_any_altered_field_is_refused(field: str, value: object) -> None:
-    with pytest.raises(EncryptionError, match="the passphrase is another one, or the file was altered"):
+    with pytest.raises(EncryptionError, match="wrong passphrase, or the file was modified"):
         unwrap_key(json.dumps({**json.loads(EXPORT), field: value}), PASSPHRASE)
 
 
@@ -119,14 +129,14 @@ def test_any_altered_field_is_refused(field: str, value: object) -> None:
     ],
 )
 def test_a_hostile_file_cannot_take_all_memory(altered: dict[str, int]) -> None:
-    with pytest.raises(EncryptionError, match="the file is no exported key"):
+    with pytest.raises(EncryptionError, match="the file is not an exported key"):
         unwrap_key(json.dumps({**json.loads(EXPORT), **altered}), PASSPHRASE)
 
 
 @given(text=st.text(max_size=300) | st.dictionaries(st.text(max_size=10), st.integers()).map(json.dumps))
 @settings(deadline=None)
 def test_anything_else_is_no_export(text: str) -> None:
-    with pytest.raises(EncryptionError, match="the file is no exported key"):
+    with pytest.raises(EncryptionError, match="the file is not an exported key"):
         unwrap_key(text, PASSPHRASE)
 
 
@@ -140,7 +150,7 @@ def test_an_export_that_names_another_key_than_it_holds_is_refused(monkeypatch: 
 
 
 def test_a_huge_file_is_no_export() -> None:
-    with pytest.raises(EncryptionError, match="the file is no exported key"):
+    with pytest.raises(EncryptionError, match="the file is not an exported key"):
         unwrap_key(EXPORT + " " * 20_000, PASSPHRASE)
 
 
@@ -191,13 +201,13 @@ def test_a_store_with_another_key_is_left_alone(key_settings: Settings) -> None:
     kept = key_settings.key_file.read_bytes()
     key_settings.key_file.unlink()
 
-    with pytest.raises(WrongKeyError, match="does not fit the store"):
+    with pytest.raises(WrongKeyError, match="is not that of the store"):
         import_key(key_settings, EXPORT, PASSPHRASE)
     assert not key_settings.key_file.exists()
     assert len(kept) == 65
 
 
-def test_a_store_whose_source_has_got_another_key_finds_its_own_in_the_slot_beside(key_settings: Settings) -> None:
+def test_a_store_whose_source_has_another_key_finds_its_own_in_a_slot(key_settings: Settings) -> None:
     fingerprint = open_vault(key_settings).keys.fingerprint
     export = export_store_key(key_settings, PASSPHRASE)
     key_settings.key_file.write_text(MASTER.hex())
@@ -209,7 +219,7 @@ def test_a_store_whose_source_has_got_another_key_finds_its_own_in_the_slot_besi
 
 
 def test_an_environment_cannot_take_a_key(tmp_path: Path) -> None:
-    with pytest.raises(KeyMissingError, match="cannot take it"):
+    with pytest.raises(KeyMissingError, match="cannot hold it"):
         import_key(Settings(data_path=tmp_path / "store", key_source="environment"), EXPORT, PASSPHRASE)
 
 

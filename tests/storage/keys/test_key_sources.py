@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudops_nb.errors import CloudOpsWarning, EncryptionError
+from cloudops_nb.storage.keys.key_sources import EnvironmentSource, FileSource, verify_saved
 from cloudops_nb.storage.keys.master_key import MasterKey
-from cloudops_nb.storage.keys.sources import EnvironmentSource, FileSource, check_kept
 
 pytestmark = pytest.mark.fast
 
@@ -105,10 +105,10 @@ def test_a_key_that_does_not_read_back_was_not_kept(kept: MasterKey | None, monk
     monkeypatch.setattr(source, "load", lambda: kept)
 
     with pytest.raises(EncryptionError, match="did not keep the new key"):
-        check_kept(source, KEY)
+        verify_saved(source, KEY)
 
 
-def test_a_second_key_lies_beside_the_first(tmp_path: Path) -> None:
+def test_a_second_key_is_in_a_slot_next_to_the_first(tmp_path: Path) -> None:
     source, other = FileSource(tmp_path / "key"), MasterKey(bytes(32))
     source.save(KEY)
     slot = source.slot("f" * 32)

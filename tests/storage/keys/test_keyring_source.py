@@ -73,7 +73,7 @@ class ForgetfulKeyring(MemoryKeyring):
 
 
 class PromptingKeyring(MemoryKeyring):
-    """Stands in for the add-on packages, whose backends ask on the terminal."""
+    """A double of the add-on packages, whose backends ask on the terminal."""
 
     def get_password(self, service: str, username: str) -> str | None:
         return input("password: ")
@@ -178,7 +178,7 @@ def test_a_chain_is_asked_backend_by_backend_without_those_that_prompt(monkeypat
     assert plain.entries == {}
 
 
-def test_a_second_key_lies_beside_the_first() -> None:
+def test_a_second_key_is_in_a_slot_next_to_the_first() -> None:
     backend, other = MemoryKeyring(), MasterKey(bytes(32))
     keys = source(backend)
     keys.save(KEY)

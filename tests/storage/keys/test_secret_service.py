@@ -28,9 +28,9 @@ import sys
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
-from cloudops_nb.storage.vault import open_vault
+from cloudops_nb.storage.maintenance.master_key_change import rekey
+from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.opening.vault_opening import open_vault
 settings = Settings(data_path=sys.argv[1], qdrant_idle_seconds=1)
 source = KeyringSource(add_ons=False)
 """
@@ -48,9 +48,9 @@ FINGERPRINT = "print(open_vault(settings).keys.fingerprint)"
 #: Ends between the handover and the new key's way to the first place.
 KILLED = """
 import os
-from cloudops_nb.storage.maintenance import rekeying
-hand_over = rekeying.hand_over
-rekeying.hand_over = lambda *parts: (hand_over(*parts), os._exit(0))
+from cloudops_nb.storage.maintenance import master_key_change
+hand_over = master_key_change.hand_over
+master_key_change.hand_over = lambda *parts: (hand_over(*parts), os._exit(0))
 rekey(StorageService(settings, None), settings, None)
 """
 
@@ -88,7 +88,7 @@ def _started(stack: ExitStack, command: list[str], environment: dict[str, str], 
 
 
 def _wait_for_the_service(bus: str) -> None:
-    """Wait until the service has its name; whoever asks before makes the bus start another one."""
+    """Wait until the service has its name; an earlier request would make the bus start another one."""
     attempts = Retrying(
         retry=retry_if_result(lambda owned: not owned), stop=stop_after_delay(20), wait=wait_fixed(0.05)
     )

@@ -10,13 +10,13 @@ import pytest
 from cloudops_nb.errors import DecryptionError, EncryptionError, StorageError, StoreUnavailableError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.storage.encryption.envelope import key_generation
-from cloudops_nb.storage.encryption.sealed import sealed_generation
+from cloudops_nb.storage.encryption.sealed_data import sealed_generation
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
+from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.maintenance import data_key_rotation
 from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION, rotate_data_key
-from cloudops_nb.storage.opening.open_store import StorageService
-from tests.storage.furnished import fill, kept_in
+from tests.storage.filled_store import fill, kept_in
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
@@ -80,7 +80,7 @@ def test_a_killed_rotation_is_finished_by_the_next(
 ) -> None:
     fill(storage)
     before = kept_in(storage)
-    reseal, calls = data_key_rotation._reseal_rows, iter([True, False])
+    reseal, calls = data_key_rotation._reencrypt_rows, iter([True, False])
 
     def killed(*arguments: object) -> int:
         if next(calls):
@@ -88,7 +88,7 @@ def test_a_killed_rotation_is_finished_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(data_key_rotation, "_reseal_rows", killed)
+        patch.setattr(data_key_rotation, "_reencrypt_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             rotate_data_key(storage)
     assert generations(storage) == {1, 2}
@@ -115,11 +115,13 @@ def test_nothing_is_retired_while_an_envelope_does_not_open(storage: StorageServ
     assert header(storage) == (1, 1)
 
 
-def test_a_point_that_vanishes_meanwhile_stops_it(storage: StorageService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_point_that_vanishes_during_a_rotation_stops_it(
+    storage: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(storage)
     monkeypatch.setattr("cloudops_nb.storage.engines.owner.client.OwnerClient.patch", lambda *_: ["gone"])
 
-    with pytest.raises(StorageError, match="changes while its data key does"):
+    with pytest.raises(StorageError, match="changed during the rotation"):
         rotate_data_key(storage)
     assert header(storage) == (1, 2)
 
@@ -127,21 +129,22 @@ def test_a_point_that_vanishes_meanwhile_stops_it(storage: StorageService, monke
 def test_after_the_last_generation_nothing_is_changed(storage: StorageService) -> None:
     last = {"data_key_generation": 0xFFFF, "oldest_data_key_generation": 0xFFFF}
     storage.vault.store_file.write(storage.vault.store_file.read().model_copy(update=last))
-    (storage.vault.data_path / "journal.head").unlink()
+    head = storage.vault.data_path / "journal.head"
+    head.unlink()
     storage.close()
     from cloudops_nb.storage.journal.head import create_head
 
-    create_head(storage.vault)
+    create_head(head, storage.vault.envelope, storage.vault.keys)
     with pytest.raises(EncryptionError, match="generation does not fit"):
         rotate_data_key(storage)
     assert header(storage) == (0xFFFF, 0xFFFF)
 
 
-def test_it_waits_for_nobody_who_has_the_store_open(
+def test_it_fails_while_another_program_has_the_store_open(
     storage: StorageService, key_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(storage)
-    monkeypatch.setattr("cloudops_nb.storage.opening.presence.ALONE_SECONDS", 0.1)
+    monkeypatch.setattr("cloudops_nb.storage.opening.usage_lock.ALONE_SECONDS", 0.1)
     with StorageService(key_settings, storage._embedder) as other:
         assert other.estate.count() == 6
         with pytest.raises(StoreUnavailableError, match="another program has it open"):

@@ -1,4 +1,4 @@
-"""kill -9 while keys change or an account goes: the store opens afterwards, whole, and another run finishes."""
+"""kill -9 during a key change or the removal of an account: the store stays complete, and another run finishes."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.storage.maintenance.account_removal import forget_account
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.forgetting import forget_account
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from tests.storage.furnished import ACCOUNT, fill, fill_estate, kept_in
+from cloudops_nb.storage.maintenance.master_key_change import rekey
+from tests.storage.filled_store import ACCOUNT, fill, fill_estate, kept_in
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.facade import StorageService
 
 #: Kills itself at the nth opening, renaming or removing of a file; prints how many there were if it comes to its end.
 PROGRAM = """
 import os, sys
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
-from cloudops_nb.storage.maintenance.forgetting import forget_account
-from cloudops_nb.storage.maintenance.rekeying import rekey
-from cloudops_nb.storage.opening.open_store import StorageService
+from cloudops_nb.storage.maintenance.account_removal import forget_account
+from cloudops_nb.storage.maintenance.master_key_change import rekey
+from cloudops_nb.storage.facade import StorageService
 
 settings = Settings(data_path=sys.argv[2], key_file=sys.argv[3])
 storage = StorageService(settings, None)
@@ -70,7 +70,7 @@ def test_a_store_whose_keys_were_changing_is_whole(
     for number in range(KILLS):
         process = start_python(PROGRAM, operation, *place, int(whole) * (2 * number + 1) // (2 * KILLS))
         process.communicate(timeout=120)
-        # A rotation that goes on with another has less to do, and may come to its end before.
+        # A rotation that finishes an interrupted one has less to do, and may end before the kill.
         assert process.returncode == -9 or (operation == "rotate" and number)
         assert records_apart(kept_in(storage)) == before
         storage.journal.verify(against=head)

@@ -16,7 +16,7 @@ from cloudops_nb.storage.backup.saving.snapshot_writer import ROW_BYTES, unpacke
 from cloudops_nb.storage.backup.sqlite_tables import stored_cells, stored_records, stored_schedule, write_next
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
-from cloudops_nb.storage.opening.numbering import NUMBERED_FORMAT, numbered_point
+from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
     from cloudops_nb.storage.keys.master_key import MasterKey
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 _BATCH = 500
 
@@ -39,7 +39,7 @@ class Restored:
 
 
 def restore_collection(
-    storage: StorageService, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
+    storage: OpenStore, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
 ) -> Restored:
     """Replace a collection by a snapshot's, or merge the two; the estate's scan state goes along.
 
@@ -103,7 +103,7 @@ def _check(archive: Archive, resealing: Resealing, written: int, found: int) -> 
         raise BackupError(what, "none of its rows opens with the store's key", "Restore another snapshot.")
 
 
-def _write_cells(storage: StorageService, resealing: Resealing, cells: Iterable[Any], *, merge: bool) -> None:
+def _write_cells(storage: OpenStore, resealing: Resealing, cells: Iterable[Any], *, merge: bool) -> None:
     """Build the file of the journal anew with the restored scan state; of two results of a cell the newer stays."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)

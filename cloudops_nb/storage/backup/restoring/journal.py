@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.keys.master_key import MasterKey
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 _EARLIER_FIX = "Restore it into a data path of its own, where its key opens it: --data-path (data_path)."
 _FIX = "Keep it, or set it aside: restore the journal again with set_aside (--set-aside)."
 
 
 def restore_journal(
-    storage: StorageService, archive: Archive, master: MasterKey, *, set_aside: bool, now: datetime, store_id: str = ""
+    storage: OpenStore, archive: Archive, master: MasterKey, *, set_aside: bool, now: datetime, store_id: str = ""
 ) -> Restored:
     """Put a snapshot's journal in the place of one that it continues; keep one that contains it.
 
@@ -86,7 +86,7 @@ def _end(archive: Archive, master: MasterKey, *passed: ChainHead) -> ChainHead:
         raise BackupError(f"{archive.name} was not restored", f"its journal is altered: {error.why}") from error
 
 
-def _parted(storage: StorageService, archive: Archive, master: MasterKey, end: ChainHead) -> str | None:
+def _parted(storage: OpenStore, archive: Archive, master: MasterKey, end: ChainHead) -> str | None:
     """Say why the journal here must not be replaced, empty if it may be; ``None`` if it contains the snapshot's."""
     try:
         here = storage.journal.verify()
@@ -103,7 +103,7 @@ def _parted(storage: StorageService, archive: Archive, master: MasterKey, end: C
     return None
 
 
-def _build(storage: StorageService, archive: Archive, end: ChainHead) -> None:
+def _build(storage: OpenStore, archive: Archive, end: ChainHead) -> None:
     """Build the successors of the journal and its sealed head; the scan state and the schedule go along."""
     vault = storage.vault
     try:
@@ -113,12 +113,11 @@ def _build(storage: StorageService, archive: Archive, end: ChainHead) -> None:
         cells, schedule = [], []
     _, rows = archive.read(vault.master)
     write_next(vault.data_path, records=map(StoredRecord._make, rows), cells=cells, schedule=schedule)
-    head_file = HeadFile(vault)
-    head_file.path = next_file(vault.data_path, HEAD_NAME)
+    head_file = HeadFile(next_file(vault.data_path, HEAD_NAME), vault.envelope)
     head_file.write(end, power_safe=True)
 
 
-def _copied_aside(storage: StorageService, now: datetime) -> str:
+def _copied_aside(storage: OpenStore, now: datetime) -> str:
     """Copy the journal and its head to names of their own; returns the journal's."""
     storage.journal.close()
     path, stamp = storage.vault.data_path, now.strftime("%Y-%m-%dT%H-%M-%S")

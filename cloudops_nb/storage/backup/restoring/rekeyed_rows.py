@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.backup.restoring.resealing import Resealing
-from cloudops_nb.storage.encryption.sealed import open_sealed
+from cloudops_nb.storage.encryption.sealed_data import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.files.store_file import StoreHeader
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.maintenance.rekeyed_points import RekeyedChat, RekeyedEstate
-from cloudops_nb.storage.opening.rebuild import batches, row_of
+from cloudops_nb.storage.opening.staged_copy import batches, row_of
 from cloudops_nb.storage.scan_state import COLLECTION as CELLS
-from cloudops_nb.storage.scan_state import cell_under
+from cloudops_nb.storage.scan_state import sealed_cell
 from cloudops_nb.storage.vault import vault_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class GoingOver(Resealing):
         found = {}
         for cell, (started, sealed) in super().cells(cells).items():
             content = json.loads(self._envelope.open(sealed, collection=CELLS, point_id=cell))
-            name, fresh = cell_under(self._present, content)
+            name, fresh = sealed_cell(self._present, content)
             found[name] = (started, fresh)
         return found
 

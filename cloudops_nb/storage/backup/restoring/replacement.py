@@ -9,19 +9,23 @@ from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.backup.disk import disk_errors
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import STORE_NAME
-from cloudops_nb.storage.opening.handover import discard_leftovers, finish_handover, hand_over, next_file, pending
+from cloudops_nb.storage.opening.handover import (
+    discard_leftovers,
+    finish_handover,
+    hand_over,
+    handover_pending,
+    next_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
 
 @contextmanager
-def replacing(
-    storage: StorageService, collections: Sequence[str], *, generation: int, store_id: str = ""
-) -> Iterator[None]:
+def replacing(storage: OpenStore, collections: Sequence[str], *, generation: int, store_id: str = "") -> Iterator[None]:
     """Hand over what the block has built aside; if it fails, remove that, and the store stays as it was.
 
     Args:
@@ -43,7 +47,7 @@ def replacing(
         hand_over(path, store, collections)
     except BaseException:
         # From its commit point on, a handover is finished by whoever opens the store next.
-        if not pending(path):
+        if not handover_pending(path):
             with suppress(StorageError):  # what cannot be removed now is removed before the next attempt
                 discard_leftovers(path, store)
         raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.snapshot import JOURNAL
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
-from cloudops_nb.storage.schedule.scheduler import Task
+from cloudops_nb.storage.schedule.scheduler import ScheduledTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.ownership import Ownership
     from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 CHAT_RETENTION: Final = "chat_retention"
 _HOUR, _DAY = 3600.0, 86_400.0
@@ -39,7 +39,7 @@ class Regular:
 
     def __init__(
         self,
-        storage: StorageService,
+        storage: OpenStore,
         settings: Settings,
         own: Ownership,
         saving: Saving,
@@ -51,14 +51,14 @@ class Regular:
         self._saving = saving
         self._clock = clock
 
-    def tasks(self) -> dict[str, Task]:
+    def tasks(self) -> dict[str, ScheduledTask]:
         """Return what there is to do; intervals of 0 mean never, and the journal goes with the more frequent one."""
         estate, chat = self._settings.backup_estate_hours * _HOUR, self._settings.backup_chat_hours * _HOUR
         journal = min((hours for hours in (estate, chat) if hours), default=0.0)
         backups = {JOURNAL: journal, AWS_ESTATE.name: estate, CHAT_HISTORY.name: chat}
-        tasks = {kind: Task(every, self._backup(kind, every)) for kind, every in backups.items() if every}
+        tasks = {kind: ScheduledTask(every, self._backup(kind, every)) for kind, every in backups.items() if every}
         if self._settings.chat_retention_days:
-            tasks[CHAT_RETENTION] = Task(_DAY, self._expire_chats)
+            tasks[CHAT_RETENTION] = ScheduledTask(_DAY, self._expire_chats)
         return tasks
 
     def _backup(self, kind: str, every: float) -> Callable[[], str]:

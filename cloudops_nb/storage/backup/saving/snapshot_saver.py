@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.places.listing import Places
-    from cloudops_nb.storage.opening.open_store import StorageService
+    from cloudops_nb.storage.opening.open_store import OpenStore
 
 #: How often a snapshot whose name somebody else took in S3 is taken anew.
 _TIMES: Final = 3
@@ -34,9 +34,7 @@ class Saving:
         clock: Returns the current time in UTC.
     """
 
-    def __init__(
-        self, storage: StorageService, settings: Settings, places: Places, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, storage: OpenStore, settings: Settings, places: Places, clock: Callable[[], datetime]) -> None:
         self._storage = storage
         self._settings = settings
         self.places = places

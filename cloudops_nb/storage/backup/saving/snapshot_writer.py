@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.places.local import LocalPlace
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.journal.records import Journal
-    from cloudops_nb.storage.opening.open_store import OpenParts, StorageService
+    from cloudops_nb.storage.opening.open_store import OpenParts, OpenStore
 
 #: What a row takes at most on average, vectors included, in bytes; for the room that is needed.
 ROW_BYTES = 8_000
 
 
-def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -> tuple[Snapshot, int]:
+def take(storage: OpenStore, kind: str, local: LocalPlace, now: datetime) -> tuple[Snapshot, int]:
     """Write a snapshot of one kind to the local place; returns it and the number of its rows.
 
     Raises:
@@ -35,7 +35,7 @@ def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -
         JournalError: The journal does not verify, so a backup of it would be worth nothing.
         StorageError: The store cannot be read.
     """
-    parts = storage.together()
+    parts = storage.consistent_parts()
     vault = parts.vault
     front, rows, expected = _journal(parts.journal) if kind == JOURNAL else _collection(parts, kind)
     require_room(vault.data_path, expected * ROW_BYTES, f"the snapshot of {kind} was not written")

@@ -17,7 +17,7 @@ from cloudops_nb.storage.engines.owner.frames import LARGEST_FRAME, pack, raise_
 from cloudops_nb.storage.engines.owner.start import START_SECONDS, start_owner
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Scored
-from cloudops_nb.storage.files.creation_lock import creation_lock
+from cloudops_nb.storage.files.private_files import creation_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

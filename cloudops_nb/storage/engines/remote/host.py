@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import InitialisationError, StoreUnavailableError
-from cloudops_nb.storage.files.creation_lock import creation_lock
-from cloudops_nb.storage.files.private_files import create_private, replace_private
+from cloudops_nb.storage.files.private_files import create_private, creation_lock, replace_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

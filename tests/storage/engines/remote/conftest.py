@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,22 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.storage.engines.remote.qdrant_server import QdrantServer
-
-
-@pytest.fixture
-def server(qdrant_server: QdrantServer) -> Iterator[QdrantServer]:
-    """The stand-in, as it was once the test is done; no test of this module runs beside another."""
-    version = qdrant_server.version
-    qdrant_server.requests.clear()
-    yield qdrant_server
-    qdrant_server.version, qdrant_server.before = version, lambda _: None
-
-
-@pytest.fixture
-def prefix(server: QdrantServer) -> Iterator[str]:
-    prefix = f"test_{uuid.uuid4().hex}_"
-    yield prefix
-    server.forget(prefix)
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""Encrypts plain values for the ``data`` field of a row's payload: msgpack, envelope, base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from cloudops_nb.errors import DecryptionError
+from cloudops_nb.storage.encryption.envelope import key_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloudops_nb.storage.encryption.envelope import Envelope
+    from cloudops_nb.storage.engines.schema import Collection
+    from cloudops_nb.storage.engines.vector_store import Row
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
+def packed(value: Mapping[str, Any]) -> bytes:
+    """Encode a mapping of plain values and dataclasses; the order of keys does not change the bytes.
+
+    Times become ISO 8601 text.
+    """
+    plaintext: bytes = msgpack.packb(_ordered(value), default=_text_form, unicode_errors="surrogatepass")
+    return plaintext
+
+
+def packed_list(value: Sequence[Any]) -> bytes:
+    """Encode a list that holds only lists and texts."""
+    plaintext: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
+    return plaintext
+
+
+def seal(envelope: Envelope, value: Mapping[str, Any], collection: Collection, point_id: str) -> str:
+    """Encrypt a mapping, encoded by :func:`packed`, for one row."""
+    return seal_packed(envelope, packed(value), collection, point_id)
+
+
+def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str) -> str:
+    """Encrypt bytes that :func:`packed` encoded, for one row."""
+    return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
+
+
+def open_sealed(envelope: Envelope, row: Row, collection: Collection) -> dict[str, Any]:
+    """Decrypt a row's ``data`` field.
+
+    Raises:
+        DecryptionError: It was altered, truncated, or moved from another row; the message names no content.
+    """
+    plaintext = envelope.open(_envelope_of(row, collection), collection=collection.name, point_id=row.id)
+    value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
+    return value
+
+
+def sealed_generation(row: Row, collection: Collection) -> int:
+    """Return the data key's generation of a row's ``data`` field, without decrypting it.
+
+    Raises:
+        DecryptionError: The field is not an envelope.
+    """
+    return key_generation(_envelope_of(row, collection))
+
+
+def shallow(value: Any) -> dict[str, Any]:
+    """Return a dataclass as a mapping, one level deep."""
+    kind: Any = type(value)
+    return {name: getattr(value, name) for name in _field_names(kind)}
+
+
+def _envelope_of(row: Row, collection: Collection) -> bytes:
+    try:
+        return base64.b64decode(row.payload["data"], validate=True)
+    except (binascii.Error, KeyError, TypeError, ValueError) as error:
+        raise DecryptionError(f"a row of {collection.name} does not open", "its envelope is damaged") from error
+
+
+def _ordered(value: Any) -> Any:
+    """Return a value with sorted keys in every mapping, and every dataclass as a mapping."""
+    kind: Any = type(value)
+    if kind is dict:
+        return {key: inner if type(inner := value[key]) in _ATOMS else _ordered(inner) for key in sorted(value)}
+    if kind is list or kind is tuple:
+        return [inner if type(inner) in _ATOMS else _ordered(inner) for inner in value]
+    if issubclass(kind, str):
+        return value
+    if names := _field_names(kind):
+        values = zip(names, _field_getter(kind)(value), strict=True)
+        return {name: inner if type(inner) in _ATOMS else _ordered(inner) for name, inner in values}
+    return _ordered(dict(value)) if isinstance(value, Mapping) else value
+
+
+def _text_form(value: Any) -> str:
+    """Return the text for a value that msgpack has no type for."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@cache
+def _field_getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that reads all fields of a dataclass at once."""
+    names = _field_names(kind)
+    return attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

@@ -1,0 +1,87 @@
+"""Earlier master keys: they stay in their slots until a person removes them.
+
+No program can know that a key is no longer needed: other stores may share it, under other settings or on disks that are
+not mounted, and backups may be anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import EncryptionError, KeyMissingError
+from cloudops_nb.storage.files.store_file import StoreFile
+from cloudops_nb.storage.keys.key_lookup import key_lock, key_sources
+from cloudops_nb.storage.keys.master_key import StoreKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.keys.key_sources import KeySource
+
+
+@dataclass(frozen=True)
+class KeptKey:
+    """A key's fingerprint, and the slot that holds it."""
+
+    fingerprint: str
+    place: KeySource
+
+
+def kept_keys(settings: Settings, known: Iterable[str] = ()) -> list[KeptKey]:
+    """Return every key in a slot, except the store's present one.
+
+    Args:
+        settings: The store's settings.
+        known: Further fingerprints to look for, because a keyring cannot list its slots.
+
+    Raises:
+        EncryptionError: A source cannot be read at the moment.
+        StoreCorruptedError: ``store.json`` is damaged.
+    """
+    header = StoreFile(settings.data_path).read()
+    present = header.key_fingerprint if header else ""
+    found = []
+    for source in key_sources(settings):
+        for fingerprint in sorted({*source.kept(), *known} - {present}):
+            slot = source.slot(fingerprint)
+            if slot is not None and _holds_key(slot, fingerprint):
+                found.append(KeptKey(fingerprint, slot))
+    return found
+
+
+def removable_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
+    """Return the slots that hold a key, after checking that it may be removed.
+
+    Raises:
+        EncryptionError: It is the store's present key, or a source cannot be read at the moment.
+        KeyMissingError: No slot holds it.
+    """
+    header = StoreFile(settings.data_path).read()
+    if header is not None and header.key_fingerprint == fingerprint:
+        fix = "Change the store's key first: cloudops-nb key rekey."
+        raise EncryptionError(f"the key {fingerprint[:8]}… was not removed", "it is the store's present key", fix)
+    kept = [one for one in kept_keys(settings, [fingerprint]) if one.fingerprint == fingerprint]
+    if not kept:
+        raise KeyMissingError(f"no slot holds the key {fingerprint}", "", "List the kept keys: cloudops-nb key show.")
+    return kept
+
+
+def remove_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
+    """Remove a key from its slots, and return those slots.
+
+    Raises:
+        EncryptionError: As :func:`removable_key`, or a source cannot be written at the moment.
+        KeyMissingError: As :func:`removable_key`.
+    """
+    with key_lock(settings):
+        kept = removable_key(settings, fingerprint)
+        for one in kept:
+            one.place.remove()
+    return kept
+
+
+def _holds_key(slot: KeySource, fingerprint: str) -> bool:
+    key = slot.load()
+    return key is not None and StoreKeys(key).fingerprint == fingerprint

@@ -1,0 +1,76 @@
+"""Rewrites the journal under another master key: encrypts and chains every record again, and keeps its earlier MACs.
+
+So a head that was exported under an earlier key can still be checked: the record at its count names its MAC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import JournalError
+from cloudops_nb.storage.journal.chain import Chain
+from cloudops_nb.storage.journal.records import EARLIER, EARLIER_STARTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cloudops_nb.storage.journal.chain import StoredRecord
+    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.vault import Vault
+
+#: The kind of the record that follows the old journal's records.
+REKEY = "rekey"
+
+
+def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> int:
+    """Write a journal's records into an empty journal under another key, and verify both; returns their number.
+
+    A record of the key change, with the old journal's head, follows them.
+
+    Raises:
+        JournalError: A journal does not verify, or the once-key of an old record cannot be found.
+    """
+    before = old.verify()
+    head = f"{before.count}:{before.head}"
+    change = {
+        "at": datetime.now(UTC).isoformat(),
+        "kind": REKEY,
+        "subject": new_vault.keys.fingerprint,
+        "body": {"old_head": head, "old_fingerprint": old_vault.keys.fingerprint},
+        "once": "",
+    }
+    start = Chain(old_vault.keys).start.mac.hex()
+    new.fill(_with_earlier_starts(chain(_with_earlier_macs(old), [change]), start))
+    after = new.verify(against=head)
+    if after.count != before.count + 1:
+        raise JournalError("the journal was not rewritten", f"{after.count - 1} of {before.count} records arrived")
+    return before.count
+
+
+def _with_earlier_macs(old: Journal) -> Iterator[dict[str, Any]]:
+    for record, content in old.contents():
+        macs = [*content.get(EARLIER, ()), record.mac.hex()]
+        yield {**content, "once": _once_key(old, record, content), EARLIER: macs}
+
+
+def _with_earlier_starts(contents: Iterator[dict[str, Any]], start: str) -> Iterator[dict[str, Any]]:
+    first = next(contents)
+    yield {**first, EARLIER_STARTS: [*first.get(EARLIER_STARTS, ()), start]}
+    yield from contents
+
+
+def _once_key(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
+    """Return a record's once-key; in format 1 the content lacks it, so it is found by comparing blind values."""
+    if record.once is None:
+        return ""
+    if "once" in content:
+        return str(content["once"])
+    kind, values = content["kind"], [content["subject"], *content["body"].values()]
+    keys = [key for value in values if isinstance(value, str) for key in (f"{kind}:{value}", value)]
+    found = next((key for key in keys if old.blind("once", key) == record.once), "")
+    if not found:
+        why = f"the key that makes record {record.sequence} unique cannot be found"
+        raise JournalError("the journal cannot be rewritten under another key", why)
+    return found

@@ -1,0 +1,82 @@
+"""Finds rows whose envelope does not decrypt, which a key change must report or remove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import DecryptionError
+from cloudops_nb.storage.encryption.envelope import Envelope
+from cloudops_nb.storage.encryption.sealed_data import open_sealed
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudops_nb.storage.engines.schema import Collection
+    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.opening.open_store import OpenStore
+
+SCAN_STATE = "scan_state"
+_FIX = "Restore a backup, or remove such rows: run it again with --drop-unreadable, which lists them first."
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row of a collection, or a cell of the scan state by its blind name."""
+
+    collection: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.id}"
+
+
+def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
+    """Decrypt every envelope of the estate, the conversations and the scan state; returns the rows that fail."""
+    header = service.vault.store_file.read()
+    oldest = header.oldest_data_key_generation if header else 1
+    # Not the vault's envelope, so that the expected failures raise no alarm.
+    envelope = Envelope(service.vault.keys, oldest)
+    rows = [
+        UnreadableRow(name, row.id)
+        for name, collection in COLLECTIONS.items()
+        for row in service.vector_store.rows(name, EVERY_POINT, ("data",))
+        if not _decrypts(envelope, row, collection)
+    ]
+    return rows + [UnreadableRow(SCAN_STATE, cell) for cell in service.scan_state.unreadable(envelope)]
+
+
+def drop_unreadable(service: OpenStore, rows: Sequence[UnreadableRow]) -> None:
+    """Remove unreadable rows, which a person has confirmed.
+
+    Raises:
+        StorageError: The store fails.
+    """
+    for name in COLLECTIONS:
+        ids = [row.id for row in rows if row.collection == name]
+        if ids:
+            service.vector_store.delete_ids(name, ids)
+    service.scan_state.drop([row.id for row in rows if row.collection == SCAN_STATE])
+
+
+def require_readable(service: OpenStore) -> None:
+    """Check before a key change that every row decrypts.
+
+    Raises:
+        DecryptionError: A row does not decrypt; the message names the first one.
+    """
+    found = unreadable_rows(service)
+    if found:
+        more = f"; {len(found)} rows do not open in all" if len(found) > 1 else ""
+        what = f"the row {found[0].id} of {found[0].collection} does not open"
+        raise DecryptionError(what, f"it was altered, or put back from an old copy{more}", _FIX)
+
+
+def _decrypts(envelope: Envelope, row: Row, collection: Collection) -> bool:
+    try:
+        open_sealed(envelope, row, collection)
+    except DecryptionError:
+        return False
+    return True
