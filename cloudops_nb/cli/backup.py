@@ -12,7 +12,7 @@ from cloudops_nb.cli.render import print_frame
 from cloudops_nb.settings import load_settings
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.backup.service import BackupService
 
 KINDS = click.Choice(["journal", "aws_estate", "chat_history"])
@@ -84,7 +84,7 @@ def _backups(context: click.Context) -> BackupService:
     return existing_storage(context).backup
 
 
-def _finish(context: click.Context, report: Report) -> None:
+def _finish(context: click.Context, report: BackupReport) -> None:
     """Print what was done; the exit code is 1 if anything was not."""
     click.echo(str(report))
     if not report.ok:

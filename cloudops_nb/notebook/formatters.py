@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.operations import Execution
     from cloudops_nb.notebook.session import Session
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
 
 Bundle = dict[str, Any]
 #: What a person needs to tell resources apart; the DataFrame itself has every column.
@@ -93,7 +93,7 @@ class Reprs:
             HTML: frame("".join(section_html(one) for one in sections), label="Scan report"),
         }
 
-    def backup_report(self, report: Report) -> Bundle:
+    def backup_report(self, report: BackupReport) -> Bundle:
         """Return what was backed up or restored, kind by kind, and every problem."""
         table = report.table()
         columns = [

@@ -13,7 +13,7 @@ from cloudops_nb.client.answer import Answer
 from cloudops_nb.errors import ApprovalRequired, PlanError
 from cloudops_nb.execution.plan import Approval, Channel, Event, Plan, PlanStatus, StepStatus
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.backup.report import Report, SnapshotRow
+from cloudops_nb.storage.backup.backup_report import BackupReport, SnapshotRow
 from tests.notebook.plans import stop_database
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ class FakeBackups(FakeSchedule):
 
     task: str = "aws_estate"
 
-    def snapshots(self) -> Report:
-        return Report((SNAPSHOT,))
+    def snapshots(self) -> BackupReport:
+        return BackupReport((SNAPSHOT,))
 
 
 @dataclass
@@ -145,7 +145,7 @@ class FakeOperations:
     settings: Any = field(default_factory=load_settings)
     backups: FakeBackups = field(default_factory=FakeBackups)
     schedule: FakeSchedule = field(default_factory=FakeSchedule)
-    backup_report: Report = field(default_factory=lambda: Report((SNAPSHOT,)))
+    backup_report: BackupReport = field(default_factory=lambda: BackupReport((SNAPSHOT,)))
     calls: list[tuple[str, Any]] = field(default_factory=list)
     decisions: dict[str, bool] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -240,7 +240,7 @@ class FakeOperations:
         self.calls.append(("ledger", ()))
         return self.frame
 
-    def backup(self, *kinds: str) -> Report:
+    def backup(self, *kinds: str) -> BackupReport:
         self.calls.append(("backup", kinds))
         return self.backup_report
 

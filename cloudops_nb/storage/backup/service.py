@@ -8,17 +8,23 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, CloudOpsError, KeyMissingError, WrongKeyError
-from cloudops_nb.storage.backup.ownership import Ownership
-from cloudops_nb.storage.backup.places.listing import Inventory, Places, look_into_s3, look_on_this_disk, take_inventory
-from cloudops_nb.storage.backup.places.local import LocalPlace
-from cloudops_nb.storage.backup.places.s3 import S3Place
-from cloudops_nb.storage.backup.report import Report, RestoreRow
-from cloudops_nb.storage.backup.restoring.collection import restore_collection
-from cloudops_nb.storage.backup.restoring.journal import restore_journal
-from cloudops_nb.storage.backup.restoring.sources import LATEST, find_sources
-from cloudops_nb.storage.backup.saving.regular_tasks import Regular
-from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
+from cloudops_nb.storage.backup.backup_report import BackupReport, RestoreRow
+from cloudops_nb.storage.backup.places.snapshot_bucket import SnapshotBucket
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
+from cloudops_nb.storage.backup.places.snapshot_inventory import (
+    SnapshotInventory,
+    SnapshotPlaces,
+    look_into_s3,
+    look_on_this_disk,
+    take_inventory,
+)
+from cloudops_nb.storage.backup.restoring.collection_restore import restore_collection
+from cloudops_nb.storage.backup.restoring.journal_restore import restore_journal
+from cloudops_nb.storage.backup.restoring.restore_sources import LATEST, find_sources
+from cloudops_nb.storage.backup.saving.regular_tasks import RegularTasks
+from cloudops_nb.storage.backup.saving.snapshot_saver import SnapshotSaver
 from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
+from cloudops_nb.storage.backup.snapshot_ownership import SnapshotOwnership
 from cloudops_nb.storage.backup.status import BackupHealth, newest_snapshots
 from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
@@ -36,8 +42,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.archive import Archive
-    from cloudops_nb.storage.backup.restoring.collection import Restored
-    from cloudops_nb.storage.backup.restoring.sources import Found, Source
+    from cloudops_nb.storage.backup.restoring.collection_restore import RestoreResult
+    from cloudops_nb.storage.backup.restoring.restore_sources import RestoreSource, VerifiedSnapshot
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.opening.open_store import StorageService
     from cloudops_nb.storage.schedule.scheduler import Task
@@ -65,15 +71,15 @@ class BackupService:
         self._storage = storage
         self._settings = settings
         self._clock = clock
-        self.local = LocalPlace(settings.data_path)
-        self.s3 = S3Place(settings, self.local)
-        self._looks = S3Place(settings, self.local, looks_only=True)
-        self._places = Places(self.local, self.s3)
-        self._own = Ownership(storage, settings)
-        self._saving = Saving(storage, settings, self._places, clock)
+        self.local = SnapshotFolder(settings.data_path)
+        self.s3 = SnapshotBucket(settings, self.local)
+        self._looks = SnapshotBucket(settings, self.local, looks_only=True)
+        self._places = SnapshotPlaces(self.local, self.s3)
+        self._own = SnapshotOwnership(storage, settings)
+        self._saving = SnapshotSaver(storage, settings, self._places, clock)
         self._lock = self._saving.lock
 
-    def snapshot(self, *kinds: str) -> Report:
+    def snapshot(self, *kinds: str) -> BackupReport:
         """Take a snapshot of each kind, every one if none is named, upload it, and remove what is too old of it.
 
         Raises:
@@ -81,7 +87,7 @@ class BackupService:
         """
         return self._saving.save(checked_kinds(kinds))
 
-    def snapshots(self) -> Report:
+    def snapshots(self) -> BackupReport:
         """List the store's snapshots in both places, newest first; S3 that does not answer is a problem of the report.
 
         A store that is new or empty sees those of others too, which it may go on from.
@@ -90,7 +96,7 @@ class BackupService:
             BackupError: The local place cannot be listed.
         """
         inventory = take_inventory(self._places, cache(self._own.may_restore))
-        return Report(inventory.rows(), (inventory.problem,) if inventory.problem else ())
+        return BackupReport(inventory.rows(), (inventory.problem,) if inventory.problem else ())
 
     def names(self) -> list[str]:
         """Return the name of every snapshot of the estate and the conversations, newest first.
@@ -103,7 +109,9 @@ class BackupService:
             raise BackupError("not all snapshots can be named", inventory.problem)
         return [snapshot.name for snapshot in inventory.newest_first(list(COLLECTIONS))]
 
-    def restore(self, source: str | Path = LATEST, *kinds: str, merge: bool = False, set_aside: bool = False) -> Report:
+    def restore(
+        self, source: str | Path = LATEST, *kinds: str, merge: bool = False, set_aside: bool = False
+    ) -> BackupReport:
         """Verify snapshots, then put them in the place of what the store has.
 
         Args:
@@ -126,7 +134,7 @@ class BackupService:
                     self._see_to_a_store([found.archive for _, found in ready])
                     rows += [self._restored(one, found, merge, set_aside, take_over=empty) for one, found in ready]
         failed = [f"{row.kind}: {row.note}" for row in rows if row.outcome == "failed"]
-        return Report(tuple(rows), tuple(failed))
+        return BackupReport(tuple(rows), tuple(failed))
 
     def start(self) -> None:
         """Make due snapshots and the chat's retention from now on, in a daemon thread, until :meth:`stop`."""
@@ -155,7 +163,7 @@ class BackupService:
         local, doubtful = look_on_this_disk(self.local, self._own.owns)
         unseen: tuple[dict[str, Snapshot], str] = ({}, late)
         there, problem = within(LOOK_SECONDS, lambda: look_into_s3(self._looks, self._own.owns), unseen)
-        inventory = Inventory(self._places, local, there, doubtful, problem)
+        inventory = SnapshotInventory(self._places, local, there, doubtful, problem)
         return BackupHealth(
             s3_configured=self.s3.configured,
             s3_reachable=not inventory.problem if self.s3.configured else None,
@@ -171,7 +179,7 @@ class BackupService:
         self._looks.close()
         return left
 
-    def _verified(self, source: Source, opened: ExitStack, rows: list[RestoreRow]) -> Found | None:
+    def _verified(self, source: RestoreSource, opened: ExitStack, rows: list[RestoreRow]) -> VerifiedSnapshot | None:
         """Verify a source, before anything is replaced; one that fails becomes a row."""
         try:
             return opened.enter_context(source.verified(self._master))
@@ -195,7 +203,9 @@ class BackupService:
             generation = max(header.data_key_generation for header in headers)
             create_vault(self._settings, self._master(first), generation=generation)
 
-    def _restored(self, source: Source, found: Found, merge: bool, set_aside: bool, *, take_over: bool) -> RestoreRow:
+    def _restored(
+        self, source: RestoreSource, found: VerifiedSnapshot, merge: bool, set_aside: bool, *, take_over: bool
+    ) -> RestoreRow:
         name, header = found.archive.name, found.archive.header
         foreign = not take_over and not self._own.owns(header.store_id)
         try:
@@ -206,7 +216,7 @@ class BackupService:
         note = "; ".join(part for part in notes if part)
         return RestoreRow(source.kind, name, found.place, done.outcome, done.rows, note)
 
-    def _replaced(self, archive: Archive, merge: bool, set_aside: bool, store_id: str) -> Restored:
+    def _replaced(self, archive: Archive, merge: bool, set_aside: bool, store_id: str) -> RestoreResult:
         master = self._master(archive.header.key_fingerprint)
         if archive.header.kind == JOURNAL:
             now = self._clock()
@@ -223,4 +233,4 @@ class BackupService:
 
     @cached_property
     def _tasks(self) -> dict[str, Task]:
-        return Regular(self._storage, self._settings, self._own, self._saving, self._clock).tasks()
+        return RegularTasks(self._storage, self._settings, self._own, self._saving, self._clock).tasks()

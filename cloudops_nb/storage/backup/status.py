@@ -9,7 +9,7 @@ from cloudops_nb.storage.backup.snapshot import KINDS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cloudops_nb.storage.backup.places.listing import Inventory
+    from cloudops_nb.storage.backup.places.snapshot_inventory import SnapshotInventory
     from cloudops_nb.storage.schedule.status import ScheduleStatus
 
 
@@ -23,7 +23,7 @@ class BackupHealth(TypedDict):
     schedule: ScheduleStatus
 
 
-def newest_snapshots(inventory: Inventory, now: datetime) -> dict[str, datetime | None]:
+def newest_snapshots(inventory: SnapshotInventory, now: datetime) -> dict[str, datetime | None]:
     """Return when the newest snapshot of each kind was taken, ``None`` where there is none."""
     found = {kind: inventory.newest(kind, now) for kind in KINDS}
     return {kind: snapshot.created if snapshot else None for kind, snapshot in found.items()}

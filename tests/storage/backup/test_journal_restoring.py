@@ -10,7 +10,7 @@ import pytest
 
 from cloudops_nb.errors import AlreadyRecordedError
 from cloudops_nb.model import CellResult, CellState
-from cloudops_nb.storage.backup import sqlite_tables as tables
+from cloudops_nb.storage.backup import journal_tables as tables
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.backup.contents import CELL, STARTED, forge
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.report import RestoreRow
+    from cloudops_nb.storage.backup.backup_report import RestoreRow
 
 RESULT = CellResult(CELL, CellState.OK, STARTED, 1.5)
 

@@ -12,7 +12,7 @@ import pytest
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup import disk
-from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 from cloudops_nb.storage.backup.snapshot import Snapshot, checked_kinds, parse_name, snapshot_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ WRITE_AND_WAIT = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.places.snapshot_folder import LocalPlace
 with LocalPlace(Path(sys.argv[1])).create("journal", datetime.now(UTC)) as draft:
     draft.stream.write(b"half")
     draft.stream.flush()
@@ -37,7 +37,7 @@ import json, resource, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.places.snapshot_folder import LocalPlace
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -50,22 +50,22 @@ except BackupError as error:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> LocalPlace:
-    return LocalPlace(tmp_path)
+def place(tmp_path: Path) -> SnapshotFolder:
+    return SnapshotFolder(tmp_path)
 
 
-def put(place: LocalPlace, kind: str = "journal", created: datetime = NOON) -> Snapshot:
+def put(place: SnapshotFolder, kind: str = "journal", created: datetime = NOON) -> Snapshot:
     with place.create(kind, created) as draft:
         draft.stream.write(b"content")
     return draft.snapshot
 
 
-def files(place: LocalPlace) -> list[str]:
+def files(place: SnapshotFolder) -> list[str]:
     return sorted(path.name for path in place.folder.glob("*/*"))
 
 
 @pytest.mark.fast
-def test_a_snapshot_is_named_after_its_kind_and_second_and_only_its_owner_reads_it(place: LocalPlace) -> None:
+def test_a_snapshot_is_named_after_its_kind_and_second_and_only_its_owner_reads_it(place: SnapshotFolder) -> None:
     snapshot = put(place)
 
     assert snapshot == Snapshot("journal", "journal_2026-01-02T12-00-00.snapshot", NOON.replace(microsecond=0), 7)
@@ -76,7 +76,7 @@ def test_a_snapshot_is_named_after_its_kind_and_second_and_only_its_owner_reads_
 
 
 @pytest.mark.fast
-def test_a_second_snapshot_of_one_second_replaces_none(place: LocalPlace) -> None:
+def test_a_second_snapshot_of_one_second_replaces_none(place: SnapshotFolder) -> None:
     names = [put(place).name for _ in range(3)]
 
     assert names == [snapshot_name("journal", NOON + timedelta(seconds=number)) for number in range(3)]
@@ -85,7 +85,7 @@ def test_a_second_snapshot_of_one_second_replaces_none(place: LocalPlace) -> Non
 
 @pytest.mark.fast
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_exception_leaves_no_file(place: LocalPlace, error: type[BaseException]) -> None:
+def test_an_exception_leaves_no_file(place: SnapshotFolder, error: type[BaseException]) -> None:
     def broken() -> None:
         with place.create("journal", NOON) as draft:
             draft.stream.write(b"half")
@@ -97,7 +97,7 @@ def test_an_exception_leaves_no_file(place: LocalPlace, error: type[BaseExceptio
 
 
 @pytest.mark.fast
-def test_other_files_are_no_snapshots(place: LocalPlace) -> None:
+def test_other_files_are_no_snapshots(place: SnapshotFolder) -> None:
     put(place)
     for name in ("notes.txt", "aws_estate_2026-01-02T12-00-00.snapshot", "journal_2026-13-02T12-00-00.snapshot"):
         (place.folder / "journal" / name).touch()
@@ -107,7 +107,7 @@ def test_other_files_are_no_snapshots(place: LocalPlace) -> None:
 
 
 def test_a_killed_writer_leaves_no_snapshot_and_its_rest_is_removed_later(
-    place: LocalPlace, tmp_path: Path, start_python: Callable[..., subprocess.Popen[str]]
+    place: SnapshotFolder, tmp_path: Path, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
     process = start_python(WRITE_AND_WAIT, tmp_path)
     assert process.stdout is not None
@@ -124,7 +124,7 @@ def test_a_killed_writer_leaves_no_snapshot_and_its_rest_is_removed_later(
 
 
 def test_a_full_disk_leaves_no_file_and_one_line(
-    place: LocalPlace, tmp_path: Path, start_python: Callable[..., subprocess.Popen[str]]
+    place: SnapshotFolder, tmp_path: Path, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
     output, _ = start_python(WRITE_TOO_MUCH, tmp_path).communicate(timeout=60)
 
@@ -143,7 +143,7 @@ def test_twice_the_room_must_be_free(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.fast
-def test_a_removed_snapshot_is_gone_and_may_be_removed_again(place: LocalPlace) -> None:
+def test_a_removed_snapshot_is_gone_and_may_be_removed_again(place: SnapshotFolder) -> None:
     snapshot = put(place)
     place.remove(snapshot)
     place.remove(snapshot)
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "snapshots").touch()
 
     with pytest.raises(BackupError, match=r"Not a directory|File exists"):
-        put(LocalPlace(tmp_path))
+        put(SnapshotFolder(tmp_path))
 
 
 @pytest.mark.fast

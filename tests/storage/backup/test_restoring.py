@@ -9,8 +9,8 @@ import pytest
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.archive import Header
+from cloudops_nb.storage.backup.journal_tables import stored_cells
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
-from cloudops_nb.storage.backup.sqlite_tables import stored_cells
 from cloudops_nb.storage.encryption.envelope import Envelope
 from cloudops_nb.storage.encryption.sealed import seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE

@@ -38,12 +38,12 @@ KILLED_BEFORE_THE_HANDOVER = """
 import sys
 from pathlib import Path
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.backup import replacing
+from cloudops_nb.storage.backup.restoring import staged_replacement
 from cloudops_nb.storage.opening.open_store import StorageService
 def stand_still(*_):
     print("staged", flush=True)
     sys.stdin.readline()
-replacing.hand_over = stand_still
+staged_replacement.hand_over = stand_still
 settings = Settings(data_path=Path(sys.argv[1]), key_file=Path(sys.argv[2]), qdrant_idle_seconds=1)
 StorageService(settings, lambda: None).backup.restore()
 """

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.storage.backup.archive import Header, write_archive
-from cloudops_nb.storage.backup.places.local import LocalPlace
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 from cloudops_nb.storage.backup.saving.retention import expired, prune
 from cloudops_nb.storage.backup.snapshot import Snapshot, snapshot_name
 from cloudops_nb.storage.keys.master_key import MasterKey
@@ -41,7 +41,7 @@ def test_no_days_keep_everything() -> None:
     assert expired([aged(1), aged(10_000)], 0, NOW) == []
 
 
-def put(place: LocalPlace, hours: float, store_id: str = MINE) -> Snapshot:
+def put(place: SnapshotFolder, hours: float, store_id: str = MINE) -> Snapshot:
     with place.create("journal", aged(hours).created) as draft:
         header = Header(kind="journal", store_id=store_id, created=draft.created, key_fingerprint="ab" * 16)
         write_archive(draft.stream, MasterKey.generate(), header, [], [])
@@ -49,7 +49,7 @@ def put(place: LocalPlace, hours: float, store_id: str = MINE) -> Snapshot:
 
 
 def test_what_is_too_old_goes_but_for_the_newest_and_what_is_anothers(tmp_path: Path) -> None:
-    place = LocalPlace(tmp_path)
+    place = SnapshotFolder(tmp_path)
     oldest, kept, foreign = put(place, 300), put(place, 200), put(place, 250, "b" * 32)
     nameless, damaged = put(place, 260, ""), put(place, 270)
     place.path(damaged).write_bytes(b"damaged")

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.places import s3 as module
-from cloudops_nb.storage.backup.places.local import LocalPlace
-from cloudops_nb.storage.backup.places.s3 import S3Place
+from cloudops_nb.storage.backup.places import snapshot_bucket as module
+from cloudops_nb.storage.backup.places.snapshot_bucket import SnapshotBucket
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 from cloudops_nb.storage.files.store_file import prepare_data_path
 from tests.storage.backup.conftest import BUCKET, client_of, free_ports, seaweedfs
 
@@ -27,31 +27,33 @@ PART = 5 << 20
 
 
 @pytest.fixture
-def local(s3_settings: Settings) -> LocalPlace:
+def local(s3_settings: Settings) -> SnapshotFolder:
     prepare_data_path(s3_settings.data_path)
-    return LocalPlace(s3_settings.data_path)
+    return SnapshotFolder(s3_settings.data_path)
 
 
 @pytest.fixture
-def place(s3_settings: Settings, local: LocalPlace) -> Iterator[S3Place]:
-    place = S3Place(s3_settings, local)
+def place(s3_settings: Settings, local: SnapshotFolder) -> Iterator[SnapshotBucket]:
+    place = SnapshotBucket(s3_settings, local)
     yield place
     place.close()
 
 
-def snapshot_in(local: LocalPlace, content: bytes = b"content" * 100) -> Snapshot:
+def snapshot_in(local: SnapshotFolder, content: bytes = b"content" * 100) -> Snapshot:
     with local.create("journal", NOON) as draft:
         draft.stream.write(content)
     return draft.snapshot
 
 
-def upload(place: S3Place, local: LocalPlace, content: bytes = b"content" * 100) -> Snapshot:
+def upload(place: SnapshotBucket, local: SnapshotFolder, content: bytes = b"content" * 100) -> Snapshot:
     snapshot = snapshot_in(local, content)
     assert place.upload(snapshot, local.path(snapshot)) == ""
     return snapshot
 
 
-def test_an_uploaded_snapshot_is_listed_under_its_name_and_comes_back(place: S3Place, local: LocalPlace) -> None:
+def test_an_uploaded_snapshot_is_listed_under_its_name_and_comes_back(
+    place: SnapshotBucket, local: SnapshotFolder
+) -> None:
     snapshot = upload(place, local)
 
     assert place.snapshots("journal") == [snapshot]
@@ -62,7 +64,7 @@ def test_an_uploaded_snapshot_is_listed_under_its_name_and_comes_back(place: S3P
 
 
 def test_the_server_is_asked_to_encrypt_and_to_check(
-    place: S3Place, local: LocalPlace, bucket: Any, s3_settings: Settings
+    place: SnapshotBucket, local: SnapshotFolder, bucket: Any, s3_settings: Settings
 ) -> None:
     snapshot = upload(place, local)
     key = f"{s3_settings.s3_prefix}/snapshots/journal/journal_2026-01-02T12-00-00.snapshot"
@@ -74,7 +76,7 @@ def test_the_server_is_asked_to_encrypt_and_to_check(
 
 
 def test_a_large_snapshot_goes_up_in_parts_and_is_compared(
-    place: S3Place, local: LocalPlace, bucket: Any, monkeypatch: pytest.MonkeyPatch
+    place: SnapshotBucket, local: SnapshotFolder, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PART_BYTES", PART)
     content = bytes(range(256)) * (2 * PART // 256) + b"rest"
@@ -89,7 +91,7 @@ def test_a_large_snapshot_goes_up_in_parts_and_is_compared(
 
 @pytest.mark.parametrize("size", [700, PART + 1])
 def test_what_arrives_altered_is_no_upload(
-    place: S3Place, local: LocalPlace, bucket: Any, monkeypatch: pytest.MonkeyPatch, size: int
+    place: SnapshotBucket, local: SnapshotFolder, bucket: Any, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(module, "PART_BYTES", PART)
     snapshot = snapshot_in(local, bytes(size))
@@ -106,7 +108,7 @@ def test_what_arrives_altered_is_no_upload(
 
 
 def test_half_an_object_is_no_upload(
-    place: S3Place, local: LocalPlace, bucket: Any, monkeypatch: pytest.MonkeyPatch
+    place: SnapshotBucket, local: SnapshotFolder, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = snapshot_in(local)
 
@@ -119,13 +121,13 @@ def test_half_an_object_is_no_upload(
         place.upload(snapshot, local.path(snapshot))
 
 
-def test_the_number_of_rows_is_read_from_the_object_s_end(place: S3Place, local: LocalPlace) -> None:
+def test_the_number_of_rows_is_read_from_the_object_s_end(place: SnapshotBucket, local: SnapshotFolder) -> None:
     snapshot = upload(place, local, b"ciphertext" + b"t" * 16 + (42).to_bytes(8) + b"c" * 32)
 
     assert place.rows(snapshot) == 42
 
 
-def test_objects_of_others_are_no_snapshots(place: S3Place, local: LocalPlace, bucket: Any) -> None:
+def test_objects_of_others_are_no_snapshots(place: SnapshotBucket, local: SnapshotFolder, bucket: Any) -> None:
     snapshot = upload(place, local)
     folder = place.key(snapshot).rpartition("/")[0]
     for name in ("notes.txt", "aws_estate_2026-01-02T12-00-00.snapshot", "deeper/journal_2026-01-03T12-00-00.snapshot"):
@@ -134,7 +136,7 @@ def test_objects_of_others_are_no_snapshots(place: S3Place, local: LocalPlace, b
     assert place.snapshots("journal") == [snapshot]
 
 
-def test_a_removed_snapshot_is_gone(place: S3Place, local: LocalPlace) -> None:
+def test_a_removed_snapshot_is_gone(place: SnapshotBucket, local: SnapshotFolder) -> None:
     snapshot = upload(place, local)
     place.remove(snapshot)
     place.remove(snapshot)
@@ -145,7 +147,7 @@ def test_a_removed_snapshot_is_gone(place: S3Place, local: LocalPlace) -> None:
 
 
 def test_an_upload_in_parts_that_nobody_finishes_is_aborted(
-    place: S3Place, bucket: Any, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    place: SnapshotBucket, bucket: Any, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"{s3_settings.s3_prefix}/snapshots/journal/journal_2026-01-02T12-00-00.snapshot"
     bucket.create_multipart_upload(Bucket=BUCKET, Key=key)
@@ -157,7 +159,7 @@ def test_an_upload_in_parts_that_nobody_finishes_is_aborted(
 
 
 def test_uploads_of_others_are_left_alone(
-    place: S3Place, bucket: Any, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    place: SnapshotBucket, bucket: Any, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"{s3_settings.s3_prefix}/snapshots/postgres/dump.sql"
     upload = bucket.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
@@ -168,29 +170,29 @@ def test_uploads_of_others_are_left_alone(
 
 
 def test_a_malformed_endpoint_is_one_line(
-    s3_settings: Settings, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+    s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:1")
     with pytest.raises(BackupError, match=r"cannot use its configuration\. Correct AWS_ENDPOINT_URL"):
-        S3Place(s3_settings, local).check()
+        SnapshotBucket(s3_settings, local).check()
 
 
 def test_a_server_that_accepts_and_goes_silent_does_not_answer(
-    s3_settings: Settings, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+    s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        place = S3Place(s3_settings, local, looks_only=True)
+        place = SnapshotBucket(s3_settings, local, looks_only=True)
         with pytest.raises(BackupError, match="S3 does not answer"):
             place.check()
         place.close()
 
 
 def test_a_bucket_that_does_not_exist_is_said_at_once_and_not_made(
-    s3_settings: Settings, local: LocalPlace, bucket: Any
+    s3_settings: Settings, local: SnapshotFolder, bucket: Any
 ) -> None:
-    place = S3Place(s3_settings.model_copy(update={"s3_bucket": "nowhere"}), local)
+    place = SnapshotBucket(s3_settings.model_copy(update={"s3_bucket": "nowhere"}), local)
     snapshot = snapshot_in(local)
     path = local.path(snapshot)
     for action in (place.check, lambda: place.snapshots("journal"), lambda: place.upload(snapshot, path)):
@@ -203,11 +205,11 @@ def test_a_bucket_that_does_not_exist_is_said_at_once_and_not_made(
 
 
 def test_a_server_that_is_down_is_one_line(
-    s3_settings: Settings, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+    s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ATTEMPTS", 2)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
-    place = S3Place(s3_settings, local)
+    place = SnapshotBucket(s3_settings, local)
     with pytest.raises(BackupError, match="S3 does not answer") as raised:
         place.check()
     place.close()
@@ -216,12 +218,12 @@ def test_a_server_that_is_down_is_one_line(
 
 
 def test_passing_failures_are_tried_again_and_refusals_are_not(
-    place: S3Place, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+    place: SnapshotBucket, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     place._client.meta.events.register("before-send.s3", lambda request, **_: asked.append(request.method))
     with pytest.raises(BackupError):
-        S3Place.snapshots(_elsewhere(place), "journal")
+        SnapshotBucket.snapshots(_elsewhere(place), "journal")
     refused = len(asked)
     answers = iter([503, 503])
 
@@ -245,7 +247,7 @@ def test_passing_failures_are_tried_again_and_refusals_are_not(
     assert len(list(answers)) == 10 - module.ATTEMPTS
 
 
-def _elsewhere(place: S3Place) -> S3Place:
+def _elsewhere(place: SnapshotBucket) -> SnapshotBucket:
     place.bucket = "nowhere"
     return place
 
@@ -271,26 +273,26 @@ def _response(request: Any, code: int) -> Any:
 )
 def test_missing_credentials_are_one_line(
     s3_settings: Settings,
-    local: LocalPlace,
+    local: SnapshotFolder,
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     why: str,
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    place = S3Place(s3_settings, local)
+    place = SnapshotBucket(s3_settings, local)
     with pytest.raises(BackupError, match=why):
         place.check()
     place.close()
 
 
 def test_a_server_that_cannot_encrypt_at_rest_still_gets_the_snapshot_and_it_is_said(
-    s3_settings: Settings, local: LocalPlace, monkeypatch: pytest.MonkeyPatch
+    s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ATTEMPTS", 1)
     with seaweedfs() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        place, snapshot = S3Place(s3_settings, local), snapshot_in(local)
+        place, snapshot = SnapshotBucket(s3_settings, local), snapshot_in(local)
         note = place.upload(snapshot, local.path(snapshot))
         client = client_of(endpoint)
         found = client.head_object(Bucket=BUCKET, Key=place.key(snapshot))

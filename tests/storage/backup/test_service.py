@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.places import s3 as s3_module
+from cloudops_nb.storage.backup.places import snapshot_bucket as s3_module
 from cloudops_nb.storage.backup.saving.regular_tasks import CHAT_RETENTION
 from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
-from cloudops_nb.storage.backup.restoring.resealing import Resealing
+from cloudops_nb.storage.backup.restoring.resealed_rows import ResealedRows
 from cloudops_nb.storage.encryption.sealed import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.files.store_file import StoreHeader
@@ -21,14 +21,14 @@ from cloudops_nb.storage.vault import vault_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloudops_nb.storage.backup.sqlite_tables import Pair
+    from cloudops_nb.storage.backup.journal_tables import SealedRow
     from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.vault import Vault
 
 
-class GoingOver(Resealing):
-    """As :class:`Resealing`, from an earlier key to the store's; what does not open is left out.
+class RekeyedRows(ResealedRows):
+    """As :class:`ResealedRows`, from an earlier key to the store's; what does not open is left out.
 
     Args:
         vault: The store's.
@@ -53,7 +53,7 @@ class GoingOver(Resealing):
         for batch in batches(self._opening(super().points(points, collection), collection)):
             yield from turned(batch)
 
-    def cells(self, cells: Iterable[Pair]) -> dict[str, tuple[str, bytes]]:
+    def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
         """Return cells under the store's blind names: when each scan began, and the envelope."""
         found = {}
         for cell, (started, sealed) in super().cells(cells).items():

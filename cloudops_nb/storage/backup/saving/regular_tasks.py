@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.ownership import Ownership
-    from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
+    from cloudops_nb.storage.backup.saving.snapshot_saver import SnapshotSaver
     from cloudops_nb.storage.backup.snapshot import Snapshot
+    from cloudops_nb.storage.backup.snapshot_ownership import SnapshotOwnership
     from cloudops_nb.storage.opening.open_store import StorageService
 
 CHAT_RETENTION: Final = "chat_retention"
@@ -26,7 +26,7 @@ _HOUR, _DAY = 3600.0, 86_400.0
 _NOW = timedelta(minutes=1)
 
 
-class Regular:
+class RegularTasks:
     """The tasks of a store's schedule.
 
     Args:
@@ -41,8 +41,8 @@ class Regular:
         self,
         storage: StorageService,
         settings: Settings,
-        own: Ownership,
-        saving: Saving,
+        own: SnapshotOwnership,
+        saving: SnapshotSaver,
         clock: Callable[[], datetime],
     ) -> None:
         self._storage = storage

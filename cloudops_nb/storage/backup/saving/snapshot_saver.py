@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.errors import BackupError, CloudOpsError
-from cloudops_nb.storage.backup.report import Report, SnapshotRow
+from cloudops_nb.storage.backup.backup_report import BackupReport, SnapshotRow
 from cloudops_nb.storage.backup.saving.retention import prune
-from cloudops_nb.storage.backup.saving.snapshot_writer import take
+from cloudops_nb.storage.backup.saving.snapshot_writer import write_snapshot
 from cloudops_nb.storage.backup.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.places.listing import Places
+    from cloudops_nb.storage.backup.places.snapshot_inventory import SnapshotPlaces
     from cloudops_nb.storage.opening.open_store import StorageService
 
 #: How often a snapshot whose name somebody else took in S3 is taken anew.
 _TIMES: Final = 3
 
 
-class Saving:
+class SnapshotSaver:
     """Saves parts of a store in both places; ``lock`` is held meanwhile, and by whoever restores.
 
     Args:
@@ -35,7 +35,7 @@ class Saving:
     """
 
     def __init__(
-        self, storage: StorageService, settings: Settings, places: Places, clock: Callable[[], datetime]
+        self, storage: StorageService, settings: Settings, places: SnapshotPlaces, clock: Callable[[], datetime]
     ) -> None:
         self._storage = storage
         self._settings = settings
@@ -44,12 +44,12 @@ class Saving:
         self._clock = clock
         self.lock = threading.RLock()
 
-    def save(self, kinds: Sequence[str]) -> Report:
+    def save(self, kinds: Sequence[str]) -> BackupReport:
         """Take a snapshot of each kind and upload it; where that succeeded, remove what is too old of the kind."""
         problems: list[str] = []
         with self.lock:
             rows = [self._saved(kind, problems) for kind in kinds]
-            return Report(tuple(rows), tuple(problems), self._tidied(rows))
+            return BackupReport(tuple(rows), tuple(problems), self._tidied(rows))
 
     def upload(self, snapshot: Snapshot, rows: int | None, problems: list[str]) -> SnapshotRow | None:
         """Upload a snapshot from this disk; ``None`` if another one has its name in S3."""
@@ -72,7 +72,7 @@ class Saving:
         moment, why = self._clock(), "S3 has other snapshots of the same seconds"
         try:
             for _ in range(_TIMES):
-                snapshot, rows = take(self._storage, kind, self._local, moment)
+                snapshot, rows = write_snapshot(self._storage, kind, self._local, moment)
                 if (row := self.upload(snapshot, rows, problems)) is not None:
                     return row
                 # Another host with a copy of this store was quicker; the name says the time, so there is another one.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.storage.backup.archive import Archive, Header, write_archive
 from cloudops_nb.storage.backup.disk import require_room
+from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records
 from cloudops_nb.storage.backup.snapshot import JOURNAL
-from cloudops_nb.storage.backup.sqlite_tables import stored_cells, stored_records
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point, Sparse
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from cloudops_nb.storage.backup.places.local import LocalPlace
+    from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.journal.records import Journal
     from cloudops_nb.storage.opening.open_store import OpenParts, StorageService
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROW_BYTES = 8_000
 
 
-def take(storage: StorageService, kind: str, local: LocalPlace, now: datetime) -> tuple[Snapshot, int]:
+def write_snapshot(storage: StorageService, kind: str, local: SnapshotFolder, now: datetime) -> tuple[Snapshot, int]:
     """Write a snapshot of one kind to the local place; returns it and the number of its rows.
 
     Raises:

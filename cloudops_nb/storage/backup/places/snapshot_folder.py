@@ -27,7 +27,7 @@ _PARTIAL = ".partial"
 
 
 @dataclass
-class Draft:
+class SnapshotDraft:
     """A snapshot of the time ``created`` that is being written to ``stream``.
 
     There is a ``snapshot`` once it is whole and in its place.
@@ -38,7 +38,7 @@ class Draft:
     snapshot: Snapshot = field(init=False)
 
 
-class LocalPlace:
+class SnapshotFolder:
     """Snapshots in ``snapshots/{kind}/``, mode 0600.
 
     One is written as a hidden file that its writer keeps locked, and named only when it is whole and on the disk; what
@@ -90,7 +90,7 @@ class LocalPlace:
             self.path(snapshot).unlink(missing_ok=True)
 
     @contextmanager
-    def create(self, kind: str, created: datetime) -> Iterator[Draft]:
+    def create(self, kind: str, created: datetime) -> Iterator[SnapshotDraft]:
         """Give a file to write a snapshot to; it gets its name when the block ends, and vanishes on an exception.
 
         Where another snapshot has the second in its name already, this one is of the next that is free: what it says
@@ -103,7 +103,7 @@ class LocalPlace:
         with disk_errors(what):
             moment, partial, stream = self._reserved(kind, created)
         with _passing(partial, stream), disk_errors(what):
-            draft = Draft(stream, moment)
+            draft = SnapshotDraft(stream, moment)
             yield draft
             stream.flush()
             os.fsync(stream.fileno())

@@ -39,7 +39,7 @@ class RestoreRow:
 
 
 @dataclass(frozen=True)
-class Report:
+class BackupReport:
     """Rows of one sort, and one line for everything that went wrong; nothing went wrong where there is none.
 
     ``warnings`` say what was asked for by nobody and could not be done, such as the removal of old snapshots.

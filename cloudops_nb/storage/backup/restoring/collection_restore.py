@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.disk import require_room
-from cloudops_nb.storage.backup.restoring.merging import merged, number_anew
-from cloudops_nb.storage.backup.restoring.rekeyed_rows import GoingOver
-from cloudops_nb.storage.backup.restoring.replacement import replacing
-from cloudops_nb.storage.backup.restoring.resealing import Resealing
+from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
+from cloudops_nb.storage.backup.restoring.merged_points import merged_points, renumber_messages
+from cloudops_nb.storage.backup.restoring.rekeyed_rows import RekeyedRows
+from cloudops_nb.storage.backup.restoring.resealed_rows import ResealedRows
+from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_parts
 from cloudops_nb.storage.backup.saving.snapshot_writer import ROW_BYTES, unpacked_point
-from cloudops_nb.storage.backup.sqlite_tables import stored_cells, stored_records, stored_schedule, write_next
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.opening.numbering import NUMBERED_FORMAT, numbered_point
@@ -30,7 +30,7 @@ _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """What a restore did, ``replaced``, ``merged`` or ``kept``; how many rows there are now; what is worth knowing."""
 
     outcome: str
@@ -40,14 +40,14 @@ class Restored:
 
 def restore_collection(
     storage: StorageService, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
-) -> Restored:
+) -> RestoreResult:
     """Replace a collection by a snapshot's, or merge the two; the estate's scan state goes along.
 
     Args:
         storage: The store, held alone.
         archive: The snapshot, verified.
         master: Its key, which may be an earlier one than the store's.
-        merge: Whether what is there stays; see :mod:`cloudops_nb.storage.backup.restoring.merging`.
+        merge: Whether what is there stays; see :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
         store_id: The id that the store goes on under, if that is another one.
 
     Raises:
@@ -58,18 +58,20 @@ def restore_collection(
     live = store.count(name, EVERY_POINT) if merge else 0
     require_room(vault.data_path, (archive.rows + live) * ROW_BYTES, f"{archive.name} was not restored")
     earlier = archive.header.key_fingerprint != vault.keys.fingerprint
-    going_over = GoingOver(vault, master, archive.header.data_key_generation) if earlier else None
-    resealing = going_over or Resealing(vault)
-    with replacing(storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id):
+    going_over = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier else None
+    resealing = going_over or ResealedRows(vault)
+    with replacing_parts(
+        storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id
+    ):
         cells, rows = archive.read(master)
         points = resealing.points(_present_points(archive, rows), name)
-        count = _load(store, store.stage(name), merged(name, store.points(name), points) if merge else points)
+        count = _load(store, store.stage(name), merged_points(name, store.points(name), points) if merge else points)
         _check(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
         if name == CHAT_HISTORY.name and merge:
-            number_anew(store, staged_name(name))
+            renumber_messages(store, staged_name(name))
         if name == AWS_ESTATE.name:
             _write_cells(storage, resealing, cells, merge=merge)
-    return Restored("merged" if merge else "replaced", count, _note(resealing.unreadable))
+    return RestoreResult("merged" if merge else "replaced", count, _note(resealing.unreadable))
 
 
 def _present_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
@@ -90,7 +92,7 @@ def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
     return len(ids)
 
 
-def _check(archive: Archive, resealing: Resealing, written: int, found: int) -> None:
+def _check(archive: Archive, resealing: ResealedRows, written: int, found: int) -> None:
     """Compare what was staged with what was read, before it replaces anything.
 
     Raises:
@@ -103,14 +105,16 @@ def _check(archive: Archive, resealing: Resealing, written: int, found: int) -> 
         raise BackupError(what, "none of its rows opens with the store's key", "Restore another snapshot.")
 
 
-def _write_cells(storage: StorageService, resealing: Resealing, cells: Iterable[Any], *, merge: bool) -> None:
+def _write_cells(storage: StorageService, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
     """Build the file of the journal anew with the restored scan state; of two results of a cell the newer stays."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)
-    for cell, (started, envelope) in (Resealing(storage.vault).cells(stored_cells(database)) if merge else {}).items():
+    for cell, (started, envelope) in (
+        ResealedRows(storage.vault).cells(stored_cells(database)) if merge else {}
+    ).items():
         if cell not in kept or started >= kept[cell][0]:
             kept[cell] = (started, envelope)
-    write_next(
+    write_next_journal(
         storage.vault.data_path,
         records=stored_records(database),
         cells=((cell, envelope) for cell, (_, envelope) in kept.items()),

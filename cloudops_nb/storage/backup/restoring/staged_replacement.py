@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replacing(
+def replacing_parts(
     storage: StorageService, collections: Sequence[str], *, generation: int, store_id: str = ""
 ) -> Iterator[None]:
     """Hand over what the block has built aside; if it fails, remove that, and the store stays as it was.

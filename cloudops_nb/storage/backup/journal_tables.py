@@ -23,7 +23,7 @@ FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?
 """
 _CELLS = "SELECT cell, CAST(envelope AS BLOB) FROM cells ORDER BY cell"
 _SCHEDULE = "SELECT task, CAST(envelope AS BLOB) FROM schedule"
-Pair = tuple[str, bytes]
+SealedRow = tuple[str, bytes]
 
 
 def stored_records(database: Database) -> Iterator[StoredRecord]:
@@ -38,20 +38,20 @@ def stored_records(database: Database) -> Iterator[StoredRecord]:
         behind = page[-1][0]
 
 
-def stored_cells(database: Database) -> list[Pair]:
+def stored_cells(database: Database) -> list[SealedRow]:
     """Return the scan state's cells: their blind names and envelopes."""
     with database.reading() as connection:
         return [(cell, envelope) for cell, envelope in connection.execute(_CELLS)]
 
 
-def stored_schedule(database: Database) -> list[Pair]:
+def stored_schedule(database: Database) -> list[SealedRow]:
     """Return the schedule's tasks and their envelopes."""
     with database.reading() as connection:
         return [(task, envelope) for task, envelope in connection.execute(_SCHEDULE)]
 
 
-def write_next(
-    data_path: Path, *, records: Iterable[StoredRecord], cells: Iterable[Pair], schedule: Iterable[Pair]
+def write_next_journal(
+    data_path: Path, *, records: Iterable[StoredRecord], cells: Iterable[SealedRow], schedule: Iterable[SealedRow]
 ) -> None:
     """Build the successor of ``journal.db`` beside it, whole and on the disk when this returns.
 

@@ -14,7 +14,7 @@ from cloudops_nb.storage.encryption.envelope import Envelope, key_generation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloudops_nb.storage.backup.sqlite_tables import Pair
+    from cloudops_nb.storage.backup.journal_tables import SealedRow
     from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.vault import Vault
 
@@ -22,7 +22,7 @@ _CELLS = "scan_state"
 
 
 @dataclass
-class Resealing:
+class ResealedRows:
     """Rows of a snapshot on their way into a store; counts the rows, and those that do not open.
 
     A row that does not open was damaged before the snapshot was taken; it is passed on, so that nobody takes it for
@@ -57,7 +57,7 @@ class Resealing:
             else:
                 yield replace(point, payload={**point.payload, "data": base64.b64encode(fresh).decode()})
 
-    def cells(self, cells: Iterable[Pair]) -> dict[str, tuple[str, bytes]]:
+    def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
         """Return cells by their blind names: when each scan began, and the envelope; those that don't open are dropped.
 
         A cell without a result counts as never scanned, which the next scan mends.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.report import SnapshotRow
+from cloudops_nb.storage.backup.backup_report import SnapshotRow
 from cloudops_nb.storage.backup.snapshot import AHEAD, KINDS
 
 if TYPE_CHECKING:
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from cloudops_nb.storage.backup.places.local import LocalPlace
-    from cloudops_nb.storage.backup.places.s3 import S3Place
+    from cloudops_nb.storage.backup.places.snapshot_bucket import SnapshotBucket
+    from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
     from cloudops_nb.storage.backup.snapshot import Snapshot
 
 #: How many snapshots in S3 are asked for their number of rows at once.
 _ASKED_AT_ONCE = 8
 
 
-Opening = tuple[str, "Callable[[], AbstractContextManager[BinaryIO]]"]
+SnapshotOpening = tuple[str, "Callable[[], AbstractContextManager[BinaryIO]]"]
 
 
-class Places(NamedTuple):
+class SnapshotPlaces(NamedTuple):
     """The two places; the bucket may be none."""
 
-    local: LocalPlace
-    s3: S3Place
+    local: SnapshotFolder
+    s3: SnapshotBucket
 
 
 @dataclass(frozen=True)
-class Inventory:
+class SnapshotInventory:
     """The snapshots by name, in each place.
 
     ``doubtful`` names those on this disk that are damaged at their beginning or not what their names say; ``problem``
     says why S3 was not listed.
     """
 
-    places: Places
+    places: SnapshotPlaces
     local: dict[str, Snapshot]
     s3: dict[str, Snapshot]
     doubtful: frozenset[str] = frozenset()
@@ -52,9 +52,9 @@ class Inventory:
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
             return tuple(pool.map(self._row, self.newest_first()))
 
-    def openings(self, name: str) -> list[Opening]:
+    def openings(self, name: str) -> list[SnapshotOpening]:
         """Return the places that have a snapshot, each with what opens it there."""
-        found: list[Opening] = []
+        found: list[SnapshotOpening] = []
         if name in self.local:
             found.append(("this disk", lambda: self.places.local.opened(self.local[name])))
         if name in self.s3:
@@ -89,7 +89,7 @@ class Inventory:
         return SnapshotRow(snapshot.kind, snapshot.name, created, size, points, here, there, note)
 
 
-def take_inventory(places: Places, owns: Callable[[str], bool]) -> Inventory:
+def take_inventory(places: SnapshotPlaces, owns: Callable[[str], bool]) -> SnapshotInventory:
     """List a store's snapshots in both places; that S3 cannot be listed is noted, not raised.
 
     Args:
@@ -102,10 +102,10 @@ def take_inventory(places: Places, owns: Callable[[str], bool]) -> Inventory:
     here, there = places
     local, doubtful = look_on_this_disk(here, owns)
     found, problem = look_into_s3(there, owns)
-    return Inventory(places, local, found, doubtful, problem)
+    return SnapshotInventory(places, local, found, doubtful, problem)
 
 
-def look_into_s3(there: S3Place, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], str]:
+def look_into_s3(there: SnapshotBucket, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], str]:
     """List a store's snapshots in S3; returns them by name, and why that failed, if it did."""
     if not there.configured:
         return {}, ""
@@ -118,7 +118,7 @@ def look_into_s3(there: S3Place, owns: Callable[[str], bool]) -> tuple[dict[str,
         return {}, str(error)
 
 
-def look_on_this_disk(here: LocalPlace, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], frozenset[str]]:
+def look_on_this_disk(here: SnapshotFolder, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], frozenset[str]]:
     """List a store's snapshots on this disk; returns them by name, and the names of the doubtful ones."""
     found, doubtful = {}, set()
     for snapshot in (snapshot for kind in KINDS for snapshot in here.snapshots(kind)):

@@ -22,7 +22,7 @@ _AGES: Final = {AWS_ESTATE.name: "seen", CHAT_HISTORY.name: "at"}
 _MESSAGES = PointFilter([AnyOf("kind", ["message"])])
 
 
-def merged(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
+def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
     """Yield the live points, then those restored ones that are missing or newer."""
     field = _AGES[collection]
     ages: dict[str, float] = {}
@@ -35,7 +35,7 @@ def merged(collection: str, live: Iterable[Point], restored: Iterable[Point]) ->
             yield point
 
 
-def number_anew(store: VectorStore, collection: str) -> None:
+def renumber_messages(store: VectorStore, collection: str) -> None:
     """Number the messages of each conversation where two have the same number, by time."""
     conversations: dict[str, list[tuple[float, int, str]]] = defaultdict(list)
     for row in store.rows(collection, _MESSAGES, ("context", "index", "at")):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.archive import HEADER_BYTES, TRAILER_BYTES, header_in, rows_in
 from cloudops_nb.storage.backup.disk import disk_errors, require_room
-from cloudops_nb.storage.backup.places.local import FOLDER_NAME
 from cloudops_nb.storage.backup.places.s3_client import open_client, transfer_of
+from cloudops_nb.storage.backup.places.snapshot_folder import FOLDER_NAME
 from cloudops_nb.storage.backup.snapshot import Snapshot, parse_name
 from cloudops_nb.storage.files.store_file import STORE_NAME
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.archive import Header
-    from cloudops_nb.storage.backup.places.local import LocalPlace
+    from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 
 #: How often a request is made before it counts as failed; botocore repeats what may pass, and waits in between.
 ATTEMPTS: Final = 3
@@ -44,7 +44,7 @@ _LONGEST_MARKER = 4096
 _SOMEBODY = "?"
 
 
-class S3Place:
+class SnapshotBucket:
     """Snapshots below ``{s3_prefix}/snapshots/`` in ``s3_bucket``, which is never created here.
 
     A prefix belongs to the store that is named in ``{s3_prefix}/store.json``, which the first to upload writes. No
@@ -59,7 +59,7 @@ class S3Place:
         looks_only: Whether somebody waits for the answers: a request is made once, and not for long.
     """
 
-    def __init__(self, settings: Settings, local: LocalPlace, *, looks_only: bool = False) -> None:
+    def __init__(self, settings: Settings, local: SnapshotFolder, *, looks_only: bool = False) -> None:
         self.bucket = settings.s3_bucket
         self._marker = "/".join(part for part in (settings.s3_prefix, STORE_NAME) if part)
         self._looks_only = looks_only

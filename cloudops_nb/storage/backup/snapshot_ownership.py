@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import StorageService
 
 
-class Ownership:
+class SnapshotOwnership:
     """Tells a store's own snapshots from others'.
 
     A store that is new or empty may take over any: it goes on as the store that it restores.

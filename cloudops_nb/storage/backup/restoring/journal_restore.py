@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, JournalError, StoreCorruptedError
 from cloudops_nb.storage.backup.disk import disk_errors, require_room
-from cloudops_nb.storage.backup.restoring.collection import Restored
-from cloudops_nb.storage.backup.restoring.replacement import replacing
+from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_schedule, write_next_journal
+from cloudops_nb.storage.backup.restoring.collection_restore import RestoreResult
+from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_parts
 from cloudops_nb.storage.backup.saving.snapshot_writer import ROW_BYTES
-from cloudops_nb.storage.backup.sqlite_tables import stored_cells, stored_schedule, write_next
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord
@@ -33,7 +33,7 @@ _FIX = "Keep it, or set it aside: restore the journal again with set_aside (--se
 
 def restore_journal(
     storage: StorageService, archive: Archive, master: MasterKey, *, set_aside: bool, now: datetime, store_id: str = ""
-) -> Restored:
+) -> RestoreResult:
     """Put a snapshot's journal in the place of one that it continues; keep one that contains it.
 
     Args:
@@ -54,17 +54,17 @@ def restore_journal(
     end = _end(archive, master)
     parted = _parted(storage, archive, master, end)
     if parted is None:
-        return Restored("kept", storage.journal.verify().count, "the journal here contains the snapshot's already")
+        return RestoreResult("kept", storage.journal.verify().count, "the journal here contains the snapshot's already")
     if archive.header.key_fingerprint != vault.keys.fingerprint:
         why = "it was made with an earlier key, and the journal here does not contain it"
         raise BackupError(f"{archive.name} was not restored", why, _EARLIER_FIX)
     if parted and not set_aside:
         raise BackupError(f"{archive.name} was not restored", parted, _FIX)
     require_room(vault.data_path, archive.rows * ROW_BYTES, f"{archive.name} was not restored")
-    with replacing(storage, [], generation=archive.header.data_key_generation, store_id=store_id):
+    with replacing_parts(storage, [], generation=archive.header.data_key_generation, store_id=store_id):
         _build(storage, archive, end)
         aside = _copied_aside(storage, now) if parted else ""
-    return Restored("replaced", end.count, f"the former journal is in {aside}" if aside else "")
+    return RestoreResult("replaced", end.count, f"the former journal is in {aside}" if aside else "")
 
 
 def _end(archive: Archive, master: MasterKey, *passed: ChainHead) -> ChainHead:
@@ -112,7 +112,7 @@ def _build(storage: StorageService, archive: Archive, end: ChainHead) -> None:
     except StoreCorruptedError:  # the scan state is lost with its file: the next scan, or the estate's snapshot, has it
         cells, schedule = [], []
     _, rows = archive.read(vault.master)
-    write_next(vault.data_path, records=map(StoredRecord._make, rows), cells=cells, schedule=schedule)
+    write_next_journal(vault.data_path, records=map(StoredRecord._make, rows), cells=cells, schedule=schedule)
     head_file = HeadFile(vault)
     head_file.path = next_file(vault.data_path, HEAD_NAME)
     head_file.write(end, power_safe=True)

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.archive import Archive
 from cloudops_nb.storage.backup.disk import disk_errors
-from cloudops_nb.storage.backup.places.listing import take_inventory
+from cloudops_nb.storage.backup.places.snapshot_inventory import take_inventory
 from cloudops_nb.storage.backup.snapshot import KINDS, checked_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from cloudops_nb.storage.backup.ownership import Ownership
-    from cloudops_nb.storage.backup.places.listing import Inventory, Opening, Places
+    from cloudops_nb.storage.backup.places.snapshot_inventory import SnapshotInventory, SnapshotOpening, SnapshotPlaces
     from cloudops_nb.storage.backup.snapshot import Snapshot
+    from cloudops_nb.storage.backup.snapshot_ownership import SnapshotOwnership
     from cloudops_nb.storage.keys.master_key import MasterKey
 
 LATEST: Final = "latest"
 
 
-class Found(NamedTuple):
+class VerifiedSnapshot(NamedTuple):
     """A snapshot that has been verified, the place that it comes from, and what is worth knowing about it."""
 
     archive: Archive
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class RestoreSource:
     """What to restore of a kind: the first of some snapshots that is whole.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
     """
 
     kind: str
-    openings: Sequence[tuple[str, Sequence[Opening]]] = field(default=(), repr=False)
+    openings: Sequence[tuple[str, Sequence[SnapshotOpening]]] = field(default=(), repr=False)
     note: str = ""
     only: Callable[[str], bool] = field(default=lambda _: True, repr=False)
 
@@ -56,7 +56,7 @@ class Source:
         return self.openings[0][0] if self.openings else ""
 
     @contextmanager
-    def verified(self, master_of: Callable[[str], MasterKey]) -> Iterator[Found]:
+    def verified(self, master_of: Callable[[str], MasterKey]) -> Iterator[VerifiedSnapshot]:
         """Open the first snapshot that is whole, in the first place where it is, and verify it.
 
         Args:
@@ -78,7 +78,7 @@ class Source:
                         passed[name] = error
                         continue
                     passed.pop(name, None)
-                    yield Found(archive, place, " ".join(map(str, passed.values())))
+                    yield VerifiedSnapshot(archive, place, " ".join(map(str, passed.values())))
                     return
         nothing = BackupError(f"{self.kind} was not restored", "there is no snapshot of it", "Back up first.")
         raise next(iter(passed.values()), nothing)
@@ -93,8 +93,8 @@ class Source:
 
 
 def find_sources(
-    source: str | Path, kinds: tuple[str, ...], places: Places, own: Ownership, now: datetime
-) -> list[Source]:
+    source: str | Path, kinds: tuple[str, ...], places: SnapshotPlaces, own: SnapshotOwnership, now: datetime
+) -> list[RestoreSource]:
     """Return what to restore.
 
     Args:
@@ -122,21 +122,21 @@ def find_sources(
     return [_source(found[:1], found[0].kind, inventory)]
 
 
-def _latest(kind: str, inventory: Inventory, meant: Callable[[str], bool], now: datetime) -> Source:
+def _latest(kind: str, inventory: SnapshotInventory, meant: Callable[[str], bool], now: datetime) -> RestoreSource:
     return replace(_source(inventory.candidates(kind, now), kind, inventory), only=meant)
 
 
-def _source(snapshots: Sequence[Snapshot], kind: str, inventory: Inventory) -> Source:
+def _source(snapshots: Sequence[Snapshot], kind: str, inventory: SnapshotInventory) -> RestoreSource:
     note = f"only this disk was looked at: {inventory.problem}" if inventory.problem else ""
-    return Source(kind, [(snapshot.name, inventory.openings(snapshot.name)) for snapshot in snapshots], note)
+    return RestoreSource(kind, [(snapshot.name, inventory.openings(snapshot.name)) for snapshot in snapshots], note)
 
 
-def _of_file(path: Path, kinds: tuple[str, ...]) -> Source:
+def _of_file(path: Path, kinds: tuple[str, ...]) -> RestoreSource:
     with _opened(path) as stream:
         kind = Archive(stream, path.name).header.kind
     if kind not in (kinds or KINDS):
         raise BackupError(f"{path.name} was not restored", f"it is a snapshot of {kind}")
-    return Source(kind, [(path.name, [("file", lambda: _opened(path))])])
+    return RestoreSource(kind, [(path.name, [("file", lambda: _opened(path))])])
 
 
 @contextmanager
