@@ -37,12 +37,12 @@ def open_engine(settings: Settings, data_path: Path) -> VectorStore:
 def engine_named(settings: Settings, data_path: Path) -> VectorStore:
     """Return the engine that the settings name, wherever the store lies; for taking it there."""
     if settings.remote:
-        from cloudops_nb.storage.engines.remote.client import RemoteStore
-        from cloudops_nb.storage.engines.remote.host import Host
+        from cloudops_nb.storage.engines.remote.host_state import HostState
+        from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 
         key, prefix = settings.qdrant_api_key, settings.qdrant_prefix
-        return RemoteStore(settings.qdrant_url, key, prefix, Host(data_path))
-    from cloudops_nb.storage.engines.owner.client import OwnerClient
+        return RemoteStore(settings.qdrant_url, key, prefix, HostState(data_path))
+    from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 
     return OwnerClient(data_path, idle_seconds=settings.qdrant_idle_seconds)
 

@@ -15,7 +15,7 @@ from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.engines.remote.client import RemoteStore
+    from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
 
 LEFT_NAME: Final = "left_behind.json"
@@ -115,7 +115,7 @@ def _clear(settings: Settings, place: Place) -> None:
 
 
 def _remote(engine: VectorStore) -> RemoteStore:
-    from cloudops_nb.storage.engines.remote.client import RemoteStore
+    from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 
     assert isinstance(engine, RemoteStore)  # noqa: S101 - for the type checker
     return engine

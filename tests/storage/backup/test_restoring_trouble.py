@@ -12,8 +12,8 @@ import pytest
 
 from cloudops_nb.errors import StorageError, StoreUnavailableError
 from cloudops_nb.storage.backup import disk
-from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.opening import presence
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.backup.contents import change, contents, fill, paths

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudops_nb.errors import DecryptionError, StorageError, StoreCorruptedError, StoreUnavailableError
-from cloudops_nb.storage.engines.owner.frames import failure, pack, raise_failure, unpack
+from cloudops_nb.storage.engines.owner.wire_frames import failure_reply, pack_frame, raise_failure, unpack_frame
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
     Below,
@@ -44,7 +44,7 @@ VALUES = st.one_of(
 @settings(deadline=None)
 @given(VALUES)
 def test_every_type_of_the_seam_survives_the_way(value: object) -> None:
-    assert unpack(pack(["operation", {"argument": value}])) == ["operation", {"argument": value}]
+    assert unpack_frame(pack_frame(["operation", {"argument": value}])) == ["operation", {"argument": value}]
 
 
 @settings(deadline=None)
@@ -57,7 +57,7 @@ def test_a_sparse_vector_unpacks_to_what_was_packed(weights: dict[int, float]) -
 @given(st.binary())
 def test_other_bytes_are_refused_or_plain_data(frame: bytes) -> None:
     try:
-        value = unpack(frame)
+        value = unpack_frame(frame)
     except ValueError:
         return
     assert not hasattr(value, "__dict__")
@@ -65,22 +65,22 @@ def test_other_bytes_are_refused_or_plain_data(frame: bytes) -> None:
 
 def test_a_pickle_is_not_executed() -> None:
     with pytest.raises(ValueError, match="not a frame"):
-        unpack(pickle.dumps({"a": 1}))
+        unpack_frame(pickle.dumps({"a": 1}))
 
 
 def test_a_type_outside_the_seam_does_not_travel() -> None:
     with pytest.raises(TypeError, match="does not travel"):
-        pack({1, 2})
+        pack_frame({1, 2})
 
 
 @pytest.mark.parametrize("kind", [StorageError, StoreCorruptedError, StoreUnavailableError])
 def test_an_error_arrives_as_what_it_was(kind: type[StorageError]) -> None:
     with pytest.raises(kind) as raised:
-        raise_failure(*failure(kind("what", "why", "fix")))
+        raise_failure(*failure_reply(kind("what", "why", "fix")))
     assert type(raised.value) is kind
     assert str(raised.value) == "what: why. fix"
 
 
 def test_an_error_that_has_no_name_on_the_way_arrives_as_a_storage_error() -> None:
     with pytest.raises(StorageError, match="what: why"):
-        raise_failure(*failure(DecryptionError("what", "why")))
+        raise_failure(*failure_reply(DecryptionError("what", "why")))

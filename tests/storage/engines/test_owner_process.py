@@ -21,10 +21,10 @@ import pytest
 from filelock import FileLock
 
 from cloudops_nb.errors import StorageError, StoreCorruptedError
-from cloudops_nb.storage.engines.owner import client as client_module
-from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner import owner_client as client_module
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.engines.owner.frames import pack, unpack
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
+from cloudops_nb.storage.engines.owner.wire_frames import pack_frame, unpack_frame
 from cloudops_nb.storage.engines.vector_store import Point, PointFilter
 from tests.storage.engines.waiting import DEADLINE_SECONDS, until
 
@@ -187,7 +187,7 @@ def test_who_does_not_know_the_secret_is_refused(client: OwnerClient) -> None:
 
     with Client(address, family="AF_UNIX") as unproven:
         unproven.recv_bytes()  # the challenge
-        unproven.send_bytes(pack(["count", {"collection": "chat_history", "where": EVERYTHING}]))
+        unproven.send_bytes(pack_frame(["count", {"collection": "chat_history", "where": EVERYTHING}]))
         assert all(b"ok" not in frame for frame in received(unproven))
 
 
@@ -242,9 +242,9 @@ def test_an_unknown_operation_or_collection_is_an_error_not_the_end(client: Owne
 def test_bytes_that_are_no_frame_are_answered_with_an_error(client: OwnerClient) -> None:
     with client._borrowed() as connection:
         connection.send_bytes(b"\xc1 no msgpack")
-        assert unpack(connection.recv_bytes())[0] == "storage"
-        connection.send_bytes(pack(["hello", {}]))
-        assert unpack(connection.recv_bytes())[0] == "ok"
+        assert unpack_frame(connection.recv_bytes())[0] == "storage"
+        connection.send_bytes(pack_frame(["hello", {}]))
+        assert unpack_frame(connection.recv_bytes())[0] == "ok"
 
 
 def test_an_interrupt_in_mid_request_costs_a_connection_and_no_answer_is_mixed_up(
@@ -256,7 +256,7 @@ def test_an_interrupt_in_mid_request_costs_a_connection_and_no_answer_is_mixed_u
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(client_module, "unpack", interrupted)
+        patched.setattr(client_module, "unpack_frame", interrupted)
         with pytest.raises(KeyboardInterrupt):
             client.facet("chat_history", "context", EVERYTHING)
 

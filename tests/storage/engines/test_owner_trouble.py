@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import StorageError, StoreUnavailableError
-from cloudops_nb.storage.engines.owner import client as client_module
+from cloudops_nb.storage.engines.owner import owner_client as client_module
 from cloudops_nb.storage.engines.owner import shards as shards_module
-from cloudops_nb.storage.engines.owner.client import OwnerClient
-from cloudops_nb.storage.engines.owner.dial import ConnectionLostError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
+from cloudops_nb.storage.engines.owner.owner_connection import ConnectionLostError
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter
 from tests.storage.engines.waiting import until
@@ -37,7 +37,7 @@ RUSHING = 20
 KERNEL = """
 import sys
 from pathlib import Path
-from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.vector_store import PointFilter
 
@@ -256,7 +256,7 @@ def test_owners_that_keep_ending_are_not_started_for_ever(monkeypatch: pytest.Mo
     def lost(_paths: OwnerPaths) -> None:
         raise ConnectionLostError
 
-    monkeypatch.setattr(client_module, "dial", lost)
+    monkeypatch.setattr(client_module, "connect_to_owner", lost)
     monkeypatch.setattr(client_module, "start_owner", lambda *_: started.append(1))
 
     with pytest.raises(StoreUnavailableError, match="it ended 6 times while it served this request"):

@@ -23,7 +23,7 @@ from cloudops_nb.storage.engines.vector_store import Point, PointFilter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloudops_nb.storage.engines.owner.client import OwnerClient
+    from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 
 EVERYTHING = PointFilter()
 ONE = array("f", [1.0]).tobytes()
@@ -31,7 +31,7 @@ OTHER_PROTOCOL = PROTOCOL + 1
 OTHER_KERNEL = """
 import sys
 from pathlib import Path
-from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.vector_store import PointFilter
 
 client = OwnerClient(Path(sys.argv[1]), idle_seconds=60)

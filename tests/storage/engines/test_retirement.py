@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import InitialisationError, StoreUnavailableError
-from cloudops_nb.storage.engines.owner import client as client_module
-from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner import owner_client as client_module
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
 from tests.storage.conftest import ended_owners
@@ -105,7 +105,7 @@ def test_a_write_that_is_connecting_while_the_store_is_retired_is_not_acknowledg
     with ended_owners(tmp_path):
         assert client.count(CHAT, EVERY_POINT) == 0
         client.close()
-        monkeypatch.setattr(client_module, "dial", slow_dial)
+        monkeypatch.setattr(client_module, "connect_to_owner", slow_dial)
         threads = [threading.Thread(target=write), threading.Thread(target=retire)]
         threads[0].start()
         assert connecting.wait(DEADLINE_SECONDS)

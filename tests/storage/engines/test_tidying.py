@@ -22,9 +22,9 @@ from filelock import FileLock, Timeout
 
 from cloudops_nb.storage.engines.edge import EdgeCollection
 from cloudops_nb.storage.engines.edge_shard import tidy_shard
-from cloudops_nb.storage.engines.owner import tidying
-from cloudops_nb.storage.engines.owner.client import OwnerClient
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
+from cloudops_nb.storage.engines.owner.shard_tidying import tidy_shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Point, PointFilter, Row, Scored, Sparse, VectorQuery
 from tests.storage.engines.waiting import DEADLINE_SECONDS, until
@@ -254,7 +254,7 @@ def test_nothing_is_tidied_where_the_disk_could_fill(
     monkeypatch.setattr(os, "nice", lambda _: 0)
     handler = signal.getsignal(signal.SIGTERM)
     with FileLock(OwnerPaths(folder).lock) as owned:
-        tidying.tidy(OwnerPaths(folder), owned)
+        tidy_shards(OwnerPaths(folder), owned)
         assert not owned.is_locked
     signal.signal(signal.SIGTERM, handler)
 
@@ -276,7 +276,7 @@ def test_the_owners_lock_is_given_up_only_when_the_next_owner_can_end_it(
         monkeypatch.setattr(os, "nice", lambda _: 0)
         monkeypatch.setattr(owned, "release", released)
         handler = signal.getsignal(signal.SIGTERM)
-        tidying.tidy(paths, owned)
+        tidy_shards(paths, owned)
         signal.signal(signal.SIGTERM, handler)
         monkeypatch.undo()
 

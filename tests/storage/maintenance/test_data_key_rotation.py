@@ -117,7 +117,7 @@ def test_nothing_is_retired_while_an_envelope_does_not_open(storage: StorageServ
 
 def test_a_point_that_vanishes_meanwhile_stops_it(storage: StorageService, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(storage)
-    monkeypatch.setattr("cloudops_nb.storage.engines.owner.client.OwnerClient.patch", lambda *_: ["gone"])
+    monkeypatch.setattr("cloudops_nb.storage.engines.owner.owner_client.OwnerClient.patch", lambda *_: ["gone"])
 
     with pytest.raises(StorageError, match="changes while its data key does"):
         rotate_data_key(storage)

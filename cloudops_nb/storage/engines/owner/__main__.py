@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.engines.owner.tidying import end_tidying, tidy
+from cloudops_nb.storage.engines.owner.shard_tidying import end_tidying, tidy_shards
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -66,7 +66,7 @@ def _own(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
             unfinished = end_tidying(paths)
             written = _serve(paths, idle_seconds, report)
             if written is not None and (written or unfinished):
-                tidy(paths, owned)
+                tidy_shards(paths, owned)
     except Timeout:
         _tell(report, "another process holds it and does not answer")
     except (CloudOpsError, OSError) as error:
@@ -85,12 +85,12 @@ def _tell(report: FileIO, why: str) -> None:
 def _serve(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> bool | None:
     """Serve, and return whether anything was written; ``None`` where it did not end because nobody came any more."""
     # Not before the lock is held: these load the engine, and the losers of a race for the lock need none of it.
-    from cloudops_nb.storage.engines.owner.server import Server
+    from cloudops_nb.storage.engines.owner.owner_server import OwnerServer
     from cloudops_nb.storage.engines.owner.shards import Shards
 
     endpoint = Endpoint.fresh(paths.data_path)
     shards = Shards(paths.folder)
-    server = Server(endpoint, paths.endpoint, shards, idle_seconds)
+    server = OwnerServer(endpoint, paths.endpoint, shards, idle_seconds)
     log = logging.getLogger(__name__)
     try:
         endpoint.write(paths.endpoint)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.edge import EdgeCollection
-from cloudops_nb.storage.engines.owner.adoption import adopt_staged, finish_adoption, remove_staged
+from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_staged
 from cloudops_nb.storage.engines.schema import collection_of, staged_name
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 

@@ -14,9 +14,9 @@ from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageE
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import Settings, load_settings
 from cloudops_nb.storage.engines.choice import engine_named
-from cloudops_nb.storage.engines.owner.client import OwnerClient
-from cloudops_nb.storage.engines.remote.client import RemoteStore
-from cloudops_nb.storage.engines.remote.host import Host
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
+from cloudops_nb.storage.engines.remote.host_state import HostState
+from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.maintenance import left_behind, moving
@@ -242,7 +242,7 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
 
 
 def test_a_move_that_failed_keeps_nobody_from_another_one(embedded: Settings, server: QdrantServer) -> None:
-    taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, Host(embedded.data_path.parent))
+    taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, HostState(embedded.data_path.parent))
     taken.count("chat_history", EVERY_POINT)
     before = set(server.collections)
     with socket.create_server(("127.0.0.1", 0)) as unused:

@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageError, StoreUnavailableError
-from cloudops_nb.storage.engines.remote.client import PAGE, RemoteStore
-from cloudops_nb.storage.engines.remote.host import Host
+from cloudops_nb.storage.engines.remote.host_state import HostState
+from cloudops_nb.storage.engines.remote.remote_store import PAGE, RemoteStore
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, AnyOf, Patch, Point, PointFilter, Sparse, VectorQuery
 from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
 from tests.storage.engines.waiting import until
@@ -142,7 +142,7 @@ def test_a_refused_request_is_one_line_without_its_content(store: RemoteStore) -
 )
 def test_an_address_that_would_show_the_key_is_refused(tmp_path: Path, url: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why) as raised:
-        RemoteStore(url, SecretStr(API_KEY), "p_", Host(tmp_path))
+        RemoteStore(url, SecretStr(API_KEY), "p_", HostState(tmp_path))
     assert "word" not in str(raised.value)
 
 
@@ -150,7 +150,7 @@ def test_an_address_that_would_show_the_key_is_refused(tmp_path: Path, url: str,
     "url", ["http://localhost:6333", "http://127.0.0.9", "http://[::1]:6333", "https://q.example.com"]
 )
 def test_an_address_on_this_host_or_over_tls_is_fine(tmp_path: Path, url: str) -> None:
-    assert url in repr(RemoteStore(url, SecretStr(API_KEY), "p_", Host(tmp_path)))
+    assert url in repr(RemoteStore(url, SecretStr(API_KEY), "p_", HostState(tmp_path)))
 
 
 def test_another_store_with_the_same_prefix_is_refused(

@@ -28,7 +28,7 @@ STALE_SECONDS = 10.0
 _POLL_SECONDS = 0.005
 
 
-class Host:
+class HostState:
     """One kernel's view of what all kernels of a data path share; safe to share between threads.
 
     The lock is the operating system's and falls with its process.

@@ -55,7 +55,7 @@ def end_tidying(paths: OwnerPaths) -> bool:
     return paths.tidier.exists()
 
 
-def tidy(paths: OwnerPaths, owned: FileLock) -> None:
+def tidy_shards(paths: OwnerPaths, owned: FileLock) -> None:
     """Tidy every collection, and give up ``owned``, the owner's lock, once the next owner can end this process."""
     from cloudops_nb.storage.engines.edge_shard import tidy_shard
     from cloudops_nb.storage.engines.owner.shards import RESERVE_BYTES

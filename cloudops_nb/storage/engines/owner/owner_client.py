@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.engines.owner.dial import ConnectionLostError, dial
 from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
-from cloudops_nb.storage.engines.owner.frames import LARGEST_FRAME, pack, raise_failure, unpack
-from cloudops_nb.storage.engines.owner.start import START_SECONDS, start_owner
+from cloudops_nb.storage.engines.owner.owner_connection import (
+    START_SECONDS,
+    ConnectionLostError,
+    connect_to_owner,
+    start_owner,
+)
+from cloudops_nb.storage.engines.owner.wire_frames import LARGEST_FRAME, pack_frame, raise_failure, unpack_frame
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Scored
 from cloudops_nb.storage.files.creation_lock import creation_lock
@@ -174,7 +178,7 @@ class OwnerClient:
         Raises:
             StorageError: The owner answered with one, or cannot be reached or started.
         """
-        frame = pack([operation, arguments])
+        frame = pack_frame([operation, arguments])
         try:
             with self._retirement.operation():
                 status, *answer = self._answered(frame, seconds)
@@ -205,7 +209,7 @@ class OwnerClient:
                 if not _answers(connection, seconds):
                     why = f"an operation took longer than {seconds:.0f} s"
                     raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.")
-                return unpack(connection.recv_bytes(LARGEST_FRAME))
+                return unpack_frame(connection.recv_bytes(LARGEST_FRAME))
             except (EOFError, OSError) as error:
                 raise ConnectionLostError from error
 
@@ -232,13 +236,13 @@ class OwnerClient:
 
     def _connect(self) -> Connection[Any, Any]:
         with suppress(ConnectionLostError):
-            return dial(self._paths)
+            return connect_to_owner(self._paths)
         # Whoever waits for the lock finds the owner that was started meanwhile.
         with creation_lock(self._paths.start_lock, seconds=START_SECONDS):
             with suppress(ConnectionLostError):
-                return dial(self._paths)
+                return connect_to_owner(self._paths)
             start_owner(self._paths, self._idle_seconds)
-            return dial(self._paths)
+            return connect_to_owner(self._paths)
 
 
 def _answers(connection: Connection[Any, Any], seconds: float) -> bool:

@@ -34,14 +34,14 @@ _INNER_BYTES = 512
 _ERRORS = {"storage": StorageError, "corrupted": StoreCorruptedError, "unavailable": StoreUnavailableError}
 
 
-def pack(value: Any) -> bytes:
+def pack_frame(value: Any) -> bytes:
     """Encode plain values and the types of :mod:`~cloudops_nb.storage.engines.vector_store`."""
     packed: bytes = msgpack.packb(value, default=_encode)
     return packed
 
 
-def unpack(frame: bytes) -> Any:
-    """Decode what :func:`pack` made.
+def unpack_frame(frame: bytes) -> Any:
+    """Decode what :func:`pack_frame` made.
 
     Raises:
         ValueError: The bytes are something else.
@@ -53,7 +53,7 @@ def unpack(frame: bytes) -> Any:
         raise ValueError("not a frame of the store's protocol") from error
 
 
-def failure(error: StorageError) -> list[str]:
+def failure_reply(error: StorageError) -> list[str]:
     """Put an error into a reply."""
     kind = next((name for name, cls in reversed(_ERRORS.items()) if isinstance(error, cls)), "storage")
     return [kind, error.what, error.why, error.fix]
@@ -73,4 +73,4 @@ def _encode(value: Any) -> msgpack.ExtType:
 
 
 def _decode(code: int, data: bytes) -> Any:
-    return _TYPES[code](*unpack(data))
+    return _TYPES[code](*unpack_frame(data))

@@ -35,7 +35,7 @@ _TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RequestLimits:
     """How long a server may take: for one request, in whole seconds, and how often and how long it is asked again."""
 
     request_seconds: int = 60
@@ -48,7 +48,7 @@ class Patience:
         return self.seconds + 2 * self.request_seconds
 
 
-class Connection:
+class ServerConnection:
     """One kernel's way to a server; safe to share between threads. Its repr shows the address alone.
 
     Args:
@@ -60,7 +60,7 @@ class Connection:
         ConfigurationError: The address cannot be used, or the key would travel in the clear.
     """
 
-    def __init__(self, url: str, api_key: SecretStr | None, patience: Patience) -> None:
+    def __init__(self, url: str, api_key: SecretStr | None, patience: RequestLimits) -> None:
         check_address(url, with_key=api_key is not None)
         self.url = url
         self._api_key = api_key

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qdrant_client import QdrantClient, models
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.engines.remote.collections import Collections
-from cloudops_nb.storage.engines.remote.connection import Connection, Patience
+from cloudops_nb.storage.engines.remote.server_collections import ServerCollections
+from cloudops_nb.storage.engines.remote.server_connection import RequestLimits, ServerConnection
 from cloudops_nb.storage.engines.remote.translation import (
     condition_of,
     fields_of,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from cloudops_nb.storage.engines.remote.host import Host
+    from cloudops_nb.storage.engines.remote.host_state import HostState
     from cloudops_nb.storage.engines.vector_store import Row, Value, VectorQuery
 
 _Answer = TypeVar("_Answer")
@@ -41,7 +41,7 @@ PAGE = 250
 ALL_VALUES = 1_000_000
 #: How often a number that another host took too is given up for another, and the longest pause before, in seconds.
 _NUMBERS, _PAUSE = 20, 0.2
-_USUAL = Patience()
+_USUAL = RequestLimits()
 
 
 class RemoteStore:
@@ -54,7 +54,7 @@ class RemoteStore:
     each with a copy of the data path, but they promise one another less. Two appends that returned never got the same
     number, as long as the server shows an acknowledged write to every later read (one node does, a cluster of replicas
     need not); one that was killed may leave its message with a number that another got. What another host wrote changes
-    :meth:`generation` within :data:`~cloudops_nb.storage.engines.remote.host.STALE_SECONDS`. :meth:`delete` and
+    :meth:`generation` within :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`. :meth:`delete` and
     :meth:`delete_ids` count before they delete.
 
     Args:
@@ -69,11 +69,11 @@ class RemoteStore:
     """
 
     def __init__(
-        self, url: str, api_key: SecretStr | None, prefix: str, host: Host, patience: Patience = _USUAL
+        self, url: str, api_key: SecretStr | None, prefix: str, host: HostState, patience: RequestLimits = _USUAL
     ) -> None:
         self._place = (url, api_key, prefix, host)
-        self._connection = Connection(url, api_key, patience)
-        self._collections = Collections(self._connection, prefix, host.identity)
+        self._connection = ServerConnection(url, api_key, patience)
+        self._collections = ServerCollections(self._connection, prefix, host.identity)
         self._prefix = prefix
         self._host = host
 
@@ -229,7 +229,7 @@ class RemoteStore:
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[RemoteStore]:
         """Lend a store on the same collections that sends a request once, and waits so many seconds for its answer."""
-        patience = Patience(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
+        patience = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
         with closing(RemoteStore(*self._place, patience)) as store, self._connection.held():
             yield store
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.owner.endpoint import PROTOCOL
-from cloudops_nb.storage.engines.owner.frames import LARGEST_FRAME, failure, pack, unpack
+from cloudops_nb.storage.engines.owner.wire_frames import LARGEST_FRAME, failure_reply, pack_frame, unpack_frame
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.engines.owner.endpoint import Endpoint
@@ -28,7 +28,7 @@ _WAITING_CONNECTIONS = 128
 _log = logging.getLogger(__name__)
 
 
-class Server:
+class OwnerServer:
     """Serves one data path until no client was connected for ``idle_seconds``, or none could find it any more.
 
     A client proves by an HMAC challenge in both directions that it can read the endpoint's file; only then is a byte
@@ -112,20 +112,20 @@ class Server:
 
     def _answer(self, frame: bytes) -> bytes:
         try:
-            operation, arguments = unpack(frame)
+            operation, arguments = unpack_frame(frame)
             if operation == "hello":
-                return pack(["ok", {"protocol": PROTOCOL, "pid": os.getpid()}])
+                return pack_frame(["ok", {"protocol": PROTOCOL, "pid": os.getpid()}])
             if operation == "make_way":
-                return pack(["ok", self._make_way()])
-            return pack(["ok", self._shards.run(operation, arguments)])
+                return pack_frame(["ok", self._make_way()])
+            return pack_frame(["ok", self._shards.run(operation, arguments)])
         except StorageError as error:
             _log.warning("%s", error)
-            return pack(failure(error))
+            return pack_frame(failure_reply(error))
         except Exception as error:  # noqa: BLE001 - logged, and told: a client cut off would only ask the same again
             # Where, but not what: the message may repeat what came in the request.
             place = "".join(traceback.format_tb(error.__traceback__))
             _log.error("a request was refused: %s\n%s", type(error).__name__, place)
-            return pack(failure(StorageError("the store refused a request", type(error).__name__)))
+            return pack_frame(failure_reply(StorageError("the store refused a request", type(error).__name__)))
 
     def _make_way(self) -> bool:
         """End soon if the client that asks is the only one; another one that comes meanwhile finds the next owner."""

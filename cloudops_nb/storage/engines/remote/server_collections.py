@@ -19,7 +19,7 @@ from cloudops_nb.storage.engines.schema import STAGED_SUFFIX, collection_of, sta
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cloudops_nb.storage.engines.remote.connection import Connection
+    from cloudops_nb.storage.engines.remote.server_connection import ServerConnection
     from cloudops_nb.storage.engines.schema import Collection, IndexKind
 
 _Answer = TypeVar("_Answer")
@@ -33,7 +33,7 @@ IDENTITY = "cloudops_store"
 _WHAT = "the collections of the Qdrant server cannot be prepared"
 
 
-class Collections:
+class ServerCollections:
     """The collections of one prefix on one server.
 
     Making them is safe for several kernels at once; :meth:`stage`, :meth:`adopt`, :meth:`discard` and :meth:`drop` are
@@ -45,7 +45,7 @@ class Collections:
         identity: What their metadata must hold; those that another store made are refused.
     """
 
-    def __init__(self, connection: Connection, prefix: str, identity: Callable[[], str]) -> None:
+    def __init__(self, connection: ServerConnection, prefix: str, identity: Callable[[], str]) -> None:
         self._connection = connection
         self._prefix = prefix
         self._identity = identity
