@@ -9,13 +9,13 @@ from cloudops_nb.errors import StorageError
 from cloudops_nb.model import ResourceFilter, SearchHit
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.cells import EstateCells
-from cloudops_nb.storage.estate.facets import EstateFacets
+from cloudops_nb.storage.estate.estate_facets import EstateFacets
+from cloudops_nb.storage.estate.estate_writer import EstateWriter, UpsertReport
 from cloudops_nb.storage.estate.points import SEALED_FIELDS, EstatePoints
 from cloudops_nb.storage.estate.search.estate_search import EstateSearch
-from cloudops_nb.storage.estate.search.explanation import QueryReading
+from cloudops_nb.storage.estate.search.query_reading import QueryReading
 from cloudops_nb.storage.estate.terms import EstateTerms
 from cloudops_nb.storage.estate.vectors import EstateVectors
-from cloudops_nb.storage.estate.writing import EstateWriter, UpsertReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

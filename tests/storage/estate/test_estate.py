@@ -20,7 +20,7 @@ from cloudops_nb.model import (
     Ternary,
 )
 from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
-from cloudops_nb.storage.estate.writing import UpsertReport
+from cloudops_nb.storage.estate.estate_writer import UpsertReport
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.conftest import both_engines
 

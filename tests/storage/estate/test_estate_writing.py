@@ -11,7 +11,7 @@ import pytest
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.model import Constraints, Resource
-from cloudops_nb.storage.estate.writing import BATCH, UpsertReport
+from cloudops_nb.storage.estate.estate_writer import BATCH, UpsertReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import pytest
 
 from cloudops_nb.model import Constraints, Resource
 from cloudops_nb.storage.estate.search.evidence import Judgement, judge
-from cloudops_nb.storage.estate.search.query import parse_query
+from cloudops_nb.storage.estate.search.query_parser import parse_query
 from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudops_nb.storage.estate.lexicon import grams, lexicon, plain_words, stem, words
-from cloudops_nb.storage.estate.search.explanation import QueryReading
-from cloudops_nb.storage.estate.search.query import ParsedQuery, parse_query
+from cloudops_nb.storage.estate.search.query_parser import ParsedQuery, parse_query
+from cloudops_nb.storage.estate.search.query_reading import QueryReading
 
 pytestmark = pytest.mark.fast
 

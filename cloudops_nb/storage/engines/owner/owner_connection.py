@@ -1,4 +1,4 @@
-"""Connections to the owner process of a data path: start the owner, connect, authenticate both sides, agree on versions."""
+"""Connections to the owner process of a data path: start it, connect, authenticate both sides, agree on a version."""
 
 from __future__ import annotations
 

@@ -9,21 +9,21 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import PointFilter
 from cloudops_nb.storage.estate.points import SEALED_FIELDS
 from cloudops_nb.storage.estate.search import ranking
-from cloudops_nb.storage.estate.search.candidates import Lists, SearchLists
 from cloudops_nb.storage.estate.search.estate_words import EstateWords
 from cloudops_nb.storage.estate.search.evidence import judge
-from cloudops_nb.storage.estate.search.query import SLOTS, parse_query
+from cloudops_nb.storage.estate.search.query_parser import SLOTS, parse_query
+from cloudops_nb.storage.estate.search.ranked_lists import ListReader, RankedLists
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.engines.vector_store import AnyOf, VectorStore
-    from cloudops_nb.storage.estate.facets import EstateFacets
+    from cloudops_nb.storage.estate.estate_facets import EstateFacets
     from cloudops_nb.storage.estate.points import EstatePoints
-    from cloudops_nb.storage.estate.search.candidates import Meaning
     from cloudops_nb.storage.estate.search.evidence import Judgement
-    from cloudops_nb.storage.estate.search.query import ParsedQuery
+    from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
+    from cloudops_nb.storage.estate.search.ranked_lists import QueryMeaning
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
@@ -33,7 +33,7 @@ _SHOWN_REASONS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundResource:
     """A resource that a search found, its score and why."""
 
     resource: Resource
@@ -60,13 +60,13 @@ class EstateSearch:
         self._store = store
         self._points = points
         self._known = EstateWords(store, points, terms, facets)
-        self._lists = SearchLists(store, terms, vectors)
+        self._lists = ListReader(store, terms, vectors)
 
     def read(self, text: str) -> ParsedQuery:
         """Return how a query is understood, as one of the estate as it is now."""
         return parse_query(text, self._known.now())
 
-    def search(self, text: str, limit: int, where: PointFilter) -> list[Found]:
+    def search(self, text: str, limit: int, where: PointFilter) -> list[FoundResource]:
         """Return what was found, best first, among the rows that pass the filter.
 
         Args:
@@ -83,7 +83,9 @@ class EstateSearch:
             return found
         return self._ranked(query, limit, inside if query.rest else outside, outside)
 
-    def _filtered(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
+    def _filtered(
+        self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter
+    ) -> list[FoundResource]:
         """Answer a query of nothing but structure: what fits it, first what also bears its words.
 
         A word of structure may be somebody's name for something else, as "database" of a firewall: that comes first.
@@ -99,7 +101,7 @@ class EstateSearch:
             judged |= self._judged(query, [point_id for point_id in exact if point_id not in judged])
         return _best(judged, limit, scores={}, meant=())
 
-    def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[Found]:
+    def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[FoundResource]:
         """Answer a query that says something beside structure, or whose structure fits nothing."""
         looked_at = ranking.LOOKED_AT_FOR_IDENTIFIERS if query.identifying else ranking.LOOKED_AT
         length, depth = max(ranking.LIST_LENGTH, limit), max(looked_at, limit)
@@ -125,13 +127,13 @@ class EstateSearch:
         return where & self._points.exactly(*sorted(query.names))
 
     def _with_meaning(
-        self, meaning: Meaning, scopes: Sequence[PointFilter], lists: Sequence[Lists], length: int
-    ) -> list[Lists]:
+        self, meaning: QueryMeaning, scopes: Sequence[PointFilter], lists: Sequence[RankedLists], length: int
+    ) -> list[RankedLists]:
         """Add the list by meaning to the narrowest scope that holds anything."""
         found = list(lists)
         for place, scope in enumerate(scopes):
             if hits := meaning.nearest(scope, length):
-                found[place] = Lists(hits, found[place].words, found[place].grams)
+                found[place] = RankedLists(hits, found[place].words, found[place].grams)
                 break
         return found
 
@@ -164,7 +166,7 @@ class EstateSearch:
                 return self._points.one_of(slot, values)
 
 
-def _fused(query: ParsedQuery, lists: Sequence[Lists]) -> dict[str, float]:
+def _fused(query: ParsedQuery, lists: Sequence[RankedLists]) -> dict[str, float]:
     """Fuse the lists of every scope, each with its weight; what lies outside the query's structure counts less."""
     if query.identifying:
         weights = ranking.FOR_IDENTIFIERS
@@ -179,13 +181,13 @@ def _fused(query: ParsedQuery, lists: Sequence[Lists]) -> dict[str, float]:
 
 def _best(
     judged: Mapping[str, Judgement], limit: int, *, scores: Mapping[str, float], meant: Collection[str]
-) -> list[Found]:
+) -> list[FoundResource]:
     found = [_found(one, scores.get(point_id, 0.0), meant=point_id in meant) for point_id, one in judged.items()]
     return sorted(found, key=lambda hit: (-hit.score, hit.resource.name, hit.resource.canonical_key))[:limit]
 
 
-def _found(judged: Judgement, rank_score: float, *, meant: bool) -> Found:
+def _found(judged: Judgement, rank_score: float, *, meant: bool) -> FoundResource:
     reasons = list(judged.reasons[:_SHOWN_REASONS])
     if meant or not reasons:
         reasons.append("similar meaning" if meant else "some of the same letters or words")
-    return Found(judged.resource, rank_score + judged.gain, "; ".join(reasons))
+    return FoundResource(judged.resource, rank_score + judged.gain, "; ".join(reasons))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.estate.facets import EstateFacets
+    from cloudops_nb.storage.estate.estate_facets import EstateFacets
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
 
@@ -31,9 +31,9 @@ class EstateWords:
         self._facets = facets
         self._answers: OrderedDict[tuple[str, str], tuple[int, bool]] = OrderedDict()
 
-    def now(self) -> WordsNow:
+    def now(self) -> WordsAtGeneration:
         """Return what the estate says now."""
-        return WordsNow(self, self._store.generation(AWS_ESTATE.name))
+        return WordsAtGeneration(self, self._store.generation(AWS_ESTATE.name))
 
     def values(self, generation: int, *fields: str) -> list[str]:
         """Return the values of fields as of a generation."""
@@ -58,8 +58,8 @@ class EstateWords:
         return known[1]
 
 
-class WordsNow:
-    """The :class:`~cloudops_nb.storage.estate.search.query.Known` of one query."""
+class WordsAtGeneration:
+    """The :class:`~cloudops_nb.storage.estate.search.query_parser.Known` of one query."""
 
     def __init__(self, words: EstateWords, generation: int) -> None:
         self._words = words

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from cloudops_nb.storage.estate.description import engines_of, environment_of, spoken_of
 from cloudops_nb.storage.estate.lexicon import folded, grams, lexicon, stem, stems, words
 from cloudops_nb.storage.estate.search import ranking
-from cloudops_nb.storage.estate.search.query import SLOTS
+from cloudops_nb.storage.estate.search.query_parser import SLOTS
 from cloudops_nb.storage.estate.terms import short_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.estate.search.query import ParsedQuery
+    from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
 
 #: Shorter words are found as whole words only: "go" is in "catalogue".
 _SHORTEST_FRAGMENT = 3

@@ -52,7 +52,7 @@ MEANT = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class ListWeights:
     """What each kind of list counts in the fusion."""
 
     meaning: float
@@ -61,10 +61,10 @@ class Weights:
 
 
 #: A name or an id: letters matter, and a list by meaning would only spoil it.
-FOR_IDENTIFIERS = Weights(meaning=0.0, words=0.5, grams=1.0)
-FOR_WORDS = Weights(meaning=1.0, words=1.0, grams=0.5)
+FOR_IDENTIFIERS = ListWeights(meaning=0.0, words=0.5, grams=1.0)
+FOR_WORDS = ListWeights(meaning=1.0, words=1.0, grams=0.5)
 #: No word of the query is anywhere in the estate: misspelt, or a paraphrase.
-FOR_UNKNOWN_WORDS = Weights(meaning=1.0, words=0.0, grams=1.0)
+FOR_UNKNOWN_WORDS = ListWeights(meaning=1.0, words=0.0, grams=1.0)
 #: The lists without the query's structure count this much beside those within it.
 OUTSIDE = 0.4
 

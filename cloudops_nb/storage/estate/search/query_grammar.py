@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class QuerySpan:
     """A few tokens of a query that belong together: as typed, as read, and the structure that they name, if any."""
 
     typed: Sequence[str]
@@ -30,7 +30,7 @@ class Span:
         return folded(self.typed[0]) if len(self.typed) == 1 else ""
 
 
-def headed(spans: Iterable[Span]) -> list[Span]:
+def resolve_heads(spans: Iterable[QuerySpan]) -> list[QuerySpan]:
     """Leave the type to the head of each phrase; the types and engines that only describe it become words.
 
     The head is the last of several types in a row, as in "database subnets", and the one before a preposition, as in
@@ -57,7 +57,7 @@ def headed(spans: Iterable[Span]) -> list[Span]:
     return _with_fitting_engines(kept)
 
 
-def _with_fitting_engines(spans: list[Span]) -> list[Span]:
+def _with_fitting_engines(spans: list[QuerySpan]) -> list[QuerySpan]:
     named = frozenset().union(*(span.found.get("type", frozenset()) for span in spans))
     engines = lexicon().engine_types
     return [
@@ -68,9 +68,9 @@ def _with_fitting_engines(spans: list[Span]) -> list[Span]:
     ]
 
 
-def _of_types(span: Span, types: frozenset[str]) -> Span:
+def _of_types(span: QuerySpan, types: frozenset[str]) -> QuerySpan:
     return replace(span, found={**span.found, "type": types}) if types else _without(span, "type")
 
 
-def _without(span: Span, slot: str) -> Span:
+def _without(span: QuerySpan, slot: str) -> QuerySpan:
     return replace(span, found={name: values for name, values in span.found.items() if name != slot})

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from cloudops_nb.storage.estate.lexicon import folded, lexicon, phrase, stem, words
-from cloudops_nb.storage.estate.search.phrases import Span, headed
+from cloudops_nb.storage.estate.search.query_grammar import QuerySpan, resolve_heads
 from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def parse_query(text: str, known: Known) -> ParsedQuery:
     """Read a query as one of this estate."""
     tokens = [_plainly(token.strip(".:")) for token in _TOKEN.findall(text)]
     tokens = [token for token in tokens if words(token)]
-    return _assembled(text.strip(), tokens, headed(_Reader(tokens, known).spans()))
+    return _assembled(text.strip(), tokens, resolve_heads(_Reader(tokens, known).spans()))
 
 
 def _plainly(token: str) -> str:
@@ -123,7 +123,7 @@ def _plainly(token: str) -> str:
     return plain if stem(plain) in lexicon().known else token
 
 
-def _assembled(text: str, tokens: Sequence[str], spans: Sequence[Span]) -> ParsedQuery:
+def _assembled(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) -> ParsedQuery:
     slots: defaultdict[str, set[str]] = defaultdict(set)
     rest: list[str] = []
     content: list[str] = []
@@ -150,12 +150,12 @@ class _Reader:
         self._tag_keys = known.tag_keys()
         self._corrected = [self._correction(token) or token for token in tokens]
 
-    def spans(self) -> Iterator[Span]:
+    def spans(self) -> Iterator[QuerySpan]:
         place, end = self._opening(), self._end()
         while place < end:
             length, found = self._longest(place)
             span = slice(place, place + length)
-            yield Span(self._tokens[span], self._corrected[span], found)
+            yield QuerySpan(self._tokens[span], self._corrected[span], found)
             place += length
 
     def _opening(self) -> int:

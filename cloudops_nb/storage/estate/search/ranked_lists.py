@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cloudops_nb.storage.engines.vector_store import PointFilter, Scored, VectorStore
-    from cloudops_nb.storage.estate.search.query import ParsedQuery
-    from cloudops_nb.storage.estate.search.ranking import Weights
+    from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
+    from cloudops_nb.storage.estate.search.ranking import ListWeights
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class RankedLists:
     """The ranked lists of one scope of a search."""
 
     meaning: Sequence[Scored] = ()
     words: Sequence[Scored] = ()
     grams: Sequence[Scored] = ()
 
-    def weighted(self, weights: Weights, scale: float) -> Iterator[tuple[float, Sequence[Scored]]]:
+    def weighted(self, weights: ListWeights, scale: float) -> Iterator[tuple[float, Sequence[Scored]]]:
         """Yield each list with its weight."""
         yield scale * weights.meaning, self.meaning
         yield scale * weights.words, self.words
         yield scale * weights.grams, self.grams
 
 
-class SearchLists:
+class ListReader:
     """Asks the engine for lists; safe to share between threads."""
 
     def __init__(self, store: VectorStore, terms: EstateTerms, vectors: EstateVectors) -> None:
@@ -44,7 +44,7 @@ class SearchLists:
 
     def lexical(
         self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int, exact: PointFilter | None, limit: int
-    ) -> tuple[list[Lists], list[str]]:
+    ) -> tuple[list[RankedLists], list[str]]:
         """Return the lists by words and by trigrams of each scope, and what passes the exact filter; all in one turn.
 
         Within a query's structure only the other words are looked for. Outside of it, where little is expected, all its
@@ -61,14 +61,14 @@ class SearchLists:
         found: list[dict[str, Sequence[Scored]]] = [{} for _ in scopes]
         for (place, kind, _), hits in zip(asked, answers[len(exactly) :], strict=True):
             found[place][kind] = hits
-        return [Lists(**kinds) for kinds in found], equal
+        return [RankedLists(**kinds) for kinds in found], equal
 
-    def meaning(self, query: ParsedQuery) -> Meaning | None:
+    def meaning(self, query: ParsedQuery) -> QueryMeaning | None:
         """Begin to embed a query; ``None`` for one whose meaning does not matter."""
-        return None if query.identifying else Meaning(self._store, self._vectors, query.meant_text)
+        return None if query.identifying else QueryMeaning(self._store, self._vectors, query.meant_text)
 
 
-class Meaning:
+class QueryMeaning:
     """The embedding of one query, made in a thread: the runtime computes without Python's lock, for milliseconds."""
 
     def __init__(self, store: VectorStore, vectors: EstateVectors, text: str) -> None:

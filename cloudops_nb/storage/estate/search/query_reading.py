@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.storage.estate.search.query import SLOTS
+from cloudops_nb.storage.estate.search.query_parser import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloudops_nb.storage.estate.search.query import ParsedQuery
+    from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
 
 
 @dataclass(frozen=True, slots=True)
