@@ -22,7 +22,7 @@ _TABLE = "qdrant"
 _USUAL_PREFIX = Settings.model_fields["qdrant_prefix"].default
 
 
-class Place(BaseModel):
+class EngineLocation(BaseModel):
     """Where collections lie: the engine and, in a server, its address and what their names begin with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +32,7 @@ class Place(BaseModel):
     prefix: str = ""
 
     @classmethod
-    def of(cls, settings: Settings) -> Place:
+    def of(cls, settings: Settings) -> EngineLocation:
         """Return the place that settings name."""
         if not settings.remote:
             return cls(engine="embedded")
@@ -49,7 +49,7 @@ class Place(BaseModel):
         return f"the Qdrant server {self.url}" if self.engine == "remote" else "this host"
 
 
-def write_place(data_path: Path, place: Place) -> None:
+def write_location(data_path: Path, place: EngineLocation) -> None:
     """Make ``config.toml`` name a place; comments and other settings stay, the mode is 0600.
 
     Raises:
@@ -65,7 +65,7 @@ def write_place(data_path: Path, place: Place) -> None:
         raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {place.url!r}.") from error
 
 
-def _change(document: tomlkit.TOMLDocument, place: Place) -> None:
+def _change(document: tomlkit.TOMLDocument, place: EngineLocation) -> None:
     """Write each key where it stands, as ``qdrant_url`` or within ``[qdrant]``, and new ones within the table."""
     present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
     wanted = {"url": place.url or None}

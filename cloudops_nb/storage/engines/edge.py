@@ -19,9 +19,9 @@ from cloudops_nb.storage.engines.vector_store import (
     Patch,
     Point,
     PointFilter,
-    Row,
     Scored,
     Sparse,
+    StoredRow,
     VectorQuery,
 )
 
@@ -80,14 +80,14 @@ class EdgeCollection:
             self._update(qdrant.UpdateOperation.delete_points(list(ids)))
         return found
 
-    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id."""
         with engine_errors("points cannot be read"):
             return [_row(record) for record in self._shard.retrieve(list(ids), _fields(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
 
     def page(
         self, where: PointFilter, fields: Sequence[str], limit: int, after: str | None
-    ) -> tuple[list[Row], str | None]:
+    ) -> tuple[list[StoredRow], str | None]:
         """Fetch one page in the order of ids, and the id at which the next one starts."""
         request = qdrant.ScrollRequest(offset=after, limit=limit, filter=_filter(where), with_payload=_fields(fields))
         with engine_errors("points cannot be read"):
@@ -103,7 +103,7 @@ class EdgeCollection:
             records, following = self._shard.scroll(request)
         return [_whole(record) for record in records], None if following is None else str(following)
 
-    def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[Row]:
+    def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field, highest first."""
         request = qdrant.ScrollRequest(
             limit=limit,
@@ -202,8 +202,8 @@ def _fields(fields: Sequence[str]) -> bool | qdrant.PayloadSelector:
     return qdrant.PayloadSelector.Include(list(fields)) if fields else False
 
 
-def _row(record: qdrant.Record) -> Row:
-    return Row(str(record.id), record.payload or {})
+def _row(record: qdrant.Record) -> StoredRow:
+    return StoredRow(str(record.id), record.payload or {})
 
 
 def _whole(record: qdrant.Record) -> Point:

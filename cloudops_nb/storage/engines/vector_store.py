@@ -110,7 +110,7 @@ class Scored(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredRow:
     """A point's id with the payload fields that were asked for."""
 
     id: str
@@ -143,12 +143,12 @@ class VectorStore(Protocol):
     def delete_ids(self, collection: str, ids: Sequence[str]) -> int:
         """Delete points by id, and return how many there were."""
 
-    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
+    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id, in no set order; unknown ids are left out."""
 
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
-    ) -> Iterator[Row]:
+    ) -> Iterator[StoredRow]:
         """Yield the points that pass the filter in the order of their ids, page by page."""
 
     def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
@@ -159,7 +159,7 @@ class VectorStore(Protocol):
 
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
-    ) -> list[Row]:
+    ) -> list[StoredRow]:
         """Fetch the points with the highest values of the numeric field ``order``, highest first."""
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
@@ -144,7 +144,9 @@ def _advance(under_way: deque[Iterator[UpsertReport]]) -> UpsertReport:
     return settled
 
 
-def _sorted_out(drafts: Mapping[str, _Draft], rows: Sequence[Row]) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
+def _sorted_out(
+    drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
+) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
     """Return what did not change, what changed but in nothing that its vectors show, and what is to be written anew."""
     same: list[_Draft] = []
     altered: list[_Draft] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.model import CellKey, ResourceFilter
-    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.engines.vector_store import StoredRow
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
@@ -113,7 +113,7 @@ class EstatePoints:
             "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id),
         }
 
-    def resource(self, row: Row) -> Resource:
+    def resource(self, row: StoredRow) -> Resource:
         """Open a row that has :data:`SEALED_FIELDS`; ``last_synced`` is when the resource was last seen.
 
         Raises:

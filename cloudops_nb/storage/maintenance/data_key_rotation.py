@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.engines.schema import Collection
-    from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable import UnreadableRow
     from cloudops_nb.storage.opening.open_store import StorageService
@@ -139,7 +139,7 @@ def _reseal_rows(vault: Vault, store: VectorStore, collection: Collection) -> in
     return count + _patch(store, collection, patches)
 
 
-def _older(vault: Vault, store: VectorStore, collection: Collection) -> Iterator[Row]:
+def _older(vault: Vault, store: VectorStore, collection: Collection) -> Iterator[StoredRow]:
     for row in store.rows(collection.name, EVERY_POINT, ("data",)):
         if sealed_generation(row, collection) < vault.keys.generation:
             yield row

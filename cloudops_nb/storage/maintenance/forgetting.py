@@ -13,7 +13,7 @@ from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, ResourceFilter
 from cloudops_nb.storage.encryption.sealed import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
-from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT, StoredRow
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
 from cloudops_nb.storage.maintenance.remnants import asides, remove_remnants
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
@@ -150,7 +150,7 @@ class _ChatWithout:
     def __call__(self, points: Sequence[Point]) -> list[Point]:
         return [point for point in points if self._conversation(row_of(point)) not in self._conversations]
 
-    def _conversation(self, row: Row) -> str:
+    def _conversation(self, row: StoredRow) -> str:
         return _conversation(open_sealed(self._envelope, row, CHAT_HISTORY))
 
 

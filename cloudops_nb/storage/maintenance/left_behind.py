@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageError, StoreCorruptedError
 from cloudops_nb.storage.engines.choice import engine_named
-from cloudops_nb.storage.engines.config_file import Place
+from cloudops_nb.storage.engines.config_file import EngineLocation
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEFT_NAME: Final = "left_behind.json"
 #: How long a server may take to answer one request of a probe, in seconds.
 PROBE_SECONDS = 15.0
-_PLACES = TypeAdapter(tuple[Place, ...])
+_PLACES = TypeAdapter(tuple[EngineLocation, ...])
 
 
 class LeftBehind:
@@ -35,7 +35,7 @@ class LeftBehind:
         self._settings = settings
         self._path = settings.data_path / LEFT_NAME
 
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[EngineLocation, ...]:
         """Return the places.
 
         Raises:
@@ -49,11 +49,11 @@ class LeftBehind:
             fix = "Remove it; it only names servers that hold copies of the store."
             raise StoreCorruptedError(f"{self._path} is damaged", type(error).__name__, fix) from None
 
-    def add(self, *places: Place) -> None:
+    def add(self, *places: EngineLocation) -> None:
         """Note places, durably."""
         self._write((*self.places(), *places))
 
-    def clear(self, lies: Place) -> list[str]:
+    def clear(self, lies: EngineLocation) -> list[str]:
         """Clear what can be cleared.
 
         Args:
@@ -79,7 +79,7 @@ class LeftBehind:
         self._write(tuple(kept))
         return problems
 
-    def _write(self, places: tuple[Place, ...]) -> None:
+    def _write(self, places: tuple[EngineLocation, ...]) -> None:
         if not places:
             self._path.unlink(missing_ok=True)
             sync_folder(self._path.parent)
@@ -87,7 +87,7 @@ class LeftBehind:
         replace_private(self._path, _PLACES.dump_json(tuple(dict.fromkeys(places)), indent=2) + b"\n")
 
 
-def probe(settings: Settings, place: Place) -> None:
+def probe(settings: Settings, place: EngineLocation) -> None:
     """See that collections can be put into a place, without making anything there.
 
     Raises:
@@ -100,7 +100,7 @@ def probe(settings: Settings, place: Place) -> None:
                 hurried.probe(list(COLLECTIONS))
 
 
-def _clear(settings: Settings, place: Place) -> None:
+def _clear(settings: Settings, place: EngineLocation) -> None:
     """Remove a place's collections: for good in a server, and down to empty ones on this host."""
     probe(settings, place)
     with closing(engine_named(place.within(settings), settings.data_path)) as engine:

@@ -24,7 +24,7 @@ from cloudops_nb.errors import (
     StoreUnavailableError,
 )
 from cloudops_nb.storage.engines.choice import MOVE_NAME, engine_named
-from cloudops_nb.storage.engines.config_file import Place, write_place
+from cloudops_nb.storage.engines.config_file import EngineLocation, write_location
 from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import StoreFile
@@ -55,7 +55,7 @@ class Moved:
         problems: What was left elsewhere, and why, in one line each.
     """
 
-    place: Place
+    place: EngineLocation
     points: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -65,8 +65,8 @@ class _Move(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Place
-    target: Place
+    source: EngineLocation
+    target: EngineLocation
 
 
 def move(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> Moved:
@@ -95,14 +95,14 @@ def move(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> 
         if target.engine != lies.engine:
             points = _take(settings, _Move(source=lies, target=target))
             problems += _settle(settings, target)
-        write_place(data_path, target)
+        write_location(data_path, target)
     return Moved(target, points, tuple(dict.fromkeys(problems)))
 
 
-def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) -> Place:
+def _target(settings: Settings, lies: EngineLocation, to: Engine, url: str, prefix: str) -> EngineLocation:
     """Return where the collections are to lie."""
     if to == "embedded":
-        return Place(engine="embedded")
+        return EngineLocation(engine="embedded")
     url = url or lies.url or settings.qdrant_url
     if lies.engine == "remote" and url == lies.url and prefix in ("", lies.prefix):
         return lies
@@ -110,10 +110,10 @@ def _target(settings: Settings, lies: Place, to: Engine, url: str, prefix: str) 
         raise ConfigurationError("the store was not moved", "no server is named", "Give its address with --url.")
     if lies.engine == "remote":
         raise StorageError("the store was not moved", f"it lies in {lies}", "Move it to embedded first.")
-    return Place(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
+    return EngineLocation(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
 
 
-def _settle(settings: Settings, lies: Place) -> list[str]:
+def _settle(settings: Settings, lies: EngineLocation) -> list[str]:
     """End what is under way: if it came to count, the settings follow; clear the other side, or note that it is not.
 
     Returns:
@@ -123,7 +123,7 @@ def _settle(settings: Settings, lies: Place) -> list[str]:
     if begun := _read(data_path):
         # The settings follow before anything of the source goes.
         if lies == begun.target:
-            write_place(data_path, lies)
+            write_location(data_path, lies)
         left.add(begun.source if lies == begun.target else begun.target)
     problems = left.clear(lies)
     _forget(data_path)
@@ -210,10 +210,10 @@ def _header(data_path: Path) -> StoreHeader:
     return header
 
 
-def _lies(settings: Settings) -> Place:
+def _lies(settings: Settings) -> EngineLocation:
     """Return where the collections lie."""
     header = _header(settings.data_path)
-    return Place(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
+    return EngineLocation(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
 
 
 def _read(data_path: Path) -> _Move | None:

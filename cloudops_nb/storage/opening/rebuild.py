@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.encryption.sealed import open_sealed
-from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT, StoredRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,6 +64,6 @@ def batches(points: Iterable[Point]) -> Iterator[list[Point]]:
         yield batch
 
 
-def row_of(point: Point) -> Row:
+def row_of(point: Point) -> StoredRow:
     """Return a point's payload as the row that it would be fetched as."""
-    return Row(point.id, point.payload)
+    return StoredRow(point.id, point.payload)

@@ -16,8 +16,8 @@ from cloudops_nb.storage.engines.vector_store import (
     Patch,
     Point,
     PointFilter,
-    Row,
     Sparse,
+    StoredRow,
     VectorQuery,
 )
 
@@ -36,7 +36,7 @@ VALUES = st.one_of(
     st.builds(Point, TEXT, PAYLOADS, st.binary(), st.one_of(st.none(), SPARSE)),
     st.builds(Patch, st.lists(TEXT), PAYLOADS),
     st.builds(VectorQuery, st.one_of(st.none(), st.binary(), SPARSE), st.integers(0, 2**31), FILTERS),
-    st.builds(Row, TEXT, PAYLOADS),
+    st.builds(StoredRow, TEXT, PAYLOADS),
     FILTERS,
 )
 

@@ -26,7 +26,7 @@ from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.owner.shard_tidying import tidy_shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
-from cloudops_nb.storage.engines.vector_store import AnyOf, Point, PointFilter, Row, Scored, Sparse, VectorQuery
+from cloudops_nb.storage.engines.vector_store import AnyOf, Point, PointFilter, Scored, Sparse, StoredRow, VectorQuery
 from tests.storage.engines.waiting import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def answers(store: EdgeCollection) -> Answers:
     return Answers(store.count(EVERYTHING), store.count(ODD), meaning, words, store.facet("groups", ODD), page)
 
 
-def told(client: OwnerClient) -> tuple[int, Sequence[Row]]:
+def told(client: OwnerClient) -> tuple[int, Sequence[StoredRow]]:
     """What an owner answers."""
     ids = [str(UUID(int=number)) for number in range(50)]
     return client.count(AWS_ESTATE.name, EVERYTHING), client.retrieve(AWS_ESTATE.name, ids, ("groups", "marks", "data"))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, Row, Value, VectorQuery
+    from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, StoredRow, Value, VectorQuery
 
 #: Points a frame, both ways.
 PAGE = 500
@@ -78,16 +78,16 @@ class OwnerClient:
         """Delete points by id."""
         return int(self._call("delete_ids", collection=collection, ids=ids))
 
-    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
+    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id."""
-        found: list[Row] = []
+        found: list[StoredRow] = []
         for start in range(0, len(ids), PAGE):
             found += self._call("retrieve", collection=collection, ids=ids[start : start + PAGE], fields=fields)
         return found
 
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
-    ) -> Iterator[Row]:
+    ) -> Iterator[StoredRow]:
         """Yield the points that pass the filter, a page at a time."""
         after, wanted = None, limit
         while wanted is None or wanted > 0:
@@ -109,9 +109,9 @@ class OwnerClient:
 
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
-    ) -> list[Row]:
+    ) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field."""
-        rows: list[Row] = self._call(
+        rows: list[StoredRow] = self._call(
             "newest", collection=collection, where=where, fields=fields, order=order, limit=limit
         )
         return rows

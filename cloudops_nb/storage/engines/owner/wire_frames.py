@@ -19,15 +19,15 @@ from cloudops_nb.storage.engines.vector_store import (
     Patch,
     Point,
     PointFilter,
-    Row,
     Sparse,
+    StoredRow,
     VectorQuery,
 )
 
 #: No frame is larger; clients send points and fetch rows in pages far below it.
 LARGEST_FRAME = 1 << 28
 
-_TYPES = (AnyOf, Below, Patch, Point, PointFilter, Row, Sparse, VectorQuery)
+_TYPES = (AnyOf, Below, Patch, Point, PointFilter, StoredRow, Sparse, VectorQuery)
 _CODES = {kind: (code, attrgetter(*(field.name for field in fields(kind)))) for code, kind in enumerate(_TYPES)}
 #: Room for one value of those types; what msgpack takes otherwise costs more than to fill it.
 _INNER_BYTES = 512

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from cloudops_nb.storage.engines.remote.host_state import HostState
-    from cloudops_nb.storage.engines.vector_store import Row, Value, VectorQuery
+    from cloudops_nb.storage.engines.vector_store import StoredRow, Value, VectorQuery
 
 _Answer = TypeVar("_Answer")
 
@@ -142,9 +142,9 @@ class RemoteStore:
             self._write(collection, QdrantClient.delete, selector)
         return len(found)
 
-    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
+    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id, in requests of :data:`PAGE`."""
-        found: list[Row] = []
+        found: list[StoredRow] = []
         for start in range(0, len(ids), PAGE):
             page = list(ids[start : start + PAGE])
             records = self._read(
@@ -155,7 +155,7 @@ class RemoteStore:
 
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
-    ) -> Iterator[Row]:
+    ) -> Iterator[StoredRow]:
         """Yield the points that pass the filter, a page at a time."""
         yield from map(row_of, self._scroll(collection, where, fields_of(fields), limit, vectors=False))
 
@@ -165,7 +165,7 @@ class RemoteStore:
 
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
-    ) -> list[Row]:
+    ) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field."""
         by = models.OrderBy(key=order, direction=models.Direction.DESC)
         wanted = {"order_by": by, "with_payload": fields_of(fields), "with_vectors": False}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
-from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Point, Row, Sparse
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Point, Sparse, StoredRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +66,9 @@ def fields_of(fields: Sequence[str]) -> bool | models.PayloadSelectorInclude:
     return models.PayloadSelectorInclude(include=list(fields)) if fields else False
 
 
-def row_of(record: models.Record) -> Row:
+def row_of(record: models.Record) -> StoredRow:
     """Translate a point's id and payload back."""
-    return Row(str(record.id), record.payload or {})
+    return StoredRow(str(record.id), record.payload or {})
 
 
 def whole_point_of(record: models.Record) -> Point:

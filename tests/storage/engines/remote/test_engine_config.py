@@ -8,7 +8,7 @@ import pytest
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.engines.config_file import Place, write_place
+from cloudops_nb.storage.engines.config_file import EngineLocation, write_location
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fast
 
 URL = "https://qdrant.example.com"
-HERE, THERE = Place(engine="embedded"), Place(engine="remote", url=URL, prefix="team_")
+HERE, THERE = EngineLocation(engine="embedded"), EngineLocation(engine="remote", url=URL, prefix="team_")
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_what_is_loaded_afterwards_names_the_place(tmp_path: Path, text: str) ->
     (tmp_path / "config.toml").write_text(text)
     before = load_settings(tmp_path, environment={})
     for place in (THERE, HERE, THERE, HERE):
-        write_place(tmp_path, place)
+        write_location(tmp_path, place)
         after = load_settings(tmp_path, environment={})
-        assert Place.of(after) == place
+        assert EngineLocation.of(after) == place
         named = {"qdrant_mode", "qdrant_url", "qdrant_prefix"}
         assert after.model_dump(exclude=named) == before.model_dump(exclude=named)
 
 
 def test_a_store_without_a_configuration_gets_none_for_what_is_usual(tmp_path: Path) -> None:
-    write_place(tmp_path, HERE)
+    write_location(tmp_path, HERE)
     assert (tmp_path / "config.toml").read_text() == ""
 
 
 def test_a_configuration_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("regions = [")
     with pytest.raises(ConfigurationError, match="cannot change"):
-        write_place(tmp_path, THERE)
+        write_location(tmp_path, THERE)
     assert (tmp_path / "config.toml").read_text() == "regions = ["

@@ -135,7 +135,7 @@ def steps_of(target: str) -> list[tuple[object, str]]:
         (moving, "_write"),
         *((engines[target], name) for name in ("upsert", "adopt")),
         (StoreFile, "write"),
-        (moving, "write_place"),
+        (moving, "write_location"),
         (LeftBehind, "add"),
         (source, "drop" if target == "embedded" else "adopt"),
         (moving, "_forget"),
