@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.settings import Settings
-from tests.storage.backup.contents import fill
+from tests.storage.backup.store_contents import fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name
 from cloudops_nb.storage.opening.open_store import StorageService
 from tests.storage.backup.conftest import BUCKET, free_ports
-from tests.storage.backup.contents import contents, fill, forge
+from tests.storage.backup.store_contents import contents, fill, forge
 from tests.storage.canaries import found, readable
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from cloudops_nb.storage.encryption.sealed import seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.opening.open_store import StorageService
-from tests.storage.backup.contents import change, contents, fill, forge, outcomes, paths
+from tests.storage.backup.store_contents import change, contents, fill, forge, outcomes, paths
 from tests.storage.older_points import write_as_format_2
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.storage.backup import journal_tables as tables
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
 from cloudops_nb.storage.opening.open_store import StorageService
-from tests.storage.backup.contents import CELL, STARTED, forge
+from tests.storage.backup.store_contents import CELL, STARTED, forge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 from cloudops_nb.storage.maintenance.rekeying import rekey
 from cloudops_nb.storage.opening.open_store import StorageService
 from cloudops_nb.storage.vault import open_vault
-from tests.storage.backup.contents import change, contents, paths
+from tests.storage.backup.store_contents import change, contents, paths
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.model import CellResult, CellState
-from tests.storage.backup.contents import CELL, STARTED, contents, database, outcomes, paths
+from tests.storage.backup.store_contents import CELL, STARTED, contents, database, outcomes, paths
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import StorageService

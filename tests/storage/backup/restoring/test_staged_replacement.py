@@ -16,7 +16,7 @@ from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.opening import presence
 from cloudops_nb.storage.opening.open_store import StorageService
-from tests.storage.backup.contents import change, contents, fill, paths
+from tests.storage.backup.store_contents import change, contents, fill, paths
 
 if TYPE_CHECKING:
     import subprocess
