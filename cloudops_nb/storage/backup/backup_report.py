@@ -1,19 +1,21 @@
-"""What was backed up, restored or listed, kind by kind, ready for a table."""
+"""Results of backups, restores and listings, one row per snapshot, and the health of a store's backups."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cloudops_nb.storage.schedule.status import ScheduleStatus
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """A snapshot, wherever it is: its size in bytes, its rows (``None`` if not known), and in which places it lies.
+    """One snapshot: its size in bytes, its number of rows (``None`` if unknown), and whether each place has it.
 
-    ``note`` says what is worth knowing about it, or what kept it from being made or uploaded.
+    ``note`` holds a remark, or the reason why the snapshot was not made or not uploaded.
     """
 
     kind: str
@@ -28,7 +30,7 @@ class SnapshotRow:
 
 @dataclass(frozen=True, slots=True)
 class RestoreRow:
-    """How the restore of a kind went: ``replaced``, ``merged``, ``kept`` or ``failed``, from where, and why."""
+    """The restore of one kind: ``replaced``, ``merged``, ``kept`` or ``failed``, the snapshot's place, and a remark."""
 
     kind: str
     name: str
@@ -40,9 +42,9 @@ class RestoreRow:
 
 @dataclass(frozen=True)
 class BackupReport:
-    """Rows of one sort, and one line for everything that went wrong; nothing went wrong where there is none.
+    """Rows of one class, and one line per problem; without problems the request succeeded completely.
 
-    ``warnings`` say what was asked for by nobody and could not be done, such as the removal of old snapshots.
+    ``warnings`` are failures of work that the caller did not ask for, such as the removal of old snapshots.
     """
 
     rows: tuple[SnapshotRow | RestoreRow, ...]
@@ -51,7 +53,7 @@ class BackupReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was asked for was done."""
+        """Whether everything that the caller asked for was done."""
         return not self.problems
 
     def table(self) -> list[dict[str, Any]]:
@@ -59,12 +61,25 @@ class BackupReport:
         return [asdict(row) for row in self.rows]
 
     def __str__(self) -> str:
-        lines = [_restored(row) if isinstance(row, RestoreRow) else _kept(row) for row in self.rows]
+        lines = [_restore_line(row) if isinstance(row, RestoreRow) else _snapshot_line(row) for row in self.rows]
         lines += [f"Problem: {problem}" for problem in self.problems]
         return "\n".join([*lines, *(f"Warning: {warning}" for warning in self.warnings)])
 
 
-def _kept(row: SnapshotRow) -> str:
+class BackupHealth(TypedDict):
+    """Whether S3 is configured and reachable (``None`` if not configured), the newest snapshots, and the schedule.
+
+    ``newest`` maps each kind to the time of its newest snapshot, ``None`` if it has no snapshot.
+    """
+
+    s3_configured: bool
+    s3_reachable: bool | None
+    s3_problem: str
+    newest: dict[str, datetime | None]
+    schedule: ScheduleStatus
+
+
+def _snapshot_line(row: SnapshotRow) -> str:
     places = " and ".join(name for name, there in (("on this disk", row.local), ("in S3", row.s3)) if there)
     if not places:
         return f"{row.kind}: no snapshot"
@@ -73,7 +88,7 @@ def _kept(row: SnapshotRow) -> str:
     return f"{row.kind}: {row.name} {places}, {size}{note}"
 
 
-def _restored(row: RestoreRow) -> str:
+def _restore_line(row: RestoreRow) -> str:
     source = f" from {row.name} ({row.place})" if row.name else ""
     rows = f", {row.points} rows" if row.points is not None else ""
     note = f" ({row.note})" if row.note else ""

@@ -1,4 +1,4 @@
-"""Which snapshots are a store's own: those with its id, of all that one key opens and one bucket keeps."""
+"""Which snapshots belong to a store: one key may open, and one bucket may hold, snapshots of several stores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class SnapshotOwnership:
-    """Tells a store's own snapshots from others'.
+    """Distinguishes a store's own snapshots from those of other stores, by the store's id.
 
-    A store that is new or empty may take over any: it goes on as the store that it restores.
+    A new or empty store may restore any snapshot, and takes over its store id.
     """
 
     def __init__(self, storage: StorageService, settings: Settings) -> None:
@@ -26,29 +26,29 @@ class SnapshotOwnership:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a store; nothing here makes one."""
+        """Whether the store exists; reading this does not create one."""
         return self._file.path.exists()
 
     def store_id(self) -> str:
-        """Return the store's id, empty where there is no store, or where it got none yet."""
+        """Return the store's id; empty if the store does not exist or has no id yet."""
         header = self._file.read()
         return header.store_id if header else ""
 
     def owns(self, store_id: str) -> bool:
-        """Whether snapshots with this id are the store's own, or could be: those from before there were ids."""
+        """Whether snapshots with this id belong to the store; those without an id, of an older version, may."""
         return store_id in ("", self.store_id())
 
     def may_restore(self, store_id: str) -> bool:
-        """Whether a snapshot with this id is meant when nobody names one."""
+        """Whether a snapshot with this id may be restored without being named."""
         return self.owns(store_id) or self.is_empty()
 
     def is_empty(self) -> bool:
-        """Whether the store has nothing yet: no resource, no conversation, no record; or there is none."""
+        """Whether the store does not exist, or holds no resource, no conversation and no journal record."""
         if not self.ready:
             return True
         try:
             if self._storage.journal.verify().count:
                 return False
             return not any(self._storage.vector_store.count(name, EVERY_POINT) for name in COLLECTIONS)
-        except StorageError:  # what cannot be read is not taken for nothing
+        except StorageError:  # unreadable is not empty
             return False

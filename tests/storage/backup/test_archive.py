@@ -116,7 +116,7 @@ def test_a_change_that_comes_with_its_checksum_is_refused_all_the_same(place: in
 def test_a_number_of_rows_that_does_not_fit_is_refused_at_the_end() -> None:
     changed = WHOLE[:-40] + (len(ROWS) + 1).to_bytes(8) + WHOLE[-32:]
 
-    with pytest.raises(BackupError, match="it has 50 rows and says 51"):
+    with pytest.raises(BackupError, match="it holds 50 rows instead of 51"):
         read(resummed(changed))
 
 
@@ -131,7 +131,7 @@ def test_the_checksum_tells_damage_from_another_key() -> None:
 
     with pytest.raises(WrongKeyError, match=r"made with another encryption key.*Import the key"):
         read(WHOLE, OTHER)
-    with pytest.raises(BackupError, match="its checksum does not fit"):
+    with pytest.raises(BackupError, match="its checksum does not match"):
         read(bytes(damaged), OTHER)
 
 

@@ -148,7 +148,7 @@ def test_without_s3_the_list_and_a_restore_use_this_disk_and_say_so(filled: Stor
 
     (row,) = filled.backup.restore("latest", "chat_history").rows
     assert row.outcome == "replaced"
-    assert row.note.startswith("only this disk was looked at: ")
+    assert row.note.startswith("only the local disk was searched: ")
 
 
 def test_old_snapshots_go_from_both_places_and_the_newest_of_each_kind_stays(

@@ -1,4 +1,4 @@
-"""Snapshots in a bucket, uploaded whole, compared after the upload, and encrypted before it."""
+"""Snapshots in an S3 bucket: encrypted before the upload, and compared with the object after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.archive import HEADER_BYTES, TRAILER_BYTES, header_in, rows_in
 from cloudops_nb.storage.backup.disk import disk_errors, require_room
-from cloudops_nb.storage.backup.places.s3_client import open_client, transfer_of
+from cloudops_nb.storage.backup.places.s3_client import open_client, transfer_config
 from cloudops_nb.storage.backup.places.snapshot_folder import FOLDER_NAME
 from cloudops_nb.storage.backup.snapshot import Snapshot, parse_name
 from cloudops_nb.storage.files.store_file import STORE_NAME
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.archive import Header
     from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 
-#: How often a request is made before it counts as failed; botocore repeats what may pass, and waits in between.
+#: Number of times that a request is sent before it fails; botocore repeats transient failures, with pauses.
 ATTEMPTS: Final = 3
-#: Files from this size on are uploaded in parts of this size.
+#: Files of at least this size are uploaded in parts of this size.
 PART_BYTES: Final = 16 << 20
-#: How long one waits for an answer, in seconds; and where somebody waits for a look.
+#: Longest wait for an answer, in seconds; the second one applies while a person waits for a listing.
 _READ_SECONDS, _LOOK_SECONDS = 20.0, 4.0
-#: After this time an upload in parts that was not finished never will be.
+#: An upload in parts that is older than this is abandoned.
 _ABANDONED = timedelta(days=1)
-#: How servers answer that cannot encrypt at rest; one without a key for it may just fail.
+#: Error codes of servers that cannot encrypt at rest; a server without a key for it may answer InternalError.
 _CANNOT_ENCRYPT = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "InternalError"})
 
-#: How they answer where an object is not to be replaced.
-_THERE_IS_ONE = frozenset({"PreconditionFailed", "412"})
+#: Error codes if the object exists and must not be replaced.
+_OBJECT_EXISTS = frozenset({"PreconditionFailed", "412"})
 _LONGEST_MARKER = 4096
-#: Stands for the owner of a prefix whose marker cannot be read; no store's id.
-_SOMEBODY = "?"
+#: The owner of a prefix whose marker is unreadable; differs from every store's id.
+_UNKNOWN_OWNER = "?"
 
 
 class SnapshotBucket:
-    """Snapshots below ``{s3_prefix}/snapshots/`` in ``s3_bucket``, which is never created here.
+    """Snapshots below ``{s3_prefix}/snapshots/`` in ``s3_bucket``; the bucket must exist.
 
-    A prefix belongs to the store that is named in ``{s3_prefix}/store.json``, which the first to upload writes. No
-    object is ever replaced, whoever else writes at the same time.
+    A prefix belongs to the store whose id is in ``{s3_prefix}/store.json``; the first store that uploads writes it. No
+    object is ever replaced, even if several hosts upload at the same time.
 
-    Requests that fail in passing are repeated by botocore, up to :data:`ATTEMPTS` in all; a refusal, a bucket or
-    credentials that are missing fail at once. boto3's own configuration counts, ``AWS_ENDPOINT_URL`` too.
+    botocore repeats requests with transient failures, :data:`ATTEMPTS` in total; a denial, a missing bucket and missing
+    credentials fail at once. boto3's own configuration applies, including ``AWS_ENDPOINT_URL``.
 
     Args:
         settings: The bucket, the prefix, the profile and the region.
-        local: Where downloads are written meanwhile.
-        looks_only: Whether somebody waits for the answers: a request is made once, and not for long.
+        local: The folder for the temporary files of downloads.
+        looks_only: Whether a person waits for the answers: each request is sent once, with a short time limit.
     """
 
     def __init__(self, settings: Settings, local: SnapshotFolder, *, looks_only: bool = False) -> None:
@@ -71,7 +71,7 @@ class SnapshotBucket:
 
     @property
     def configured(self) -> bool:
-        """Whether there is a bucket at all."""
+        """Whether the settings name a bucket."""
         return bool(self.bucket)
 
     def key(self, snapshot: Snapshot) -> str:
@@ -79,38 +79,38 @@ class SnapshotBucket:
         return f"{self._prefix}/{snapshot.kind}/{snapshot.name}"
 
     def check(self) -> None:
-        """Ask for the bucket.
+        """Check that the bucket is reachable.
 
         Raises:
-            BackupError: It does not exist, is refused, or S3 does not answer.
+            BackupError: The bucket does not exist, access is denied, or S3 does not answer.
         """
         with self._errors("the backups in S3 cannot be reached") as client:
             client.head_bucket(Bucket=self.bucket)
 
     def owner(self) -> str | None:
-        """Return the id of the store that the prefix belongs to; ``None`` if nobody has claimed it."""
+        """Return the id of the store that owns the prefix; ``None`` if the prefix is unclaimed."""
         with self._errors("the snapshots in S3 cannot be listed") as client:
             try:
                 content = client.get_object(Bucket=self.bucket, Key=self._marker)["Body"].read(_LONGEST_MARKER)
             except client.exceptions.NoSuchKey:
                 return None
         try:
-            return str(json.loads(content)["store_id"]) or _SOMEBODY
+            return str(json.loads(content)["store_id"]) or _UNKNOWN_OWNER
         except (ValueError, KeyError, TypeError):
-            return _SOMEBODY
+            return _UNKNOWN_OWNER
 
     def claim(self, store_id: str) -> None:
-        """Claim the prefix for a store, if nobody has; done once.
+        """Claim the prefix for a store unless it is claimed already; asks S3 once.
 
         Raises:
-            BackupError: It belongs to another store.
+            BackupError: The prefix belongs to another store.
         """
         if self._claimed == store_id:
             return
         owner = self.owner()
         if owner is None:
             content = json.dumps({"store_id": store_id}).encode() + b"\n"
-            with self._errors("the snapshots were not uploaded") as client, _taken():
+            with self._errors("the snapshots were not uploaded") as client, _ignore_existing_object():
                 client.put_object(Bucket=self.bucket, Key=self._marker, Body=content)
             owner = self.owner()
         if owner != store_id:
@@ -118,12 +118,12 @@ class SnapshotBucket:
         self._claimed = store_id
 
     def refusal(self, what: str) -> BackupError:
-        """Return the error that the prefix is another store's."""
-        why = f"s3://{self.bucket}/{self._marker} says that another store keeps its snapshots there"
-        return BackupError(what, why, "Give this store an s3_prefix of its own.")
+        """Return the error for a prefix that belongs to another store."""
+        why = f"the prefix belongs to another store, according to s3://{self.bucket}/{self._marker}"
+        return BackupError(what, why, "Set another s3_prefix for this store.")
 
     def snapshots(self, kind: str) -> list[Snapshot]:
-        """List the snapshots of a kind; other objects are left out."""
+        """List the snapshots of a kind, in no particular order, without other objects."""
         found = []
         with self._errors("the snapshots in S3 cannot be listed") as client:
             pages = client.get_paginator("list_objects_v2").paginate(
@@ -137,25 +137,25 @@ class SnapshotBucket:
         return found
 
     def rows(self, snapshot: Snapshot) -> int | None:
-        """Read the number of rows from the object's end; asked once, because snapshots never change."""
+        """Read the number of rows from the object's end; remembered, because snapshots never change."""
         if snapshot not in self._rows:
-            self._rows[snapshot] = self._read_rows(snapshot) if snapshot.bytes >= TRAILER_BYTES else None
+            self._rows[snapshot] = self._read_row_count(snapshot) if snapshot.bytes >= TRAILER_BYTES else None
         return self._rows[snapshot]
 
     def header(self, snapshot: Snapshot) -> Header | None:
-        """Read the header from the object's beginning, unverified."""
+        """Read the unverified header from the object's beginning; ``None`` if it is unreadable."""
         with self._errors(f"{snapshot.name} cannot be read") as client:
             wanted = f"bytes=0-{HEADER_BYTES - 1}"
             return header_in(client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=wanted)["Body"].read())
 
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
-        """Download the object to a hidden file."""
+        """Download the object to a hidden file, which is open for the block."""
         what = f"{snapshot.name} cannot be downloaded"
         with self._local.scratch(snapshot.kind, what) as (stream, _):
             require_room(self._local.folder, snapshot.bytes, what)
             with disk_errors(what), self._errors(what) as client:
-                client.download_fileobj(self.bucket, self.key(snapshot), stream, Config=transfer_of(PART_BYTES))
+                client.download_fileobj(self.bucket, self.key(snapshot), stream, Config=transfer_config(PART_BYTES))
             stream.seek(0)
             yield stream
 
@@ -165,29 +165,29 @@ class SnapshotBucket:
             client.delete_object(Bucket=self.bucket, Key=self.key(snapshot))
 
     def upload(self, snapshot: Snapshot, path: Path) -> str | None:
-        """Upload a snapshot's file and compare what arrived; returns what is worth knowing about it, mostly nothing.
+        """Upload a snapshot's file and compare the object with it; returns a remark, usually empty.
 
-        ``None`` means that another snapshot has the name, which was not replaced. The server is asked to encrypt at
-        rest as well; one that cannot still gets the file, which is encrypted itself.
+        ``None`` means that another snapshot has the name and was not replaced. The request asks the server to encrypt
+        at rest; a server that cannot still gets the file, which is encrypted already.
 
         Raises:
-            BackupError: S3 refused, failed, does not answer, or keeps something else than was sent.
+            BackupError: S3 refused the request, failed, does not answer, or holds different content afterwards.
         """
         what = f"{snapshot.name} was not uploaded"
         with self._errors(what) as client:
             client.head_bucket(Bucket=self.bucket)
-            note = self._put(client, snapshot, path)
+            note = self._put_if_absent(client, snapshot, path)
             found = client.head_object(Bucket=self.bucket, Key=self.key(snapshot), ChecksumMode="ENABLED")
         kept = found.get("ChecksumSHA256")
         same = found["ContentLength"] == path.stat().st_size and not _differs(kept, path)
-        if note is None:  # or it was this very upload, whose answer was lost
+        if note is None:  # the object exists; it is this snapshot if the answer to an earlier attempt was lost
             return "" if same and kept else None
         if not same:
-            raise BackupError(what, "S3 keeps something else than was sent", "Back up again.")
+            raise BackupError(what, "the object in S3 differs from the file", "Back up again.")
         return note
 
     def abort_abandoned(self) -> int:
-        """Abort the uploads in parts that were begun here and can no longer be finished; returns how many."""
+        """Abort this prefix's abandoned uploads in parts; returns their number."""
         aborted = 0
         with self._errors("unfinished uploads cannot be removed from S3") as client:
             answer = client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self._prefix}/")
@@ -204,13 +204,13 @@ class SnapshotBucket:
         return parsed is not None and folder == f"{self._prefix}/{parsed[0]}"
 
     def close(self) -> None:
-        """Close the connections; the next use opens others."""
+        """Close the connections; the next request opens new ones."""
         client = self.__dict__.pop("_client", None)
         if client is not None:
             client.close()
 
-    def _put(self, client: Any, snapshot: Snapshot, path: Path) -> str | None:
-        """Put a file where there is none; ``None`` if there is one."""
+    def _put_if_absent(self, client: Any, snapshot: Snapshot, path: Path) -> str | None:
+        """Upload a file unless the object exists; returns a remark, ``None`` if it exists."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import ClientError
 
@@ -219,19 +219,19 @@ class SnapshotBucket:
         where = (str(path), self.bucket, self.key(snapshot))
         checksum = {"ChecksumAlgorithm": "SHA256"}
         encrypted = {**checksum, "ServerSideEncryption": "AES256"}
-        with _taken():
+        with _ignore_existing_object():
             try:
-                client.upload_file(*where, ExtraArgs=encrypted, Config=transfer_of(PART_BYTES))
+                client.upload_file(*where, ExtraArgs=encrypted, Config=transfer_config(PART_BYTES))
             except (Boto3Error, ClientError) as error:
                 if code_of(error) not in _CANNOT_ENCRYPT:
                     raise
             else:
                 return ""
-            client.upload_file(*where, ExtraArgs=checksum, Config=transfer_of(PART_BYTES))
+            client.upload_file(*where, ExtraArgs=checksum, Config=transfer_config(PART_BYTES))
             return "the server does not encrypt at rest; the snapshot itself is encrypted"
         return None
 
-    def _read_rows(self, snapshot: Snapshot) -> int | None:
+    def _read_row_count(self, snapshot: Snapshot) -> int | None:
         with self._errors(f"{snapshot.name} cannot be read") as client:
             answer = client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=f"bytes=-{TRAILER_BYTES}")
             return rows_in(answer["Body"].read())
@@ -250,8 +250,8 @@ class SnapshotBucket:
 
 
 @contextmanager
-def _taken() -> Iterator[None]:
-    """Pass over that there is an object already where one was to be written."""
+def _ignore_existing_object() -> Iterator[None]:
+    """Ignore the error that an object with this key exists."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import ClientError
 
@@ -260,12 +260,16 @@ def _taken() -> Iterator[None]:
     try:
         yield
     except (Boto3Error, ClientError) as error:
-        if code_of(error) not in _THERE_IS_ONE:
+        if code_of(error) not in _OBJECT_EXISTS:
             raise
 
 
 def _differs(kept: str | None, path: Path) -> bool:
-    """Whether S3's checksum is not the file's; a server that keeps none has compared it on arrival."""
+    """Whether S3's checksum differs from the file's; a server without stored checksums compares it on arrival.
+
+    The checksum of an object in parts is that of the concatenated digests of its parts, with ``-<number of parts>``
+    (docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+    """
     if not kept:
         return False
     digests = _part_digests(path)

@@ -1,4 +1,4 @@
-"""Snapshots below the data path: whole files only, whoever is killed while writing one."""
+"""Snapshots below the data path: only complete files, even if a writer is killed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _PARTIAL = ".partial"
 
 @dataclass
 class SnapshotDraft:
-    """A snapshot of the time ``created`` that is being written to ``stream``.
+    """An unfinished snapshot: its time, and the stream that it is written to.
 
-    There is a ``snapshot`` once it is whole and in its place.
+    ``snapshot`` is set once the file is complete and has its name.
     """
 
     stream: BinaryIO
@@ -41,19 +41,19 @@ class SnapshotDraft:
 class SnapshotFolder:
     """Snapshots in ``snapshots/{kind}/``, mode 0600.
 
-    One is written as a hidden file that its writer keeps locked, and named only when it is whole and on the disk; what
-    a killed writer left is no longer locked, and :meth:`clean` removes it.
+    A writer locks a hidden file, and renames it only once it is complete and synced to disk. The file of a killed
+    writer is unlocked, so :meth:`clean` can remove it.
     """
 
     def __init__(self, data_path: Path) -> None:
         self.folder = data_path / FOLDER_NAME
 
     def path(self, snapshot: Snapshot) -> Path:
-        """Return where a snapshot lies."""
+        """Return the path of a snapshot."""
         return self.folder / snapshot.kind / snapshot.name
 
     def snapshots(self, kind: str) -> list[Snapshot]:
-        """List the snapshots of a kind; other files are left out."""
+        """List the snapshots of a kind, in no particular order, without other files."""
         found = []
         folder = self.folder / kind
         with disk_errors("the snapshots cannot be listed"):
@@ -64,7 +64,7 @@ class SnapshotFolder:
         return found
 
     def rows(self, snapshot: Snapshot) -> int | None:
-        """Read the number of rows from the file's end."""
+        """Read the number of rows from the file's end; ``None`` if it is too short."""
         if snapshot.bytes < TRAILER_BYTES:
             return None
         with self.opened(snapshot) as stream:
@@ -72,37 +72,37 @@ class SnapshotFolder:
             return rows_in(stream.read(TRAILER_BYTES))
 
     def header(self, snapshot: Snapshot) -> Header | None:
-        """Read the header, unverified; ``None`` where there is none to read."""
+        """Read the unverified header; ``None`` if it is unreadable."""
         with self.opened(snapshot) as stream:
             return header_in(stream.read(HEADER_BYTES))
 
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
-        """Open the file."""
+        """Open the file for the block."""
         with disk_errors(f"{snapshot.name} cannot be read"):
             stream = self.path(snapshot).open("rb")
         with stream:
             yield stream
 
     def remove(self, snapshot: Snapshot) -> None:
-        """Remove the file."""
+        """Remove the file, if it exists."""
         with disk_errors(f"{snapshot.name} cannot be removed"):
             self.path(snapshot).unlink(missing_ok=True)
 
     @contextmanager
     def create(self, kind: str, created: datetime) -> Iterator[SnapshotDraft]:
-        """Give a file to write a snapshot to; it gets its name when the block ends, and vanishes on an exception.
+        """Create a file for a snapshot; the end of the block gives it its name, an exception removes it.
 
-        Where another snapshot has the second in its name already, this one is of the next that is free: what it says
-        in its header must agree with its name.
+        A snapshot's name holds its second. If that second is taken, the draft's time is the next free one, because the
+        header must agree with the name.
 
         Raises:
-            BackupError: The disk is full, or fails.
+            BackupError: The disk is full or fails.
         """
         what = f"the snapshot of {kind} was not written"
         with disk_errors(what):
-            moment, partial, stream = self._reserved(kind, created)
-        with _passing(partial, stream), disk_errors(what):
+            moment, partial, stream = self._reserved_second(kind, created)
+        with _temporary(partial, stream), disk_errors(what):
             draft = SnapshotDraft(stream, moment)
             yield draft
             stream.flush()
@@ -115,70 +115,73 @@ class SnapshotFolder:
 
     @contextmanager
     def scratch(self, kind: str, what: str) -> Iterator[tuple[BinaryIO, Path]]:
-        """Give a hidden, locked file with mode 0600, which is removed at the end of the block if it is still there.
+        """Create a hidden, locked file with mode 0600, and remove it at the end of the block.
 
         Args:
-            kind: The kind of snapshot that it is for.
-            what: What fails where it cannot be made, for the error.
+            kind: The kind of snapshot for which it is needed.
+            what: The failure to report if the file cannot be created.
 
         Raises:
-            BackupError: The disk is full, or does not allow it.
+            BackupError: The disk is full, or permission is missing.
         """
         with disk_errors(what):
-            partial = self._folder(kind) / f".{secrets.token_hex(8)}{_PARTIAL}"
-            stream = _locked(partial)
-        with _passing(partial, stream):
+            partial = self._kind_folder(kind) / f".{secrets.token_hex(8)}{_PARTIAL}"
+            stream = _create_locked(partial)
+        with _temporary(partial, stream):
             yield stream, partial
 
     def clean(self) -> int:
-        """Remove what killed writers left; returns how many files that were."""
+        """Remove the hidden files of killed writers; returns their number."""
         removed = 0
         for kind in KINDS:
-            with disk_errors("what was left of a snapshot cannot be removed"):
-                removed += sum(map(_removed_if_left, (self.folder / kind).glob(f".*{_PARTIAL}")))
+            with disk_errors("an unfinished snapshot cannot be removed"):
+                removed += sum(map(_remove_if_unlocked, (self.folder / kind).glob(f".*{_PARTIAL}")))
         return removed
 
-    def _reserved(self, kind: str, created: datetime) -> tuple[datetime, Path, BinaryIO]:
-        """Take the first second from a time on that no snapshot has; others find its hidden file."""
+    def _reserved_second(self, kind: str, created: datetime) -> tuple[datetime, Path, BinaryIO]:
+        """Reserve the first second from ``created`` on that no snapshot has; the hidden file marks it as taken."""
         moment = created.replace(microsecond=0)
         while True:
-            final = self._folder(kind) / snapshot_name(kind, moment)
+            final = self._kind_folder(kind) / snapshot_name(kind, moment)
             partial = final.with_name(f".{final.name}{_PARTIAL}")
             with suppress(FileExistsError):
-                stream = _locked(partial)
+                stream = _create_locked(partial)
                 if not final.exists():
                     return moment, partial, stream
                 partial.unlink(missing_ok=True)
                 stream.close()
             moment += timedelta(seconds=1)
 
-    def _folder(self, kind: str) -> Path:
+    def _kind_folder(self, kind: str) -> Path:
+        """Create the folder of a kind with mode 0700, if it is missing, and return it."""
         folder = self.folder / kind
         for path in (self.folder.parent, self.folder, folder):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
 
-def _locked(path: Path) -> BinaryIO:
-    """Create a file with mode 0600 and lock it; one that exists is an error."""
+def _create_locked(path: Path) -> BinaryIO:
+    """Create a file with mode 0600 and lock it; raises FileExistsError if it exists."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return os.fdopen(descriptor, "w+b")
 
 
 @contextmanager
-def _passing(path: Path, stream: BinaryIO) -> Iterator[None]:
+def _temporary(path: Path, stream: BinaryIO) -> Iterator[None]:
     """Close a file at the end of the block, and remove it if it still has this name."""
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # on a full disk the last buffer of what is thrown away need not be written
+        with suppress(
+            OSError
+        ):  # closing writes the last buffer, which fails on a full disk; the file is removed anyway
             stream.close()
 
 
-def _removed_if_left(path: Path) -> bool:
-    """Remove a hidden file unless a living process holds its lock."""
+def _remove_if_unlocked(path: Path) -> bool:
+    """Remove a hidden file unless a running process holds its lock."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

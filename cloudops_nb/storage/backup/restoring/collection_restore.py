@@ -1,4 +1,4 @@
-"""Restoring a collection from a verified snapshot, beside the live one, which it replaces only when it is whole."""
+"""Restores a collection from a verified snapshot: staged next to the live one, which it replaces once complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloudops_nb.storage.backup.restoring.merged_points import merged_points, re
 from cloudops_nb.storage.backup.restoring.rekeyed_rows import RekeyedRows
 from cloudops_nb.storage.backup.restoring.resealed_rows import ResealedRows
 from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_parts
-from cloudops_nb.storage.backup.saving.snapshot_writer import ROW_BYTES, unpacked_point
+from cloudops_nb.storage.backup.snapshot import ROW_BYTES, unpacked_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.opening.numbering import NUMBERED_FORMAT, numbered_point
@@ -31,7 +31,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What a restore did, ``replaced``, ``merged`` or ``kept``; how many rows there are now; what is worth knowing."""
+    """The result of a restore: ``replaced``, ``merged`` or ``kept``, the number of rows now, and a remark."""
 
     outcome: str
     rows: int
@@ -41,18 +41,18 @@ class RestoreResult:
 def restore_collection(
     storage: StorageService, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
 ) -> RestoreResult:
-    """Replace a collection by a snapshot's, or merge the two; the estate's scan state goes along.
+    """Replace a collection with a snapshot's, or merge both; the estate's snapshot restores the scan state too.
 
     Args:
         storage: The store, held alone.
-        archive: The snapshot, verified.
-        master: Its key, which may be an earlier one than the store's.
-        merge: Whether what is there stays; see :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
-        store_id: The id that the store goes on under, if that is another one.
+        archive: The verified snapshot.
+        master: The snapshot's master key; may be an earlier one than the store's.
+        merge: Whether to merge; see :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
+        store_id: The store's new id; empty to keep its id.
 
     Raises:
-        BackupError: The snapshot does not fit, or there is too little room; the collection is as it was.
-        StorageError: The store fails; likewise.
+        BackupError: Rows are missing or unreadable, or too little disk space is free; the store is unchanged.
+        StorageError: The store fails; it is unchanged.
     """
     name, vault, store = archive.header.kind, storage.vault, storage.vector_store
     live = store.count(name, EVERY_POINT) if merge else 0
@@ -64,18 +64,18 @@ def restore_collection(
         storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id
     ):
         cells, rows = archive.read(master)
-        points = resealing.points(_present_points(archive, rows), name)
+        points = resealing.points(_current_points(archive, rows), name)
         count = _load(store, store.stage(name), merged_points(name, store.points(name), points) if merge else points)
-        _check(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
+        _check_staged_rows(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
         if name == CHAT_HISTORY.name and merge:
             renumber_messages(store, staged_name(name))
         if name == AWS_ESTATE.name:
-            _write_cells(storage, resealing, cells, merge=merge)
-    return RestoreResult("merged" if merge else "replaced", count, _note(resealing.unreadable))
+            _stage_cells(storage, resealing, cells, merge=merge)
+    return RestoreResult("merged" if merge else "replaced", count, _unreadable_note(resealing.unreadable))
 
 
-def _present_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
-    """Yield a snapshot's points as the present format has them."""
+def _current_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
+    """Yield a snapshot's points in the current store format."""
     numbers_missing = archive.header.kind == AWS_ESTATE.name and archive.header.store_format < NUMBERED_FORMAT
     for row in rows:
         point = unpacked_point(row)
@@ -83,7 +83,7 @@ def _present_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
 
 
 def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
-    """Write points to the staged collection; returns how many different ones there were."""
+    """Write points to the staged collection; returns the number of distinct ones."""
     ids: set[str] = set()
     left = iter(points)
     while batch := list(islice(left, _BATCH)):
@@ -92,21 +92,21 @@ def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
     return len(ids)
 
 
-def _check(archive: Archive, resealing: ResealedRows, written: int, found: int) -> None:
-    """Compare what was staged with what was read, before it replaces anything.
+def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, found: int) -> None:
+    """Compare the staged rows with those written, before they replace anything.
 
     Raises:
-        BackupError: Rows are missing, or none of the snapshot's opens.
+        BackupError: Rows are missing, or every row of the snapshot is unreadable.
     """
     what = f"{archive.name} was not restored"
     if found != written:
-        raise BackupError(what, f"{found} of {written} rows arrived in the store", "Try again.")
+        raise BackupError(what, f"only {found} of {written} rows are in the store", "Try again.")
     if resealing.rows and resealing.unreadable == resealing.rows:
-        raise BackupError(what, "none of its rows opens with the store's key", "Restore another snapshot.")
+        raise BackupError(what, "the store's key opens no row of it", "Restore another snapshot.")
 
 
-def _write_cells(storage: StorageService, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
-    """Build the file of the journal anew with the restored scan state; of two results of a cell the newer stays."""
+def _stage_cells(storage: StorageService, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
+    """Stage ``journal.db`` with the restored scan state; in a merge, the newer of a cell's two results stays."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)
     for cell, (started, envelope) in (
@@ -122,5 +122,5 @@ def _write_cells(storage: StorageService, resealing: ResealedRows, cells: Iterab
     )
 
 
-def _note(unreadable: int) -> str:
-    return f"{unreadable} rows do not open; they were damaged before the snapshot was taken" if unreadable else ""
+def _unreadable_note(unreadable: int) -> str:
+    return f"{unreadable} rows are unreadable; they were damaged before the snapshot was taken" if unreadable else ""

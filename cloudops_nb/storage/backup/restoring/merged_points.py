@@ -1,7 +1,7 @@
-"""Merging a snapshot into a collection: nothing that is there is lost, and the newer of two versions stays.
+"""Merges a snapshot into a collection: no live point is lost, and of two versions the newer one stays.
 
-What was deleted since the snapshot comes back; in the estate, the next scan of the resource's cell mends that. Two
-messages with one number in a conversation both stay, and the conversation is numbered anew by the messages' times.
+Points deleted since the snapshot come back; in the estate, the next scan of the resource's cell removes them again. Two
+messages with the same number in a conversation both stay, and the conversation is renumbered by the messages' times.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
 
-#: The payload field that tells which version of a point is newer; a message has one version only.
+#: The payload field with the time of a point's version. A message has only one version.
 _AGES: Final = {AWS_ESTATE.name: "seen", CHAT_HISTORY.name: "at"}
 _MESSAGES = PointFilter([AnyOf("kind", ["message"])])
 
 
 def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
-    """Yield the live points, then those restored ones that are missing or newer."""
+    """Yield the live points, then the restored points that are missing among them or newer."""
     field = _AGES[collection]
     ages: dict[str, float] = {}
     for point in live:
@@ -36,7 +36,7 @@ def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Poi
 
 
 def renumber_messages(store: VectorStore, collection: str) -> None:
-    """Number the messages of each conversation where two have the same number, by time."""
+    """Renumber the messages of each conversation with a duplicate number, by time."""
     conversations: dict[str, list[tuple[float, int, str]]] = defaultdict(list)
     for row in store.rows(collection, _MESSAGES, ("context", "index", "at")):
         conversations[row.payload["context"]].append((row.payload["at"], row.payload["index"], row.id))

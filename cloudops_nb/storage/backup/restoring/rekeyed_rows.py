@@ -1,4 +1,4 @@
-"""Rows of a snapshot that was made before the store went over to another key, made those of the present one."""
+"""Re-encrypts snapshot rows that were written under an earlier master key."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class RekeyedRows(ResealedRows):
-    """As :class:`ResealedRows`, from an earlier key to the store's; what does not open is left out.
+    """Converts rows like :class:`ResealedRows`, from an earlier master key to the store's; unreadable rows are dropped.
 
     Args:
-        vault: The store's.
-        master: The earlier key.
-        generation: The newest data key of it that the snapshot's rows lie under.
+        vault: The store's vault.
+        master: The earlier master key.
+        generation: The newest data key generation of the snapshot's rows.
     """
 
     def __init__(self, vault: Vault, master: MasterKey, generation: int) -> None:
@@ -46,15 +46,16 @@ class RekeyedRows(ResealedRows):
         self._present = vault
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield the points as the store would have made them."""
-        # Without the embedding model's id the points count as another model's; the next scan makes them anew.
-        going = RekeyedEstate(self.vault, self._present, str) if collection == AWS_ESTATE.name else None
-        turned = going or RekeyedChat(self.vault, self._present)
-        for batch in batches(self._opening(super().points(points, collection), collection)):
-            yield from turned(batch)
+        """Yield the points in the form that the store would have written."""
+        # `str` returns an empty model id, so the points count as those of another embedding model, and the next scan
+        # writes them again.
+        rekeyed_estate = RekeyedEstate(self.vault, self._present, str) if collection == AWS_ESTATE.name else None
+        rekeyed = rekeyed_estate or RekeyedChat(self.vault, self._present)
+        for batch in batches(self._readable(super().points(points, collection), collection)):
+            yield from rekeyed(batch)
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
-        """Return cells under the store's blind names: when each scan began, and the envelope."""
+        """Return cells by the store's blind names: the start of each scan, and the envelope."""
         found = {}
         for cell, (started, sealed) in super().cells(cells).items():
             content = json.loads(self._envelope.open(sealed, collection=CELLS, point_id=cell))
@@ -62,7 +63,7 @@ class RekeyedRows(ResealedRows):
             found[name] = (started, fresh)
         return found
 
-    def _opening(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
+    def _readable(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
         for point in points:
             try:
                 open_sealed(self._envelope, row_of(point), COLLECTIONS[collection])

@@ -1,4 +1,4 @@
-"""Opening what a snapshot's rows seal, and sealing it anew where its data key has been retired since."""
+"""Opens the envelopes of a snapshot's rows, and re-encrypts those whose data key has been retired since."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CELLS = "scan_state"
 
 @dataclass
 class ResealedRows:
-    """Rows of a snapshot on their way into a store; counts the rows, and those that do not open.
+    """Converts a snapshot's rows for a store; counts the rows, and the unreadable ones.
 
-    A row that does not open was damaged before the snapshot was taken; it is passed on, so that nobody takes it for
-    deleted.
+    An unreadable row was damaged before the snapshot was taken. It is passed on unchanged, because leaving it out would
+    look like a deletion.
     """
 
     vault: Vault
@@ -38,11 +38,11 @@ class ResealedRows:
     def __post_init__(self) -> None:
         header = self.vault.store_file.read()
         self._oldest = header.oldest_data_key_generation if header else 1
-        # One of its own, whose alarm is not the open store's.
+        # A separate envelope, so that its failures do not count in the alarm of the open store.
         self._envelope = Envelope(self.vault.keys)
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield points whose ``data`` the store opens."""
+        """Yield the points with ``data`` that the store can open."""
         for point in points:
             self.rows += 1
             try:
@@ -58,9 +58,9 @@ class ResealedRows:
                 yield replace(point, payload={**point.payload, "data": base64.b64encode(fresh).decode()})
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
-        """Return cells by their blind names: when each scan began, and the envelope; those that don't open are dropped.
+        """Return cells by their blind names: the start of each scan, and the envelope. Unreadable cells are dropped.
 
-        A cell without a result counts as never scanned, which the next scan mends.
+        A cell without a result counts as never scanned, so the next scan reads it.
         """
         found = {}
         for cell, sealed in cells:

@@ -1,4 +1,4 @@
-"""Where a restore takes its snapshots from: a file, a name, or the latest of each kind."""
+"""Finds the snapshots to restore: a file, a snapshot's name, or the latest snapshot of each kind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LATEST: Final = "latest"
 
 
 class VerifiedSnapshot(NamedTuple):
-    """A snapshot that has been verified, the place that it comes from, and what is worth knowing about it."""
+    """A verified snapshot, its place, and a remark about snapshots that failed before it."""
 
     archive: Archive
     place: str
@@ -36,13 +36,13 @@ class VerifiedSnapshot(NamedTuple):
 
 @dataclass(frozen=True)
 class RestoreSource:
-    """What to restore of a kind: the first of some snapshots that is whole.
+    """Candidates for restoring one kind; the first intact one is restored.
 
     Attributes:
         kind: The kind.
-        openings: Each snapshot's name, with how to open it in each place that has it.
-        note: Says which place was not asked.
-        only: Whether snapshots of the store with this id are meant; others are passed over.
+        openings: Each snapshot's name, with the functions that open it in each place that has it.
+        note: A remark about a place that was not searched.
+        only: Whether snapshots with this store id may be restored; others are skipped.
     """
 
     kind: str
@@ -52,95 +52,94 @@ class RestoreSource:
 
     @property
     def name(self) -> str:
-        """The first snapshot's name."""
+        """The first snapshot's name; empty without candidates."""
         return self.openings[0][0] if self.openings else ""
 
     @contextmanager
     def verified(self, master_of: Callable[[str], MasterKey]) -> Iterator[VerifiedSnapshot]:
-        """Open the first snapshot that is whole, in the first place where it is, and verify it.
+        """Open and verify the first intact snapshot, in the first place that has it.
 
         Args:
-            master_of: Returns the master key for a fingerprint, or the store's own if that is another.
+            master_of: Returns the master key with a fingerprint, or any other key if that one is missing.
 
         Raises:
-            BackupError: There is none, or they are all damaged; the error is the first one's.
-            EncryptionError: It is whole, and its key is not here.
+            BackupError: There is no snapshot, or all are damaged; in that case the first one's error.
+            EncryptionError: The snapshot is intact, and its key is missing.
         """
-        passed: dict[str, BackupError] = {}
+        failures: dict[str, BackupError] = {}
         for name, openings in self.openings:
             for place, opening in openings:
                 with ExitStack() as stack:
                     try:
                         archive = Archive(stack.enter_context(opening()), name)
                         archive.verify(master_of(archive.header.key_fingerprint))
-                        self._check(archive)
+                        self._check_header(archive)
                     except BackupError as error:
-                        passed[name] = error
+                        failures[name] = error
                         continue
-                    passed.pop(name, None)
-                    yield VerifiedSnapshot(archive, place, " ".join(map(str, passed.values())))
+                    failures.pop(name, None)
+                    yield VerifiedSnapshot(archive, place, " ".join(map(str, failures.values())))
                     return
         nothing = BackupError(f"{self.kind} was not restored", "there is no snapshot of it", "Back up first.")
-        raise next(iter(passed.values()), nothing)
+        raise next(iter(failures.values()), nothing)
 
-    def _check(self, archive: Archive) -> None:
+    def _check_header(self, archive: Archive) -> None:
         what = f"{archive.name} was not restored"
         if archive.header.kind != self.kind:
             why = f"it is a snapshot of {archive.header.kind}, not of {self.kind}"
-            raise BackupError(what, why, "Give it its own name back.")
+            raise BackupError(what, why, "Rename the file back.")
         if not self.only(archive.header.store_id):
-            raise BackupError(what, "it is a snapshot of another store", "Name it, if it is meant.")
+            raise BackupError(what, "it is a snapshot of another store", "Restore it by its name, if you want it.")
 
 
 def find_sources(
     source: str | Path, kinds: tuple[str, ...], places: SnapshotPlaces, own: SnapshotOwnership, now: datetime
 ) -> list[RestoreSource]:
-    """Return what to restore.
+    """Return the candidates of each kind to restore.
 
     Args:
         source: ``latest``, the name of a snapshot, or the path of a file.
         kinds: For ``latest``, the kinds to restore; every kind if empty.
-        places: Where to look; the bucket is asked when it is configured.
-        own: Tells the store's own snapshots, of which the latest is one; whatever is named may be another's.
-        now: The time; nothing later is the latest.
+        places: The places to search; S3 only if configured.
+        own: Limits ``latest`` to snapshots that the store may restore; a named snapshot may be another store's.
+        now: The current time; ``latest`` ignores snapshots dated in the future.
 
     Raises:
-        BackupError: There is no such snapshot, or its kind is not among ``kinds``.
+        BackupError: The snapshot does not exist, or its kind is not among ``kinds``.
     """
     if source != LATEST and (isinstance(source, Path) or Path(source).is_file()):
-        return [_of_file(Path(source), kinds)]
+        return [_source_of_file(Path(source), kinds)]
     if source == LATEST:
         wanted = checked_kinds(kinds)
-        meant = cache(own.may_restore)
-        inventory = take_inventory(places, meant)
-        return [_latest(kind, inventory, meant, now) for kind in wanted]
+        may_restore = cache(own.may_restore)
+        inventory = take_inventory(places, may_restore)
+        return [
+            replace(_source_of_snapshots(inventory.candidates(kind, now), kind, inventory), only=may_restore)
+            for kind in wanted
+        ]
     inventory = take_inventory(places, lambda _: True)
     found = [snapshot for snapshot in inventory.newest_first(kinds or KINDS) if snapshot.name == source]
     if not found:
-        why = inventory.problem or "it is in none of the places, or of another kind"
+        why = inventory.problem or "no place has it, or it has another kind"
         raise BackupError(f"there is no snapshot {source}", why, "List the backups.")
-    return [_source(found[:1], found[0].kind, inventory)]
+    return [_source_of_snapshots(found[:1], found[0].kind, inventory)]
 
 
-def _latest(kind: str, inventory: SnapshotInventory, meant: Callable[[str], bool], now: datetime) -> RestoreSource:
-    return replace(_source(inventory.candidates(kind, now), kind, inventory), only=meant)
-
-
-def _source(snapshots: Sequence[Snapshot], kind: str, inventory: SnapshotInventory) -> RestoreSource:
-    note = f"only this disk was looked at: {inventory.problem}" if inventory.problem else ""
+def _source_of_snapshots(snapshots: Sequence[Snapshot], kind: str, inventory: SnapshotInventory) -> RestoreSource:
+    note = f"only the local disk was searched: {inventory.problem}" if inventory.problem else ""
     return RestoreSource(kind, [(snapshot.name, inventory.openings(snapshot.name)) for snapshot in snapshots], note)
 
 
-def _of_file(path: Path, kinds: tuple[str, ...]) -> RestoreSource:
-    with _opened(path) as stream:
+def _source_of_file(path: Path, kinds: tuple[str, ...]) -> RestoreSource:
+    with _opened_file(path) as stream:
         kind = Archive(stream, path.name).header.kind
     if kind not in (kinds or KINDS):
         raise BackupError(f"{path.name} was not restored", f"it is a snapshot of {kind}")
-    return RestoreSource(kind, [(path.name, [("file", lambda: _opened(path))])])
+    return RestoreSource(kind, [(path.name, [("file", lambda: _opened_file(path))])])
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened_file(path: Path) -> Iterator[BinaryIO]:
     with disk_errors(f"{path.name} cannot be read"):
         stream = path.open("rb")
     with stream:

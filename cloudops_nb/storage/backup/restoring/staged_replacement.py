@@ -1,4 +1,4 @@
-"""Putting what was restored in the place of what was there: built aside, handed over as one, or not at all."""
+"""Replaces parts of a store with staged successors: all of them, or, after a failure, none."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def replacing_parts(
     storage: StorageService, collections: Sequence[str], *, generation: int, store_id: str = ""
 ) -> Iterator[None]:
-    """Hand over what the block has built aside; if it fails, remove that, and the store stays as it was.
+    """Replace the parts that the block stages; if the block fails, discard them and leave the store unchanged.
 
     Args:
         storage: The store, held alone.
-        collections: Those that the block stages.
-        generation: The data key's generation that the restored rows need, at least.
-        store_id: The id that the store goes on under, if that is another one.
+        collections: The collections that the block stages.
+        generation: The lowest data key generation that the restored rows need.
+        store_id: The store's new id; empty to keep its id.
 
     Raises:
         StorageError: A part cannot be replaced.
@@ -38,19 +38,19 @@ def replacing_parts(
     discard_leftovers(path, store)
     try:
         yield
-        _renew_header(storage.vault, generation, store_id)
+        _stage_header(storage.vault, generation, store_id)
         storage.journal.close()
         hand_over(path, store, collections)
     except BaseException:
-        # From its commit point on, a handover is finished by whoever opens the store next.
+        # After its commit point, the handover is completed the next time that the store is opened.
         if not pending(path):
-            with suppress(StorageError):  # what cannot be removed now is removed before the next attempt
+            with suppress(StorageError):  # leftovers that cannot be removed are removed before the next attempt
                 discard_leftovers(path, store)
         raise
 
 
-def _renew_header(vault: Vault, generation: int, store_id: str) -> None:
-    """Let the store seal under the newest data key that its rows know, so that a rotation is never undone."""
+def _stage_header(vault: Vault, generation: int, store_id: str) -> None:
+    """Stage a header with the newest data key generation of the store and the rows, so that no rotation is undone."""
     header = vault.store_file.read()
     if header is None:
         return

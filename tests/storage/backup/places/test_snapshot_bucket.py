@@ -95,15 +95,15 @@ def test_what_arrives_altered_is_no_upload(
 ) -> None:
     monkeypatch.setattr(module, "PART_BYTES", PART)
     snapshot = snapshot_in(local, bytes(size))
-    put = place._put
+    put = place._put_if_absent
 
     def put_and_alter(*arguments: Any) -> str:
         note = put(*arguments)
         local.path(snapshot).write_bytes(b"\x01" + bytes(size - 1))
         return note
 
-    monkeypatch.setattr(place, "_put", put_and_alter)
-    with pytest.raises(BackupError, match=r"was not uploaded: S3 keeps something else than was sent"):
+    monkeypatch.setattr(place, "_put_if_absent", put_and_alter)
+    with pytest.raises(BackupError, match=r"was not uploaded: the object in S3 differs from the file"):
         place.upload(snapshot, local.path(snapshot))
 
 
@@ -116,8 +116,8 @@ def test_half_an_object_is_no_upload(
         bucket.put_object(Bucket=BUCKET, Key=place.key(snapshot), Body=b"content" * 50)
         return ""
 
-    monkeypatch.setattr(place, "_put", put_half)
-    with pytest.raises(BackupError, match="S3 keeps something else than was sent"):
+    monkeypatch.setattr(place, "_put_if_absent", put_half)
+    with pytest.raises(BackupError, match="the object in S3 differs from the file"):
         place.upload(snapshot, local.path(snapshot))
 
 
@@ -173,7 +173,7 @@ def test_a_malformed_endpoint_is_one_line(
     s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:1")
-    with pytest.raises(BackupError, match=r"cannot use its configuration\. Correct AWS_ENDPOINT_URL"):
+    with pytest.raises(BackupError, match=r"cannot use the configuration\. Correct AWS_ENDPOINT_URL"):
         SnapshotBucket(s3_settings, local).check()
 
 
@@ -196,7 +196,7 @@ def test_a_bucket_that_does_not_exist_is_said_at_once_and_not_made(
     snapshot = snapshot_in(local)
     path = local.path(snapshot)
     for action in (place.check, lambda: place.snapshots("journal"), lambda: place.upload(snapshot, path)):
-        with pytest.raises(BackupError, match=r"the bucket nowhere does not exist\. Make it, or correct s3_bucket"):
+        with pytest.raises(BackupError, match=r"the bucket nowhere does not exist\. Create it, or correct s3_bucket"):
             action()
     place.close()
 
@@ -240,9 +240,7 @@ def test_passing_failures_are_tried_again_and_refusals_are_not(
     assert place.snapshots("journal") == []
     assert next(answers, "all were given") == "all were given"
     answers = iter([503] * 10)
-    with pytest.raises(
-        BackupError, match=r"the snapshots in S3 cannot be listed: S3 answered with 503\. Try again later"
-    ):
+    with pytest.raises(BackupError, match=r"the snapshots in S3 cannot be listed: S3 answered 503\. Try again later"):
         place.snapshots("journal")
     assert len(list(answers)) == 10 - module.ATTEMPTS
 
@@ -267,7 +265,7 @@ def _response(request: Any, code: int) -> Any:
 @pytest.mark.parametrize(
     ("variables", "why"),
     [
-        ({"AWS_PROFILE": "unheard-of"}, "there is no such profile"),
+        ({"AWS_PROFILE": "unheard-of"}, "the profile does not exist"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no AWS credentials"),
     ],
 )

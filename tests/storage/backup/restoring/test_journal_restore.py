@@ -111,7 +111,7 @@ def test_a_journal_that_has_parted_is_refused_unless_it_is_set_aside(
         row = restore(other, snapshot(storage))
 
         assert row.outcome == "failed"
-        assert f"the journal here, of {count} records, and the snapshot's, of 3, have parted" in row.note
+        assert f"the journal here, of {count} records, and the snapshot's, of 3, have diverged" in row.note
         assert "--set-aside" in row.note
         assert other.journal.verify() == verified
 
@@ -166,7 +166,7 @@ def test_a_snapshot_whose_journal_does_not_verify_is_refused(
 
     row = restore(other, storage.backup.local.folder / "journal" / name)
     assert row.outcome == "failed"
-    assert "its journal is altered" in row.note
+    assert "its journal was modified" in row.note
     assert other.journal.verify().count == 0
 
 

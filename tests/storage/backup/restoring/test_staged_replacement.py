@@ -149,6 +149,6 @@ def test_rows_that_are_lost_on_the_way_are_noticed(filled: StorageService, monke
         (row,) = filled.backup.restore("latest", "aws_estate").rows
 
     assert row.outcome == "failed"
-    assert "4 of 5 rows arrived in the store" in row.note
+    assert "only 4 of 5 rows are in the store" in row.note
     assert contents(filled) == before
     assert not list(filled.vault.data_path.glob("qdrant/*.staged"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloudops_nb.storage.backup.archive import Header, write_archive
 from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
-from cloudops_nb.storage.backup.saving.retention import expired, prune
+from cloudops_nb.storage.backup.saving.snapshot_saver import expired, prune
 from cloudops_nb.storage.backup.snapshot import Snapshot, snapshot_name
 from cloudops_nb.storage.keys.master_key import MasterKey
 
