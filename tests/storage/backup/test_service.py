@@ -311,9 +311,7 @@ def test_stores_that_share_a_key_and_a_prefix_leave_each_other_s_snapshots_alone
         other.chat.append("mine", "user", "hello")
         report = other.backup.snapshot()
         assert [(row.local, row.s3) for row in report.rows] == [(True, False)] * 3
-        assert all(
-            "another store keeps its snapshots there. Give this store an s3_prefix" in p for p in report.problems
-        )
+        assert all("Set another s3_prefix for this store" in p for p in report.problems)
         assert {row.s3 for row in other.backup.snapshots().rows} == {False}
         assert {row.place for row in other.backup.restore("latest").rows} == {"this disk"}
         assert [conversation.name for conversation in other.chat.conversations()] == ["mine"]
@@ -355,7 +353,7 @@ def test_what_cannot_be_tidied_is_said_and_fails_no_regular_backup(
     def refused(_: object) -> int:
         raise BackupError("unfinished uploads cannot be removed from S3", "S3 refuses the access")
 
-    monkeypatch.setattr(s3_module.S3Place, "abort_abandoned", refused)
+    monkeypatch.setattr(s3_module.SnapshotBucket, "abort_abandoned", refused)
     clock = Clock()
     backups = BackupService(filled, key_settings, clock=clock)
     backups.run_due()

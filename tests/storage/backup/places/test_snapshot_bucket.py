@@ -266,7 +266,7 @@ def _response(request: Any, code: int) -> Any:
     ("variables", "why"),
     [
         ({"AWS_PROFILE": "unheard-of"}, "the profile does not exist"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no AWS credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials were found"),
     ],
 )
 def test_missing_credentials_are_one_line(

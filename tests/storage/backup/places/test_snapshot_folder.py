@@ -25,8 +25,8 @@ WRITE_AND_WAIT = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from cloudops_nb.storage.backup.places.snapshot_folder import LocalPlace
-with LocalPlace(Path(sys.argv[1])).create("journal", datetime.now(UTC)) as draft:
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
+with SnapshotFolder(Path(sys.argv[1])).create("journal", datetime.now(UTC)) as draft:
     draft.stream.write(b"half")
     draft.stream.flush()
     print("writing", flush=True)
@@ -37,11 +37,11 @@ import json, resource, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.places.snapshot_folder import LocalPlace
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    with LocalPlace(Path(sys.argv[1])).create("journal", datetime.now(UTC)) as draft:
+    with SnapshotFolder(Path(sys.argv[1])).create("journal", datetime.now(UTC)) as draft:
         for _ in range(100):
             draft.stream.write(bytes(10_000))
 except BackupError as error:
@@ -176,5 +176,5 @@ def test_a_name_tells_kind_and_time() -> None:
 def test_kinds_come_in_the_order_of_restoring_and_an_unknown_one_is_refused() -> None:
     assert checked_kinds(("chat_history", "journal")) == ("journal", "chat_history")
     assert checked_kinds(()) == ("journal", "aws_estate", "chat_history")
-    with pytest.raises(BackupError, match="everything is no kind"):
+    with pytest.raises(BackupError, match="everything is not a kind"):
         checked_kinds(("everything",))
