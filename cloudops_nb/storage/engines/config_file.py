@@ -1,4 +1,4 @@
-"""Where a store's collections lie, and writing that into ``config.toml`` without touching anything else of it."""
+"""The location of a store's collections, and writing it to ``config.toml`` without other changes to the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _USUAL_PREFIX = Settings.model_fields["qdrant_prefix"].default
 
 
 class EngineLocation(BaseModel):
-    """Where collections lie: the engine and, in a server, its address and what their names begin with."""
+    """The engine that holds collections and, for a server, its address and the prefix of the collections' names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,13 +33,13 @@ class EngineLocation(BaseModel):
 
     @classmethod
     def of(cls, settings: Settings) -> EngineLocation:
-        """Return the place that settings name."""
+        """Return the location that settings name."""
         if not settings.remote:
             return cls(engine="embedded")
         return cls(engine=engine_of(settings), url=settings.qdrant_url, prefix=settings.qdrant_prefix)
 
     def within(self, settings: Settings) -> Settings:
-        """Return the settings, changed to name this place."""
+        """Return the settings, changed to name this location."""
         named: dict[str, Any] = {"qdrant_mode": self.engine, "qdrant_url": self.url}
         if self.engine == "remote":
             named["qdrant_prefix"] = self.prefix
@@ -50,7 +50,7 @@ class EngineLocation(BaseModel):
 
 
 def write_location(data_path: Path, place: EngineLocation) -> None:
-    """Make ``config.toml`` name a place; comments and other settings stay, the mode is 0600.
+    """Write a location to ``config.toml``; comments and other settings stay, the mode is 0600.
 
     Raises:
         ConfigurationError: The file cannot be read or written.
@@ -58,15 +58,15 @@ def write_location(data_path: Path, place: EngineLocation) -> None:
     path = (data_path / CONFIG_NAME).resolve()
     try:
         document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-        _change(document, place)
+        _set_keys(document, place)
         replace_private(path, tomlkit.dumps(document).encode())
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         why = getattr(error, "strerror", "") or type(error).__name__
         raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {place.url!r}.") from error
 
 
-def _change(document: tomlkit.TOMLDocument, place: EngineLocation) -> None:
-    """Write each key where it stands, as ``qdrant_url`` or within ``[qdrant]``, and new ones within the table."""
+def _set_keys(document: tomlkit.TOMLDocument, place: EngineLocation) -> None:
+    """Set each key where the file has it, as ``qdrant_url`` or in ``[qdrant]``, and new keys in the table."""
     present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
     wanted = {"url": place.url or None}
     if place.engine == "remote" and ("prefix" in present or place.prefix != _USUAL_PREFIX):

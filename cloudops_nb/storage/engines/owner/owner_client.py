@@ -1,4 +1,4 @@
-"""The kernel's side: a ``VectorStore`` whose every method is one or a few frames to the owner process."""
+"""``OwnerClient``: a ``VectorStore`` that sends each operation to the owner process in one or a few frames."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, StoredRow, Value, VectorQuery
 
-#: Points a frame, both ways.
+#: Points per frame, in both directions.
 PAGE = 500
-#: How long one operation may take, in seconds.
+#: Longest wait for the answer to one operation, in seconds.
 ANSWER_SECONDS = 120.0
 _ATTEMPTS = 6
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 
 
 class OwnerClient:
-    """A ``VectorStore`` on the owner process of a data path, which it starts when there is none.
+    """A ``VectorStore`` in the owner process of a data path; starts the process if it is not running.
 
-    Threads share it: each operation borrows a connection. An operation whose connection breaks (the owner was killed,
-    or just went idle) is repeated on a new one; all are idempotent, so nothing is lost or doubled. What returned is in
-    the owner's log on disk and survives a crash of any process. Ctrl-C at any moment costs one connection.
+    Threads may share a client: each operation borrows a connection. If the connection breaks, because the owner was
+    killed or is exiting as idle, the operation is repeated on a new one. All operations are idempotent, so nothing is
+    lost or duplicated. A write that returned is in the owner's write-ahead log and survives a crash of any process.
+    An interrupt closes the connection of the operation that it hits.
     """
 
     def __init__(self, data_path: Path, *, idle_seconds: float) -> None:
@@ -60,22 +61,22 @@ class OwnerClient:
             self._call("upsert", collection=collection, points=points[start : start + PAGE])
 
     def append(self, collection: str, point: Point, *, group: str, sequence: str) -> int:
-        """Insert a point with the next number of its group; the owner gives the number."""
+        """Insert a point with the next number of its group, which the owner assigns."""
         return int(self._call("append", collection=collection, point=point, group=group, sequence=sequence))
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
-        """Set payload fields; returns the ids that do not exist."""
+        """Set payload fields on existing points; returns the ids that do not exist."""
         missing: list[str] = []
         for start in range(0, len(patches), PAGE):
             missing += self._call("patch", collection=collection, patches=patches[start : start + PAGE])
         return missing
 
     def delete(self, collection: str, where: PointFilter) -> int:
-        """Delete what passes the filter."""
+        """Delete the points that pass the filter; returns their number."""
         return int(self._call("delete", collection=collection, where=where))
 
     def delete_ids(self, collection: str, ids: Sequence[str]) -> int:
-        """Delete points by id."""
+        """Delete points by id; returns the number that existed."""
         return int(self._call("delete_ids", collection=collection, ids=ids))
 
     def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
@@ -88,7 +89,7 @@ class OwnerClient:
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
     ) -> Iterator[StoredRow]:
-        """Yield the points that pass the filter, a page at a time."""
+        """Yield the points that pass the filter, page by page."""
         after, wanted = None, limit
         while wanted is None or wanted > 0:
             size = PAGE if wanted is None else min(PAGE, wanted)
@@ -99,7 +100,7 @@ class OwnerClient:
                 return
 
     def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
-        """Yield whole points that pass the filter, a page at a time."""
+        """Yield whole points that pass the filter, page by page."""
         after = None
         while True:
             page, after = self._call("points_page", collection=collection, where=where, limit=PAGE, after=after)
@@ -117,7 +118,7 @@ class OwnerClient:
         return rows
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
-        """Run several queries in one turn."""
+        """Run several queries in one request."""
         answers = self._call("query", collection=collection, queries=queries)
         return [[Scored(*hit) for hit in hits] for hits in answers]
 
@@ -140,11 +141,11 @@ class OwnerClient:
         return int(self._call("generation", collection=collection))
 
     def stage(self, collection: str) -> str:
-        """Make an empty collection beside a live one."""
+        """Create an empty staged collection; returns its name."""
         return str(self._call("stage", collection=collection))
 
     def adopt(self, collections: Sequence[str]) -> None:
-        """Put staged collections in their places."""
+        """Replace live collections with their staged ones."""
         for collection in collections:
             self._call("adopt", collection=collection)
 
@@ -153,44 +154,44 @@ class OwnerClient:
         self._call("discard", collection=collection)
 
     def flush(self) -> None:
-        """Make everything acknowledged survive a power cut."""
+        """Make every acknowledged write survive a power cut."""
         self._call("flush")
 
     def close(self) -> None:
-        """Close this kernel's connections; the owner goes on for other kernels, and ends when idle."""
+        """Close this kernel's connections; the owner keeps serving other kernels, and exits when idle."""
         with self._lock:
             connections, self._idle = self._idle, []
         for connection in connections:
             connection.close()
 
     def retire(self) -> None:
-        """Close for good, once no thread is in the middle of an operation; later uses raise StoreUnavailableError.
+        """Close permanently, after the operations of other threads; later operations raise StoreUnavailableError.
 
         Raises:
-            StoreUnavailableError: An operation does not end; nothing is closed.
+            StoreUnavailableError: An operation does not end; the client stays usable.
         """
         self._retirement.retire(ANSWER_SECONDS)
         self.close()
 
     def _call(self, operation: str, seconds: float = ANSWER_SECONDS, /, **arguments: Any) -> Any:
-        """Send a request and wait for its answer, on as many connections as it takes.
+        """Send a request until it is answered, on up to six connections.
 
         Raises:
-            StorageError: The owner answered with one, or cannot be reached or started.
+            StorageError: The owner answered with an error, or cannot be reached or started.
         """
         frame = pack_frame([operation, arguments])
         try:
             with self._retirement.operation():
                 status, *answer = self._answered(frame, seconds)
         except ConnectionLostError as error:
-            why = f"it ended {_ATTEMPTS} times while it served this request"
+            why = f"its process ended {_ATTEMPTS} times during this request"
             raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.") from error
         if status != "ok":
             raise_failure(status, *answer)
         return answer[0]
 
     def _answered(self, frame: bytes, seconds: float) -> Any:
-        # Nearly every request is answered at once, and to set up the repetition costs more than that does.
+        # Almost every request succeeds at the first attempt, which takes less time than setting up tenacity.
         with suppress(ConnectionLostError):
             return self._exchange(frame, seconds)
         retrying = Retrying(
@@ -206,7 +207,7 @@ class OwnerClient:
             try:
                 self._retirement.check()
                 connection.send_bytes(frame)
-                if not _answers(connection, seconds):
+                if not _has_answer(connection, seconds):
                     why = f"an operation took longer than {seconds:.0f} s"
                     raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.")
                 return unpack_frame(connection.recv_bytes(LARGEST_FRAME))
@@ -215,20 +216,20 @@ class OwnerClient:
 
     @contextmanager
     def _borrowed(self) -> Iterator[Connection[Any, Any]]:
-        """Lend a connection; one that was interrupted in mid-conversation is never lent again."""
-        connection = self._take()
+        """Lend a connection; after an error or interrupt it is closed, because a late answer may be on its way."""
+        connection = self._idle_or_new_connection()
         try:
             yield connection
         except BaseException:
             connection.close()
-            self.close()  # the others most likely broke with it
+            self.close()  # the owner has probably ended, so the other connections are broken too
             raise
         with self._lock:
             self._idle.append(connection)
 
-    def _take(self) -> Connection[Any, Any]:
+    def _idle_or_new_connection(self) -> Connection[Any, Any]:
         with self._lock:
-            if self._process != os.getpid():  # a forked child must not talk on its parent's connections
+            if self._process != os.getpid():  # a forked child must not use its parent's connections
                 self._process, self._idle = os.getpid(), []
             if self._idle:
                 return self._idle.pop()
@@ -237,7 +238,7 @@ class OwnerClient:
     def _connect(self) -> Connection[Any, Any]:
         with suppress(ConnectionLostError):
             return connect_to_owner(self._paths)
-        # Whoever waits for the lock finds the owner that was started meanwhile.
+        # After waiting for the lock, an owner that another kernel has started may be running.
         with creation_lock(self._paths.start_lock, seconds=START_SECONDS):
             with suppress(ConnectionLostError):
                 return connect_to_owner(self._paths)
@@ -245,8 +246,8 @@ class OwnerClient:
             return connect_to_owner(self._paths)
 
 
-def _answers(connection: Connection[Any, Any], seconds: float) -> bool:
-    """Wait for an answer, or for the end of the connection, as its ``poll`` does in several times the time."""
+def _has_answer(connection: Connection[Any, Any], seconds: float) -> bool:
+    """Wait for an answer or the end of the connection; several times faster than ``Connection.poll``."""
     waiting = select.poll()
     waiting.register(connection, select.POLLIN)
     return bool(waiting.poll(seconds * 1000))

@@ -1,4 +1,4 @@
-"""Putting the folder of a staged shard in the place of the live one, so that a kill in between is mended."""
+"""Replaces a live shard's folder with the staged one; a replacement that was killed halfway is completed later."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def adopt_staged(folder: Path, name: str) -> None:
-    """Make the staged shard the live one, and remove the one that it replaces; without a staged one only the latter.
+    """Make the staged shard the live one, and remove the replaced shard; without a staged one, only do the removal.
 
-    Both shards are closed. Durable when this returns.
+    Both shards must be closed. The replacement is synced to disk when this returns.
     """
     live, staged, replaced = folder / name, folder / staged_name(name), _replaced(folder, name)
     if staged.exists():
@@ -28,14 +28,14 @@ def adopt_staged(folder: Path, name: str) -> None:
 
 
 def finish_adoption(folder: Path, name: str) -> None:
-    """Mend what a kill between the two renames left: the old shard set aside, the staged one not yet in its place."""
+    """Complete a replacement that was killed between its two renames: old shard moved away, staged one not yet live."""
     live, staged = folder / name, folder / staged_name(name)
     if not live.exists() and _replaced(folder, name).exists() and staged.exists():
         adopt_staged(folder, name)
 
 
 def remove_staged(folder: Path, name: str) -> None:
-    """Remove the folder of a staged shard, if there is one; the shard is closed."""
+    """Remove the folder of a staged shard, if it exists; the shard must be closed."""
     staged = folder / staged_name(name)
     if staged.exists():
         shutil.rmtree(staged)

@@ -1,7 +1,7 @@
-"""What travels between a kernel and the owner: msgpack of plain values, never pickle.
+"""The frames between a kernel and the owner: msgpack of plain values, never pickle.
 
-A request is ``[operation, arguments]``; a reply ``["ok", value]`` or ``[kind of error, what, why, fix]``.
-Hits of a query travel as plain pairs, because there are hundreds.
+A request is ``[operation, arguments]``; a reply is ``["ok", value]`` or ``[kind of error, what, why, fix]``. A query's
+hits are plain pairs, because there are hundreds of them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from cloudops_nb.storage.engines.vector_store import (
     VectorQuery,
 )
 
-#: No frame is larger; clients send points and fetch rows in pages far below it.
+#: Longest frame in bytes; clients send points and fetch rows in pages far below it.
 LARGEST_FRAME = 1 << 28
 
 _TYPES = (AnyOf, Below, Patch, Point, PointFilter, StoredRow, Sparse, VectorQuery)
 _CODES = {kind: (code, attrgetter(*(field.name for field in fields(kind)))) for code, kind in enumerate(_TYPES)}
-#: Room for one value of those types; what msgpack takes otherwise costs more than to fill it.
+#: Buffer for one value of those types, in bytes; allocating msgpack's default buffer costs more than filling it.
 _INNER_BYTES = 512
 _ERRORS = {"storage": StorageError, "corrupted": StoreCorruptedError, "unavailable": StoreUnavailableError}
 
@@ -41,20 +41,20 @@ def pack_frame(value: Any) -> bytes:
 
 
 def unpack_frame(frame: bytes) -> Any:
-    """Decode what :func:`pack_frame` made.
+    """Decode a frame that :func:`pack_frame` made.
 
     Raises:
-        ValueError: The bytes are something else.
+        ValueError: The bytes are not such a frame.
     """
     try:
-        # The values of a lookup field are numbers, and counts are by value.
+        # Map keys are not always texts: facet counts have the numbers of a lookup field as keys.
         return msgpack.unpackb(frame, ext_hook=_decode, use_list=True, strict_map_key=False)
     except (msgpack.UnpackException, ValueError, TypeError, IndexError) as error:
         raise ValueError("not a frame of the store's protocol") from error
 
 
 def failure_reply(error: StorageError) -> list[str]:
-    """Put an error into a reply."""
+    """Return an error as a reply."""
     kind = next((name for name, cls in reversed(_ERRORS.items()) if isinstance(error, cls)), "storage")
     return [kind, error.what, error.why, error.fix]
 
@@ -67,7 +67,7 @@ def raise_failure(kind: str, what: str, why: str, fix: str) -> None:
 def _encode(value: Any) -> msgpack.ExtType:
     known = _CODES.get(type(value))
     if known is None:
-        raise TypeError(f"{type(value).__name__} does not travel")
+        raise TypeError(f"{type(value).__name__} cannot be sent")
     code, parts = known
     return msgpack.ExtType(code, msgpack.packb(parts(value), default=_encode, buf_size=_INNER_BYTES))
 

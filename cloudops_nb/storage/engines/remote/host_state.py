@@ -1,4 +1,4 @@
-"""What the kernels of one host share about a remote store: an identity, turns, and when each of them wrote last."""
+"""The state of a remote store that the kernels of one host share: its identity, a lock, and times of last writes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 #: The folder below the data path.
 FOLDER_NAME = "remote"
-#: How long one append waits for those of other kernels, in seconds.
+#: Longest wait of an append for those of other kernels, in seconds.
 TURN_SECONDS = 60.0
-#: How long the writes of other hosts may go unnoticed, in seconds.
+#: Longest time that writes of other hosts go unnoticed, in seconds.
 STALE_SECONDS = 10.0
 _POLL_SECONDS = 0.005
 
 
 class HostState:
-    """One kernel's view of what all kernels of a data path share; safe to share between threads.
+    """One kernel's access to the files that all kernels of a data path share; safe to share between threads.
 
-    The lock is the operating system's and falls with its process.
+    The lock belongs to the operating system, which releases it when its process ends.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -39,16 +39,16 @@ class HostState:
         self._turn = threading.Lock()
 
     def identity(self) -> str:
-        """Return the name of this data path, random and made once; collections carry it, so that no other takes them.
+        """Return the random identity of this data path, created once; it marks the collections as this store's.
 
         Raises:
-            InitialisationError: The folder does not allow it.
+            InitialisationError: The folder cannot be read or written.
         """
         path = self._folder / "identity"
         try:
             return path.read_text("ascii")
         except FileNotFoundError:
-            # A lock of its own: an append may need the name during its turn.
+            # A separate lock, because an append may need the identity during its turn.
             with creation_lock(self._folder / "identity.lock"):
                 if not path.exists():
                     replace_private(path, uuid.uuid4().hex.encode())
@@ -58,11 +58,11 @@ class HostState:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Be the only one of the host's kernels and threads that does something.
+        """Hold the lock for the block: only one thread of one of the host's kernels has it at a time.
 
         Raises:
-            StoreUnavailableError: Another kernel does not end its turn.
-            InitialisationError: The folder does not allow it.
+            StoreUnavailableError: Another kernel does not release the lock.
+            InitialisationError: The folder cannot be written.
         """
         path = self._folder / "turn.lock"
         with self._turn:
@@ -81,10 +81,10 @@ class HostState:
                 lock.release()
 
     def wrote(self, collection: str) -> None:
-        """Tell the other kernels that a collection changed.
+        """Record a write to a collection for the other kernels.
 
         Raises:
-            InitialisationError: The folder does not allow it.
+            InitialisationError: The folder cannot be written.
         """
         path, now = self._stamp(collection), time.time_ns()
         try:
@@ -96,10 +96,10 @@ class HostState:
             raise InitialisationError(f"cannot write {path}", error.strerror or "") from error
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write of this host, and every :data:`STALE_SECONDS` anyway.
+        """Return a number that changes with every write of this host, and every :data:`STALE_SECONDS` in any case.
 
         Raises:
-            InitialisationError: The folder does not allow it.
+            InitialisationError: The folder cannot be read.
         """
         path = self._stamp(collection)
         try:

@@ -35,43 +35,43 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
-#: Points a request, both ways; a server takes 32 MB at once unless configured otherwise.
+#: Points per request, in both directions; a server accepts 32 MB by default (service.max_request_size_mb).
 PAGE = 250
-#: Far above the number of distinct values that a facet can have here.
+#: Limit of a facet request, far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
-#: How often a number that another host took too is given up for another, and the longest pause before, in seconds.
-_NUMBERS, _PAUSE = 20, 0.2
+#: Number of attempts to get a number that no other host took, and the longest pause between them, in seconds.
+_NUMBERING_ATTEMPTS, _LONGEST_PAUSE = 20, 0.2
 _USUAL = RequestLimits()
 
 
 class RemoteStore:
-    """A ``VectorStore`` on a server, which keeps it; threads share it, and every kernel of a data path has its own.
+    """A ``VectorStore`` in a Qdrant server; threads may share it, and each kernel of a data path has its own.
 
-    Every write waits until the server has applied it and written it to its log; requests that failed on the way are
-    repeated. From then on its survival is the server's affair.
+    A write returns after the server has applied it and written it to its log; failed requests are repeated. From then
+    on the write's durability depends on the server.
 
-    Several kernels of one host may use it at once, with all that ``VectorStore`` promises. Several hosts may do so too,
-    each with a copy of the data path, but they promise one another less. Two appends that returned never got the same
-    number, as long as the server shows an acknowledged write to every later read (one node does, a cluster of replicas
-    need not); one that was killed may leave its message with a number that another got. What another host wrote changes
-    :meth:`generation` within :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`. :meth:`delete` and
-    :meth:`delete_ids` count before they delete.
+    Several kernels of one host may use the server at once, with all guarantees of ``VectorStore``. Several hosts, each
+    with a copy of the data path, have weaker guarantees. Two appends that returned have different numbers if the server
+    shows an acknowledged write to every later read: a single node does, a cluster with replicas may not. A killed append
+    may leave its message with a number that another message has. Writes of another host change :meth:`generation` within
+    :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`. :meth:`delete` and :meth:`delete_ids` count
+    before they delete.
 
     Args:
         url: The server's address.
-        api_key: Its key, ``None`` for a server without.
-        prefix: What the names of the store's collections begin with.
-        host: What this kernel shares with others on the same data path.
-        patience: How long the server may take to answer.
+        api_key: The server's API key, ``None`` if it has none.
+        prefix: The prefix of the collections' names.
+        host: The state that this kernel shares with other kernels of the data path.
+        patience: The limits of a request.
 
     Raises:
-        ConfigurationError: The address cannot be used, or the key would travel in the clear.
+        ConfigurationError: The address is invalid, or the key would be sent unencrypted.
     """
 
     def __init__(
         self, url: str, api_key: SecretStr | None, prefix: str, host: HostState, patience: RequestLimits = _USUAL
     ) -> None:
-        self._place = (url, api_key, prefix, host)
+        self._arguments = (url, api_key, prefix, host)
         self._connection = ServerConnection(url, api_key, patience)
         self._collections = ServerCollections(self._connection, prefix, host.identity)
         self._prefix = prefix
@@ -87,7 +87,7 @@ class RemoteStore:
             self._write(collection, QdrantClient.upsert, page)
 
     def append(self, collection: str, point: Point, *, group: str, sequence: str) -> int:
-        """Insert a point with the next number of its group; kernels of this host take turns.
+        """Insert a point with the next number of its group; the kernels of this host take turns.
 
         Raises:
             StoreUnavailableError: Other hosts took every number that was tried.
@@ -95,21 +95,21 @@ class RemoteStore:
         within = AnyOf(group, [str(point.payload[group])])
         with self._host.turn():
             written = self.retrieve(collection, [point.id], [sequence])
-            number = int(written[0].payload[sequence]) if written else self._next(collection, within, sequence)
+            number = int(written[0].payload[sequence]) if written else self._next_number(collection, within, sequence)
             if not written:
                 payload = {**point.payload, sequence: number}
                 self.upsert(collection, [Point(point.id, payload, point.dense, point.sparse)])
-            for _ in range(_NUMBERS):
-                if self._is_alone(collection, within, sequence, number):
+            for _ in range(_NUMBERING_ATTEMPTS):
+                if self._is_unique(collection, within, sequence, number):
                     return number
-                # Another host chose it too. Whoever saw the other gives way, so that nobody keeps a number seen twice.
-                time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - against lockstep, not against guessing
-                number = self._next(collection, within, sequence)
+                # Another host chose the same number. Each host that sees this takes another, so no duplicate stays.
+                time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 - against lockstep, not against guessing
+                number = self._next_number(collection, within, sequence)
                 self.patch(collection, [Patch([point.id], {sequence: number})])
-        raise StoreUnavailableError("the message was not kept", "other hosts write too fast", "Try again.")
+        raise StoreUnavailableError("the message was not saved", "other hosts write too fast", "Try again.")
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
-        """Set payload fields, in requests of :data:`PAGE`; returns the ids that do not exist."""
+        """Set payload fields on existing points, in requests of :data:`PAGE`; returns the ids that do not exist."""
         missing: list[str] = []
         for start in range(0, len(patches), PAGE):
             page = patches[start : start + PAGE]
@@ -128,14 +128,14 @@ class RemoteStore:
         return missing
 
     def delete(self, collection: str, where: PointFilter) -> int:
-        """Delete what passes the filter; returns how many points that were."""
+        """Delete the points that pass the filter; returns their number."""
         found, selector = self.count(collection, where), models.FilterSelector(filter=filter_of(where))
         if found:
             self._write(collection, QdrantClient.delete, selector)
         return found
 
     def delete_ids(self, collection: str, ids: Sequence[str]) -> int:
-        """Delete points by id; returns how many there were."""
+        """Delete points by id; returns the number that existed."""
         found = [row.id for row in self.retrieve(collection, list(dict.fromkeys(ids)), ())]
         for start in range(0, len(found), PAGE):
             selector = models.PointIdsList(points=list(found[start : start + PAGE]))
@@ -156,11 +156,11 @@ class RemoteStore:
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
     ) -> Iterator[StoredRow]:
-        """Yield the points that pass the filter, a page at a time."""
+        """Yield the points that pass the filter, page by page."""
         yield from map(row_of, self._scroll(collection, where, fields_of(fields), limit, vectors=False))
 
     def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
-        """Yield whole points that pass the filter, a page at a time."""
+        """Yield whole points that pass the filter, page by page."""
         yield from map(whole_point_of, self._scroll(collection, where, True, None, vectors=True))  # noqa: FBT003 - all fields
 
     def newest(
@@ -173,7 +173,7 @@ class RemoteStore:
         return [row_of(record) for record in records]
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
-        """Run several queries in one request; a sparse one without dimensions finds nothing and is not sent."""
+        """Run several queries in one request; a sparse query without dimensions is not sent and finds nothing."""
         sent = [query for query in queries if not isinstance(query.vector, Sparse) or query.vector.indices]
         if not sent:
             return [[] for _ in queries]
@@ -183,7 +183,7 @@ class RemoteStore:
         return [hits.get(id(query), []) for query in queries]
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Count exactly; with ``seconds``, over a connection of its own, and each request is sent once."""
+        """Count exactly; with ``seconds``, on a separate connection that sends each request once."""
         if seconds is None:
             return self._count(collection, filter_of(where))
         with self.hurried(seconds) as hurried:
@@ -200,15 +200,15 @@ class RemoteStore:
         return [hit.value for hit in answer.hits]
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write of this host, and now and then for those of others."""
+        """Return a number that changes with every write of this host, and periodically for those of other hosts."""
         return self._host.generation(collection)
 
     def stage(self, collection: str) -> str:
-        """Make an empty collection beside a live one."""
+        """Create an empty staged collection; returns its name."""
         return self._collections.stage(collection)
 
     def adopt(self, collections: Sequence[str]) -> None:
-        """Put staged collections in their places, all in one request."""
+        """Replace live collections with their staged ones, all in one request."""
         self._collections.adopt(collections)
         for collection in collections:
             self._host.wrote(collection)
@@ -218,37 +218,37 @@ class RemoteStore:
         self._collections.discard(collection)
 
     def drop(self, collection: str) -> None:
-        """Drop a live collection and everything in it, for a store that has moved away."""
+        """Drop a live collection and all its points, after the store has moved to another engine."""
         self._collections.drop(collection)
         self._host.wrote(collection)
 
     def probe(self, collections: Sequence[str]) -> None:
-        """See that the server can be used, and that no other store has collections of these names; makes nothing."""
+        """Check that the server is usable, and that no other store has collections of these names; creates nothing."""
         self._collections.probe(collections)
 
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[RemoteStore]:
-        """Lend a store on the same collections that sends a request once, and waits so many seconds for its answer."""
+        """Lend a store on the same collections that sends each request once, and waits ``seconds`` for the answer."""
         patience = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
-        with closing(RemoteStore(*self._place, patience)) as store, self._connection.held():
+        with closing(RemoteStore(*self._arguments, patience)) as store, self._connection.held():
             yield store
 
     def flush(self) -> None:
         """Do nothing: the server syncs its log to disk by itself, and has no request for it."""
 
     def close(self) -> None:
-        """Close this kernel's connections; the server stays."""
+        """Close this kernel's connections to the server."""
         self._connection.close()
 
     def retire(self) -> None:
-        """Close for good, once no thread is in the middle of a request; later uses raise StoreUnavailableError."""
+        """Close permanently, after the requests of other threads; later requests raise StoreUnavailableError."""
         self._connection.retire()
 
-    def _next(self, collection: str, within: AnyOf, sequence: str) -> int:
+    def _next_number(self, collection: str, within: AnyOf, sequence: str) -> int:
         newest = self.newest(collection, PointFilter([within]), [sequence], order=sequence, limit=1)
         return int(newest[0].payload[sequence]) + 1 if newest else 0
 
-    def _is_alone(self, collection: str, within: AnyOf, sequence: str, number: int) -> bool:
+    def _is_unique(self, collection: str, within: AnyOf, sequence: str, number: int) -> bool:
         same = models.FieldCondition(key=sequence, match=models.MatchValue(value=number))
         return self._count(collection, models.Filter(must=[condition_of(within), same])) == 1
 
@@ -282,5 +282,5 @@ class RemoteStore:
         name = self._collections.named(collection)
         try:
             self._connection.call("a write to the store failed", request, name, content, wait=True)
-        finally:  # one that failed may have been applied
+        finally:  # the server may have applied a write that failed here
             self._host.wrote(collection)

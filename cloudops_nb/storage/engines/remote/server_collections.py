@@ -1,7 +1,7 @@
-"""Collections of a store on a server: their names, how they are made and checked, and how one replaces another.
+"""A store's collections on a server: their names, creation, checks and replacement.
 
-The live name of a collection is an alias, ``<prefix><collection>``, of a numbered one, ``<prefix><collection>_<n>``;
-beside it, ``<prefix><collection>.staged`` may stand for its successor. Switching the alias replaces the whole at once.
+A live collection is an alias, ``<prefix><collection>``, of a numbered collection, ``<prefix><collection>_<n>``. The
+alias ``<prefix><collection>.staged`` names its staged successor. Switching the aliases replaces a collection at once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
-#: Requirement S1, as in the embedded engine.
+#: The HNSW graph of requirement S1.
 HNSW_M, HNSW_EF_CONSTRUCT = 16, 100
-#: The first one that keeps metadata of collections.
+#: The first server version that stores metadata of collections.
 OLDEST_SERVER = (1, 16)
-#: The metadata that names the data path which made a collection.
+#: The metadata key with the identity of the data path that created a collection.
 IDENTITY = "cloudops_store"
 _WHAT = "the collections of the Qdrant server cannot be prepared"
 
@@ -36,13 +36,13 @@ _WHAT = "the collections of the Qdrant server cannot be prepared"
 class ServerCollections:
     """The collections of one prefix on one server.
 
-    Making them is safe for several kernels at once; :meth:`stage`, :meth:`adopt`, :meth:`discard` and :meth:`drop` are
-    for one that is alone with the store. Each may be cut short at any moment and repeated.
+    Several kernels may create them at once. :meth:`stage`, :meth:`adopt`, :meth:`discard` and :meth:`drop` need the
+    store alone. Each call may be interrupted at any time and repeated.
 
     Args:
         connection: The server.
-        prefix: What their names begin with.
-        identity: What their metadata must hold; those that another store made are refused.
+        prefix: The prefix of the collections' names.
+        identity: Returns the identity that their metadata must hold; collections of another store are refused.
     """
 
     def __init__(self, connection: ServerConnection, prefix: str, identity: Callable[[], str]) -> None:
@@ -53,11 +53,11 @@ class ServerCollections:
         self._ready: set[str] = set()
 
     def named(self, name: str) -> str:
-        """Return the server's name of a collection, which is made and checked at its first use; staged ones exist.
+        """Return a collection's name on the server; a live one is created if missing, and checked, at its first use.
 
         Raises:
-            InitialisationError: It is another store's, of another schema, or the server is too old.
-            StorageError: There is no such collection.
+            InitialisationError: The collection has another store or schema, or the server is too old.
+            StorageError: The name is unknown.
         """
         collection = collection_of(name)
         if collection is None:
@@ -69,53 +69,53 @@ class ServerCollections:
         return f"{self._prefix}{name}"
 
     def probe(self, names: Sequence[str]) -> None:
-        """See that the server can be used, and that whatever has one of these names is this store's; makes nothing.
+        """Check that the server is usable and that collections of these names belong to this store; creates nothing.
 
         Raises:
-            InitialisationError: The server is too old, or the names are taken.
+            InitialisationError: The server is too old, or another store has the names.
         """
         self._check_server()
         aliases, present = self._aliases(), self._collections()
         for name in names:
             collection, live = collection_of(name), f"{self._prefix}{name}"
             if live in present:
-                raise _taken(live)
+                raise _name_taken(live)
             for each in [*([live] if live in aliases else []), *self._numbers(live)]:
-                self._check(collection, self._call(QdrantClient.get_collection, each))
+                self._check_collection(collection, self._call(QdrantClient.get_collection, each))
 
     def stage(self, name: str) -> str:
-        """Make an empty collection beside a live one; returns its name."""
+        """Create an empty staged collection; returns its name."""
         live = self.named(name)
         self.discard(name)
         number = max(self._numbers(live).values(), default=0) + 1
         self._create(collection_of(name), f"{live}_{number}")
-        self._switch(_alias(f"{live}{STAGED_SUFFIX}", f"{live}_{number}"))
+        self._switch(_create_alias(f"{live}{STAGED_SUFFIX}", f"{live}_{number}"))
         return staged_name(name)
 
     def adopt(self, names: Sequence[str]) -> None:
-        """Put each staged collection in the place of its live one, all in one request, and drop what was there."""
+        """Replace each live collection with its staged one, all in one request, and drop the replaced ones."""
         actions: list[models.AliasOperations] = []
         aliases = self._aliases()
         for name in names:
             live, staged = f"{self._prefix}{name}", f"{self._prefix}{staged_name(name)}"
             if staged in aliases:
-                actions += [_no_alias(live)] if live in aliases else []
-                actions += [_alias(live, aliases[staged]), _no_alias(staged)]
+                actions += [_delete_alias(live)] if live in aliases else []
+                actions += [_create_alias(live, aliases[staged]), _delete_alias(staged)]
         if actions:
             self._switch(*actions)
         for name in names:
-            self._sweep(f"{self._prefix}{name}")
+            self._drop_unaliased(f"{self._prefix}{name}")
 
     def discard(self, name: str) -> None:
-        """Drop the staged collection, if there is one, and whatever a killed process left."""
+        """Drop the staged collection, if it exists, and the leftovers of killed processes."""
         live = f"{self._prefix}{name}"
         staged = f"{live}{STAGED_SUFFIX}"
         if staged in self._aliases():
-            self._switch(_no_alias(staged))
-        self._sweep(live)
+            self._switch(_delete_alias(staged))
+        self._drop_unaliased(live)
 
     def drop(self, name: str) -> None:
-        """Drop a collection and all that belongs to it; one that another store made is refused."""
+        """Drop a collection with its staged one and its aliases; another store's collection is refused."""
         live = f"{self._prefix}{name}"
         self.probe([name])
         with self._lock:
@@ -124,19 +124,19 @@ class ServerCollections:
             self._call(QdrantClient.delete_collection, concrete)
         left = [alias for alias in self._aliases() if alias in (live, f"{live}{STAGED_SUFFIX}")]
         if left:
-            self._switch(*map(_no_alias, left))
+            self._switch(*map(_delete_alias, left))
 
     def _prepare(self, collection: Collection) -> None:
         live = f"{self._prefix}{collection.name}"
         self._check_server()
         if live not in self._aliases():
             if live in self._collections():
-                raise _taken(live)
-            # The first one, by whichever kernel: what has another number has an alias.
+                raise _name_taken(live)
+            # Every kernel chooses number 1, so concurrent creations agree; higher numbers always have an alias.
             self._create(collection, f"{live}_1")
-            self._switch(_alias(live, f"{live}_1"))
+            self._switch(_create_alias(live, f"{live}_1"))
         info = self._call(QdrantClient.get_collection, live)
-        self._check(collection, info)
+        self._check_collection(collection, info)
         self._create_indexes(collection, live, info.payload_schema)
 
     def _check_server(self) -> None:
@@ -148,24 +148,24 @@ class ServerCollections:
                 _WHAT, f"the server is version {version[:20]}", f"Upgrade it to {wanted} or newer."
             )
 
-    def _check(self, collection: Collection | None, info: models.CollectionInfo) -> None:
+    def _check_collection(self, collection: Collection | None, info: models.CollectionInfo) -> None:
         assert collection is not None  # noqa: S101 - for the type checker: its name has been looked up
         name = f"the collection {self._prefix}{collection.name}"
         if (info.config.metadata or {}).get(IDENTITY) != self._identity():
             fix = "Choose another qdrant_prefix."
-            raise InitialisationError(f"{name} cannot be used", "another store made it", fix)
+            raise InitialisationError(f"{name} cannot be used", "it belongs to another store", fix)
         wanted = (collection.dimension, models.Distance.COSINE, collection.sparse)
-        if _schema(info.config.params) != wanted:
+        if _vector_schema(info.config.params) != wanted:
             dense = f"'{DENSE}' of {collection.dimension} components by cosine"
             sparse = f" and '{SPARSE}' by IDF" if collection.sparse else ""
             raise InitialisationError(f"{name} cannot be used", f"its vectors must be {dense}{sparse}")
 
     def _create(self, collection: Collection | None, concrete: str) -> None:
-        """Make a collection with its indexes, whether or not another kernel is making it at this moment."""
+        """Create a collection with its indexes, even if another kernel is creating it at the same time."""
         assert collection is not None  # noqa: S101 - for the type checker: `named` has looked it up
         if concrete not in self._collections():
             try:
-                self._call(_create, collection, concrete, self._identity())
+                self._call(_send_create, collection, concrete, self._identity())
             except StorageError:
                 if concrete not in self._collections():
                     raise
@@ -174,10 +174,10 @@ class ServerCollections:
     def _create_indexes(self, collection: Collection, name: str, present: dict[str, Any]) -> None:
         for field, kind in collection.indexes.items():
             if field not in present:
-                self._call(QdrantClient.create_payload_index, name, field, _index(kind), wait=True)
+                self._call(QdrantClient.create_payload_index, name, field, _index_schema(kind), wait=True)
 
-    def _sweep(self, live: str) -> None:
-        """Drop the numbered collections that no alias stands for."""
+    def _drop_unaliased(self, live: str) -> None:
+        """Drop the numbered collections without an alias."""
         aliased = set(self._aliases().values())
         for concrete in sorted(self._numbers(live)):
             if concrete not in aliased:
@@ -206,7 +206,7 @@ class ServerCollections:
         return self._connection.call(_WHAT, request, *arguments, **options)
 
 
-def _create(client: QdrantClient, collection: Collection, concrete: str, identity: str) -> bool:
+def _send_create(client: QdrantClient, collection: Collection, concrete: str, identity: str) -> bool:
     sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)} if collection.sparse else None
     return client.create_collection(
         concrete,
@@ -221,29 +221,29 @@ def _create(client: QdrantClient, collection: Collection, concrete: str, identit
     )
 
 
-def _index(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerIndexParams:
+def _index_schema(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerIndexParams:
     if kind in ("lookup", "facet"):
         return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False)
     return models.PayloadSchemaType(kind)
 
 
-def _schema(parameters: models.CollectionParams) -> tuple[int, models.Distance | None, bool]:
-    """Return a collection's dimension, distance, and whether it has a sparse vector, if all else is as ours."""
+def _vector_schema(parameters: models.CollectionParams) -> tuple[int, models.Distance | None, bool]:
+    """Return a collection's dimension, distance, and whether it has a sparse vector; zeroes for unexpected vectors."""
     dense, sparse = parameters.vectors, parameters.sparse_vectors or {}
-    strange = any(params.modifier is not models.Modifier.IDF for params in sparse.values())
-    if not isinstance(dense, dict) or set(dense) != {DENSE} or not set(sparse) <= {SPARSE} or strange:
+    without_idf = any(params.modifier is not models.Modifier.IDF for params in sparse.values())
+    if not isinstance(dense, dict) or set(dense) != {DENSE} or not set(sparse) <= {SPARSE} or without_idf:
         return 0, None, False
     return dense[DENSE].size, dense[DENSE].distance, bool(sparse)
 
 
-def _taken(live: str) -> InitialisationError:
-    why = f"there is a collection {live} where only an alias may be"
+def _name_taken(live: str) -> InitialisationError:
+    why = f"{live} is a collection, and must be an alias"
     return InitialisationError(_WHAT, why, "Choose another qdrant_prefix.")
 
 
-def _alias(name: str, concrete: str) -> models.CreateAliasOperation:
+def _create_alias(name: str, concrete: str) -> models.CreateAliasOperation:
     return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=concrete, alias_name=name))
 
 
-def _no_alias(name: str) -> models.DeleteAliasOperation:
+def _delete_alias(name: str) -> models.DeleteAliasOperation:
     return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=name))

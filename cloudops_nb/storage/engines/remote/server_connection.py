@@ -1,4 +1,4 @@
-"""Requests to a Qdrant server: over TLS, repeated while it is out of reach; errors are one line and hold no secret."""
+"""Sends requests to a Qdrant server over TLS, with retries; errors are one line without secrets or content."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _Answer = TypeVar("_Answer")
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _REPORT_LENGTH = 200
 _REFUSED = (401, 403)
-#: Answers after which the same request may succeed; every request of ours may be repeated.
+#: Status codes after which the same request may succeed. Every request sent here is idempotent.
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How long a server may take: for one request, in whole seconds, and how often and how long it is asked again."""
+    """The limits of a call: whole seconds per request, number of attempts, and seconds within which attempts start."""
 
     request_seconds: int = 60
     attempts: int = 5
@@ -44,20 +44,20 @@ class RequestLimits:
 
     @property
     def longest(self) -> float:
-        """How long a call may take at most, in seconds; a request's time runs anew for each part of its answer."""
+        """Upper bound of a call's duration, in seconds; a request's limit restarts with each part of the answer."""
         return self.seconds + 2 * self.request_seconds
 
 
 class ServerConnection:
-    """One kernel's way to a server; safe to share between threads. Its repr shows the address alone.
+    """One kernel's connection to a server; safe to share between threads. Its repr shows only the address.
 
     Args:
-        url: ``https://host:port``; port 6333 where none is named.
-        api_key: Sent with every request; only over TLS, or to this very host.
-        patience: How long the server may take.
+        url: ``https://host:port``; the default port is 6333.
+        api_key: Sent with every request, only over TLS or to the loopback interface.
+        patience: The limits of a call.
 
     Raises:
-        ConfigurationError: The address cannot be used, or the key would travel in the clear.
+        ConfigurationError: The address is invalid, or the key would be sent unencrypted.
     """
 
     def __init__(self, url: str, api_key: SecretStr | None, patience: RequestLimits) -> None:
@@ -80,16 +80,16 @@ class ServerConnection:
         *arguments: Any,
         **options: Any,
     ) -> _Answer:
-        """Send a request until it is answered.
+        """Send a request until it is answered, within the limits.
 
         Args:
-            what: What failed if it fails, for the error.
-            request: A method of the client; it may be called several times.
-            arguments: Its arguments.
-            options: Its keywords.
+            what: The failure to report.
+            request: A method of the client; may be called several times.
+            arguments: The method's arguments.
+            options: The method's keyword arguments.
 
         Raises:
-            StoreUnavailableError: The server cannot be reached, or has been overloaded for too long.
+            StoreUnavailableError: The server cannot be reached, or is overloaded for too long.
             StorageError: The server refused the request or the key.
         """
         retrying = Retrying(
@@ -103,21 +103,21 @@ class ServerConnection:
         return answer
 
     def held(self) -> AbstractContextManager[None]:
-        """Keep this from being retired for the block, in which another connection to the same store is used."""
+        """Delay the retirement until the end of the block, which uses another connection to the same store."""
         return self._retirement.operation()
 
     def close(self) -> None:
-        """Let go of the sockets; the next call opens others."""
+        """Close the sockets; the next call opens new ones."""
         with self._lock:
             if self._client is not None:
                 self._client.close()
                 self._client = None
 
     def retire(self) -> None:
-        """Close for good, once no thread is in the middle of a call; later ones raise StoreUnavailableError.
+        """Close permanently, after the calls of other threads; later calls raise StoreUnavailableError.
 
         Raises:
-            StoreUnavailableError: A call does not end; nothing is closed.
+            StoreUnavailableError: A call does not end; the connection stays usable.
         """
         self._retirement.retire(self._patience.longest)
         self.close()
@@ -126,26 +126,26 @@ class ServerConnection:
         try:
             return request(self._open())
         except UnexpectedResponse as error:
-            raise self._refused(what, error.status_code or 0, error.reason_phrase) from None
+            raise self._status_error(what, error.status_code or 0, error.reason_phrase) from None
         except ResourceExhaustedResponse:
-            raise self._refused(what, 429, "Too Many Requests") from None
+            raise self._status_error(what, 429, "Too Many Requests") from None
         except ResponseHandlingException as error:
-            # Without their cause: what it quotes of an answer or a request is the store's content.
+            # Drop the cause: it may quote the store's content from the request or the answer.
             if isinstance(error.source, ValidationError):
-                why = f"{self.url} does not answer as a Qdrant server does"
+                why = f"{self.url} does not answer like a Qdrant server"
                 raise StorageError(what, why, "Correct qdrant_url.") from None
             why = " ".join(f"{self.url}: {error.source or type(error.source).__name__}".split())[:_REPORT_LENGTH]
-            raise StoreUnavailableError(what, why, "Is the Qdrant server running, and the address right?") from None
+            raise StoreUnavailableError(what, why, "Check that the Qdrant server runs at qdrant_url.") from None
 
     def _open(self) -> QdrantClient:
         with self._lock:
-            if self._process != os.getpid():  # a forked child must not talk on its parent's sockets
+            if self._process != os.getpid():  # a forked child must not use its parent's sockets
                 self._process, self._client = os.getpid(), None
             if self._client is None:
                 key = self._api_key
                 self._client = QdrantClient(
                     url=self.url,
-                    # As a header: given as a key, the client would warn of plain HTTP, which we allow to this host.
+                    # As a header, because qdrant-client warns about an api_key over HTTP, which is allowed to loopback.
                     headers={"api-key": key.get_secret_value()} if key else None,
                     prefer_grpc=False,
                     timeout=self._patience.request_seconds,
@@ -153,7 +153,7 @@ class ServerConnection:
                 )
             return self._client
 
-    def _refused(self, what: str, status: int, reason: str) -> StorageError:
+    def _status_error(self, what: str, status: int, reason: str) -> StorageError:
         why = f"{self.url} answered {status} {reason}".strip()
         if status in _REFUSED:
             return StorageError(what, f"{self.url} refuses the API key", "Correct qdrant_api_key.")
@@ -165,27 +165,27 @@ class ServerConnection:
 
 
 def check_address(url: str, *, with_key: bool) -> None:
-    """See that an address is one, holds no credentials, and does not send a key in the clear.
+    """Check that an address is valid, holds no credentials, and would not send a key unencrypted.
 
     Raises:
-        ConfigurationError: It is not so.
+        ConfigurationError: The address fails one of these checks.
     """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("qdrant_url cannot be used", "it is no address") from None
+        raise ConfigurationError("qdrant_url cannot be used", "it is not a valid address") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError("qdrant_url cannot be used", "it must be http:// or https:// and a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         why = "it holds more than a host, a port and a path"
-        raise ConfigurationError("qdrant_url cannot be used", why, "Give the key as qdrant_api_key.")
-    if with_key and parts.scheme == "http" and not _loopback(host):
-        why = f"http to {host} would send the API key in the clear"
+        raise ConfigurationError("qdrant_url cannot be used", why, "Set the key as qdrant_api_key.")
+    if with_key and parts.scheme == "http" and not _is_loopback(host):
+        why = f"http to {host} would send the API key unencrypted"
         raise ConfigurationError("qdrant_url cannot be used", why, "Use https://.")
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

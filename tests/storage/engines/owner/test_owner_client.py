@@ -299,7 +299,7 @@ def test_an_owner_that_ran_out_of_descriptors_lets_clients_in_again(client: Owne
     resource.prlimit(endpoint.pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
     with closing(socket.socket(socket.AF_UNIX)) as waiting:
         waiting.connect(endpoint.address)
-        until(lambda: "a client could not be let in" in OwnerPaths(folder).log.read_text(), "the refusal")
+        until(lambda: "a client cannot connect" in OwnerPaths(folder).log.read_text(), "the refusal")
     resource.prlimit(endpoint.pid, resource.RLIMIT_NOFILE, before)
 
     other = OwnerClient(folder, idle_seconds=30)

@@ -180,7 +180,7 @@ def test_a_full_disk_is_one_clear_line_and_reads_and_deletions_go_on(
         ):
             with pytest.raises(StorageError, match=r"^nothing was written: the disk is full\. Free"):
                 shards.run(operation, {**chat, **arguments})
-        with pytest.raises(StorageError, match=r"^the aws_estate collection cannot be made: the disk is full\."):
+        with pytest.raises(StorageError, match=r"^the aws_estate collection cannot be created: the disk is full\."):
             shards.run("count", {"collection": "aws_estate", "where": EVERYTHING})
         assert shards.run("delete_ids", {**chat, "ids": [deleted.id]}) == 1
         assert shards.run("count", {**chat, "where": EVERYTHING}) == 1
@@ -259,7 +259,7 @@ def test_owners_that_keep_ending_are_not_started_for_ever(monkeypatch: pytest.Mo
     monkeypatch.setattr(client_module, "connect_to_owner", lost)
     monkeypatch.setattr(client_module, "start_owner", lambda *_: started.append(1))
 
-    with pytest.raises(StoreUnavailableError, match="it ended 6 times while it served this request"):
+    with pytest.raises(StoreUnavailableError, match="its process ended 6 times during this request"):
         OwnerClient(folder, idle_seconds=1).count("chat_history", EVERYTHING)
     assert len(started) == 6
 

@@ -132,12 +132,12 @@ def test_a_refused_request_is_one_line_without_its_content(store: RemoteStore) -
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://qdrant.example.com:6333", "in the clear"),
-        ("http://10.0.0.7", "in the clear"),
+        ("http://qdrant.example.com:6333", "unencrypted"),
+        ("http://10.0.0.7", "unencrypted"),
         ("ftp://127.0.0.1", "must be http"),
         ("https://", "must be http"),
         ("https://user:word@qdrant.example.com", "more than a host"),
-        ("https://qdrant.example.com:port", "no address"),
+        ("https://qdrant.example.com:port", "not a valid address"),
     ],
 )
 def test_an_address_that_would_show_the_key_is_refused(tmp_path: Path, url: str, why: str) -> None:
@@ -160,7 +160,7 @@ def test_another_store_with_the_same_prefix_is_refused(
     (tmp_path / "other").mkdir()
     other = kernel(tmp_path / "other")
     for use in (lambda: other.count(CHAT, EVERY_POINT), lambda: other.stage(CHAT), lambda: other.drop(CHAT)):
-        with pytest.raises(InitialisationError, match="another store made it"):
+        with pytest.raises(InitialisationError, match="it belongs to another store"):
             use()
     assert store.count(CHAT, EVERY_POINT) == 1
 
