@@ -1,4 +1,4 @@
-"""Counting by field values: the engine counts blind values, and a sample row of each tells what it stands for."""
+"""Counts resources by field values: the engine counts blind values, and a sample row of each reveals the real value."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import Value, VectorStore
     from cloudops_nb.storage.estate.points import EstatePoints
 
-#: The fields that can be counted by.
+#: The fields whose values can be counted.
 COUNTED_FIELDS = tuple(field for field in (*GROUPED, *MARKED) if field != "cell")
 
 
 class EstateFacets:
-    """Counts rows by the values of a field; remembers in this process only what blind values stand for.
+    """Counts rows by the values of a field; safe to share between threads.
 
-    Safe to share between threads.
+    The real values of blind values are remembered in this process only.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints) -> None:
@@ -38,7 +38,7 @@ class EstateFacets:
         """Return each value of the field with its number of rows, the most frequent first.
 
         Raises:
-            StorageError: There is no such field to count by.
+            StorageError: The field cannot be counted.
         """
         if field not in COUNTED_FIELDS:
             why = f"the fields are {', '.join(COUNTED_FIELDS)}"
@@ -48,7 +48,7 @@ class EstateFacets:
         return dict(sorted(((value, count) for value, count in known if value), key=lambda pair: (-pair[1], pair[0])))
 
     def values(self, generation: int, *fields: str) -> list[str]:
-        """Return the values that the fields have; asks the engine only at the first call with a generation."""
+        """Return the values of the fields; asks the engine once per generation."""
         return [value for field in fields for value in self._values_at(generation, field)]
 
     def _values_at(self, generation: int, field: str) -> Sequence[str]:
@@ -60,11 +60,11 @@ class EstateFacets:
         return answer[1]
 
     def _meaning_of(self, field: str, number: Value) -> str:
-        """Return what a number stands for; empty if its last row went away meanwhile."""
+        """Return the value of a number; empty if its last row has been removed since."""
         if number not in self._meaning:
             where = PointFilter(must=[AnyOf(list_of(field), [number])])
             for row in self._store.rows(AWS_ESTATE.name, where, SEALED_FIELDS, limit=1):
-                for value in _values(self._points.resource(row), field):
+                for value in _field_values(self._points.resource(row), field):
                     self._meaning[self._points.blind(field, value)] = value
         return self._meaning.get(number, "")
 
@@ -73,7 +73,7 @@ def _is_of(field: str, number: Value) -> bool:
     return isinstance(number, int) and field_of(number) == field
 
 
-def _values(resource: Resource, field: str) -> Sequence[str]:
+def _field_values(resource: Resource, field: str) -> Sequence[str]:
     match field:
         case "tags":
             return [f"{key}={value}" for key, value in resource.tags.items()]

@@ -1,4 +1,4 @@
-"""Writing what a scan read: only what changed is embedded and written, everything seen is stamped."""
+"""Writes the resources of a scan: embeds and writes only changed ones, and stamps all of them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
-#: Resources a batch: large enough for the embedder, small enough that a search gets its turn in between.
+#: Resources per batch: large enough for the embedder, small enough that searches are answered between batches.
 BATCH = 256
 _COMPARED_FIELDS = ("content", "searchable", "last_synced")
 
 
 @dataclass(frozen=True, slots=True)
 class UpsertReport:
-    """How many resources were written, and how many had not changed, so that only their stamp was renewed."""
+    """The number of resources written, and of unchanged ones, which only got a new stamp."""
 
     written: int = 0
     unchanged: int = 0
@@ -41,7 +41,7 @@ class UpsertReport:
 
 @dataclass(slots=True)
 class _Draft:
-    """A resource on its way into the store: its id, its wording, all of it packed, its hashes and its stamp."""
+    """A resource prepared for the store: its point id, wording, packed content, hashes and stamp."""
 
     point_id: str
     resource: Resource
@@ -52,10 +52,10 @@ class _Draft:
 
 
 class EstateWriter:
-    """Writes resources; safe from several threads and processes, the last writer of a resource wins.
+    """Writes resources; safe in several threads and processes, the last writer of a resource wins.
 
-    What :meth:`upsert` returned for is in the store and survives a crash of any process. While the store is busy with
-    one batch the next is prepared; when :meth:`upsert` has returned or raised, nothing of it is under way.
+    When :meth:`upsert` has returned, its writes survive a crash of any process. While the store writes one batch, the
+    next is prepared; no request is left running when :meth:`upsert` returns or raises.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors) -> None:
@@ -65,40 +65,42 @@ class EstateWriter:
         self._vectors = vectors
 
     def upsert(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
-        """Write what changed and stamp everything with the scan; of a resource that comes twice, the latter counts."""
+        """Write changed resources and stamp all of them with the scan; of duplicates, the last one counts."""
         latest = list({resource.canonical_key: resource for resource in resources}.values())
         report = UpsertReport()
-        under_way: deque[Iterator[UpsertReport]] = deque()
-        with _lane() as lane:
+        running: deque[Iterator[UpsertReport]] = deque()
+        with _request_thread() as requests:
             for start in range(0, len(latest), BATCH):
-                under_way.append(self._batch(latest[start : start + BATCH], scan_id, lane))
-                report += _advance(under_way)
-            while under_way:
-                report += _advance(under_way)
+                running.append(self._batch_stages(latest[start : start + BATCH], scan_id, requests))
+                report += _advance(running)
+            while running:
+                report += _advance(running)
         return report
 
-    def _batch(self, resources: Sequence[Resource], scan_id: str, lane: ThreadPoolExecutor) -> Iterator[UpsertReport]:
-        """Look up, write and settle a batch; at the end of each stage, yield what came to be known."""
+    def _batch_stages(
+        self, resources: Sequence[Resource], scan_id: str, requests: ThreadPoolExecutor
+    ) -> Iterator[UpsertReport]:
+        """Look up, write and complete a batch; yields at the end of each stage, last with the numbers."""
         now = time.time()
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
-        looked_up = lane.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
+        looked_up = requests.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
         yield UpsertReport()
-        same, altered, new = _sorted_out(drafts, looked_up.result())
-        patches = [*_stamps(same), *(Patch([draft.point_id], self._payload(draft)) for draft in altered)]
-        patched = lane.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
-        written = lane.submit(self._store.upsert, AWS_ESTATE.name, self._made(new)) if new else None
+        same, altered, new = _sort_drafts(drafts, looked_up.result())
+        patches = [*_stamp_patches(same), *(Patch([draft.point_id], self._payload(draft)) for draft in altered)]
+        patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
+        written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
         yield UpsertReport()
-        # Another kernel may have removed rows since we looked: those are written like new ones.
+        # Rows that another kernel has removed since the look-up are written like new ones.
         gone = set(patched.result()) if patched else set()
         if gone:
             removed = [draft for draft in drafts.values() if draft.point_id in gone]
-            self._store.upsert(AWS_ESTATE.name, self._made(removed))
+            self._store.upsert(AWS_ESTATE.name, self._new_points(removed))
         if written:
             written.result()
         unchanged = sum(draft.point_id not in gone for draft in same)
         yield UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
 
-    def _made(self, drafts: Sequence[_Draft]) -> list[Point]:
+    def _new_points(self, drafts: Sequence[_Draft]) -> list[Point]:
         vectors = self._vectors.of([draft.wording.description for draft in drafts])
         return [
             Point(draft.point_id, self._payload(draft), vector, self._terms.of(draft.resource, draft.wording))
@@ -123,49 +125,49 @@ class EstateWriter:
 
 
 @contextmanager
-def _lane() -> Iterator[ThreadPoolExecutor]:
-    """Lend one thread that talks to the store; what it has not begun when the block fails is dropped."""
-    lane = ThreadPoolExecutor(max_workers=1, thread_name_prefix="estate-writer")
+def _request_thread() -> Iterator[ThreadPoolExecutor]:
+    """Lend one thread for requests to the store; if the block fails, requests that have not started are cancelled."""
+    requests = ThreadPoolExecutor(max_workers=1, thread_name_prefix="estate-writer")
     try:
-        yield lane
+        yield requests
     finally:
-        lane.shutdown(cancel_futures=True)
+        requests.shutdown(cancel_futures=True)
 
 
-def _advance(under_way: deque[Iterator[UpsertReport]]) -> UpsertReport:
-    """Bring every batch to its next stage, the newest first: its look-up is short, and answered when it is needed."""
-    settled = UpsertReport()
-    for batch in tuple(reversed(under_way)):
+def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
+    """Advance every batch by one stage, the newest first, so that its short look-up is answered by the next call."""
+    completed = UpsertReport()
+    for batch in tuple(reversed(running)):
         report = next(batch, None)
         if report is None:
-            under_way.remove(batch)
+            running.remove(batch)
         else:
-            settled += report
-    return settled
+            completed += report
+    return completed
 
 
-def _sorted_out(
+def _sort_drafts(
     drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
 ) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
-    """Return what did not change, what changed but in nothing that its vectors show, and what is to be written anew."""
+    """Return the unchanged drafts, those with changes that their vectors do not show, and those to write completely."""
     same: list[_Draft] = []
     altered: list[_Draft] = []
     new = dict(drafts)
     for row in rows:
         draft, known = drafts[row.id], row.payload
-        # The listing of a scan beside this one may have begun later and come sooner.
+        # A concurrent scan's listing may have started later and been written earlier.
         if known.get("last_synced", 0.0) > draft.stamp["last_synced"]:
             draft.stamp = {**draft.stamp, "last_synced": known["last_synced"]}
         if known.get("searchable") != draft.hashes["searchable"]:
             continue
         del new[row.id]
-        # A changed size or verdict shows in no vector, so the point's vectors stay as they are.
+        # For example, a changed size or IAM verdict is in no vector, so the point's vectors stay.
         (same if known.get("content") == draft.hashes["content"] else altered).append(draft)
     return same, altered, list(new.values())
 
 
-def _stamps(drafts: Sequence[_Draft]) -> list[Patch]:
-    """One patch for all that were read at the same moment, which a page of a listing is."""
+def _stamp_patches(drafts: Sequence[_Draft]) -> list[Patch]:
+    """Return one patch per time of reading; the resources of one page of a listing have the same time."""
     moments: dict[float, list[_Draft]] = defaultdict(list)
     for draft in drafts:
         moments[draft.stamp["last_synced"]].append(draft)

@@ -71,7 +71,7 @@ def test_an_operation_that_does_not_end_is_said_and_the_others_go_on() -> None:
     thread = threading.Thread(target=operate)
     thread.start()
     assert begun.wait(DEADLINE_SECONDS)
-    with pytest.raises(StoreUnavailableError, match="an operation of another thread has not ended"):
+    with pytest.raises(StoreUnavailableError, match="an operation in another thread did not end"):
         retirement.retire(0.0)
     assert not refused(retirement)
     let_go.set()

@@ -56,7 +56,7 @@ def test_sudden_emptiness_is_believed_the_second_time(storage: StorageService, s
     suspicious = storage.estate.finish_cell(ended(state), scan_id="second")
 
     assert suspicious.state is CellState.SUSPICIOUS_EMPTY
-    assert suspicious.detail == "nothing was listed where there were 3; kept until the next scan"
+    assert suspicious.detail == "listed nothing, but has 3 rows; kept until the next scan"
     assert len(present(storage)) == 3
     assert {hit.cell_state for hit in storage.estate.resources()} == {"suspicious_empty"}
 

@@ -244,7 +244,7 @@ def test_a_damaged_envelope_is_an_error_that_names_nothing(filled: StorageServic
 def test_an_embedder_of_another_dimension_is_refused(key_settings: Settings, embedder: object) -> None:
     embedder.dimension = 768
     service = StorageService(key_settings, lambda: embedder)
-    with pytest.raises(InitialisationError, match="768 components, the estate has 384"):
+    with pytest.raises(InitialisationError, match="768 components, and the estate's have 384"):
         service.estate.upsert([SERVER], scan_id="scan-1")
     service.close()
 

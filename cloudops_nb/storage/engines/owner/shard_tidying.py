@@ -56,7 +56,7 @@ def end_tidying(paths: OwnerPaths) -> bool:
 
 
 def tidy_shards(paths: OwnerPaths, owned: FileLock) -> None:
-    """Optimise every collection; release ``owned``, the owner's lock, as soon as the next owner can kill this process."""
+    """Optimise every collection; release ``owned``, the owner's lock, once the next owner can kill this process."""
     from cloudops_nb.storage.engines.edge_shard import tidy_shard
     from cloudops_nb.storage.engines.owner.shards import RESERVE_BYTES
 

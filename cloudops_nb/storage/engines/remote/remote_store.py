@@ -52,10 +52,10 @@ class RemoteStore:
 
     Several kernels of one host may use the server at once, with all guarantees of ``VectorStore``. Several hosts, each
     with a copy of the data path, have weaker guarantees. Two appends that returned have different numbers if the server
-    shows an acknowledged write to every later read: a single node does, a cluster with replicas may not. A killed append
-    may leave its message with a number that another message has. Writes of another host change :meth:`generation` within
-    :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`. :meth:`delete` and :meth:`delete_ids` count
-    before they delete.
+    shows an acknowledged write to every later read: a single node does, a cluster with replicas may not. A killed
+    append may leave its message with a number that another message has. Writes of another host change
+    :meth:`generation` within :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`. :meth:`delete` and
+    :meth:`delete_ids` count before they delete.
 
     Args:
         url: The server's address.

@@ -1,4 +1,4 @@
-"""The grammar of a query: which of several kinds of thing it names is the one that is looked for."""
+"""The grammar of a query: finds the resource type that it asks for among several types that it names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QuerySpan:
-    """A few tokens of a query that belong together: as typed, as read, and the structure that they name, if any."""
+    """Tokens of a query that belong together: as typed, as corrected, and the slots that they name, if any."""
 
     typed: Sequence[str]
     read: Sequence[str]
@@ -21,21 +21,21 @@ class QuerySpan:
 
     @property
     def filler(self) -> bool:
-        """Whether it says nothing about what is looked for."""
+        """Whether the span says nothing about the wanted resources."""
         return not self.found and folded(self.typed[0]) in lexicon().filler
 
     @property
     def word(self) -> str:
-        """The single token, folded."""
+        """The folded token of a span with a single one; otherwise an empty text."""
         return folded(self.typed[0]) if len(self.typed) == 1 else ""
 
 
 def resolve_heads(spans: Iterable[QuerySpan]) -> list[QuerySpan]:
-    """Leave the type to the head of each phrase; the types and engines that only describe it become words.
+    """Keep the type slot only at the head of each phrase; types and engines that describe the head become plain words.
 
-    The head is the last of several types in a row, as in "database subnets", and the one before a preposition, as in
-    "subnets of the database"; "buckets and queues" are two. Two words that may mean the same types narrow each other,
-    as in "rds databases" and "tables in dynamodb". An engine that the head cannot have describes it, as in "postgres
+    The head is the last of several types in a row, as in "database subnets", or the type before a preposition, as in
+    "subnets of the database"; "buckets and queues" has two heads. Two words with common types narrow each other, as in
+    "rds databases" and "tables in dynamodb". An engine that the head cannot have describes it, as in "postgres
     firewall".
     """
     kept = list(spans)

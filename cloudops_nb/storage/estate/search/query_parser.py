@@ -1,4 +1,4 @@
-"""Reading a query: which of its words name structure (type, engine, environment, state, place, tag); what is left."""
+"""Parses a query into slots (type, engine, environment, state, account, region, tag) and the remaining words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cloudops_nb.storage.estate.lexicon import folded, lexicon, phrase, stem, words
 from cloudops_nb.storage.estate.search.query_grammar import QuerySpan, resolve_heads
@@ -15,49 +15,35 @@ from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cloudops_nb.storage.estate.search.estate_words import WordsAtGeneration
+
 _TOKEN = re.compile(r"[^\s,;\"'`?!()]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _REGION_START = re.compile(r"[a-z]{2}-[a-z]+")
 _ACCOUNT_ID = re.compile(r"\d{12}")
 _TAG = re.compile(r"([^=:]+)[=:]([^=:]+)")
-#: A token with one of these is a name or an id, not a word of a language.
+#: A token with one of these characters is a name or an id, not a plain word.
 _IDENTIFYING = re.compile(r"[\d\-_./:]")
-#: Several words of a type in one, as in "load-balancers"; in the singular they may be a name.
+#: A type's words joined by hyphens, as in "load-balancers"; in the singular they may be a name.
 _HYPHENATED = re.compile(r"[a-z]+(-[a-z]+)+s")
 _LONGEST_PHRASE = 4
-#: The name of a type with another word inside is at least that of two words: "rds postgres instance".
+#: Length of the shortest type name with another word inside: "rds postgres instance".
 _SHORTEST_PARTED = 3
-#: How many words of a query a tag's key and its value may take, and how values of two words are written.
+#: Most words of a tag's key, and of its value, in a query; and the separators between two words of a value.
 _LONGEST_KEY = _LONGEST_VALUE = 2
-_JOINTS = ("-", " ", "_")
+_SEPARATORS = ("-", " ", "_")
 
-#: The kinds of structure, in the order in which hits mention them.
+#: The slots of a query, in the order in which hits mention them.
 SLOTS = ("type", "engine", "environment", "state", "account", "region", "tag")
-
-
-class Known(Protocol):
-    """What an estate itself says about words; asked only where it matters."""
-
-    def accounts(self) -> Sequence[str]:
-        """Return the names and ids of its accounts."""
-
-    def tag_keys(self) -> Mapping[str, Sequence[str]]:
-        """Return its tag keys by the phrase that people type for them."""
-
-    def tagged(self, pair: str) -> bool:
-        """Return whether a resource has this tag, as ``key=value`` without case."""
-
-    def has_word(self, word: str) -> bool:
-        """Return whether the word stands in a name, a tag or a description."""
 
 
 @dataclass(frozen=True)
 class ParsedQuery:
     """A query in parts.
 
-    ``tokens`` are all of it, as typed but for the capitals of known words; ``slots`` maps a kind of structure to the
-    values it may have, folded; ``rest`` are the tokens that name no structure and are no filler; ``content`` are those
-    and the ones that name structure; ``corrections`` maps a misspelt word to the one it was read as.
+    ``tokens`` is the whole query, as typed except for capitals inside known words. ``slots`` maps each named slot to
+    its possible values, folded. ``rest`` holds the tokens without slot and filler; ``content`` holds those and the
+    tokens that name slots. ``corrections`` maps each misspelt word to its correction.
     """
 
     text: str
@@ -69,61 +55,61 @@ class ParsedQuery:
 
     @cached_property
     def rest_text(self) -> str:
-        """What is left of the query, as one text."""
+        """The remaining tokens as one text."""
         return " ".join(self.rest)
 
     @cached_property
     def rest_words(self) -> list[str]:
-        """The folded words of what is left."""
+        """The folded words of the remaining tokens."""
         return words(self.rest_text)
 
     @cached_property
     def content_words(self) -> list[str]:
-        """The folded words of everything but filler."""
+        """The folded words of all tokens except filler."""
         return words(" ".join(self.content))
 
     @cached_property
     def structure_words(self) -> list[str]:
-        """The folded words that name structure and nothing else."""
+        """The folded words that only name slots."""
         left = set(self.rest_words)
         return [word for word in self.content_words if word not in left]
 
     @cached_property
     def meant_text(self) -> str:
-        """The query as it is embedded: with its misspellings corrected."""
+        """The query's text for the embedding, with corrected misspellings."""
         return " ".join(self.corrections.get(token, token) for token in self.tokens)
 
     @cached_property
     def identifying(self) -> bool:
-        """Whether what is left looks like a name or an id, so that letters matter and meaning does not."""
+        """Whether the remaining tokens look like a name or an id, so that their letters matter, not their meaning."""
         return any(_IDENTIFYING.search(token) for token in self.rest)
 
     @cached_property
     def identifiers(self) -> frozenset[str]:
-        """The texts that are meant as a whole id, name or ARN if they are one: all of it, and each name-like token."""
+        """The texts to compare with whole ids, names and ARNs: the query, and each token that looks like a name."""
         named = (token for token in self.tokens if _IDENTIFYING.search(token))
         return frozenset(folded(text) for text in (self.text, *named) if text)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The texts that may be a whole id, name or ARN: :attr:`identifiers`, and what is left of the query."""
+        """The texts that may be a whole id, name or ARN: :attr:`identifiers`, and the remaining tokens."""
         return self.identifiers | {folded(self.rest_text)} - {""}
 
 
-def parse_query(text: str, known: Known) -> ParsedQuery:
-    """Read a query as one of this estate."""
-    tokens = [_plainly(token.strip(".:")) for token in _TOKEN.findall(text)]
+def parse_query(text: str, known: WordsAtGeneration) -> ParsedQuery:
+    """Parse a query with the accounts, tags and words of an estate."""
+    tokens = [_without_inner_capitals(token.strip(".:")) for token in _TOKEN.findall(text)]
     tokens = [token for token in tokens if words(token)]
-    return _assembled(text.strip(), tokens, resolve_heads(_Reader(tokens, known).spans()))
+    return _parsed_query(text.strip(), tokens, resolve_heads(_SpanReader(tokens, known).spans()))
 
 
-def _plainly(token: str) -> str:
-    """Write a known word without inner capitals, which cut names into words: "DynamoDB", "VPCs"."""
+def _without_inner_capitals(token: str) -> str:
+    """Fold a known word, because its inner capitals would split it: "DynamoDB", "VPCs"."""
     plain = folded(token)
     return plain if stem(plain) in lexicon().known else token
 
 
-def _assembled(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) -> ParsedQuery:
+def _parsed_query(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) -> ParsedQuery:
     slots: defaultdict[str, set[str]] = defaultdict(set)
     rest: list[str] = []
     content: list[str] = []
@@ -137,13 +123,13 @@ def _assembled(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) -> 
             rest += span.typed
         if not span.filler:
             content += span.read if span.found else span.typed
-    return ParsedQuery(text, tuple(tokens), _narrowed(slots), tuple(rest), tuple(content), corrections)
+    return ParsedQuery(text, tuple(tokens), _with_engine_types(slots), tuple(rest), tuple(content), corrections)
 
 
-class _Reader:
-    """Reads one query, from left to right, the longest phrase first."""
+class _SpanReader:
+    """Splits one query into spans, from left to right, longest phrases first."""
 
-    def __init__(self, tokens: Sequence[str], known: Known) -> None:
+    def __init__(self, tokens: Sequence[str], known: WordsAtGeneration) -> None:
         self._tokens = tokens
         self._known = known
         self._accounts = {phrase(account): folded(account) for account in known.accounts()}
@@ -151,24 +137,24 @@ class _Reader:
         self._corrected = [self._correction(token) or token for token in tokens]
 
     def spans(self) -> Iterator[QuerySpan]:
-        place, end = self._opening(), self._end()
-        while place < end:
-            length, found = self._longest(place)
-            span = slice(place, place + length)
+        position, end = self._start_after_opening(), self._end_before_ending()
+        while position < end:
+            length, found = self._longest_phrase(position)
+            span = slice(position, position + length)
             yield QuerySpan(self._tokens[span], self._corrected[span], found)
-            place += length
+            position += length
 
-    def _opening(self) -> int:
-        """Skip how a query begins when it asks politely, unless that is all there is, or a name of this estate."""
+    def _start_after_opening(self) -> int:
+        """Skip a polite opening, unless it is the whole query or holds a word of this estate."""
         spoken = [folded(token) for token in self._tokens]
         openers = lexicon().openers
         polite = openers | lexicon().filler
-        start = next((place for place, word in enumerate(spoken) if word not in polite), 0)
+        start = next((position for position, word in enumerate(spoken) if word not in polite), 0)
         opened = [word for word in spoken[:start] if word in openers]
         return start if opened and not any(map(self._known.has_word, opened)) else 0
 
-    def _end(self) -> int:
-        """Leave out what a question ends with, as in "where do the photos live"."""
+    def _end_before_ending(self) -> int:
+        """Leave out the final verb of a question, as in "where do the photos live"."""
         *others, last = [folded(token) for token in self._tokens] or [""]
         return len(self._tokens) - (last in lexicon().endings and not lexicon().auxiliaries.isdisjoint(others))
 
@@ -179,27 +165,27 @@ class _Reader:
         corrected = lexicon().corrected(word)
         return "" if not corrected or self._known.has_word(word) else corrected
 
-    def _longest(self, place: int) -> tuple[int, dict[str, frozenset[str]]]:
-        """Read the longest phrase at a place that names structure; a single token that doesn't has length 1."""
-        before = self._tokens[place - 1] if place else ""
-        for length in range(min(_LONGEST_PHRASE, len(self._tokens) - place), 0, -1):
-            span = self._corrected[place : place + length]
-            if found := dict(self._structure(span, before)) or self._parted(span):
+    def _longest_phrase(self, position: int) -> tuple[int, dict[str, frozenset[str]]]:
+        """Return the longest phrase at a position that names slots, and the slots; length 1 and no slot otherwise."""
+        before = self._tokens[position - 1] if position else ""
+        for length in range(min(_LONGEST_PHRASE, len(self._tokens) - position), 0, -1):
+            span = self._corrected[position : position + length]
+            if found := dict(self._slots_of(span, before)) or self._slots_of_parted_type(span):
                 return length, found
-            if pair := self._tag(self._tokens[place : place + length]):
+            if pair := self._tag(self._tokens[position : position + length]):
                 return length, {"tag": frozenset([pair])}
         return 1, {}
 
-    def _parted(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Read the name of a type with one word of other structure inside, as "api gateway prod stage"."""
+    def _slots_of_parted_type(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return the slots of a type's name with a word of another slot inside, as "api gateway prod stage"."""
         for inner in range(1, len(span) - 1) if len(span) >= _SHORTEST_PARTED else ():
             if types := lexicon().types.get(phrase(" ".join([*span[:inner], *span[inner + 1 :]]))):
-                found = dict(self._structure(span[inner : inner + 1], span[inner - 1]))
+                found = dict(self._slots_of(span[inner : inner + 1], span[inner - 1]))
                 if found and "type" not in found:
                     return {**found, "type": types}
         return {}
 
-    def _structure(self, span: Sequence[str], before: str) -> Iterator[tuple[str, frozenset[str]]]:
+    def _slots_of(self, span: Sequence[str], before: str) -> Iterator[tuple[str, frozenset[str]]]:
         spoken, declared = phrase(" ".join(span)), lexicon()
         whole = folded(span[0]) if len(span) == 1 else ""
         asked_for = folded(before).removesuffix("s") == "account"
@@ -215,8 +201,8 @@ class _Reader:
         if _REGION_START.fullmatch(whole) and (regions := declared.regions_at(whole)):
             yield "region", regions
             return
-        if whole and _IDENTIFYING.search(whole) and not _is_said(whole):
-            return  # "prod-db" is a name, whatever its parts mean
+        if whole and _IDENTIFYING.search(whole) and not _is_state_or_type(whole):
+            return  # "prod-db" is a name, even though its parts name slots
         for slot, group in (
             ("region", declared.regions),
             ("engine", declared.engines),
@@ -228,7 +214,7 @@ class _Reader:
                 yield slot, group[spoken]
 
     def _tag(self, span: Sequence[str]) -> str:
-        """Read a tag: ``key=value``, or a known key beside a value that it has; an empty text if it is none."""
+        """Return the tag that a span names, as ``key=value`` or a known key next to its value; empty otherwise."""
         if len(span) == 1:
             written = _TAG.fullmatch(folded(span[0]))
             pairs: Iterator[str] = iter([f"{written[1]}={written[2]}"] if written else [])
@@ -242,12 +228,12 @@ class _Reader:
                 if len(value) <= _LONGEST_VALUE:
                     for name in self._tag_keys.get(phrase(" ".join(key)), ()):
                         if folded(name) not in ENVIRONMENT_TAGS:
-                            joined = dict.fromkeys(joint.join(value) for joint in _JOINTS)
+                            joined = dict.fromkeys(separator.join(value) for separator in _SEPARATORS)
                             yield from (f"{folded(name)}={folded(text)}" for text in joined)
 
 
-def _is_said(word: str) -> bool:
-    """Return whether a word that looks like a name is said of states or types, as "in-use", "ec2" or "nat-gateways"."""
+def _is_state_or_type(word: str) -> bool:
+    """Return whether a word that looks like a name is a state or a type, as "in-use", "ec2" or "nat-gateways"."""
     spoken = phrase(word)
     return (
         spoken in lexicon().states
@@ -256,8 +242,8 @@ def _is_said(word: str) -> bool:
     )
 
 
-def _narrowed(slots: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
-    """Let an engine say the type too: in "postgres database" both words speak of the same thing."""
+def _with_engine_types(slots: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    """Narrow the types to those that the engine can have: in "postgres database" both words mean one resource."""
     found = {slot: frozenset(values) for slot, values in slots.items()}
     if "engine" in found:
         of_engines = frozenset().union(*(lexicon().engine_types[engine] for engine in found["engine"]))

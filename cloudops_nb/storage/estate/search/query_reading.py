@@ -1,4 +1,4 @@
-"""How a query was read, for the person who typed it."""
+"""``QueryReading``: tells a person how a query was parsed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueryReading:
-    """What the words of a query were taken for; as text, one line.
+    """The interpretation of a query; its text is one line.
 
     Attributes:
-        filters: The kinds of structure that were named (``type``, ``engine``, ``environment``, ``state``, ``account``,
-            ``region``, ``tag``), each with the values that fit; folded.
-        looking_for: The other words, as typed; empty if there are none, then the filters are the whole answer, except
-            that what has the query's only word for a name comes first.
-        corrections: Misspelt words with what they were read as.
+        filters: The slots that the query names (``type``, ``engine``, ``environment``, ``state``, ``account``,
+            ``region``, ``tag``), each with its possible values, folded.
+        looking_for: The remaining words, as typed. If it is empty, the filters are the whole answer, except that a
+            resource whose name is the query's only word comes first.
+        corrections: Misspelt words with their corrections.
     """
 
     filters: Mapping[str, Sequence[str]]
@@ -31,7 +31,7 @@ class QueryReading:
 
     @classmethod
     def of(cls, query: ParsedQuery) -> QueryReading:
-        """Tell what a query was parsed into."""
+        """Return the reading of a parsed query."""
         filters = {slot: tuple(sorted(query.slots[slot])) for slot in SLOTS if slot in query.slots}
         return cls(filters, query.rest_text, dict(query.corrections))
 
@@ -52,7 +52,7 @@ class QueryReading:
 
 
 def _alternatives(values: Sequence[str], slot: str) -> str:
-    """Name the values that any hit may have; of tags, it has each."""
+    """Join the values with "or"; tags with "and", because a hit has each of them."""
     *others, last = values
     between = " and " if slot == "tag" else " or "
     return f"{', '.join(others)}{between}{last}" if others else last

@@ -1,4 +1,4 @@
-"""The ranked lists behind a search: by meaning, by whole words, and by trigrams."""
+"""Reads the ranked lists behind a search from the engine: by meaning, by whole words, and by trigrams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RankedLists:
-    """The ranked lists of one scope of a search."""
+    """The ranked lists within one scope, a filter, of a search."""
 
     meaning: Sequence[Scored] = ()
     words: Sequence[Scored] = ()
@@ -35,7 +35,7 @@ class RankedLists:
 
 
 class ListReader:
-    """Asks the engine for lists; safe to share between threads."""
+    """Asks the engine for ranked lists; safe to share between threads."""
 
     def __init__(self, store: VectorStore, terms: EstateTerms, vectors: EstateVectors) -> None:
         self._store = store
@@ -45,36 +45,36 @@ class ListReader:
     def lexical(
         self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int, exact: PointFilter | None, limit: int
     ) -> tuple[list[RankedLists], list[str]]:
-        """Return the lists by words and by trigrams of each scope, and what passes the exact filter; all in one turn.
+        """Return each scope's lists by words and trigrams, and the ids that pass the exact filter, in one request.
 
-        Within a query's structure only the other words are looked for. Outside of it, where little is expected, all its
-        words and trigrams make one list.
+        The first scope, within the query's filters, is searched only for the remaining words. In a wider scope, which
+        matters less, one list combines all its words and trigrams.
         """
         grams = self._terms.grams(query.rest_text)
         asked = [(0, "words", self._terms.words(query.rest_words or query.content_words)), (0, "grams", grams)]
-        asked += [(place, "words", self._terms.words(query.content_words) + grams) for place in range(1, len(scopes))]
+        asked += [(scope, "words", self._terms.words(query.content_words) + grams) for scope in range(1, len(scopes))]
         asked = [one for one in asked if one[2].indices]
-        queries = [VectorQuery(vector, length, scopes[place]) for place, _, vector in asked]
-        exactly = [VectorQuery(None, limit, exact)] if exact else []
-        answers = self._store.query(AWS_ESTATE.name, [*exactly, *queries])
-        equal = [hit.id for hits in answers[: len(exactly)] for hit in hits]
+        queries = [VectorQuery(vector, length, scopes[scope]) for scope, _, vector in asked]
+        exact_queries = [VectorQuery(None, limit, exact)] if exact else []
+        answers = self._store.query(AWS_ESTATE.name, [*exact_queries, *queries])
+        exact_ids = [hit.id for hits in answers[: len(exact_queries)] for hit in hits]
         found: list[dict[str, Sequence[Scored]]] = [{} for _ in scopes]
-        for (place, kind, _), hits in zip(asked, answers[len(exactly) :], strict=True):
-            found[place][kind] = hits
-        return [RankedLists(**kinds) for kinds in found], equal
+        for (scope, kind, _), hits in zip(asked, answers[len(exact_queries) :], strict=True):
+            found[scope][kind] = hits
+        return [RankedLists(**kinds) for kinds in found], exact_ids
 
     def meaning(self, query: ParsedQuery) -> QueryMeaning | None:
-        """Begin to embed a query; ``None`` for one whose meaning does not matter."""
+        """Start to embed a query; ``None`` if its meaning does not matter."""
         return None if query.identifying else QueryMeaning(self._store, self._vectors, query.meant_text)
 
 
 class QueryMeaning:
-    """The embedding of one query, made in a thread: the runtime computes without Python's lock, for milliseconds."""
+    """The embedding of one query, computed in a thread: the runtime needs milliseconds, and releases the GIL."""
 
     def __init__(self, store: VectorStore, vectors: EstateVectors, text: str) -> None:
         self._store = store
         self._vector = in_daemon_thread(lambda: vectors.of([text])[0], "embed-query")
 
     def nearest(self, where: PointFilter, length: int) -> Sequence[Scored]:
-        """Return the list by meaning among the rows that pass a filter."""
+        """Return the list by meaning of the rows that pass a filter."""
         return self._store.query(AWS_ESTATE.name, [VectorQuery(self._vector.result(), length, where)])[0]

@@ -258,7 +258,7 @@ def test_nothing_is_tidied_where_the_disk_could_fill(
         assert not owned.is_locked
     signal.signal(signal.SIGTERM, handler)
 
-    assert "too little disk is free" in caplog.text
+    assert "too little disk space is free" in caplog.text
     assert not is_tidy(shard_of(folder))
 
 

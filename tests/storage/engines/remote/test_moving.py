@@ -196,7 +196,10 @@ def test_a_move_that_was_killed_after_it_counted_names_its_command(
         patch.setattr(StoreFile, "write", killing(StoreFile.write, after=True))
         with pytest.raises(Killed):
             move(embedded, "remote", url=server.url)
-    with opened(embedded) as storage, pytest.raises(InitialisationError, match=r"Finish the move.*move --to remote"):
+    with (
+        opened(embedded) as storage,
+        pytest.raises(InitialisationError, match=r"Finish the interrupted move.*move --to remote"),
+    ):
         storage.estate.count()
     move(embedded, "remote")
 
