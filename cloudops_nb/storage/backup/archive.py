@@ -156,6 +156,7 @@ class Archive:
             BackupError: The file was cut short, modified or renamed, or has a newer format.
             WrongKeyError: The file is complete and was made with another key.
         """
+        # The checksum first: it needs no key, so that damage is never reported as a wrong key.
         self.check_whole()
         self._check_formats()
         if StoreKeys(master).fingerprint != self.header.key_fingerprint:

@@ -93,6 +93,7 @@ class BackupService:
         Raises:
             BackupError: The local disk cannot be listed.
         """
+        # Cached, because for snapshots of other stores each answer verifies the journal.
         inventory = take_inventory(self._places, cache(self._own.may_restore))
         return BackupReport(inventory.rows(), (inventory.problem,) if inventory.problem else ())
 

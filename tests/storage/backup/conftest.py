@@ -122,7 +122,7 @@ def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bucket(s3_server: str, s3_environment: None) -> Iterator[Any]:
-    """A client of the server, to look at what lies there and to change it."""
+    """A client of the server, to inspect and change the objects."""
     client = client_of(s3_server)
     yield client
     client.close()

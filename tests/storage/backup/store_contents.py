@@ -83,7 +83,7 @@ def forge(
     front: list[Any] | None = None,
     created: datetime = datetime(2100, 1, 1, tzinfo=UTC),
 ) -> str:
-    """Write a snapshot that is newer than any, as somebody with the key could."""
+    """Write a snapshot newer than every other, as an attacker with the key could."""
     vault = storage.vault
     with storage.backup.local.create(kind, created) as draft:
         header = Header(kind=kind, created=draft.created, key_fingerprint=vault.keys.fingerprint)

@@ -50,7 +50,7 @@ def read(content: bytes, master: MasterKey = MASTER) -> tuple[list[Any], list[An
 
 
 def resummed(content: bytes) -> bytes:
-    """Give altered content the checksum that fits, as somebody would who has no key."""
+    """Give altered content a matching checksum, as an attacker without the key could."""
     return content[:-32] + hashlib.sha256(content[:-32]).digest()
 
 
@@ -143,7 +143,7 @@ def test_a_header_that_claims_the_store_s_key_does_not_open_with_it() -> None:
         read(stream.getvalue())
 
 
-def test_rows_are_authentic_even_when_nobody_verified_first() -> None:
+def test_rows_are_authentic_even_without_verification_first() -> None:
     damaged = bytearray(WHOLE)
     damaged[-TRAILER_BYTES] ^= 1
     archive = Archive(io.BytesIO(bytes(damaged)), "a snapshot")

@@ -170,7 +170,7 @@ def test_old_snapshots_go_from_both_places_and_the_newest_of_each_kind_stays(
     assert there == {"journal": 2, "aws_estate": 0, "chat_history": 2}
 
 
-def test_nobody_reads_a_snapshot_here_or_in_the_bucket(
+def test_a_snapshot_is_unreadable_without_the_key_here_and_in_the_bucket(
     filled: StorageService, key_settings: Settings, bucket: Any
 ) -> None:
     assert filled.backup.snapshot().ok
@@ -321,7 +321,7 @@ def test_stores_that_share_a_key_and_a_prefix_leave_each_other_s_snapshots_alone
     assert objects(bucket, key_settings) == kept
 
 
-def test_a_restore_into_a_new_store_goes_on_under_the_old_one_s_name_and_prefix(
+def test_a_restore_into_a_new_store_takes_over_the_old_one_s_id_and_prefix(
     filled: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any
 ) -> None:
     assert filled.backup.snapshot().ok

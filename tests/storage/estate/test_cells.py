@@ -1,4 +1,4 @@
-"""Ending a scan cell: only complete cells remove rows, and only what nobody sees any more."""
+"""Ending a scan cell: only complete cells remove rows, and only rows that no scan sees any longer."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_one_scan_does_not_confirm_its_own_suspicion(storage: StorageService) ->
     assert len(present(storage)) == 3
 
 
-def test_a_scan_beside_the_suspicious_one_does_not_confirm_it(storage: StorageService, key_settings: Settings) -> None:
+def test_a_scan_concurrent_with_the_suspicious_one_does_not_confirm_it(
+    storage: StorageService, key_settings: Settings
+) -> None:
     storage.estate.apply_full(ended(), hosts(3), scan_id="first")
     with StorageService(key_settings, lambda: None) as beside:
         beside.estate.upsert([], scan_id="beside")

@@ -54,7 +54,7 @@ def test_of_a_resource_that_comes_twice_the_latter_counts_however_far_apart(stor
     assert found.state == "gone"
 
 
-def test_a_mix_of_same_altered_looking_different_and_new_is_told_apart_in_every_batch(storage: StorageService) -> None:
+def test_every_batch_distinguishes_unchanged_changed_reembedded_and_new_resources(storage: StorageService) -> None:
     estate = buckets(2 * BATCH)
     storage.estate.upsert(estate, scan_id="one")
     changed = [

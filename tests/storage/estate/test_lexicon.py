@@ -77,7 +77,7 @@ def test_a_name_made_of_a_types_words_stays_a_name() -> None:
     assert not {name: query for name, query in queries.items() if query.slots or query.rest != (name,)}
 
 
-def test_a_word_that_stands_in_names_of_other_things_is_no_filter() -> None:
+def test_a_word_in_names_of_other_things_is_no_filter() -> None:
     queries = {word: read(word) for word in OF_NAMES}
 
     assert not {word: query for word, query in queries.items() if {"type", "engine"} & query.slots.keys()}

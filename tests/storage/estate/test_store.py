@@ -1,4 +1,4 @@
-"""The estate store: what goes in comes out, unreadable on disk, and nothing is embedded twice."""
+"""The estate store: reads return what was written, the disk holds only ciphertext, and no text is embedded twice."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def test_delete_and_forget_say_how_many_there_were(filled: StorageService) -> No
         filled.estate.forget(ResourceFilter())
 
 
-def test_a_row_that_vanished_meanwhile_is_written_anew(filled: StorageService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_removed_during_the_write_is_written_again(
+    filled: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, patch = filled.vector_store, filled.vector_store.patch
 
     def vanish_first(collection: str, patches: list[Patch]) -> list[str]:
@@ -249,7 +251,9 @@ def test_an_embedder_of_another_dimension_is_refused(key_settings: Settings, emb
     service.close()
 
 
-def test_another_model_embeds_everything_anew(filled: StorageService, key_settings: Settings, embedder: object) -> None:
+def test_another_model_embeds_everything_again(
+    filled: StorageService, key_settings: Settings, embedder: object
+) -> None:
     embedder.model_id = "words/2"
     with StorageService(key_settings, lambda: embedder) as other:
         assert other.estate.upsert(ESTATE, scan_id="scan-2") == UpsertReport(written=3, unchanged=0)

@@ -56,10 +56,12 @@ def restore_collection(
     """
     name, vault, store = archive.header.kind, storage.vault, storage.vector_store
     live = store.count(name, EVERY_POINT) if merge else 0
+    # The staged collection exists next to the live one until it replaces it.
     require_room(vault.data_path, (archive.rows + live) * ROW_BYTES, f"{archive.name} was not restored")
     earlier = archive.header.key_fingerprint != vault.keys.fingerprint
-    going_over = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier else None
-    resealing = going_over or ResealedRows(vault)
+    rekeying = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier else None
+    resealing = rekeying or ResealedRows(vault)
+    # Generations count per master key: those of an earlier key say nothing about the store's data keys.
     with replacing_parts(
         storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id
     ):

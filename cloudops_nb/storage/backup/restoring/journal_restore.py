@@ -119,7 +119,7 @@ def _stage_journal(storage: StorageService, archive: Archive, end: ChainHead) ->
 
 def _copy_aside(storage: StorageService, now: datetime) -> str:
     """Copy the journal and its head to files with the time in their names; returns the journal's file name."""
-    storage.journal.close()
+    storage.journal.close()  # before the copy, so that the files do not change during it
     path, stamp = storage.vault.data_path, now.strftime("%Y-%m-%dT%H-%M-%S")
     aside = path / f"{JOURNAL_NAME}.{stamp}.aside"
     copies = {

@@ -34,11 +34,13 @@ def replacing_parts(
         StorageError: A part cannot be replaced.
     """
     path, store = storage.vault.data_path, storage.vector_store
+    # Complete an interrupted handover first, so that its parts are not discarded as leftovers.
     finish_handover(path, store)
     discard_leftovers(path, store)
     try:
         yield
         _stage_header(storage.vault, generation, store_id)
+        # The handover replaces journal.db, so the old file must not stay open.
         storage.journal.close()
         hand_over(path, store, collections)
     except BaseException:

@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("data_path", type=Path, help="the store's folder")
     parser.add_argument("idle_seconds", type=float, help="exit after this long without a client")
     arguments = parser.parse_args()
-    os.umask(0o077)
+    os.umask(0o077)  # so that files and the socket are private from their creation
     ours, theirs = os.pipe()
     if os.fork():
         os.close(theirs)

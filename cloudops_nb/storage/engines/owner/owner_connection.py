@@ -66,6 +66,7 @@ def start_owner(paths: OwnerPaths, idle_seconds: float) -> None:
     package_root = str(Path(__file__).parents[4])
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+    # -P, because -m would put the working directory first on sys.path (docs.python.org/3/using/cmdline.html).
     command = [sys.executable, "-P", "-m", "cloudops_nb.storage.engines.owner", str(paths.data_path), str(idle_seconds)]
     try:
         ended = subprocess.run(

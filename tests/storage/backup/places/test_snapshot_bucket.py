@@ -75,7 +75,7 @@ def test_the_server_is_asked_to_encrypt_and_to_check(
     assert found["ChecksumSHA256"]
 
 
-def test_a_large_snapshot_goes_up_in_parts_and_is_compared(
+def test_a_large_snapshot_is_uploaded_in_parts_and_compared(
     place: SnapshotBucket, local: SnapshotFolder, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PART_BYTES", PART)
@@ -146,7 +146,7 @@ def test_a_removed_snapshot_is_gone(place: SnapshotBucket, local: SnapshotFolder
         place.opened(snapshot).__enter__()
 
 
-def test_an_upload_in_parts_that_nobody_finishes_is_aborted(
+def test_an_abandoned_upload_in_parts_is_aborted(
     place: SnapshotBucket, bucket: Any, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"{s3_settings.s3_prefix}/snapshots/journal/journal_2026-01-02T12-00-00.snapshot"
@@ -177,7 +177,7 @@ def test_a_malformed_endpoint_is_one_line(
         SnapshotBucket(s3_settings, local).check()
 
 
-def test_a_server_that_accepts_and_goes_silent_does_not_answer(
+def test_a_silent_server_is_reported_as_not_answering(
     s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)

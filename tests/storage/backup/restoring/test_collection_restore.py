@@ -192,7 +192,7 @@ def test_a_snapshot_with_a_newer_data_key_lets_the_store_seal_under_it(
         assert contents(other) == before
 
 
-def test_rows_under_a_retired_data_key_are_sealed_anew(filled: StorageService) -> None:
+def test_rows_under_a_retired_data_key_are_resealed(filled: StorageService) -> None:
     before = contents(filled)
     header = filled.vault.store_file.read()
     retired = {"data_key_generation": 2, "oldest_data_key_generation": 2}

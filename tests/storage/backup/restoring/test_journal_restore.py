@@ -56,7 +56,7 @@ def subjects(storage: StorageService) -> list[str]:
     return [record.subject for record in storage.journal.records()]
 
 
-def test_an_empty_journal_is_replaced_and_goes_on(storage: StorageService, other: StorageService) -> None:
+def test_an_empty_journal_is_replaced_and_can_be_continued(storage: StorageService, other: StorageService) -> None:
     verified = storage.journal.verify()
     assert restore(other, snapshot(storage)).outcome == "replaced"
 

@@ -49,7 +49,7 @@ StorageService(settings, lambda: None).backup.restore()
 """
 
 
-def test_a_handover_that_fails_half_way_is_finished_by_whoever_opens_the_store_next(
+def test_a_handover_that_fails_halfway_is_finished_at_the_next_opening(
     filled: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(filled)
@@ -130,7 +130,7 @@ def test_a_restore_that_is_killed_leaves_what_was_there(
     assert not list(key_settings.data_path.glob("qdrant/*.staged"))
 
 
-def test_a_restore_waits_for_nobody_who_has_the_store_open(
+def test_a_restore_does_not_wait_for_other_programs_with_the_store_open(
     filled: StorageService, key_settings: Settings, embedder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "ALONE_SECONDS", 0.1)

@@ -48,7 +48,7 @@ def put(place: SnapshotFolder, hours: float, store_id: str = MINE) -> Snapshot:
     return draft.snapshot
 
 
-def test_what_is_too_old_goes_but_for_the_newest_and_what_is_anothers(tmp_path: Path) -> None:
+def test_expired_snapshots_are_removed_except_the_newest_and_those_of_other_stores(tmp_path: Path) -> None:
     place = SnapshotFolder(tmp_path)
     oldest, kept, foreign = put(place, 300), put(place, 200), put(place, 250, "b" * 32)
     nameless, damaged = put(place, 260, ""), put(place, 270)

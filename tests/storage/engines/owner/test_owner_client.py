@@ -166,7 +166,7 @@ def test_an_owner_whose_socket_was_removed_makes_way_for_another(client: OwnerCl
     assert owner_of(client).pid != first.pid
 
 
-def test_a_folder_that_was_deleted_and_made_anew_is_a_new_store(client: OwnerClient, folder: Path) -> None:
+def test_a_deleted_and_recreated_folder_is_a_new_store(client: OwnerClient, folder: Path) -> None:
     client.upsert("chat_history", [message()])
     old = owner_of(client)
     client.close()
@@ -307,7 +307,7 @@ def test_an_owner_that_ran_out_of_descriptors_lets_clients_in_again(client: Owne
     other.close()
 
 
-def test_whatever_the_engine_refuses_is_an_error_and_the_owner_goes_on(client: OwnerClient) -> None:
+def test_a_refusal_of_the_engine_is_an_error_and_the_owner_keeps_serving(client: OwnerClient) -> None:
     pid = owner_of(client).pid
     with pytest.raises(StorageError, match="refused a request"):
         client.newest("chat_history", EVERYTHING, (), order="index", limit=-1)

@@ -1,4 +1,4 @@
-"""An owner of another version: it makes way when nobody uses it, and is one clear line when somebody does."""
+"""An owner of another version makes way if it is unused; if it is in use, the error is one clear line."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_owner_of_another_version_that_is_in_use_is_one_clear_line(
     assert endpoint_in(folder) == before
 
 
-def test_an_owner_of_another_version_makes_way_when_nobody_uses_it(
+def test_an_unused_owner_of_another_version_makes_way(
     client: OwnerClient, folder: Path, other_kernel: subprocess.Popen[str]
 ) -> None:
     end(other_kernel)

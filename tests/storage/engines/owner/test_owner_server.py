@@ -1,4 +1,4 @@
-"""The owner when something goes wrong round it: a full disk, a moved folder, other users, a rush of kernels."""
+"""The owner in trouble: a full disk, a moved folder, other users, many kernels at once."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_twenty_processes_that_start_at_once_share_one_owner(
     assert OwnerPaths(folder).log.read_text().count("serving as process") == 1
 
 
-def test_whoever_comes_while_an_idle_owner_leaves_is_served(folder: Path) -> None:
+def test_a_client_that_connects_while_an_idle_owner_exits_is_served(folder: Path) -> None:
     written = []
     for _ in range(12):
         client = OwnerClient(folder, idle_seconds=0.0)
@@ -232,7 +232,7 @@ def test_another_user_can_neither_connect_nor_read(client: OwnerClient, folder: 
 
     sockets = Path(endpoint.address).parent
     assert {stat.S_IMODE(path.stat().st_mode) for path in (sockets, OwnerPaths(folder).folder)} == {0o700}
-    # Without the right to become somebody else, the attempts are our own, and all succeed.
+    # Without the right to change the user, the attempts run as the same user, and all succeed.
     assert len(intruder.stdout.splitlines()) == (0 if os.geteuid() == 0 else len(files) + 1)
 
 

@@ -1,4 +1,4 @@
-"""A store that nobody uses is made fast to open; whoever comes meanwhile is not kept waiting, and nothing is lost."""
+"""An idle store is optimised so that it opens fast; a new client does not wait for that, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_leaves_nothing(tmp_path: Path
     assert is_tidy(shard)
 
 
-def test_an_owner_that_nobody_uses_tidies_and_one_that_only_read_does_not(folder: Path) -> None:
+def test_an_idle_owner_tidies_unless_it_only_read(folder: Path) -> None:
     paths = OwnerPaths(folder)
     with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
         expected = told(reader)
@@ -219,7 +219,7 @@ def test_an_owner_that_nobody_uses_tidies_and_one_that_only_read_does_not(folder
         assert told(reader) == expected
 
 
-def test_who_comes_meanwhile_ends_the_tidying_and_it_is_made_up_for(folder: Path) -> None:
+def test_a_new_client_ends_the_tidying_which_is_done_later(folder: Path) -> None:
     paths = OwnerPaths(folder)
     with closing(OwnerClient(folder, idle_seconds=0.2)) as writer:
         writer.upsert(AWS_ESTATE.name, points(0, 1))

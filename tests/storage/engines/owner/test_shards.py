@@ -1,4 +1,4 @@
-"""Shards inside the owner: nothing written is left unsynced, whatever happens meanwhile."""
+"""Shards inside the owner: every write is synced to disk, also under concurrency and failures."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ def test_closing_syncs_every_open_collection(tmp_path: Path) -> None:
     collection.close()
 
 
-def test_a_second_opener_is_told_that_the_files_are_held(tmp_path: Path) -> None:
+def test_a_second_opener_gets_the_error_that_the_files_are_held(tmp_path: Path) -> None:
     collection = EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
     with pytest.raises(StorageError, match="another process holds its files"):
         EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
     collection.close()
 
 
-def test_a_collection_whose_creation_was_killed_is_created_anew(
+def test_a_collection_whose_creation_was_killed_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(path: str, _configuration: object) -> None:

@@ -1,4 +1,4 @@
-"""Frames between kernel and owner: what goes in comes out, and nothing else is understood."""
+"""Frames between kernel and owner: every value survives the round trip, and other bytes are refused."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server(qdrant_server: QdrantServer) -> Iterator[QdrantServer]:
-    """The stand-in, as it was once the test is done; no test of this module runs beside another."""
+    """The stand-in server, reset after the test; the tests of this module do not run in parallel."""
     version = qdrant_server.version
     qdrant_server.requests.clear()
     yield qdrant_server

@@ -61,7 +61,7 @@ def as_configured(settings: Settings) -> Settings:
 
 
 def whole(settings: Settings) -> bool:
-    """Whether everything is there, on the side that the store says it lies on."""
+    """Whether everything is in the engine that the store names."""
     header = StoreFile(settings.data_path).read()
     place = {"qdrant_mode": header.engine, "qdrant_url": header.remote_url}
     with opened(settings.model_copy(update=place)) as storage:
@@ -70,7 +70,7 @@ def whole(settings: Settings) -> bool:
 
 
 def is_empty(settings: Settings, url: str) -> bool:
-    """Whether nothing lies on the other side of a store."""
+    """Whether the other engine is empty."""
     place = {"qdrant_mode": "remote" if url else "embedded", "qdrant_url": url}
     engine = engine_named(settings.model_copy(update=place), settings.data_path)
     try:
@@ -109,7 +109,7 @@ def test_a_store_goes_to_a_server_and_back(embedded: Settings, server: QdrantSer
     assert collections_of(server, embedded) == []
 
 
-def test_where_a_store_lies_already_nothing_moves(embedded: Settings, server: QdrantServer) -> None:
+def test_a_move_to_the_present_engine_does_nothing(embedded: Settings, server: QdrantServer) -> None:
     assert move(embedded, "embedded").points == {}
     move(embedded, "remote", url=server.url)
 
@@ -117,7 +117,9 @@ def test_where_a_store_lies_already_nothing_moves(embedded: Settings, server: Qd
     assert whole(as_configured(embedded))
 
 
-def test_settings_that_look_elsewhere_are_told_the_command(embedded: Settings, server: QdrantServer) -> None:
+def test_settings_that_name_another_engine_get_the_command_in_the_error(
+    embedded: Settings, server: QdrantServer
+) -> None:
     elsewhere = embedded.model_copy(update={"qdrant_mode": "remote", "qdrant_url": server.url})
     with opened(elsewhere) as storage, pytest.raises(InitialisationError, match="cloudops-nb move --to remote"):
         storage.estate.count()
@@ -244,7 +246,7 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
     assert whole(embedded)
 
 
-def test_a_move_that_failed_keeps_nobody_from_another_one(embedded: Settings, server: QdrantServer) -> None:
+def test_a_failed_move_does_not_prevent_another_one(embedded: Settings, server: QdrantServer) -> None:
     taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, HostState(embedded.data_path.parent))
     taken.count("chat_history", EVERY_POINT)
     before = set(server.collections)
@@ -306,7 +308,7 @@ def test_a_server_that_goes_once_the_store_has_left_it_is_cleared_later(
     assert whole(as_configured(embedded))
     server.before = lambda _: None
 
-    # While the store lies in a server, that may be the same one under another name.
+    # While the store is in a server, that may be the same one under another name.
     beside = server.url.replace("127.0.0.1", "localhost")
     with monkeypatch.context() as patch:
         patch.setattr(left_behind, "_clear", killing(left_behind._clear, after=False, error=StorageError("gone")))

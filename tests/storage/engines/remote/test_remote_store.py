@@ -368,7 +368,7 @@ def refused(store: RemoteStore) -> bool:
     return False
 
 
-def test_a_server_that_goes_silent_is_asked_once_by_who_is_in_a_hurry(kernel: Callable[..., RemoteStore]) -> None:
+def test_a_hurried_request_is_sent_once_to_a_silent_server(kernel: Callable[..., RemoteStore]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         store = kernel(url=f"http://127.0.0.1:{mute.getsockname()[1]}")
         with pytest.raises(StoreUnavailableError, match="timed out"):

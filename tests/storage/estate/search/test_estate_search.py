@@ -1,4 +1,4 @@
-"""Search: the right resource first, and the reason beside it."""
+"""Search: the right resource first, with the reason."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_a_few_letters_inside_a_word_are_an_accident() -> None:
     assert seen("log api", one("ecs_service", "api-logging")).reasons == ("name contains 'log' and 'api'",)
 
 
-def test_a_fact_is_told_in_the_words_that_people_say_for_it() -> None:
+def test_a_fact_is_reported_in_people_s_words_for_it() -> None:
     group = one("logs_log_group", "x", kept_forever=True)
 
     assert seen("log groups without retention", group).reasons[1:] == ("kept forever without retention never expires",)
