@@ -105,7 +105,7 @@ class SnapshotFolder:
         with _temporary(partial, stream), disk_errors(what):
             draft = SnapshotDraft(stream, moment)
             yield draft
-            # Sync the file before its rename and the folder after it, so that a power cut leaves no incomplete snapshot.
+            # Sync the file before its rename and the folder after it: a power cut then leaves no incomplete snapshot.
             stream.flush()
             os.fsync(stream.fileno())
             final = partial.with_name(snapshot_name(kind, moment))

@@ -169,7 +169,7 @@ def test_rows_that_the_key_does_not_open_are_refused_and_single_ones_are_said(fi
     name = forge(filled, [good, [point.id.replace("8", "9"), {"data": "?"}, point.dense, None]])
     (row,) = filled.backup.restore(name).rows
     assert (row.outcome, row.points) == ("replaced", 2)
-    assert row.note.startswith("1 rows do not open")
+    assert row.note.startswith("1 rows are unreadable")
 
 
 def test_a_snapshot_with_a_newer_data_key_lets_the_store_seal_under_it(
@@ -221,7 +221,7 @@ def test_a_name_or_a_kind_that_does_not_exist_is_one_line(filled: StorageService
     for source in ("journal_2020-01-01T00-00-00.snapshot", "../nowhere", "nothing"):
         with pytest.raises(BackupError, match="there is no snapshot"):
             filled.backup.restore(source)
-    with pytest.raises(BackupError, match="everything is no kind"):
+    with pytest.raises(BackupError, match="everything is not a kind"):
         filled.backup.restore("latest", "everything")
     with pytest.raises(BackupError, match="there is no snapshot"):
         filled.backup.restore(paths(filled)[0].name, "journal")
