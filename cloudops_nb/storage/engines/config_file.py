@@ -49,7 +49,7 @@ class EngineLocation(BaseModel):
         return f"the Qdrant server {self.url}" if self.engine == "remote" else "this host"
 
 
-def write_location(data_path: Path, place: EngineLocation) -> None:
+def write_location(data_path: Path, location: EngineLocation) -> None:
     """Write a location to ``config.toml``; comments and other settings stay, the mode is 0600.
 
     Raises:
@@ -58,21 +58,21 @@ def write_location(data_path: Path, place: EngineLocation) -> None:
     path = (data_path / CONFIG_NAME).resolve()
     try:
         document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-        _set_keys(document, place)
+        _set_keys(document, location)
         replace_private(path, tomlkit.dumps(document).encode())
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         why = getattr(error, "strerror", "") or type(error).__name__
-        raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {place.url!r}.") from error
+        raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {location.url!r}.") from error
 
 
-def _set_keys(document: tomlkit.TOMLDocument, place: EngineLocation) -> None:
+def _set_keys(document: tomlkit.TOMLDocument, location: EngineLocation) -> None:
     """Set each key where the file has it, as ``qdrant_url`` or in ``[qdrant]``, and new keys in the table."""
     present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
-    wanted = {"url": place.url or None}
-    if place.engine == "remote" and ("prefix" in present or place.prefix != _USUAL_PREFIX):
-        wanted["prefix"] = place.prefix
+    wanted = {"url": location.url or None}
+    if location.engine == "remote" and ("prefix" in present or location.prefix != _USUAL_PREFIX):
+        wanted["prefix"] = location.prefix
     if "mode" in present:
-        wanted["mode"] = place.engine
+        wanted["mode"] = location.engine
     for key, value in wanted.items():
         table: MutableMapping[str, Any] = document
         name = f"{_TABLE}_{key}"

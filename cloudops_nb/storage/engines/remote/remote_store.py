@@ -62,17 +62,17 @@ class RemoteStore:
         api_key: The server's API key, ``None`` if it has none.
         prefix: The prefix of the collections' names.
         host: The state that this kernel shares with other kernels of the data path.
-        patience: The limits of a request.
+        limits: The limits of a request.
 
     Raises:
         ConfigurationError: The address is invalid, or the key would be sent unencrypted.
     """
 
     def __init__(
-        self, url: str, api_key: SecretStr | None, prefix: str, host: HostState, patience: RequestLimits = _USUAL
+        self, url: str, api_key: SecretStr | None, prefix: str, host: HostState, limits: RequestLimits = _USUAL
     ) -> None:
         self._arguments = (url, api_key, prefix, host)
-        self._connection = ServerConnection(url, api_key, patience)
+        self._connection = ServerConnection(url, api_key, limits)
         self._collections = ServerCollections(self._connection, prefix, host.identity)
         self._prefix = prefix
         self._host = host
@@ -229,8 +229,8 @@ class RemoteStore:
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[RemoteStore]:
         """Lend a store on the same collections that sends each request once, and waits ``seconds`` for the answer."""
-        patience = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
-        with closing(RemoteStore(*self._arguments, patience)) as store, self._connection.held():
+        limits = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
+        with closing(RemoteStore(*self._arguments, limits)) as store, self._connection.held():
             yield store
 
     def flush(self) -> None:

@@ -54,17 +54,17 @@ class ServerConnection:
     Args:
         url: ``https://host:port``; the default port is 6333.
         api_key: Sent with every request, only over TLS or to the loopback interface.
-        patience: The limits of a call.
+        limits: The limits of a call.
 
     Raises:
         ConfigurationError: The address is invalid, or the key would be sent unencrypted.
     """
 
-    def __init__(self, url: str, api_key: SecretStr | None, patience: RequestLimits) -> None:
+    def __init__(self, url: str, api_key: SecretStr | None, limits: RequestLimits) -> None:
         check_address(url, with_key=api_key is not None)
         self.url = url
         self._api_key = api_key
-        self._patience = patience
+        self._limits = limits
         self._lock = threading.Lock()
         self._client: QdrantClient | None = None
         self._process = os.getpid()
@@ -94,7 +94,7 @@ class ServerConnection:
         """
         retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailableError),
-            stop=stop_after_attempt(self._patience.attempts) | stop_after_delay(self._patience.seconds),
+            stop=stop_after_attempt(self._limits.attempts) | stop_after_delay(self._limits.seconds),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             reraise=True,
         )
@@ -119,7 +119,7 @@ class ServerConnection:
         Raises:
             StoreUnavailableError: A call does not end; the connection stays usable.
         """
-        self._retirement.retire(self._patience.longest)
+        self._retirement.retire(self._limits.longest)
         self.close()
 
     def _send(self, what: str, request: Callable[[QdrantClient], _Answer]) -> _Answer:
@@ -148,7 +148,7 @@ class ServerConnection:
                     # As a header, because qdrant-client warns about an api_key over HTTP, which is allowed to loopback.
                     headers={"api-key": key.get_secret_value()} if key else None,
                     prefer_grpc=False,
-                    timeout=self._patience.request_seconds,
+                    timeout=self._limits.request_seconds,
                     check_compatibility=False,
                 )
             return self._client
