@@ -14,7 +14,7 @@ from cloudops_nb.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.maintenance.account_removal import AccountTraces
 
@@ -102,7 +102,7 @@ def _backups(context: click.Context) -> BackupService:
     return existing_storage(context).backup
 
 
-def _print_report(context: click.Context, report: Report) -> None:
+def _print_report(context: click.Context, report: BackupReport) -> None:
     """Print a report; the exit code is 1 if it has problems."""
     click.echo(str(report))
     if not report.ok:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
     from cloudops_nb.ssm.catalogue import Catalogue
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.facade import StorageService
 
@@ -311,7 +311,7 @@ class CloudOps:
         """The list of snapshots, and the regular ones, which run once they are started."""
         return self.storage.backup
 
-    def backup(self, *kinds: str) -> Report:
+    def backup(self, *kinds: str) -> BackupReport:
         """Take a snapshot of the estate, the conversations and the journal, and upload it if a bucket is set.
 
         Args:
@@ -324,7 +324,7 @@ class CloudOps:
 
     def restore(
         self, source: str | Path = "latest", *kinds: str, merge: bool = False, set_aside: bool = False
-    ) -> Report:
+    ) -> BackupReport:
         """Verify snapshots, then replace the store's parts by them; a part that fails stays as it was.
 
         Args:

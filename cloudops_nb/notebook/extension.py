@@ -30,7 +30,7 @@ _PRINTERS = {
     ("cloudops_nb.client.answer", "Answer"): "answer",
     ("cloudops_nb.execution.execution", "Execution"): "execution",
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
-    ("cloudops_nb.storage.backup.report", "Report"): "backup_report",
+    ("cloudops_nb.storage.backup.backup_report", "BackupReport"): "backup_report",
 }
 #: Weak, so that a shell that is no longer used can be collected.
 _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()

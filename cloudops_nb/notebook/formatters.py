@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
     from cloudops_nb.notebook.session import Session
     from cloudops_nb.scanner.report import ScanReport
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
 
 Bundle = dict[str, Any]
 #: The columns that tell resources apart; the DataFrame itself has all columns.
@@ -82,7 +82,7 @@ class MimeBundles:
         """Return a scan's resources by type, and the cells that it could not read completely."""
         return sections_bundle(scan_sections(report), label="Scan report", text=str(report))
 
-    def backup_report(self, report: Report) -> Bundle:
+    def backup_report(self, report: BackupReport) -> Bundle:
         """Return the snapshots that were taken or restored, by kind, and every problem."""
         return backup_bundle(report)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.cards.card import Card
     from cloudops_nb.notebook.cards.decision import CardServices
     from cloudops_nb.notebook.output import Screen
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
 
     OpenCloudOps = Callable[..., CloudOps]
 
@@ -156,7 +156,7 @@ class Session:
             self._last_execution = execution
         follow(execution, RunDisplay(self.screen, execution))
 
-    def back_up(self, *kinds: str) -> Report:
+    def back_up(self, *kinds: str) -> BackupReport:
         """Take snapshots and return the report.
 
         Raises:

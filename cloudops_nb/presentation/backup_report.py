@@ -11,7 +11,7 @@ from cloudops_nb.presentation.status_tables import size_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloudops_nb.storage.backup.report import Report
+    from cloudops_nb.storage.backup.backup_report import BackupReport
 
 _ROWS_SHOWN = 20
 #: The name of a snapshot contains it.
@@ -20,12 +20,12 @@ _HEADS = {"bytes": "Size", "points": "Rows", "local": "This disk", "s3": "S3", "
 _EMPTY = "There is no snapshot."
 
 
-def backup_bundle(report: Report) -> dict[str, str]:
+def backup_bundle(report: BackupReport) -> dict[str, str]:
     """Return the MIME bundle of a report: what was backed up or restored, kind by kind, and every problem."""
     return sections_bundle(backup_sections(report), label="Backup", text=str(report) or _EMPTY)
 
 
-def backup_sections(report: Report) -> Iterator[Section]:
+def backup_sections(report: BackupReport) -> Iterator[Section]:
     """Yield the table of snapshots, without columns that are empty in every row, and the problems if there are any."""
     table = report.table()
     names = table[0] if table else ()

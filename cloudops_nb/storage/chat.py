@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudops_nb.storage.encryption.blind_index import BlindIndex
-    from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
     from cloudops_nb.storage.vault import Vault
 
 Role = Literal["user", "assistant", "system"]
@@ -193,7 +193,7 @@ class ChatStore:
     def _in(self, conversation: str) -> AnyOf:
         return AnyOf("context", [self._context(conversation)])
 
-    def _message(self, row: Row) -> Message:
+    def _message(self, row: StoredRow) -> Message:
         kept, payload = open_sealed(self._envelope, row, CHAT_HISTORY), row.payload
         return Message(
             id=row.id,
@@ -205,7 +205,7 @@ class ChatStore:
             at=_time(payload["at"]),
         )
 
-    def _conversation(self, row: Row, messages: int) -> Conversation:
+    def _conversation(self, row: StoredRow, messages: int) -> Conversation:
         kept = open_sealed(self._envelope, row, CHAT_HISTORY)
         created, updated = _time(row.payload["created"]), _time(row.payload["at"])
         return Conversation(kept["name"], kept["title"], messages, created, updated)

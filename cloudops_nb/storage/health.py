@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from cloudops_nb.storage.backup.status import BackupHealth
+    from cloudops_nb.storage.backup.backup_report import BackupHealth
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 

@@ -60,7 +60,7 @@ def test_a_failure_is_one_line_and_exit_code_1(run: Callable[..., Result], tmp_p
     failed = run("restore", str(path), "--yes")
 
     assert failed.exit_code == 1
-    assert "its checksum does not fit" in failed.output
+    assert "its checksum does not match" in failed.output
 
 
 def test_nothing_to_list_is_said(run: Callable[..., Result]) -> None:

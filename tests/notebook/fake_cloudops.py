@@ -22,7 +22,7 @@ from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus, Step
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.scanner.running.scan_progress import Progress
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.backup.report import Report, SnapshotRow
+from cloudops_nb.storage.backup.backup_report import BackupReport, SnapshotRow
 from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus, TaskStatus
 from tests.sample_plans import stop_database
@@ -139,8 +139,8 @@ class FakeBackups(BackupService):
     def status(self) -> ScheduleStatus:
         return _status_of("aws_estate", running=self.running)
 
-    def snapshots(self) -> Report:
-        return Report((SNAPSHOT,))
+    def snapshots(self) -> BackupReport:
+        return BackupReport((SNAPSHOT,))
 
 
 class FakeCloudOps(CloudOps):
@@ -153,7 +153,7 @@ class FakeCloudOps(CloudOps):
         self.execution: Callable[[Plan], FakeExecution] = FakeExecution
         self.decide_error: Exception | None = None
         self.request = b'{"words":["stop","r1"]}'
-        self.backup_report = Report((SNAPSHOT,))
+        self.backup_report = BackupReport((SNAPSHOT,))
         self.calls: list[tuple[str, Any]] = []
         self.decisions: dict[str, bool] = {}
         self.plans: dict[str, Plan] = {}
@@ -260,7 +260,7 @@ class FakeCloudOps(CloudOps):
         self.calls.append(("ledger", (since, destination, purpose)))
         return self.frame
 
-    def backup(self, *kinds: str) -> Report:
+    def backup(self, *kinds: str) -> BackupReport:
         self.calls.append(("backup", kinds))
         return self.backup_report
 

@@ -10,7 +10,7 @@ import yaml
 
 from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.storage.estate.lexicon import lexicon
-from cloudops_nb.storage.estate.search.query import SLOTS, parse_query
+from cloudops_nb.storage.estate.search.query_parser import SLOTS, parse_query
 from tests.retrieval.estates import EmptyEstate
 
 pytestmark = pytest.mark.fast

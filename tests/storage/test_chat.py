@@ -15,7 +15,7 @@ from tests.storage.conftest import both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.engines.vector_store import StoredRow
 
 pytestmark = both_engines
 
@@ -155,7 +155,7 @@ def test_a_message_said_while_its_conversation_expires_is_kept(
     between = datetime.now(UTC)
     listed = storage.chat._store.rows
 
-    def interrupted_by_another_kernel(*arguments: object) -> list[Row]:
+    def interrupted_by_another_kernel(*arguments: object) -> list[StoredRow]:
         rows = list(listed(*arguments))
         with StorageService(key_settings, lambda: None) as other:
             other.chat.append("busy", "user", "now")

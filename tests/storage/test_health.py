@@ -14,7 +14,7 @@ from cloudops_nb.storage.health import Health, check_health
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloudops_nb.storage.backup.status import BackupHealth
+    from cloudops_nb.storage.backup.backup_report import BackupHealth
 
 pytestmark = pytest.mark.fast
 

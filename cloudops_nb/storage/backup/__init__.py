@@ -1,4 +1,4 @@
-"""Backups: encrypted snapshots of the collections and the journal, on this disk and in S3, taken, kept and restored.
+"""Encrypted snapshots of the collections and the journal, on the local disk and in S3.
 
-``cloudops_nb.storage.backup.service.BackupService`` is the way in.
+The entry point is :class:`cloudops_nb.storage.backup.service.BackupService`.
 """

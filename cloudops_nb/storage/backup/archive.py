@@ -1,4 +1,4 @@
-"""The file format of a snapshot: a stream of records, compressed, then encrypted as a whole under a key of its own.
+"""The file format of a snapshot: a compressed stream of records, encrypted as a whole under its own key.
 
 ::
 
@@ -6,9 +6,9 @@
     ciphertext      AES-256-GCM over zlib over msgpack; everything before it is the additional data
     tag (16) | rows (8, big-endian) | SHA-256 of everything before (32)
 
-The key comes from the master key and the header's salt by HKDF-SHA256. The checksum needs no key, so that damage is
-told from a wrong key; the tag tells malice from both. The number of rows stands in the clear for listings, and is
-compared with what comes out.
+The key is derived from the master key and the header's salt by HKDF-SHA256. The checksum needs no key, so that damage
+can be distinguished from a wrong key; the tag reveals deliberate changes. The number of rows is unencrypted, for
+listings, and is compared with the number of decrypted rows.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ FORMAT: Final = 1
 MAGIC: Final = b"CLOUDOPS"
 _LENGTH = struct.Struct(">I")
 _TRAILER = struct.Struct(">16sQ32s")
-#: The last bytes of a snapshot, from which :func:`rows_in` reads the number of its rows.
+#: Length of a snapshot's end, from which :func:`rows_in` reads the number of rows.
 TRAILER_BYTES: Final = _TRAILER.size
 _CHECKSUM_BYTES = 32
 _LONGEST_HEADER = 4096
-#: The first bytes of a snapshot, in which :func:`header_in` finds its header.
+#: Upper bound of the length of a snapshot's beginning, from which :func:`header_in` reads the header.
 HEADER_BYTES: Final = len(MAGIC) + _LENGTH.size + _LONGEST_HEADER
 _CHUNK = 1 << 18
-#: Vectors hardly shrink, so a better level would only take longer.
+#: Vectors hardly compress: a higher level costs time and saves almost nothing.
 _LEVEL = 1
 _DAMAGED_FIX = "Restore another snapshot."
 
 
 class Header(BaseModel):
-    """What a snapshot says about itself in the clear.
+    """The unencrypted description of a snapshot.
 
-    ``front`` counts the records before the rows, which are sealed under data keys up to the generation. ``store_id``
-    is the id of the store that it was taken of.
+    ``front`` counts the records before the rows. The rows are sealed under data keys up to ``data_key_generation``.
+    ``store_id`` is the id of the store that the snapshot was taken of, empty in snapshots of older versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,10 +80,10 @@ class Header(BaseModel):
 def write_archive(
     stream: BinaryIO, master: MasterKey, header: Header, front: Sequence[Any], rows: Iterable[Any]
 ) -> int:
-    """Write a snapshot of plain msgpack values, in bounded memory; returns the number of rows.
+    """Write a snapshot of plain msgpack values in bounded memory; returns the number of rows.
 
     Raises:
-        OSError: The disk is full, or fails.
+        OSError: The disk is full or fails.
     """
     content = header.model_copy(update={"front": len(front)}).model_dump_json().encode()
     beginning = MAGIC + _LENGTH.pack(len(content)) + content
@@ -110,12 +110,12 @@ def write_archive(
 
 
 def rows_in(trailer: bytes) -> int | None:
-    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` if there are too few."""
+    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` from fewer bytes."""
     return int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
 
 
 def header_in(beginning: bytes) -> Header | None:
-    """Read the header from the first :data:`HEADER_BYTES` of a snapshot, unverified; ``None`` if there is none."""
+    """Read the unverified header from the first :data:`HEADER_BYTES` of a snapshot; ``None`` if it is unreadable."""
     start = len(MAGIC) + _LENGTH.size
     if len(beginning) < start or not beginning.startswith(MAGIC):
         return None
@@ -127,14 +127,14 @@ def header_in(beginning: bytes) -> Header | None:
 
 
 class Archive:
-    """A snapshot's file, open for reading; it is trusted only after :meth:`verify`.
+    """A snapshot's file, open for reading; untrusted until :meth:`verify` has succeeded.
 
     Args:
-        stream: The file, seekable; it stays open.
-        name: What to call it in errors.
+        stream: The seekable file; the caller closes it.
+        name: The snapshot's name in errors.
 
     Raises:
-        BackupError: It does not begin as a snapshot does.
+        BackupError: The file does not begin like a snapshot.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
@@ -146,48 +146,49 @@ class Archive:
         self.header = self._parsed(self._beginning[len(MAGIC) + _LENGTH.size :])
         self._end = self.bytes - TRAILER_BYTES
         if self._end < len(self._beginning):
-            raise self._damaged("it was cut short")
+            raise self._damaged("the file was cut short")
         stream.seek(self._end)
         self._tag, self.rows, self._checksum = _TRAILER.unpack(stream.read(TRAILER_BYTES))
 
     def verify(self, master: MasterKey) -> None:
-        """Read all of it, and check the checksum, then the format and the key, the tag, and the name.
+        """Read the whole file and check its checksum, format, key, tag and name, in this order.
 
         Raises:
-            BackupError: It was cut short, altered or renamed, or is of another format.
-            WrongKeyError: It is whole, and of another key.
+            BackupError: The file was cut short, modified or renamed, or has a newer format.
+            WrongKeyError: The file is complete and was made with another key.
         """
+        # The checksum first: it needs no key, so that damage is never reported as a wrong key.
         self.check_whole()
         self._check_formats()
         if StoreKeys(master).fingerprint != self.header.key_fingerprint:
             fix = "Import the key first: cloudops-nb key import FILE."
-            raise WrongKeyError(f"{self.name} does not open", "it was made with another encryption key", fix)
+            raise WrongKeyError(f"{self.name} cannot be opened", "it was made with another encryption key", fix)
         for _ in self._decrypted(master):
             pass
         named = parse_name(self.name)
         if named is not None and named != (self.header.kind, self.header.created.replace(microsecond=0)):
-            fix = "Give it its own name back."
+            fix = "Rename the file back."
             raise BackupError(f"{self.name} was not restored", f"it is {self._own_name()} under another name", fix)
 
     def check_whole(self) -> None:
-        """Read all of it and compare the checksum, for which no key is needed.
+        """Read the whole file and compare the checksum; needs no key.
 
         Raises:
-            BackupError: It was cut short or altered.
+            BackupError: The file was cut short or modified.
         """
         digest = hashlib.sha256()
         for chunk in self._chunks(0, self.bytes - _CHECKSUM_BYTES):
             digest.update(chunk)
         if digest.digest() != self._checksum:
-            raise self._damaged("it was cut short or altered: its checksum does not fit")
+            raise self._damaged("the file was cut short or modified: its checksum does not match")
 
     def read(self, master: MasterKey) -> tuple[list[Any], Iterator[Any]]:
-        """Decrypt the records: those of the front, and an iterator over the rows.
+        """Decrypt the file; returns the front records and an iterator over the rows.
 
-        The iterator ends only if the tag and the number of rows fit, so act on nothing before its end.
+        The iterator ends without an error only if the tag and the number of rows match: do not act on rows before that.
 
         Raises:
-            BackupError: It was altered; so says the iterator.
+            BackupError: The file was modified; also raised by the iterator.
         """
         records = self._records(master)
         return list(islice(records, self.header.front)), self._counted(records)
@@ -198,7 +199,8 @@ class Archive:
     def _check_formats(self) -> None:
         header = self.header
         if header.format > FORMAT or header.store_format > STORE_FORMAT:
-            why = f"it is of format {header.format}.{header.store_format}, this version knows {FORMAT}.{STORE_FORMAT}"
+            found, known = f"{header.format}.{header.store_format}", f"{FORMAT}.{STORE_FORMAT}"
+            why = f"it has format {found}, and this version supports formats up to {known}"
             raise BackupError(f"{self.name} cannot be restored", why, "Use the version of cloudops-nb that wrote it.")
 
     def _counted(self, records: Iterator[Any]) -> Iterator[Any]:
@@ -207,7 +209,7 @@ class Archive:
             yield record
             count += 1
         if count != self.rows:
-            raise self._damaged(f"it has {count} rows and says {self.rows}")
+            raise self._damaged(f"it holds {count} rows instead of {self.rows}")
 
     def _records(self, master: MasterKey) -> Iterator[Any]:
         unpacker = msgpack.Unpacker(strict_map_key=False)
@@ -220,7 +222,7 @@ class Archive:
                     yield from unpacker
                     rest = decompressor.unconsumed_tail
             if not decompressor.eof:
-                raise self._damaged("its content ends too soon")
+                raise self._damaged("its content ends too early")
 
     def _decrypted(self, master: MasterKey) -> Iterator[bytes]:
         decryptor = _cipher(master, self.header, self._tag).decryptor()
@@ -230,21 +232,21 @@ class Archive:
         try:
             yield decryptor.finalize()
         except InvalidTag:
-            raise self._damaged("it was altered: its tag does not fit") from None
+            raise self._damaged("the file was modified: its tag does not match") from None
 
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         self._stream.seek(start)
         while start < end:
             chunk = self._stream.read(min(_CHUNK, end - start))
             if not chunk:
-                raise self._damaged("it was cut short while it was read")
+                raise self._damaged("the file was cut short during reading")
             start += len(chunk)
             yield chunk
 
     def _read_beginning(self) -> bytes:
         prefix = self._stream.read(len(MAGIC) + _LENGTH.size)
         if len(prefix) < len(MAGIC) + _LENGTH.size or not prefix.startswith(MAGIC):
-            raise self._damaged("it is no snapshot, or its beginning is lost")
+            raise self._damaged("it is not a snapshot, or its beginning is damaged")
         (length,) = _LENGTH.unpack_from(prefix, len(MAGIC))
         if length > _LONGEST_HEADER:
             raise self._damaged("its header is damaged")

@@ -1,4 +1,4 @@
-"""Room on the disk: asked for before, and named plainly when it ran out after all."""
+"""Disk space for backups: checked before writing, and a one-line error when the disk fails or fills up."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: How many times what is expected must be free.
+#: Free space required, as a multiple of the expected size.
 MARGIN = 2
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FIX = "Free some space and try again."
 
 
 def require_room(folder: Path, expected: int, what: str) -> None:
-    """Check that the folder's disk has :data:`MARGIN` times the bytes that are expected to be written.
+    """Check that the folder's disk has :data:`MARGIN` times the expected bytes free.
 
     Raises:
-        BackupError: It has less.
+        BackupError: The disk has less space.
     """
     free, needed = shutil.disk_usage(folder).free, MARGIN * expected
     if free < needed:
@@ -33,10 +33,10 @@ def require_room(folder: Path, expected: int, what: str) -> None:
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Give the operating system's errors one line.
+    """Turn the operating system's errors into one-line errors that begin with ``what``.
 
     Raises:
-        BackupError: The disk is full, or fails, or does not allow it.
+        BackupError: The disk is full or fails, or permission is missing.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""``BackupService``: snapshots now and regularly, in two places, and back again."""
+"""``BackupService``: takes snapshots on request and on schedule, lists them, and restores from them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, CloudOpsError, KeyMissingError, WrongKeyError
-from cloudops_nb.storage.backup.ownership import Ownership
-from cloudops_nb.storage.backup.places.listing import Inventory, Places, look_into_s3, look_on_this_disk, take_inventory
-from cloudops_nb.storage.backup.places.local import LocalPlace
-from cloudops_nb.storage.backup.places.s3 import S3Place
-from cloudops_nb.storage.backup.report import Report, RestoreRow
-from cloudops_nb.storage.backup.restoring.collection import restore_collection
-from cloudops_nb.storage.backup.restoring.journal import restore_journal
-from cloudops_nb.storage.backup.restoring.sources import LATEST, find_sources
-from cloudops_nb.storage.backup.saving.regular_tasks import Regular
-from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
+from cloudops_nb.storage.backup.backup_report import BackupHealth, BackupReport, RestoreRow
+from cloudops_nb.storage.backup.places.snapshot_bucket import SnapshotBucket
+from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
+from cloudops_nb.storage.backup.places.snapshot_inventory import (
+    SnapshotInventory,
+    SnapshotPlaces,
+    list_local_snapshots,
+    list_s3_snapshots,
+    take_inventory,
+)
+from cloudops_nb.storage.backup.restoring.collection_restore import restore_collection
+from cloudops_nb.storage.backup.restoring.journal_restore import restore_journal
+from cloudops_nb.storage.backup.restoring.restore_sources import LATEST, find_sources
+from cloudops_nb.storage.backup.saving.regular_tasks import RegularTasks
+from cloudops_nb.storage.backup.saving.snapshot_saver import SnapshotSaver
 from cloudops_nb.storage.backup.snapshot import JOURNAL, checked_kinds
-from cloudops_nb.storage.backup.status import BackupHealth, newest_snapshots
+from cloudops_nb.storage.backup.snapshot_ownership import SnapshotOwnership
 from cloudops_nb.storage.deadline import LOOK_SECONDS, within
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.keys.key_lookup import find_master_key
@@ -36,26 +41,25 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.backup.archive import Archive
-    from cloudops_nb.storage.backup.restoring.collection import Restored
-    from cloudops_nb.storage.backup.restoring.sources import Found, Source
+    from cloudops_nb.storage.backup.restoring.collection_restore import RestoreResult
+    from cloudops_nb.storage.backup.restoring.restore_sources import RestoreSource, VerifiedSnapshot
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.schedule.scheduler import ScheduledTask
-
 
 _FOREIGN = "it is a snapshot of another store with the same key"
 
 
 class BackupService:
-    """Takes snapshots of a store's parts, keeps them on this disk and in S3, and restores from them.
+    """Takes snapshots of a store's parts, keeps them on the local disk and in S3, and restores from them.
 
-    Snapshots are taken while everybody goes on working; a restore needs the store alone, and leaves it as it was unless
-    it succeeds. A part that fails does not keep the others from being saved or restored: the report says which did.
-    Threads may share it; it does one thing at a time.
+    The store stays in use while a snapshot is taken. A restore needs the store alone, and leaves it unchanged if it
+    fails. The failure of one part does not stop the backup or restore of the others: the report has a row for each.
+    Threads may share a service; its operations run one at a time.
 
     Args:
         storage: The store.
-        settings: The bucket, how often, and how long snapshots are kept.
+        settings: The bucket, the intervals, and how long snapshots are kept.
         clock: Returns the current time in UTC.
     """
 
@@ -65,114 +69,117 @@ class BackupService:
         self._storage = storage
         self._settings = settings
         self._clock = clock
-        self.local = LocalPlace(settings.data_path)
-        self.s3 = S3Place(settings, self.local)
-        self._looks = S3Place(settings, self.local, looks_only=True)
-        self._places = Places(self.local, self.s3)
-        self._own = Ownership(storage, settings)
-        self._saving = Saving(storage, settings, self._places, clock)
+        self.local = SnapshotFolder(settings.data_path)
+        self.s3 = SnapshotBucket(settings, self.local)
+        self._looks = SnapshotBucket(settings, self.local, looks_only=True)
+        self._places = SnapshotPlaces(self.local, self.s3)
+        self._own = SnapshotOwnership(storage, settings)
+        self._saving = SnapshotSaver(storage, settings, self._places, clock)
         self._lock = self._saving.lock
 
-    def snapshot(self, *kinds: str) -> Report:
-        """Take a snapshot of each kind, every one if none is named, upload it, and remove what is too old of it.
+    def snapshot(self, *kinds: str) -> BackupReport:
+        """Take and upload a snapshot of each kind, every kind by default, and remove the kind's expired snapshots.
 
         Raises:
-            BackupError: There is no such kind.
+            BackupError: A kind does not exist.
         """
         return self._saving.save(checked_kinds(kinds))
 
-    def snapshots(self) -> Report:
-        """List the store's snapshots in both places, newest first; S3 that does not answer is a problem of the report.
+    def snapshots(self) -> BackupReport:
+        """List the store's snapshots in both places, newest first; an S3 failure becomes a problem of the report.
 
-        A store that is new or empty sees those of others too, which it may go on from.
+        A new or empty store lists the snapshots of other stores too, because it may restore them.
 
         Raises:
-            BackupError: The local place cannot be listed.
+            BackupError: The local disk cannot be listed.
         """
+        # Cached, because for snapshots of other stores each answer verifies the journal.
         inventory = take_inventory(self._places, cache(self._own.may_restore))
-        return Report(inventory.rows(), (inventory.problem,) if inventory.problem else ())
+        return BackupReport(inventory.rows(), (inventory.problem,) if inventory.problem else ())
 
     def names(self) -> list[str]:
-        """Return the name of every snapshot of the estate and the conversations, newest first.
+        """Return the names of the store's snapshots of the estate and the conversations, newest first.
 
         Raises:
             BackupError: A place cannot be listed.
         """
         inventory = take_inventory(self._places, self._own.owns)
         if inventory.problem:
-            raise BackupError("not all snapshots can be named", inventory.problem)
+            raise BackupError("cannot list all snapshots", inventory.problem)
         return [snapshot.name for snapshot in inventory.newest_first(list(COLLECTIONS))]
 
-    def restore(self, source: str | Path = LATEST, *kinds: str, merge: bool = False, set_aside: bool = False) -> Report:
-        """Verify snapshots, then put them in the place of what the store has.
+    def restore(
+        self, source: str | Path = LATEST, *kinds: str, merge: bool = False, set_aside: bool = False
+    ) -> BackupReport:
+        """Verify snapshots, then replace the store's parts with them.
 
         Args:
             source: ``latest`` for the newest of each kind, the name of a snapshot, or the path of a file.
-            kinds: For ``latest``, what to restore; everything if none is named.
-            merge: Whether what the store has stays; where both have it, the newer.
-            set_aside: Whether a journal that the snapshot does not continue is copied aside and replaced.
+            kinds: For ``latest``, the kinds to restore; every kind by default.
+            merge: Whether to keep what the store has; of two versions the newer one stays.
+            set_aside: Whether to replace a journal that the snapshot does not continue, after copying it.
 
         Raises:
-            BackupError: There is no such snapshot.
+            BackupError: The snapshot does not exist.
             StoreUnavailableError: Another program has the store open.
         """
         rows: list[RestoreRow] = []
         with self._lock, ExitStack() as opened:
             sources = find_sources(source, kinds, self._places, self._own, self._clock())
-            ready = [(one, found) for one in sources if (found := self._verified(one, opened, rows)) is not None]
+            ready = [(one, found) for one in sources if (found := self._verify(one, opened, rows)) is not None]
             if ready:
                 with self._storage.alone():
                     empty = self._own.is_empty()
-                    self._see_to_a_store([found.archive for _, found in ready])
-                    rows += [self._restored(one, found, merge, set_aside, take_over=empty) for one, found in ready]
+                    self._create_missing_store([found.archive for _, found in ready])
+                    rows += [self._restore(one, found, merge, set_aside, take_over=empty) for one, found in ready]
         failed = [f"{row.kind}: {row.note}" for row in rows if row.outcome == "failed"]
-        return Report(tuple(rows), tuple(failed))
+        return BackupReport(tuple(rows), tuple(failed))
 
     def start(self) -> None:
-        """Make due snapshots and the chat's retention from now on, in a daemon thread, until :meth:`stop`."""
+        """Run the scheduled tasks in a daemon thread until :meth:`stop`."""
         self._scheduler.start()
 
     def stop(self) -> None:
-        """End what :meth:`start` began; before the store is closed or changes its keys."""
+        """Stop the scheduled tasks; call it before the store is closed or changes its keys."""
         self._scheduler.stop()
 
     def run_due(self) -> list[str]:
-        """Make in this thread what is due and nobody else makes; returns the tasks' names."""
+        """Run the due tasks in this thread, except those that another program is running; returns their names."""
         return self._scheduler.run_due()
 
     def status(self) -> ScheduleStatus:
-        """Return when each task is due and how it went last."""
+        """Return each task's due time and last result."""
         tasks = task_statuses(self._schedule, self._tasks, ready=self._own.ready)
         return ScheduleStatus(running=self._scheduler.running, trouble=self._scheduler.trouble, tasks=tasks)
 
     def health(self) -> BackupHealth:
-        """Look at both places and the schedule, within a few seconds whatever S3 does.
+        """Look at both places and the schedule; returns within a few seconds even if S3 does not answer.
 
         Raises:
-            StorageError: The local place or the schedule cannot be read.
+            StorageError: The local disk or the schedule cannot be read.
         """
         late = f"the snapshots in S3 cannot be listed: S3 does not answer within {LOOK_SECONDS:.0f} seconds."
-        local, doubtful = look_on_this_disk(self.local, self._own.owns)
+        local, doubtful = list_local_snapshots(self.local, self._own.owns)
         unseen: tuple[dict[str, Snapshot], str] = ({}, late)
-        there, problem = within(LOOK_SECONDS, lambda: look_into_s3(self._looks, self._own.owns), unseen)
-        inventory = Inventory(self._places, local, there, doubtful, problem)
+        there, problem = within(LOOK_SECONDS, lambda: list_s3_snapshots(self._looks, self._own.owns), unseen)
+        inventory = SnapshotInventory(self._places, local, there, doubtful, problem)
         return BackupHealth(
             s3_configured=self.s3.configured,
             s3_reachable=not inventory.problem if self.s3.configured else None,
             s3_problem=inventory.problem,
-            newest=newest_snapshots(inventory, self._clock()),
+            newest=inventory.newest_times(self._clock()),
             schedule=self.status(),
         )
 
     def close(self) -> set[threading.Thread]:
-        """Stop the thread and close the connections; returns the thread if a run of it goes on."""
+        """Stop the thread and close the connections; returns the thread if it is still running a task."""
         left = self._scheduler.stop()
         self.s3.close()
         self._looks.close()
         return left
 
-    def _verified(self, source: Source, opened: ExitStack, rows: list[RestoreRow]) -> Found | None:
-        """Verify a source, before anything is replaced; one that fails becomes a row."""
+    def _verify(self, source: RestoreSource, opened: ExitStack, rows: list[RestoreRow]) -> VerifiedSnapshot | None:
+        """Verify a source before anything is replaced; a failure becomes a row."""
         try:
             return opened.enter_context(source.verified(self._master))
         except CloudOpsError as error:
@@ -180,33 +187,36 @@ class BackupService:
             return None
 
     def _master(self, fingerprint: str) -> MasterKey:
-        """Return a snapshot's key, the store's or a kept one; where it is not here, one that opens nothing."""
+        """Return a snapshot's master key, the store's or a kept one; a useless new key if it is missing."""
         try:
             return find_master_key(self._settings, fingerprint)
         except (KeyMissingError, WrongKeyError):
-            # Whether the snapshot is whole is found out first, and needs no key.
+            # The checksum is verified first and needs no key, so that damage is reported as such. Then the useless key
+            # leads to the error that the snapshot has another key.
             return MasterKey.generate()
 
-    def _see_to_a_store(self, archives: Sequence[Archive]) -> None:
-        """Where there is no store, make one with the key of the snapshots: not with whatever key is found first."""
+    def _create_missing_store(self, archives: Sequence[Archive]) -> None:
+        """Create the store if it is missing, with the snapshots' key, not with the first key that is found."""
         if not self._own.ready:
             first = archives[0].header.key_fingerprint
             headers = [archive.header for archive in archives if archive.header.key_fingerprint == first]
             generation = max(header.data_key_generation for header in headers)
             create_vault(self._settings, self._master(first), generation=generation)
 
-    def _restored(self, source: Source, found: Found, merge: bool, set_aside: bool, *, take_over: bool) -> RestoreRow:
+    def _restore(
+        self, source: RestoreSource, found: VerifiedSnapshot, merge: bool, set_aside: bool, *, take_over: bool
+    ) -> RestoreRow:
         name, header = found.archive.name, found.archive.header
         foreign = not take_over and not self._own.owns(header.store_id)
         try:
-            done = self._replaced(found.archive, merge, set_aside, header.store_id if take_over else "")
+            done = self._replace(found.archive, merge, set_aside, header.store_id if take_over else "")
         except CloudOpsError as error:
             return RestoreRow(source.kind, name, found.place, "failed", None, str(error))
         notes = (done.note, _FOREIGN if foreign else "", found.note, source.note)
         note = "; ".join(part for part in notes if part)
         return RestoreRow(source.kind, name, found.place, done.outcome, done.rows, note)
 
-    def _replaced(self, archive: Archive, merge: bool, set_aside: bool, store_id: str) -> Restored:
+    def _replace(self, archive: Archive, merge: bool, set_aside: bool, store_id: str) -> RestoreResult:
         master = self._master(archive.header.key_fingerprint)
         if archive.header.kind == JOURNAL:
             now = self._clock()
@@ -223,4 +233,4 @@ class BackupService:
 
     @cached_property
     def _tasks(self) -> dict[str, ScheduledTask]:
-        return Regular(self._storage, self._settings, self._own, self._saving, self._clock).tasks()
+        return RegularTasks(self._storage, self._settings, self._own, self._saving, self._clock).tasks()

@@ -1,29 +1,32 @@
-"""What is backed up, and how a snapshot is named: the same in every place."""
+"""Kinds and names of snapshots, the same in every place, and the form of a point in a snapshot."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.engines.vector_store import Point, Sparse
 
 JOURNAL: Final = "journal"
-#: Every kind of snapshot, in the order in which they are taken and restored: the journal's file also holds the scan
-#: state, which the estate's snapshot carries.
+#: Every kind of snapshot, in the order of backup and restore. The journal is first because its file also holds the scan
+#: state, which is part of the estate's snapshot.
 KINDS: Final = (JOURNAL, AWS_ESTATE.name, CHAT_HISTORY.name)
 SUFFIX: Final = ".snapshot"
-#: A snapshot that seems to be taken later than this from now is no newest one: some clock was wrong.
+#: A snapshot dated further ahead than this never counts as the newest: the clock that dated it was wrong.
 AHEAD: Final = timedelta(days=1)
+#: Upper bound of a row's average size, vectors included, in bytes; for estimates of the disk space needed.
+ROW_BYTES: Final = 8_000
 _TIME = "%Y-%m-%dT%H-%M-%S"
 _NAME = re.compile(rf"({'|'.join(KINDS)})_(\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d){re.escape(SUFFIX)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot in one place: its kind, its name there, when it was taken (UTC), and its size."""
+    """A snapshot in one place: its kind, its name, its time (UTC), and its size in bytes."""
 
     kind: str
     name: str
@@ -32,7 +35,7 @@ class Snapshot:
 
 
 def snapshot_name(kind: str, created: datetime) -> str:
-    """Return the name of a snapshot; times are exact to the second."""
+    """Return the name of a snapshot; its time is exact to the second."""
     return f"{kind}_{created.astimezone(UTC).strftime(_TIME)}{SUFFIX}"
 
 
@@ -43,19 +46,30 @@ def parse_name(name: str) -> tuple[str, datetime] | None:
         return None
     try:
         return matched[1], datetime.strptime(matched[2], _TIME).replace(tzinfo=UTC)
-    except ValueError:  # digits that are no time
+    except ValueError:  # the digits are not a valid time
         return None
 
 
 def checked_kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the kinds that are asked for, every one if none is named, in the order of :data:`KINDS`.
+    """Return the requested kinds in the order of :data:`KINDS`; every kind if the request is empty.
 
     Raises:
-        BackupError: There is no such kind.
+        BackupError: A kind does not exist.
     """
     for kind in kinds:
         if kind not in KINDS:
-            raise BackupError(
-                "there is nothing to back up", f"{kind} is no kind of snapshot", f"Use {', '.join(KINDS)}."
-            )
+            raise BackupError("nothing to back up", f"{kind} is not a kind of snapshot", f"Use {', '.join(KINDS)}.")
     return tuple(kind for kind in KINDS if kind in kinds) if kinds else KINDS
+
+
+def packed_point(point: Point) -> list[Any]:
+    """Return a point as a record of plain values."""
+    sparse = point.sparse
+    words = None if sparse is None else [sparse.indices, sparse.values]
+    return [point.id, dict(point.payload), point.dense, words]
+
+
+def unpacked_point(record: list[Any]) -> Point:
+    """Return the point of a record that :func:`packed_point` made."""
+    point_id, payload, dense, words = record
+    return Point(point_id, payload, dense, None if words is None else Sparse(*words))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.engines.schema import Collection
-    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.engines.vector_store import StoredRow
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
@@ -51,7 +51,7 @@ def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, po
     return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
 
 
-def open_sealed(envelope: Envelope, row: Row, collection: Collection) -> dict[str, Any]:
+def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection) -> dict[str, Any]:
     """Decrypt a row's ``data`` field.
 
     Raises:
@@ -62,7 +62,7 @@ def open_sealed(envelope: Envelope, row: Row, collection: Collection) -> dict[st
     return value
 
 
-def sealed_generation(row: Row, collection: Collection) -> int:
+def sealed_generation(row: StoredRow, collection: Collection) -> int:
     """Return the data key's generation of a row's ``data`` field, without decrypting it.
 
     Raises:
@@ -77,7 +77,7 @@ def shallow(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in _field_names(kind)}
 
 
-def _envelope_of(row: Row, collection: Collection) -> bytes:
+def _envelope_of(row: StoredRow, collection: Collection) -> bytes:
     try:
         return base64.b64decode(row.payload["data"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError) as error:

@@ -1,1 +1,1 @@
-"""Where points live: the seam to a Qdrant engine, the embedded one behind its owner process, and a remote one."""
+"""The Qdrant engines that hold a store's collections: the embedded one in its owner process, and a remote server."""

@@ -1,4 +1,4 @@
-"""Where a store's collections lie, and writing that into ``config.toml`` without touching anything else of it."""
+"""The location of a store's collections, and writing it to ``config.toml`` without other changes to the file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _TABLE = "qdrant"
 _USUAL_PREFIX = Settings.model_fields["qdrant_prefix"].default
 
 
-class Place(BaseModel):
-    """Where collections lie: the engine and, in a server, its address and what their names begin with."""
+class EngineLocation(BaseModel):
+    """The engine that holds collections and, for a server, its address and the prefix of the collections' names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,14 +32,14 @@ class Place(BaseModel):
     prefix: str = ""
 
     @classmethod
-    def of(cls, settings: Settings) -> Place:
-        """Return the place that settings name."""
+    def of(cls, settings: Settings) -> EngineLocation:
+        """Return the location that settings name."""
         if not settings.remote:
             return cls(engine="embedded")
         return cls(engine=engine_of(settings), url=settings.qdrant_url, prefix=settings.qdrant_prefix)
 
     def within(self, settings: Settings) -> Settings:
-        """Return the settings, changed to name this place."""
+        """Return the settings, changed to name this location."""
         named: dict[str, Any] = {"qdrant_mode": self.engine, "qdrant_url": self.url}
         if self.engine == "remote":
             named["qdrant_prefix"] = self.prefix
@@ -49,8 +49,8 @@ class Place(BaseModel):
         return f"the Qdrant server {self.url}" if self.engine == "remote" else "this host"
 
 
-def write_place(data_path: Path, place: Place) -> None:
-    """Make ``config.toml`` name a place; comments and other settings stay, the mode is 0600.
+def write_location(data_path: Path, location: EngineLocation) -> None:
+    """Write a location to ``config.toml``; comments and other settings stay, the mode is 0600.
 
     Raises:
         ConfigurationError: The file cannot be read or written.
@@ -58,21 +58,21 @@ def write_place(data_path: Path, place: Place) -> None:
     path = (data_path / CONFIG_NAME).resolve()
     try:
         document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-        _change(document, place)
+        _set_keys(document, location)
         replace_private(path, tomlkit.dumps(document).encode())
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         why = getattr(error, "strerror", "") or type(error).__name__
-        raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {place.url!r}.") from error
+        raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {location.url!r}.") from error
 
 
-def _change(document: tomlkit.TOMLDocument, place: Place) -> None:
-    """Write each key where it stands, as ``qdrant_url`` or within ``[qdrant]``, and new ones within the table."""
+def _set_keys(document: tomlkit.TOMLDocument, location: EngineLocation) -> None:
+    """Set each key where the file has it, as ``qdrant_url`` or in ``[qdrant]``, and new keys in the table."""
     present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
-    wanted = {"url": place.url or None}
-    if place.engine == "remote" and ("prefix" in present or place.prefix != _USUAL_PREFIX):
-        wanted["prefix"] = place.prefix
+    wanted = {"url": location.url or None}
+    if location.engine == "remote" and ("prefix" in present or location.prefix != _USUAL_PREFIX):
+        wanted["prefix"] = location.prefix
     if "mode" in present:
-        wanted["mode"] = place.engine
+        wanted["mode"] = location.engine
     for key, value in wanted.items():
         table: MutableMapping[str, Any] = document
         name = f"{_TABLE}_{key}"

@@ -1,7 +1,7 @@
-"""The one adapter to Qdrant Edge's operations: plain types in, plain types out.
+"""The adapter to Qdrant Edge's operations: it takes and returns the types of ``vector_store``.
 
-Nothing but this module and :mod:`~cloudops_nb.storage.engines.edge_shard` imports ``qdrant_edge``, and only the owner
-process loads them.
+Only this module and :mod:`~cloudops_nb.storage.engines.edge_shard` import ``qdrant_edge``, and only the owner process
+loads them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from cloudops_nb.storage.engines.vector_store import (
     Patch,
     Point,
     PointFilter,
-    Row,
     Scored,
     Sparse,
+    StoredRow,
     VectorQuery,
 )
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Condition, Value
 
-#: Far above the number of distinct values that a facet can have here.
+#: Limit of a facet request, far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
-#: How the engine names a fault of its own; it refuses all further writes until the shard is opened anew.
+#: The engine's message for an internal fault. After one it refuses all writes until the shard is reopened (observed).
 _INTERNAL = "Service runtime error"
 
 
 class EdgeCollection:
-    """One collection in one shard directory, opened by this process alone.
+    """One collection in one shard directory, open in this process only.
 
-    The engine's write-ahead log is on: an update that returned survives a crash of this process, and :meth:`flush`
-    makes it survive a power cut. The caller serialises calls.
+    The engine writes a write-ahead log: an update that returned survives a crash of this process, and after
+    :meth:`flush` a power cut. The caller serialises calls. ``failed`` is set once the engine takes no more writes.
     """
 
     def __init__(self, path: Path, collection: Collection) -> None:
@@ -54,10 +54,10 @@ class EdgeCollection:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert or replace points."""
-        self._update(qdrant.UpdateOperation.upsert_points([_point(point) for point in points]))
+        self._update(qdrant.UpdateOperation.upsert_points([_edge_point(point) for point in points]))
 
     def patch(self, patches: Sequence[Patch]) -> list[str]:
-        """Set payload fields on the points that exist; returns the ids of those that do not."""
+        """Set payload fields on existing points; returns the ids that do not exist."""
         missing: list[str] = []
         for patch in patches:
             present = {row.id for row in self.retrieve(patch.ids, ())}
@@ -67,72 +67,74 @@ class EdgeCollection:
         return missing
 
     def delete(self, where: PointFilter) -> int:
-        """Delete what passes the filter; returns how many points that were."""
+        """Delete the points that pass the filter; returns their number."""
         found = self.count(where)
         if found:
-            self._update(qdrant.UpdateOperation.delete_points_by_filter(_filter(where) or qdrant.Filter()))
+            self._update(qdrant.UpdateOperation.delete_points_by_filter(_edge_filter(where) or qdrant.Filter()))
         return found
 
     def delete_ids(self, ids: Sequence[str]) -> int:
-        """Delete points by id; returns how many there were."""
+        """Delete points by id; returns the number that existed."""
         found = len(self.retrieve(ids, ()))
         if found:
             self._update(qdrant.UpdateOperation.delete_points(list(ids)))
         return found
 
-    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
+    def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id."""
         with engine_errors("points cannot be read"):
-            return [_row(record) for record in self._shard.retrieve(list(ids), _fields(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
+            return [_row_of(record) for record in self._shard.retrieve(list(ids), _payload_selector(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
 
     def page(
         self, where: PointFilter, fields: Sequence[str], limit: int, after: str | None
-    ) -> tuple[list[Row], str | None]:
-        """Fetch one page in the order of ids, and the id at which the next one starts."""
-        request = qdrant.ScrollRequest(offset=after, limit=limit, filter=_filter(where), with_payload=_fields(fields))
-        with engine_errors("points cannot be read"):
-            records, following = self._shard.scroll(request)
-        return [_row(record) for record in records], None if following is None else str(following)
-
-    def points_page(self, where: PointFilter, limit: int, after: str | None) -> tuple[list[Point], str | None]:
-        """Fetch one page of whole points in the order of ids, and the id at which the next one starts."""
+    ) -> tuple[list[StoredRow], str | None]:
+        """Fetch one page in the order of ids, and the id at which the next page starts."""
         request = qdrant.ScrollRequest(
-            offset=after, limit=limit, filter=_filter(where), with_payload=True, with_vector=True
+            offset=after, limit=limit, filter=_edge_filter(where), with_payload=_payload_selector(fields)
         )
         with engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
-        return [_whole(record) for record in records], None if following is None else str(following)
+        return [_row_of(record) for record in records], None if following is None else str(following)
 
-    def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[Row]:
+    def points_page(self, where: PointFilter, limit: int, after: str | None) -> tuple[list[Point], str | None]:
+        """Fetch one page of whole points in the order of ids, and the id at which the next page starts."""
+        request = qdrant.ScrollRequest(
+            offset=after, limit=limit, filter=_edge_filter(where), with_payload=True, with_vector=True
+        )
+        with engine_errors("points cannot be read"):
+            records, following = self._shard.scroll(request)
+        return [_point_of(record) for record in records], None if following is None else str(following)
+
+    def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field, highest first."""
         request = qdrant.ScrollRequest(
             limit=limit,
-            filter=_filter(where),
-            with_payload=_fields(fields),
+            filter=_edge_filter(where),
+            with_payload=_payload_selector(fields),
             order_by=qdrant.OrderBy(order, qdrant.Direction.Desc),
         )
         with engine_errors("points cannot be read"):
-            return [_row(record) for record in self._shard.scroll(request)[0]]
+            return [_row_of(record) for record in self._shard.scroll(request)[0]]
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
-        """Run several queries, one after the other: for a handful, ``query_batch`` takes twice as long."""
+        """Run several queries, one after the other: for few queries ``query_batch`` takes twice as long."""
         with engine_errors("a search failed"):
-            answers = [self._shard.query(_query(query)) for query in queries]
+            answers = [self._shard.query(_edge_query(query)) for query in queries]
         return [[Scored(str(point.id), point.score) for point in answer] for answer in answers]
 
     def count(self, where: PointFilter) -> int:
         """Count exactly."""
         with engine_errors("points cannot be counted"):
-            return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_filter(where))))
+            return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_edge_filter(where))))
 
     def facet(self, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
-        request = qdrant.FacetRequest(key, limit=ALL_VALUES, exact=True, filter=_filter(where))
+        request = qdrant.FacetRequest(key, limit=ALL_VALUES, exact=True, filter=_edge_filter(where))
         with engine_errors("points cannot be counted"):
             return {hit.value: int(hit.count) for hit in self._shard.facet(request)}
 
     def values(self, key: str) -> list[Value]:
-        """Return the values of a field, as its index has them: a hundredth of the time that counting takes."""
+        """Return the values of a field from its index, in a hundredth of the time of counting them."""
         with engine_errors("values cannot be listed"):
             return [hit.value for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))]
 
@@ -142,7 +144,7 @@ class EdgeCollection:
             self._shard.flush()
 
     def close(self) -> None:
-        """Sync and close; closed it is in any case."""
+        """Sync and close; a failed sync still closes."""
         try:
             self.flush()
         finally:
@@ -164,33 +166,33 @@ class EdgeCollection:
                 self._shard.update(qdrant.UpdateOperation.create_field_index(name, field_index(kind)))
 
 
-def _point(point: Point) -> qdrant.Point:
+def _edge_point(point: Point) -> qdrant.Point:
     vectors: dict[str, Any] = {DENSE: array("f", point.dense)}
     if point.sparse is not None:
         vectors[SPARSE] = qdrant.SparseVector(*point.sparse.unpack())
     return qdrant.Point(point.id, vectors, dict(point.payload))
 
 
-def _query(query: VectorQuery) -> qdrant.QueryRequest:
+def _edge_query(query: VectorQuery) -> qdrant.QueryRequest:
     if query.vector is None:
-        return qdrant.QueryRequest(query.limit, filter=_filter(query.where))
+        return qdrant.QueryRequest(query.limit, filter=_edge_filter(query.where))
     if isinstance(query.vector, Sparse):
         nearest = qdrant.Query.Nearest(qdrant.SparseVector(*query.vector.unpack()), SPARSE)
     else:
         nearest = qdrant.Query.Nearest(array("f", query.vector).tolist(), DENSE)
-    return qdrant.QueryRequest(query.limit, query=nearest, filter=_filter(query.where))
+    return qdrant.QueryRequest(query.limit, query=nearest, filter=_edge_filter(query.where))
 
 
-def _filter(where: PointFilter) -> qdrant.Filter | None:
+def _edge_filter(where: PointFilter) -> qdrant.Filter | None:
     if not where.must and not where.must_not:
         return None
     return qdrant.Filter(
-        must=[_condition(condition) for condition in where.must],
-        must_not=[_condition(condition) for condition in where.must_not],
+        must=[_edge_condition(condition) for condition in where.must],
+        must_not=[_edge_condition(condition) for condition in where.must_not],
     )
 
 
-def _condition(condition: Condition) -> qdrant.FieldCondition:
+def _edge_condition(condition: Condition) -> qdrant.FieldCondition:
     match condition:
         case AnyOf(name, values):
             return qdrant.FieldCondition(name, match=qdrant.MatchAny(list(values)))  # type: ignore[arg-type]  # all texts, or all numbers
@@ -198,16 +200,16 @@ def _condition(condition: Condition) -> qdrant.FieldCondition:
             return qdrant.FieldCondition(name, range=qdrant.RangeFloat(lt=value))
 
 
-def _fields(fields: Sequence[str]) -> bool | qdrant.PayloadSelector:
+def _payload_selector(fields: Sequence[str]) -> bool | qdrant.PayloadSelector:
     return qdrant.PayloadSelector.Include(list(fields)) if fields else False
 
 
-def _row(record: qdrant.Record) -> Row:
-    return Row(str(record.id), record.payload or {})
+def _row_of(record: qdrant.Record) -> StoredRow:
+    return StoredRow(str(record.id), record.payload or {})
 
 
-def _whole(record: qdrant.Record) -> Point:
-    vectors: Any = record.vector  # the engine's type leaves open that a point has one unnamed vector
+def _point_of(record: qdrant.Record) -> Point:
+    vectors: Any = record.vector  # its declared type also allows one unnamed vector
     sparse = vectors.get(SPARSE)
     packed = sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
     return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)

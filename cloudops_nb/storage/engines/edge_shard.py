@@ -1,4 +1,4 @@
-"""The files of a Qdrant Edge shard: how one is made, opened, and rewritten so that it opens and answers faster."""
+"""Creates, opens and optimises the files of a Qdrant Edge shard; an optimised shard opens and answers faster."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 
 DENSE = "dense"
 SPARSE = "lexical"
-#: Fewer new vectors than this, in kilobytes, are left as they were written: some 10,000 resources.
+#: Size of new vectors, in kilobytes, below which a segment is not optimised: about 10,000 resources.
 TIDY_KILOBYTES = 8_000
-#: No graph is built: a search reads every vector. The other two numbers then have no meaning.
+#: Without an HNSW graph a search reads every vector. ``m=0`` makes the other numbers meaningless.
 _NO_GRAPH = qdrant.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
-#: What the engine leaves of a rewriting that was killed.
+#: The folder that a killed optimisation leaves behind.
 _UNFINISHED = "temp_segments"
 _REPORT_LENGTH = 200
 
 
 def open_shard(path: Path, collection: Collection) -> qdrant.EdgeShard:
-    """Open the shard in a folder; an empty one is made first where there is none."""
+    """Open the shard in a folder, after creating an empty one if it is missing."""
     if not (path / "segments").exists() and not (path / "edge_config.json").exists():
         _create(path, collection)
     return qdrant.EdgeShard.load(str(path))
 
 
 def tidy_shard(path: Path, collection: Collection) -> bool:
-    """Rewrite what was written since the last time into a form that is mapped instead of read, and searched faster.
+    """Optimise the segments written since the last time: mapped into memory instead of read, and faster to search.
 
-    The engine holds the interpreter's lock meanwhile: about ten seconds for 100,000 resources. The process may be
-    killed at any moment; a segment takes its place whole. Nobody else may have the shard open.
+    The engine holds the GIL throughout, about ten seconds for 100,000 resources. The process may be killed at any time,
+    because the engine puts only complete segments in place. The shard must not be open elsewhere.
 
     Returns:
-        Whether there was enough to do.
+        Whether anything was optimised.
 
     Raises:
-        StorageError: The engine failed; the shard is as it was.
+        StorageError: The engine failed; the shard is unchanged.
     """
     shutil.rmtree(path / _UNFINISHED, ignore_errors=True)
-    with engine_errors(f"the {collection.name} collection cannot be tidied"):
+    with engine_errors(f"the {collection.name} collection cannot be optimised"):
         shard = qdrant.EdgeShard.load(str(path), _configuration(collection))
         try:
             _place_indexes(shard, collection)
@@ -59,7 +59,7 @@ def tidy_shard(path: Path, collection: Collection) -> bool:
 
 
 def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerIndexParams | qdrant.FloatIndexParams:
-    """Return how a field is indexed; what is to lie on disk is mapped once the shard is tidy, and in memory before."""
+    """Return a field's index parameters; an on-disk index is in memory until the shard is optimised, then mapped."""
     types, on_disk = qdrant.PayloadSchemaType, qdrant.Memory.Cached
     match kind:
         case "keyword":
@@ -70,23 +70,30 @@ def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerInd
             return qdrant.FloatIndexParams(memory=on_disk)
         case "lookup":
             return qdrant.IntegerIndexParams(lookup=True, range=False, memory=on_disk)
-        case "facet":  # listing its values from disk takes as long as reading them all
+        case "facet":  # in memory, because listing values from disk takes as long as reading all of them
             return qdrant.IntegerIndexParams(lookup=True, range=False)
 
 
 @contextmanager
 def engine_errors(what: str, *, opening: bool = False) -> Iterator[None]:
-    """Give the engine's untyped exceptions and panics one of our classes, and one line."""
+    """Turn the engine's untyped exceptions and panics into one-line storage errors that begin with ``what``.
+
+    Raises:
+        StorageError: The engine failed; as StoreCorruptedError after a panic, or if ``opening``.
+        StoreUnavailableError: Another process holds the shard's files.
+    """
     try:
         yield
     except (StorageError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:
+    except BaseException as error:  # a Rust panic arrives as PanicException, which is not an Exception (pyo3.rs)
         panicked = not isinstance(error, Exception)
-        raise _translated(what, " ".join(str(error).split())[:_REPORT_LENGTH], corrupted=panicked or opening) from error
+        raise _storage_error(
+            what, " ".join(str(error).split())[:_REPORT_LENGTH], corrupted=panicked or opening
+        ) from error
 
 
-def _translated(what: str, report: str, *, corrupted: bool) -> StorageError:
+def _storage_error(what: str, report: str, *, corrupted: bool) -> StorageError:
     if "No space left" in report or "os error 28" in report:
         return StorageError(what, "the disk is full", "Free some space and try again.")
     if "WouldBlock" in report:
@@ -97,7 +104,7 @@ def _translated(what: str, report: str, *, corrupted: bool) -> StorageError:
 
 
 def _create(path: Path, collection: Collection) -> None:
-    """Make an empty shard beside its place and move it there whole: a killed process leaves no half of one."""
+    """Create an empty shard under another name and rename it, so that a killed process leaves no incomplete shard."""
     partial = path.with_name(f"{path.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
@@ -120,13 +127,13 @@ def _configuration(collection: Collection) -> qdrant.EdgeConfig:
 
 
 def _dense(collection: Collection) -> qdrant.EdgeVectorParams:
-    # Half floats: a search reads every vector, and reads half as much; the first hits stay the same.
+    # Half floats: a search reads every vector, so this halves the data read; the first hits stay the same.
     half = qdrant.VectorStorageDatatype.Float16
     return qdrant.EdgeVectorParams(collection.dimension, qdrant.Distance.Cosine, datatype=half)
 
 
 def _place_indexes(shard: qdrant.EdgeShard, collection: Collection) -> None:
-    """Make the indexes anew that are not placed as they would be now."""
+    """Recreate the indexes whose placement, in memory or on disk, differs from :func:`field_index`."""
     present = shard.info().payload_schema
     for name, kind in collection.indexes.items():
         wanted = field_index(kind)

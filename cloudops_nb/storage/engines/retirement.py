@@ -1,4 +1,4 @@
-"""Closing an engine for good while threads use it: none of them may write behind the back of who replaces its parts."""
+"""Permanently closes an engine that several threads use, so that leftover threads cannot write to a replaced store."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 
 class Retirement:
-    """Knows which threads are in the middle of an operation; safe to share between threads.
+    """Tracks the threads that are running an operation; safe to share between threads.
 
-    An operation counts from before it has a connection until it is answered, so that one which is connecting, or waits
-    to be repeated, cannot write to a store whose parts were replaced meanwhile.
+    An operation counts from before it has a connection until its answer. So an operation that is connecting, or waiting
+    before a retry, cannot write to a store whose parts have been replaced.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._retired = False
-        # Threads and not a number: what an interrupt leaves behind, the same thread's next operation takes away.
+        # Thread ids instead of a count: if an interrupt leaves one behind, the thread's next operation removes it.
         self._busy: set[int] = set()
 
     @contextmanager
     def operation(self) -> Iterator[None]:
-        """Do one operation, not within another.
+        """Run the block as one operation; operations do not nest.
 
         Raises:
-            StoreUnavailableError: It was retired.
+            StoreUnavailableError: The engine is retired.
         """
         thread = threading.get_ident()
         try:
@@ -44,19 +44,19 @@ class Retirement:
                 self._changed.notify_all()
 
     def check(self) -> None:
-        """See that it is not retired, which an operation does again after everything that takes long.
+        """Check that the engine is not retired; operations repeat this after every step that may take long.
 
         Raises:
-            StoreUnavailableError: It was retired.
+            StoreUnavailableError: The engine is retired.
         """
         if self._retired:
             raise StoreUnavailableError("the store was closed", "", "Ask the storage service for it again.")
 
     def retire(self, seconds: float) -> None:
-        """Refuse operations from now on, and wait for the end of those of other threads.
+        """Refuse further operations, and wait until those of other threads have ended.
 
         Raises:
-            StoreUnavailableError: One did not end within so many seconds; nothing is retired then.
+            StoreUnavailableError: An operation did not end within ``seconds``; the engine stays usable.
         """
         with self._changed:
             self._retired = True
@@ -67,5 +67,5 @@ class Retirement:
                 raise
             if not ended:
                 self._retired = False
-                why = f"an operation of another thread has not ended within {seconds:.0f} s"
+                why = f"an operation in another thread did not end within {seconds:.0f} s"
                 raise StoreUnavailableError("the store cannot be closed now", why, "Try again.")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: A ``lookup`` is an integer that is compared for equality only; a ``facet`` is one whose values are listed too.
+#: A ``lookup`` is an integer compared only for equality; a ``facet`` is a lookup whose values are listed too.
 IndexKind = Literal["keyword", "integer", "lookup", "facet", "float"]
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection: the size of its dense vector (cosine), whether it has a sparse one (IDF), its payload indexes."""
+    """A collection: its dense vector's dimension (cosine), whether it has a sparse one (IDF), its payload indexes."""
 
     name: str
     dimension: int
@@ -34,7 +34,7 @@ AWS_ESTATE = Collection(
     dimension=384,
     sparse=True,
     indexes={
-        # Few lists of numbers: an index for each field of a resource makes writing and opening take twice as long.
+        # Two lists of numbers: an index per field of a resource would double the time of writing and opening.
         "groups": "facet",
         "marks": "lookup",
         "scan": "lookup",
@@ -44,15 +44,15 @@ AWS_ESTATE = Collection(
 
 COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}
 
-#: What the name of a collection that is being built beside a live one ends with.
+#: The suffix of a staged collection, the successor of a live one.
 STAGED_SUFFIX = ".staged"
 
 
 def collection_of(name: str) -> Collection | None:
-    """Return the collection of a name, which may be a staged one's; ``None`` for any other name."""
+    """Return the collection with a live or staged name; ``None`` for any other name."""
     return COLLECTIONS.get(name.removesuffix(STAGED_SUFFIX))
 
 
 def staged_name(collection: str) -> str:
-    """Return the name of the collection that is built beside a live one."""
+    """Return the name of a live collection's staged successor."""
     return f"{collection}{STAGED_SUFFIX}"

@@ -1,6 +1,6 @@
-"""The seam between the storage service and a Qdrant engine: plain points, filters and queries, no engine types.
+"""The interface between the storage service and a Qdrant engine: points, filters and queries without engine types.
 
-Everything that crosses it is ciphertext, blind values, vectors and times.
+Only ciphertext, blind values, vectors and times cross it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
-#: A value of a keyword field, or of a lookup field: a number of 63 bits.
+#: A value of a keyword field, or a lookup field's number of up to 63 bits.
 Value = str | int
 
 
@@ -27,11 +27,11 @@ class Sparse:
     @classmethod
     def of(cls, weights: Mapping[int, float]) -> Sparse:
         """Pack a mapping of dimension to weight."""
-        # An array is made of a list in half the time that it takes of a view.
+        # From a list an array is created in half the time that it takes from a view.
         return cls(array("I", [*weights]).tobytes(), array("f", [*weights.values()]).tobytes())
 
     def __add__(self, other: Sparse) -> Sparse:
-        """Put two vectors that share no dimension together."""
+        """Combine two vectors without common dimensions."""
         return Sparse(self.indices + other.indices, self.values + other.values)
 
     def unpack(self) -> tuple[list[int], list[float]]:
@@ -78,7 +78,7 @@ Condition = AnyOf | Below
 
 @dataclass(frozen=True, slots=True)
 class PointFilter:
-    """Every condition of ``must`` holds and none of ``must_not``; empty matches every point."""
+    """Matches points that meet every condition of ``must`` and no condition of ``must_not``; if empty, every point."""
 
     must: Sequence[Condition] = ()
     must_not: Sequence[Condition] = ()
@@ -92,9 +92,9 @@ EVERY_POINT = PointFilter()
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """The nearest points to one vector, dense (packed float32) or sparse, among those that pass the filter.
+    """A request for the points nearest to a vector, dense (packed float32) or sparse, among those that pass the filter.
 
-    Without a vector all are as near, and come in the order of their ids.
+    Without a vector, all points are equally near and are ordered by id.
     """
 
     vector: bytes | Sparse | None
@@ -103,25 +103,25 @@ class VectorQuery:
 
 
 class Scored(NamedTuple):
-    """A point's id with its score; higher is nearer. A pair, because a search makes hundreds."""
+    """A point's id and its score; higher is nearer. A tuple, because a search creates hundreds of them."""
 
     id: str
     score: float
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A point's id with the payload fields that were asked for."""
+class StoredRow:
+    """A point's id and the requested payload fields."""
 
     id: str
     payload: Mapping[str, Any]
 
 
 class VectorStore(Protocol):
-    """What the storage service needs of an engine; safe to share between threads.
+    """The operations of an engine; safe to share between threads.
 
-    A write that returned survives the crash of any process; :meth:`flush` makes it survive a power cut. Every write is
-    idempotent, so that a caller may repeat one whose answer was lost. Methods raise
+    A write that returned survives the crash of any process, and after :meth:`flush` a power cut. Every write is
+    idempotent, so a caller may repeat a write whose answer was lost. Methods raise
     :class:`~cloudops_nb.errors.StorageError` or a subclass.
     """
 
@@ -135,38 +135,38 @@ class VectorStore(Protocol):
         """
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
-        """Set payload fields on existing points, leaving the rest of them; returns the ids that do not exist."""
+        """Set payload fields on existing points and keep their other fields; returns the ids that do not exist."""
 
     def delete(self, collection: str, where: PointFilter) -> int:
-        """Delete the points that pass the filter, and return how many there were."""
+        """Delete the points that pass the filter, and return their number."""
 
     def delete_ids(self, collection: str, ids: Sequence[str]) -> int:
-        """Delete points by id, and return how many there were."""
+        """Delete points by id, and return the number that existed."""
 
-    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
-        """Fetch points by id, in no set order; unknown ids are left out."""
+    def retrieve(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
+        """Fetch points by id, in no particular order; unknown ids are left out."""
 
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
-    ) -> Iterator[Row]:
+    ) -> Iterator[StoredRow]:
         """Yield the points that pass the filter in the order of their ids, page by page."""
 
     def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
         """Yield whole points that pass the filter, vectors too, in the order of their ids, page by page.
 
-        What others write meanwhile may show or not; a point shows once at most, as it was at one moment.
+        Concurrent writes may or may not show; each point shows at most once, in its state at one moment.
         """
 
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
-    ) -> list[Row]:
+    ) -> list[StoredRow]:
         """Fetch the points with the highest values of the numeric field ``order``, highest first."""
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
-        """Run several queries in one turn; one list of hits a query, best first."""
+        """Run several queries in one request; returns one list of hits per query, best first."""
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Count the points that pass the filter, exactly; with ``seconds``, fail if an answer takes much longer."""
+        """Count the points that pass the filter exactly; with ``seconds``, fail if the answer takes much longer."""
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
@@ -174,35 +174,35 @@ class VectorStore(Protocol):
     def values(self, collection: str, key: str) -> list[Value]:
         """Return the values of a keyword or lookup field, without counting.
 
-        One whose last point went may still be among them.
+        A value whose last point was deleted may still be among them.
         """
 
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write to the collection."""
 
     def stage(self, collection: str) -> str:
-        """Make an empty collection beside a live one, and return its name; an earlier attempt's is dropped.
+        """Create an empty staged collection, the successor of a live one, and return its name; drops an earlier one.
 
-        It is written to and read as any other, until :meth:`adopt` or :meth:`discard`.
+        It is used like any other collection until :meth:`adopt` or :meth:`discard`.
         """
 
     def adopt(self, collections: Sequence[str]) -> None:
-        """Put each one's staged collection in its place, and drop what was there.
+        """Replace each live collection with its staged one, and drop the replaced one.
 
-        A collection without a staged one is left alone, so that a call which was cut short can be repeated.
+        Collections without a staged one stay, so that an interrupted call can be repeated.
         """
 
     def discard(self, collection: str) -> None:
-        """Drop the staged collection, if there is one."""
+        """Drop the staged collection, if it exists."""
 
     def flush(self) -> None:
-        """Make everything acknowledged so far survive a power cut."""
+        """Make every acknowledged write survive a power cut."""
 
     def close(self) -> None:
-        """Let go of connections; the store itself stays."""
+        """Close the connections; the store itself stays."""
 
     def retire(self) -> None:
-        """Close for good: before parts of the store are replaced, so that no thread writes to the old ones.
+        """Close permanently, before parts of the store are replaced, so that no thread writes to the old parts.
 
-        Waits for the end of operations that other threads are in the middle of, and fails if one does not end.
+        Waits until the operations of other threads have ended, and fails if one does not end.
         """

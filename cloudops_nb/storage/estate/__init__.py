@@ -1,1 +1,1 @@
-"""The resources: how they are described, kept, filtered, counted and found."""
+"""The resources that scans found: written, filtered, counted and searched, encrypted in the engine."""

@@ -1,7 +1,7 @@
-"""A resource in words: what is embedded, and what its environment and engine are.
+"""Describes a resource in words: the text that is embedded, its environment and its engines.
 
-No id, address or account number goes into the words: those are found by the keyed lexical index, and an embedding can
-be turned back into text.
+The text holds no id, address or account number: the keyed lexical index finds those, and an embedding can be inverted
+to text.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Resource
 
-#: Raised when descriptions or their terms change, so that the next scan writes every point anew.
+#: Increased when descriptions or their terms change, so that the next scan rewrites every point.
 DESCRIPTION_VERSION = 5
-#: Metadata fields that say what software a resource runs.
+#: Metadata fields that name the software of a resource.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
 _LONGEST_TAGS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Everything that is said of a resource, found once for all who need a part of it.
+    """All words about a resource, computed once for the description, the terms and the payload.
 
     Attributes:
-        phrases: What the description consists of; those of one kind of resource are alike.
-        spoken: What else people call it, as :func:`spoken_of` returns it.
-        traits: As :func:`traits_of` returns them.
+        phrases: The parts of the description.
+        spoken: The result of :func:`spoken_of`.
+        traits: The result of :func:`traits_of`.
     """
 
     phrases: Sequence[str]
@@ -46,16 +46,16 @@ class Wording:
 
 
 def wording_of(resource: Resource) -> Wording:
-    """Say everything about a resource."""
+    """Return all words about a resource."""
     environment, engines = environment_of(resource), engines_of(resource)
-    phrases = tuple(_phrases(resource, environment, engines))
-    return Wording(phrases, spoken_of(resource), _traits(environment, engines))
+    phrases = tuple(_description_phrases(resource, environment, engines))
+    return Wording(phrases, spoken_of(resource), _trait_texts(environment, engines))
 
 
 def environment_of(resource: Resource) -> str:
     """Return ``production``, ``staging``, ``development``, or ``unknown``.
 
-    Tags and the account's name decide; where they are silent, a whole word of the resource's own name does.
+    The tags and the account's name decide first, then a whole word of the resource's name or the account's name.
     """
     declared = environment_class(resource.tags, resource.account_name)
     if declared != "unknown":
@@ -66,33 +66,33 @@ def environment_of(resource: Resource) -> str:
 
 
 def engines_of(resource: Resource) -> list[str]:
-    """Return the engine families of a resource, as ``["aurora", "postgres"]``; often none."""
-    told = [_metadata_words(resource, name) for name in _ENGINE_FIELDS]
-    # RabbitMQ is one word to whoever looks for it.
-    spoken = {word for parts in told for word in (*parts, "".join(parts))}
+    """Return the engine families of a resource, such as ``["aurora", "postgres"]``; often empty."""
+    words_by_field = [_metadata_words(resource, name) for name in _ENGINE_FIELDS]
+    # Also the joined words: people type RabbitMQ as one word, and its capitals cut it into two.
+    spoken = {word for parts in words_by_field for word in (*parts, "".join(parts))}
     known, names = lexicon().engines, lexicon().engine_nouns
     return sorted({engine for word in spoken for engine in known.get(phrase(word), ({word} & names.keys()))})
 
 
 def traits_of(resource: Resource) -> list[str]:
-    """Return what a query may ask for that no AWS field holds, as ``environment=production``."""
-    return _traits(environment_of(resource), engines_of(resource))
+    """Return the searchable properties that no AWS field holds, such as ``environment=production``."""
+    return _trait_texts(environment_of(resource), engines_of(resource))
 
 
 def spoken_of(resource: Resource) -> dict[str, str]:
-    """Return what else people call a resource by: some metadata, as ``volume_type: gp2``, and facts, in their words."""
+    """Return further words that people use for a resource, by field: metadata, as ``volume_type: gp2``, and facts."""
     declared, metadata, facts = lexicon(), resource.metadata, resource.constraints.facts
-    told = {
+    spoken = {
         name: " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         for name in declared.spoken_metadata
         if name in metadata and (value := metadata[name])
     }
-    told |= {name: said for name, said in declared.spoken_facts.items() if facts.get(name) is True}
-    return told | {name: said for name, said in declared.spoken_absences.items() if facts.get(name) is False}
+    spoken |= {name: text for name, text in declared.spoken_facts.items() if facts.get(name) is True}
+    return spoken | {name: text for name, text in declared.spoken_absences.items() if facts.get(name) is False}
 
 
 def meanings_of(resource: Resource) -> list[str]:
-    """Return what the well-known words in a resource's name and tags are about, as ``["dead letter"]``."""
+    """Return the topics of well-known words in a resource's name and tags, such as ``["dead letter"]``."""
     spoken = [resource.name, *_spoken_tags(resource).values()]
     known = lexicon().glossary
     stems = dict.fromkeys(stem(word) for text in spoken for word in plain_words(text))
@@ -104,11 +104,11 @@ def describe(resource: Resource) -> str:
     return wording_of(resource).description
 
 
-def _traits(environment: str, engines: Sequence[str]) -> list[str]:
+def _trait_texts(environment: str, engines: Sequence[str]) -> list[str]:
     return [f"environment={environment}", *(f"engine={engine}" for engine in engines)]
 
 
-def _phrases(resource: Resource, environment: str, engines: Sequence[str]) -> Iterator[str]:
+def _description_phrases(resource: Resource, environment: str, engines: Sequence[str]) -> Iterator[str]:
     declared = lexicon()
     yield from (declared.engine_nouns[engine] for engine in engines)
     yield declared.type_nouns.get(resource.resource_type, resource.resource_type.replace("_", " "))
@@ -127,17 +127,17 @@ def _phrases(resource: Resource, environment: str, engines: Sequence[str]) -> It
 
 
 def _spoken_tags(resource: Resource) -> dict[str, str]:
-    """Return the tags that say more than name and environment do, and more than how the resource is kept."""
-    said = lexicon().unspoken_tags.union(ENVIRONMENT_TAGS, ["name"])
-    return {key: value for key, value in resource.tags.items() if "".join(words(key)) not in said}
+    """Return the tags for the description: not name, environment or administrative tags."""
+    unspoken = lexicon().unspoken_tags.union(ENVIRONMENT_TAGS, ["name"])
+    return {key: value for key, value in resource.tags.items() if "".join(words(key)) not in unspoken}
 
 
 def _tag_words(key: str, value: str) -> list[str]:
-    # A number such as a cost centre's leaves no word that could mean something.
-    if not (told := plain_words(value)):
+    # A value without plain words, such as a cost centre's number, makes its key useless too.
+    if not (value_words := plain_words(value)):
         return []
-    # Keys such as aws:cloudformation:stack-name tell less than their values.
-    return told if key.startswith("aws:") else [*plain_words(key), *told]
+    # Keys such as aws:cloudformation:stack-name are less informative than their values.
+    return value_words if key.startswith("aws:") else [*plain_words(key), *value_words]
 
 
 def _metadata_words(resource: Resource, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Words: how text is cut into them, and what the declared ones mean (``search_words.yaml``)."""
+"""Splits text into words, and loads the declared words of queries and descriptions (``search_words.yaml``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{8,}")
 _SHORTEST_PLURAL = 4
 _LONG_PLURALS = ("xes", "sses", "shes", "tches")
-#: Shorter words differ by one letter from too many others.
+#: Shorter words are not corrected, because they differ by one letter from too many others.
 _SHORTEST_CORRECTED = 5
 _PAD = "^{}$"
 _CACHED_TEXTS = 1 << 14
@@ -27,17 +27,17 @@ _CACHED_TEXTS = 1 << 14
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def folded(text: str) -> str:
-    """Return the text as compared everywhere in the store: NFKC, without case or outer white space."""
+    """Return the form of a text that the store compares: NFKC, without case or outer white space."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def words(text: str) -> list[str]:
-    """Cut a name, an id or a sentence into folded words: ``pgMain-db_01`` is ``pg main db 01``."""
+    """Split a name, an id or a sentence into folded words: ``pgMain-db_01`` is ``pg main db 01``."""
     return list(_words(text))
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the words that mean something by themselves: no numbers, no hexadecimal ids, no digits at the end."""
+    """Return the meaningful words of a text: no numbers or hexadecimal ids, and trailing digits removed."""
     return list(_plain_words(text))
 
 
@@ -54,7 +54,7 @@ def _plain_words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def stem(word: str) -> str:
-    """Take off an English plural, so that ``buckets`` finds ``bucket``."""
+    """Remove an English plural ending, so that ``buckets`` finds ``bucket``."""
     if len(word) < _SHORTEST_PLURAL or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies"):
@@ -64,30 +64,30 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def stems(text: str) -> tuple[str, ...]:
-    """Return the words of a text, stemmed."""
+    """Return the stemmed words of a text."""
     return tuple(map(stem, _words(text)))
 
 
 def grams(text: str) -> list[str]:
-    """Return the character trigrams of each word, its ends marked: ``pg`` is ``^pg`` and ``pg$``."""
+    """Return the character trigrams of each word, with marks at its ends: ``pg`` gives ``^pg`` and ``pg$``."""
     return [gram for word in _words(text) for gram in word_grams(word)]
 
 
 def word_grams(word: str) -> list[str]:
-    """Return the character trigrams of one word, its ends marked."""
+    """Return the character trigrams of one word, with marks at its ends."""
     padded = _PAD.format(word)
     return [padded[start : start + 3] for start in range(len(padded) - 2)]
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The declared words. Phrases are stemmed words joined by a blank; each maps to every concept it may stand for.
+    """The declared words. Phrases are stemmed words joined by a blank; each maps to every concept that it may mean.
 
-    ``type_nouns`` and ``engine_nouns`` describe a type and an engine; ``engine_types`` are the types that have one;
-    ``companions`` are types of things that belong to another one. ``spoken_facts`` and ``spoken_absences`` are what
-    people say of a resource with a fact and without it. ``glossary`` tells what a well-known word is about.
-    ``known`` are the single words of all of it; ``spellings`` maps each declared word, and each one without one of its
-    letters, to the declared words that it may be.
+    ``type_nouns`` and ``engine_nouns`` describe a type and an engine; ``engine_types`` are the types that an engine can
+    have; ``companions`` are types of resources that belong to another resource. ``spoken_facts`` and
+    ``spoken_absences`` are words for a resource with a fact and without it. ``glossary`` maps a well-known word to its
+    topic. ``known`` holds the single words of all groups. ``spellings`` maps each declared word, and each variant of it
+    without one letter, to the declared words that it may be.
     """
 
     types: Mapping[str, frozenset[str]]
@@ -116,13 +116,13 @@ class Lexicon:
     spellings: Mapping[str, frozenset[str]]
 
     def regions_at(self, start: str) -> frozenset[str]:
-        """Return the regions whose names begin so, up to a hyphen: ``us-east`` is ``us-east-1`` and ``us-east-2``."""
+        """Return the regions whose names begin with these parts: ``us-east`` is ``us-east-1`` and ``us-east-2``."""
         return frozenset(name for name in self.region_names if f"{name}-".startswith(f"{start.rstrip('-')}-"))
 
     def corrected(self, word: str) -> str:
-        """Return the declared word that this one is a misspelling of, else an empty text.
+        """Return the declared word that is misspelt as this word; an empty text if there is no such word.
 
-        They differ by one letter that is missing, added, wrong or misplaced, and begin with the same one.
+        The two words begin with the same letter, and differ by one missing, added, wrong or misplaced letter.
         """
         spelt = stem(word)
         if len(spelt) < _SHORTEST_CORRECTED or spelt in self.spellings.get(spelt, ()):
@@ -133,7 +133,7 @@ class Lexicon:
 
 
 def phrase(text: str) -> str:
-    """Return the form in which phrases are compared."""
+    """Return the form of a text in which phrases are compared: its stemmed words."""
     return " ".join(stems(text))
 
 
@@ -147,7 +147,7 @@ def words_of_type(resource_type: str) -> str:
 
 @cache
 def lexicon() -> Lexicon:
-    """Return the bundled words, together with the published vocabulary's environments and states."""
+    """Return the bundled words, with the environments and states of the published vocabulary."""
     data = bundled_table(__package__, "search_words.yaml")
     types, engines = (_by_phrase(_field(data[group], "words")) for group in ("types", "engines"))
     environments = {phrase(word): frozenset([name]) for word, name in vocabulary().environments.items()}
@@ -187,7 +187,7 @@ def _field(declared: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 
 def _states(declared: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """AWS's words and people's; what runs may be called ``available`` instead of ``running``."""
+    """Return the states by AWS's words and people's words; for example, a running resource may be ``available``."""
     spoken = {state: [state, *declared.get(state, {}).get("words", ())] for state in {*vocabulary().states, *declared}}
     found = _by_phrase(spoken)
     also = {state: frozenset(each.get("also", ())) for state, each in declared.items()}
@@ -221,5 +221,5 @@ def _spellings(*groups: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _variants(word: str) -> set[str]:
-    """The word, and what is left of it without one letter: a misspelt word and the right one have one in common."""
+    """Return the word and its variants without one letter; a misspelt and a correct word have a variant in common."""
     return {word, *(word[:place] + word[place + 1 :] for place in range(len(word)))}

@@ -1,4 +1,4 @@
-"""What the store keeps of a resource: blind values to filter by, and one envelope with everything else."""
+"""Converts resources to the engine's payloads and back: blind values for filters, and one envelope for all content."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.model import CellKey, ResourceFilter
-    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.engines.vector_store import StoredRow
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
 #: The payload fields that a resource is read back from.
 SEALED_FIELDS = ("data", "last_synced")
-#: A tag filter with this value asks only that the key exists.
+#: A tag filter with this value matches every resource that has the key.
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
 _CACHED_VALUES = 1 << 16
 
 
 class EstatePoints:
-    """Turns resources into payloads and filters, and rows back into resources; safe to share between threads.
+    """Turns resources into payloads and filters, and rows into resources; safe to share between threads.
 
-    Every value is folded before it is blinded, so equality in filters is without regard to case. The latest 65,536
-    blind values are remembered, because names, types and tags of an estate repeat.
+    Values are folded before they are blinded, so filters ignore case. The latest 65,536 blind values are cached,
+    because the names, types and tags of an estate repeat.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -54,15 +54,15 @@ class EstatePoints:
         return self._blind_index.point_id(canonical_key)
 
     def blind(self, name: str, value: str) -> int:
-        """Return the number that stands for a field's value."""
+        """Return the number that represents a field's value."""
         return self._blind(name, value)
 
     def content(self, resource: Resource) -> bytes:
-        """Return all of a resource, packed, but when it was last seen."""
+        """Return a packed resource without the time of its last scan."""
         return packed({**shallow(resource), "last_synced": None})
 
     def hashes(self, resource: Resource, content: bytes, wording: Wording, model_id: str) -> dict[str, str]:
-        """Return the keyed hashes that tell whether a resource changed: all of it, and what its vectors show of it."""
+        """Return keyed hashes that show changes of a resource: of its content, and of the part in its vectors."""
         version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
         named = [*wording.phrases, resource.name, resource.identifier]
         searchable = [named, sorted(resource.tags.items()), sorted(wording.spoken.items())]
@@ -72,13 +72,13 @@ class EstatePoints:
         }
 
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
-        """Return the fields that every scan renews; a resource that doesn't say when it was read was read now.
+        """Return the fields that every scan rewrites; a resource without a time counts as read now.
 
-        ``last_synced`` is when its listing began, for people; ``seen`` is when it came here, for :meth:`unseen`.
+        ``last_synced`` is the start of its listing, for people; ``seen`` is the time of this write, for :meth:`unseen`.
         """
         synced = resource.last_synced.timestamp() if resource.last_synced else now
         return {
-            "scan": self._scan(scan_id),
+            "scan": self._scan_number(scan_id),
             "last_synced": synced,
             "seen": now,
             "suspected": [],
@@ -87,7 +87,7 @@ class EstatePoints:
     def payload(self, resource: Resource, content: bytes, traits: Sequence[str], point_id: str) -> dict[str, Any]:
         """Return the fields that change only with the resource.
 
-        ``content`` and ``point_id`` are what the methods of these names return, ``traits`` those of its wording.
+        ``content`` and ``point_id`` come from the methods of these names, ``traits`` from its wording.
         """
         blind = self._blind
         shared = [
@@ -108,16 +108,16 @@ class EstatePoints:
             MARKS: [
                 *(blind(name, value) for name, value in own if value),
                 *(blind("tags", f"{key}={value}") for key, value in resource.tags.items()),
-                self._cell(resource.cell),
+                self._cell_number(resource.cell),
             ],
             "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id),
         }
 
-    def resource(self, row: Row) -> Resource:
-        """Open a row that has :data:`SEALED_FIELDS`; ``last_synced`` is when the resource was last seen.
+    def resource(self, row: StoredRow) -> Resource:
+        """Open a row with :data:`SEALED_FIELDS`; the row's ``last_synced`` becomes the resource's.
 
         Raises:
-            DecryptionError: The envelope was altered, or moved from another row.
+            DecryptionError: The envelope was modified, or moved from another row.
         """
         data = open_sealed(self._envelope, row, AWS_ESTATE)
         data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
@@ -137,7 +137,7 @@ class EstatePoints:
         return PointFilter(must=must)
 
     def in_accounts(self, accounts: Sequence[str]) -> AnyOf:
-        """Return the condition that the account's id or its name is one of these."""
+        """Return the condition that the account's id or name is one of these."""
         fields = ("account_id", "account_name")
         return AnyOf(GROUPS, [self.blind(name, account) for name in fields for account in accounts])
 
@@ -151,11 +151,11 @@ class EstatePoints:
 
     def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
         """Return the filter for the rows of cells."""
-        return PointFilter(must=[AnyOf(MARKS, [self._cell(key) for key in keys])])
+        return PointFilter(must=[AnyOf(MARKS, [self._cell_number(key) for key in keys])])
 
     def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
-        """Return the filter for the rows of cells that neither this scan nor, since a time, any other has brought."""
-        stamped = AnyOf("scan", [self._scan(scan_id)])
+        """Return the filter for rows of cells that this scan has not written, nor any other scan since a time."""
+        stamped = AnyOf("scan", [self._scan_number(scan_id)])
         return self.in_cells(keys) & PointFilter([Below("seen", since)], [stamped])
 
     def _folded_blind(self, name: str, value: str) -> int:
@@ -164,8 +164,8 @@ class EstatePoints:
     def _exact_blind(self, name: str, value: str) -> int:
         return numbered(name, self._blind_index.blind(name, value))
 
-    def _scan(self, scan_id: str) -> int:
+    def _scan_number(self, scan_id: str) -> int:
         return self._exact("scan", scan_id)
 
-    def _cell(self, key: CellKey) -> int:
+    def _cell_number(self, key: CellKey) -> int:
         return self._exact("cell", str(key))

@@ -1,4 +1,4 @@
-"""The estate: every AWS resource that a scan saw, encrypted, searchable, and exactly as old as it says."""
+"""``EstateStore``: every AWS resource that a scan saw, encrypted and searchable, with the time of its last scan."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cloudops_nb.errors import StorageError
 from cloudops_nb.model import ResourceFilter, SearchHit
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.cells import EstateCells
-from cloudops_nb.storage.estate.facets import EstateFacets
+from cloudops_nb.storage.estate.estate_facets import EstateFacets
+from cloudops_nb.storage.estate.estate_writer import EstateWriter, UpsertReport
 from cloudops_nb.storage.estate.points import SEALED_FIELDS, EstatePoints
 from cloudops_nb.storage.estate.search.estate_search import EstateSearch
-from cloudops_nb.storage.estate.search.explanation import QueryReading
+from cloudops_nb.storage.estate.search.query_reading import QueryReading
 from cloudops_nb.storage.estate.terms import EstateTerms
 from cloudops_nb.storage.estate.vectors import EstateVectors
-from cloudops_nb.storage.estate.writing import EstateWriter, UpsertReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,25 +23,23 @@ if TYPE_CHECKING:
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.model import CellKey, CellResult, Resource
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.estate.cells import CellResults
+    from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
 
 _EVERYTHING = ResourceFilter()
-#: The stamp of resources that came outside a scan; the next full scan of their cell decides about them.
+#: Prefix of the scan id of resources written between scans; the next full scan of their cell may remove them.
 _DELTA_PREFIX = "delta-"
 
 
 class EstateStore:
-    """The resources of every account; safe from several threads and several kernels at once.
+    """The resources of every account; threads and kernels may use it at the same time.
 
-    What a writing method returned for survives the crash of any process; :meth:`StorageService.flush` makes it survive
-    a power cut. Only :meth:`finish_cell` with a complete cell removes rows by itself. Filters ignore case; ``account``
-    is an id or a name. Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    A write that returned survives the crash of any process, and after :meth:`OpenStore.flush` a power cut. Rows
+    are removed only by :meth:`finish_cell` and :meth:`finish_cells` for complete cells, or on request. Filters ignore
+    case; ``account`` is an id or a name. Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
     """
 
-    def __init__(
-        self, store: VectorStore, vault: Vault, results: CellResults, embedder: Callable[[], Embedder]
-    ) -> None:
+    def __init__(self, store: VectorStore, vault: Vault, results: ScanState, embedder: Callable[[], Embedder]) -> None:
         self._store = store
         self._results = results
         self._points = EstatePoints(vault)
@@ -52,54 +50,54 @@ class EstateStore:
         self._search = EstateSearch(store, self._points, terms, vectors, self._facets)
 
     def upsert(self, resources: Sequence[Resource], *, scan_id: str) -> UpsertReport:
-        """Write resources and stamp them with the scan; one that did not change is not embedded again."""
+        """Write resources and stamp them with the scan; unchanged resources are not embedded again."""
         self._cells.begin(scan_id)
         return self._writer.upsert(resources, scan_id)
 
     def finish_cell(self, result: CellResult, *, scan_id: str) -> CellResult:
-        """End a cell of a scan and keep its result, which is returned as it was kept.
+        """End a cell of a scan and save its result; returns the result as saved.
 
-        ``ok`` and ``ok_empty`` remove the cell's rows that neither this scan nor another one beside it has seen; every
-        other state keeps all rows. Emptiness where there were several rows is ``suspicious_empty`` the first time.
+        The states ``ok`` and ``ok_empty`` remove the cell's rows that neither this scan nor a concurrent one has seen;
+        every other state keeps all rows. An empty cell that had several rows is ``suspicious_empty`` the first time.
         """
         return self._cells.finish([result], scan_id)[0]
 
     def finish_cells(self, results: Sequence[CellResult], *, scan_id: str) -> list[CellResult]:
-        """End cells of a scan, :meth:`finish_cell` for each, in a turn or two with the store for all of them."""
+        """End several cells of a scan like :meth:`finish_cell`, with one or two engine requests for all of them."""
         return self._cells.finish(results, scan_id)
 
     def apply_full(self, result: CellResult, resources: Sequence[Resource], *, scan_id: str) -> CellResult:
-        """Replace a cell's content by what a scan of it found: :meth:`upsert`, then :meth:`finish_cell`."""
+        """Replace a cell's content with the result of its scan: :meth:`upsert`, then :meth:`finish_cell`."""
         self.upsert(resources, scan_id=scan_id)
         return self.finish_cell(result, scan_id=scan_id)
 
     def apply_delta(self, resources: Sequence[Resource]) -> UpsertReport:
-        """Write single resources between scans; removes nothing."""
+        """Write single resources between scans; removes no row."""
         return self.upsert(resources, scan_id=f"{_DELTA_PREFIX}{uuid.uuid4()}")
 
     def search(self, query: str, *, limit: int = 10, where: ResourceFilter = _EVERYTHING) -> list[SearchHit]:
-        """Find resources by id, name, fragment, misspelling, tag, or meaning; best first, each with its reason."""
+        """Find resources by id, name, fragment, misspelling, tag or meaning; best first, each with the reason."""
         found = self._search.search(query, limit, self._points.matching(where))
         states = self._cell_states(hit.resource for hit in found)
         return [SearchHit(hit.resource, hit.score, hit.why, states[hit.resource.cell]) for hit in found]
 
     def understand(self, query: str) -> QueryReading:
-        """Tell how :meth:`search` reads a query: which words narrow it, what is left, and what was misspelt."""
+        """Return how :meth:`search` reads a query: its filters, the remaining words, and corrected misspellings."""
         return QueryReading.of(self._search.read(query))
 
     def resources(self, where: ResourceFilter = _EVERYTHING, *, limit: int | None = None) -> list[SearchHit]:
         """Return the resources that pass the filter, ordered by account, region, type and name; score 0."""
         rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
-        found = sorted((self._points.resource(row) for row in rows), key=_order)
+        found = sorted((self._points.resource(row) for row in rows), key=_sort_key)
         states = self._cell_states(found)
         return [SearchHit(resource, 0.0, "filter", states[resource.cell]) for resource in found]
 
     def lookup(self, text: str) -> list[Resource]:
-        """Return the resources whose id, name or ARN is this text, without regard to case."""
+        """Return the resources whose id, name or ARN is this text; case is ignored."""
         if not text.strip():
             return []
         rows = self._store.rows(AWS_ESTATE.name, self._points.exactly(text), SEALED_FIELDS)
-        return sorted((self._points.resource(row) for row in rows), key=_order)
+        return sorted((self._points.resource(row) for row in rows), key=_sort_key)
 
     def get(self, arn_or_key: str) -> Resource | None:
         """Return the resource with this ARN or canonical key, ``None`` if there is none."""
@@ -115,34 +113,34 @@ class EstateStore:
         """Return each value of a field with its number of resources, the most frequent first.
 
         Args:
-            field: A field of :class:`~cloudops_nb.model.Resource` that can be filtered by, ``tags`` (as ``key=value``),
+            field: A field of :class:`~cloudops_nb.model.Resource` for filters, ``tags`` (as ``key=value``),
                 ``tag_keys``, or ``traits`` (``environment=production``, ``engine=postgres``).
             where: The resources to count.
         """
         return self._facets.count(field, self._points.matching(where))
 
     def delete(self, *arns_or_keys: str) -> int:
-        """Delete resources by ARN or canonical key; returns how many there were."""
+        """Delete resources by ARN or canonical key; returns the number that existed."""
         return self._store.delete_ids(AWS_ESTATE.name, [self._points.point_id_of(key) for key in arns_or_keys])
 
     def forget(self, where: ResourceFilter) -> int:
-        """Delete every resource that passes the filter; returns how many there were.
+        """Delete every resource that passes the filter; returns their number.
 
         Raises:
             StorageError: The filter is empty.
         """
         matching = self._points.matching(where)
         if not matching.must:
-            raise StorageError("nothing was deleted", "the filter is empty", "Name what to forget.")
+            raise StorageError("nothing was deleted", "the filter is empty", "Filter the resources to delete.")
         return self._store.delete(AWS_ESTATE.name, matching)
 
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
-        """Return how the cell of each resource ended last; empty for one that never was scanned."""
+        """Return the last state of each resource's cell; empty for a cell that was never scanned."""
         cells = {resource.cell for resource in resources}
         return dict.fromkeys(cells, "") | {key: state.value for key, state in self._results.states(cells).items()}
 
 
-def _order(resource: Resource) -> tuple[str, ...]:
+def _sort_key(resource: Resource) -> tuple[str, ...]:
     return (
         resource.account_name,
         resource.account_id,

@@ -1,6 +1,7 @@
-"""The keyed lexical index: which words and trigrams of a resource become sparse dimensions, and with what weight.
+"""The keyed lexical index: words and trigrams of a resource as weighted dimensions of a sparse vector.
 
-The kernel decides the weights and the engine multiplies by the inverse document frequency; it sees keyed numbers only.
+The kernel sets the weights, and the engine multiplies them by the inverse document frequency. The engine sees only
+keyed numbers.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.encryption.blind_index import BlindIndex
     from cloudops_nb.storage.estate.description import Wording
 
-#: How much a word counts by where it stands; a word in several places counts as in its best one.
+#: The weight of a word by its source; a word in several sources has the highest of their weights.
 NAME_WEIGHT, TAG_WEIGHT, DESCRIPTION_WEIGHT = 2.0, 1.25, 1.0
 _MOST_WORDS = 120
 _CACHED_TEXTS = 1 << 14
 
 
 class EstateTerms:
-    """Makes sparse vectors of resources and of queries; safe to share between threads.
+    """Builds sparse vectors of resources and queries; safe to share between threads.
 
-    Words and trigrams live in dimensions of their own, so a query chooses which of the two it asks for. Those of the
-    latest texts are remembered, because phrases, tags and the words of names repeat.
+    Words and trigrams have separate dimensions, so a query selects one of the two. The dimensions of the latest texts
+    are cached, because phrases, tags and the words of names repeat.
     """
 
     def __init__(self, blind_index: BlindIndex) -> None:
@@ -38,7 +39,7 @@ class EstateTerms:
         self._grams_in = lru_cache(_CACHED_TEXTS)(lambda word: tuple(tokens("gram", word_grams(word))))
 
     def of(self, resource: Resource, wording: Wording) -> Sparse:
-        """Return the sparse vector of a resource: words of everything, trigrams of its name and id."""
+        """Return the sparse vector of a resource: all its words, and the trigrams of its name and id."""
         named = [resource.name, short_identifier(resource)]
         weights: dict[int, float] = {}
         tagged = [text for pair in sorted(resource.tags.items()) for text in pair]
@@ -48,7 +49,7 @@ class EstateTerms:
             weights.update(found if len(found) <= _MOST_WORDS else islice(found.items(), _MOST_WORDS))
         spelt = dict.fromkeys(chain.from_iterable(map(words, named)))
         dimensions = dict.fromkeys(chain.from_iterable(map(self._grams_in, spelt)))
-        # Long names share trigrams with everything, so each trigram of theirs counts less.
+        # A long name shares trigrams with many others, so each of its trigrams weighs less.
         weights.update(dict.fromkeys(dimensions, max(len(dimensions), 1) ** -0.5))
         return Sparse.of(weights)
 
@@ -62,5 +63,5 @@ class EstateTerms:
 
 
 def short_identifier(resource: Resource) -> str:
-    """Return the id, or the last part of one that is an ARN: the rest of it stands in other fields."""
+    """Return the id, or the last part of an ARN, whose other parts are in other fields."""
     return resource.identifier.rsplit(":", 1)[-1] if resource.identifier.startswith("arn:") else resource.identifier

@@ -1,4 +1,4 @@
-"""Dense vectors of descriptions: embedded once, rotated, packed."""
+"""Embeds descriptions, each distinct one once, and rotates and packs the vectors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.storage.encryption.vector_rotation import Rotation
 
-#: How many vectors are remembered: fleets share descriptions, and people repeat queries. About 7 MB.
+#: Number of cached vectors, about 7 MB: fleets share descriptions, and people repeat queries.
 REMEMBERED = 4096
 
 
 class EstateVectors:
-    """Embeds texts, each distinct one once, and turns the vectors by the store's keyed rotation.
+    """Embeds texts and applies the store's keyed rotation to the vectors; safe to share between threads.
 
-    Safe to share between threads. The embedder is opened at the first use.
+    The embedder is opened at the first use.
     """
 
     def __init__(self, embedder: Callable[[], Embedder], rotation: Rotation) -> None:
@@ -36,15 +36,15 @@ class EstateVectors:
 
     @property
     def model_id(self) -> str:
-        """The embedding model's id; vectors of another id must be made anew."""
+        """The embedding model's id; vectors of another model must be recomputed."""
         return self._opened().model_id
 
     def of(self, texts: Sequence[str]) -> list[bytes]:
-        """Return one packed float32 vector a text.
+        """Return one packed float32 vector per text.
 
         Raises:
             EmbeddingError: The model cannot be used.
-            InitialisationError: Its dimension is not the collection's.
+            InitialisationError: The model's dimension differs from the collection's.
         """
         distinct = list(dict.fromkeys(texts))
         with self._lock:
@@ -64,7 +64,7 @@ class EstateVectors:
         if self._embedder is None:
             embedder = self._open()
             if embedder.dimension != AWS_ESTATE.dimension:
-                why = f"it makes vectors of {embedder.dimension} components, the estate has {AWS_ESTATE.dimension}"
-                raise InitialisationError(f"the embedding model {embedder.model_id} does not fit", why)
+                why = f"its vectors have {embedder.dimension} components, and the estate's have {AWS_ESTATE.dimension}"
+                raise InitialisationError(f"the embedding model {embedder.model_id} cannot be used", why)
             self._embedder = embedder
         return self._embedder

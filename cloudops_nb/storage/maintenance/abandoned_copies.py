@@ -9,19 +9,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageError, StoreCorruptedError
 from cloudops_nb.storage.engines.choice import engine_named
-from cloudops_nb.storage.engines.config_file import Place
+from cloudops_nb.storage.engines.config_file import EngineLocation
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.engines.remote.client import RemoteStore
+    from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
 
 LEFT_NAME: Final = "left_behind.json"
 #: The time limit for each request of a probe to a server, in seconds.
 PROBE_SECONDS = 15.0
-_PLACES = TypeAdapter(tuple[Place, ...])
+_PLACES = TypeAdapter(tuple[EngineLocation, ...])
 
 
 class AbandonedCopies:
@@ -35,7 +35,7 @@ class AbandonedCopies:
         self._settings = settings
         self._path = settings.data_path / LEFT_NAME
 
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[EngineLocation, ...]:
         """Return the noted locations.
 
         Raises:
@@ -49,11 +49,11 @@ class AbandonedCopies:
             fix = "Remove it; it only names servers that hold copies of the store."
             raise StoreCorruptedError(f"{self._path} is damaged", type(error).__name__, fix) from None
 
-    def add(self, *places: Place) -> None:
+    def add(self, *places: EngineLocation) -> None:
         """Add locations to the note, which then survives a power cut."""
         self._write((*self.places(), *places))
 
-    def clear(self, present: Place) -> list[str]:
+    def clear(self, present: EngineLocation) -> list[str]:
         """Delete the copies that can be deleted.
 
         Args:
@@ -80,7 +80,7 @@ class AbandonedCopies:
         self._write(tuple(kept))
         return problems
 
-    def _write(self, places: tuple[Place, ...]) -> None:
+    def _write(self, places: tuple[EngineLocation, ...]) -> None:
         if not places:
             self._path.unlink(missing_ok=True)
             sync_folder(self._path.parent)
@@ -88,7 +88,7 @@ class AbandonedCopies:
         replace_private(self._path, _PLACES.dump_json(tuple(dict.fromkeys(places)), indent=2) + b"\n")
 
 
-def probe(settings: Settings, place: Place) -> None:
+def probe(settings: Settings, place: EngineLocation) -> None:
     """Check that collections can be created in a location, without creating any.
 
     Raises:
@@ -101,7 +101,7 @@ def probe(settings: Settings, place: Place) -> None:
                 hurried.probe(list(COLLECTIONS))
 
 
-def _clear(settings: Settings, place: Place) -> None:
+def _clear(settings: Settings, place: EngineLocation) -> None:
     """Delete the collections in a location; on this host, replace them by empty ones."""
     probe(settings, place)
     with closing(engine_named(place.within(settings), settings.data_path)) as engine:
@@ -116,7 +116,7 @@ def _clear(settings: Settings, place: Place) -> None:
 
 
 def _remote(engine: VectorStore) -> RemoteStore:
-    from cloudops_nb.storage.engines.remote.client import RemoteStore
+    from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 
     assert isinstance(engine, RemoteStore)  # noqa: S101 - for the type checker
     return engine

@@ -13,7 +13,7 @@ from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, ResourceFilter
 from cloudops_nb.storage.encryption.sealed_data import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
-from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
 from cloudops_nb.storage.maintenance.leftover_files import remove_leftover_files, set_aside_journals
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
@@ -22,7 +22,7 @@ from cloudops_nb.storage.opening.staged_copy import row_of, stage_copy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudops_nb.storage.engines.vector_store import Point
+    from cloudops_nb.storage.engines.vector_store import Point, StoredRow
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
@@ -154,7 +154,7 @@ class _ChatWithoutConversations:
     def __call__(self, points: Sequence[Point]) -> list[Point]:
         return [point for point in points if self._conversation_name(row_of(point)) not in self._conversations]
 
-    def _conversation_name(self, row: Row) -> str:
+    def _conversation_name(self, row: StoredRow) -> str:
         return _conversation_name(open_sealed(self._envelope, row, CHAT_HISTORY))
 
 

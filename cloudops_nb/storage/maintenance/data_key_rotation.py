@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.engines.schema import Collection
-    from cloudops_nb.storage.engines.vector_store import Row, VectorStore
+    from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable_rows import UnreadableRow
     from cloudops_nb.storage.opening.open_store import OpenStore
@@ -140,7 +140,7 @@ def _reencrypt_rows(vault: Vault, store: VectorStore, collection: Collection) ->
     return count + _write_patches(store, collection, patches)
 
 
-def _older_rows(vault: Vault, store: VectorStore, collection: Collection) -> Iterator[Row]:
+def _older_rows(vault: Vault, store: VectorStore, collection: Collection) -> Iterator[StoredRow]:
     for row in store.rows(collection.name, EVERY_POINT, ("data",)):
         if sealed_generation(row, collection) < vault.keys.generation:
             yield row

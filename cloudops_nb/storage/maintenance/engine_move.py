@@ -24,7 +24,7 @@ from cloudops_nb.errors import (
     StoreUnavailableError,
 )
 from cloudops_nb.storage.engines.choice import MOVE_NAME, engine_named
-from cloudops_nb.storage.engines.config_file import Place, write_place
+from cloudops_nb.storage.engines.config_file import EngineLocation, write_location
 from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import StoreFile
@@ -55,7 +55,7 @@ class MoveReport:
         problems: Each copy that was left elsewhere, with the reason, one line each.
     """
 
-    place: Place
+    place: EngineLocation
     points: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -65,8 +65,8 @@ class _MoveNote(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Place
-    target: Place
+    source: EngineLocation
+    target: EngineLocation
 
 
 def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "") -> MoveReport:
@@ -95,14 +95,14 @@ def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "
         if target.engine != present.engine:
             points = _copy_and_commit(settings, _MoveNote(source=present, target=target))
             problems += _finish_interrupted_move(settings, target)
-        write_place(data_path, target)
+        write_location(data_path, target)
     return MoveReport(target, points, tuple(dict.fromkeys(problems)))
 
 
-def _target_location(settings: Settings, present: Place, to: Engine, url: str, prefix: str) -> Place:
+def _target_location(settings: Settings, present: EngineLocation, to: Engine, url: str, prefix: str) -> EngineLocation:
     """Return the target location of the collections."""
     if to == "embedded":
-        return Place(engine="embedded")
+        return EngineLocation(engine="embedded")
     url = url or present.url or settings.qdrant_url
     if present.engine == "remote" and url == present.url and prefix in ("", present.prefix):
         return present
@@ -110,10 +110,10 @@ def _target_location(settings: Settings, present: Place, to: Engine, url: str, p
         raise ConfigurationError("the store was not moved", "no server is named", "Give its address with --url.")
     if present.engine == "remote":
         raise StorageError("the store was not moved", f"it is in {present}", "Move it to embedded first.")
-    return Place(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
+    return EngineLocation(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
 
 
-def _finish_interrupted_move(settings: Settings, present: Place) -> list[str]:
+def _finish_interrupted_move(settings: Settings, present: EngineLocation) -> list[str]:
     """Finish an interrupted move: update the settings if it was committed, and delete or note the other side's copy.
 
     Returns:
@@ -123,7 +123,7 @@ def _finish_interrupted_move(settings: Settings, present: Place) -> list[str]:
     if begun := _read_note(data_path):
         # Update the settings before anything in the source is deleted.
         if present == begun.target:
-            write_place(data_path, present)
+            write_location(data_path, present)
         left.add(begun.source if present == begun.target else begun.target)
     problems = left.clear(present)
     _remove_note(data_path)
@@ -210,10 +210,10 @@ def _store_header(data_path: Path) -> StoreHeader:
     return header
 
 
-def _present_location(settings: Settings) -> Place:
+def _present_location(settings: Settings) -> EngineLocation:
     """Return the present location of the collections."""
     header = _store_header(settings.data_path)
-    return Place(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
+    return EngineLocation(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
 
 
 def _read_note(data_path: Path) -> _MoveNote | None:

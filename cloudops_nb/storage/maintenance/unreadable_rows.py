@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudops_nb.storage.engines.schema import Collection
-    from cloudops_nb.storage.engines.vector_store import Row
+    from cloudops_nb.storage.engines.vector_store import StoredRow
     from cloudops_nb.storage.opening.open_store import OpenStore
 
 SCAN_STATE = "scan_state"
@@ -74,7 +74,7 @@ def require_readable(service: OpenStore) -> None:
         raise DecryptionError(what, f"it was altered, or put back from an old copy{more}", _FIX)
 
 
-def _decrypts(envelope: Envelope, row: Row, collection: Collection) -> bool:
+def _decrypts(envelope: Envelope, row: StoredRow, collection: Collection) -> bool:
     try:
         open_sealed(envelope, row, collection)
     except DecryptionError:

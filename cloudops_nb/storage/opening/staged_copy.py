@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.encryption.sealed_data import open_sealed
-from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Row
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT, StoredRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,6 +64,6 @@ def batches(points: Iterable[Point]) -> Iterator[list[Point]]:
         yield batch
 
 
-def row_of(point: Point) -> Row:
+def row_of(point: Point) -> StoredRow:
     """Return a point as the row that a read of its payload gives."""
-    return Row(point.id, point.payload)
+    return StoredRow(point.id, point.payload)

@@ -13,7 +13,7 @@ from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.notebook.magics.magics import CloudOpsMagics
 from cloudops_nb.presentation.mime_types import PLAIN, WIDGET
 from cloudops_nb.settings import load_settings
-from cloudops_nb.storage.backup.report import Report
+from cloudops_nb.storage.backup.backup_report import BackupReport
 from tests.notebook.fake_cloudops import SNAPSHOT, FakeExecution
 from tests.sample_plans import delete_volume, stop_database
 
@@ -107,7 +107,7 @@ def test_a_backup_shows_what_was_saved(notebook: Notebook) -> None:
 
 
 def test_a_backup_that_is_not_complete_is_shown_and_fails_the_cell(notebook: Notebook) -> None:
-    notebook.cloudops.backup_report = Report((SNAPSHOT,), ("the bucket cannot be reached: connection refused.",))
+    notebook.cloudops.backup_report = BackupReport((SNAPSHOT,), ("the bucket cannot be reached: connection refused.",))
     with pytest.raises(BackupError, match="connection refused"):
         notebook.run("%cloudops_backup")
     (shown,) = [bundle["text/html"] for bundle, _, _ in notebook.screen.bundles]

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.settings import Settings
-from tests.storage.backup.contents import fill
+from tests.storage.backup.store_contents import fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bucket(s3_server: str, s3_environment: None) -> Iterator[Any]:
-    """A client of the server, to look at what lies there and to change it."""
+    """A client of the server, to inspect and change the objects."""
     client = client_of(s3_server)
     yield client
     client.close()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.errors import BackupError
-from cloudops_nb.storage.backup.places import s3 as s3_module
+from cloudops_nb.storage.backup.places import snapshot_bucket as s3_module
 from cloudops_nb.storage.backup.saving.regular_tasks import CHAT_RETENTION
 from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name
 from cloudops_nb.storage.facade import StorageService
 from tests.storage.backup.conftest import BUCKET, free_ports
-from tests.storage.backup.contents import contents, fill, forge
+from tests.storage.backup.store_contents import contents, fill, forge
 from tests.storage.canaries import found, readable
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_without_s3_the_list_and_a_restore_use_this_disk_and_say_so(filled: Stor
 
     (row,) = filled.backup.restore("latest", "chat_history").rows
     assert row.outcome == "replaced"
-    assert row.note.startswith("only this disk was looked at: ")
+    assert row.note.startswith("only the local disk was searched: ")
 
 
 def test_old_snapshots_go_from_both_places_and_the_newest_of_each_kind_stays(
@@ -170,7 +170,7 @@ def test_old_snapshots_go_from_both_places_and_the_newest_of_each_kind_stays(
     assert there == {"journal": 2, "aws_estate": 0, "chat_history": 2}
 
 
-def test_nobody_reads_a_snapshot_here_or_in_the_bucket(
+def test_a_snapshot_is_unreadable_without_the_key_here_and_in_the_bucket(
     filled: StorageService, key_settings: Settings, bucket: Any
 ) -> None:
     assert filled.backup.snapshot().ok
@@ -311,9 +311,7 @@ def test_stores_that_share_a_key_and_a_prefix_leave_each_other_s_snapshots_alone
         other.chat.append("mine", "user", "hello")
         report = other.backup.snapshot()
         assert [(row.local, row.s3) for row in report.rows] == [(True, False)] * 3
-        assert all(
-            "another store keeps its snapshots there. Give this store an s3_prefix" in p for p in report.problems
-        )
+        assert all("Set another s3_prefix for this store" in p for p in report.problems)
         assert {row.s3 for row in other.backup.snapshots().rows} == {False}
         assert {row.place for row in other.backup.restore("latest").rows} == {"this disk"}
         assert [conversation.name for conversation in other.chat.conversations()] == ["mine"]
@@ -323,7 +321,7 @@ def test_stores_that_share_a_key_and_a_prefix_leave_each_other_s_snapshots_alone
     assert objects(bucket, key_settings) == kept
 
 
-def test_a_restore_into_a_new_store_goes_on_under_the_old_one_s_name_and_prefix(
+def test_a_restore_into_a_new_store_takes_over_the_old_one_s_id_and_prefix(
     filled: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any
 ) -> None:
     assert filled.backup.snapshot().ok
@@ -355,7 +353,7 @@ def test_what_cannot_be_tidied_is_said_and_fails_no_regular_backup(
     def refused(_: object) -> int:
         raise BackupError("unfinished uploads cannot be removed from S3", "S3 refuses the access")
 
-    monkeypatch.setattr(s3_module.S3Place, "abort_abandoned", refused)
+    monkeypatch.setattr(s3_module.SnapshotBucket, "abort_abandoned", refused)
     clock = Clock()
     backups = BackupService(filled, key_settings, clock=clock)
     backups.run_due()

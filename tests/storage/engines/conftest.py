@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from tests.storage.conftest import ended_owners
 
 if TYPE_CHECKING:

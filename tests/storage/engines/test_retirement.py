@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import InitialisationError, StoreUnavailableError
-from cloudops_nb.storage.engines.owner import client as client_module
-from cloudops_nb.storage.engines.owner.client import OwnerClient
+from cloudops_nb.storage.engines.owner import owner_client as client_module
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
 from tests.storage.conftest import ended_owners
@@ -71,7 +71,7 @@ def test_an_operation_that_does_not_end_is_said_and_the_others_go_on() -> None:
     thread = threading.Thread(target=operate)
     thread.start()
     assert begun.wait(DEADLINE_SECONDS)
-    with pytest.raises(StoreUnavailableError, match="an operation of another thread has not ended"):
+    with pytest.raises(StoreUnavailableError, match="an operation in another thread did not end"):
         retirement.retire(0.0)
     assert not refused(retirement)
     let_go.set()
@@ -83,13 +83,13 @@ def test_an_operation_that_does_not_end_is_said_and_the_others_go_on() -> None:
 def test_a_write_that_is_connecting_while_the_store_is_retired_is_not_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, dial = OwnerClient(tmp_path, idle_seconds=30), client_module.dial
+    client, connect = OwnerClient(tmp_path, idle_seconds=30), client_module.connect_to_owner
     connecting, let_go, outcomes = threading.Event(), threading.Event(), []
 
-    def slow_dial(paths: object) -> object:
+    def slow_connect(paths: object) -> object:
         connecting.set()
         let_go.wait(DEADLINE_SECONDS)
-        return dial(paths)
+        return connect(paths)
 
     def write() -> None:
         try:
@@ -105,7 +105,7 @@ def test_a_write_that_is_connecting_while_the_store_is_retired_is_not_acknowledg
     with ended_owners(tmp_path):
         assert client.count(CHAT, EVERY_POINT) == 0
         client.close()
-        monkeypatch.setattr(client_module, "dial", slow_dial)
+        monkeypatch.setattr(client_module, "connect_to_owner", slow_connect)
         threads = [threading.Thread(target=write), threading.Thread(target=retire)]
         threads[0].start()
         assert connecting.wait(DEADLINE_SECONDS)

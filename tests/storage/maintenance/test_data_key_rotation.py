@@ -119,7 +119,7 @@ def test_a_point_that_vanishes_during_a_rotation_stops_it(
     storage: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(storage)
-    monkeypatch.setattr("cloudops_nb.storage.engines.owner.client.OwnerClient.patch", lambda *_: ["gone"])
+    monkeypatch.setattr("cloudops_nb.storage.engines.owner.owner_client.OwnerClient.patch", lambda *_: ["gone"])
 
     with pytest.raises(StorageError, match="changed during the rotation"):
         rotate_data_key(storage)

@@ -14,9 +14,9 @@ from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageE
 from cloudops_nb.model import Resource
 from cloudops_nb.settings import Settings, load_settings
 from cloudops_nb.storage.engines.choice import engine_named
-from cloudops_nb.storage.engines.owner.client import OwnerClient
-from cloudops_nb.storage.engines.remote.client import RemoteStore
-from cloudops_nb.storage.engines.remote.host import Host
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
+from cloudops_nb.storage.engines.remote.host_state import HostState
+from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.files.store_file import StoreFile
@@ -61,7 +61,7 @@ def as_configured(settings: Settings) -> Settings:
 
 
 def whole(settings: Settings) -> bool:
-    """Whether everything is there, in the location that the store names."""
+    """Whether everything is in the engine that the store names."""
     header = StoreFile(settings.data_path).read()
     place = {"qdrant_mode": header.engine, "qdrant_url": header.remote_url}
     with opened(settings.model_copy(update=place)) as storage:
@@ -70,7 +70,7 @@ def whole(settings: Settings) -> bool:
 
 
 def is_empty(settings: Settings, url: str) -> bool:
-    """Whether the other location has no points."""
+    """Whether the other engine is empty."""
     place = {"qdrant_mode": "remote" if url else "embedded", "qdrant_url": url}
     engine = engine_named(settings.model_copy(update=place), settings.data_path)
     try:
@@ -109,7 +109,7 @@ def test_a_store_moves_to_a_server_and_back(embedded: Settings, server: QdrantSe
     assert collections_of(server, embedded) == []
 
 
-def test_a_move_to_the_present_location_moves_nothing(embedded: Settings, server: QdrantServer) -> None:
+def test_a_move_to_the_present_engine_does_nothing(embedded: Settings, server: QdrantServer) -> None:
     assert move_store(embedded, "embedded").points == {}
     move_store(embedded, "remote", url=server.url)
 
@@ -117,7 +117,9 @@ def test_a_move_to_the_present_location_moves_nothing(embedded: Settings, server
     assert whole(as_configured(embedded))
 
 
-def test_settings_that_look_elsewhere_are_told_the_command(embedded: Settings, server: QdrantServer) -> None:
+def test_settings_that_name_another_engine_get_the_command_in_the_error(
+    embedded: Settings, server: QdrantServer
+) -> None:
     elsewhere = embedded.model_copy(update={"qdrant_mode": "remote", "qdrant_url": server.url})
     with opened(elsewhere) as storage, pytest.raises(InitialisationError, match="cloudops-nb move --to remote"):
         storage.estate.count()
@@ -135,7 +137,7 @@ def steps_of(target: str) -> list[tuple[object, str]]:
         (engine_move, "_write_note"),
         *((engines[target], name) for name in ("upsert", "adopt")),
         (StoreFile, "write"),
-        (engine_move, "write_place"),
+        (engine_move, "write_location"),
         (AbandonedCopies, "add"),
         (source, "drop" if target == "embedded" else "adopt"),
         (engine_move, "_remove_note"),
@@ -196,7 +198,10 @@ def test_a_move_that_was_killed_after_it_counted_names_its_command(
         patch.setattr(StoreFile, "write", killing(StoreFile.write, after=True))
         with pytest.raises(Killed):
             move_store(embedded, "remote", url=server.url)
-    with opened(embedded) as storage, pytest.raises(InitialisationError, match=r"Finish the move.*move --to remote"):
+    with (
+        opened(embedded) as storage,
+        pytest.raises(InitialisationError, match=r"Finish the interrupted move.*move --to remote"),
+    ):
         storage.estate.count()
     move_store(embedded, "remote")
 
@@ -235,19 +240,19 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
     other = Settings(**given, qdrant_url=server.url, qdrant_api_key=SecretStr(API_KEY), qdrant_prefix=prefix)
     with opened(other) as storage:
         storage.estate.upsert(HOSTS, scan_id="scan-1")
-        with pytest.raises(InitialisationError, match="another store made it"):
+        with pytest.raises(InitialisationError, match="it belongs to another store"):
             move_store(embedded, "remote", url=server.url)
         assert storage.estate.count() == 3
     assert whole(embedded)
 
 
-def test_a_failed_move_does_not_block_another_one(embedded: Settings, server: QdrantServer) -> None:
-    taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, Host(embedded.data_path.parent))
+def test_a_failed_move_does_not_prevent_another_one(embedded: Settings, server: QdrantServer) -> None:
+    taken = RemoteStore(server.url, SecretStr(API_KEY), embedded.qdrant_prefix, HostState(embedded.data_path.parent))
     taken.count("chat_history", EVERY_POINT)
     before = set(server.collections)
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    for url, failure in ((nowhere, "Connection refused"), (server.url, "another store made it")):
+    for url, failure in ((nowhere, "Connection refused"), (server.url, "it belongs to another store")):
         with pytest.raises(StorageError, match=failure):
             move_store(embedded, "remote", url=url)
         assert set(server.collections) == before
@@ -303,7 +308,6 @@ def test_a_server_that_stops_after_the_store_has_left_it_is_cleared_later(
     assert whole(as_configured(embedded))
     server.before = lambda _: None
 
-    # While the store is in a server, that may be the same server under another address.
     beside = server.url.replace("127.0.0.1", "localhost")
     with monkeypatch.context() as patch:
         patch.setattr(

@@ -1,1 +1,1 @@
-"""Where snapshots are kept: this disk and S3."""
+"""The places that hold snapshots: a folder on the local disk, and an S3 bucket."""

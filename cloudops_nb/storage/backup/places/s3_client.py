@@ -1,4 +1,4 @@
-"""The client of S3: patient enough for a server that is busy, never long enough to hold up a program's end."""
+"""The S3 client for snapshots: bounded waiting, and uploads that never replace an object."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from boto3.s3.transfer import TransferConfig
 
 CONNECT_SECONDS: Final = 5.0
-#: What writes an object at once, and what makes one of its parts.
+#: The two operations that create an object: a single upload, and the end of an upload in parts.
 _WRITES: Final = ("PutObject", "CompleteMultipartUpload")
 
 
 def open_client(profile: str, region: str, *, attempts: int, read_seconds: float) -> Any:
-    """Return a client that never replaces an object: to write where there is one fails with ``PreconditionFailed``.
+    """Return a client that never replaces an object: writing over an existing one fails with ``PreconditionFailed``.
 
     Args:
-        profile: The profile of the credentials, empty for boto3's own choice.
-        region: Likewise.
-        attempts: How often a request is made before it counts as failed.
-        read_seconds: How long one waits for an answer.
+        profile: The profile of the credentials; empty for boto3's default.
+        region: The region; empty for boto3's default.
+        attempts: Number of times that a request is sent before it fails.
+        read_seconds: Longest wait for an answer, in seconds.
     """
     import boto3
     from botocore.config import Config
@@ -31,17 +31,18 @@ def open_client(profile: str, region: str, *, attempts: int, read_seconds: float
         read_timeout=read_seconds,
     )
     client = session.client("s3", config=config)
-    for operation in _WRITES:  # boto3's uploads do not take the condition as an argument
-        client.meta.events.register(f"provide-client-params.s3.{operation}", _only_if_there_is_none)
+    for operation in _WRITES:  # upload_file() has no argument for the condition, so an event handler adds it
+        client.meta.events.register(f"provide-client-params.s3.{operation}", _add_no_overwrite_condition)
     return client
 
 
-def transfer_of(part_bytes: int) -> TransferConfig:
-    """Return how files go up and down: in parts of a size, and in this thread, since Python waits for any other."""
+def transfer_config(part_bytes: int) -> TransferConfig:
+    """Return the configuration of uploads and downloads: parts of this size, transferred in the calling thread."""
     from boto3.s3.transfer import TransferConfig
 
+    # Without threads: at its exit Python waits for the transfer threads, so that a slow transfer would delay it.
     return TransferConfig(multipart_threshold=part_bytes, multipart_chunksize=part_bytes, use_threads=False)
 
 
-def _only_if_there_is_none(params: dict[str, Any], **_: Any) -> dict[str, Any]:
+def _add_no_overwrite_condition(params: dict[str, Any], **_: Any) -> dict[str, Any]:
     return {**params, "IfNoneMatch": "*"}

@@ -1,4 +1,4 @@
-"""What S3's errors mean to a person, in one line."""
+"""One-line explanations of S3's errors."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
 _PERMISSIONS: Final = (
     "Allow s3:ListBucket, GetObject, PutObject, DeleteObject, AbortMultipartUpload and ListBucketMultipartUploads."
 )
-#: Why and fix, by error code; ``{bucket}`` is the bucket's name.
+#: Cause and remedy by error code; ``{bucket}`` is the bucket's name.
 _MEANINGS: Final = {
-    "NoSuchBucket": ("the bucket {bucket} does not exist", "Make it, or correct s3_bucket."),
-    "404": ("the bucket {bucket} does not exist", "Make it, or correct s3_bucket."),
+    "NoSuchBucket": ("the bucket {bucket} does not exist", "Create it, or correct s3_bucket."),
+    "404": ("the bucket {bucket} does not exist", "Create it, or correct s3_bucket."),
     "NoSuchKey": ("it is not in the bucket {bucket}", "List the backups."),
-    "AccessDenied": ("S3 refuses the access", _PERMISSIONS),
-    "403": ("S3 refuses the access", _PERMISSIONS),
+    "AccessDenied": ("S3 denies access", _PERMISSIONS),
+    "403": ("S3 denies access", _PERMISSIONS),
     "ExpiredToken": ("the credentials have expired", "Renew them."),
     "InvalidAccessKeyId": ("S3 does not know the credentials", "Correct s3_profile."),
     "SignatureDoesNotMatch": ("S3 does not know the credentials", "Correct s3_profile."),
-    "PermanentRedirect": ("the bucket {bucket} lies in another region", "Correct s3_region."),
-    "AuthorizationHeaderMalformed": ("the bucket {bucket} lies in another region", "Correct s3_region."),
-    "301": ("the bucket {bucket} lies in another region", "Correct s3_region."),
+    "PermanentRedirect": ("the bucket {bucket} is in another region", "Correct s3_region."),
+    "AuthorizationHeaderMalformed": ("the bucket {bucket} is in another region", "Correct s3_region."),
+    "301": ("the bucket {bucket} is in another region", "Correct s3_region."),
 }
 
 
 @contextmanager
 def s3_errors(what: str, bucket: str) -> Iterator[None]:
-    """Give boto3's errors one line.
+    """Turn boto3's errors into one-line errors that begin with ``what``.
 
     Raises:
-        BackupError: S3 refused, failed, or does not answer.
+        BackupError: S3 refused the request, failed, or does not answer.
     """
     try:
         yield
     except (BotoCoreError, Boto3Error, ClientError) as error:
         why, fix = _meaning(error, bucket)
         raise BackupError(what, why, fix) from error
-    except ValueError as error:  # so botocore says that an endpoint is no address, or a bucket's name is none
-        why = "boto3 cannot use its configuration"
+    except ValueError as error:  # botocore raises it for an invalid endpoint URL or bucket name
+        why = "boto3 cannot use the configuration"
         raise BackupError(what, why, "Correct AWS_ENDPOINT_URL, s3_region and s3_bucket.") from error
 
 
 def code_of(error: BaseException | None) -> str:
-    """Return S3's code for an error, which boto3 may have wrapped; empty for an error of another source."""
+    """Return S3's error code, also from an error that boto3 wrapped; empty for other errors."""
     while error is not None:
         if isinstance(error, ClientError):
             return str(error.response.get("Error", {}).get("Code", ""))
@@ -65,11 +65,11 @@ def _meaning(error: Exception, bucket: str) -> tuple[str, str]:
         why, fix = _MEANINGS[code]
         return why.format(bucket=bucket), fix
     if code:
-        return f"S3 answered with {code}", "Try again later."
+        return f"S3 answered {code}", "Try again later."
     if isinstance(error, NoCredentialsError):
-        return "there are no AWS credentials for it", "Set s3_profile, or log in."
+        return "no AWS credentials were found", "Set s3_profile, or log in."
     if isinstance(error, ProfileNotFound):
-        return "there is no such profile", "Correct s3_profile."
+        return "the profile does not exist", "Correct s3_profile."
     if isinstance(error, S3ConnectionError | ReadTimeoutError):
-        return "S3 does not answer", "The local snapshots are not touched; try again later."
+        return "S3 does not answer", "The local snapshots are unchanged; try again later."
     return f"boto3 reports {type(error).__name__}", ""

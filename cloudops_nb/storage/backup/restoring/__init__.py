@@ -1,1 +1,1 @@
-"""Finds, verifies and restores snapshots."""
+"""Finds, verifies and restores snapshots; a failed restore leaves the store unchanged."""

@@ -1,4 +1,4 @@
-"""Rows of a snapshot that was made before the store went over to another key, made those of the present one."""
+"""Re-encrypts snapshot rows that were written under an earlier master key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
-from cloudops_nb.storage.backup.restoring.resealing import Resealing
+from cloudops_nb.storage.backup.restoring.resealed_rows import ResealedRows
 from cloudops_nb.storage.encryption.sealed_data import open_sealed
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.files.store_file import StoreHeader
@@ -21,19 +21,19 @@ from cloudops_nb.storage.vault import vault_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloudops_nb.storage.backup.sqlite_tables import Pair
+    from cloudops_nb.storage.backup.journal_tables import SealedRow
     from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.vault import Vault
 
 
-class GoingOver(Resealing):
-    """As :class:`Resealing`, from an earlier key to the store's; what does not open is left out.
+class RekeyedRows(ResealedRows):
+    """Converts rows like :class:`ResealedRows`, from an earlier master key to the store's; unreadable rows are dropped.
 
     Args:
-        vault: The store's.
-        master: The earlier key.
-        generation: The newest data key of it that the snapshot's rows lie under.
+        vault: The store's vault.
+        master: The earlier master key.
+        generation: The newest data key generation of the snapshot's rows.
     """
 
     def __init__(self, vault: Vault, master: MasterKey, generation: int) -> None:
@@ -46,15 +46,16 @@ class GoingOver(Resealing):
         self._present = vault
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield the points as the store would have made them."""
-        # Without the embedding model's id the points count as another model's; the next scan makes them anew.
-        going = RekeyedEstate(self.vault, self._present, str) if collection == AWS_ESTATE.name else None
-        turned = going or RekeyedChat(self.vault, self._present)
-        for batch in batches(self._opening(super().points(points, collection), collection)):
-            yield from turned(batch)
+        """Yield the points in the form that the store would have written."""
+        # `str` returns an empty model id, so the points count as those of another embedding model, and the next scan
+        # writes them again.
+        rekeyed_estate = RekeyedEstate(self.vault, self._present, str) if collection == AWS_ESTATE.name else None
+        rekeyed = rekeyed_estate or RekeyedChat(self.vault, self._present)
+        for batch in batches(self._readable(super().points(points, collection), collection)):
+            yield from rekeyed(batch)
 
-    def cells(self, cells: Iterable[Pair]) -> dict[str, tuple[str, bytes]]:
-        """Return cells under the store's blind names: when each scan began, and the envelope."""
+    def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
+        """Return cells by the store's blind names: the start of each scan, and the envelope."""
         found = {}
         for cell, (started, sealed) in super().cells(cells).items():
             content = json.loads(self._envelope.open(sealed, collection=CELLS, point_id=cell))
@@ -62,7 +63,7 @@ class GoingOver(Resealing):
             found[name] = (started, fresh)
         return found
 
-    def _opening(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
+    def _readable(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
         for point in points:
             try:
                 open_sealed(self._envelope, row_of(point), COLLECTIONS[collection])

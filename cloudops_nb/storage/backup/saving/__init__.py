@@ -1,1 +1,1 @@
-"""Takes snapshots, uploads them, prunes old ones, and does so regularly."""
+"""Takes and uploads snapshots, on request and on schedule, and removes expired ones."""

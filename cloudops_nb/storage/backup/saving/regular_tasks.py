@@ -1,4 +1,4 @@
-"""What is to be done regularly: backups of each kind, and the end of old conversations."""
+"""The tasks of a store's schedule: a backup of each kind, and the deletion of old conversations."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.ownership import Ownership
-    from cloudops_nb.storage.backup.saving.snapshot_saver import Saving
+    from cloudops_nb.storage.backup.saving.snapshot_saver import SnapshotSaver
     from cloudops_nb.storage.backup.snapshot import Snapshot
+    from cloudops_nb.storage.backup.snapshot_ownership import SnapshotOwnership
     from cloudops_nb.storage.opening.open_store import OpenStore
 
 CHAT_RETENTION: Final = "chat_retention"
 _HOUR, _DAY = 3600.0, 86_400.0
-#: How far clocks may differ.
-_NOW = timedelta(minutes=1)
+#: Tolerated difference between the clocks of two hosts.
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-class Regular:
-    """The tasks of a store's schedule.
+class RegularTasks:
+    """Builds the tasks of a store's schedule.
 
     Args:
         storage: The store.
-        settings: How often.
-        own: Tells the store's own snapshots.
-        saving: Takes them.
+        settings: The intervals.
+        own: Distinguishes the store's own snapshots.
+        saving: Takes and uploads the snapshots.
         clock: Returns the current time in UTC.
     """
 
@@ -41,8 +41,8 @@ class Regular:
         self,
         storage: OpenStore,
         settings: Settings,
-        own: Ownership,
-        saving: Saving,
+        own: SnapshotOwnership,
+        saving: SnapshotSaver,
         clock: Callable[[], datetime],
     ) -> None:
         self._storage = storage
@@ -52,39 +52,39 @@ class Regular:
         self._clock = clock
 
     def tasks(self) -> dict[str, ScheduledTask]:
-        """Return what there is to do; intervals of 0 mean never, and the journal goes with the more frequent one."""
+        """Return the tasks by name; an interval of 0 omits a kind, and the journal follows the shorter interval."""
         estate, chat = self._settings.backup_estate_hours * _HOUR, self._settings.backup_chat_hours * _HOUR
         journal = min((hours for hours in (estate, chat) if hours), default=0.0)
         backups = {JOURNAL: journal, AWS_ESTATE.name: estate, CHAT_HISTORY.name: chat}
-        tasks = {kind: ScheduledTask(every, self._backup(kind, every)) for kind, every in backups.items() if every}
+        tasks = {kind: ScheduledTask(every, self._backup_task(kind, every)) for kind, every in backups.items() if every}
         if self._settings.chat_retention_days:
             tasks[CHAT_RETENTION] = ScheduledTask(_DAY, self._expire_chats)
         return tasks
 
-    def _backup(self, kind: str, every: float) -> Callable[[], str]:
-        """Return what backs up a kind, or after a failed upload uploads what is there, and raises what went wrong."""
+    def _backup_task(self, kind: str, every: float) -> Callable[[], str]:
+        """Return a function that backs up a kind, or repeats a failed upload; it raises problems, returns warnings."""
 
         def run() -> str:
             problems: list[str] = []
             warnings: tuple[str, ...] = ()
             with self._saving.lock:
-                fresh = self._not_uploaded(kind, every)
+                fresh = self._pending_upload(kind, every)
                 if fresh is None or self._saving.upload(fresh, None, problems) is None:
                     report = self._saving.save([kind])
                     problems, warnings = list(report.problems), report.warnings
             if problems:
-                raise BackupError(f"the regular backup of {kind} is not complete", " ".join(problems))
+                raise BackupError(f"the regular backup of {kind} is incomplete", " ".join(problems))
             return " ".join(warnings)
 
         return run
 
-    def _not_uploaded(self, kind: str, every: float) -> Snapshot | None:
-        """Return the newest snapshot here if it is younger than one interval and missing in S3."""
+    def _pending_upload(self, kind: str, every: float) -> Snapshot | None:
+        """Return the store's newest local snapshot if it is younger than one interval and missing in S3."""
         local, s3 = self._saving.places
         if not s3.configured:
             return None
         ages = {snapshot: self._clock() - snapshot.created for snapshot in local.snapshots(kind)}
-        recent = [snapshot for snapshot, age in ages.items() if -_NOW <= age < timedelta(seconds=every)]
+        recent = [snapshot for snapshot, age in ages.items() if -_CLOCK_TOLERANCE <= age < timedelta(seconds=every)]
         fresh = [snapshot for snapshot in recent if self._is_own(snapshot)]
         newest = max(fresh, key=lambda snapshot: snapshot.created, default=None)
         if newest is None or newest.name in {snapshot.name for snapshot in s3.snapshots(kind)}:

@@ -1,4 +1,4 @@
-"""Taking snapshots, uploading them, and removing what is too old: of what was saved, and only then."""
+"""Saves snapshots: takes them, uploads them, and removes expired ones of the kinds that were just saved."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloudops_nb.errors import BackupError, CloudOpsError
-from cloudops_nb.storage.backup.report import Report, SnapshotRow
-from cloudops_nb.storage.backup.saving.retention import prune
-from cloudops_nb.storage.backup.saving.snapshot_writer import take
+from cloudops_nb.storage.backup.backup_report import BackupReport, SnapshotRow
+from cloudops_nb.storage.backup.saving.snapshot_writer import write_snapshot
 from cloudops_nb.storage.backup.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -17,24 +16,31 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.backup.places.listing import Places
+    from cloudops_nb.storage.backup.places.snapshot_bucket import SnapshotBucket
+    from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
+    from cloudops_nb.storage.backup.places.snapshot_inventory import SnapshotPlaces
     from cloudops_nb.storage.opening.open_store import OpenStore
 
-#: How often a snapshot whose name somebody else took in S3 is taken anew.
-_TIMES: Final = 3
+#: Number of attempts to take a snapshot whose name exists in S3 already.
+_ATTEMPTS: Final = 3
+_DAY: Final = 86_400.0
 
 
-class Saving:
-    """Saves parts of a store in both places; ``lock`` is held meanwhile, and by whoever restores.
+class SnapshotSaver:
+    """Saves parts of a store in both places.
+
+    ``lock`` is held during a save; a restore must hold it too.
 
     Args:
         storage: The store.
-        settings: How long snapshots are kept.
-        places: Where they are kept.
+        settings: How long each place keeps snapshots.
+        places: The places.
         clock: Returns the current time in UTC.
     """
 
-    def __init__(self, storage: OpenStore, settings: Settings, places: Places, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, storage: OpenStore, settings: Settings, places: SnapshotPlaces, clock: Callable[[], datetime]
+    ) -> None:
         self._storage = storage
         self._settings = settings
         self.places = places
@@ -42,15 +48,15 @@ class Saving:
         self._clock = clock
         self.lock = threading.RLock()
 
-    def save(self, kinds: Sequence[str]) -> Report:
-        """Take a snapshot of each kind and upload it; where that succeeded, remove what is too old of the kind."""
+    def save(self, kinds: Sequence[str]) -> BackupReport:
+        """Take a snapshot of each kind and upload it; after a success, remove the kind's expired snapshots."""
         problems: list[str] = []
         with self.lock:
-            rows = [self._saved(kind, problems) for kind in kinds]
-            return Report(tuple(rows), tuple(problems), self._tidied(rows))
+            rows = [self._saved_row(kind, problems) for kind in kinds]
+            return BackupReport(tuple(rows), tuple(problems), self._clean_up(rows))
 
     def upload(self, snapshot: Snapshot, rows: int | None, problems: list[str]) -> SnapshotRow | None:
-        """Upload a snapshot from this disk; ``None`` if another one has its name in S3."""
+        """Upload a local snapshot, and append a failure to ``problems``; ``None`` if another one has its name in S3."""
         uploaded, note = False, ""
         if self._s3.configured:
             try:
@@ -66,14 +72,14 @@ class Saving:
             snapshot.kind, snapshot.name, snapshot.created, snapshot.bytes, rows, local=True, s3=uploaded, note=note
         )
 
-    def _saved(self, kind: str, problems: list[str]) -> SnapshotRow:
+    def _saved_row(self, kind: str, problems: list[str]) -> SnapshotRow:
         moment, why = self._clock(), "S3 has other snapshots of the same seconds"
         try:
-            for _ in range(_TIMES):
-                snapshot, rows = take(self._storage, kind, self._local, moment)
+            for _ in range(_ATTEMPTS):
+                snapshot, rows = write_snapshot(self._storage, kind, self._local, moment)
                 if (row := self.upload(snapshot, rows, problems)) is not None:
                     return row
-                # Another host with a copy of this store was quicker; the name says the time, so there is another one.
+                # Another host with a copy of this store took the name. Names hold the time, so try the next second.
                 self._local.remove(snapshot)
                 moment = snapshot.created + timedelta(seconds=1)
             raise BackupError(f"the snapshot of {kind} was not saved", why, "Back up again.")
@@ -81,14 +87,14 @@ class Saving:
             problems.append(str(error))
             return SnapshotRow(kind, "", None, None, None, local=False, s3=False, note=error.why)
 
-    def _tidied(self, rows: Sequence[SnapshotRow]) -> tuple[str, ...]:
-        """Remove what is not needed any more; returns what of it failed, which makes no snapshot worse."""
+    def _clean_up(self, rows: Sequence[SnapshotRow]) -> tuple[str, ...]:
+        """Remove expired and unfinished snapshots; returns failures as warnings, since the new snapshots are intact."""
         uploaded = [row for row in rows if row.s3]
         warnings = [
             self._failure(self._local.clean),
             self._failure(lambda: self._prune([row for row in rows if row.local], s3=False)),
         ]
-        if uploaded:  # a place that just failed is not asked again
+        if uploaded:  # do not ask S3 again if the uploads failed
             warnings.append(self._failure(lambda: self._prune(uploaded, s3=True)))
             warnings.append(self._failure(self._s3.abort_abandoned))
         return tuple(warning for warning in warnings if warning)
@@ -97,14 +103,43 @@ class Saving:
         days = self._settings.s3_retention_days if s3 else self._settings.backup_retention_days
         for row in rows:
             if row.created is not None and row.bytes is not None:
-                kept = Snapshot(row.kind, row.name, row.created, row.bytes)
+                newest = Snapshot(row.kind, row.name, row.created, row.bytes)
                 store_id = self._storage.vault.store_file.identify()
-                prune(self._s3 if s3 else self._local, kept, days, self._clock(), store_id)
+                prune(self._s3 if s3 else self._local, newest, days, self._clock(), store_id)
 
     @staticmethod
-    def _failure(tidy: Callable[[], object]) -> str:
+    def _failure(clean_up: Callable[[], object]) -> str:
         try:
-            tidy()
+            clean_up()
         except BackupError as error:
             return str(error)
         return ""
+
+
+def expired(snapshots: Sequence[Snapshot], days: float, now: datetime) -> list[Snapshot]:
+    """Return the snapshots that are older than ``days``; 0 days keep everything."""
+    return [snapshot for snapshot in snapshots if days and (now - snapshot.created).total_seconds() > days * _DAY]
+
+
+def prune(
+    place: SnapshotFolder | SnapshotBucket, newest: Snapshot, days: float, now: datetime, store_id: str
+) -> list[Snapshot]:
+    """Remove a place's expired snapshots of one kind and one store; returns them.
+
+    Args:
+        place: The place.
+        newest: The newest snapshot, complete in this place; it stays at any age. Do not call this without one.
+        days: Longest age of a snapshot.
+        now: The current time.
+        store_id: The store's id; snapshots of another store, or of an unknown one, stay.
+
+    Raises:
+        BackupError: The place cannot be listed, or refuses the removal.
+    """
+    removed = []
+    for snapshot in expired(place.snapshots(newest.kind), days, now):
+        header = place.header(snapshot) if snapshot.name != newest.name else None
+        if header is not None and header.store_id == store_id:
+            place.remove(snapshot)
+            removed.append(snapshot)
+    return removed

@@ -1,4 +1,4 @@
-"""The owner's side of every operation: the open shards, their locks, and when they are synced to disk."""
+"""The owner's open shards: runs operations on them under locks, and syncs them to disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.edge import EdgeCollection
-from cloudops_nb.storage.engines.owner.adoption import adopt_staged, finish_adoption, remove_staged
+from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_staged
 from cloudops_nb.storage.engines.schema import collection_of, staged_name
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Point
 
-#: Writes within this time share one sync to disk, in seconds.
+#: Delay before a sync to disk, in seconds; writes during it share the sync.
 FLUSH_DELAY = 0.5
-#: With less free disk nothing is added, in bytes: the engine maps its files, and dies where one cannot grow. It is what
-#: a collection's log and its vectors may each claim next.
+#: Free disk space, in bytes, below which writes that add data are refused: the engine maps its files into memory, and
+#: the process dies if one cannot grow. A collection's log and its vectors may each grow by this much at once.
 RESERVE_BYTES = 64 << 20
 _ADDING = frozenset({"upsert", "append", "patch", "stage"})
 _log = logging.getLogger(__name__)
 
 
 class ShardClosedError(StorageError):
-    """The shard was closed between being found and being used."""
+    """The shard was closed between its look-up and its use."""
 
 
 class Shard:
-    """One collection and its lock; operations are named as in ``VectorStore``.
+    """One collection and its lock; operations have the names of ``VectorStore``'s methods.
 
-    Numbers given by :meth:`append` are unique because this process is the only one that gives them.
+    The numbers of ``append`` are unique because only this process assigns them.
     """
 
     def __init__(self, collection: EdgeCollection) -> None:
@@ -45,7 +45,7 @@ class Shard:
         self.dirty = False
         self._closed = False
         self._flushing = threading.Lock()
-        # Starting from the clock, no two owners of a data path ever give the same generation.
+        # Starts at the clock, so that a later owner of the data path never returns an earlier owner's generation.
         self._generation = time.time_ns()
         self._collection = collection
         self._last: dict[str, int] = {}
@@ -63,11 +63,11 @@ class Shard:
 
     @property
     def failed(self) -> bool:
-        """Whether the engine failed, so that the collection takes no more writes before it is opened anew."""
+        """Whether the engine failed, so that the collection refuses writes until it is reopened."""
         return self._collection.failed
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Carry out one operation; a write counts as a change even when it fails half-way.
+        """Run one operation; a write counts as a change even if it fails halfway.
 
         Raises:
             StorageError: The operation is unknown, or the engine failed.
@@ -88,10 +88,10 @@ class Shard:
                 self.dirty = True
 
     def flush(self) -> None:
-        """Sync what was written since the last time; when it returns, that is on disk, whoever synced it."""
+        """Sync the writes since the last sync; when it returns they are on disk, even if another thread synced them."""
         with self._flushing:
             if self.dirty and not self._closed:
-                # Before the sync: what is written during it needs another one.
+                # Reset before the sync, because a write during the sync needs another one.
                 self.dirty = False
                 try:
                     self._collection.flush()
@@ -100,7 +100,7 @@ class Shard:
                     raise
 
     def close(self) -> None:
-        """Sync and close; operations that come later raise :class:`ShardClosedError`."""
+        """Sync and close; later operations raise :class:`ShardClosedError`."""
         with self.lock, self._flushing:
             self._closed = True
             self._collection.close()
@@ -130,13 +130,13 @@ class Shard:
 
 
 class Shards:
-    """Every collection of a data path, opened at first use; safe to call from several threads.
+    """Every collection of a data path, opened at its first use; safe to share between threads.
 
-    A background thread syncs what was written at most :data:`FLUSH_DELAY` later, so that a burst of writes costs one
-    sync. A collection that cannot be opened fails its own operations only, and is tried again at the next one.
+    A background thread syncs writes after :data:`FLUSH_DELAY`, so that a burst of writes costs one sync. A collection
+    that cannot be opened fails only its own operations, and the next operation tries again.
 
     Attributes:
-        written: Whether anything was written.
+        written: Whether any collection was written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -151,15 +151,15 @@ class Shards:
         self._flusher.start()
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Carry out one operation on the collection that its arguments name, or on all.
+        """Run one operation on the collection that its arguments name; ``flush`` syncs every collection.
 
         Raises:
-            StorageError: Also as StoreCorruptedError, for a collection that cannot be opened.
+            StorageError: The operation failed; as StoreCorruptedError if the collection cannot be opened.
         """
         if operation == "flush":
             return self.flush()
         if operation in _ADDING:
-            self._need_space("nothing was written")
+            self._require_space("nothing was written")
         inner = dict(arguments)
         name = str(inner.pop("collection", ""))
         if operation in self._replacements:
@@ -168,10 +168,10 @@ class Shards:
             shard = self._shard(name)
             try:
                 result = shard.run(operation, inner)
-            except ShardClosedError:  # it was replaced, and the next one serves
+            except ShardClosedError:  # the shard was replaced; use its successor
                 continue
             except StorageError:
-                self._drop_failed(name, shard)
+                self._close_failed(name, shard)
                 raise
             if shard.dirty:
                 self.written = True
@@ -184,7 +184,7 @@ class Shards:
             shard.flush()
 
     def close(self) -> None:
-        """Sync and close everything; later operations wait for ever, so the process must end after this."""
+        """Sync and close every shard; later operations block forever, so the process must end after this."""
         self._closed = True
         self._unsynced.set()
         self._flusher.join()
@@ -195,22 +195,22 @@ class Shards:
             except StorageError as error:
                 _log.error("closing %s: %s", name, error)
 
-    def _need_space(self, what: str) -> None:
+    def _require_space(self, what: str) -> None:
         if shutil.disk_usage(self._folder).free < RESERVE_BYTES:
             raise StorageError(what, "the disk is full", "Free some space and try again.")
 
     def _shard(self, name: str) -> Shard:
         with self._opening:
             if name not in self._shards:
-                collection = _known(name)
+                collection = _known_collection(name)
                 finish_adoption(self._folder, name)
                 if not (self._folder / name).exists():
-                    self._need_space(f"the {name} collection cannot be made")
+                    self._require_space(f"the {name} collection cannot be created")
                 self._shards[name] = Shard(EdgeCollection(self._folder / name, collection))
             return self._shards[name]
 
-    def _drop_failed(self, name: str, shard: Shard) -> None:
-        """Close a collection whose engine failed: opened anew, it has all that was acknowledged, and works."""
+    def _close_failed(self, name: str, shard: Shard) -> None:
+        """Close a collection whose engine failed; once reopened it works and has every acknowledged write."""
         with self._opening:
             if shard.failed and self._shards.get(name) is shard:
                 try:
@@ -225,13 +225,13 @@ class Shards:
         return staged
 
     def _adopt(self, name: str) -> None:
-        _known(name)
+        _known_collection(name)
         with self._opening:
             self._close_shards(name, staged_name(name))
             adopt_staged(self._folder, name)
 
     def _discard(self, name: str) -> None:
-        _known(name)
+        _known_collection(name)
         with self._opening:
             self._close_shards(staged_name(name))
             remove_staged(self._folder, name)
@@ -254,7 +254,7 @@ class Shards:
                 _log.error("syncing: %s", error)
 
 
-def _known(name: str) -> Collection:
+def _known_collection(name: str) -> Collection:
     collection = collection_of(name)
     if collection is None:
         raise StorageError("the store cannot do that", f"there is no collection {name}")

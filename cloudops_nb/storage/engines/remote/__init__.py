@@ -1,5 +1,5 @@
 """The estate and the conversations in a Qdrant server or cluster: a ``VectorStore`` over ``qdrant-client``.
 
-Nothing else imports ``qdrant_client``, and this package is loaded only where the settings name a server. The server
-sees what the owner process sees: ciphertext, blind values, vectors and times.
+Only this package imports ``qdrant_client``, and it is loaded only if the settings name a server. Like the owner
+process, the server sees only ciphertext, blind values, vectors and times.
 """

@@ -1,4 +1,4 @@
-"""Points, filters and queries of the storage service as ``qdrant-client``'s models, and answers back."""
+"""Translates points, filters and queries into ``qdrant-client``'s models, and its answers back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
-from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Point, Row, Sparse
+from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Point, Sparse, StoredRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def condition_of(condition: Condition) -> models.FieldCondition:
 
 
 def with_ids(ids: Sequence[str]) -> models.Filter:
-    """Return the filter for points by id: unlike a list of ids, it tolerates those that are gone."""
+    """Return the filter for points by id; unlike a list of ids, it tolerates missing points."""
     return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
 
 
@@ -62,13 +62,13 @@ def query_of(query: VectorQuery) -> models.QueryRequest:
 
 
 def fields_of(fields: Sequence[str]) -> bool | models.PayloadSelectorInclude:
-    """Translate the payload fields that are wanted."""
+    """Translate the requested payload fields."""
     return models.PayloadSelectorInclude(include=list(fields)) if fields else False
 
 
-def row_of(record: models.Record) -> Row:
+def row_of(record: models.Record) -> StoredRow:
     """Translate a point's id and payload back."""
-    return Row(str(record.id), record.payload or {})
+    return StoredRow(str(record.id), record.payload or {})
 
 
 def whole_point_of(record: models.Record) -> Point:
@@ -82,7 +82,7 @@ def whole_point_of(record: models.Record) -> Point:
 
 
 def _nearest(vector: bytes | Sparse | None) -> tuple[models.NearestQuery | None, str | None]:
-    """Translate what to be near to, and name the vectors that it is compared with."""
+    """Translate a query's vector, and name the vectors that it is compared with."""
     match vector:
         case None:
             return None, None

@@ -1,1 +1,1 @@
-"""Search over the estate: reads the query, collects candidates, judges and ranks them."""
+"""Search over the estate: parses a query, reads ranked lists from the engine, judges and ranks the hits."""

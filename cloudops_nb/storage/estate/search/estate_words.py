@@ -1,4 +1,4 @@
-"""What the estate itself says about the words of a query, asked of the engine and remembered until the next write."""
+"""Tells which accounts, tags and words the estate has; answers are cached until the next write to the estate."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.estate.facets import EstateFacets
+    from cloudops_nb.storage.estate.estate_facets import EstateFacets
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
 
-#: How many answers about single words and tags are remembered.
+#: Number of cached answers about single words and tags.
 REMEMBERED = 1024
 
 
 class EstateWords:
-    """Answers about words, each true of the estate at some moment of the call; safe to share between threads."""
+    """Answers questions about words from the present estate; safe to share between threads."""
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, facets: EstateFacets) -> None:
         self._store = store
@@ -31,25 +31,25 @@ class EstateWords:
         self._facets = facets
         self._answers: OrderedDict[tuple[str, str], tuple[int, bool]] = OrderedDict()
 
-    def now(self) -> WordsNow:
-        """Return what the estate says now."""
-        return WordsNow(self, self._store.generation(AWS_ESTATE.name))
+    def now(self) -> WordsAtGeneration:
+        """Return the answers for the current generation of the estate."""
+        return WordsAtGeneration(self, self._store.generation(AWS_ESTATE.name))
 
     def values(self, generation: int, *fields: str) -> list[str]:
-        """Return the values of fields as of a generation."""
+        """Return the values of fields at a generation."""
         return self._facets.values(generation, *fields)
 
     def tagged(self, generation: int, pair: str) -> bool:
-        """Return whether a resource has a tag."""
+        """Return whether any resource has a tag."""
         where = PointFilter([self._points.one_of("tags", [pair])])
-        return self._remembered(generation, "tag", pair, lambda: self._store.count(AWS_ESTATE.name, where) > 0)
+        return self._cached(generation, "tag", pair, lambda: self._store.count(AWS_ESTATE.name, where) > 0)
 
     def has_word(self, generation: int, word: str) -> bool:
         """Return whether a word is indexed."""
         query = VectorQuery(self._terms.words([word]), 1)
-        return self._remembered(generation, "word", word, lambda: any(self._store.query(AWS_ESTATE.name, [query])))
+        return self._cached(generation, "word", word, lambda: any(self._store.query(AWS_ESTATE.name, [query])))
 
-    def _remembered(self, generation: int, kind: str, text: str, ask: Callable[[], bool]) -> bool:
+    def _cached(self, generation: int, kind: str, text: str, ask: Callable[[], bool]) -> bool:
         known = self._answers.get((kind, text))
         if known is None or known[0] != generation:
             known = self._answers[kind, text] = (generation, ask())
@@ -58,15 +58,15 @@ class EstateWords:
         return known[1]
 
 
-class WordsNow:
-    """The :class:`~cloudops_nb.storage.estate.search.query.Known` of one query."""
+class WordsAtGeneration:
+    """The estate's accounts, tags and words at one generation, for one query; asks the engine only when needed."""
 
     def __init__(self, words: EstateWords, generation: int) -> None:
         self._words = words
         self._generation = generation
 
     def accounts(self) -> Sequence[str]:
-        """Return the names and ids of its accounts."""
+        """Return the names and ids of the estate's accounts."""
         return self._words.values(self._generation, "account_name", "account_id")
 
     def types(self) -> Sequence[str]:
@@ -74,16 +74,16 @@ class WordsNow:
         return self._words.values(self._generation, "resource_type")
 
     def tag_keys(self) -> Mapping[str, Sequence[str]]:
-        """Return its tag keys by the phrase that people type for them: ``CostCentre`` is ``cost centre``."""
+        """Return the estate's tag keys by their phrases: ``CostCentre`` has the phrase ``cost centre``."""
         found: dict[str, list[str]] = {}
         for key in self._words.values(self._generation, "tag_keys"):
             found.setdefault(phrase(key), []).append(key)
         return found
 
     def tagged(self, pair: str) -> bool:
-        """Return whether a resource has this tag, as ``key=value`` without case."""
+        """Return whether any resource has this tag, as ``key=value``; case is ignored."""
         return self._words.tagged(self._generation, pair)
 
     def has_word(self, word: str) -> bool:
-        """Return whether the word stands in a name, a tag or a description."""
+        """Return whether the word is in a name, a tag or a description."""
         return self._words.has_word(self._generation, word)

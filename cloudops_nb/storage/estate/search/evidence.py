@@ -1,4 +1,4 @@
-"""Why a hit matched, said in words and counted: what the opened resource itself shows."""
+"""Judges an opened resource against a query: the evidence for the match, in words and as a score."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING
 from cloudops_nb.storage.estate.description import engines_of, environment_of, spoken_of
 from cloudops_nb.storage.estate.lexicon import folded, grams, lexicon, stem, stems, words
 from cloudops_nb.storage.estate.search import ranking
-from cloudops_nb.storage.estate.search.query import SLOTS
+from cloudops_nb.storage.estate.search.query_parser import SLOTS
 from cloudops_nb.storage.estate.terms import short_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.storage.estate.search.query import ParsedQuery
+    from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
 
-#: Shorter words are found as whole words only: "go" is in "catalogue".
+#: Shorter words match only as whole words: "go" is in "catalogue".
 _SHORTEST_FRAGMENT = 3
-#: How many letters a misspelt word may have too many or too few.
-_FORGOTTEN_LETTERS = 2
-#: Words of names and tags repeat from row to row, and from query to query.
+#: Largest difference in length between a word and a misspelling of it.
+_MISSPELT_LENGTH_DIFFERENCE = 2
+#: Size of the caches; words of names and tags repeat between rows and queries.
 _CACHED_WORDS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One thing that speaks for a hit: how much, and in words."""
+    """One reason for a hit, and its gain."""
 
     gain: float
     why: str
@@ -37,9 +37,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What an opened resource shows for a query: what it gains, and why, the strongest reason first.
+    """The judgement of an opened resource: its total gain, and the reasons, strongest first.
 
-    ``complete`` is one that fits all structure that the query names, and whose name or tags bear every other word.
+    ``complete`` tells whether the resource matches every slot of the query and has every other word in name or tags.
     """
 
     resource: Resource
@@ -49,45 +49,46 @@ class Judgement:
 
 
 def judge(resource: Resource, query: ParsedQuery) -> Judgement:
-    """Look at a resource for what speaks for it."""
-    exact, slots, named = _exact(resource, query), list(_slots(resource, query)), _named(resource, query)
-    rest, borne = _rest(resource, query)
+    """Judge a resource against a query."""
+    exact, slots = _exact_evidence(resource, query), list(_slot_evidence(resource, query))
+    named = _structure_word_evidence(resource, query)
+    rest, has_every_word = _rest_evidence(resource, query)
     found = sorted([*exact, *rest, *slots, *named], key=lambda one: -one.gain)
-    fitting = {one.why.partition(" ")[0] for one in slots}
+    matched_slots = {one.why.partition(" ")[0] for one in slots}
     return Judgement(
         resource,
         sum(one.gain for one in found) + _aptness(resource, query),
         tuple(dict.fromkeys(one.why for one in found)),
-        borne and fitting.issuperset(query.slots),
+        has_every_word and matched_slots.issuperset(query.slots),
     )
 
 
-def _exact(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
+def _exact_evidence(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
     for label, value in (("name", resource.name), ("id", resource.identifier), ("ARN", resource.arn)):
         if folded(value) in query.names:
-            # A word that is left of a query may be a name as well as a topic: "kafka" of "the kafka boxes".
+            # A remaining word may be a topic instead of a name: "kafka" in "the kafka boxes".
             gain = ranking.EXACT if folded(value) in query.identifiers else ranking.WHOLE_NAME
             yield Evidence(gain, f"exact {label}")
             return
 
 
-def _rest(resource: Resource, query: ParsedQuery) -> tuple[list[Evidence], bool]:
-    """Compare what names no structure with the name, the id, the tags and the description, word by word.
+def _rest_evidence(resource: Resource, query: ParsedQuery) -> tuple[list[Evidence], bool]:
+    """Compare the remaining words with the name, the id, the tags and the description, word by word.
 
     Returns:
-        What was found, and whether every word was, and not only something like it.
+        The evidence, and whether the name, id or tags have every word, not only a similar one.
     """
     asked = query.rest_words
     if not asked:
         return [], True
     fragment = squashed(query.rest_text)
     if len(fragment) >= _SHORTEST_FRAGMENT:
-        for label, value in _spelt(resource, query):
+        for label, value in _fragment_sources(resource, query):
             if fragment in squashed(value):
                 return [Evidence(_fragment_gain(query, value), f"{label} contains '{query.rest_text}'")], True
-    seen = _Seen(resource, dict(_spelt(resource, query)))
+    known_words = _ResourceWords(resource, dict(_fragment_sources(resource, query)))
     total = sum(weight_of(word) for word in asked)
-    supports = {word: seen.support(word) for word in asked}
+    supports = {word: known_words.support(word) for word in asked}
     gains: defaultdict[str, float] = defaultdict(float)
     supported: dict[str, list[str]] = {}
     for word, (gain, why) in supports.items():
@@ -99,14 +100,14 @@ def _rest(resource: Resource, query: ParsedQuery) -> tuple[list[Evidence], bool]
 
 
 def _aptness(resource: Resource, query: ParsedQuery) -> float:
-    """Weigh a name that is all of the query against a longer one, and a thing against what only belongs to it."""
+    """Prefer names close to the whole query over longer ones, and resources over those that belong to them."""
     alike = _likeness(squashed(query.rest_text), squashed(resource.name)) if query.rest else 0.0
-    aside = "type" not in query.slots and resource.resource_type in lexicon().companions
-    return ranking.ALIKE * alike - ranking.COMPANION * aside
+    is_companion = "type" not in query.slots and resource.resource_type in lexicon().companions
+    return ranking.ALIKE * alike - ranking.COMPANION * is_companion
 
 
-def _spelt(resource: Resource, query: ParsedQuery) -> Iterator[tuple[str, str]]:
-    """Yield what a query may be a part of by its letters; words of a language are no part of an id."""
+def _fragment_sources(resource: Resource, query: ParsedQuery) -> Iterator[tuple[str, str]]:
+    """Yield the texts that may contain the query as a fragment; an id only if the query looks like a name or an id."""
     yield "name", resource.name
     if query.identifying:
         yield "id", short_identifier(resource)
@@ -118,8 +119,8 @@ def _fragment_gain(query: ParsedQuery, value: str) -> float:
     return ranking.WHOLE_FRAGMENT if folded(query.rest_text) in folded(value) else ranking.SQUASHED_FRAGMENT
 
 
-class _Seen:
-    """The words of an opened resource, by where they stand; those in its description are cut only when they matter."""
+class _ResourceWords:
+    """The words of an opened resource by their source; those of its description are split only when needed."""
 
     def __init__(self, resource: Resource, spelt: Mapping[str, str]) -> None:
         self._resource = resource
@@ -145,11 +146,11 @@ class _Seen:
         return any(word in stems(meaning) for meaning in known if meaning)
 
     def _begins_or_is_long(self, word: str) -> bool:
-        """Return whether a part of a name is no accident, as "log" of "catalogue" is."""
+        """Return whether a part of a name is more than a coincidence, such as "log" in "catalogue"."""
         return len(word) > _SHORTEST_FRAGMENT or any(one.startswith(word) for one in self._named)
 
     def support(self, word: str) -> tuple[float, str]:
-        """Return what speaks for one word of the query: the gain, and why, with a place for the words."""
+        """Return the gain of one word of the query, and the reason, with a placeholder for the words."""
         sought = stem(word)
         if sought in self._named:
             return ranking.NAME_WORD, "name contains {words}"
@@ -167,8 +168,8 @@ class _Seen:
         return (ranking.SIMILAR_WORD * alike, f"{label} similar to {{words}}") if alike else (0.0, "")
 
 
-def _named(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
-    """Count words that name structure, but stand in the name too."""
+def _structure_word_evidence(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
+    """Count words that name slots and are also in the resource's name."""
     if not query.structure_words:
         return
     named = stems(resource.name)
@@ -177,11 +178,11 @@ def _named(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
         yield Evidence(ranking.STRUCTURE_WORD * len(held), why)
 
 
-def _slots(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
+def _slot_evidence(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
     for slot in SLOTS:
         if slot in query.slots:
             held = [value for value in _slot_values(resource, slot) if folded(value) in query.slots[slot]]
-            # Each tag was asked for by itself; of the other kinds a resource has one.
+            # A hit has every tag of the query, and one value of every other slot.
             for value in held if slot == "tag" else held[:1]:
                 yield Evidence(ranking.TYPE if slot == "type" else ranking.SLOT, f"{slot} {value}")
 
@@ -203,20 +204,20 @@ def _slot_values(resource: Resource, slot: str) -> Sequence[str]:
 
 
 def weight_of(word: str) -> float:
-    """Return what a word of a query counts: one that many names and tag keys share counts little."""
+    """Return the weight of a query's word; a word that many names and tag keys share weighs little."""
     return ranking.WEAK_WORD if word in lexicon().weak else 1.0
 
 
 @lru_cache(maxsize=_CACHED_WORDS)
 def squashed(text: str) -> str:
-    """Return a text without what separates its words, so that ``price hist`` is in ``PriceHistory``."""
+    """Return a text without the separators of its words, so that ``price hist`` is in ``PriceHistory``."""
     return "".join(words(text))
 
 
 def _most_alike(word: str, others: Iterable[str]) -> float:
-    """Return how alike the most similar word is, 0 if none is this one misspelt."""
-    # "data" is no misspelt "database".
-    like = (_likeness(word, other) for other in others if abs(len(other) - len(word)) <= _FORGOTTEN_LETTERS)
+    """Return the likeness of the most similar word, 0 if no word is a misspelling of this one."""
+    # The limit keeps "data" from counting as a misspelt "database".
+    like = (_likeness(word, other) for other in others if abs(len(other) - len(word)) <= _MISSPELT_LENGTH_DIFFERENCE)
     alike = max(like, default=0.0)
     return alike if alike >= ranking.SIMILAR_ENOUGH else 0.0
 
@@ -233,5 +234,5 @@ def _trigrams(word: str) -> frozenset[str]:
 
 
 def _literal(pattern: str, values: Iterable[str]) -> str:
-    """Fill a pattern in such a way that it may be formatted once more."""
+    """Fill a pattern, with braces escaped so that the result can be formatted again."""
     return pattern.format(*(value.replace("{", "{{").replace("}", "}}") for value in values))

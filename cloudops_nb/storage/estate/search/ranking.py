@@ -1,4 +1,4 @@
-"""How hits are ranked: every constant of it, and the fusion of ranked lists."""
+"""The constants of ranking, and the fusion of ranked lists."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.vector_store import Scored
 
-#: How many hits each list contributes, and how many of the fused ones are opened and looked at.
+#: Number of hits per list, and number of fused hits that are opened and judged.
 LIST_LENGTH = 60
 LOOKED_AT = 24
-#: How many are opened for what looks like a name or an id: its letters find it, or something very like it, at once.
+#: Number of hits opened for a name or an id: its letters find the resource, or a very similar one, immediately.
 LOOKED_AT_FOR_IDENTIFIERS = 16
-#: How many are opened on the strength of their words alone, while the query is being embedded.
+#: Number of hits opened for their words alone, while the query is being embedded.
 LOOKED_AT_EARLY = 12
-#: This many that bear every word of the query are an answer: then nothing is looked for by meaning.
+#: Number of complete hits that make a sufficient answer, without a search by meaning.
 ENOUGH = 5
-#: The constant of reciprocal rank fusion; small, because the first few ranks are what matters in a top ten.
+#: The constant of reciprocal rank fusion; small, because only the first ranks matter in a list of ten.
 RRF_K = 10
 
-#: What a hit gains by what is seen of it once it is open. Ranks give at most 1, so that evidence in names decides, and
-#: similarity orders the rest.
+#: The gains of an opened hit. Its fused rank gives at most 1, so that evidence decides and similarity orders the rest.
+#: An exact id, name or ARN:
 EXACT = 100.0
-#: What is left of the query, once structure is taken out, is in the name; or only without separators; or is one word of
-#: a language, which many things may be about; and what it gains on top by being all of the name.
+#: The remaining words are in the name; or only without separators; or are a single plain word, which many resources may
+#: be about. WHOLE_NAME is added if they are the whole name.
 WHOLE_FRAGMENT, SQUASHED_FRAGMENT, ONE_WORD = 3.0, 2.9, 2.2
 WHOLE_NAME = 0.25
-#: All words of the query that name no structure share one of these, each by where it stands.
+#: Otherwise each remaining word has its share of one of these gains, depending on its source.
 NAME_WORD = 2.0
 NAME_PART = 1.8
 TAG_WORD = 1.5
 TOLD_WORD = 1.0
 SIMILAR_WORD = 1.5
-#: Each slot of the query that the hit fits, as the environment; and each of its words that the name holds too.
+#: Each slot of the query that the hit matches, and each word of a slot that is also in the name.
 SLOT, TYPE = 0.75, 1.75
 STRUCTURE_WORD = 0.4
-#: A name that is, letter by letter, all that the query says; one that is half as alike gains half of it.
+#: A name that equals the remaining words letter by letter; a less similar name gains proportionally less.
 ALIKE = 0.1
-#: What a thing loses that only belongs to another one, whose name it bears, where the query names no type.
+#: The loss of a resource that belongs to another one and has its name, if the query names no type.
 COMPANION = 0.25
-#: Words less alike than this (Dice coefficient of trigrams) are not called similar.
+#: Lowest Dice coefficient of two words' trigrams at which they count as similar.
 SIMILAR_ENOUGH = 0.4
-#: What a word counts that many names share, beside others.
+#: The weight of a word that many names share; other words have weight 1.
 WEAK_WORD = 0.25
-#: A hit among the first of the list by meaning is said to be similar in meaning.
+#: Number of hits at the top of the list by meaning that are reported as similar in meaning.
 MEANT = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """What each kind of list counts in the fusion."""
+class ListWeights:
+    """The weight of each kind of list in the fusion."""
 
     meaning: float
     words: float
     grams: float
 
 
-#: A name or an id: letters matter, and a list by meaning would only spoil it.
-FOR_IDENTIFIERS = Weights(meaning=0.0, words=0.5, grams=1.0)
-FOR_WORDS = Weights(meaning=1.0, words=1.0, grams=0.5)
-#: No word of the query is anywhere in the estate: misspelt, or a paraphrase.
-FOR_UNKNOWN_WORDS = Weights(meaning=1.0, words=0.0, grams=1.0)
-#: The lists without the query's structure count this much beside those within it.
+#: For a name or an id: letters matter, and a list by meaning would make the ranking worse.
+FOR_IDENTIFIERS = ListWeights(meaning=0.0, words=0.5, grams=1.0)
+FOR_WORDS = ListWeights(meaning=1.0, words=1.0, grams=0.5)
+#: For a misspelling or a paraphrase: the estate has no word of the query.
+FOR_UNKNOWN_WORDS = ListWeights(meaning=1.0, words=0.0, grams=1.0)
+#: The relative weight of lists outside the query's filters.
 OUTSIDE = 0.4
 
 

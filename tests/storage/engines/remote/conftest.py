@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from cloudops_nb.storage.engines.remote.client import RemoteStore
-from cloudops_nb.storage.engines.remote.host import Host
+from cloudops_nb.storage.engines.remote.host_state import HostState
+from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 from tests.storage.engines.remote.qdrant_server import API_KEY
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def kernel(server: QdrantServer, prefix: str, tmp_path: Path) -> Iterator[Callab
     stores: list[RemoteStore] = []
 
     def start(folder: Path = tmp_path, *, key: str = API_KEY, url: str = "") -> RemoteStore:
-        stores.append(RemoteStore(url or server.url, SecretStr(key), prefix, Host(folder)))
+        stores.append(RemoteStore(url or server.url, SecretStr(key), prefix, HostState(folder)))
         return stores[-1]
 
     yield start

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
 from cloudops_nb.storage.engines.edge import EdgeCollection
-from cloudops_nb.storage.engines.remote.client import RemoteStore
-from cloudops_nb.storage.engines.remote.host import Host
+from cloudops_nb.storage.engines.remote.host_state import HostState
+from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
@@ -63,7 +63,7 @@ class LocalStore(RemoteStore):
     """The adapter on the client's local mode."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__("http://localhost", None, "local_", Host(folder))
+        super().__init__("http://localhost", None, "local_", HostState(folder))
         self._connection._client = QdrantClient(":memory:")
 
 
@@ -87,7 +87,7 @@ def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     from tests.storage.engines.remote.qdrant_server import API_KEY
 
     server, folder = request.getfixturevalue("qdrant_server"), tmp_path_factory.mktemp("reference")
-    host = Host(folder)
+    host = HostState(folder)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Payload indexes have no effect in the local Qdrant")
         remote, local = RemoteStore(server.url, SecretStr(API_KEY), "reference_", host), LocalStore(folder)

@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageError, StoreUnavailableError
-from cloudops_nb.storage.engines.remote.client import PAGE, RemoteStore
-from cloudops_nb.storage.engines.remote.host import Host
+from cloudops_nb.storage.engines.remote.host_state import HostState
+from cloudops_nb.storage.engines.remote.remote_store import PAGE, RemoteStore
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, AnyOf, Patch, Point, PointFilter, Sparse, VectorQuery
 from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
 from tests.waiting import until
@@ -132,17 +132,17 @@ def test_a_refused_request_is_one_line_without_its_content(store: RemoteStore) -
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://qdrant.example.com:6333", "in the clear"),
-        ("http://10.0.0.7", "in the clear"),
+        ("http://qdrant.example.com:6333", "unencrypted"),
+        ("http://10.0.0.7", "unencrypted"),
         ("ftp://127.0.0.1", "must be http"),
         ("https://", "must be http"),
         ("https://user:word@qdrant.example.com", "more than a host"),
-        ("https://qdrant.example.com:port", "no address"),
+        ("https://qdrant.example.com:port", "not a valid address"),
     ],
 )
 def test_an_address_that_would_show_the_key_is_refused(tmp_path: Path, url: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why) as raised:
-        RemoteStore(url, SecretStr(API_KEY), "p_", Host(tmp_path))
+        RemoteStore(url, SecretStr(API_KEY), "p_", HostState(tmp_path))
     assert "word" not in str(raised.value)
 
 
@@ -150,7 +150,7 @@ def test_an_address_that_would_show_the_key_is_refused(tmp_path: Path, url: str,
     "url", ["http://localhost:6333", "http://127.0.0.9", "http://[::1]:6333", "https://q.example.com"]
 )
 def test_an_address_on_this_host_or_over_tls_is_fine(tmp_path: Path, url: str) -> None:
-    assert url in repr(RemoteStore(url, SecretStr(API_KEY), "p_", Host(tmp_path)))
+    assert url in repr(RemoteStore(url, SecretStr(API_KEY), "p_", HostState(tmp_path)))
 
 
 def test_another_store_with_the_same_prefix_is_refused(
@@ -160,7 +160,7 @@ def test_another_store_with_the_same_prefix_is_refused(
     (tmp_path / "other").mkdir()
     other = kernel(tmp_path / "other")
     for use in (lambda: other.count(CHAT, EVERY_POINT), lambda: other.stage(CHAT), lambda: other.drop(CHAT)):
-        with pytest.raises(InitialisationError, match="another store made it"):
+        with pytest.raises(InitialisationError, match="it belongs to another store"):
             use()
     assert store.count(CHAT, EVERY_POINT) == 1
 
@@ -368,7 +368,7 @@ def refused(store: RemoteStore) -> bool:
     return False
 
 
-def test_a_server_that_goes_silent_is_asked_once_by_who_is_in_a_hurry(kernel: Callable[..., RemoteStore]) -> None:
+def test_a_hurried_request_is_sent_once_to_a_silent_server(kernel: Callable[..., RemoteStore]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         store = kernel(url=f"http://127.0.0.1:{mute.getsockname()[1]}")
         with pytest.raises(StoreUnavailableError, match="Is the Qdrant server running"):

@@ -1,0 +1,78 @@
+"""The encrypted rows of ``journal.db`` as stored: journal records, scan cells and schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.storage.files.database import Database
+from cloudops_nb.storage.files.store_file import JOURNAL_NAME
+from cloudops_nb.storage.journal.chain import StoredRecord
+from cloudops_nb.storage.opening.handover import NEXT_SUFFIX, next_file
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_PAGE = 500
+# SQLite columns may hold any type. The casts turn an altered value into bytes, so that verification fails, not reading.
+_RECORDS = """
+SELECT sequence, CAST(kind AS BLOB), CAST(subject AS BLOB), CAST(once AS BLOB),
+    CAST(envelope AS BLOB), CAST(mac AS BLOB)
+FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?
+"""
+_CELLS = "SELECT cell, CAST(envelope AS BLOB) FROM cells ORDER BY cell"
+_SCHEDULE = "SELECT task, CAST(envelope AS BLOB) FROM schedule"
+#: A row's blind name and its envelope.
+SealedRow = tuple[str, bytes]
+
+
+def stored_records(database: Database) -> Iterator[StoredRecord]:
+    """Yield the journal's records page by page, so that the database is never held for the whole read."""
+    last = -(2**63)
+    while True:
+        with database.reading() as connection:
+            page = connection.execute(_RECORDS, (last, _PAGE)).fetchall()
+        yield from map(StoredRecord._make, page)
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
+def stored_cells(database: Database) -> list[SealedRow]:
+    """Return the cells of the scan state."""
+    with database.reading() as connection:
+        return [(cell, envelope) for cell, envelope in connection.execute(_CELLS)]
+
+
+def stored_schedule(database: Database) -> list[SealedRow]:
+    """Return the tasks of the schedule."""
+    with database.reading() as connection:
+        return [(task, envelope) for task, envelope in connection.execute(_SCHEDULE)]
+
+
+def write_next_journal(
+    data_path: Path, *, records: Iterable[StoredRecord], cells: Iterable[SealedRow], schedule: Iterable[SealedRow]
+) -> None:
+    """Write the successor of ``journal.db`` next to it; complete and synced to disk when this returns.
+
+    Raises:
+        StorageError: The disk is full or fails.
+    """
+    path = next_file(data_path, JOURNAL_NAME)
+    database = Database(path)
+    try:
+        with database.writing(synced=True) as connection:
+            _insert_rows(connection, "records", 6, records)
+            _insert_rows(connection, "cells", 2, cells)
+            _insert_rows(connection, "schedule", 2, schedule)
+    finally:
+        # Closing the last connection also checkpoints SQLite's write-ahead log (sqlite.org/wal.html), so that the file
+        # is complete without a log.
+        database.close()
+        path.with_name(f"{JOURNAL_NAME}{NEXT_SUFFIX}.lock").unlink(missing_ok=True)
+
+
+def _insert_rows(connection: sqlite3.Connection, table: str, columns: int, rows: Iterable[tuple[Any, ...]]) -> None:
+    marks = ", ".join("?" * columns)
+    connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - the table's name is ours

@@ -1,0 +1,198 @@
+"""Snapshots below the data path: only complete files, even if a writer is killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, BinaryIO
+
+from cloudops_nb.storage.backup.archive import HEADER_BYTES, TRAILER_BYTES, header_in, rows_in
+from cloudops_nb.storage.backup.disk import disk_errors
+from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, parse_name, snapshot_name
+from cloudops_nb.storage.files.private_files import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from cloudops_nb.storage.backup.archive import Header
+
+FOLDER_NAME = "snapshots"
+_PARTIAL = ".partial"
+
+
+@dataclass
+class SnapshotDraft:
+    """An unfinished snapshot: its time, and the stream that it is written to.
+
+    ``snapshot`` is set once the file is complete and has its name.
+    """
+
+    stream: BinaryIO
+    created: datetime
+    snapshot: Snapshot = field(init=False)
+
+
+class SnapshotFolder:
+    """Snapshots in ``snapshots/{kind}/``, mode 0600.
+
+    A writer locks a hidden file, and renames it only once it is complete and synced to disk. The file of a killed
+    writer is unlocked, so :meth:`clean` can remove it.
+    """
+
+    def __init__(self, data_path: Path) -> None:
+        self.folder = data_path / FOLDER_NAME
+
+    def path(self, snapshot: Snapshot) -> Path:
+        """Return the path of a snapshot."""
+        return self.folder / snapshot.kind / snapshot.name
+
+    def snapshots(self, kind: str) -> list[Snapshot]:
+        """List the snapshots of a kind, in no particular order, without other files."""
+        found = []
+        folder = self.folder / kind
+        with disk_errors("the snapshots cannot be listed"):
+            for path in folder.iterdir() if folder.exists() else ():
+                parsed = parse_name(path.name)
+                if parsed is not None and parsed[0] == kind and path.is_file():
+                    found.append(Snapshot(kind, path.name, parsed[1], path.stat().st_size))
+        return found
+
+    def rows(self, snapshot: Snapshot) -> int | None:
+        """Read the number of rows from the file's end; ``None`` if it is too short."""
+        if snapshot.bytes < TRAILER_BYTES:
+            return None
+        with self.opened(snapshot) as stream:
+            stream.seek(-TRAILER_BYTES, os.SEEK_END)
+            return rows_in(stream.read(TRAILER_BYTES))
+
+    def header(self, snapshot: Snapshot) -> Header | None:
+        """Read the unverified header; ``None`` if it is unreadable."""
+        with self.opened(snapshot) as stream:
+            return header_in(stream.read(HEADER_BYTES))
+
+    @contextmanager
+    def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
+        """Open the file for the block."""
+        with disk_errors(f"{snapshot.name} cannot be read"):
+            stream = self.path(snapshot).open("rb")
+        with stream:
+            yield stream
+
+    def remove(self, snapshot: Snapshot) -> None:
+        """Remove the file, if it exists."""
+        with disk_errors(f"{snapshot.name} cannot be removed"):
+            self.path(snapshot).unlink(missing_ok=True)
+
+    @contextmanager
+    def create(self, kind: str, created: datetime) -> Iterator[SnapshotDraft]:
+        """Create a file for a snapshot; the end of the block gives it its name, an exception removes it.
+
+        A snapshot's name holds its second. If that second is taken, the draft's time is the next free one, because the
+        header must agree with the name.
+
+        Raises:
+            BackupError: The disk is full or fails.
+        """
+        what = f"the snapshot of {kind} was not written"
+        with disk_errors(what):
+            moment, partial, stream = self._reserved_second(kind, created)
+        with _temporary(partial, stream), disk_errors(what):
+            draft = SnapshotDraft(stream, moment)
+            yield draft
+            # Sync the file before its rename and the folder after it: a power cut then leaves no incomplete snapshot.
+            stream.flush()
+            os.fsync(stream.fileno())
+            final = partial.with_name(snapshot_name(kind, moment))
+            size = partial.stat().st_size
+            partial.rename(final)
+            sync_folder(final.parent)
+            draft.snapshot = Snapshot(kind, final.name, moment, size)
+
+    @contextmanager
+    def scratch(self, kind: str, what: str) -> Iterator[tuple[BinaryIO, Path]]:
+        """Create a hidden, locked file with mode 0600, and remove it at the end of the block.
+
+        Args:
+            kind: The kind of snapshot for which it is needed.
+            what: The failure to report if the file cannot be created.
+
+        Raises:
+            BackupError: The disk is full, or permission is missing.
+        """
+        with disk_errors(what):
+            partial = self._kind_folder(kind) / f".{secrets.token_hex(8)}{_PARTIAL}"
+            stream = _create_locked(partial)
+        with _temporary(partial, stream):
+            yield stream, partial
+
+    def clean(self) -> int:
+        """Remove the hidden files of killed writers; returns their number."""
+        removed = 0
+        for kind in KINDS:
+            with disk_errors("an unfinished snapshot cannot be removed"):
+                removed += sum(map(_remove_if_unlocked, (self.folder / kind).glob(f".*{_PARTIAL}")))
+        return removed
+
+    def _reserved_second(self, kind: str, created: datetime) -> tuple[datetime, Path, BinaryIO]:
+        """Reserve the first second from ``created`` on that no snapshot has; the hidden file marks it as taken."""
+        moment = created.replace(microsecond=0)
+        while True:
+            final = self._kind_folder(kind) / snapshot_name(kind, moment)
+            partial = final.with_name(f".{final.name}{_PARTIAL}")
+            with suppress(FileExistsError):
+                stream = _create_locked(partial)
+                if not final.exists():
+                    return moment, partial, stream
+                partial.unlink(missing_ok=True)
+                stream.close()
+            moment += timedelta(seconds=1)
+
+    def _kind_folder(self, kind: str) -> Path:
+        """Create the folder of a kind with mode 0700, if it is missing, and return it."""
+        folder = self.folder / kind
+        for path in (self.folder.parent, self.folder, folder):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+
+def _create_locked(path: Path) -> BinaryIO:
+    """Create a file with mode 0600 and lock it; raises FileExistsError if it exists."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return os.fdopen(descriptor, "w+b")
+
+
+@contextmanager
+def _temporary(path: Path, stream: BinaryIO) -> Iterator[None]:
+    """Close a file at the end of the block, and remove it if it still has this name."""
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # closing writes the last buffer, which fails on a full disk; the file is removed anyway
+            stream.close()
+
+
+def _remove_if_unlocked(path: Path) -> bool:
+    """Remove a hidden file unless a running process holds its lock."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,128 @@
+"""Restores a collection from a verified snapshot: staged next to the live one, which it replaces once complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.errors import BackupError
+from cloudops_nb.storage.backup.disk import require_room
+from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
+from cloudops_nb.storage.backup.restoring.merged_points import merged_points, renumber_messages
+from cloudops_nb.storage.backup.restoring.rekeyed_rows import RekeyedRows
+from cloudops_nb.storage.backup.restoring.resealed_rows import ResealedRows
+from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_parts
+from cloudops_nb.storage.backup.snapshot import ROW_BYTES, unpacked_point
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloudops_nb.storage.backup.archive import Archive
+    from cloudops_nb.storage.engines.vector_store import Point, VectorStore
+    from cloudops_nb.storage.keys.master_key import MasterKey
+    from cloudops_nb.storage.opening.open_store import OpenStore
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """The result of a restore: ``replaced``, ``merged`` or ``kept``, the number of rows now, and a remark."""
+
+    outcome: str
+    rows: int
+    note: str = ""
+
+
+def restore_collection(
+    storage: OpenStore, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
+) -> RestoreResult:
+    """Replace a collection with a snapshot's, or merge both; the estate's snapshot restores the scan state too.
+
+    Args:
+        storage: The store, held alone.
+        archive: The verified snapshot.
+        master: The snapshot's master key; may be an earlier one than the store's.
+        merge: Whether to merge; see :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
+        store_id: The store's new id; empty to keep its id.
+
+    Raises:
+        BackupError: Rows are missing or unreadable, or too little disk space is free; the store is unchanged.
+        StorageError: The store fails; it is unchanged.
+    """
+    name, vault, store = archive.header.kind, storage.vault, storage.vector_store
+    live = store.count(name, EVERY_POINT) if merge else 0
+    # The staged collection exists next to the live one until it replaces it.
+    require_room(vault.data_path, (archive.rows + live) * ROW_BYTES, f"{archive.name} was not restored")
+    earlier = archive.header.key_fingerprint != vault.keys.fingerprint
+    rekeying = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier else None
+    resealing = rekeying or ResealedRows(vault)
+    # Generations count per master key: those of an earlier key say nothing about the store's data keys.
+    with replacing_parts(
+        storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id
+    ):
+        cells, rows = archive.read(master)
+        points = resealing.points(_current_points(archive, rows), name)
+        count = _load(store, store.stage(name), merged_points(name, store.points(name), points) if merge else points)
+        _check_staged_rows(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
+        if name == CHAT_HISTORY.name and merge:
+            renumber_messages(store, staged_name(name))
+        if name == AWS_ESTATE.name:
+            _stage_cells(storage, resealing, cells, merge=merge)
+    return RestoreResult("merged" if merge else "replaced", count, _unreadable_note(resealing.unreadable))
+
+
+def _current_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
+    """Yield a snapshot's points in the current store format."""
+    numbers_missing = archive.header.kind == AWS_ESTATE.name and archive.header.store_format < NUMBERED_FORMAT
+    for row in rows:
+        point = unpacked_point(row)
+        yield numbered_point(point) if numbers_missing else point
+
+
+def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
+    """Write points to the staged collection; returns the number of distinct ones."""
+    ids: set[str] = set()
+    left = iter(points)
+    while batch := list(islice(left, _BATCH)):
+        store.upsert(staged, batch)
+        ids.update(point.id for point in batch)
+    return len(ids)
+
+
+def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, found: int) -> None:
+    """Compare the staged rows with those written, before they replace anything.
+
+    Raises:
+        BackupError: Rows are missing, or every row of the snapshot is unreadable.
+    """
+    what = f"{archive.name} was not restored"
+    if found != written:
+        raise BackupError(what, f"only {found} of {written} rows are in the store", "Try again.")
+    if resealing.rows and resealing.unreadable == resealing.rows:
+        raise BackupError(what, "the store's key opens no row of it", "Restore another snapshot.")
+
+
+def _stage_cells(storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
+    """Stage ``journal.db`` with the restored scan state; in a merge, the newer of a cell's two results stays."""
+    database = storage.journal.database
+    kept = resealing.cells((cell, envelope) for cell, envelope in cells)
+    for cell, (started, envelope) in (
+        ResealedRows(storage.vault).cells(stored_cells(database)) if merge else {}
+    ).items():
+        if cell not in kept or started >= kept[cell][0]:
+            kept[cell] = (started, envelope)
+    write_next_journal(
+        storage.vault.data_path,
+        records=stored_records(database),
+        cells=((cell, envelope) for cell, (_, envelope) in kept.items()),
+        schedule=stored_schedule(database),
+    )
+
+
+def _unreadable_note(unreadable: int) -> str:
+    return f"{unreadable} rows are unreadable; they were damaged before the snapshot was taken" if unreadable else ""

@@ -1,0 +1,54 @@
+"""Which snapshots belong to a store: one key may open, and one bucket may hold, snapshots of several stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.files.store_file import StoreFile
+
+if TYPE_CHECKING:
+    from cloudops_nb.settings import Settings
+    from cloudops_nb.storage.opening.open_store import OpenStore
+
+
+class SnapshotOwnership:
+    """Distinguishes a store's own snapshots from those of other stores, by the store's id.
+
+    A new or empty store may restore any snapshot, and takes over its store id.
+    """
+
+    def __init__(self, storage: OpenStore, settings: Settings) -> None:
+        self._storage = storage
+        self._file = StoreFile(settings.data_path)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the store exists; reading this does not create one."""
+        return self._file.path.exists()
+
+    def store_id(self) -> str:
+        """Return the store's id; empty if the store does not exist or has no id yet."""
+        header = self._file.read()
+        return header.store_id if header else ""
+
+    def owns(self, store_id: str) -> bool:
+        """Whether snapshots with this id belong to the store; those without an id, of an older version, may."""
+        return store_id in ("", self.store_id())
+
+    def may_restore(self, store_id: str) -> bool:
+        """Whether a snapshot with this id may be restored without being named."""
+        return self.owns(store_id) or self.is_empty()
+
+    def is_empty(self) -> bool:
+        """Whether the store does not exist, or holds no resource, no conversation and no journal record."""
+        if not self.ready:
+            return True
+        try:
+            if self._storage.journal.verify().count:
+                return False
+            return not any(self._storage.vector_store.count(name, EVERY_POINT) for name in COLLECTIONS)
+        except StorageError:  # unreadable is not empty
+            return False

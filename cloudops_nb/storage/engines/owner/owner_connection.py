@@ -1,0 +1,116 @@
+"""Connections to the owner process of a data path: start it, connect, authenticate both sides, agree on a version."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, answer_challenge, deliver_challenge
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cloudops_nb.errors import StoreUnavailableError
+from cloudops_nb.storage.engines.owner.endpoint import PROTOCOL, Endpoint
+from cloudops_nb.storage.engines.owner.wire_frames import LARGEST_FRAME, pack_frame, unpack_frame
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
+
+#: Longest time from an owner's start until it serves, in seconds; includes replaying its log after a crash.
+START_SECONDS = 60.0
+#: Longest time that a running owner may take to greet a client, in seconds.
+GREETING_SECONDS = 15.0
+#: The owner's whole environment: no key, no AWS credentials.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH")
+
+
+class ConnectionLostError(Exception):
+    """No owner listens, or the connection broke; the request may be repeated on a new connection."""
+
+
+def connect_to_owner(paths: OwnerPaths) -> Connection[Any, Any]:
+    """Connect to the owner that wrote the endpoint file.
+
+    Raises:
+        ConnectionLostError: No owner runs, it is ending, or the listening process did not write the endpoint file; or
+            an owner of another version without other clients is making way.
+        StoreUnavailableError: The owner is of another version and in use, or runs without answering.
+    """
+    endpoint = Endpoint.read(paths.endpoint)
+    if endpoint is None:
+        raise ConnectionLostError
+    try:
+        connection = Client(endpoint.address, family="AF_UNIX")
+    except OSError as error:
+        raise ConnectionLostError from error
+    try:
+        _greet(connection, endpoint)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, EOFError | OSError | AuthenticationError):
+            raise ConnectionLostError from error
+        raise
+    return connection
+
+
+def start_owner(paths: OwnerPaths, idle_seconds: float) -> None:
+    """Start an owner and return once it serves; the caller holds the start lock.
+
+    Raises:
+        StoreUnavailableError: The owner did not start; the error holds its last line of output.
+    """
+    # The child must import this very package, whatever else is first on its sys.path.
+    package_root = str(Path(__file__).parents[4])
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+    # -P, because -m would put the working directory first on sys.path (docs.python.org/3/using/cmdline.html).
+    command = [sys.executable, "-P", "-m", "cloudops_nb.storage.engines.owner", str(paths.data_path), str(idle_seconds)]
+    try:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**environment, "PYTHONPATH": search_path},
+            cwd="/",
+            start_new_session=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _not_started(paths, type(error).__name__) from error
+    if ended.returncode:
+        lines = ended.stdout.decode(errors="replace").strip().splitlines()
+        raise _not_started(paths, lines[-1] if lines else f"it ended with status {ended.returncode}")
+
+
+def _greet(connection: Connection[Any, Any], endpoint: Endpoint) -> None:
+    if not connection.poll(GREETING_SECONDS):
+        why = f"its process {endpoint.pid} is running but does not answer"
+        raise StoreUnavailableError("the store does not answer", why, f"End process {endpoint.pid} and try again.")
+    answer_challenge(connection, endpoint.secret)
+    deliver_challenge(connection, endpoint.secret)
+    connection.send_bytes(pack_frame(["hello", {}]))
+    _, answer = unpack_frame(connection.recv_bytes(LARGEST_FRAME))
+    if answer["protocol"] != PROTOCOL:
+        _ask_to_make_way(connection, answer["protocol"])
+
+
+def _ask_to_make_way(connection: Connection[Any, Any], protocol: int) -> NoReturn:
+    """Ask an owner of another version to end; it agrees if this is its only client."""
+    connection.send_bytes(pack_frame(["make_way", {}]))
+    status, *answer = unpack_frame(connection.recv_bytes(LARGEST_FRAME))
+    if status == "ok" and answer[0]:
+        raise ConnectionLostError
+    raise StoreUnavailableError(
+        "the store is in use by another version of cloudops-nb",
+        f"its process speaks protocol {protocol}, this one {PROTOCOL}",
+        "Restart the kernels that use the other version.",
+    )
+
+
+def _not_started(paths: OwnerPaths, why: str) -> StoreUnavailableError:
+    return StoreUnavailableError("the store's process cannot be started", why, f"See {paths.log}.")

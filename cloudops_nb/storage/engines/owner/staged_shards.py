@@ -1,0 +1,45 @@
+"""Replaces a live shard's folder with the staged one; a replacement that was killed halfway is completed later."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from cloudops_nb.storage.engines.schema import staged_name
+from cloudops_nb.storage.files.private_files import sync_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def adopt_staged(folder: Path, name: str) -> None:
+    """Make the staged shard the live one, and remove the replaced shard; without a staged one, only do the removal.
+
+    Both shards must be closed. The replacement is synced to disk when this returns.
+    """
+    live, staged, replaced = folder / name, folder / staged_name(name), _replaced(folder, name)
+    if staged.exists():
+        if live.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            live.rename(replaced)
+        staged.rename(live)
+        sync_folder(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def finish_adoption(folder: Path, name: str) -> None:
+    """Complete a replacement that was killed between its two renames: old shard moved away, staged one not yet live."""
+    live, staged = folder / name, folder / staged_name(name)
+    if not live.exists() and _replaced(folder, name).exists() and staged.exists():
+        adopt_staged(folder, name)
+
+
+def remove_staged(folder: Path, name: str) -> None:
+    """Remove the folder of a staged shard, if it exists; the shard must be closed."""
+    staged = folder / staged_name(name)
+    if staged.exists():
+        shutil.rmtree(staged)
+
+
+def _replaced(folder: Path, name: str) -> Path:
+    return folder / f"{name}.replaced"

@@ -1,0 +1,249 @@
+"""A store's collections on a server: their names, creation, checks and replacement.
+
+A live collection is an alias, ``<prefix><collection>``, of a numbered collection, ``<prefix><collection>_<n>``. The
+alias ``<prefix><collection>.staged`` names its staged successor. Switching the aliases replaces a collection at once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from qdrant_client import QdrantClient, models
+
+from cloudops_nb.errors import InitialisationError, StorageError
+from cloudops_nb.storage.engines.remote.translation import DENSE, SPARSE
+from cloudops_nb.storage.engines.schema import STAGED_SUFFIX, collection_of, staged_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloudops_nb.storage.engines.remote.server_connection import ServerConnection
+    from cloudops_nb.storage.engines.schema import Collection, IndexKind
+
+_Answer = TypeVar("_Answer")
+
+#: The HNSW graph of requirement S1.
+HNSW_M, HNSW_EF_CONSTRUCT = 16, 100
+#: The first server version that stores metadata of collections.
+OLDEST_SERVER = (1, 16)
+#: The metadata key with the identity of the data path that created a collection.
+IDENTITY = "cloudops_store"
+_WHAT = "the collections of the Qdrant server cannot be prepared"
+
+
+class ServerCollections:
+    """The collections of one prefix on one server.
+
+    Several kernels may create them at once. :meth:`stage`, :meth:`adopt`, :meth:`discard` and :meth:`drop` need the
+    store alone. Each call may be interrupted at any time and repeated.
+
+    Args:
+        connection: The server.
+        prefix: The prefix of the collections' names.
+        identity: Returns the identity that their metadata must hold; collections of another store are refused.
+    """
+
+    def __init__(self, connection: ServerConnection, prefix: str, identity: Callable[[], str]) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._identity = identity
+        self._lock = threading.Lock()
+        self._ready: set[str] = set()
+
+    def named(self, name: str) -> str:
+        """Return a collection's name on the server; a live one is created if missing, and checked, at its first use.
+
+        Raises:
+            InitialisationError: The collection has another store or schema, or the server is too old.
+            StorageError: The name is unknown.
+        """
+        collection = collection_of(name)
+        if collection is None:
+            raise StorageError("the store cannot do that", f"there is no collection {name}")
+        with self._lock:
+            if not name.endswith(STAGED_SUFFIX) and name not in self._ready:
+                self._prepare(collection)
+                self._ready.add(name)
+        return f"{self._prefix}{name}"
+
+    def probe(self, names: Sequence[str]) -> None:
+        """Check that the server is usable and that collections of these names belong to this store; creates nothing.
+
+        Raises:
+            InitialisationError: The server is too old, or another store has the names.
+        """
+        self._check_server()
+        aliases, present = self._aliases(), self._collections()
+        for name in names:
+            collection, live = collection_of(name), f"{self._prefix}{name}"
+            if live in present:
+                raise _name_taken(live)
+            for each in [*([live] if live in aliases else []), *self._numbers(live)]:
+                self._check_collection(collection, self._call(QdrantClient.get_collection, each))
+
+    def stage(self, name: str) -> str:
+        """Create an empty staged collection; returns its name."""
+        live = self.named(name)
+        self.discard(name)
+        number = max(self._numbers(live).values(), default=0) + 1
+        self._create(collection_of(name), f"{live}_{number}")
+        self._switch(_create_alias(f"{live}{STAGED_SUFFIX}", f"{live}_{number}"))
+        return staged_name(name)
+
+    def adopt(self, names: Sequence[str]) -> None:
+        """Replace each live collection with its staged one, all in one request, and drop the replaced ones."""
+        actions: list[models.AliasOperations] = []
+        aliases = self._aliases()
+        for name in names:
+            live, staged = f"{self._prefix}{name}", f"{self._prefix}{staged_name(name)}"
+            if staged in aliases:
+                actions += [_delete_alias(live)] if live in aliases else []
+                actions += [_create_alias(live, aliases[staged]), _delete_alias(staged)]
+        if actions:
+            self._switch(*actions)
+        for name in names:
+            self._drop_unaliased(f"{self._prefix}{name}")
+
+    def discard(self, name: str) -> None:
+        """Drop the staged collection, if it exists, and the leftovers of killed processes."""
+        live = f"{self._prefix}{name}"
+        staged = f"{live}{STAGED_SUFFIX}"
+        if staged in self._aliases():
+            self._switch(_delete_alias(staged))
+        self._drop_unaliased(live)
+
+    def drop(self, name: str) -> None:
+        """Drop a collection with its staged one and its aliases; another store's collection is refused."""
+        live = f"{self._prefix}{name}"
+        self.probe([name])
+        with self._lock:
+            self._ready.discard(name)
+        for concrete in sorted(self._numbers(live)):
+            self._call(QdrantClient.delete_collection, concrete)
+        left = [alias for alias in self._aliases() if alias in (live, f"{live}{STAGED_SUFFIX}")]
+        if left:
+            self._switch(*map(_delete_alias, left))
+
+    def _prepare(self, collection: Collection) -> None:
+        live = f"{self._prefix}{collection.name}"
+        self._check_server()
+        if live not in self._aliases():
+            if live in self._collections():
+                raise _name_taken(live)
+            # Every kernel chooses number 1, so concurrent creations agree; higher numbers always have an alias.
+            self._create(collection, f"{live}_1")
+            self._switch(_create_alias(live, f"{live}_1"))
+        info = self._call(QdrantClient.get_collection, live)
+        self._check_collection(collection, info)
+        self._create_indexes(collection, live, info.payload_schema)
+
+    def _check_server(self) -> None:
+        version = self._call(QdrantClient.info).version
+        found = re.match(r"(\d+)\.(\d+)", version)
+        if found is None or (int(found[1]), int(found[2])) < OLDEST_SERVER:
+            wanted = ".".join(map(str, OLDEST_SERVER))
+            raise InitialisationError(
+                _WHAT, f"the server is version {version[:20]}", f"Upgrade it to {wanted} or newer."
+            )
+
+    def _check_collection(self, collection: Collection | None, info: models.CollectionInfo) -> None:
+        assert collection is not None  # noqa: S101 - for the type checker: its name has been looked up
+        name = f"the collection {self._prefix}{collection.name}"
+        if (info.config.metadata or {}).get(IDENTITY) != self._identity():
+            fix = "Choose another qdrant_prefix."
+            raise InitialisationError(f"{name} cannot be used", "it belongs to another store", fix)
+        wanted = (collection.dimension, models.Distance.COSINE, collection.sparse)
+        if _vector_schema(info.config.params) != wanted:
+            dense = f"'{DENSE}' of {collection.dimension} components by cosine"
+            sparse = f" and '{SPARSE}' by IDF" if collection.sparse else ""
+            raise InitialisationError(f"{name} cannot be used", f"its vectors must be {dense}{sparse}")
+
+    def _create(self, collection: Collection | None, concrete: str) -> None:
+        """Create a collection with its indexes, even if another kernel is creating it at the same time."""
+        assert collection is not None  # noqa: S101 - for the type checker: `named` has looked it up
+        if concrete not in self._collections():
+            try:
+                self._call(_send_create, collection, concrete, self._identity())
+            except StorageError:
+                if concrete not in self._collections():
+                    raise
+        self._create_indexes(collection, concrete, {})
+
+    def _create_indexes(self, collection: Collection, name: str, present: dict[str, Any]) -> None:
+        for field, kind in collection.indexes.items():
+            if field not in present:
+                self._call(QdrantClient.create_payload_index, name, field, _index_schema(kind), wait=True)
+
+    def _drop_unaliased(self, live: str) -> None:
+        """Drop the numbered collections without an alias."""
+        aliased = set(self._aliases().values())
+        for concrete in sorted(self._numbers(live)):
+            if concrete not in aliased:
+                self._call(QdrantClient.delete_collection, concrete)
+
+    def _numbers(self, live: str) -> dict[str, int]:
+        numbered = re.compile(rf"{re.escape(live)}_(\d+)")
+        return {name: int(found[1]) for name in self._collections() if (found := numbered.fullmatch(name))}
+
+    def _collections(self) -> set[str]:
+        return {one.name for one in self._call(QdrantClient.get_collections).collections}
+
+    def _aliases(self) -> dict[str, str]:
+        found = self._call(QdrantClient.get_aliases).aliases
+        return {one.alias_name: one.collection_name for one in found}
+
+    def _switch(self, *actions: models.AliasOperations) -> None:
+        self._call(QdrantClient.update_collection_aliases, actions)
+
+    def _call(
+        self,
+        request: Callable[..., _Answer],
+        *arguments: Any,
+        **options: Any,
+    ) -> _Answer:
+        return self._connection.call(_WHAT, request, *arguments, **options)
+
+
+def _send_create(client: QdrantClient, collection: Collection, concrete: str, identity: str) -> bool:
+    sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)} if collection.sparse else None
+    return client.create_collection(
+        concrete,
+        vectors_config={
+            DENSE: models.VectorParams(
+                size=collection.dimension, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
+            )
+        },
+        sparse_vectors_config=sparse,
+        hnsw_config=models.HnswConfigDiff(m=HNSW_M, ef_construct=HNSW_EF_CONSTRUCT),
+        metadata={IDENTITY: identity},
+    )
+
+
+def _index_schema(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerIndexParams:
+    if kind in ("lookup", "facet"):
+        return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False)
+    return models.PayloadSchemaType(kind)
+
+
+def _vector_schema(parameters: models.CollectionParams) -> tuple[int, models.Distance | None, bool]:
+    """Return a collection's dimension, distance, and whether it has a sparse vector; zeroes for unexpected vectors."""
+    dense, sparse = parameters.vectors, parameters.sparse_vectors or {}
+    without_idf = any(params.modifier is not models.Modifier.IDF for params in sparse.values())
+    if not isinstance(dense, dict) or set(dense) != {DENSE} or not set(sparse) <= {SPARSE} or without_idf:
+        return 0, None, False
+    return dense[DENSE].size, dense[DENSE].distance, bool(sparse)
+
+
+def _name_taken(live: str) -> InitialisationError:
+    why = f"{live} is a collection, and must be an alias"
+    return InitialisationError(_WHAT, why, "Choose another qdrant_prefix.")
+
+
+def _create_alias(name: str, concrete: str) -> models.CreateAliasOperation:
+    return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=concrete, alias_name=name))
+
+
+def _delete_alias(name: str) -> models.DeleteAliasOperation:
+    return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=name))

@@ -1,0 +1,174 @@
+"""Writes the resources of a scan: embeds and writes only changed ones, and stamps all of them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import Patch, Point
+from cloudops_nb.storage.estate.description import wording_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cloudops_nb.model import Resource
+    from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
+    from cloudops_nb.storage.estate.description import Wording
+    from cloudops_nb.storage.estate.points import EstatePoints
+    from cloudops_nb.storage.estate.terms import EstateTerms
+    from cloudops_nb.storage.estate.vectors import EstateVectors
+
+#: Resources per batch: large enough for the embedder, small enough that searches are answered between batches.
+BATCH = 256
+_COMPARED_FIELDS = ("content", "searchable", "last_synced")
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertReport:
+    """The number of resources written, and of unchanged ones, which only got a new stamp."""
+
+    written: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: UpsertReport) -> UpsertReport:
+        return UpsertReport(self.written + other.written, self.unchanged + other.unchanged)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A resource prepared for the store: its point id, wording, packed content, hashes and stamp."""
+
+    point_id: str
+    resource: Resource
+    wording: Wording
+    content: bytes
+    hashes: Mapping[str, str]
+    stamp: Mapping[str, Any]
+
+
+class EstateWriter:
+    """Writes resources; safe in several threads and processes, the last writer of a resource wins.
+
+    When :meth:`upsert` has returned, its writes survive a crash of any process. While the store writes one batch, the
+    next is prepared; no request is left running when :meth:`upsert` returns or raises.
+    """
+
+    def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors) -> None:
+        self._store = store
+        self._points = points
+        self._terms = terms
+        self._vectors = vectors
+
+    def upsert(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
+        """Write changed resources and stamp all of them with the scan; of duplicates, the last one counts."""
+        latest = list({resource.canonical_key: resource for resource in resources}.values())
+        report = UpsertReport()
+        running: deque[Iterator[UpsertReport]] = deque()
+        with _request_thread() as requests:
+            for start in range(0, len(latest), BATCH):
+                running.append(self._batch_stages(latest[start : start + BATCH], scan_id, requests))
+                report += _advance(running)
+            while running:
+                report += _advance(running)
+        return report
+
+    def _batch_stages(
+        self, resources: Sequence[Resource], scan_id: str, requests: ThreadPoolExecutor
+    ) -> Iterator[UpsertReport]:
+        """Look up, write and complete a batch; yields at the end of each stage, last with the numbers."""
+        now = time.time()
+        drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
+        looked_up = requests.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
+        yield UpsertReport()
+        same, altered, new = _sort_drafts(drafts, looked_up.result())
+        patches = [*_stamp_patches(same), *(Patch([draft.point_id], self._payload(draft)) for draft in altered)]
+        patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
+        written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
+        yield UpsertReport()
+        # Rows that another kernel has removed since the look-up are written like new ones.
+        gone = set(patched.result()) if patched else set()
+        if gone:
+            removed = [draft for draft in drafts.values() if draft.point_id in gone]
+            self._store.upsert(AWS_ESTATE.name, self._new_points(removed))
+        if written:
+            written.result()
+        unchanged = sum(draft.point_id not in gone for draft in same)
+        yield UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
+
+    def _new_points(self, drafts: Sequence[_Draft]) -> list[Point]:
+        vectors = self._vectors.of([draft.wording.description for draft in drafts])
+        return [
+            Point(draft.point_id, self._payload(draft), vector, self._terms.of(draft.resource, draft.wording))
+            for draft, vector in zip(drafts, vectors, strict=True)
+        ]
+
+    def _draft(self, resource: Resource, scan_id: str, now: float) -> _Draft:
+        wording = wording_of(resource)
+        content = self._points.content(resource)
+        return _Draft(
+            point_id=self._points.point_id(resource),
+            resource=resource,
+            wording=wording,
+            content=content,
+            hashes=self._points.hashes(resource, content, wording, self._vectors.model_id),
+            stamp=self._points.stamp(resource, scan_id, now),
+        )
+
+    def _payload(self, draft: _Draft) -> dict[str, Any]:
+        fields = self._points.payload(draft.resource, draft.content, draft.wording.traits, draft.point_id)
+        return {**fields, **draft.hashes, **draft.stamp}
+
+
+@contextmanager
+def _request_thread() -> Iterator[ThreadPoolExecutor]:
+    """Lend one thread for requests to the store; if the block fails, requests that have not started are cancelled."""
+    requests = ThreadPoolExecutor(max_workers=1, thread_name_prefix="estate-writer")
+    try:
+        yield requests
+    finally:
+        requests.shutdown(cancel_futures=True)
+
+
+def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
+    """Advance every batch by one stage, the newest first, so that its short look-up is answered by the next call."""
+    completed = UpsertReport()
+    for batch in tuple(reversed(running)):
+        report = next(batch, None)
+        if report is None:
+            running.remove(batch)
+        else:
+            completed += report
+    return completed
+
+
+def _sort_drafts(
+    drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
+) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
+    """Return the unchanged drafts, those with changes that their vectors do not show, and those to write completely."""
+    same: list[_Draft] = []
+    altered: list[_Draft] = []
+    new = dict(drafts)
+    for row in rows:
+        draft, known = drafts[row.id], row.payload
+        # A concurrent scan's listing may have started later and been written earlier.
+        if known.get("last_synced", 0.0) > draft.stamp["last_synced"]:
+            draft.stamp = {**draft.stamp, "last_synced": known["last_synced"]}
+        if known.get("searchable") != draft.hashes["searchable"]:
+            continue
+        del new[row.id]
+        # For example, a changed size or IAM verdict is in no vector, so the point's vectors stay.
+        (same if known.get("content") == draft.hashes["content"] else altered).append(draft)
+    return same, altered, list(new.values())
+
+
+def _stamp_patches(drafts: Sequence[_Draft]) -> list[Patch]:
+    """Return one patch per time of reading; the resources of one page of a listing have the same time."""
+    moments: dict[float, list[_Draft]] = defaultdict(list)
+    for draft in drafts:
+        moments[draft.stamp["last_synced"]].append(draft)
+    return [Patch([draft.point_id for draft in together], together[0].stamp) for together in moments.values()]

@@ -1,0 +1,58 @@
+"""``QueryReading``: tells a person how a query was parsed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloudops_nb.storage.estate.search.query_parser import SLOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
+
+
+@dataclass(frozen=True, slots=True)
+class QueryReading:
+    """The interpretation of a query; its text is one line.
+
+    Attributes:
+        filters: The slots that the query names (``type``, ``engine``, ``environment``, ``state``, ``account``,
+            ``region``, ``tag``), each with its possible values, folded.
+        looking_for: The remaining words, as typed. If it is empty, the filters are the whole answer, except that a
+            resource whose name is the query's only word comes first.
+        corrections: Misspelt words with their corrections.
+    """
+
+    filters: Mapping[str, Sequence[str]]
+    looking_for: str
+    corrections: Mapping[str, str]
+
+    @classmethod
+    def of(cls, query: ParsedQuery) -> QueryReading:
+        """Return the reading of a parsed query."""
+        filters = {slot: tuple(sorted(query.slots[slot])) for slot in SLOTS if slot in query.slots}
+        return cls(filters, query.rest_text, dict(query.corrections))
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{slot} {_alternatives(values, slot)}" for slot, values in self.filters.items())
+        parts = [
+            named,
+            self.looking_for and f"looking for: {self.looking_for}",
+            ", ".join(f"read {typed!r} as {read!r}" for typed, read in self.corrections.items()),
+        ]
+        return "; ".join(filter(None, parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready data."""
+        data = asdict(self)
+        data["filters"] = {slot: list(values) for slot, values in self.filters.items()}
+        return data
+
+
+def _alternatives(values: Sequence[str], slot: str) -> str:
+    """Join the values with "or"; tags with "and", because a hit has each of them."""
+    *others, last = values
+    between = " and " if slot == "tag" else " or "
+    return f"{', '.join(others)}{between}{last}" if others else last
