@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloudops_nb.scanner.reading.task_reader import PageRead
+    from cloudops_nb.scanner.running.row_budget import RowBudget
     from cloudops_nb.storage.facade import StorageService
 
 #: About how many resources and results one batch has: enough to share the round trips to the store, and few enough
 #: that an interrupt, which waits for the current batch, is short.
 _BATCH = 512
-#: About how many resources may wait to be written before :meth:`ScanWriter.put` waits: tens of megabytes.
-_QUEUE_LIMIT = 4096
 
 
 class ScanWriter:
@@ -31,22 +30,26 @@ class ScanWriter:
     thread has ended. An interrupt at the end of the block drops the pages that wait. A cell with fewer resources
     written than read becomes ``partial``: such a cell must not remove the rows that it did not stamp.
 
+    The writer has no limit of its own: what it has not written keeps its room in the budget, for which the scan's
+    readers wait.
+
     Args:
         storage: The store.
         scan_id: The scan's id, with which every row is stamped.
+        budget: Gets the room of each item back when it is written.
 
     Attributes:
         results: The cells' results, as the store keeps them.
     """
 
-    def __init__(self, storage: StorageService, scan_id: str) -> None:
+    def __init__(self, storage: StorageService, scan_id: str, budget: RowBudget) -> None:
         self.results: dict[CellKey, CellResult] = {}
         self._storage = storage
         self._scan_id = scan_id
+        self._budget = budget
         self._begun: set[CellKey] = set()
         self._written: Counter[CellKey] = Counter()
         self._waiting: deque[PageRead | CellResult] = deque()
-        self._resources = 0
         self._changed = threading.Condition()
         self._closed = self._dropping = False
         self._failure: BaseException | None = None
@@ -73,15 +76,13 @@ class ScanWriter:
             raise self._failure
 
     def put(self, item: PageRead | CellResult) -> None:
-        """Queue a page or a result; waits while the queue is full.
+        """Queue a page or a result.
 
         Raises:
             BaseException: The error of an earlier write; the item stays queued for :meth:`finish`.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._resources < _QUEUE_LIMIT or self._failure is not None)
             self._waiting.append(item)
-            self._resources += _resource_count(item)
             self._changed.notify_all()
             if self._failure is not None:
                 raise self._failure
@@ -107,15 +108,16 @@ class ScanWriter:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 batch = self._next_batch()
-                self._changed.notify_all()
             if not batch:
                 return
             try:
                 self._write(batch)
+                self._budget.give_back(batch)
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that puts the items
                 with self._changed:
                     self._failure = error
-                    self._changed.notify_all()
+                # The next item that the scan brings raises the failure; without this it could wait for room for ever.
+                self._budget.lift()
                 return
 
     def _next_batch(self) -> Sequence[PageRead | CellResult]:
@@ -124,8 +126,7 @@ class ScanWriter:
         size = 0
         while self._waiting and size < _BATCH:
             batch.append(self._waiting.popleft())
-            size += _resource_count(batch[-1])
-        self._resources -= size
+            size += self._budget.rows_of(batch[-1])
         return batch
 
     def _write(self, batch: Sequence[PageRead | CellResult]) -> None:
@@ -155,7 +156,3 @@ class ScanWriter:
         if not result.state.complete or self._written[result.key] >= result.resources:
             return result
         return replace(result, state=CellState.PARTIAL, detail="a page was not written")
-
-
-def _resource_count(item: PageRead | CellResult) -> int:
-    return 1 if isinstance(item, CellResult) else len(item.resources)

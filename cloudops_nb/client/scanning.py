@@ -109,8 +109,13 @@ class ScanRunner:
         last = {result.key: result for result in self._storage.scan_state.cells()}
         previous = {key: result.resources for key, result in last.items()}
         since = last if mode == INCREMENTAL else None
-        items = scanner.scan(**scope, every_detail=every_detail, last=since, progress=progress, scan_id=run.id)
-        writer = ScanWriter(self._storage, run.id)
+        from cloudops_nb.scanner.running.row_budget import RowBudget
+
+        budget = RowBudget()
+        items = scanner.scan(
+            **scope, every_detail=every_detail, last=since, progress=progress, scan_id=run.id, budget=budget
+        )
+        writer = ScanWriter(self._storage, run.id, budget)
         with self._marked_running(run.id):
             # On record before the first page, so that recover() finds this scan if the process dies.
             asked = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}

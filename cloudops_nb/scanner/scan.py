@@ -22,6 +22,7 @@ from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.running.local_run import LocalRun
 from cloudops_nb.scanner.running.remote_run import RemoteRun
 from cloudops_nb.scanner.running.remote_worker import RemoteScan
+from cloudops_nb.scanner.running.row_budget import RowBudget, giving_back
 from cloudops_nb.specs.answer_fields import answer_fields_by_call
 from cloudops_nb.specs.files import bundled_specs
 
@@ -83,6 +84,7 @@ class Scanner:
         last: Mapping[CellKey, CellResult] | None = None,
         progress: ProgressCallback | None = None,
         scan_id: str = "",
+        budget: RowBudget | None = None,
     ) -> Generator[PageRead | CellResult, None, None]:
         """Return an iterator over pages and results; listing starts with its first item.
 
@@ -100,6 +102,8 @@ class Scanner:
                 end well. Each lookup in CloudTrail's record is a cell too; these cells end last.
             progress: Called in the consuming thread after every item.
             scan_id: Part of the user agent of every call; random by default.
+            budget: Limits the rows in flight; the caller gives back the room of each item. By default the next item's
+                request gives it back.
 
         Raises:
             ConfigurationError: The selection names something that does not exist, found before any call; or an account
@@ -119,7 +123,10 @@ class Scanner:
             part = incremental_tasks(todo, last, partial(self._look_up_changes, word), self._partition(todo))
             todo, lookups = part.tasks, part.lookups
         self._last = run = self._run(todo, word)
-        items = run.items(progress, threads=self._threads, room=2 * self._threads)
+        room = budget or RowBudget()
+        items = run.items(progress, threads=self._threads, budget=room)
+        if budget is None:
+            items = giving_back(items, room)
         return _items_then_lookups(items, lookups) if lookups else items
 
     def planned_calls(

@@ -6,6 +6,7 @@ import pytest
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.model import CellState
+from cloudops_nb.scanner.running.row_budget import RowBudget
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, StorageError("the disk is full")])
@@ -22,6 +23,8 @@ def test_a_page_that_was_not_written_takes_no_live_rows_with_it(ops, monkeypatch
         return real(self, resources, scan_id=scan_id)
 
     monkeypatch.setattr("cloudops_nb.client.scan_writer._BATCH", 1)
+    # Readers wait for every row, so a failed writer must not leave them, or the scan, waiting for room.
+    monkeypatch.setattr(RowBudget.__init__, "__defaults__", (1,))
     monkeypatch.setattr(type(estate), "upsert", failing)
     with pytest.raises(fault if isinstance(fault, type) else StorageError):
         ops.scan(accounts=["staging"], services=["rds", "ec2"])

@@ -1,4 +1,4 @@
-"""A running scan in this process: worker threads, a bounded queue, and one thread that takes from the queue."""
+"""A running scan in this process: worker threads, a queue, and one thread that takes from the queue."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
+from cloudops_nb.scanner.running.row_budget import RowBudget
 from cloudops_nb.scanner.running.scan_progress import CellTracker, Progress
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class LocalRun:
         self._pool = pool
         self._word = word
         self._stop = threading.Event()
-        self._queue: queue.Queue[PageRead | CellResult | _Finished] = queue.Queue()
+        self._queue: queue.SimpleQueue[PageRead | CellResult | _Finished] = queue.SimpleQueue()
+        self._budget = RowBudget()
         self._tracker = CellTracker(todo)
         self._verdicts = ScanVerdicts(sessions, self._calls)
         self._accounts = {task.account.account_id: task.account for task in todo}
@@ -76,23 +78,23 @@ class LocalRun:
         self._futures: set[Future[None]] = set()
 
     def items(
-        self, progress: ProgressCallback | None, *, threads: int, room: int
+        self, progress: ProgressCallback | None, *, threads: int, budget: RowBudget
     ) -> Generator[PageRead | CellResult, None, None]:
         """Yield pages and results.
 
         Args:
             progress: Called in this thread after every item.
             threads: The number of tasks that are read at the same time.
-            room: The number of items in the queue at which workers wait.
+            budget: Where workers take room for each item; the consumer gives it back.
         """
         # A scan makes many objects that stay, and its threads mostly wait, so rare collection and long turns save time.
         with infrequent_garbage_collection, long_thread_turns:
-            yield from self._items(progress, threads, room)
+            yield from self._items(progress, threads, budget)
 
     def _items(
-        self, progress: ProgressCallback | None, threads: int, room: int
+        self, progress: ProgressCallback | None, threads: int, budget: RowBudget
     ) -> Generator[PageRead | CellResult, None, None]:
-        self._queue = queue.Queue(maxsize=room)
+        self._budget = budget
         started = time.monotonic()
         unfinished = len(self._waiting)
         try:
@@ -147,7 +149,7 @@ class LocalRun:
             for item in TaskReader(task, self._sessions, calls, self._fan_out, verdicts).read():
                 self._put(item)
             self._release(task)
-            self._put(_Finished())
+            self._queue.put(_Finished())
         except ScanStoppedError:
             return
         finally:
@@ -168,14 +170,10 @@ class LocalRun:
             function(item) if future.cancel() else future.result() for item, future in zip(items, futures, strict=True)
         ]
 
-    def _put(self, item: PageRead | CellResult | _Finished) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=_TICK)
-            except queue.Full:
-                continue
-            return
-        raise ScanStoppedError
+    def _put(self, item: PageRead | CellResult) -> None:
+        if not self._budget.take(item, self._stop):
+            raise ScanStoppedError
+        self._queue.put(item)
 
     def _take(self) -> PageRead | CellResult | _Finished | None:
         """Return the next item, or ``None`` if no worker is left to yield one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.scanner.running.dask_cluster import DaskCluster
 from cloudops_nb.scanner.running.remote_worker import RemoteTask, read_remote_task
+from cloudops_nb.scanner.running.row_budget import RowBudget
 from cloudops_nb.scanner.running.scan_progress import CellTracker
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _TICK = 0.1
 #: Seconds that a cluster may be without workers, for example while all of them restart.
 _PATIENCE = 60.0
+#: Tasks per thread that wait in the executor beyond those that its workers read.
+_TASKS_WAITING = 2
 
 
 class RemoteRun:
@@ -55,15 +58,25 @@ class RemoteRun:
         self._done: queue.SimpleQueue[Future[RemoteResult]] = queue.SimpleQueue()
         self._arrived: deque[PageRead | CellResult] = deque()
         self._without_workers_since: float | None = None
+        self._budget = RowBudget()
 
     def items(
-        self, progress: ProgressCallback | None, *, threads: int, room: int
+        self, progress: ProgressCallback | None, *, threads: int, budget: RowBudget
     ) -> Generator[PageRead | CellResult, None, None]:
-        """Yield pages and results; at most ``threads`` tasks per worker are submitted at a time, and ``room`` more."""
+        """Yield pages and results.
+
+        Args:
+            progress: Called in this thread after every item.
+            threads: The number of tasks per worker that are submitted at a time.
+            budget: Where this thread takes room for the items of a task, and so delays the next one; the consumer gives
+                it back.
+        """
+        self._budget = budget
         workers = self._pool.workers if isinstance(self._pool, DaskCluster) else 1
         started = time.monotonic()
         try:
-            for _ in range(threads * max(workers, 1) + room):
+            # A worker that ends a task finds the next ones waiting: another round trip to this process costs time.
+            for _ in range(threads * (max(workers, 1) + _TASKS_WAITING)):
                 self._submit_next()
             while self._arrived or self._take():
                 if not self._arrived:
@@ -115,9 +128,11 @@ class RemoteRun:
             return True
         self._without_workers_since = None
         task = self._under_way.pop(future)
+        for item in self._items(future, task):
+            self._budget.take(item)
+            self._arrived.append(item)
         # Submit before the items are consumed, so that the workers stay busy.
         self._submit_next()
-        self._arrived.extend(self._items(future, task))
         return True
 
     def _items(self, future: Future[RemoteResult], task: ScanTask) -> Iterable[PageRead | CellResult]:

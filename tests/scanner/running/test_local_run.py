@@ -10,6 +10,7 @@ import pytest
 
 from cloudops_nb.model import CellState
 from cloudops_nb.scanner import PageRead, bundled_specs
+from cloudops_nb.scanner.running.row_budget import RowBudget, giving_back
 from tests.scanner.moto_estate import PROD
 from tests.waiting import until
 
@@ -50,13 +51,14 @@ def test_an_interrupt_in_the_consumer_ends_the_workers(make_scanner: Callable[..
 
 
 def test_a_slow_consumer_makes_the_workers_wait(make_scanner: Callable[..., Any], faults: Any) -> None:
-    """With room for two items and one of them taken, workers cannot run through the whole estate."""
-    scanner = make_scanner(events=faults.events, threads=1)
-    items = scanner.scan(regions=["eu-west-1", "us-east-1"])
-    next(items)
-    until(scanner._last._queue.full, "the filling of the queue")
+    """With room for two rows that nobody writes, workers cannot run through the whole estate."""
+    scanner, budget = make_scanner(events=faults.events, threads=1), RowBudget(limit=2)
+    items = scanner.scan(regions=["eu-west-1", "us-east-1"], budget=budget)
+    first = next(items)
+    until(lambda: budget.full, "the filling of the budget")
     made = faults.calls.total()
-    rest = list(items)
+    budget.give_back([first])
+    rest = list(giving_back(items, budget))
     assert made < faults.calls.total()
     assert len(rest) > 4
 
@@ -79,10 +81,10 @@ def test_details_with_one_thread_do_not_wait_for_each_other(
 
 def test_what_was_read_before_an_interrupt_can_still_be_taken(make_scanner: Callable[..., Any]) -> None:
     """A page that waits in the queue is estate that was paid for with a call."""
-    scanner = make_scanner(threads=1)
-    items = scanner.scan(regions=["eu-west-1"], accounts=["prod"])
+    scanner, budget = make_scanner(threads=1), RowBudget(limit=4)
+    items = scanner.scan(regions=["eu-west-1"], accounts=["prod"], budget=budget)
     taken = [next(items)]
-    until(scanner._last._queue.full, "the filling of the queue")
+    until(lambda: budget.full, "the filling of the budget")
     items.close()
     taken += scanner.unread()
     assert len(taken) > 1
