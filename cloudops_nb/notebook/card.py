@@ -79,10 +79,10 @@ class Card:
         bundle = bundle_of(self._shown, outcome)
         if clickable:
             bundle |= self._with_buttons(outcome)
-        services.screen.publish(bundle, display_id=self._display_id)
         if self._view is not None:
             before = services.screen.cells_started
-            self._view.shown(lambda: self.open and services.screen.cells_started == before)
+            self._view.focus_when_drawn(lambda: self.open and services.screen.cells_started == before)
+        services.screen.publish(bundle, display_id=self._display_id)
 
     def settle(self, outcome: Outcome) -> None:
         """Close the card for decisions from elsewhere (the terminal, a newer plan) and leave the record."""

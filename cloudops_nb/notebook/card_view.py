@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
 
 _NOTICE_LIMIT = 1000
-#: A front end draws a widget a moment after it was published, and loses a focus request sent before; seconds.
-_FOCUS_DELAY = 0.25
 
 
 class Decisions(Protocol):
@@ -47,8 +44,12 @@ class CardView:
         self._card = card
         plan = card.plan
         self._reason = _text("Reason", "Why? It goes into the journal.", "cloudops-reason")
+        # Sent in one piece when the field is left: a front end holds back what is typed while the kernel is busy, but
+        # not a click, which would then be recorded with the first letter alone.
+        self._reason.continuous_update = False
         self._phrase = _text("Phrase", "", "cloudops-phrase")
         self._reject = _button("Reject", "Nothing will run; the rejection is recorded.", "cloudops-reject")
+        self._reject._view_count = 0  # noqa: SLF001 - ipywidgets has no other way to learn that a widget was drawn
         self._approve = _button("Approve", f"Allow one run of plan {plan.id}.", "cloudops-approve")
         if plan.phrase:
             self._approve.add_class("cloudops-destroys")
@@ -72,11 +73,16 @@ class CardView:
         """Return the part of a MIME bundle that makes a front end draw the widgets."""
         return {WIDGET: self._root._repr_mimebundle_()[WIDGET]}
 
-    def shown(self, still_wanted: Callable[[], bool]) -> None:
+    def focus_when_drawn(self, still_wanted: Callable[[], bool]) -> None:
         """Give Reject the focus once the front end has drawn it, unless the person has gone on by then."""
-        timer = threading.Timer(_FOCUS_DELAY, lambda: self._reject.focus() if still_wanted() else None)
-        timer.daemon = True
-        timer.start()
+
+        # A request that comes before the widget was drawn is lost.
+        def drawn(_: object) -> None:
+            self._reject.unobserve(drawn, names="_view_count")
+            if still_wanted():
+                self._reject.focus()
+
+        self._reject.observe(drawn, names="_view_count")
 
     def notice(self, text: str) -> None:
         """Write a failure on the card."""
