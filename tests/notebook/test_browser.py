@@ -145,15 +145,17 @@ def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_nam
     card.locator(".cloudops-reject:focus").wait_for()
     photograph(page, 1, "destructive")
     reject.focus()  # a change of theme may take it away
-    keyboard.press("Shift+Tab")  # back to the phrase
+    for _ in ("phrase", "reason"):
+        keyboard.press("Shift+Tab")
+    card.locator(".cloudops-reason input:focus").wait_for()
+    keyboard.type("replaced last week")
+    keyboard.press("Tab")
     card.locator(".cloudops-phrase input:focus").wait_for()
     keyboard.type("delete vol-0a1b2c3")
     assert approve.is_disabled()
     keyboard.type("d")
     card.locator(".cloudops-approve:not([disabled])").wait_for()
-    keyboard.press("Shift+Tab")
-    keyboard.type("replaced last week")
-    for _ in ("phrase", "reject", "approve"):
+    for _ in ("reject", "approve"):
         keyboard.press("Tab")
     keyboard.press("Enter")
     card.locator(".co-status", has_text="approved").wait_for()
@@ -173,7 +175,7 @@ def test_run_all_stops_at_the_gate(browser: Browser, lab: Lab) -> None:
     assert page.prompt(3).strip() == "[ ]:"
 
 
-def test_a_click_while_a_cell_runs_is_recorded(browser: Browser, lab: Lab) -> None:
+def test_a_click_while_a_cell_runs_is_recorded_with_its_whole_reason(browser: Browser, lab: Lab) -> None:
     """At once in another thread, or when the cell has ended: which of them is up to the front end and the kernel."""
     lab.write("busy.ipynb", [DESTRUCTIVE, "%%cloudops_ask\ndelete the volume", BUSY])
     page = LabPage.open(browser, lab, "busy.ipynb")
@@ -181,10 +183,12 @@ def test_a_click_while_a_cell_runs_is_recorded(browser: Browser, lab: Lab) -> No
     page.run_to_card(1)
     page.start(2)
     page.page.wait_for_function(KERNEL_BUSY)
+    page.output(1).locator(".cloudops-reason input").press_sequentially("it is still in use")
     page.output(1).locator(".cloudops-reject").click()
     (lab.folder / "go-on").touch()
     page.output(1).locator(".co-status", has_text="rejected").wait_for()
     assert page.output(1).locator("button").count() == 0
+    assert "it is still in use" in (page.output(1).text_content() or "")
 
 
 def photograph(page: LabPage, number: int, name: str) -> None:

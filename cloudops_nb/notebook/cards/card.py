@@ -63,10 +63,10 @@ class Card:
         bundle = card_bundle(self._shown, status)
         if clickable:
             bundle |= self._with_buttons(status)
-        services.screen.publish(bundle, display_id=self._display_id)
         if self._view is not None:
             before = services.screen.cells_started
             self._view.focus_reject(lambda: self.open and services.screen.cells_started == before)
+        services.screen.publish(bundle, display_id=self._display_id)
 
     def settle(self, status: CardStatus) -> None:
         """Close the card after a decision elsewhere (the terminal, a newer plan) and show the record."""

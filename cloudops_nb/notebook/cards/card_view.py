@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Plan
 
 _NOTICE_LIMIT = 1000
-#: Seconds. A front end draws a widget a moment after it was published, and ignores earlier focus requests (observed
-#: in JupyterLab 4).
-_FOCUS_DELAY = 0.25
 
 
 class CardView:
@@ -47,8 +43,12 @@ class CardView:
     ) -> None:
         self._phrase_fits = phrase_fits
         self._reason = _text_field("Reason", "Why? It goes into the journal.", "cloudops-reason")
+        # Sent in one piece when the field is left: a front end holds back typed text while the kernel is busy, but not
+        # a click, so that the click would be recorded with the first letter alone (observed in JupyterLab 4.6).
+        self._reason.continuous_update = False
         self._phrase = _text_field("Phrase", "", "cloudops-phrase")
         self._reject = _button("Reject", "Nothing will run; the rejection is recorded.", "cloudops-reject")
+        self._reject._view_count = 0  # noqa: SLF001 - ipywidgets has no other way to learn that a widget was drawn
         self._approve = _button("Approve", f"Allow one run of plan {plan.id}.", "cloudops-approve")
         if plan.phrase:
             self._approve.add_class("cloudops-destroys")
@@ -73,10 +73,15 @@ class CardView:
         return {WIDGET: self._root._repr_mimebundle_()[WIDGET]}
 
     def focus_reject(self, still_wanted: Callable[[], bool]) -> None:
-        """Give Reject the focus when the front end has drawn it, unless the person has moved on by then."""
-        timer = threading.Timer(_FOCUS_DELAY, lambda: self._reject.focus() if still_wanted() else None)
-        timer.daemon = True  # must not delay the exit of the kernel
-        timer.start()
+        """Give Reject the focus once the front end has drawn it, unless the person has moved on by then."""
+
+        # A front end ignores a focus request that comes before it has drawn the widget (observed in JupyterLab 4).
+        def drawn(_: object) -> None:
+            self._reject.unobserve(drawn, names="_view_count")
+            if still_wanted():
+                self._reject.focus()
+
+        self._reject.observe(drawn, names="_view_count")
 
     def show_notice(self, text: str) -> None:
         """Show a failure on the card."""
