@@ -48,8 +48,9 @@ def test_every_type_can_be_scanned_in_the_demo(read: list[PageRead | CellResult]
     specs = {spec.resource_type: spec for spec in bundled_specs()}
     ended = {item.key.resource_type: item for item in read if not isinstance(item, PageRead)}
     incomplete = [
-        f"{name}: {item.detail[:100]}; if moto does not simulate it, add to demo/unused_services.yaml: "
-        f"{specs[name].called}: {{{specs[name].list.operation}: {specs[name].list.items}}}"
+        f"{name}: {item.detail[:200]}; if moto lacks the service, cloudops_nb/demo/unused_services.yaml needs "
+        f"{specs[name].called}: {{{specs[name].list.operation}: {specs[name].list.items}}}; if that line is there, the "
+        "simulation cannot be reached by this operation"
         for name, item in ended.items()
         if not item.state.complete
     ]

@@ -35,6 +35,10 @@ GUARDED = "999900001111"
 #: AWS's own policies for those who only look; what they list is what IAM calls an action that reads.
 LOOKING = ("ReadOnlyAccess", "SecurityAudit", "ViewOnlyAccess", "AWSOrganizationsReadOnlyAccess", "IAMReadOnlyAccess")
 
+#: Reading actions of services that those policies lack, as moto has them; each is "Read" or "List" in AWS's Service
+#: Authorization Reference.
+ALSO_READING: frozenset[str] = frozenset()
+
 
 @cache
 def _reading_actions() -> re.Pattern[str]:
@@ -46,7 +50,7 @@ def _reading_actions() -> re.Pattern[str]:
 
 
 def is_reading(action: str) -> bool:
-    return bool(_reading_actions().fullmatch(action.lower()))
+    return action in ALSO_READING or bool(_reading_actions().fullmatch(action.lower()))
 
 
 def _actions(document: dict[str, Any]) -> list[str]:
@@ -60,7 +64,10 @@ def test_every_call_is_authorised_by_an_action_that_aws_counts_as_reading() -> N
     assert len(calls) > len(bundled_specs()) / 2
     authorised = {call: iam_permission(*call)[0] for call in calls}
     other = {":".join(call): action for call, action in authorised.items() if not is_reading(action)}
-    assert not other, f"iam_actions.yaml: add IAM's own names, under prefixes or operations, in place of {other}"
+    how = (
+        "if IAM has another name, add it to iam_actions.yaml; if AWS lists the action as reading, to ALSO_READING here"
+    )
+    assert not other, f"AWS's policies for reading lack {other}: {how}"
 
 
 @pytest.mark.fast
