@@ -76,7 +76,7 @@ class ActionAuthoriser:
         context: RequestContext,
     ) -> Verdict:
         resource = self._resource_side.evaluate(request, resource_policy, context)
-        if resource.other_account:
+        if resource.cross_account:
             # The control policies of the resource's account apply; the known ones are of the principal's account.
             principal = replace(principal, resource_control=())
         verdict = combine_sides(principal, resource)

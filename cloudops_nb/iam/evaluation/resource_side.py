@@ -39,7 +39,7 @@ class ResourceSideEvaluator:
         other = request.account_id != self._principal.account_id
         if policy is None:
             if not own_policy_required:
-                return ResourceSide(other_account=other)
+                return ResourceSide(cross_account=other)
             policy = _MISSING
         about = policy_layer("", policy if isinstance(policy, Unreadable) else (policy,)).about_action(
             request.action.lower()
@@ -55,7 +55,7 @@ class ResourceSideEvaluator:
             by_role=finding(lambda match: match.by_role),
             by_account=finding(lambda match: match.by_account),
             own_policy_required=own_policy_required,
-            other_account=other,
+            cross_account=other,
         )
 
     def _applies(self, statement: Statement, request: AuthorisationRequest, context: RequestContext) -> Truth:

@@ -39,7 +39,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalSide:
-    """The findings of the principal's layers; ``None`` for a missing layer."""
+    """The findings of the principal's layers.
+
+    ``boundary`` and ``session`` are ``None`` where the principal has no such policy. The control policies are those of
+    the principal's own account, with one finding per level from the organization's root to the account.
+    """
 
     identity: LayerFindings
     boundary: LayerFindings | None
@@ -48,7 +52,7 @@ class PrincipalSide:
     resource_control: tuple[LayerFindings, ...]
 
     def findings(self) -> Iterator[LayerFindings]:
-        """Yield the findings of every layer that exists."""
+        """Yield the findings of all layers; a missing boundary or session policy has no findings."""
         yield self.identity
         yield from (one for one in (self.boundary, self.session) if one is not None)
         yield from self.service_control
@@ -57,15 +61,15 @@ class PrincipalSide:
 
 @dataclass(frozen=True, slots=True)
 class ResourceSide:
-    """The findings of the resource's own policy: whether it denies, and which way of naming the principal it allows.
+    """The findings of the resource's own policy: a denial, and an allow for each way of naming the principal.
 
     Attributes:
         denies: The finding of its deny statements.
         directly: The finding of the allow statements that name the user or session itself, or everyone.
-        by_role: The finding of those that name the role, or the user who opened the session.
-        by_account: The finding of those that name the account.
-        own_policy_required: Whether other policies count only if this one allows it, as for KMS keys.
-        other_account: Whether the resource belongs to another account than the principal.
+        by_role: The finding of the allow statements that name the role, or the user who opened the session.
+        by_account: The finding of the allow statements that name the account.
+        own_policy_required: Whether identity policies count only if this policy allows the account, as for KMS keys.
+        cross_account: Whether the resource belongs to a different account from the principal's.
     """
 
     denies: EffectFinding = NO_STATEMENT
@@ -73,78 +77,88 @@ class ResourceSide:
     by_role: EffectFinding = NO_STATEMENT
     by_account: EffectFinding = NO_STATEMENT
     own_policy_required: bool = False
-    other_account: bool = False
+    cross_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _RequiredAllow:
-    """A layer that must allow the request, and the reason to give if it does not (``lacks``)."""
+class _Requirement:
+    """A condition that must hold for the request to be allowed, and the reason to report if it does not."""
 
     truth: Truth
-    lacks: str
+    reason_if_not: str
 
 
 def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
-    """Return the verdict: an explicit deny wins; otherwise every layer that limits must allow."""
+    """Return the verdict on a request.
+
+    An explicit deny wins. Otherwise a policy must grant the request, and every limiting policy must allow it. An
+    unknown that could change the result makes the verdict unknown.
+    """
     denials = [resource.denies, *(layer_findings.denies for layer_findings in principal.findings())]
     explicit = next((finding for finding in denials if finding.truth is True), None)
     if explicit is not None:
         return Verdict(Decision.DENIED_EXPLICIT, f"denied by {explicit.by}")
-    required = _required_allows(principal, resource)
-    lacking = next((allow for allow in required if allow.truth is False), None)
-    if lacking is not None:
-        return Verdict(Decision.DENIED_IMPLICIT, lacking.lacks)
-    undecided = all_hold([*(allow.truth for allow in required), *(negated(finding.truth) for finding in denials)])
-    if isinstance(undecided, Unknown):
-        return Verdict(Decision.UNKNOWN, f"not known: {undecided}")
+    requirements = _requirements(principal, resource)
+    unmet = next((each for each in requirements if each.truth is False), None)
+    if unmet is not None:
+        return Verdict(Decision.DENIED_IMPLICIT, unmet.reason_if_not)
+    outcome = all_hold([*(each.truth for each in requirements), *(negated(finding.truth) for finding in denials)])
+    if isinstance(outcome, Unknown):
+        return Verdict(Decision.UNKNOWN, f"not known: {outcome}")
     return Verdict(Decision.ALLOWED, f"allowed by {_granting_source(principal, resource)}")
 
 
-def _required_allows(principal: PrincipalSide, resource: ResourceSide) -> list[_RequiredAllow]:
-    """Return the allows that a request needs, the organization's first."""
-    allows_of = _across_accounts if resource.other_account else _within_account
+def _requirements(principal: PrincipalSide, resource: ResourceSide) -> list[_Requirement]:
+    """Return the conditions that a request must meet, the organization's policies first."""
+    account_requirements = _across_accounts if resource.cross_account else _within_account
     return [
-        *_level_allows("service control policy", principal.service_control),
-        *_level_allows("resource control policy", principal.resource_control),
-        *allows_of(principal, resource),
+        *_level_requirements("service control policy", principal.service_control),
+        *_level_requirements("resource control policy", principal.resource_control),
+        *account_requirements(principal, resource),
     ]
 
 
-def _level_allows(kind: str, findings: Sequence[LayerFindings]) -> Iterator[_RequiredAllow]:
+def _level_requirements(kind: str, findings: Sequence[LayerFindings]) -> Iterator[_Requirement]:
     for number, layer_findings in enumerate(findings, 1):
-        yield _RequiredAllow(layer_findings.allows.truth, f"no {kind} at level {number} of {len(findings)} allows it")
+        reason_if_not = f"no {kind} allows it at level {number} of {len(findings)} from the root"
+        yield _Requirement(layer_findings.allows.truth, reason_if_not)
 
 
-def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_RequiredAllow]:
-    """Yield the allows needed within the principal's account.
+def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Requirement]:
+    """Yield the conditions within the principal's account.
 
-    Its boundary and session policies do not limit a grant that names the user or session itself.
+    Boundary and session policies do not limit a grant in the resource's policy that names the user or session itself.
     """
     direct = resource.directly.truth
     identity = principal.identity.allows.truth
     if resource.own_policy_required:
         identity = all_hold((identity, resource.by_account.truth))
-        lacks = "the resource's own policy does not allow it, and without that no other policy counts"
+        reason_if_not = "the resource's own policy does not allow it, and other policies count only if it does"
     else:
-        lacks = "no policy allows it"
-    yield _RequiredAllow(any_holds((direct, resource.by_role.truth, identity)), lacks)
-    yield from (_RequiredAllow(any_holds((direct, allow.truth)), allow.lacks) for allow in _limit_allows(principal))
+        reason_if_not = "no policy allows it"
+    yield _Requirement(any_holds((direct, resource.by_role.truth, identity)), reason_if_not)
+    for limit in _limits(principal):
+        yield _Requirement(any_holds((direct, limit.truth)), limit.reason_if_not)
 
 
-def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_RequiredAllow]:
-    """Yield the allows needed across accounts: of the resource's policy, and of the principal's own policies."""
+def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Requirement]:
+    """Yield what a cross-account request needs: an allow in the resource's policy and one in the principal's policies.
+
+    The organization of the resource's account may deny it as well.
+    """
     named = any_holds((resource.directly.truth, resource.by_role.truth, resource.by_account.truth))
-    yield _RequiredAllow(named, "the resource belongs to another account, and its own policy does not allow it")
-    yield _RequiredAllow(principal.identity.allows.truth, "no policy allows it")
-    yield from _limit_allows(principal)
-    yield _RequiredAllow(unknown("the organization's policies for the resource's account"), "")
+    yield _Requirement(named, "the resource belongs to another account, and its own policy does not allow it")
+    yield _Requirement(principal.identity.allows.truth, "no policy of the principal allows it")
+    yield from _limits(principal)
+    # A scan reads the control policies of the principal's account only, so a cross-account request is never "allowed".
+    yield _Requirement(unknown("the organization's policies for the resource's account"), "")
 
 
-def _limit_allows(principal: PrincipalSide) -> Iterator[_RequiredAllow]:
+def _limits(principal: PrincipalSide) -> Iterator[_Requirement]:
     if principal.boundary is not None:
-        yield _RequiredAllow(principal.boundary.allows.truth, "the permissions boundary does not allow it")
+        yield _Requirement(principal.boundary.allows.truth, "the permissions boundary does not allow it")
     if principal.session is not None:
-        yield _RequiredAllow(principal.session.allows.truth, "no session policy allows it")
+        yield _Requirement(principal.session.allows.truth, "no session policy allows it")
 
 
 def _granting_source(principal: PrincipalSide, resource: ResourceSide) -> str:
