@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DENSE = "dense"
 SPARSE = "lexical"
 #: Size of new vectors, in kilobytes, below which a segment is not optimised: about 10,000 resources.
-TIDY_KILOBYTES = 8_000
+MIN_OPTIMISED_KILOBYTES = 8_000
 #: Without an HNSW graph a search reads every vector. ``m=0`` makes the other numbers meaningless.
 _NO_GRAPH = qdrant.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
 #: The folder that a killed optimisation leaves behind.
@@ -34,7 +34,7 @@ def open_shard(path: Path, collection: Collection) -> qdrant.EdgeShard:
     return qdrant.EdgeShard.load(str(path))
 
 
-def tidy_shard(path: Path, collection: Collection) -> bool:
+def optimise_shard(path: Path, collection: Collection) -> bool:
     """Optimise the segments written since the last time: mapped into memory instead of read, and faster to search.
 
     The engine holds the GIL throughout, about ten seconds for 100,000 resources. The process may be killed at any time,
@@ -121,7 +121,7 @@ def _configuration(collection: Collection) -> qdrant.EdgeConfig:
         vectors={DENSE: _dense(collection)},
         sparse_vectors={SPARSE: sparse} if collection.sparse else None,
         hnsw_config=_NO_GRAPH,
-        optimizers=qdrant.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=TIDY_KILOBYTES),
+        optimizers=qdrant.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=MIN_OPTIMISED_KILOBYTES),
         wal_enabled=True,
     )
 

@@ -61,7 +61,7 @@ class ServerCollections:
         """
         collection = collection_of(name)
         if collection is None:
-            raise StorageError("the store cannot do that", f"there is no collection {name}")
+            raise StorageError("a request to the store failed", f"there is no collection {name}")
         with self._lock:
             if not name.endswith(STAGED_SUFFIX) and name not in self._ready:
                 self._prepare(collection)
