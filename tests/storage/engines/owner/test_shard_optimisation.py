@@ -187,7 +187,7 @@ def test_a_shard_whose_indexes_lie_in_memory_gets_them_on_disk(tmp_path: Path) -
 
 
 def optimised_in_child(shard: Path, kill_after: float | None = None) -> float:
-    """Tidy in a process of its own, which may be killed so many seconds after it begins; returns what it took."""
+    """Optimise in a child process, killed after ``kill_after`` seconds; return the seconds that it took."""
     with subprocess.Popen([sys.executable, "-c", CHILD, shard], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         assert child.stdout.readline() == "begin\n"
