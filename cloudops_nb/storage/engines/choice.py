@@ -62,11 +62,11 @@ def check_engine(header: StoreHeader, settings: Settings) -> None:
     actual = (header.engine, header.remote_url, header.remote_prefix)
     if actual == (engine_name(settings), settings.qdrant_url, prefix):
         return
-    server = f"on the Qdrant server {header.remote_url} with prefix {header.remote_prefix!r}"
-    held = server if header.engine == "remote" else "on this host (embedded)"
+    on_server = f"on the Qdrant server {header.remote_url} with prefix {header.remote_prefix!r}"
+    location = on_server if header.engine == "remote" else "on this host (embedded)"
     named = f"the Qdrant server {settings.qdrant_url} with prefix {prefix!r}" if settings.remote else "no Qdrant server"
     if (settings.data_path / MOVE_NAME).exists():
         fix = f"Finish the interrupted move: {MOVE_COMMAND} --to {header.engine}"
     else:
         fix = f"Correct the qdrant settings, or move the store: {MOVE_COMMAND} --to {engine_name(settings)}"
-    raise InitialisationError(f"the store in {settings.data_path} is {held}", f"the settings name {named}", fix)
+    raise InitialisationError(f"the store in {settings.data_path} is {location}", f"the settings name {named}", fix)

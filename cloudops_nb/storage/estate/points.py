@@ -82,8 +82,8 @@ class EstatePoints:
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
         """Return the payload fields that every scan rewrites.
 
-        ``last_synced`` is the time of the resource's listing, or ``now`` if the resource has none, and is shown to
-        users. ``seen`` is the time of this write, for :meth:`unseen`. An empty ``suspected`` removes the mark of
+        ``last_synced`` is the time of the resource's listing, which users see, or ``now`` if the resource has no such
+        time. ``seen`` is the time of this write, for :meth:`unseen`. An empty ``suspected`` removes the mark of
         :class:`~cloudops_nb.storage.estate.cells.EstateCells`.
         """
         synced = resource.last_synced.timestamp() if resource.last_synced else now

@@ -112,18 +112,18 @@ class OwnerServer:
                 return
             self._count_client(1)
             try:
-                self._answer_requests(connection)
+                self._serve_requests(connection)
             except (EOFError, OSError):
                 return
             finally:
                 self._count_client(-1)
 
-    def _answer_requests(self, connection: Connection[Any, Any]) -> None:
+    def _serve_requests(self, connection: Connection[Any, Any]) -> None:
         while True:
             frame = connection.recv_bytes(LARGEST_FRAME)
-            connection.send_bytes(self._answer(frame))
+            connection.send_bytes(self._reply_to(frame))
 
-    def _answer(self, frame: bytes) -> bytes:
+    def _reply_to(self, frame: bytes) -> bytes:
         try:
             operation, arguments = unpack_frame(frame)
             if operation == "hello":

@@ -242,7 +242,7 @@ class RemoteStore:
     def hurried(self, seconds: float) -> Iterator[RemoteStore]:
         """Lend a store for the same collections that sends each request once and waits ``seconds`` for the response."""
         limits = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
-        with closing(RemoteStore(*self._arguments, limits)) as store, self._connection.held():
+        with closing(RemoteStore(*self._arguments, limits)) as store, self._connection.operation():
             yield store
 
     def flush(self) -> None:

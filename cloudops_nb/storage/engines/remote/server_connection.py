@@ -109,7 +109,7 @@ class ServerConnection:
             response: _Response = retrying(self._send, what, lambda client: request(client, *arguments, **options))
         return response
 
-    def held(self) -> AbstractContextManager[None]:
+    def operation(self) -> AbstractContextManager[None]:
         """Count the block as a call, so that :meth:`retire` waits for it; for calls on a temporary connection."""
         return self._retirement.operation()
 
@@ -161,7 +161,7 @@ class ServerConnection:
             return self._client
 
     def _status_error(self, what: str, status: int, reason: str) -> StorageError:
-        why = f"{self.url} answered {status} {reason}".strip()
+        why = f"{self.url} returned {status} {reason}".strip()
         if status in _REFUSED:
             return StorageError(what, f"{self.url} refused the API key", "Correct qdrant_api_key.")
         if status in _TRANSIENT:

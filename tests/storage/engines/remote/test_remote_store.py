@@ -123,7 +123,7 @@ def test_a_wrong_key_is_refused_and_never_shown(kernel: Callable[..., RemoteStor
 
 def test_a_refused_request_is_one_line_without_its_content(store: RemoteStore) -> None:
     point = Point(str(uuid.uuid4()), {"secret": "content-of-a-point"}, array("f", [1.0, 2.0]).tobytes())
-    with pytest.raises(StorageError, match="answered 400") as raised:
+    with pytest.raises(StorageError, match="returned 400") as raised:
         store.upsert(CHAT, [point])
     assert "content-of" not in str(raised.value)
     assert raised.value.__suppress_context__
@@ -270,7 +270,7 @@ def test_a_discarded_collection_leaves_the_live_one(store: RemoteStore, server: 
     store.adopt([CHAT])
 
     assert store.count(CHAT, EVERY_POINT) == 1
-    with pytest.raises(StorageError, match="answered 404"):
+    with pytest.raises(StorageError, match="returned 404"):
         store.count(staged, EVERY_POINT)
     assert len([name for name in server.collections if name.startswith(prefix)]) == 1
 
