@@ -77,10 +77,10 @@ def _tidied(settings: Settings) -> float:
     paths = OwnerPaths(settings.data_path)
     with StorageService(settings.model_copy(update={"qdrant_idle_seconds": 0.1}), SeededEmbedder) as storage:
         storage.estate.upsert(list(resources(1)), scan_id="benchmark")
-    while not paths.tidier.exists():
+    while not paths.optimiser_pid.exists():
         time.sleep(0.01)
     start = time.perf_counter()
-    with FileLock(paths.tidying):
+    with FileLock(paths.optimisation_lock):
         return time.perf_counter() - start
 
 

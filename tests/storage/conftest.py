@@ -158,7 +158,7 @@ def ended_owners(folder: Path) -> Iterator[None]:
                 with suppress(ProcessLookupError):
                     os.kill(endpoint.pid, signal.SIGTERM)
             FileLock(paths.lock, timeout=60).acquire().lock.release()
-            FileLock(paths.tidying, timeout=60).acquire().lock.release()
+            FileLock(paths.optimisation_lock, timeout=60).acquire().lock.release()
 
 
 @pytest.fixture

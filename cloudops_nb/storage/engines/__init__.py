@@ -1,1 +1,1 @@
-"""The Qdrant engines that hold a store's collections: the embedded one in its owner process, and a remote server."""
+"""The two Qdrant engines that can hold a store's collections: Qdrant Edge in a local process, and a Qdrant server."""

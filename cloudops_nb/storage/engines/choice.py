@@ -1,4 +1,4 @@
-"""Selects the engine of a store's collections from the settings; the store's header must agree."""
+"""Opens the engine that the settings name, after checking that the store's collections are in this engine."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MOVE_COMMAND = "cloudops-nb move"
 
 
 def open_engine(settings: Settings, data_path: Path) -> VectorStore:
-    """Return the engine of a store; it connects at its first use.
+    """Return the engine that holds a store's collections; the engine connects at its first use.
 
     Raises:
-        InitialisationError: The store is in another engine than the settings say.
+        InitialisationError: The collections are in a different engine from the one that the settings name.
         ConfigurationError: The server's address is invalid, or its API key would be sent unencrypted.
     """
     header = StoreFile(data_path).read()
@@ -35,7 +35,7 @@ def open_engine(settings: Settings, data_path: Path) -> VectorStore:
 
 
 def engine_named(settings: Settings, data_path: Path) -> VectorStore:
-    """Return the engine that the settings name, even if the store is in another one; for moves."""
+    """Return the engine that the settings name, without a check; a move opens two engines with changed settings."""
     if settings.remote:
         from cloudops_nb.storage.engines.remote.host_state import HostState
         from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
@@ -47,8 +47,8 @@ def engine_named(settings: Settings, data_path: Path) -> VectorStore:
     return OwnerClient(data_path, idle_seconds=settings.qdrant_idle_seconds)
 
 
-def engine_of(settings: Settings) -> Engine:
-    """Return the name of the engine that the settings name."""
+def engine_name(settings: Settings) -> Engine:
+    """Return ``remote`` if the settings name a Qdrant server, otherwise ``embedded``."""
     return "remote" if settings.remote else "embedded"
 
 
@@ -56,16 +56,17 @@ def check_engine(header: StoreHeader, settings: Settings) -> None:
     """Check that a store's collections are in the engine that the settings name.
 
     Raises:
-        InitialisationError: They are in another engine.
+        InitialisationError: The store's header names the other engine, a different server or a different prefix.
     """
     prefix = settings.qdrant_prefix if settings.remote else ""
-    known = (header.engine, header.remote_url, header.remote_prefix)
-    if known == (engine_of(settings), settings.qdrant_url, prefix):
+    actual = (header.engine, header.remote_url, header.remote_prefix)
+    if actual == (engine_name(settings), settings.qdrant_url, prefix):
         return
-    actual = f"in the Qdrant server {header.remote_url}" if header.engine == "remote" else "on this host (embedded)"
-    named = f"the Qdrant server {settings.qdrant_url}" if settings.remote else "this host (embedded)"
+    on_server = f"on the Qdrant server {header.remote_url} with prefix {header.remote_prefix!r}"
+    location = on_server if header.engine == "remote" else "on this host (embedded)"
+    named = f"the Qdrant server {settings.qdrant_url} with prefix {prefix!r}" if settings.remote else "no Qdrant server"
     if (settings.data_path / MOVE_NAME).exists():
         fix = f"Finish the interrupted move: {MOVE_COMMAND} --to {header.engine}"
     else:
-        fix = f"Correct qdrant_url in the settings, or move the store: {MOVE_COMMAND} --to {engine_of(settings)}"
-    raise InitialisationError(f"the store in {settings.data_path} is {actual}", f"the settings name {named}", fix)
+        fix = f"Correct the qdrant settings, or move the store: {MOVE_COMMAND} --to {engine_name(settings)}"
+    raise InitialisationError(f"the store in {settings.data_path} is {location}", f"the settings name {named}", fix)

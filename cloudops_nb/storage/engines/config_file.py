@@ -1,4 +1,4 @@
-"""The location of a store's collections, and writing it to ``config.toml`` without other changes to the file."""
+"""Describes where a store's collections are, and writes this location to ``config.toml`` without other changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.engines.choice import Engine, engine_of
+from cloudops_nb.storage.engines.choice import Engine, engine_name
 from cloudops_nb.storage.files.private_files import replace_private
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "config.toml"
 _TABLE = "qdrant"
-_USUAL_PREFIX = Settings.model_fields["qdrant_prefix"].default
+_DEFAULT_PREFIX = Settings.model_fields["qdrant_prefix"].default
 
 
 class EngineLocation(BaseModel):
-    """The engine that holds collections and, for a server, its address and the prefix of the collections' names."""
+    """The engine that holds a store's collections; for a server, also its address and the collection names' prefix."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,24 +33,24 @@ class EngineLocation(BaseModel):
 
     @classmethod
     def of(cls, settings: Settings) -> EngineLocation:
-        """Return the location that settings name."""
+        """Return the location that the settings name."""
         if not settings.remote:
             return cls(engine="embedded")
-        return cls(engine=engine_of(settings), url=settings.qdrant_url, prefix=settings.qdrant_prefix)
+        return cls(engine=engine_name(settings), url=settings.qdrant_url, prefix=settings.qdrant_prefix)
 
     def within(self, settings: Settings) -> Settings:
-        """Return the settings, changed to name this location."""
-        named: dict[str, Any] = {"qdrant_mode": self.engine, "qdrant_url": self.url}
+        """Return a copy of the settings that names this location."""
+        changes: dict[str, Any] = {"qdrant_mode": self.engine, "qdrant_url": self.url}
         if self.engine == "remote":
-            named["qdrant_prefix"] = self.prefix
-        return settings.model_copy(update=named)
+            changes["qdrant_prefix"] = self.prefix
+        return settings.model_copy(update=changes)
 
     def __str__(self) -> str:
         return f"the Qdrant server {self.url}" if self.engine == "remote" else "this host"
 
 
 def write_location(data_path: Path, location: EngineLocation) -> None:
-    """Write a location to ``config.toml``; comments and other settings stay, the mode is 0600.
+    """Write a location to ``config.toml``; comments and other settings stay, and the file gets mode 0600.
 
     Raises:
         ConfigurationError: The file cannot be read or written.
@@ -62,18 +62,23 @@ def write_location(data_path: Path, location: EngineLocation) -> None:
         replace_private(path, tomlkit.dumps(document).encode())
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         why = getattr(error, "strerror", "") or type(error).__name__
-        raise ConfigurationError(f"cannot change {path}", why, f"Set qdrant_url there to {location.url!r}.") from error
+        fix = f"Set qdrant_url to {location.url!r} in this file."
+        raise ConfigurationError(f"cannot change {path}", why, fix) from error
 
 
 def _set_keys(document: tomlkit.TOMLDocument, location: EngineLocation) -> None:
-    """Set each key where the file has it, as ``qdrant_url`` or in ``[qdrant]``, and new keys in the table."""
+    """Set the keys of a location.
+
+    A key that the file has as ``qdrant_url``, at the top level, is set there; every other key is set as ``url`` in the
+    table ``[qdrant]``. The mode and the default prefix are written only if the file has them already.
+    """
     present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
-    wanted = {"url": location.url or None}
-    if location.engine == "remote" and ("prefix" in present or location.prefix != _USUAL_PREFIX):
-        wanted["prefix"] = location.prefix
+    changes = {"url": location.url or None}
+    if location.engine == "remote" and ("prefix" in present or location.prefix != _DEFAULT_PREFIX):
+        changes["prefix"] = location.prefix
     if "mode" in present:
-        wanted["mode"] = location.engine
-    for key, value in wanted.items():
+        changes["mode"] = location.engine
+    for key, value in changes.items():
         table: MutableMapping[str, Any] = document
         name = f"{_TABLE}_{key}"
         if name not in document:

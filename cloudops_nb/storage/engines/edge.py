@@ -1,7 +1,7 @@
-"""The adapter to Qdrant Edge's operations: it takes and returns the types of ``vector_store``.
+"""The adapter to Qdrant Edge: runs operations on a shard, with the types of ``vector_store``.
 
 Only this module and :mod:`~cloudops_nb.storage.engines.edge_shard` import ``qdrant_edge``, and only the owner process
-loads them.
+loads these modules. A shard is the folder in which Qdrant Edge keeps one collection.
 """
 
 from __future__ import annotations
@@ -32,17 +32,21 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Condition, Value
 
-#: Limit of a facet request, far above the number of distinct values of a field.
+#: The limit sent with a facet request, far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
 #: The engine's message for an internal fault. After one it refuses all writes until the shard is reopened (observed).
 _INTERNAL = "Service runtime error"
 
 
 class EdgeCollection:
-    """One collection in one shard directory, open in this process only.
+    """One collection in one shard, which only this process has open.
 
-    The engine writes a write-ahead log: an update that returned survives a crash of this process, and after
-    :meth:`flush` a power cut. The caller serialises calls. ``failed`` is set once the engine takes no more writes.
+    The engine writes a write-ahead log: an update that returned survives a crash of this process; after :meth:`flush`
+    it also survives a power cut. The caller makes only one call at a time, except for :meth:`flush`.
+
+    Attributes:
+        collection: The collection's schema.
+        failed: Whether the engine has reported an internal fault and refuses all writes.
     """
 
     def __init__(self, path: Path, collection: Collection) -> None:
@@ -117,10 +121,11 @@ class EdgeCollection:
             return [_row_of(record) for record in self._shard.scroll(request)[0]]
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
-        """Run several queries, one after the other: for few queries ``query_batch`` takes twice as long."""
+        """Run several queries; returns one list of hits per query, best first."""
         with engine_errors("a search failed"):
-            answers = [self._shard.query(_edge_query(query)) for query in queries]
-        return [[Scored(str(point.id), point.score) for point in answer] for answer in answers]
+            # One by one, because the engine's query_batch takes twice as long for a few queries.
+            hits_by_query = [self._shard.query(_edge_query(query)) for query in queries]
+        return [[Scored(str(hit.id), hit.score) for hit in hits] for hits in hits_by_query]
 
     def count(self, where: PointFilter) -> int:
         """Count exactly."""
@@ -134,7 +139,7 @@ class EdgeCollection:
             return {hit.value: int(hit.count) for hit in self._shard.facet(request)}
 
     def values(self, key: str) -> list[Value]:
-        """Return the values of a field from its index, in a hundredth of the time of counting them."""
+        """Return the values of a field from its index, a hundred times faster than with counts."""
         with engine_errors("values cannot be listed"):
             return [hit.value for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))]
 
@@ -144,7 +149,7 @@ class EdgeCollection:
             self._shard.flush()
 
     def close(self) -> None:
-        """Sync and close; a failed sync still closes."""
+        """Sync and close; if the sync fails, the shard is closed all the same."""
         try:
             self.flush()
         finally:
@@ -209,7 +214,7 @@ def _row_of(record: qdrant.Record) -> StoredRow:
 
 
 def _point_of(record: qdrant.Record) -> Point:
-    vectors: Any = record.vector  # its declared type also allows one unnamed vector
+    vectors: Any = record.vector  # the declared type also allows a single unnamed vector
     sparse = vectors.get(SPARSE)
     packed = sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
     return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)

@@ -1,4 +1,4 @@
-"""Creates, opens and optimises the files of a Qdrant Edge shard; an optimised shard opens and answers faster."""
+"""Creates, opens and optimises a Qdrant Edge shard: the folder that holds one collection."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ if TYPE_CHECKING:
 
 DENSE = "dense"
 SPARSE = "lexical"
-#: Size of new vectors, in kilobytes, below which a segment is not optimised: about 10,000 resources.
-TIDY_KILOBYTES = 8_000
-#: Without an HNSW graph a search reads every vector. ``m=0`` makes the other numbers meaningless.
+#: A segment is optimised only if its vectors are larger than this, in kilobytes: about 10,000 resources.
+MIN_OPTIMISED_KILOBYTES = 8_000
+#: No HNSW graph: a search compares every vector. With ``m=0`` the other numbers have no effect.
 _NO_GRAPH = qdrant.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
 #: The folder that a killed optimisation leaves behind.
 _UNFINISHED = "temp_segments"
-_REPORT_LENGTH = 200
+_MAX_REASON_LENGTH = 200
 
 
 def open_shard(path: Path, collection: Collection) -> qdrant.EdgeShard:
-    """Open the shard in a folder, after creating an empty one if it is missing."""
+    """Open the shard in a folder; if the folder has no shard, create an empty one first."""
     if not (path / "segments").exists() and not (path / "edge_config.json").exists():
         _create(path, collection)
     return qdrant.EdgeShard.load(str(path))
 
 
-def tidy_shard(path: Path, collection: Collection) -> bool:
-    """Optimise the segments written since the last time: mapped into memory instead of read, and faster to search.
+def optimise_shard(path: Path, collection: Collection) -> bool:
+    """Optimise the segments that were written since the last time.
 
-    The engine holds the GIL throughout, about ten seconds for 100,000 resources. The process may be killed at any time,
-    because the engine puts only complete segments in place. The shard must not be open elsewhere.
+    An optimised segment is opened by mapping its files instead of reading them, and is faster to search. The engine
+    holds the GIL throughout, about ten seconds for 100,000 resources. The process may be killed at any time, because
+    the engine puts only complete segments in place. The shard must not be open elsewhere.
 
     Returns:
-        Whether anything was optimised.
+        Whether any segment was optimised.
 
     Raises:
         StorageError: The engine failed; the shard is unchanged.
@@ -51,15 +52,18 @@ def tidy_shard(path: Path, collection: Collection) -> bool:
         shard = qdrant.EdgeShard.load(str(path), _configuration(collection))
         try:
             _place_indexes(shard, collection)
-            tidied = shard.optimize()
+            optimised = shard.optimize()
             shard.flush()
         finally:
             shard.close()
-    return bool(tidied)
+    return bool(optimised)
 
 
 def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerIndexParams | qdrant.FloatIndexParams:
-    """Return a field's index parameters; an on-disk index is in memory until the shard is optimised, then mapped."""
+    """Return the index parameters for a kind of field.
+
+    An index on disk is in memory until the shard is optimised; from then on its file is mapped.
+    """
     types, on_disk = qdrant.PayloadSchemaType, qdrant.Memory.Cached
     match kind:
         case "keyword":
@@ -70,7 +74,7 @@ def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerInd
             return qdrant.FloatIndexParams(memory=on_disk)
         case "lookup":
             return qdrant.IntegerIndexParams(lookup=True, range=False, memory=on_disk)
-        case "facet":  # in memory, because listing values from disk takes as long as reading all of them
+        case "facet":  # in memory, because listing its values from disk would read the whole index
             return qdrant.IntegerIndexParams(lookup=True, range=False)
 
 
@@ -79,8 +83,9 @@ def engine_errors(what: str, *, opening: bool = False) -> Iterator[None]:
     """Turn the engine's untyped exceptions and panics into one-line storage errors that begin with ``what``.
 
     Raises:
-        StorageError: The engine failed; as StoreCorruptedError after a panic, or if ``opening``.
-        StoreUnavailableError: Another process holds the shard's files.
+        StorageError: The engine failed, or the disk is full.
+        StoreCorruptedError: The engine panicked, or failed while it was ``opening`` the shard.
+        StoreUnavailableError: Another process has the shard open.
     """
     try:
         yield
@@ -88,23 +93,25 @@ def engine_errors(what: str, *, opening: bool = False) -> Iterator[None]:
         raise
     except BaseException as error:  # a Rust panic arrives as PanicException, which is not an Exception (pyo3.rs)
         panicked = not isinstance(error, Exception)
-        raise _storage_error(
-            what, " ".join(str(error).split())[:_REPORT_LENGTH], corrupted=panicked or opening
-        ) from error
+        reason = " ".join(str(error).split())[:_MAX_REASON_LENGTH]
+        raise _storage_error(what, reason, corrupted=panicked or opening) from error
 
 
-def _storage_error(what: str, report: str, *, corrupted: bool) -> StorageError:
-    if "No space left" in report or "os error 28" in report:
+def _storage_error(what: str, reason: str, *, corrupted: bool) -> StorageError:
+    if "No space left" in reason or "os error 28" in reason:
         return StorageError(what, "the disk is full", "Free some space and try again.")
-    if "WouldBlock" in report:
-        return StoreUnavailableError(what, "another process holds its files", "Close the program that opened them.")
+    if "WouldBlock" in reason:  # the engine could not lock the shard
+        return StoreUnavailableError(what, "another process has it open", "Close that program and try again.")
     if corrupted:
-        return StoreCorruptedError(what, report, "Restore a backup, or move the folder away and scan again.")
-    return StorageError(what, report)
+        return StoreCorruptedError(what, reason, "Restore a backup, or move the folder away and scan again.")
+    return StorageError(what, reason)
 
 
 def _create(path: Path, collection: Collection) -> None:
-    """Create an empty shard under another name and rename it, so that a killed process leaves no incomplete shard."""
+    """Create an empty shard in a temporary folder and rename the folder.
+
+    So a killed process leaves no incomplete shard that would later be opened.
+    """
     partial = path.with_name(f"{path.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
@@ -121,25 +128,28 @@ def _configuration(collection: Collection) -> qdrant.EdgeConfig:
         vectors={DENSE: _dense(collection)},
         sparse_vectors={SPARSE: sparse} if collection.sparse else None,
         hnsw_config=_NO_GRAPH,
-        optimizers=qdrant.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=TIDY_KILOBYTES),
+        optimizers=qdrant.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=MIN_OPTIMISED_KILOBYTES),
         wal_enabled=True,
     )
 
 
 def _dense(collection: Collection) -> qdrant.EdgeVectorParams:
-    # Half floats: a search reads every vector, so this halves the data read; the first hits stay the same.
+    # Half floats: a search reads every vector, so they halve the data that it reads; the first hits stay the same.
     half = qdrant.VectorStorageDatatype.Float16
     return qdrant.EdgeVectorParams(collection.dimension, qdrant.Distance.Cosine, datatype=half)
 
 
 def _place_indexes(shard: qdrant.EdgeShard, collection: Collection) -> None:
-    """Recreate the indexes whose placement, in memory or on disk, differs from :func:`field_index`."""
+    """Recreate the indexes whose placement, in memory or on disk, differs from :func:`field_index`.
+
+    Earlier versions of this package created them with a different placement.
+    """
     present = shard.info().payload_schema
     for name, kind in collection.indexes.items():
-        wanted = field_index(kind)
-        if isinstance(wanted, qdrant.PayloadSchemaType):
+        target = field_index(kind)
+        if isinstance(target, qdrant.PayloadSchemaType):  # the kind has no placement
             continue
-        held = present[name].params if name in present else None
-        if getattr(held, "memory", None) != wanted.memory:
+        current = present[name].params if name in present else None
+        if getattr(current, "memory", None) != target.memory:
             shard.update(qdrant.UpdateOperation.delete_field_index(name))
-            shard.update(qdrant.UpdateOperation.create_field_index(name, wanted))
+            shard.update(qdrant.UpdateOperation.create_field_index(name, target))

@@ -1,4 +1,7 @@
-"""Permanently closes an engine that several threads use, so that leftover threads cannot write to a replaced store."""
+"""Permanently closes ("retires") an engine that several threads use: after that, no leftover thread can write to it.
+
+When one thread has closed the store, a restore or a move may replace its data while other threads are still running.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,15 @@ if TYPE_CHECKING:
 class Retirement:
     """Tracks the threads that are running an operation; safe to share between threads.
 
-    An operation counts from before it has a connection until its answer. So an operation that is connecting, or waiting
-    before a retry, cannot write to a store whose parts have been replaced.
+    An operation runs from before it has a connection until it returns. So :meth:`retire` also waits for an operation
+    that is connecting or is waiting before a retry; otherwise this operation could write to the replaced data.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._retired = False
-        # Thread ids instead of a count: if an interrupt leaves one behind, the thread's next operation removes it.
+        # Ids of threads, not their number: if an interrupt leaves an id in the set, the end of the same thread's next
+        # operation removes it.
         self._busy: set[int] = set()
 
     @contextmanager
@@ -44,16 +48,17 @@ class Retirement:
                 self._changed.notify_all()
 
     def check(self) -> None:
-        """Check that the engine is not retired; operations repeat this after every step that may take long.
+        """Check that the engine is not retired; an operation repeats this check after every step that may take long.
 
         Raises:
             StoreUnavailableError: The engine is retired.
         """
         if self._retired:
-            raise StoreUnavailableError("the store was closed", "", "Ask the storage service for it again.")
+            why = "another thread closed it, or is replacing its data"
+            raise StoreUnavailableError("the store was closed", why, "Repeat the operation.")
 
     def retire(self, seconds: float) -> None:
-        """Refuse further operations, and wait until those of other threads have ended.
+        """Refuse further operations, and wait until the operations of other threads have ended.
 
         Raises:
             StoreUnavailableError: An operation did not end within ``seconds``; the engine stays usable.

@@ -1,4 +1,4 @@
-"""The store's two collections: their vectors and the payload fields that are indexed."""
+"""The schema of the store's two collections: their vectors and their indexed payload fields."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: A ``lookup`` is an integer compared only for equality; a ``facet`` is a lookup whose values are listed too.
+#: A ``lookup`` is an integer that is compared only for equality; a ``facet`` is a lookup whose values can be listed.
 IndexKind = Literal["keyword", "integer", "lookup", "facet", "float"]
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection: its dense vector's dimension (cosine), whether it has a sparse one (IDF), its payload indexes."""
+    """The schema of a collection.
+
+    Attributes:
+        name: The collection's name.
+        dimension: The dimension of the dense vector, which is compared by cosine similarity.
+        sparse: Whether points have a sparse vector too; the engine weights its dimensions by IDF.
+        indexes: The kind of index of each indexed payload field.
+    """
 
     name: str
     dimension: int
@@ -24,7 +31,7 @@ class Collection:
 
 CHAT_HISTORY = Collection(
     name="chat_history",
-    dimension=1,
+    dimension=1,  # messages are never searched by vector, but every point must have one
     sparse=False,
     indexes={"kind": "keyword", "context": "keyword", "role": "keyword", "index": "integer", "at": "float"},
 )
@@ -34,7 +41,8 @@ AWS_ESTATE = Collection(
     dimension=384,
     sparse=True,
     indexes={
-        # Two lists of numbers: an index per field of a resource would double the time of writing and opening.
+        # Two lists of numbers for all fields of a resource: an index per field would double the times of writing and
+        # opening.
         "groups": "facet",
         "marks": "lookup",
         "scan": "lookup",
@@ -44,15 +52,15 @@ AWS_ESTATE = Collection(
 
 COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}
 
-#: The suffix of a staged collection, the successor of a live one.
+#: The suffix in the name of a staged collection, which is filled and then replaces the live one.
 STAGED_SUFFIX = ".staged"
 
 
 def collection_of(name: str) -> Collection | None:
-    """Return the collection with a live or staged name; ``None`` for any other name."""
+    """Return the schema for the name of a live or staged collection; ``None`` for any other name."""
     return COLLECTIONS.get(name.removesuffix(STAGED_SUFFIX))
 
 
 def staged_name(collection: str) -> str:
-    """Return the name of a live collection's staged successor."""
+    """Return the name of a live collection's staged collection."""
     return f"{collection}{STAGED_SUFFIX}"

@@ -1,6 +1,10 @@
 """The interface between the storage service and a Qdrant engine: points, filters and queries without engine types.
 
-Only ciphertext, blind values, vectors and times cross it.
+Only ciphertext, blind values, vectors and times cross this interface. A blind value is a keyed hash that replaces a
+field's value: the engine can compare blind values without knowing the values.
+
+A live collection can have a staged collection: a second, hidden one that is filled and then replaces the live one at
+once (:meth:`VectorStore.stage`, :meth:`VectorStore.adopt`).
 """
 
 from __future__ import annotations
@@ -13,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
-#: A value of a keyword field, or a lookup field's number of up to 63 bits.
+#: A field's value: a text for a keyword field, a number of up to 63 bits for a lookup field (see ``schema.IndexKind``).
 Value = str | int
 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """A sparse vector: dimensions as packed uint32 and weights as packed float32, of equal count, native byte order."""
+    """A sparse vector: its dimensions as packed uint32, and as many weights as packed float32, in native byte order."""
 
     indices: bytes
     values: bytes
@@ -27,11 +31,11 @@ class Sparse:
     @classmethod
     def of(cls, weights: Mapping[int, float]) -> Sparse:
         """Pack a mapping of dimension to weight."""
-        # From a list an array is created in half the time that it takes from a view.
+        # Creating an array from a list takes half as long as from a dictionary view.
         return cls(array("I", [*weights]).tobytes(), array("f", [*weights.values()]).tobytes())
 
     def __add__(self, other: Sparse) -> Sparse:
-        """Combine two vectors without common dimensions."""
+        """Combine two vectors, which must have no dimension in common."""
         return Sparse(self.indices + other.indices, self.values + other.values)
 
     def unpack(self) -> tuple[list[int], list[float]]:
@@ -41,7 +45,7 @@ class Sparse:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point to write; ``dense`` is packed float32, ``payload`` is JSON-ready, ``id`` a UUID as text."""
+    """A whole point; ``id`` is a UUID as text, ``payload`` is JSON-ready, and ``dense`` is packed float32."""
 
     id: str
     payload: Mapping[str, Any]
@@ -51,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Payload fields to set on existing points."""
+    """Payload fields to set, with the same values on each of several points."""
 
     ids: Sequence[str]
     payload: Mapping[str, Any]
@@ -59,7 +63,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The keyword or lookup field holds one of the values."""
+    """The condition that a keyword or lookup field holds one of the values."""
 
     field: str
     values: Sequence[Value]
@@ -67,7 +71,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """The numeric field is smaller than the value."""
+    """The condition that a numeric field is smaller than the value."""
 
     field: str
     value: float
@@ -78,7 +82,10 @@ Condition = AnyOf | Below
 
 @dataclass(frozen=True, slots=True)
 class PointFilter:
-    """Matches points that meet every condition of ``must`` and no condition of ``must_not``; if empty, every point."""
+    """Matches the points that meet every condition in ``must`` and no condition in ``must_not``.
+
+    An empty filter matches every point.
+    """
 
     must: Sequence[Condition] = ()
     must_not: Sequence[Condition] = ()
@@ -92,9 +99,9 @@ EVERY_POINT = PointFilter()
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """A request for the points nearest to a vector, dense (packed float32) or sparse, among those that pass the filter.
+    """A request for the points nearest to a vector among those that pass the filter.
 
-    Without a vector, all points are equally near and are ordered by id.
+    The vector is dense (packed float32) or sparse. Without a vector, the query returns the first points by id.
     """
 
     vector: bytes | Sparse | None
@@ -103,7 +110,10 @@ class VectorQuery:
 
 
 class Scored(NamedTuple):
-    """A point's id and its score; higher is nearer. A tuple, because a search creates hundreds of them."""
+    """A point's id and its score; a higher score is nearer.
+
+    It is a tuple because a search creates hundreds of them.
+    """
 
     id: str
     score: float
@@ -120,8 +130,8 @@ class StoredRow:
 class VectorStore(Protocol):
     """The operations of an engine; safe to share between threads.
 
-    A write that returned survives the crash of any process, and after :meth:`flush` a power cut. Every write is
-    idempotent, so a caller may repeat a write whose answer was lost. Methods raise
+    A write that returned survives the crash of any process; after :meth:`flush` it also survives a power cut. Every
+    write is idempotent, so a caller may repeat a write that failed. Methods raise
     :class:`~cloudops_nb.errors.StorageError` or a subclass.
     """
 
@@ -129,9 +139,10 @@ class VectorStore(Protocol):
         """Insert points, or replace those with the same id."""
 
     def append(self, collection: str, point: Point, *, group: str, sequence: str) -> int:
-        """Insert a point with the next number of its group under the payload field ``sequence``, and return the number.
+        """Insert a point with the next number of its group, and return the number.
 
-        ``group`` names a keyword field of the payload; numbers start at 0 and never repeat among concurrent writers.
+        The points with the same value of the keyword field ``group`` are a group. The number is stored in the payload
+        field ``sequence``. Numbers start at 0, and concurrent writers never get the same number.
         """
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
@@ -152,9 +163,9 @@ class VectorStore(Protocol):
         """Yield the points that pass the filter in the order of their ids, page by page."""
 
     def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
-        """Yield whole points that pass the filter, vectors too, in the order of their ids, page by page.
+        """Yield whole points that pass the filter, with vectors, in the order of their ids, page by page.
 
-        Concurrent writes may or may not show; each point shows at most once, in its state at one moment.
+        A concurrent write may or may not be included. Each point appears at most once, in its state at one moment.
         """
 
     def newest(
@@ -166,7 +177,7 @@ class VectorStore(Protocol):
         """Run several queries in one request; returns one list of hits per query, best first."""
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Count the points that pass the filter exactly; with ``seconds``, fail if the answer takes much longer."""
+        """Return the exact number of points that pass the filter; with ``seconds``, fail if it takes much longer."""
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
@@ -174,35 +185,35 @@ class VectorStore(Protocol):
     def values(self, collection: str, key: str) -> list[Value]:
         """Return the values of a keyword or lookup field, without counting.
 
-        A value whose last point was deleted may still be among them.
+        The result may still contain a value whose last point was deleted.
         """
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write to the collection."""
+        """Return a number that changes with every write to the collection, so that callers can cache what they read."""
 
     def stage(self, collection: str) -> str:
-        """Create an empty staged collection, the successor of a live one, and return its name; drops an earlier one.
+        """Create an empty staged collection for a live one, and return its name; an earlier staged one is dropped.
 
-        It is used like any other collection until :meth:`adopt` or :meth:`discard`.
+        Until :meth:`adopt` or :meth:`discard`, every operation accepts this name.
         """
 
     def adopt(self, collections: Sequence[str]) -> None:
-        """Replace each live collection with its staged one, and drop the replaced one.
+        """Make each staged collection the live one, and drop the live one that it replaces.
 
-        Collections without a staged one stay, so that an interrupted call can be repeated.
+        A live collection without a staged one stays, so that an interrupted call can be repeated.
         """
 
     def discard(self, collection: str) -> None:
-        """Drop the staged collection, if it exists."""
+        """Drop the staged collection of a live one, if it exists."""
 
     def flush(self) -> None:
-        """Make every acknowledged write survive a power cut."""
+        """Make every write that has returned survive a power cut."""
 
     def close(self) -> None:
-        """Close the connections; the store itself stays."""
+        """Close the connections; the next operation opens new ones."""
 
     def retire(self) -> None:
-        """Close permanently, before parts of the store are replaced, so that no thread writes to the old parts.
+        """Close permanently, so that no leftover thread uses the store after it was closed or its data was replaced.
 
-        Waits until the operations of other threads have ended, and fails if one does not end.
+        The call waits until the operations of other threads have ended, and fails if an operation does not end.
         """

@@ -1,1 +1,1 @@
-"""The resources that scans found: written, filtered, counted and searched, encrypted in the engine."""
+"""The estate, which is every AWS resource that scans found: writes, filters, counts and searches encrypted rows."""

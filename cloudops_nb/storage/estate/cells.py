@@ -1,4 +1,8 @@
-"""Ends scan cells: only this module removes rows of the estate because a scan did not see them."""
+"""Finishes scan cells: removes the rows of resources that a scan no longer lists.
+
+A cell is a unit of a scan: one account, one region and one resource type. Only this module removes rows because a scan
+did not see them.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +24,21 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.scan_state import ScanState
 
-#: Number of rows from which a cell that lists nothing is suspicious, and keeps its rows the first time.
+#: A cell with at least this number of rows keeps them the first time that a scan lists nothing in it.
 SUSPICIOUS_ROWS = 3
-#: Number of scans whose start is remembered.
-_REMEMBERED_SCANS = 256
+#: Number of scans whose start time is kept.
+_MAX_KEPT_SCANS = 256
 
 
 class EstateCells:
-    """Ends cells. Only a complete cell removes rows, and only rows that no scan has written since its listing began.
+    """Finishes cells; safe to share between threads.
 
-    So two kernels that scan the same cell at once keep each other's rows, and a failed read removes nothing. The rows
-    themselves are marked as suspected, so a scan that sees them again clears the mark.
+    A cell removes rows only if it is complete, and only rows that no scan has written since the cell's listing began.
+    So two notebook kernels that scan the same cell at once keep each other's rows, and a failed listing removes
+    nothing.
+
+    The rows of a suspiciously empty cell are marked as suspected. A scan that sees a resource again clears the mark,
+    because it rewrites the mark's field.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, results: ScanState) -> None:
@@ -38,33 +46,38 @@ class EstateCells:
         self._points = points
         self._results = results
         self._lock = threading.Lock()
-        self._begun: OrderedDict[str, float] = OrderedDict()
+        self._start_times: OrderedDict[str, float] = OrderedDict()
 
     def begin(self, scan_id: str) -> float:
-        """Return the time of a scan's first write through this store; the first call records it."""
+        """Return the time of a scan's first write through this store; the first call sets it to now."""
         with self._lock:
-            begun = self._begun.setdefault(scan_id, time.time())
-            while len(self._begun) > _REMEMBERED_SCANS:
-                self._begun.popitem(last=False)
-            return begun
+            start = self._start_times.setdefault(scan_id, time.time())
+            while len(self._start_times) > _MAX_KEPT_SCANS:
+                self._start_times.popitem(last=False)
+            return start
 
     def finish(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
         """Remove the rows that complete cells no longer list, save the results, and return them as saved.
 
-        A cell that would lose all its rows, :data:`SUSPICIOUS_ROWS` or more, becomes ``suspicious_empty`` and keeps
-        them, unless an earlier scan found it empty too.
+        If a cell would lose all its rows, and has :data:`SUSPICIOUS_ROWS` or more, it becomes ``suspicious_empty`` and
+        keeps them, unless an earlier scan also found it empty.
         """
         complete = [result for result in results if result.state.complete]
-        losing = {result.key: self._remove_unseen(result, scan_id) for result in self._losing_cells(complete, scan_id)}
-        saved = [losing.get(result.key, result) for result in results]
+        losing = self._losing_cells(complete, scan_id)
+        changed = {result.key: self._remove_unseen(result, scan_id) for result in losing}
+        saved = [changed.get(result.key, result) for result in results]
         self._results.put_all(saved, scan_id)
         return saved
 
     def _losing_cells(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
-        """Return the results of cells that may hold unseen rows; usually one count shows that there are none."""
+        """Return the results of the cells that may have rows to remove.
+
+        Usually one count over all cells shows that there is no such row; otherwise the cells are halved and counted
+        again.
+        """
         if not results:
             return []
-        latest = max(self._begun_by(result, scan_id) for result in results)
+        latest = max(self._listing_start(result, scan_id) for result in results)
         unseen = self._points.unseen([result.key for result in results], scan_id, latest)
         if not self._store.count(AWS_ESTATE.name, unseen):
             return []
@@ -74,10 +87,10 @@ class EstateCells:
         return self._losing_cells(results[:half], scan_id) + self._losing_cells(results[half:], scan_id)
 
     def _remove_unseen(self, result: CellResult, scan_id: str) -> CellResult:
-        begun = self._begun_by(result, scan_id)
-        unseen = self._points.unseen([result.key], scan_id, begun)
+        start = self._listing_start(result, scan_id)
+        unseen = self._points.unseen([result.key], scan_id, start)
         rows = self._store.count(AWS_ESTATE.name, unseen)
-        if self._is_suspicious(result.key, unseen, rows, begun):
+        if self._is_suspicious(result.key, unseen, rows, start):
             self._mark_suspected(unseen)
             detail = f"listed nothing, but has {rows} rows; kept until the next scan"
             return replace(result, state=CellState.SUSPICIOUS_EMPTY, detail=detail)
@@ -85,15 +98,16 @@ class EstateCells:
             self._store.delete(AWS_ESTATE.name, unseen)
         return result
 
-    def _begun_by(self, result: CellResult, scan_id: str) -> float:
-        # Rows that another kernel has written since then may be newer than this listing, even if it is empty.
+    def _listing_start(self, result: CellResult, scan_id: str) -> float:
+        # The earlier of the two times, because rows that another kernel has written since then may be resources that
+        # this listing is too old to contain.
         return min(self.begin(scan_id), result.started.timestamp())
 
-    def _is_suspicious(self, key: CellKey, unseen: PointFilter, rows: int, begun: float) -> bool:
+    def _is_suspicious(self, key: CellKey, unseen: PointFilter, rows: int, start: float) -> bool:
         if rows < SUSPICIOUS_ROWS or self._store.count(AWS_ESTATE.name, self._points.in_cells([key])) > rows:
             return False
-        # Only an earlier scan confirms the emptiness; a concurrent one may have met the same fault.
-        suspected = unseen & PointFilter([Below("suspected", begun)])
+        # Only an earlier scan confirms that the cell is empty; a concurrent scan may have the same fault.
+        suspected = unseen & PointFilter([Below("suspected", start)])
         return self._store.count(AWS_ESTATE.name, suspected) < rows
 
     def _mark_suspected(self, unseen: PointFilter) -> None:

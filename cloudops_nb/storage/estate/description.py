@@ -1,7 +1,7 @@
-"""Describes a resource in words: the text that is embedded, its environment and its engines.
+"""Describes a resource in words: the text that is embedded, and its environment and engines.
 
-The text holds no id, address or account number: the keyed lexical index finds those, and an embedding can be inverted
-to text.
+"Spoken" names here mean words that people use in queries. The description contains no id, address or account number.
+An embedding can be inverted to text, and searches find ids by the keyed lexical index instead.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Resource
 
-#: Increased when descriptions or their terms change, so that the next scan rewrites every point.
+#: Increased when descriptions or their index terms change, so that the next scan rewrites every point.
 DESCRIPTION_VERSION = 5
 #: Metadata fields that name the software of a resource.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
-_LONGEST_TAGS = 24
+#: Largest number of words that a description takes from the tags, and from the resource's own description.
+_MOST_WORDS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """All words about a resource, computed once for the description, the terms and the payload.
+    """All words about a resource, computed once for its description, its index terms and its payload.
 
     Attributes:
-        phrases: The parts of the description.
+        phrases: The parts of the description, in order.
         spoken: The result of :func:`spoken_of`.
         traits: The result of :func:`traits_of`.
     """
@@ -55,7 +56,9 @@ def wording_of(resource: Resource) -> Wording:
 def environment_of(resource: Resource) -> str:
     """Return ``production``, ``staging``, ``development``, or ``unknown``.
 
-    The tags and the account's name decide first, then a whole word of the resource's name or the account's name.
+    First :func:`~cloudops_nb.understanding.environment.environment_class` decides by the tags and the account's name.
+    If it returns ``unknown``, the first word of the resource's name or the account's name that names an environment
+    decides.
     """
     declared = environment_class(resource.tags, resource.account_name)
     if declared != "unknown":
@@ -68,19 +71,22 @@ def environment_of(resource: Resource) -> str:
 def engines_of(resource: Resource) -> list[str]:
     """Return the engine families of a resource, such as ``["aurora", "postgres"]``; often empty."""
     words_by_field = [_metadata_words(resource, name) for name in _ENGINE_FIELDS]
-    # Also the joined words: people type RabbitMQ as one word, and its capitals cut it into two.
+    # Also the joined words: plain_words splits "RabbitMQ" at its capitals, but its declared name is one word.
     spoken = {word for parts in words_by_field for word in (*parts, "".join(parts))}
     known, names = lexicon().engines, lexicon().engine_nouns
     return sorted({engine for word in spoken for engine in known.get(phrase(word), ({word} & names.keys()))})
 
 
 def traits_of(resource: Resource) -> list[str]:
-    """Return the searchable properties that no AWS field holds, such as ``environment=production``."""
+    """Return searchable properties that are not AWS fields, such as ``environment=production`` and ``engine=mysql``."""
     return _trait_texts(environment_of(resource), engines_of(resource))
 
 
 def spoken_of(resource: Resource) -> dict[str, str]:
-    """Return further words that people use for a resource, by field: metadata, as ``volume_type: gp2``, and facts."""
+    """Return further words that people use for a resource, by the field that they come from.
+
+    The fields are metadata (``volume_type: gp2``) and facts of the scan that are true or false.
+    """
     declared, metadata, facts = lexicon(), resource.metadata, resource.constraints.facts
     spoken = {
         name: " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -92,7 +98,7 @@ def spoken_of(resource: Resource) -> dict[str, str]:
 
 
 def meanings_of(resource: Resource) -> list[str]:
-    """Return the topics of well-known words in a resource's name and tags, such as ``["dead letter"]``."""
+    """Return the topics of the well-known words in a resource's name and tags: ``["dead letter"]`` for ``dlq``."""
     spoken = [resource.name, *_spoken_tags(resource).values()]
     known = lexicon().glossary
     stems = dict.fromkeys(stem(word) for text in spoken for word in plain_words(text))
@@ -100,7 +106,11 @@ def meanings_of(resource: Resource) -> list[str]:
 
 
 def describe(resource: Resource) -> str:
-    """Return the description that is embedded: kind, engine, environment, name words and their meaning, tags, state."""
+    """Return the text that is embedded.
+
+    It names the engine, the type, the environment, the words of the name, their topics, the tags, the resource's own
+    description and its state.
+    """
     return wording_of(resource).description
 
 
@@ -118,22 +128,22 @@ def _description_phrases(resource: Resource, environment: str, engines: Sequence
         yield f"named {' '.join(named)}"
     yield from meanings_of(resource)
     tags = (word for key, value in sorted(_spoken_tags(resource).items()) for word in _tag_words(key, value))
-    if tagged := list(dict.fromkeys(tags))[:_LONGEST_TAGS]:
+    if tagged := list(dict.fromkeys(tags))[:_MOST_WORDS]:
         yield f"for {' '.join(tagged)}"
-    if about := plain_words(str(resource.metadata.get("description", "")))[:_LONGEST_TAGS]:
+    if about := plain_words(str(resource.metadata.get("description", "")))[:_MOST_WORDS]:
         yield " ".join(about)
     if resource.state:
         yield resource.state.casefold()
 
 
 def _spoken_tags(resource: Resource) -> dict[str, str]:
-    """Return the tags for the description: not name, environment or administrative tags."""
+    """Return the tags for the description: all except name, environment and administrative tags."""
     unspoken = lexicon().unspoken_tags.union(ENVIRONMENT_TAGS, ["name"])
     return {key: value for key, value in resource.tags.items() if "".join(words(key)) not in unspoken}
 
 
 def _tag_words(key: str, value: str) -> list[str]:
-    # A value without plain words, such as a cost centre's number, makes its key useless too.
+    # If a value has no plain word, such as the number of a cost centre, its key says nothing either.
     if not (value_words := plain_words(value)):
         return []
     # Keys such as aws:cloudformation:stack-name are less informative than their values.

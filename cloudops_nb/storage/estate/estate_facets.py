@@ -1,4 +1,8 @@
-"""Counts resources by field values: the engine counts blind values, and a sample row of each reveals the real value."""
+"""Counts resources by field values, and lists field values.
+
+The engine sees and counts only blind values, which are keyed hashes. To learn the real value of one, this module
+decrypts a row that has it.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +28,16 @@ COUNTED_FIELDS = tuple(field for field in (*GROUPED, *MARKED) if field != "cell"
 
 
 class EstateFacets:
-    """Counts rows by the values of a field; safe to share between threads.
+    """Counts rows by the values of a field, and lists these values; safe to share between threads.
 
-    The real values of blind values are remembered in this process only.
+    Real values are cached only in this process.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints) -> None:
         self._store = store
         self._points = points
-        self._meaning: dict[Value, str] = {}
-        self._answers: dict[str, tuple[int, list[str]]] = {}
+        self._real_values: dict[Value, str] = {}
+        self._listed: dict[str, tuple[int, list[str]]] = {}
 
     def count(self, field: str, where: PointFilter) -> dict[str, int]:
         """Return each value of the field with its number of rows, the most frequent first.
@@ -44,36 +48,39 @@ class EstateFacets:
         if field not in COUNTED_FIELDS:
             why = f"the fields are {', '.join(COUNTED_FIELDS)}"
             raise StorageError(f"the estate cannot be counted by {field}", why)
-        counted = self._store.facet(AWS_ESTATE.name, list_of(field), where)
-        known = ((self._meaning_of(field, number), count) for number, count in counted.items() if _is_of(field, number))
-        return dict(sorted(((value, count) for value, count in known if value), key=lambda pair: (-pair[1], pair[0])))
+        # The list holds the numbers of several fields.
+        counts = self._store.facet(AWS_ESTATE.name, list_of(field), where).items()
+        real = ((self._real_value(field, number), count) for number, count in counts if _belongs_to(field, number))
+        return dict(sorted(((value, count) for value, count in real if value), key=lambda pair: (-pair[1], pair[0])))
 
     def values(self, generation: int, *fields: str) -> list[str]:
-        """Return the values of the fields; asks the engine once per generation."""
+        """Return all values of the fields in the estate; asks the engine once per generation of the collection."""
         return [value for field in fields for value in self._values_at(generation, field)]
 
     def _values_at(self, generation: int, field: str) -> Sequence[str]:
-        answer = self._answers.get(field)
-        if answer is None or answer[0] != generation:
+        cached = self._listed.get(field)
+        if cached is None or cached[0] != generation:
             if field == "resource_type":
-                # Opening a row for each of so many types would take longer than a search.
-                self._meaning.update((self._points.blind(field, name), name) for name in lexicon().type_nouns)
+                # Most types are declared, and decrypting a row for each of them would take longer than a search.
+                self._real_values.update((self._points.blind(field, name), name) for name in lexicon().type_nouns)
             numbers = self._store.values(AWS_ESTATE.name, list_of(field))
-            known = sorted({self._meaning_of(field, number) for number in numbers if _is_of(field, number)} - {""})
-            answer = self._answers[field] = (generation, known)
-        return answer[1]
+            values = sorted(
+                {self._real_value(field, number) for number in numbers if _belongs_to(field, number)} - {""}
+            )
+            cached = self._listed[field] = (generation, values)
+        return cached[1]
 
-    def _meaning_of(self, field: str, number: Value) -> str:
-        """Return the value of a number; empty if its last row has been removed since."""
-        if number not in self._meaning:
+    def _real_value(self, field: str, number: Value) -> str:
+        """Return the real value of a blind one; empty if no row has it any more."""
+        if number not in self._real_values:
             where = PointFilter(must=[AnyOf(list_of(field), [number])])
             for row in self._store.rows(AWS_ESTATE.name, where, SEALED_FIELDS, limit=1):
                 for value in _field_values(self._points.resource(row), field):
-                    self._meaning[self._points.blind(field, value)] = value
-        return self._meaning.get(number, "")
+                    self._real_values[self._points.blind(field, value)] = value
+        return self._real_values.get(number, "")
 
 
-def _is_of(field: str, number: Value) -> bool:
+def _belongs_to(field: str, number: Value) -> bool:
     return isinstance(number, int) and field_of(number) == field
 
 

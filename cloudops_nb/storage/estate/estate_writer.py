@@ -1,4 +1,4 @@
-"""Writes the resources of a scan: embeds and writes only changed ones, and stamps all of them."""
+"""Writes the resources of a scan: embeds only resources whose words changed, and stamps all with scan and time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
-#: Resources per batch: large enough for the embedder, small enough that searches are answered between batches.
+#: Resources per batch: large enough for the embedder, small enough that searches run between batches.
 BATCH = 256
 _COMPARED_FIELDS = ("content", "searchable", "last_synced")
 
 
 @dataclass(frozen=True, slots=True)
 class UpsertReport:
-    """The number of resources written, and of unchanged ones, which only got a new stamp."""
+    """The number of resources that were written, and of unchanged resources, which only got a new stamp."""
 
     written: int = 0
     unchanged: int = 0
@@ -52,10 +52,10 @@ class _Draft:
 
 
 class EstateWriter:
-    """Writes resources; safe in several threads and processes, the last writer of a resource wins.
+    """Writes resources; threads and processes may write at once, and the last writer of a resource wins.
 
-    When :meth:`upsert` has returned, its writes survive a crash of any process. While the store writes one batch, the
-    next is prepared; no request is left running when :meth:`upsert` returns or raises.
+    When :meth:`upsert` has returned, its writes survive a crash of any process. While the engine writes a batch, this
+    class prepares the next batch. When :meth:`upsert` returns or raises, no request of it is running.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors) -> None:
@@ -65,7 +65,7 @@ class EstateWriter:
         self._vectors = vectors
 
     def upsert(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
-        """Write changed resources and stamp all of them with the scan; of duplicates, the last one counts."""
+        """Write changed resources and stamp all resources with the scan; only the last of duplicates is written."""
         latest = list({resource.canonical_key: resource for resource in resources}.values())
         report = UpsertReport()
         running: deque[Iterator[UpsertReport]] = deque()
@@ -80,7 +80,10 @@ class EstateWriter:
     def _batch_stages(
         self, resources: Sequence[Resource], scan_id: str, requests: ThreadPoolExecutor
     ) -> Iterator[UpsertReport]:
-        """Look up, write and complete a batch; yields at the end of each stage, last with the numbers."""
+        """Process a batch in three stages: look up its rows, write the changes, and complete the writes.
+
+        Yields an empty report after each of the first two stages, and the batch's report after the last.
+        """
         now = time.time()
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
         looked_up = requests.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
@@ -90,14 +93,14 @@ class EstateWriter:
         patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
         written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
         yield UpsertReport()
-        # Rows that another kernel has removed since the look-up are written like new ones.
-        gone = set(patched.result()) if patched else set()
-        if gone:
-            removed = [draft for draft in drafts.values() if draft.point_id in gone]
+        # Rows that another kernel has removed since the look-up are written completely.
+        missing = set(patched.result()) if patched else set()
+        if missing:
+            removed = [draft for draft in drafts.values() if draft.point_id in missing]
             self._store.upsert(AWS_ESTATE.name, self._new_points(removed))
         if written:
             written.result()
-        unchanged = sum(draft.point_id not in gone for draft in same)
+        unchanged = sum(draft.point_id not in missing for draft in same)
         yield UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
 
     def _new_points(self, drafts: Sequence[_Draft]) -> list[Point]:
@@ -126,7 +129,10 @@ class EstateWriter:
 
 @contextmanager
 def _request_thread() -> Iterator[ThreadPoolExecutor]:
-    """Lend one thread for requests to the store; if the block fails, requests that have not started are cancelled."""
+    """Lend one thread for requests to the engine, which run in the order of their submission.
+
+    The thread has ended when the block ends. Requests that have not started by then are cancelled.
+    """
     requests = ThreadPoolExecutor(max_workers=1, thread_name_prefix="estate-writer")
     try:
         yield requests
@@ -135,7 +141,11 @@ def _request_thread() -> Iterator[ThreadPoolExecutor]:
 
 
 def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
-    """Advance every batch by one stage, the newest first, so that its short look-up is answered by the next call."""
+    """Advance every batch by one stage, the newest first.
+
+    So the short look-up of the newest batch is sent before the long write of an older batch, and has returned when the
+    newest batch needs it.
+    """
     completed = UpsertReport()
     for batch in tuple(reversed(running)):
         report = next(batch, None)
@@ -149,26 +159,26 @@ def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
 def _sort_drafts(
     drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
 ) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
-    """Return the unchanged drafts, those with changes that their vectors do not show, and those to write completely."""
+    """Return three groups: unchanged drafts, drafts whose changes leave the vectors as they are, and all others."""
     same: list[_Draft] = []
     altered: list[_Draft] = []
     new = dict(drafts)
     for row in rows:
-        draft, known = drafts[row.id], row.payload
-        # A concurrent scan's listing may have started later and been written earlier.
-        if known.get("last_synced", 0.0) > draft.stamp["last_synced"]:
-            draft.stamp = {**draft.stamp, "last_synced": known["last_synced"]}
-        if known.get("searchable") != draft.hashes["searchable"]:
+        draft, stored = drafts[row.id], row.payload
+        # Keep the later time: a concurrent scan whose listing started later may have written the row already.
+        if stored.get("last_synced", 0.0) > draft.stamp["last_synced"]:
+            draft.stamp = {**draft.stamp, "last_synced": stored["last_synced"]}
+        if stored.get("searchable") != draft.hashes["searchable"]:
             continue
         del new[row.id]
-        # For example, a changed size or IAM verdict is in no vector, so the point's vectors stay.
-        (same if known.get("content") == draft.hashes["content"] else altered).append(draft)
+        # A changed size or IAM verdict, for example, is not part of the vectors.
+        (same if stored.get("content") == draft.hashes["content"] else altered).append(draft)
     return same, altered, list(new.values())
 
 
 def _stamp_patches(drafts: Sequence[_Draft]) -> list[Patch]:
-    """Return one patch per time of reading; the resources of one page of a listing have the same time."""
-    moments: dict[float, list[_Draft]] = defaultdict(list)
+    """Return one patch per time of reading: resources that were read together share this time, and so the stamp."""
+    by_time: dict[float, list[_Draft]] = defaultdict(list)
     for draft in drafts:
-        moments[draft.stamp["last_synced"]].append(draft)
-    return [Patch([draft.point_id for draft in together], together[0].stamp) for together in moments.values()]
+        by_time[draft.stamp["last_synced"]].append(draft)
+    return [Patch([draft.point_id for draft in group], group[0].stamp) for group in by_time.values()]

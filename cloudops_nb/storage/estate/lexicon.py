@@ -1,4 +1,4 @@
-"""Splits text into words, and loads the declared words of queries and descriptions (``search_words.yaml``)."""
+"""Splits text into words, and loads the declared words for queries and descriptions (``search_words.yaml``)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{8,}")
 _SHORTEST_PLURAL = 4
+#: Plural endings of which the last two letters are removed.
 _LONG_PLURALS = ("xes", "sses", "shes", "tches")
-#: Shorter words are not corrected, because they differ by one letter from too many others.
+#: Shorter words are not corrected, because too many other words differ from them by one letter.
 _SHORTEST_CORRECTED = 5
 _PAD = "^{}$"
 _CACHED_TEXTS = 1 << 14
@@ -27,17 +28,17 @@ _CACHED_TEXTS = 1 << 14
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def folded(text: str) -> str:
-    """Return the form of a text that the store compares: NFKC, without case or outer white space."""
+    """Return the form in which the store compares texts: NFKC, without case or surrounding white space."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def words(text: str) -> list[str]:
-    """Split a name, an id or a sentence into folded words: ``pgMain-db_01`` is ``pg main db 01``."""
+    """Split a name, an id or a sentence into folded words: ``pgMain-db_01`` gives ``pg``, ``main``, ``db``, ``01``."""
     return list(_words(text))
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the meaningful words of a text: no numbers or hexadecimal ids, and trailing digits removed."""
+    """Return the meaningful words of a text: without numbers and hexadecimal ids, and without trailing digits."""
     return list(_plain_words(text))
 
 
@@ -81,13 +82,34 @@ def word_grams(word: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The declared words. Phrases are stemmed words joined by a blank; each maps to every concept that it may mean.
+    """The declared words; "spoken" means used by people in queries.
 
-    ``type_nouns`` and ``engine_nouns`` describe a type and an engine; ``engine_types`` are the types that an engine can
-    have; ``companions`` are types of resources that belong to another resource. ``spoken_facts`` and
-    ``spoken_absences`` are words for a resource with a fact and without it. ``glossary`` maps a well-known word to its
-    topic. ``known`` holds the single words of all groups. ``spellings`` maps each declared word, and each variant of it
-    without one letter, to the declared words that it may be.
+    Attributes:
+        types: Each phrase for resource types, with the types that it may mean. A phrase consists of stemmed words that
+            are joined by blanks.
+        engines: Each phrase for engine families, with the families.
+        environments: Each phrase for an environment, with the environment.
+        states: Each phrase for states, with the states in AWS's words.
+        regions: Each phrase for regions, with the regions.
+        region_names: The names of all regions.
+        filler: Words that do not narrow a query.
+        openers: First words of polite queries, such as "show".
+        endings: Final verbs of questions, which are ignored after an auxiliary.
+        auxiliaries: The auxiliary verbs of questions.
+        prepositions: Words between a type and the words that describe it.
+        conjunctions: Words between types that are equally wanted.
+        weak: Words that many names and tag keys share.
+        companions: Types whose resources belong to another resource and usually have its name.
+        type_nouns: Each declared type, with the words that describe it.
+        engine_nouns: Each engine family, with the words that describe it.
+        engine_types: Each engine family, with the types that can have it.
+        spoken_metadata: Metadata fields whose values people use in queries.
+        spoken_facts: Each fact that people ask for, with the words for a resource with the fact.
+        spoken_absences: Facts with the words for a resource without the fact.
+        unspoken_tags: Keys of administrative tags, which do not describe a resource.
+        glossary: Each well-known word, with its topic.
+        known: The single words of the phrases and the glossary.
+        spellings: Each word of a phrase, and each variant of it without one letter, with the words that it may be.
     """
 
     types: Mapping[str, frozenset[str]]
@@ -116,13 +138,14 @@ class Lexicon:
     spellings: Mapping[str, frozenset[str]]
 
     def regions_at(self, start: str) -> frozenset[str]:
-        """Return the regions whose names begin with these parts: ``us-east`` is ``us-east-1`` and ``us-east-2``."""
+        """Return the regions whose names begin with these parts: ``us-east`` gives ``us-east-1`` and ``us-east-2``."""
         return frozenset(name for name in self.region_names if f"{name}-".startswith(f"{start.rstrip('-')}-"))
 
     def corrected(self, word: str) -> str:
-        """Return the declared word that is misspelt as this word; an empty text if there is no such word.
+        """Return the declared word of which this word is a misspelling; an empty text if there is no such word.
 
-        The two words begin with the same letter, and differ by one missing, added, wrong or misplaced letter.
+        A misspelling begins with the same letter as the declared word, and has one missing, additional, wrong or
+        misplaced letter.
         """
         spelt = stem(word)
         if len(spelt) < _SHORTEST_CORRECTED or spelt in self.spellings.get(spelt, ()):
@@ -133,21 +156,21 @@ class Lexicon:
 
 
 def phrase(text: str) -> str:
-    """Return the form of a text in which phrases are compared: its stemmed words."""
+    """Return the form in which phrases are compared: the stemmed words of the text, joined by blanks."""
     return " ".join(stems(text))
 
 
 def words_of_type(resource_type: str) -> str:
-    """Return the phrase for a type without declared words, from its name: ``polly_lexicon`` is ``polly lexicon``.
+    """Return the phrase for a type without declared words, from its name: ``polly_lexicon`` gives ``polly lexicon``.
 
-    Of a type that only Cloud Control knows, ``AWS::Athena::NamedQuery`` is ``athena named query``.
+    The name of a type that is read through Cloud Control, ``AWS::Athena::NamedQuery``, gives ``athena named query``.
     """
     return phrase(resource_type.removeprefix("AWS::"))
 
 
 @cache
 def lexicon() -> Lexicon:
-    """Return the bundled words, with the environments and states of the published vocabulary."""
+    """Return the declared words, together with the environments and states of ``understanding``'s vocabulary."""
     data = bundled_table(__package__, "search_words.yaml")
     types, engines = (_by_phrase(_field(data[group], "words")) for group in ("types", "engines"))
     environments = {phrase(word): frozenset([name]) for word, name in vocabulary().environments.items()}
@@ -173,7 +196,7 @@ def lexicon() -> Lexicon:
         engine_nouns=_field(data["engines"], "noun"),
         engine_types={name: frozenset(types) for name, types in _field(data["engines"], "types").items()},
         spoken_metadata=tuple(data["spoken_metadata"]),
-        spoken_facts={name: said or name.replace("_", " ") for name, said in data["spoken_facts"].items()},
+        spoken_facts={fact: spoken or fact.replace("_", " ") for fact, spoken in data["spoken_facts"].items()},
         spoken_absences=data["spoken_absences"],
         unspoken_tags=frozenset(data["unspoken_tags"]),
         glossary=glossary,
@@ -187,10 +210,13 @@ def _field(declared: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 
 def _states(declared: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the states by AWS's words and people's words; for example, a running resource may be ``available``."""
+    """Return the states by their phrases in AWS's and people's words.
+
+    A state's phrases also mean the states under ``also``: "running" includes the state ``available``, for example.
+    """
     spoken = {state: [state, *declared.get(state, {}).get("words", ())] for state in {*vocabulary().states, *declared}}
     found = _by_phrase(spoken)
-    also = {state: frozenset(each.get("also", ())) for state, each in declared.items()}
+    also = {state: frozenset(declaration.get("also", ())) for state, declaration in declared.items()}
     return {words: states.union(*(also.get(state, frozenset()) for state in states)) for words, states in found.items()}
 
 
@@ -221,5 +247,8 @@ def _spellings(*groups: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _variants(word: str) -> set[str]:
-    """Return the word and its variants without one letter; a misspelt and a correct word have a variant in common."""
-    return {word, *(word[:place] + word[place + 1 :] for place in range(len(word)))}
+    """Return the word and its variants without one letter.
+
+    A word and a misspelling of it, as defined by :meth:`Lexicon.corrected`, have a variant in common.
+    """
+    return {word, *(word[:position] + word[position + 1 :] for position in range(len(word)))}

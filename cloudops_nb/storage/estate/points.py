@@ -1,4 +1,8 @@
-"""Converts resources to the engine's payloads and back: blind values for filters, and one envelope for all content."""
+"""Converts resources to the engine's payloads and back.
+
+A payload holds blind values (keyed hashes) of the fields that can be filtered, one encrypted envelope with the whole
+resource, and times.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
-#: The payload fields that a resource is read back from.
+#: The payload fields from which :meth:`EstatePoints.resource` restores a resource.
 SEALED_FIELDS = ("data", "last_synced")
 #: A tag filter with this value matches every resource that has the key.
 ANY_VALUE = "*"
@@ -35,8 +39,8 @@ _CACHED_VALUES = 1 << 16
 class EstatePoints:
     """Turns resources into payloads and filters, and rows into resources; safe to share between threads.
 
-    Values are folded before they are blinded, so filters ignore case. The latest 65,536 blind values are cached,
-    because the names, types and tags of an estate repeat.
+    A value is folded before its blind value is computed, so filters ignore case; only scans and cells are not folded.
+    The latest 65,536 blind values are cached, because names, types and tags repeat.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -50,7 +54,7 @@ class EstatePoints:
         return self._blind_index.point_id(resource.canonical_key)
 
     def point_id_of(self, canonical_key: str) -> str:
-        """Return the id of the point with a canonical key."""
+        """Return the id of the point of the resource with this canonical key, whether it exists or not."""
         return self._blind_index.point_id(canonical_key)
 
     def blind(self, name: str, value: str) -> int:
@@ -58,11 +62,15 @@ class EstatePoints:
         return self._blind(name, value)
 
     def content(self, resource: Resource) -> bytes:
-        """Return a packed resource without the time of its last scan."""
+        """Return a packed resource without the time of its last scan, which changes with every scan."""
         return packed({**shallow(resource), "last_synced": None})
 
     def hashes(self, resource: Resource, content: bytes, wording: Wording, model_id: str) -> dict[str, str]:
-        """Return keyed hashes that show changes of a resource: of its content, and of the part in its vectors."""
+        """Return the keyed hashes that differ when a resource has changed.
+
+        ``content`` covers the whole resource, ``searchable`` only the texts from which its vectors are made. Both also
+        cover the description's version and the embedding model's id.
+        """
         version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
         named = [*wording.phrases, resource.name, resource.identifier]
         searchable = [named, sorted(resource.tags.items()), sorted(wording.spoken.items())]
@@ -72,9 +80,11 @@ class EstatePoints:
         }
 
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
-        """Return the fields that every scan rewrites; a resource without a time counts as read now.
+        """Return the payload fields that every scan rewrites.
 
-        ``last_synced`` is the start of its listing, for people; ``seen`` is the time of this write, for :meth:`unseen`.
+        ``last_synced`` is the time of the resource's listing, which users see, or ``now`` if the resource has no such
+        time. ``seen`` is the time of this write, for :meth:`unseen`. An empty ``suspected`` removes the mark of
+        :class:`~cloudops_nb.storage.estate.cells.EstateCells`.
         """
         synced = resource.last_synced.timestamp() if resource.last_synced else now
         return {
@@ -85,9 +95,13 @@ class EstatePoints:
         }
 
     def payload(self, resource: Resource, content: bytes, traits: Sequence[str], point_id: str) -> dict[str, Any]:
-        """Return the fields that change only with the resource.
+        """Return the payload fields that change only with the resource.
 
-        ``content`` and ``point_id`` come from the methods of these names, ``traits`` from its wording.
+        Args:
+            resource: The resource.
+            content: The result of :meth:`content`.
+            traits: The resource's ``Wording.traits``.
+            point_id: The result of :meth:`point_id`, to which the envelope is bound.
         """
         blind = self._blind
         shared = [
@@ -114,10 +128,12 @@ class EstatePoints:
         }
 
     def resource(self, row: StoredRow) -> Resource:
-        """Open a row with :data:`SEALED_FIELDS`; the row's ``last_synced`` becomes the resource's.
+        """Decrypt the resource in a row that was read with :data:`SEALED_FIELDS`.
+
+        Its ``last_synced`` is the row's, because the envelope does not contain it.
 
         Raises:
-            DecryptionError: The envelope was modified, or moved from another row.
+            DecryptionError: The envelope was modified, or comes from a different row.
         """
         data = open_sealed(self._envelope, row, AWS_ESTATE)
         data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
@@ -125,7 +141,7 @@ class EstatePoints:
         return Resource.from_dict(data)
 
     def matching(self, where: ResourceFilter) -> PointFilter:
-        """Return the filter for a resource filter."""
+        """Translate a filter by real values into a filter by blind values."""
         named = ("region", "service", "resource_type", "state", "name")
         must = [self.one_of(name, [value]) for name in named if (value := getattr(where, name))]
         if where.account:
@@ -137,7 +153,7 @@ class EstatePoints:
         return PointFilter(must=must)
 
     def in_accounts(self, accounts: Sequence[str]) -> AnyOf:
-        """Return the condition that the account's id or name is one of these."""
+        """Return the condition that the account's id or the account's name is one of these texts."""
         fields = ("account_id", "account_name")
         return AnyOf(GROUPS, [self.blind(name, account) for name in fields for account in accounts])
 
@@ -146,7 +162,7 @@ class EstatePoints:
         return AnyOf(list_of(name), [self.blind(name, value) for value in values])
 
     def exactly(self, *texts: str) -> PointFilter:
-        """Return the filter for rows whose id, name or ARN is one of these texts."""
+        """Return the filter for rows whose id, name or ARN is one of these texts; case is ignored."""
         return PointFilter(must=[AnyOf(MARKS, [self.blind(name, text) for name in _EXACT_FIELDS for text in texts])])
 
     def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
@@ -154,9 +170,12 @@ class EstatePoints:
         return PointFilter(must=[AnyOf(MARKS, [self._cell_number(key) for key in keys])])
 
     def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
-        """Return the filter for rows of cells that this scan has not written, nor any other scan since a time."""
-        stamped = AnyOf("scan", [self._scan_number(scan_id)])
-        return self.in_cells(keys) & PointFilter([Below("seen", since)], [stamped])
+        """Return the filter for the rows of cells that this scan has not written and no scan has written since a time.
+
+        ``since`` is in seconds since 1970.
+        """
+        written_by_scan = AnyOf("scan", [self._scan_number(scan_id)])
+        return self.in_cells(keys) & PointFilter([Below("seen", since)], [written_by_scan])
 
     def _folded_blind(self, name: str, value: str) -> int:
         return numbered(name, self._blind_index.blind(name, folded(value)))

@@ -1,4 +1,4 @@
-"""``EstateStore``: every AWS resource that a scan saw, encrypted and searchable, with the time of its last scan."""
+"""``EstateStore``: the AWS resources that scans saw, encrypted and searchable, with the time of their last scan."""
 
 from __future__ import annotations
 
@@ -27,16 +27,22 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.vault import Vault
 
 _EVERYTHING = ResourceFilter()
-#: Prefix of the scan id of resources written between scans; the next full scan of their cell may remove them.
+#: Prefix of the scan ids of resources that are written between scans. The next scan of their cell removes these
+#: resources if it does not see them.
 _DELTA_PREFIX = "delta-"
 
 
 class EstateStore:
-    """The resources of every account; threads and kernels may use it at the same time.
+    """The resources of all accounts; threads and notebook kernels may use it at the same time.
 
-    A write that returned survives the crash of any process, and after :meth:`OpenStore.flush` a power cut. Rows
-    are removed only by :meth:`finish_cell` and :meth:`finish_cells` for complete cells, or on request. Filters ignore
-    case; ``account`` is an id or a name. Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    A write that returned survives the crash of any process; after ``OpenStore.flush`` it also survives a power cut.
+
+    A cell is a unit of a scan: one account, one region and one resource type. Rows are removed only when a complete
+    cell is finished (:meth:`finish_cell`, :meth:`finish_cells`), and by :meth:`delete` and :meth:`forget`.
+
+    Filters ignore case; their ``account`` is an id or a name. Methods raise
+    :class:`~cloudops_nb.errors.StorageError` or a subclass; writing and searching may also raise
+    :class:`~cloudops_nb.errors.EmbeddingError`.
     """
 
     def __init__(self, store: VectorStore, vault: Vault, results: ScanState, embedder: Callable[[], Embedder]) -> None:
@@ -50,20 +56,24 @@ class EstateStore:
         self._search = EstateSearch(store, self._points, terms, vectors, self._facets)
 
     def upsert(self, resources: Sequence[Resource], *, scan_id: str) -> UpsertReport:
-        """Write resources and stamp them with the scan; unchanged resources are not embedded again."""
+        """Write resources and stamp them with the scan's id; unchanged resources only get the new stamp."""
         self._cells.begin(scan_id)
         return self._writer.upsert(resources, scan_id)
 
     def finish_cell(self, result: CellResult, *, scan_id: str) -> CellResult:
-        """End a cell of a scan and save its result; returns the result as saved.
+        """Finish a cell of a scan and save its result; returns the result as saved.
 
-        The states ``ok`` and ``ok_empty`` remove the cell's rows that neither this scan nor a concurrent one has seen;
-        every other state keeps all rows. An empty cell that had several rows is ``suspicious_empty`` the first time.
+        If the state is ``ok`` or ``ok_empty``, the cell's rows that neither this scan nor a concurrent scan has written
+        are removed. With any other state all rows stay. If a cell with several rows is found empty for the first time,
+        the saved state is ``suspicious_empty`` and all rows stay.
         """
         return self._cells.finish([result], scan_id)[0]
 
     def finish_cells(self, results: Sequence[CellResult], *, scan_id: str) -> list[CellResult]:
-        """End several cells of a scan like :meth:`finish_cell`, with one or two engine requests for all of them."""
+        """Finish several cells of a scan like :meth:`finish_cell`.
+
+        If the cells have no row to remove, one engine request is enough for all of them.
+        """
         return self._cells.finish(results, scan_id)
 
     def apply_full(self, result: CellResult, resources: Sequence[Resource], *, scan_id: str) -> CellResult:
@@ -72,21 +82,24 @@ class EstateStore:
         return self.finish_cell(result, scan_id=scan_id)
 
     def apply_delta(self, resources: Sequence[Resource]) -> UpsertReport:
-        """Write single resources between scans; removes no row."""
+        """Write some resources outside a scan; removes no row."""
         return self.upsert(resources, scan_id=f"{_DELTA_PREFIX}{uuid.uuid4()}")
 
     def search(self, query: str, *, limit: int = 10, where: ResourceFilter = _EVERYTHING) -> list[SearchHit]:
-        """Find resources by id, name, fragment, misspelling, tag or meaning; best first, each with the reason."""
+        """Find resources by id, name, fragment, misspelling, tag or meaning; returns hits with reasons, best first."""
         found = self._search.search(query, limit, self._points.matching(where))
         states = self._cell_states(hit.resource for hit in found)
         return [SearchHit(hit.resource, hit.score, hit.why, states[hit.resource.cell]) for hit in found]
 
     def understand(self, query: str) -> QueryReading:
-        """Return how :meth:`search` reads a query: its filters, the remaining words, and corrected misspellings."""
+        """Return how :meth:`search` interprets a query: its filters, its other words, and corrected misspellings."""
         return QueryReading.of(self._search.read(query))
 
     def resources(self, where: ResourceFilter = _EVERYTHING, *, limit: int | None = None) -> list[SearchHit]:
-        """Return the resources that pass the filter, ordered by account, region, type and name; score 0."""
+        """Return the resources that pass the filter, ordered by account, region, type and name, with score 0.
+
+        If there are more than ``limit``, the selection is arbitrary.
+        """
         rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
         found = sorted((self._points.resource(row) for row in rows), key=_sort_key)
         states = self._cell_states(found)
@@ -100,7 +113,7 @@ class EstateStore:
         return sorted((self._points.resource(row) for row in rows), key=_sort_key)
 
     def get(self, arn_or_key: str) -> Resource | None:
-        """Return the resource with this ARN or canonical key, ``None`` if there is none."""
+        """Return the resource with this ARN or canonical key; ``None`` if it is not in the estate."""
         point_id = self._points.point_id_of(arn_or_key)
         rows = self._store.retrieve(AWS_ESTATE.name, [point_id], SEALED_FIELDS)
         return self._points.resource(rows[0]) if rows else None
@@ -113,9 +126,13 @@ class EstateStore:
         """Return each value of a field with its number of resources, the most frequent first.
 
         Args:
-            field: A field of :class:`~cloudops_nb.model.Resource` for filters, ``tags`` (as ``key=value``),
-                ``tag_keys``, or ``traits`` (``environment=production``, ``engine=postgres``).
-            where: The resources to count.
+            field: ``tags`` (as ``key=value``), ``tag_keys``, ``traits`` (``environment=production``,
+                ``engine=postgres``), or one of the resource's other fields in
+                :data:`~cloudops_nb.storage.estate.estate_facets.COUNTED_FIELDS`.
+            where: The filter that counted resources pass.
+
+        Raises:
+            StorageError: The field cannot be counted.
         """
         return self._facets.count(field, self._points.matching(where))
 
@@ -135,7 +152,7 @@ class EstateStore:
         return self._store.delete(AWS_ESTATE.name, matching)
 
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
-        """Return the last state of each resource's cell; empty for a cell that was never scanned."""
+        """Return the last state of each resource's cell; an empty text for a cell that was never scanned."""
         cells = {resource.cell for resource in resources}
         return dict.fromkeys(cells, "") | {key: state.value for key, state in self._results.states(cells).items()}
 

@@ -1,7 +1,7 @@
 """The keyed lexical index: words and trigrams of a resource as weighted dimensions of a sparse vector.
 
-The kernel sets the weights, and the engine multiplies them by the inverse document frequency. The engine sees only
-keyed numbers.
+The number of a dimension is a keyed hash of its word or trigram, so the engine does not see the text. The engine
+multiplies each weight by the inverse document frequency of the dimension.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.encryption.blind_index import BlindIndex
     from cloudops_nb.storage.estate.description import Wording
 
-#: The weight of a word by its source; a word in several sources has the highest of their weights.
+#: The weight of a word by its source; a word in several sources has the highest of these weights.
 NAME_WEIGHT, TAG_WEIGHT, DESCRIPTION_WEIGHT = 2.0, 1.25, 1.0
+#: Largest number of words from one source.
 _MOST_WORDS = 120
 _CACHED_TEXTS = 1 << 14
 
@@ -29,8 +30,8 @@ _CACHED_TEXTS = 1 << 14
 class EstateTerms:
     """Builds sparse vectors of resources and queries; safe to share between threads.
 
-    Words and trigrams have separate dimensions, so a query selects one of the two. The dimensions of the latest texts
-    are cached, because phrases, tags and the words of names repeat.
+    Words and trigrams have separate dimensions, so a query can search for either or both. The dimensions of the latest
+    texts are cached, because phrases, tags and the words of names repeat.
     """
 
     def __init__(self, blind_index: BlindIndex) -> None:
@@ -39,17 +40,18 @@ class EstateTerms:
         self._grams_in = lru_cache(_CACHED_TEXTS)(lambda word: tuple(tokens("gram", word_grams(word))))
 
     def of(self, resource: Resource, wording: Wording) -> Sparse:
-        """Return the sparse vector of a resource: all its words, and the trigrams of its name and id."""
+        """Return the sparse vector of a resource: its words, and the trigrams of its name and id."""
         named = [resource.name, short_identifier(resource)]
         weights: dict[int, float] = {}
         tagged = [text for pair in sorted(resource.tags.items()) for text in pair]
         described = [*wording.phrases, *wording.spoken.values()]
+        # In ascending order, so that a word of several sources gets the highest weight.
         for weight, texts in ((DESCRIPTION_WEIGHT, described), (TAG_WEIGHT, tagged), (NAME_WEIGHT, named)):
             found = dict.fromkeys(chain.from_iterable(map(self._words_in, texts)), weight)
             weights.update(found if len(found) <= _MOST_WORDS else islice(found.items(), _MOST_WORDS))
-        spelt = dict.fromkeys(chain.from_iterable(map(words, named)))
-        dimensions = dict.fromkeys(chain.from_iterable(map(self._grams_in, spelt)))
-        # A long name shares trigrams with many others, so each of its trigrams weighs less.
+        name_words = dict.fromkeys(chain.from_iterable(map(words, named)))
+        dimensions = dict.fromkeys(chain.from_iterable(map(self._grams_in, name_words)))
+        # A long name has trigrams in common with many other names, so each of its trigrams weighs less.
         weights.update(dict.fromkeys(dimensions, max(len(dimensions), 1) ** -0.5))
         return Sparse.of(weights)
 
@@ -63,5 +65,5 @@ class EstateTerms:
 
 
 def short_identifier(resource: Resource) -> str:
-    """Return the id, or the last part of an ARN, whose other parts are in other fields."""
+    """Return the id; if it is an ARN, only the last part, because the other parts are in other fields."""
     return resource.identifier.rsplit(":", 1)[-1] if resource.identifier.startswith("arn:") else resource.identifier

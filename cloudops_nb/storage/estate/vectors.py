@@ -1,4 +1,4 @@
-"""Embeds descriptions, each distinct one once, and rotates and packs the vectors."""
+"""Turns descriptions and queries into vectors that can be stored: embedded, rotated by a key, and packed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.storage.encryption.vector_rotation import Rotation
 
-#: Number of cached vectors, about 7 MB: fleets share descriptions, and people repeat queries.
-REMEMBERED = 4096
+#: Number of cached vectors, about 7 MB; many resources have the same description, and people repeat queries.
+MAX_CACHED = 4096
 
 
 class EstateVectors:
     """Embeds texts and applies the store's keyed rotation to the vectors; safe to share between threads.
 
-    The embedder is opened at the first use.
+    The embedder is opened at its first use.
     """
 
     def __init__(self, embedder: Callable[[], Embedder], rotation: Rotation) -> None:
@@ -32,11 +32,11 @@ class EstateVectors:
         self._rotation = rotation
         self._embedder: Embedder | None = None
         self._lock = threading.Lock()
-        self._remembered: OrderedDict[str, bytes] = OrderedDict()
+        self._cached: OrderedDict[str, bytes] = OrderedDict()
 
     @property
     def model_id(self) -> str:
-        """The embedding model's id; vectors of another model must be recomputed."""
+        """The embedding model's id; vectors of different models cannot be compared."""
         return self._opened().model_id
 
     def of(self, texts: Sequence[str]) -> list[bytes]:
@@ -48,23 +48,25 @@ class EstateVectors:
         """
         distinct = list(dict.fromkeys(texts))
         with self._lock:
-            known = {text: self._remembered[text] for text in distinct if text in self._remembered}
-        if new := [text for text in distinct if text not in known]:
-            turned = self._rotation.apply(self._opened().embed(new))
-            known.update(zip(new, (row.tobytes() for row in np.ascontiguousarray(turned)), strict=True))
+            vectors = {text: self._cached[text] for text in distinct if text in self._cached}
+        # Embed without the lock, so that a query need not wait for a batch of descriptions.
+        if new := [text for text in distinct if text not in vectors]:
+            rotated = self._rotation.apply(self._opened().embed(new))
+            vectors.update(zip(new, (row.tobytes() for row in np.ascontiguousarray(rotated)), strict=True))
         with self._lock:
             for text in distinct:
-                self._remembered[text] = known[text]
-                self._remembered.move_to_end(text)
-            while len(self._remembered) > REMEMBERED:
-                self._remembered.popitem(last=False)
-        return [known[text] for text in texts]
+                self._cached[text] = vectors[text]
+                self._cached.move_to_end(text)
+            while len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
+        return [vectors[text] for text in texts]
 
     def _opened(self) -> Embedder:
         if self._embedder is None:
             embedder = self._open()
             if embedder.dimension != AWS_ESTATE.dimension:
                 why = f"its vectors have {embedder.dimension} components, and the estate's have {AWS_ESTATE.dimension}"
-                raise InitialisationError(f"the embedding model {embedder.model_id} cannot be used", why)
+                fix = f"Choose an embedding model with {AWS_ESTATE.dimension} components."
+                raise InitialisationError(f"the embedding model {embedder.model_id} cannot be used", why, fix)
             self._embedder = embedder
         return self._embedder

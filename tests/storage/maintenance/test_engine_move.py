@@ -240,7 +240,7 @@ def test_collections_of_another_store_are_never_taken(embedded: Settings, server
     other = Settings(**given, qdrant_url=server.url, qdrant_api_key=SecretStr(API_KEY), qdrant_prefix=prefix)
     with opened(other) as storage:
         storage.estate.upsert(HOSTS, scan_id="scan-1")
-        with pytest.raises(InitialisationError, match="it belongs to another store"):
+        with pytest.raises(InitialisationError, match="it does not belong to this store"):
             move_store(embedded, "remote", url=server.url)
         assert storage.estate.count() == 3
     assert whole(embedded)
@@ -252,7 +252,7 @@ def test_a_failed_move_does_not_prevent_another_one(embedded: Settings, server: 
     before = set(server.collections)
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    for url, failure in ((nowhere, "Connection refused"), (server.url, "it belongs to another store")):
+    for url, failure in ((nowhere, "Connection refused"), (server.url, "it does not belong to this store")):
         with pytest.raises(StorageError, match=failure):
             move_store(embedded, "remote", url=url)
         assert set(server.collections) == before

@@ -1,7 +1,8 @@
-"""The owner process, which holds a data path's shards, and the client that kernels use to reach it.
+"""The owner process, which opens a data path's shards, and the client through which notebook kernels use it.
 
-Qdrant Edge lets only one process open a shard, and holds the GIL while it works; yet several notebooks often use one
-store. So one process per data path holds the shards. The first kernel starts it, all kernels share it, it exits when
-idle, and a kernel that finds it dead starts another. It sees ciphertext, blind values and vectors, and never has a key.
-It needs ``fork`` and Unix sockets.
+A shard is the folder with one collection. Qdrant Edge lets only one process open a shard, and holds the GIL while it
+works; yet several notebooks often use one store. So one process per data path, the owner, opens the shards for all
+notebook kernels. The first kernel starts the owner. The owner exits when it is idle, and a kernel that finds no running
+owner starts a new one. The owner never has a key: it sees only ciphertext, blind values (keyed hashes that can be
+compared), vectors and times. It needs ``fork`` and Unix sockets.
 """

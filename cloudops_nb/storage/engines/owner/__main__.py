@@ -1,7 +1,7 @@
 """``python -m cloudops_nb.storage.engines.owner DATA_PATH IDLE_SECONDS``: start the owner process of a data path.
 
-The command exits with status 0 once the owner serves, or with status 1 and one line on standard output. The owner runs
-on as a separate process without a terminal, a parent or inherited files.
+The command exits with status 0 once the owner is ready, or with status 1 after it has printed the reason in one line.
+The owner continues as a background process without a terminal.
 """
 
 from __future__ import annotations
@@ -20,55 +20,59 @@ from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
-from cloudops_nb.storage.engines.owner.shard_tidying import end_tidying, tidy_shards
+from cloudops_nb.storage.engines.owner.shard_optimisation import optimise_shards, stop_optimisation
 
 if TYPE_CHECKING:
     from io import FileIO
 
 #: Longest wait for the previous owner to finish closing, in seconds.
-LOCK_SECONDS = 10.0
+LOCK_TIMEOUT_SECONDS = 10.0
 #: Size in bytes above which a new owner empties the log.
-LOG_BYTES = 1 << 20
+MAX_LOG_BYTES = 1 << 20
 _READY = b"ready"
 
 
 def main() -> int:
     """Start an owner in the background; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="cloudops_nb.storage.engines.owner", description="Own the shards of a data path."
+        prog="cloudops_nb.storage.engines.owner",
+        description="Start the background process that serves the embedded vector store in a data path.",
     )
     parser.add_argument("data_path", type=Path, help="the store's folder")
     parser.add_argument("idle_seconds", type=float, help="exit after this long without a client")
     arguments = parser.parse_args()
     os.umask(0o077)  # so that files and the socket are private from their creation
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
     if os.fork():
-        os.close(theirs)
-        with os.fdopen(ours, "rb") as pipe:
-            said = pipe.read()
-        if said == _READY:
+        os.close(write_end)
+        with os.fdopen(read_end, "rb") as pipe:
+            reply = pipe.read()
+        if reply == _READY:
             return 0
-        sys.stdout.write(said.decode(errors="replace") or "it ended immediately")
+        sys.stdout.write(reply.decode(errors="replace") or "the owner process ended before it was ready")
         return 1
-    os.close(ours)
-    with os.fdopen(theirs, "wb", buffering=0) as report:
+    os.close(read_end)
+    with os.fdopen(write_end, "wb", buffering=0) as report:
         _run_owner(OwnerPaths(arguments.data_path), arguments.idle_seconds, report)
     return 0
 
 
 def _run_owner(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
-    """Hold the lock, serve, and optimise the shards after an idle end; ``report`` is closed once the owner serves."""
+    """Serve, then optimise the shards if the owner ended because it was idle.
+
+    ``report`` is the pipe to the launching command; it is closed once the owner is ready.
+    """
     _redirect_streams(paths.log)
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with FileLock(paths.lock, timeout=LOCK_SECONDS, mode=0o600) as owned:
-            unfinished = end_tidying(paths)
-            written = _serve_until_end(paths, idle_seconds, report)
-            if written is not None and (written or unfinished):
-                tidy_shards(paths, owned)
+        with FileLock(paths.lock, timeout=LOCK_TIMEOUT_SECONDS, mode=0o600) as owner_lock:
+            unfinished = stop_optimisation(paths)
+            wrote_anything = _serve_until_end(paths, idle_seconds, report)
+            if wrote_anything is not None and (wrote_anything or unfinished):
+                optimise_shards(paths, owner_lock)
     except Timeout:
-        _report_failure(report, "another process holds the store and does not answer")
+        _report_failure(report, f"another process has held {paths.lock} for {LOCK_TIMEOUT_SECONDS:.0f} s")
     except (CloudOpsError, OSError) as error:
         why = "the disk is full" if getattr(error, "errno", None) == errno.ENOSPC else str(error)
         _report_failure(report, why)
@@ -76,15 +80,20 @@ def _run_owner(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
 
 
 def _report_failure(report: FileIO, why: str) -> None:
-    """Send the reason for the failed start to the starting kernel, unless it has its answer or has ended."""
+    """Report why the start failed to the launching command, unless the owner has reported that it is ready."""
     if not report.closed:
+        # The launching command may have ended.
         with contextlib.suppress(OSError):
             report.write(why.encode())
 
 
 def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> bool | None:
-    """Serve until the end; returns whether anything was written, ``None`` if the end was not for being idle."""
-    # Import only under the lock: these load the engine, which the losers of a race for the lock do not need.
+    """Serve until the server stops.
+
+    Returns:
+        Whether anything was written; ``None`` if the server stopped for another reason than idleness.
+    """
+    # Import only under the lock: these modules load the engine, which a process that never gets the lock does not need.
     from cloudops_nb.storage.engines.owner.owner_server import OwnerServer
     from cloudops_nb.storage.engines.owner.shards import Shards
 
@@ -98,25 +107,25 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
         report.write(_READY)
         report.close()
         idle = server.serve()
-        log.info("closing: %s", "idle" if idle else "new clients cannot connect")
-        return shards.written if idle else None
+        log.info("closing: %s", "idle" if idle else server.stop_reason)
+        return shards.wrote_anything if idle else None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.close()
         shards.close()
-        if Endpoint.read(paths.endpoint) == endpoint:  # a recreated folder may hold another owner's endpoint
+        if Endpoint.read(paths.endpoint) == endpoint:  # if the data path was recreated, another owner wrote the file
             paths.endpoint.unlink(missing_ok=True)
 
 
 def _redirect_streams(log: Path) -> None:
-    """Replace the inherited standard streams: input is empty, output and errors go to the private log."""
+    """Replace the inherited standard streams: input is empty, output and errors are written to the private log."""
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
-    if log.exists() and log.stat().st_size > LOG_BYTES:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         flags |= os.O_TRUNC
-    written, nothing = os.open(log, flags, 0o600), os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(written, 1)
-    os.dup2(written, 2)
+    log_fd, empty_fd = os.open(log, flags, 0o600), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty_fd, 0)
+    os.dup2(log_fd, 1)
+    os.dup2(log_fd, 2)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
 

@@ -1,4 +1,4 @@
-"""The owner process's files and socket, and the shared secret that authenticates owner and client to each other."""
+"""The files of an owner process, the address of its socket, and the secret with which owner and client authenticate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.files.private_files import replace_private
 
-#: Protocol version, increased with every change that an older owner or client would not understand.
+#: Version of the protocol between client and owner, increased with every incompatible change.
 PROTOCOL = 4
 #: Longest path of a Unix socket, in bytes: 107 on Linux (man 7 unix), 103 on macOS.
 LONGEST_ADDRESS = 103
@@ -23,7 +23,11 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class OwnerPaths:
-    """The files of one data path's owner: ``folder`` (0700) holds them and the shards, all 0600."""
+    """The paths of one data path's owner.
+
+    ``folder`` has mode 0700; it contains all other paths and the shards, whose files have mode 0600. Owners of earlier
+    versions use the same file names, so the names must not change.
+    """
 
     data_path: Path
 
@@ -34,7 +38,10 @@ class OwnerPaths:
 
     @property
     def lock(self) -> Path:
-        """The lock that the owner holds for its whole life; the only sign that an owner is running."""
+        """The lock that the owner holds from before it opens the shards until it has closed them.
+
+        Only this lock shows reliably whether an owner is running.
+        """
         return self.folder / "owner.lock"
 
     @property
@@ -43,13 +50,13 @@ class OwnerPaths:
         return self.folder / "start.lock"
 
     @property
-    def tidying(self) -> Path:
+    def optimisation_lock(self) -> Path:
         """The lock of a former owner that is optimising the shards."""
         return self.folder / "tidying.lock"
 
     @property
-    def tidier(self) -> Path:
-        """The file with the process id of the optimising process; it stays if that process is killed."""
+    def optimiser_pid(self) -> Path:
+        """The file with the process id of the optimising process; if that process is killed, the file stays."""
         return self.folder / "tidying.pid"
 
     @property
@@ -59,13 +66,20 @@ class OwnerPaths:
 
     @property
     def log(self) -> Path:
-        """The owner's log: starts, stops and faults, never a value of the store."""
+        """The owner's log of starts, stops and faults; it contains no value of the store."""
         return self.folder / "owner.log"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The address of an owner: its socket, the handshake's secret, its process id and its protocol version."""
+    """The data with which a client reaches an owner.
+
+    Attributes:
+        address: The path of the socket.
+        secret: The secret that owner and client prove to each other that they know.
+        pid: The owner's process id.
+        protocol: The owner's protocol version.
+    """
 
     address: str
     secret: bytes = field(repr=False)
@@ -74,12 +88,12 @@ class Endpoint:
 
     @classmethod
     def fresh(cls, data_path: Path) -> Endpoint:
-        """Return a new endpoint of this process with a new secret, after creating the socket's folder."""
+        """Return an endpoint for this process with a new secret and a new socket address (:func:`socket_address`)."""
         return cls(socket_address(data_path), secrets.token_bytes(_SECRET_BYTES), os.getpid())
 
     @classmethod
     def read(cls, path: Path) -> Endpoint | None:
-        """Read the endpoint of the latest owner; ``None`` if the file is missing or invalid."""
+        """Read the endpoint of the latest owner; returns ``None`` if the file is missing or invalid."""
         try:
             data = json.loads(path.read_bytes())
             return cls(data["address"], bytes.fromhex(data["secret"]), data["pid"], data["protocol"])
@@ -87,7 +101,7 @@ class Endpoint:
             return None
 
     def write(self, path: Path) -> None:
-        """Write the file for clients, atomically, with mode 0600."""
+        """Write the endpoint to the file that clients read, atomically, with mode 0600."""
         data = {"address": self.address, "secret": self.secret.hex(), "pid": self.pid, "protocol": self.protocol}
         replace_private(path, json.dumps(data).encode())
 
@@ -95,10 +109,10 @@ class Endpoint:
 def socket_address(data_path: Path) -> str:
     """Choose a short path for a new socket in a private folder of the user, and remove the sockets of earlier owners.
 
-    The caller holds the data path's lock, so every earlier owner has ended or serves a deleted folder.
+    The caller holds the data path's lock. So every earlier owner has ended, or its data path was deleted.
 
     Raises:
-        StoreUnavailableError: No short private folder is available.
+        StoreUnavailableError: Every candidate folder has too long a path or is not private.
     """
     path_digest = hashlib.sha256(os.fsencode(data_path.resolve())).hexdigest()[:16]
     for folder in _socket_folders():
@@ -107,19 +121,20 @@ def socket_address(data_path: Path) -> str:
             for stale in folder.glob(f"{path_digest}-*.sock"):
                 stale.unlink(missing_ok=True)
             return address
-    fix = "Set XDG_RUNTIME_DIR to a short path that only you can enter."
-    raise StoreUnavailableError("the store's socket cannot be created", "there is no short private folder for it", fix)
+    why = "every folder for it has too long a path, or other users can access it"
+    fix = "Set XDG_RUNTIME_DIR to a folder with a short path that only you can access."
+    raise StoreUnavailableError("the store's socket cannot be created", why, fix)
 
 
 def _socket_folders() -> list[Path]:
-    """Return folders for sockets, best first: in the session's runtime directory, then among temporary files."""
-    ours = f"cloudops-nb-{os.geteuid()}"
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    return [*([Path(session) / ours] if session else []), Path(tempfile.gettempdir()) / ours, Path("/tmp") / ours]  # noqa: S108 - created with mode 0700 and checked
+    """Return the candidate folders for sockets, best first: in the user's runtime directory, then in temporary ones."""
+    name = f"cloudops-nb-{os.geteuid()}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return [*([Path(runtime) / name] if runtime else []), Path(tempfile.gettempdir()) / name, Path("/tmp") / name]  # noqa: S108 - created with mode 0700 and checked
 
 
 def _is_private(folder: Path) -> bool:
-    """Create the folder, or check that it belongs to the user and only the user can enter it; a link is refused."""
+    """Create the folder if it is missing; returns whether it is a real folder that only this user can access."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()

@@ -1,4 +1,4 @@
-"""``OwnerClient``: a ``VectorStore`` that sends each operation to the owner process in one or a few frames."""
+"""``OwnerClient``: a ``VectorStore`` that sends its operations to the owner process, long ones in several frames."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 #: Points per frame, in both directions.
 PAGE = 500
-#: Longest wait for the answer to one operation, in seconds.
-ANSWER_SECONDS = 120.0
+#: Longest wait for the reply to one frame, in seconds.
+REPLY_SECONDS = 120.0
 _ATTEMPTS = 6
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 
@@ -41,17 +41,17 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 class OwnerClient:
     """A ``VectorStore`` in the owner process of a data path; starts the process if it is not running.
 
-    Threads may share a client: each operation borrows a connection. If the connection breaks, because the owner was
-    killed or is exiting as idle, the operation is repeated on a new one. All operations are idempotent, so nothing is
+    Threads may share a client: each operation borrows a connection. If a connection breaks, because the owner was
+    killed or is ending, the operation is repeated on a new connection. All operations are idempotent, so nothing is
     lost or duplicated. A write that returned is in the owner's write-ahead log and survives a crash of any process.
-    An interrupt closes the connection of the operation that it hits.
+    If an operation is interrupted, its connection is closed.
     """
 
     def __init__(self, data_path: Path, *, idle_seconds: float) -> None:
         self._paths = OwnerPaths(data_path)
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
-        self._idle: list[Connection[Any, Any]] = []
+        self._idle_connections: list[Connection[Any, Any]] = []
         self._process = os.getpid()
         self._retirement = Retirement()
 
@@ -61,7 +61,7 @@ class OwnerClient:
             self._call("upsert", collection=collection, points=points[start : start + PAGE])
 
     def append(self, collection: str, point: Point, *, group: str, sequence: str) -> int:
-        """Insert a point with the next number of its group, which the owner assigns."""
+        """Insert a point with the next number of its group; the owner assigns the number."""
         return int(self._call("append", collection=collection, point=point, group=group, sequence=sequence))
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
@@ -90,12 +90,12 @@ class OwnerClient:
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
     ) -> Iterator[StoredRow]:
         """Yield the points that pass the filter, page by page."""
-        after, wanted = None, limit
-        while wanted is None or wanted > 0:
-            size = PAGE if wanted is None else min(PAGE, wanted)
+        after, remaining = None, limit
+        while remaining is None or remaining > 0:
+            size = PAGE if remaining is None else min(PAGE, remaining)
             page, after = self._call("page", collection=collection, where=where, fields=fields, limit=size, after=after)
             yield from page
-            wanted = None if wanted is None else wanted - len(page)
+            remaining = None if remaining is None else remaining - len(page)
             if after is None:
                 return
 
@@ -119,12 +119,12 @@ class OwnerClient:
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries in one request."""
-        answers = self._call("query", collection=collection, queries=queries)
-        return [[Scored(*hit) for hit in hits] for hits in answers]
+        hits_by_query = self._call("query", collection=collection, queries=queries)
+        return [[Scored(*hit) for hit in hits] for hits in hits_by_query]
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
         """Count exactly."""
-        return int(self._call("count", seconds or ANSWER_SECONDS, collection=collection, where=where))
+        return int(self._call("count", seconds or REPLY_SECONDS, collection=collection, where=where))
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
@@ -137,7 +137,7 @@ class OwnerClient:
         return values
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write by any kernel."""
+        """Return a number that changes with every write of any client."""
         return int(self._call("generation", collection=collection))
 
     def stage(self, collection: str) -> str:
@@ -158,39 +158,39 @@ class OwnerClient:
         self._call("flush")
 
     def close(self) -> None:
-        """Close this kernel's connections; the owner keeps serving other kernels, and exits when idle."""
+        """Close this client's unused connections; the owner serves other clients and exits when it is idle."""
         with self._lock:
-            connections, self._idle = self._idle, []
+            connections, self._idle_connections = self._idle_connections, []
         for connection in connections:
             connection.close()
 
     def retire(self) -> None:
-        """Close permanently, after the operations of other threads; later operations raise StoreUnavailableError.
+        """Close permanently once the operations of other threads end; later operations raise StoreUnavailableError.
 
         Raises:
             StoreUnavailableError: An operation does not end; the client stays usable.
         """
-        self._retirement.retire(ANSWER_SECONDS)
+        self._retirement.retire(REPLY_SECONDS)
         self.close()
 
-    def _call(self, operation: str, seconds: float = ANSWER_SECONDS, /, **arguments: Any) -> Any:
-        """Send a request until it is answered, on up to six connections.
+    def _call(self, operation: str, seconds: float = REPLY_SECONDS, /, **arguments: Any) -> Any:
+        """Send a request until the owner replies, on up to :data:`_ATTEMPTS` connections; returns the reply's value.
 
         Raises:
-            StorageError: The owner answered with an error, or cannot be reached or started.
+            StorageError: The owner replied with an error, or cannot be reached or started.
         """
         frame = pack_frame([operation, arguments])
         try:
             with self._retirement.operation():
-                status, *answer = self._answered(frame, seconds)
+                status, *reply = self._reply_to(frame, seconds)
         except ConnectionLostError as error:
-            why = f"its process ended {_ATTEMPTS} times during this request"
+            why = f"the connection to the store's process was lost {_ATTEMPTS} times during this request"
             raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.") from error
         if status != "ok":
-            raise_failure(status, *answer)
-        return answer[0]
+            raise_failure(status, *reply)
+        return reply[0]
 
-    def _answered(self, frame: bytes, seconds: float) -> Any:
+    def _reply_to(self, frame: bytes, seconds: float) -> Any:
         # Almost every request succeeds at the first attempt, which takes less time than setting up tenacity.
         with suppress(ConnectionLostError):
             return self._exchange(frame, seconds)
@@ -207,7 +207,7 @@ class OwnerClient:
             try:
                 self._retirement.check()
                 connection.send_bytes(frame)
-                if not _has_answer(connection, seconds):
+                if not _has_reply(connection, seconds):
                     why = f"an operation took longer than {seconds:.0f} s"
                     raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.")
                 return unpack_frame(connection.recv_bytes(LARGEST_FRAME))
@@ -216,38 +216,42 @@ class OwnerClient:
 
     @contextmanager
     def _borrowed(self) -> Iterator[Connection[Any, Any]]:
-        """Lend a connection; after an error or interrupt it is closed, because a late answer may be on its way."""
+        """Lend a connection.
+
+        After an error or interrupt the connection is closed, because the reply to the failed request may still arrive.
+        """
         connection = self._idle_or_new_connection()
         try:
             yield connection
         except BaseException:
             connection.close()
-            self.close()  # the owner has probably ended, so the other connections are broken too
+            # After most errors the owner has ended and its other connections are broken; otherwise they are reopened.
+            self.close()
             raise
         with self._lock:
-            self._idle.append(connection)
+            self._idle_connections.append(connection)
 
     def _idle_or_new_connection(self) -> Connection[Any, Any]:
         with self._lock:
             if self._process != os.getpid():  # a forked child must not use its parent's connections
-                self._process, self._idle = os.getpid(), []
-            if self._idle:
-                return self._idle.pop()
+                self._process, self._idle_connections = os.getpid(), []
+            if self._idle_connections:
+                return self._idle_connections.pop()
         return self._connect()
 
     def _connect(self) -> Connection[Any, Any]:
         with suppress(ConnectionLostError):
             return connect_to_owner(self._paths)
-        # After waiting for the lock, an owner that another kernel has started may be running.
         with creation_lock(self._paths.start_lock, seconds=START_SECONDS):
+            # While this thread waited for the lock, another client may have started an owner.
             with suppress(ConnectionLostError):
                 return connect_to_owner(self._paths)
             start_owner(self._paths, self._idle_seconds)
             return connect_to_owner(self._paths)
 
 
-def _has_answer(connection: Connection[Any, Any], seconds: float) -> bool:
-    """Wait for an answer or the end of the connection; several times faster than ``Connection.poll``."""
-    waiting = select.poll()
-    waiting.register(connection, select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))
+def _has_reply(connection: Connection[Any, Any], seconds: float) -> bool:
+    """Wait for a reply or the end of the connection; several times faster than ``Connection.poll``."""
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))

@@ -1,4 +1,4 @@
-"""Connections to the owner process of a data path: start it, connect, authenticate both sides, agree on a version."""
+"""Starts the owner process of a data path and opens connections to it: authenticates both sides, checks the version."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
 
-#: Longest time from an owner's start until it serves, in seconds; includes replaying its log after a crash.
+#: Longest time from an owner's start until it is ready, in seconds.
 START_SECONDS = 60.0
-#: Longest time that a running owner may take to greet a client, in seconds.
+#: Longest time until a running owner sends the first bytes of the handshake, in seconds.
 GREETING_SECONDS = 15.0
-#: The owner's whole environment: no key, no AWS credentials.
+#: The environment variables that an owner gets, in addition to PYTHONPATH. They contain no key and no AWS credentials.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH")
 
 
 class ConnectionLostError(Exception):
-    """No owner listens, or the connection broke; the request may be repeated on a new connection."""
+    """There is no owner to talk to, or the connection broke; the request may be repeated on a new connection."""
 
 
 def connect_to_owner(paths: OwnerPaths) -> Connection[Any, Any]:
     """Connect to the owner that wrote the endpoint file.
 
     Raises:
-        ConnectionLostError: No owner runs, it is ending, or the listening process did not write the endpoint file; or
-            an owner of another version without other clients is making way.
-        StoreUnavailableError: The owner is of another version and in use, or runs without answering.
+        ConnectionLostError: No owner is running; the owner is ending; the process that listens at the address does not
+            know the endpoint file's secret; or the owner has another protocol version and has agreed to end.
+        StoreUnavailableError: The owner has another protocol version and other clients, or does not answer.
     """
     endpoint = Endpoint.read(paths.endpoint)
     if endpoint is None:
@@ -57,19 +57,19 @@ def connect_to_owner(paths: OwnerPaths) -> Connection[Any, Any]:
 
 
 def start_owner(paths: OwnerPaths, idle_seconds: float) -> None:
-    """Start an owner and return once it serves; the caller holds the start lock.
+    """Start an owner and return once it is ready; the caller holds the start lock.
 
     Raises:
-        StoreUnavailableError: The owner did not start; the error holds its last line of output.
+        StoreUnavailableError: The owner did not start; the error contains the last line that the command printed.
     """
-    # The child must import this very package, whatever else is first on its sys.path.
+    # The child must import the package that this process uses, even if another version is installed.
     package_root = str(Path(__file__).parents[4])
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
     # -P, because -m would put the working directory first on sys.path (docs.python.org/3/using/cmdline.html).
     command = [sys.executable, "-P", "-m", "cloudops_nb.storage.engines.owner", str(paths.data_path), str(idle_seconds)]
     try:
-        ended = subprocess.run(
+        finished = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -82,33 +82,38 @@ def start_owner(paths: OwnerPaths, idle_seconds: float) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _not_started(paths, type(error).__name__) from error
-    if ended.returncode:
-        lines = ended.stdout.decode(errors="replace").strip().splitlines()
-        raise _not_started(paths, lines[-1] if lines else f"it ended with status {ended.returncode}")
+    if finished.returncode:
+        lines = finished.stdout.decode(errors="replace").strip().splitlines()
+        raise _not_started(paths, lines[-1] if lines else f"it ended with status {finished.returncode}")
 
 
 def _greet(connection: Connection[Any, Any], endpoint: Endpoint) -> None:
     if not connection.poll(GREETING_SECONDS):
-        why = f"its process {endpoint.pid} is running but does not answer"
+        why = f"the store's process {endpoint.pid} accepted a connection but sent nothing for {GREETING_SECONDS:.0f} s"
         raise StoreUnavailableError("the store does not answer", why, f"End process {endpoint.pid} and try again.")
     answer_challenge(connection, endpoint.secret)
     deliver_challenge(connection, endpoint.secret)
     connection.send_bytes(pack_frame(["hello", {}]))
-    _, answer = unpack_frame(connection.recv_bytes(LARGEST_FRAME))
-    if answer["protocol"] != PROTOCOL:
-        _ask_to_make_way(connection, answer["protocol"])
+    _, greeting = unpack_frame(connection.recv_bytes(LARGEST_FRAME))
+    if greeting["protocol"] != PROTOCOL:
+        _ask_to_make_way(connection, greeting["protocol"])
 
 
 def _ask_to_make_way(connection: Connection[Any, Any], protocol: int) -> NoReturn:
-    """Ask an owner of another version to end; it agrees if this is its only client."""
+    """Ask an owner with another protocol version to end.
+
+    Raises:
+        ConnectionLostError: The owner agreed, because this is its only client.
+        StoreUnavailableError: The owner has other clients.
+    """
     connection.send_bytes(pack_frame(["make_way", {}]))
-    status, *answer = unpack_frame(connection.recv_bytes(LARGEST_FRAME))
-    if status == "ok" and answer[0]:
+    status, *reply = unpack_frame(connection.recv_bytes(LARGEST_FRAME))
+    if status == "ok" and reply[0]:
         raise ConnectionLostError
     raise StoreUnavailableError(
         "the store is in use by another version of cloudops-nb",
-        f"its process speaks protocol {protocol}, this one {PROTOCOL}",
-        "Restart the kernels that use the other version.",
+        f"the store's process has protocol version {protocol}, and this version of cloudops-nb has {PROTOCOL}",
+        "Restart the notebook kernels that use the other version.",
     )
 
 

@@ -1,4 +1,4 @@
-"""``OwnerServer``: answers kernels in one thread per connection, and ends when no kernel is connected any longer."""
+"""``OwnerServer``: serves clients (notebook kernels), each in its own thread, and ends when it has no client."""
 
 from __future__ import annotations
 
@@ -20,44 +20,55 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.owner.endpoint import Endpoint
     from cloudops_nb.storage.engines.owner.shards import Shards
 
-#: Interval between checks for the end, in seconds.
+#: Seconds between checks whether the server should stop, and before the next attempt after a failed accept.
 _TICK = 0.2
-#: Shortest wait of a new owner for the kernel that started it, in seconds.
+#: Minimum time that a new owner waits for its first client, in seconds.
 _FIRST_CLIENT_SECONDS = 10.0
-_WAITING_CONNECTIONS = 128
+_BACKLOG = 128
 _log = logging.getLogger(__name__)
 
 
 class OwnerServer:
-    """Serves one data path until no client was connected for ``idle_seconds``, or new clients cannot find it.
+    """Serves one data path.
 
-    An HMAC challenge in both directions proves that a client can read the endpoint file; before that, the server reads
-    no byte of its requests. The challenge, ``hello`` and ``make_way`` are the same in every protocol version, so a
-    kernel of another version can start its own owner once this one has no other client.
+    The server stops when no client has been connected for ``idle_seconds``, when its socket or endpoint file is gone,
+    or when a client asks it to make way.
+
+    A mutual HMAC challenge proves to each side that the other knows the secret in the endpoint file. The server reads
+    no request before the challenge succeeds. The challenge and the requests ``hello`` and ``make_way`` must never
+    change between protocol versions: with them, a client of another version asks this owner to end, and the owner
+    agrees if it has no other client.
     """
 
-    def __init__(self, endpoint: Endpoint, written_to: Path, shards: Shards, idle_seconds: float) -> None:
+    def __init__(self, endpoint: Endpoint, endpoint_path: Path, shards: Shards, idle_seconds: float) -> None:
         self._endpoint = endpoint
-        self._written_to = written_to
-        self._written: tuple[int, int] | None = None
+        self._endpoint_path = endpoint_path
+        # Set by serve(), because the endpoint file is written after the listener exists.
+        self._endpoint_identity: tuple[int, int] | None = None
         self._shards = shards
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._connected = 0
-        self._patience = max(idle_seconds, _FIRST_CLIENT_SECONDS)
+        self._idle_limit = max(idle_seconds, _FIRST_CLIENT_SECONDS)
         self._idle_since = time.monotonic()
         self._making_way = False
         self._closing = threading.Event()
-        self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_WAITING_CONNECTIONS)
+        self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_BACKLOG)
+
+    @property
+    def stop_reason(self) -> str:
+        """The reason why the server stopped without being idle, for the log."""
+        return "making way for another version" if self._making_way else "the socket or endpoint file is gone"
 
     def serve(self) -> bool:
-        """Answer clients until the server is idle for long enough, or new clients cannot connect.
+        """Serve clients until the server should stop; the endpoint file has been written.
 
         Returns:
-            Whether the server ended because it was idle.
+            Whether the server stopped because it was idle.
         """
-        self._written = _file_identity(self._written_to)
+        self._endpoint_identity = _file_identity(self._endpoint_path)
         threading.Thread(target=self._accept_clients, name="accept", daemon=True).start()
+        # _making_way is read without the lock: it only ever becomes true, and a tick later is early enough.
         while not self._making_way and self._can_be_found():
             if self._is_idle():
                 return True
@@ -71,21 +82,23 @@ class OwnerServer:
 
     def _is_idle(self) -> bool:
         with self._lock:
-            return not self._connected and time.monotonic() - self._idle_since >= self._patience
+            return not self._connected and time.monotonic() - self._idle_since >= self._idle_limit
 
     def _can_be_found(self) -> bool:
-        """Whether the socket and the endpoint file still exist: the data path may have been moved or deleted.
+        """Whether the socket exists and the endpoint file is still the one that the server found at its start.
 
-        This uses no file descriptor, so it works when the process has none left.
+        The endpoint file is gone or replaced if the data path was moved, deleted or recreated. The check opens no file,
+        so it works even if the process has used up its file descriptors.
         """
-        return Path(self._endpoint.address).exists() and _file_identity(self._written_to) == self._written
+        same_file = _file_identity(self._endpoint_path) == self._endpoint_identity
+        return same_file and Path(self._endpoint.address).exists()
 
     def _accept_clients(self) -> None:
         while not self._closing.is_set():
             try:
                 connection = self._listener.accept()
                 threading.Thread(target=self._serve_client, args=(connection,), daemon=True).start()
-            except (OSError, RuntimeError) as error:  # out of descriptors or threads, which become free again
+            except (OSError, RuntimeError) as error:  # no file descriptor or thread is free; one may be soon
                 if not self._closing.wait(_TICK):
                     _log.warning("a client cannot connect: %s", error)
 
@@ -94,23 +107,23 @@ class OwnerServer:
             try:
                 deliver_challenge(connection, self._endpoint.secret)
                 answer_challenge(connection, self._endpoint.secret)
-            except (AuthenticationError, EOFError, OSError):
-                _log.warning("a client was refused: it does not know the secret")
+            except (AuthenticationError, EOFError, OSError) as error:
+                _log.warning("a client's handshake failed: %s", type(error).__name__)
                 return
             self._count_client(1)
             try:
-                self._answer_requests(connection)
+                self._serve_requests(connection)
             except (EOFError, OSError):
                 return
             finally:
                 self._count_client(-1)
 
-    def _answer_requests(self, connection: Connection[Any, Any]) -> None:
+    def _serve_requests(self, connection: Connection[Any, Any]) -> None:
         while True:
             frame = connection.recv_bytes(LARGEST_FRAME)
-            connection.send_bytes(self._answer(frame))
+            connection.send_bytes(self._reply_to(frame))
 
-    def _answer(self, frame: bytes) -> bytes:
+    def _reply_to(self, frame: bytes) -> bytes:
         try:
             operation, arguments = unpack_frame(frame)
             if operation == "hello":
@@ -121,14 +134,18 @@ class OwnerServer:
         except StorageError as error:
             _log.warning("%s", error)
             return pack_frame(failure_reply(error))
-        except Exception as error:  # noqa: BLE001 - logged and answered: a disconnected client would repeat the request
-            # Log the traceback without the message, which may repeat values of the request.
+        except Exception as error:  # noqa: BLE001 - replied, because a disconnected client would repeat the request
+            # Log the traceback without the error's message, which may contain values of the request.
             trace = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("a request was refused: %s\n%s", type(error).__name__, trace)
-            return pack_frame(failure_reply(StorageError("the store refused a request", type(error).__name__)))
+            _log.error("a request failed unexpectedly: %s\n%s", type(error).__name__, trace)
+            what, fix = "a request to the store failed unexpectedly", "See owner.log in the store's qdrant folder."
+            return pack_frame(failure_reply(StorageError(what, type(error).__name__, fix)))
 
     def _make_way(self) -> bool:
-        """End soon if the asking client is the only one; a client that connects later finds the next owner."""
+        """Agree to end if the asking client is the only one; return whether the server will end.
+
+        A client that connects after that loses its connection soon, and repeats its request at the next owner.
+        """
         with self._lock:
             self._making_way = self._making_way or self._connected == 1
             return self._making_way
@@ -136,7 +153,7 @@ class OwnerServer:
     def _count_client(self, change: int) -> None:
         with self._lock:
             self._connected += change
-            self._patience = self._idle_seconds
+            self._idle_limit = self._idle_seconds  # the first client has come
             self._idle_since = time.monotonic()
 
 

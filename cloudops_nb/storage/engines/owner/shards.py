@@ -1,4 +1,4 @@
-"""The owner's open shards: runs operations on them under locks, and syncs them to disk."""
+"""The owner's open shards: runs the clients' operations on them, one at a time per shard, and syncs them to disk."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Point
 
-#: Delay before a sync to disk, in seconds; writes during it share the sync.
+#: Delay between a write and its sync to disk, in seconds; all writes during the delay share the sync.
 FLUSH_DELAY = 0.5
-#: Free disk space, in bytes, below which writes that add data are refused: the engine maps its files into memory, and
-#: the process dies if one cannot grow. A collection's log and its vectors may each grow by this much at once.
+#: Free disk space, in bytes, below which writes that add data are refused. The engine maps its files into memory, and
+#: the process dies if a mapped file cannot grow. A log file and a vector file are 32 MB each (observed), so the reserve
+#: has room for a new file of each kind.
 RESERVE_BYTES = 64 << 20
-_ADDING = frozenset({"upsert", "append", "patch", "stage"})
+_ADDING_OPERATIONS = frozenset({"upsert", "append", "patch", "stage"})
 _log = logging.getLogger(__name__)
 
 
 class ShardClosedError(StorageError):
-    """The shard was closed between its look-up and its use."""
+    """Another thread closed the shard after this thread had looked it up."""
 
 
 class Shard:
-    """One collection and its lock; operations have the names of ``VectorStore``'s methods.
+    """One open collection and the lock that serialises its operations.
 
-    The numbers of ``append`` are unique because only this process assigns them.
+    Operations have the names of ``VectorStore``'s methods, except that ``page`` and ``points_page`` return one page of
+    ``rows`` and ``points``. The numbers of ``append`` are unique because only this process assigns them.
     """
 
     def __init__(self, collection: EdgeCollection) -> None:
@@ -45,10 +47,10 @@ class Shard:
         self.dirty = False
         self._closed = False
         self._flushing = threading.Lock()
-        # Starts at the clock, so that a later owner of the data path never returns an earlier owner's generation.
+        # Starts at the current time, so that two owners of a data path never return the same generation.
         self._generation = time.time_ns()
         self._collection = collection
-        self._last: dict[str, int] = {}
+        self._last_numbers: dict[str, int] = {}
         self._reads: dict[str, Callable[..., Any]] = {
             name: getattr(collection, name)
             for name in ("retrieve", "page", "points_page", "newest", "query", "count", "facet", "values")
@@ -67,20 +69,21 @@ class Shard:
         return self._collection.failed
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Run one operation; a write counts as a change even if it fails halfway.
+        """Run one operation; even a failed write changes the generation, because part of it may have been applied.
 
         Raises:
+            ShardClosedError: The shard is closed.
             StorageError: The operation is unknown, or the engine failed.
         """
         with self.lock:
             if self._closed:
-                raise ShardClosedError(f"{self._collection.collection.name} was closed")
+                raise ShardClosedError(f"the shard of {self._collection.collection.name} is closed")
             if operation == "generation":
                 return self._generation
             if operation in self._reads:
                 return self._reads[operation](**arguments)
             if operation not in self._writes:
-                raise StorageError("the store cannot do that", f"there is no operation {operation}")
+                raise StorageError("a request to the store failed", f"there is no operation {operation}")
             try:
                 return self._writes[operation](**arguments)
             finally:
@@ -88,10 +91,10 @@ class Shard:
                 self.dirty = True
 
     def flush(self) -> None:
-        """Sync the writes since the last sync; when it returns they are on disk, even if another thread synced them."""
+        """Sync all writes so far to disk, or wait until another thread has synced them."""
         with self._flushing:
             if self.dirty and not self._closed:
-                # Reset before the sync, because a write during the sync needs another one.
+                # Reset before the sync, because a write during this sync needs a further sync.
                 self.dirty = False
                 try:
                     self._collection.flush()
@@ -106,37 +109,39 @@ class Shard:
             self._collection.close()
 
     def _append(self, point: Point, group: str, sequence: str) -> int:
-        written = self._collection.retrieve([point.id], [sequence])
-        if written:
-            return int(written[0].payload[sequence])
+        # A client repeats an append whose reply was lost; the point then has its number already.
+        present = self._collection.retrieve([point.id], [sequence])
+        if present:
+            return int(present[0].payload[sequence])
         value = str(point.payload[group])
-        if value not in self._last:
+        if value not in self._last_numbers:
             within = PointFilter(must=[AnyOf(group, [value])])
             newest = self._collection.newest(within, [sequence], sequence, 1)
-            self._last[value] = int(newest[0].payload[sequence]) if newest else -1
-        number = self._last[value] + 1
+            self._last_numbers[value] = int(newest[0].payload[sequence]) if newest else -1
+        number = self._last_numbers[value] + 1
         numbered = type(point)(point.id, {**point.payload, sequence: number}, point.dense, point.sparse)
         self._collection.upsert([numbered])
-        self._last[value] = number
+        self._last_numbers[value] = number
         return number
 
     def _delete(self, where: PointFilter) -> int:
-        self._last.clear()
+        # The next append looks up the newest remaining number, as it does on a server.
+        self._last_numbers.clear()
         return self._collection.delete(where)
 
     def _delete_ids(self, ids: Sequence[str]) -> int:
-        self._last.clear()
+        self._last_numbers.clear()
         return self._collection.delete_ids(ids)
 
 
 class Shards:
-    """Every collection of a data path, opened at its first use; safe to share between threads.
+    """All shards of a data path, each opened at its first use; safe to share between threads.
 
-    A background thread syncs writes after :data:`FLUSH_DELAY`, so that a burst of writes costs one sync. A collection
-    that cannot be opened fails only its own operations, and the next operation tries again.
+    A background thread syncs writes after :data:`FLUSH_DELAY`, so that a burst of writes costs one sync. If a shard
+    cannot be opened, only operations on its collection fail, and each of them tries to open it again.
 
     Attributes:
-        written: Whether any collection was written to.
+        wrote_anything: Whether any collection was written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -145,7 +150,7 @@ class Shards:
         self._opening = threading.Lock()
         self._unsynced = threading.Event()
         self._closed = False
-        self.written = False
+        self.wrote_anything = False
         self._replacements = {"stage": self._stage, "adopt": self._adopt, "discard": self._discard}
         self._flusher = threading.Thread(target=self._flush_forever, name="flush", daemon=True)
         self._flusher.start()
@@ -154,27 +159,28 @@ class Shards:
         """Run one operation on the collection that its arguments name; ``flush`` syncs every collection.
 
         Raises:
-            StorageError: The operation failed; as StoreCorruptedError if the collection cannot be opened.
+            StorageError: The operation failed.
+            StoreCorruptedError: The engine cannot open the collection's files.
         """
         if operation == "flush":
             return self.flush()
-        if operation in _ADDING:
+        if operation in _ADDING_OPERATIONS:
             self._require_space("nothing was written")
-        inner = dict(arguments)
-        name = str(inner.pop("collection", ""))
+        shard_arguments = dict(arguments)
+        name = str(shard_arguments.pop("collection", ""))
         if operation in self._replacements:
             return self._replacements[operation](name)
         while True:
             shard = self._shard(name)
             try:
-                result = shard.run(operation, inner)
-            except ShardClosedError:  # the shard was replaced; use its successor
+                result = shard.run(operation, shard_arguments)
+            except ShardClosedError:  # another thread replaced or reopens the shard; look it up again
                 continue
             except StorageError:
                 self._close_failed(name, shard)
                 raise
             if shard.dirty:
-                self.written = True
+                self.wrote_anything = True
                 self._unsynced.set()
             return result
 
@@ -188,6 +194,7 @@ class Shards:
         self._closed = True
         self._unsynced.set()
         self._flusher.join()
+        # Never released, so that the threads of connected clients cannot reopen a shard.
         self._opening.acquire()
         for name in list(self._shards):
             try:
@@ -210,7 +217,7 @@ class Shards:
             return self._shards[name]
 
     def _close_failed(self, name: str, shard: Shard) -> None:
-        """Close a collection whose engine failed; once reopened it works and has every acknowledged write."""
+        """Close a shard whose engine failed: the next operation reopens it, with every acknowledged write."""
         with self._opening:
             if shard.failed and self._shards.get(name) is shard:
                 try:
@@ -257,5 +264,5 @@ class Shards:
 def _known_collection(name: str) -> Collection:
     collection = collection_of(name)
     if collection is None:
-        raise StorageError("the store cannot do that", f"there is no collection {name}")
+        raise StorageError("a request to the store failed", f"there is no collection {name}")
     return collection

@@ -1,4 +1,7 @@
-"""Replaces a live shard's folder with the staged one; a replacement that was killed halfway is completed later."""
+"""Replaces the folder of a live shard with its staged shard, which was filled separately to become the next live one.
+
+The replacement consists of two renames. If the process is killed between them, the next opening completes it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def adopt_staged(folder: Path, name: str) -> None:
-    """Make the staged shard the live one, and remove the replaced shard; without a staged one, only do the removal.
+    """Make the staged shard the live one, and remove the replaced shard.
 
-    Both shards must be closed. The replacement is synced to disk when this returns.
+    Without a staged shard, only a replaced one that an interrupted call has left is removed. Both shards must be
+    closed. The replacement is synced to disk when this returns.
     """
     live, staged, replaced = folder / name, folder / staged_name(name), _replaced(folder, name)
     if staged.exists():
@@ -28,7 +32,7 @@ def adopt_staged(folder: Path, name: str) -> None:
 
 
 def finish_adoption(folder: Path, name: str) -> None:
-    """Complete a replacement that was killed between its two renames: old shard moved away, staged one not yet live."""
+    """Complete a replacement that was killed between its two renames, when no live shard exists."""
     live, staged = folder / name, folder / staged_name(name)
     if not live.exists() and _replaced(folder, name).exists() and staged.exists():
         adopt_staged(folder, name)

@@ -1,4 +1,7 @@
-"""The state of a remote store that the kernels of one host share: its identity, a lock, and times of last writes."""
+"""Files through which the notebook kernels of one host coordinate their use of a remote store.
+
+The files hold the identity of the data path, a lock, and the time of the last write to each collection.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: The folder below the data path.
+#: The name of the folder in the data path.
 FOLDER_NAME = "remote"
-#: Longest wait of an append for those of other kernels, in seconds.
+#: Longest wait of an append for the appends of other kernels, in seconds.
 TURN_SECONDS = 60.0
-#: Longest time that writes of other hosts go unnoticed, in seconds.
+#: Longest time until a kernel notices a write of another host, in seconds.
 STALE_SECONDS = 10.0
 _POLL_SECONDS = 0.005
 
@@ -30,24 +33,26 @@ _POLL_SECONDS = 0.005
 class HostState:
     """One kernel's access to the files that all kernels of a data path share; safe to share between threads.
 
-    The lock belongs to the operating system, which releases it when its process ends.
+    The lock is one of the operating system, which releases it when the process ends.
     """
 
     def __init__(self, data_path: Path) -> None:
         self._folder = data_path / FOLDER_NAME
-        self._turn = threading.Lock()
+        self._thread_lock = threading.Lock()
 
     def identity(self) -> str:
-        """Return the random identity of this data path, created once; it marks the collections as this store's.
+        """Return the random identity of this data path, created at the first use.
+
+        The metadata of each collection on the server holds the identity of the store that it belongs to.
 
         Raises:
-            InitialisationError: The folder cannot be read or written.
+            InitialisationError: The identity cannot be read or written.
         """
         path = self._folder / "identity"
         try:
             return path.read_text("ascii")
         except FileNotFoundError:
-            # A separate lock, because an append may need the identity during its turn.
+            # Not the lock of turn(), because an append may need the identity while it holds that lock.
             with creation_lock(self._folder / "identity.lock"):
                 if not path.exists():
                     replace_private(path, uuid.uuid4().hex.encode())
@@ -57,21 +62,21 @@ class HostState:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold the lock for the block: only one thread of one of the host's kernels has it at a time.
+        """Hold the host's lock during the block: only one thread of one kernel can hold it.
 
         Raises:
             StoreUnavailableError: Another kernel does not release the lock.
-            InitialisationError: The folder cannot be written.
+            InitialisationError: The lock file cannot be created or locked.
         """
         path = self._folder / "turn.lock"
-        with self._turn:
+        with self._thread_lock:
             try:
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 lock = FileLock(path, timeout=TURN_SECONDS, poll_interval=_POLL_SECONDS, mode=0o600)
                 lock.acquire()
             except Timeout:
-                why = f"another kernel has held {path} for {TURN_SECONDS:.0f} s"
-                raise StoreUnavailableError("the store does not answer", why) from None
+                why = f"other kernels have held {path} for {TURN_SECONDS:.0f} s"
+                raise StoreUnavailableError("a message cannot be added to the store", why, "Try again.") from None
             except OSError as error:
                 raise InitialisationError(f"cannot lock {path}", error.strerror or "") from error
             try:
@@ -80,12 +85,12 @@ class HostState:
                 lock.release()
 
     def wrote(self, collection: str) -> None:
-        """Record a write to a collection for the other kernels.
+        """Record the time of a write to a collection, so that other kernels notice the write.
 
         Raises:
-            InitialisationError: The folder cannot be written.
+            InitialisationError: The file cannot be written.
         """
-        path, now = self._stamp(collection), time.time_ns()
+        path, now = self._last_write_file(collection), time.time_ns()
         try:
             if not path.exists():
                 self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -95,12 +100,14 @@ class HostState:
             raise InitialisationError(f"cannot write {path}", error.strerror or "") from error
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write of this host, and every :data:`STALE_SECONDS` in any case.
+        """Return a number that changes with every write of this host, and at least every :data:`STALE_SECONDS`.
+
+        The second change is for the writes of other hosts, which this host cannot see.
 
         Raises:
-            InitialisationError: The folder cannot be read.
+            InitialisationError: The file cannot be read.
         """
-        path = self._stamp(collection)
+        path = self._last_write_file(collection)
         try:
             last = path.stat().st_mtime_ns
         except FileNotFoundError:
@@ -109,5 +116,5 @@ class HostState:
             raise InitialisationError(f"cannot read {path}", error.strerror or "") from error
         return hash((last, int(time.time() // STALE_SECONDS)))
 
-    def _stamp(self, collection: str) -> Path:
+    def _last_write_file(self, collection: str) -> Path:
         return self._folder / f"{collection}.written"

@@ -33,43 +33,48 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.remote.host_state import HostState
     from cloudops_nb.storage.engines.vector_store import StoredRow, Value, VectorQuery
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
 #: Points per request, in both directions; a server accepts 32 MB by default (service.max_request_size_mb).
 PAGE = 250
-#: Limit of a facet request, far above the number of distinct values of a field.
+#: The limit sent with a facet request, far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
-#: Number of attempts to get a number that no other host took, and the longest pause between them, in seconds.
+#: Number of attempts to get a number that no other host has taken, and the longest pause between them, in seconds.
 _NUMBERING_ATTEMPTS, _LONGEST_PAUSE = 20, 0.2
-_USUAL = RequestLimits()
+_DEFAULT_LIMITS = RequestLimits()
 
 
 class RemoteStore:
-    """A ``VectorStore`` in a Qdrant server; threads may share it, and each kernel of a data path has its own.
+    """A ``VectorStore`` on a Qdrant server; threads may share it, and each notebook kernel has its own.
 
-    A write returns after the server has applied it and written it to its log; failed requests are repeated. From then
-    on the write's durability depends on the server.
+    A write returns after the server has applied it and written it to its log. From then on the write's durability
+    depends on the server. Requests that fail because the server is unavailable are repeated.
 
-    Several kernels of one host may use the server at once, with all guarantees of ``VectorStore``. Several hosts, each
-    with a copy of the data path, have weaker guarantees. Two appends that returned have different numbers if the server
-    shows an acknowledged write to every later read: a single node does, a cluster with replicas may not. A killed
-    append may leave its message with a number that another message has. Writes of another host change
-    :meth:`generation` within :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`. :meth:`delete` and
-    :meth:`delete_ids` count before they delete.
+    Several kernels of one host may use the server at once, with all guarantees of ``VectorStore``. If several hosts use
+    it, each with a copy of the data path, the guarantees are weaker:
+
+    - Two appends get different numbers only if every read sees all writes that the server has acknowledged before. This
+      holds for a single server; in a cluster with replicas it may not.
+    - An append that is killed may leave its message with a number that another message also has.
+    - A write of another host changes :meth:`generation` only within
+      :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`.
+
+    The results of :meth:`delete` and :meth:`delete_ids` are counted before the deletion, so a concurrent write may make
+    them differ from the number of deleted points.
 
     Args:
         url: The server's address.
-        api_key: The server's API key, ``None`` if it has none.
+        api_key: The server's API key; ``None`` if the server needs no key.
         prefix: The prefix of the collections' names.
-        host: The state that this kernel shares with other kernels of the data path.
-        limits: The limits of a request.
+        host: The files that this kernel shares with other kernels of the data path.
+        limits: The limits of each call to the server.
 
     Raises:
         ConfigurationError: The address is invalid, or the key would be sent unencrypted.
     """
 
     def __init__(
-        self, url: str, api_key: SecretStr | None, prefix: str, host: HostState, limits: RequestLimits = _USUAL
+        self, url: str, api_key: SecretStr | None, prefix: str, host: HostState, limits: RequestLimits = _DEFAULT_LIMITS
     ) -> None:
         self._arguments = (url, api_key, prefix, host)
         self._connection = ServerConnection(url, api_key, limits)
@@ -90,32 +95,35 @@ class RemoteStore:
         """Insert a point with the next number of its group; the kernels of this host take turns.
 
         Raises:
-            StoreUnavailableError: Other hosts took every number that was tried.
+            StoreUnavailableError: Other hosts took every number that was tried. The point exists, and repeating the
+                call gives it a unique number.
         """
         within = AnyOf(group, [str(point.payload[group])])
         with self._host.turn():
-            written = self.retrieve(collection, [point.id], [sequence])
-            number = int(written[0].payload[sequence]) if written else self._next_number(collection, within, sequence)
-            if not written:
+            present = self.retrieve(collection, [point.id], [sequence])
+            number = int(present[0].payload[sequence]) if present else self._next_number(collection, within, sequence)
+            if not present:
                 payload = {**point.payload, sequence: number}
                 self.upsert(collection, [Point(point.id, payload, point.dense, point.sparse)])
             for _ in range(_NUMBERING_ATTEMPTS):
                 if self._is_unique(collection, within, sequence, number):
                     return number
-                # Another host chose the same number. Each host that sees this takes another, so no duplicate stays.
-                time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 - against lockstep, not against guessing
+                # Another host chose the same number. Each host that notices it chooses a new number, after a random
+                # pause so that the hosts do not choose the same number again.
+                time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 - no secret
                 number = self._next_number(collection, within, sequence)
                 self.patch(collection, [Patch([point.id], {sequence: number})])
-        raise StoreUnavailableError("the message was not saved", "other hosts write too fast", "Try again.")
+        why = "other hosts added messages to the same conversation at the same time"
+        raise StoreUnavailableError("a message could not be numbered", why, "Try again.")
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
         """Set payload fields on existing points, in requests of :data:`PAGE`; returns the ids that do not exist."""
         missing: list[str] = []
         for start in range(0, len(patches), PAGE):
             page = patches[start : start + PAGE]
-            wanted = [point_id for patch in page for point_id in patch.ids]
-            present = {row.id for row in self.retrieve(collection, wanted, ())}
-            missing += [point_id for point_id in wanted if point_id not in present]
+            ids_of_page = [point_id for patch in page for point_id in patch.ids]
+            present = {row.id for row in self.retrieve(collection, ids_of_page, ())}
+            missing += [point_id for point_id in ids_of_page if point_id not in present]
             operations: list[models.UpdateOperation] = [
                 models.SetPayloadOperation(
                     set_payload=models.SetPayload(payload=dict(patch.payload), filter=with_ids(ids))
@@ -167,23 +175,27 @@ class RemoteStore:
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
     ) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field."""
-        by = models.OrderBy(key=order, direction=models.Direction.DESC)
-        wanted = {"order_by": by, "with_payload": fields_of(fields), "with_vectors": False}
-        records, _ = self._read(collection, QdrantClient.scroll, filter_of(where), limit, **wanted)
+        order_by = models.OrderBy(key=order, direction=models.Direction.DESC)
+        options = {"order_by": order_by, "with_payload": fields_of(fields), "with_vectors": False}
+        records, _ = self._read(collection, QdrantClient.scroll, filter_of(where), limit, **options)
         return [row_of(record) for record in records]
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
-        """Run several queries in one request; a sparse query without dimensions is not sent and finds nothing."""
+        """Run several queries in one request; a sparse query without dimensions has no hits and is not sent."""
         sent = [query for query in queries if not isinstance(query.vector, Sparse) or query.vector.indices]
         if not sent:
             return [[] for _ in queries]
         requests = [query_of(query) for query in sent]
-        answers = iter(self._read(collection, QdrantClient.query_batch_points, requests))
-        hits = {id(query): [Scored(str(hit.id), hit.score) for hit in next(answers).points] for query in sent}
+        responses = self._read(collection, QdrantClient.query_batch_points, requests)
+        # The key is id(), because queries that hold lists are not hashable.
+        hits = {
+            id(query): [Scored(str(hit.id), hit.score) for hit in response.points]
+            for query, response in zip(sent, responses, strict=True)
+        }
         return [hits.get(id(query), []) for query in queries]
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Count exactly; with ``seconds``, on a separate connection that sends each request once."""
+        """Return the exact number; with ``seconds``, the request is sent only once, on a separate connection."""
         if seconds is None:
             return self._count(collection, filter_of(where))
         with self.hurried(seconds) as hurried:
@@ -191,16 +203,16 @@ class RemoteStore:
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field, exactly."""
-        answer = self._read(collection, QdrantClient.facet, key, filter_of(where), limit=ALL_VALUES, exact=True)
-        return {hit.value: hit.count for hit in answer.hits}
+        response = self._read(collection, QdrantClient.facet, key, filter_of(where), limit=ALL_VALUES, exact=True)
+        return {hit.value: hit.count for hit in response.hits}
 
     def values(self, collection: str, key: str) -> list[Value]:
         """Return the values of a keyword or lookup field, without counting."""
-        answer = self._read(collection, QdrantClient.facet, key, limit=ALL_VALUES, exact=False)
-        return [hit.value for hit in answer.hits]
+        response = self._read(collection, QdrantClient.facet, key, limit=ALL_VALUES, exact=False)
+        return [hit.value for hit in response.hits]
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write of this host, and periodically for those of other hosts."""
+        """Return a number that changes with every write of this host, and periodically for writes of other hosts."""
         return self._host.generation(collection)
 
     def stage(self, collection: str) -> str:
@@ -218,30 +230,30 @@ class RemoteStore:
         self._collections.discard(collection)
 
     def drop(self, collection: str) -> None:
-        """Drop a live collection and all its points, after the store has moved to another engine."""
+        """Drop a collection and all its points, after the store has moved to another engine."""
         self._collections.drop(collection)
         self._host.wrote(collection)
 
     def probe(self, collections: Sequence[str]) -> None:
-        """Check that the server is usable, and that no other store has collections of these names; creates nothing."""
+        """Check that the server is usable, and that no other store uses these collection names; creates nothing."""
         self._collections.probe(collections)
 
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[RemoteStore]:
-        """Lend a store on the same collections that sends each request once, and waits ``seconds`` for the answer."""
+        """Lend a store for the same collections that sends each request once and waits ``seconds`` for the response."""
         limits = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
-        with closing(RemoteStore(*self._arguments, limits)) as store, self._connection.held():
+        with closing(RemoteStore(*self._arguments, limits)) as store, self._connection.operation():
             yield store
 
     def flush(self) -> None:
-        """Do nothing: the server syncs its log to disk by itself, and has no request for it."""
+        """Do nothing: the server syncs its log to disk by itself, and a client cannot request it."""
 
     def close(self) -> None:
         """Close this kernel's connections to the server."""
         self._connection.close()
 
     def retire(self) -> None:
-        """Close permanently, after the requests of other threads; later requests raise StoreUnavailableError."""
+        """Close permanently once the requests of other threads end; later requests raise StoreUnavailableError."""
         self._connection.retire()
 
     def _next_number(self, collection: str, within: AnyOf, sequence: str) -> int:
@@ -264,17 +276,17 @@ class RemoteStore:
         *,
         vectors: bool,
     ) -> Iterator[models.Record]:
-        after, wanted = None, limit
-        while wanted is None or wanted > 0:
-            size = PAGE if wanted is None else min(PAGE, wanted)
+        after, remaining = None, limit
+        while remaining is None or remaining > 0:
+            size = PAGE if remaining is None else min(PAGE, remaining)
             options = {"offset": after, "with_payload": payload, "with_vectors": vectors}
             page, after = self._read(collection, QdrantClient.scroll, filter_of(where), size, **options)
             yield from page
-            wanted = None if wanted is None else wanted - len(page)
+            remaining = None if remaining is None else remaining - len(page)
             if after is None:
                 return
 
-    def _read(self, collection: str, request: Callable[..., _Answer], *arguments: Any, **options: Any) -> _Answer:
+    def _read(self, collection: str, request: Callable[..., _Response], *arguments: Any, **options: Any) -> _Response:
         name = self._collections.named(collection)
         return self._connection.call("the store cannot be read", request, name, *arguments, **options)
 
@@ -282,5 +294,5 @@ class RemoteStore:
         name = self._collections.named(collection)
         try:
             self._connection.call("a write to the store failed", request, name, content, wait=True)
-        finally:  # the server may have applied a write that failed here
+        finally:  # even after an error: the server may have applied the write
             self._host.wrote(collection)

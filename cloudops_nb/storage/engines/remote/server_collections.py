@@ -1,7 +1,8 @@
 """A store's collections on a server: their names, creation, checks and replacement.
 
-A live collection is an alias, ``<prefix><collection>``, of a numbered collection, ``<prefix><collection>_<n>``. The
-alias ``<prefix><collection>.staged`` names its staged successor. Switching the aliases replaces a collection at once.
+The points are in numbered collections, ``<prefix><collection>_<n>``. The alias ``<prefix><collection>`` names the live
+one. The alias ``<prefix><collection>.staged`` names the staged one, which is filled and then replaces the live one: one
+request switches both aliases.
 """
 
 from __future__ import annotations
@@ -22,27 +23,28 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.remote.server_connection import ServerConnection
     from cloudops_nb.storage.engines.schema import Collection, IndexKind
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
-#: The HNSW graph of requirement S1.
+#: The parameters of the HNSW graph (requirement S1).
 HNSW_M, HNSW_EF_CONSTRUCT = 16, 100
-#: The first server version that stores metadata of collections.
+#: The first server version that can store metadata with a collection.
 OLDEST_SERVER = (1, 16)
-#: The metadata key with the identity of the data path that created a collection.
+#: The metadata key that holds the identity of the data path that created a collection.
 IDENTITY = "cloudops_store"
 _WHAT = "the collections of the Qdrant server cannot be prepared"
 
 
 class ServerCollections:
-    """The collections of one prefix on one server.
+    """The collections with one prefix on one server.
 
-    Several kernels may create them at once. :meth:`stage`, :meth:`adopt`, :meth:`discard` and :meth:`drop` need the
-    store alone. Each call may be interrupted at any time and repeated.
+    Several notebook kernels may call :meth:`named` and :meth:`probe` at once. While one process calls :meth:`stage`,
+    :meth:`adopt`, :meth:`discard` or :meth:`drop`, no other process may use the store. Each call may be interrupted at
+    any time and repeated.
 
     Args:
-        connection: The server.
+        connection: The connection to the server.
         prefix: The prefix of the collections' names.
-        identity: Returns the identity that their metadata must hold; collections of another store are refused.
+        identity: Returns the identity of this store. A collection whose metadata holds a different identity is refused.
     """
 
     def __init__(self, connection: ServerConnection, prefix: str, identity: Callable[[], str]) -> None:
@@ -53,15 +55,18 @@ class ServerCollections:
         self._ready: set[str] = set()
 
     def named(self, name: str) -> str:
-        """Return a collection's name on the server; a live one is created if missing, and checked, at its first use.
+        """Return a collection's name on the server.
+
+        A live collection is checked when its name is first requested, and is created if it is missing.
 
         Raises:
-            InitialisationError: The collection has another store or schema, or the server is too old.
+            InitialisationError: The collection belongs to another store or has a different schema, or the server is too
+                old.
             StorageError: The name is unknown.
         """
         collection = collection_of(name)
         if collection is None:
-            raise StorageError("the store cannot do that", f"there is no collection {name}")
+            raise StorageError("a request to the store failed", f"there is no collection {name}")
         with self._lock:
             if not name.endswith(STAGED_SUFFIX) and name not in self._ready:
                 self._prepare(collection)
@@ -69,10 +74,11 @@ class ServerCollections:
         return f"{self._prefix}{name}"
 
     def probe(self, names: Sequence[str]) -> None:
-        """Check that the server is usable and that collections of these names belong to this store; creates nothing.
+        """Check that the server is usable and that existing collections with these names belong to this store.
 
         Raises:
-            InitialisationError: The server is too old, or another store has the names.
+            InitialisationError: The server is too old, or a collection belongs to another store or has a different
+                schema.
         """
         self._check_server()
         aliases, present = self._aliases(), self._collections()
@@ -84,7 +90,7 @@ class ServerCollections:
                 self._check_collection(collection, self._call(QdrantClient.get_collection, each))
 
     def stage(self, name: str) -> str:
-        """Create an empty staged collection; returns its name."""
+        """Create an empty staged collection; returns its name without the prefix."""
         live = self.named(name)
         self.discard(name)
         number = max(self._numbers(live).values(), default=0) + 1
@@ -93,7 +99,7 @@ class ServerCollections:
         return staged_name(name)
 
     def adopt(self, names: Sequence[str]) -> None:
-        """Replace each live collection with its staged one, all in one request, and drop the replaced ones."""
+        """Make each staged collection the live one, all in one request, and drop the replaced collections."""
         actions: list[models.AliasOperations] = []
         aliases = self._aliases()
         for name in names:
@@ -115,16 +121,20 @@ class ServerCollections:
         self._drop_unaliased(live)
 
     def drop(self, name: str) -> None:
-        """Drop a collection with its staged one and its aliases; another store's collection is refused."""
+        """Drop a collection with its staged one and its aliases.
+
+        Raises:
+            InitialisationError: A collection belongs to another store.
+        """
         live = f"{self._prefix}{name}"
         self.probe([name])
         with self._lock:
             self._ready.discard(name)
-        for concrete in sorted(self._numbers(live)):
-            self._call(QdrantClient.delete_collection, concrete)
-        left = [alias for alias in self._aliases() if alias in (live, f"{live}{STAGED_SUFFIX}")]
-        if left:
-            self._switch(*map(_delete_alias, left))
+        for numbered in sorted(self._numbers(live)):
+            self._call(QdrantClient.delete_collection, numbered)
+        remaining = [alias for alias in self._aliases() if alias in (live, f"{live}{STAGED_SUFFIX}")]
+        if remaining:
+            self._switch(*map(_delete_alias, remaining))
 
     def _prepare(self, collection: Collection) -> None:
         live = f"{self._prefix}{collection.name}"
@@ -132,7 +142,8 @@ class ServerCollections:
         if live not in self._aliases():
             if live in self._collections():
                 raise _name_taken(live)
-            # Every kernel chooses number 1, so concurrent creations agree; higher numbers always have an alias.
+            # Every kernel chooses number 1, so that concurrent creations agree. Higher numbers come from stage(), which
+            # needs the live alias.
             self._create(collection, f"{live}_1")
             self._switch(_create_alias(live, f"{live}_1"))
         info = self._call(QdrantClient.get_collection, live)
@@ -143,33 +154,32 @@ class ServerCollections:
         version = self._call(QdrantClient.info).version
         found = re.match(r"(\d+)\.(\d+)", version)
         if found is None or (int(found[1]), int(found[2])) < OLDEST_SERVER:
-            wanted = ".".join(map(str, OLDEST_SERVER))
-            raise InitialisationError(
-                _WHAT, f"the server is version {version[:20]}", f"Upgrade it to {wanted} or newer."
-            )
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            why = f"the server has version {version[:20]}"
+            raise InitialisationError(_WHAT, why, f"Upgrade the server to {oldest} or newer.")
 
     def _check_collection(self, collection: Collection | None, info: models.CollectionInfo) -> None:
-        assert collection is not None  # noqa: S101 - for the type checker: its name has been looked up
+        assert collection is not None  # noqa: S101 - for the type checker: the name is a known collection's
         name = f"the collection {self._prefix}{collection.name}"
         if (info.config.metadata or {}).get(IDENTITY) != self._identity():
             fix = "Choose another qdrant_prefix."
-            raise InitialisationError(f"{name} cannot be used", "it belongs to another store", fix)
-        wanted = (collection.dimension, models.Distance.COSINE, collection.sparse)
-        if _vector_schema(info.config.params) != wanted:
+            raise InitialisationError(f"{name} cannot be used", "it does not belong to this store", fix)
+        expected = (collection.dimension, models.Distance.COSINE, collection.sparse)
+        if _vector_schema(info.config.params) != expected:
             dense = f"'{DENSE}' of {collection.dimension} components by cosine"
             sparse = f" and '{SPARSE}' by IDF" if collection.sparse else ""
             raise InitialisationError(f"{name} cannot be used", f"its vectors must be {dense}{sparse}")
 
-    def _create(self, collection: Collection | None, concrete: str) -> None:
+    def _create(self, collection: Collection | None, numbered: str) -> None:
         """Create a collection with its indexes, even if another kernel is creating it at the same time."""
-        assert collection is not None  # noqa: S101 - for the type checker: `named` has looked it up
-        if concrete not in self._collections():
+        assert collection is not None  # noqa: S101 - for the type checker: the caller has checked the name
+        if numbered not in self._collections():
             try:
-                self._call(_send_create, collection, concrete, self._identity())
-            except StorageError:
-                if concrete not in self._collections():
+                self._call(_send_create, collection, numbered, self._identity())
+            except StorageError:  # another kernel may have created it in the meantime
+                if numbered not in self._collections():
                     raise
-        self._create_indexes(collection, concrete, {})
+        self._create_indexes(collection, numbered, {})
 
     def _create_indexes(self, collection: Collection, name: str, present: dict[str, Any]) -> None:
         for field, kind in collection.indexes.items():
@@ -177,39 +187,41 @@ class ServerCollections:
                 self._call(QdrantClient.create_payload_index, name, field, _index_schema(kind), wait=True)
 
     def _drop_unaliased(self, live: str) -> None:
-        """Drop the numbered collections without an alias."""
+        """Drop the numbered collections of a live one that have no alias: replaced, or left by a killed process."""
         aliased = set(self._aliases().values())
-        for concrete in sorted(self._numbers(live)):
-            if concrete not in aliased:
-                self._call(QdrantClient.delete_collection, concrete)
+        for numbered in sorted(self._numbers(live)):
+            if numbered not in aliased:
+                self._call(QdrantClient.delete_collection, numbered)
 
     def _numbers(self, live: str) -> dict[str, int]:
-        numbered = re.compile(rf"{re.escape(live)}_(\d+)")
-        return {name: int(found[1]) for name in self._collections() if (found := numbered.fullmatch(name))}
+        """Return the numbered collections of a live one, with their numbers."""
+        pattern = re.compile(rf"{re.escape(live)}_(\d+)")
+        return {name: int(match[1]) for name in self._collections() if (match := pattern.fullmatch(name))}
 
     def _collections(self) -> set[str]:
-        return {one.name for one in self._call(QdrantClient.get_collections).collections}
+        return {collection.name for collection in self._call(QdrantClient.get_collections).collections}
 
     def _aliases(self) -> dict[str, str]:
-        found = self._call(QdrantClient.get_aliases).aliases
-        return {one.alias_name: one.collection_name for one in found}
+        """Return all aliases on the server, with the collections that they name."""
+        aliases = self._call(QdrantClient.get_aliases).aliases
+        return {alias.alias_name: alias.collection_name for alias in aliases}
 
     def _switch(self, *actions: models.AliasOperations) -> None:
         self._call(QdrantClient.update_collection_aliases, actions)
 
     def _call(
         self,
-        request: Callable[..., _Answer],
+        request: Callable[..., _Response],
         *arguments: Any,
         **options: Any,
-    ) -> _Answer:
+    ) -> _Response:
         return self._connection.call(_WHAT, request, *arguments, **options)
 
 
-def _send_create(client: QdrantClient, collection: Collection, concrete: str, identity: str) -> bool:
+def _send_create(client: QdrantClient, collection: Collection, numbered: str, identity: str) -> bool:
     sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)} if collection.sparse else None
     return client.create_collection(
-        concrete,
+        numbered,
         vectors_config={
             DENSE: models.VectorParams(
                 size=collection.dimension, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
@@ -228,7 +240,10 @@ def _index_schema(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerI
 
 
 def _vector_schema(parameters: models.CollectionParams) -> tuple[int, models.Distance | None, bool]:
-    """Return a collection's dimension, distance, and whether it has a sparse vector; zeroes for unexpected vectors."""
+    """Return a collection's dimension, distance, and whether it has a sparse vector.
+
+    If the vectors' names or modifiers are unexpected, the result equals no collection's schema.
+    """
     dense, sparse = parameters.vectors, parameters.sparse_vectors or {}
     without_idf = any(params.modifier is not models.Modifier.IDF for params in sparse.values())
     if not isinstance(dense, dict) or set(dense) != {DENSE} or not set(sparse) <= {SPARSE} or without_idf:
@@ -237,12 +252,12 @@ def _vector_schema(parameters: models.CollectionParams) -> tuple[int, models.Dis
 
 
 def _name_taken(live: str) -> InitialisationError:
-    why = f"{live} is a collection, and must be an alias"
+    why = f"the name {live} is that of a collection, and must be free for an alias"
     return InitialisationError(_WHAT, why, "Choose another qdrant_prefix.")
 
 
-def _create_alias(name: str, concrete: str) -> models.CreateAliasOperation:
-    return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=concrete, alias_name=name))
+def _create_alias(name: str, numbered: str) -> models.CreateAliasOperation:
+    return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=numbered, alias_name=name))
 
 
 def _delete_alias(name: str) -> models.DeleteAliasOperation:

@@ -1,4 +1,4 @@
-"""Sends requests to a Qdrant server over TLS, with retries; errors are one line without secrets or content."""
+"""Sends requests to a Qdrant server, with retries; error texts are one line without secrets or the store's content."""
 
 from __future__ import annotations
 
@@ -24,19 +24,26 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
-_REPORT_LENGTH = 200
+_MAX_REASON_LENGTH = 200
 _REFUSED = (401, 403)
 #: Status codes after which the same request may succeed. Every request sent here is idempotent.
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _TOO_LARGE = 413
+_ADDRESS_FIX = "Use an address such as https://qdrant.example.com:6333."
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """The limits of a call: whole seconds per request, number of attempts, and seconds within which attempts start."""
+    """The limits of a call, which sends the same request until one attempt succeeds.
+
+    Attributes:
+        request_seconds: The timeout of one attempt, which restarts whenever a part of the response arrives.
+        attempts: The highest number of attempts.
+        seconds: The time after which no further attempt starts.
+    """
 
     request_seconds: int = 60
     attempts: int = 5
@@ -44,17 +51,17 @@ class RequestLimits:
 
     @property
     def longest(self) -> float:
-        """Upper bound of a call's duration, in seconds; a request's limit restarts with each part of the answer."""
+        """A usual upper bound of a call's duration, in seconds; slow responses in many parts can take longer."""
         return self.seconds + 2 * self.request_seconds
 
 
 class ServerConnection:
-    """One kernel's connection to a server; safe to share between threads. Its repr shows only the address.
+    """A connection to a server, opened at its first use; safe to share between threads. Its repr shows no key.
 
     Args:
-        url: ``https://host:port``; the default port is 6333.
-        api_key: Sent with every request, only over TLS or to the loopback interface.
-        limits: The limits of a call.
+        url: The server's address, such as ``https://host:port``; the default port is 6333.
+        api_key: The key that is sent with every request; an address without TLS is refused, except on this host.
+        limits: The limits of each call.
 
     Raises:
         ConfigurationError: The address is invalid, or the key would be sent unencrypted.
@@ -71,26 +78,26 @@ class ServerConnection:
         self._retirement = Retirement()
 
     def __repr__(self) -> str:
-        return f"Connection({self.url!r})"
+        return f"ServerConnection({self.url!r})"
 
     def call(
         self,
         what: str,
-        request: Callable[..., _Answer],
+        request: Callable[..., _Response],
         *arguments: Any,
         **options: Any,
-    ) -> _Answer:
-        """Send a request until it is answered, within the limits.
+    ) -> _Response:
+        """Send a request, and repeat it within the limits while the server is unavailable; returns the response.
 
         Args:
-            what: The failure to report.
-            request: A method of the client; may be called several times.
+            what: The first part of the error text: what fails if the request fails.
+            request: A method of ``QdrantClient``; may be called several times.
             arguments: The method's arguments.
             options: The method's keyword arguments.
 
         Raises:
-            StoreUnavailableError: The server cannot be reached, or is overloaded for too long.
-            StorageError: The server refused the request or the key.
+            StoreUnavailableError: The server cannot be reached or is overloaded, or this connection is retired.
+            StorageError: The server refused the request or the key, or is not a Qdrant server.
         """
         retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailableError),
@@ -99,11 +106,11 @@ class ServerConnection:
             reraise=True,
         )
         with self._retirement.operation():
-            answer: _Answer = retrying(self._send, what, lambda client: request(client, *arguments, **options))
-        return answer
+            response: _Response = retrying(self._send, what, lambda client: request(client, *arguments, **options))
+        return response
 
-    def held(self) -> AbstractContextManager[None]:
-        """Delay the retirement until the end of the block, which uses another connection to the same store."""
+    def operation(self) -> AbstractContextManager[None]:
+        """Count the block as a call, so that :meth:`retire` waits for it; for calls on a temporary connection."""
         return self._retirement.operation()
 
     def close(self) -> None:
@@ -114,7 +121,7 @@ class ServerConnection:
                 self._client = None
 
     def retire(self) -> None:
-        """Close permanently, after the calls of other threads; later calls raise StoreUnavailableError.
+        """Close permanently once the calls of other threads end; later calls raise StoreUnavailableError.
 
         Raises:
             StoreUnavailableError: A call does not end; the connection stays usable.
@@ -122,7 +129,7 @@ class ServerConnection:
         self._retirement.retire(self._limits.longest)
         self.close()
 
-    def _send(self, what: str, request: Callable[[QdrantClient], _Answer]) -> _Answer:
+    def _send(self, what: str, request: Callable[[QdrantClient], _Response]) -> _Response:
         try:
             return request(self._open())
         except UnexpectedResponse as error:
@@ -130,12 +137,12 @@ class ServerConnection:
         except ResourceExhaustedResponse:
             raise self._status_error(what, 429, "Too Many Requests") from None
         except ResponseHandlingException as error:
-            # Drop the cause: it may quote the store's content from the request or the answer.
+            # Drop the cause: it may quote the store's content from the request or the response.
             if isinstance(error.source, ValidationError):
-                why = f"{self.url} does not answer like a Qdrant server"
+                why = f"the response of {self.url} is not one of a Qdrant server"
                 raise StorageError(what, why, "Correct qdrant_url.") from None
-            why = " ".join(f"{self.url}: {error.source or type(error.source).__name__}".split())[:_REPORT_LENGTH]
-            raise StoreUnavailableError(what, why, "Check that the Qdrant server runs at qdrant_url.") from None
+            why = " ".join(f"{self.url}: {error.source or type(error.source).__name__}".split())[:_MAX_REASON_LENGTH]
+            raise StoreUnavailableError(what, why, "Check that the Qdrant server is running at qdrant_url.") from None
 
     def _open(self) -> QdrantClient:
         with self._lock:
@@ -145,7 +152,7 @@ class ServerConnection:
                 key = self._api_key
                 self._client = QdrantClient(
                     url=self.url,
-                    # As a header, because qdrant-client warns about an api_key over HTTP, which is allowed to loopback.
+                    # Not as api_key, because qdrant-client would warn about http, which is allowed on this host.
                     headers={"api-key": key.get_secret_value()} if key else None,
                     prefer_grpc=False,
                     timeout=self._limits.request_seconds,
@@ -154,9 +161,9 @@ class ServerConnection:
             return self._client
 
     def _status_error(self, what: str, status: int, reason: str) -> StorageError:
-        why = f"{self.url} answered {status} {reason}".strip()
+        why = f"{self.url} returned {status} {reason}".strip()
         if status in _REFUSED:
-            return StorageError(what, f"{self.url} refuses the API key", "Correct qdrant_api_key.")
+            return StorageError(what, f"{self.url} refused the API key", "Correct qdrant_api_key.")
         if status in _TRANSIENT:
             return StoreUnavailableError(what, why, "Try again later.")
         if status == _TOO_LARGE:
@@ -165,24 +172,25 @@ class ServerConnection:
 
 
 def check_address(url: str, *, with_key: bool) -> None:
-    """Check that an address is valid, holds no credentials, and would not send a key unencrypted.
+    """Check that a server's address is valid, contains no credentials, and does not send a key unencrypted.
 
     Raises:
-        ConfigurationError: The address fails one of these checks.
+        ConfigurationError: The address fails one of these checks. The error text does not repeat credentials.
     """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("qdrant_url cannot be used", "it is not a valid address") from None
+        raise ConfigurationError("qdrant_url is invalid", "it is not a valid address", _ADDRESS_FIX) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError("qdrant_url cannot be used", "it must be http:// or https:// and a host")
+        why = "it must be http:// or https:// and a host"
+        raise ConfigurationError("qdrant_url is invalid", why, _ADDRESS_FIX)
     if parts.username or parts.password or parts.query or parts.fragment:
-        why = "it holds more than a host, a port and a path"
-        raise ConfigurationError("qdrant_url cannot be used", why, "Set the key as qdrant_api_key.")
+        why = "it contains more than a host, a port and a path"
+        raise ConfigurationError("qdrant_url is invalid", why, "Set the API key as qdrant_api_key.")
     if with_key and parts.scheme == "http" and not _is_loopback(host):
-        why = f"http to {host} would send the API key unencrypted"
-        raise ConfigurationError("qdrant_url cannot be used", why, "Use https://.")
+        why = f"http would send the API key to {host} unencrypted"
+        raise ConfigurationError("qdrant_url is invalid", why, "Use https://.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Translates points, filters and queries into ``qdrant-client``'s models, and its answers back."""
+"""Translates points, filters and queries into ``qdrant-client``'s models, and the server's records back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPARSE = "lexical"
 
 
 def filter_of(where: PointFilter) -> models.Filter:
-    """Translate a filter; an empty one matches every point."""
+    """Translate a filter; an empty filter matches every point, in both forms."""
     return models.Filter(
         must=[condition_of(condition) for condition in where.must] or None,
         must_not=[condition_of(condition) for condition in where.must_not] or None,
@@ -36,7 +36,7 @@ def condition_of(condition: Condition) -> models.FieldCondition:
 
 
 def with_ids(ids: Sequence[str]) -> models.Filter:
-    """Return the filter for points by id; unlike a list of ids, it tolerates missing points."""
+    """Return a filter for ids; a request with a list of ids would fail if one of the points is missing."""
     return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
 
 
@@ -49,7 +49,7 @@ def point_of(point: Point) -> models.PointStruct:
 
 
 def query_of(query: VectorQuery) -> models.QueryRequest:
-    """Translate a query; its hits come without payload."""
+    """Translate a query; the server returns its hits without payload and vectors."""
     nearest, using = _nearest(query.vector)
     return models.QueryRequest(
         query=nearest,
@@ -62,18 +62,18 @@ def query_of(query: VectorQuery) -> models.QueryRequest:
 
 
 def fields_of(fields: Sequence[str]) -> bool | models.PayloadSelectorInclude:
-    """Translate the requested payload fields."""
+    """Translate the names of requested payload fields; no name requests no payload."""
     return models.PayloadSelectorInclude(include=list(fields)) if fields else False
 
 
 def row_of(record: models.Record) -> StoredRow:
-    """Translate a point's id and payload back."""
+    """Translate a record's id and payload into a row."""
     return StoredRow(str(record.id), record.payload or {})
 
 
 def whole_point_of(record: models.Record) -> Point:
-    """Translate a whole point back."""
-    vectors: Any = record.vector
+    """Translate a record with all vectors into a point."""
+    vectors: Any = record.vector  # the declared type also allows a single unnamed vector
     sparse = vectors.get(SPARSE)
     packed = None
     if sparse is not None:
@@ -82,7 +82,7 @@ def whole_point_of(record: models.Record) -> Point:
 
 
 def _nearest(vector: bytes | Sparse | None) -> tuple[models.NearestQuery | None, str | None]:
-    """Translate a query's vector, and name the vectors that it is compared with."""
+    """Translate a query's vector; also return the name of the points' vector that it is compared with."""
     match vector:
         case None:
             return None, None

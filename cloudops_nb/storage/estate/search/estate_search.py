@@ -1,4 +1,7 @@
-"""``EstateSearch``: turns a query into blind filters and keyed vectors, and ranked lists into hits with reasons."""
+"""``EstateSearch``: turns a query into filters and vectors that the engine can use, and results into judged hits.
+
+A slot is a property that words of the query name, such as the type or the region.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,14 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
-#: Slots that every hit must match: a query that names a region never means another one.
+#: Slots that every hit must match: a query that names a region or an account never means a different one.
 _STRICT_SLOTS = ("region", "account")
 _SHOWN_REASONS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class FoundResource:
-    """A resource that a search found, with its score and the reasons."""
+    """A resource that a search found, its score, and the reasons for the hit in one text."""
 
     resource: Resource
     score: float
@@ -44,10 +47,10 @@ class FoundResource:
 class EstateSearch:
     """Finds resources; safe to share between threads.
 
-    An exact id, name or ARN comes first. Words that name slots narrow the search; a query of only such words is a plain
-    filter. The remaining words are searched by their letters if they look like a name, otherwise by words and by
-    meaning, fused by rank. Only the best few rows are fetched and decrypted. While a thread embeds the query, the hits
-    by words are read and judged.
+    A resource whose id, name or ARN is the query comes first. Words that name slots narrow the search; a query of only
+    such words is a plain filter. The remaining words are searched by their letters if they look like a name, otherwise
+    by words and by meaning; the ranked lists are fused. Only the best few rows are fetched and decrypted. While one
+    thread embeds the query, another reads and judges the hits by words.
     """
 
     def __init__(
@@ -60,69 +63,73 @@ class EstateSearch:
     ) -> None:
         self._store = store
         self._points = points
-        self._known = EstateWords(store, points, terms, facets)
+        self._estate_words = EstateWords(store, points, terms, facets)
         self._lists = ListReader(store, terms, vectors)
 
     def read(self, text: str) -> ParsedQuery:
-        """Parse a query with the present estate's accounts, tags and words."""
-        return parse_query(text, self._known.now())
+        """Parse a query with the accounts, tags and words that the estate has now."""
+        return parse_query(text, self._estate_words.now())
 
     def search(self, text: str, limit: int, where: PointFilter) -> list[FoundResource]:
         """Return the hits among the rows that pass the filter, best first.
 
         Args:
             text: The query.
-            limit: The highest number of hits.
-            where: The filter of the rows to search.
+            limit: The largest number of hits.
+            where: The filter that all hits pass.
         """
         query = self.read(text)
         if not query.tokens or limit < 1:
             return []
-        outside = where & self._slot_filter(query, _STRICT_SLOTS)
-        inside = where & self._slot_filter(query, SLOTS)
-        if not query.rest and inside != outside and (found := self._filtered(query, limit, inside, outside)):
+        wide = where & self._slot_filter(query, _STRICT_SLOTS)
+        narrow = where & self._slot_filter(query, SLOTS)
+        if not query.rest and narrow != wide and (found := self._filtered(query, limit, narrow, wide)):
             return found
-        return self._ranked(query, limit, inside if query.rest else outside, outside)
+        return self._ranked(query, limit, narrow if query.rest else wide, wide)
 
-    def _filtered(
-        self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter
-    ) -> list[FoundResource]:
-        """Answer a query that only names slots: the resources that match them, first those whose names have its words.
+    def _filtered(self, query: ParsedQuery, limit: int, narrow: PointFilter, wide: PointFilter) -> list[FoundResource]:
+        """Return the resources that match every slot of a query that only names slots.
 
-        A resource outside the slots whose whole name is the query comes first, as a firewall with the name "database".
+        Resources whose names contain words of the query come first. A resource whose whole name is the query is also
+        returned even if it does not match the slots, such as a firewall with the name "database". The result is empty
+        if no resource matches the slots.
         """
-        exactly = self._exact_filter(query, outside)
-        lists, exact = self._lists.lexical(query, [inside], max(ranking.LIST_LENGTH, limit), exactly, limit)
+        exactly = self._exact_filter(query, wide)
+        lists, exact = self._lists.lexical(query, [narrow], max(ranking.LIST_LENGTH, limit), exactly, limit)
         scores = ranking.fuse(lists[0].weighted(ranking.FOR_WORDS, 1.0))
         judged = self._judge_rows(query, [*scores][: max(ranking.LOOKED_AT, limit)])
         if len(judged) < limit:
-            ids = [row.id for row in self._store.rows(AWS_ESTATE.name, inside, (), limit + len(judged))]
+            ids = [row.id for row in self._store.rows(AWS_ESTATE.name, narrow, (), limit + len(judged))]
             judged |= self._judge_rows(query, [point_id for point_id in ids if point_id not in judged])
         if judged:
             judged |= self._judge_rows(query, [point_id for point_id in exact if point_id not in judged])
-        return _best_hits(judged, limit, scores={}, meant=())
+        return _best_hits(judged, limit, scores={}, similar=())
 
-    def _ranked(self, query: ParsedQuery, limit: int, inside: PointFilter, outside: PointFilter) -> list[FoundResource]:
-        """Answer a query with remaining words, or one whose slots match no resource."""
+    def _ranked(self, query: ParsedQuery, limit: int, narrow: PointFilter, wide: PointFilter) -> list[FoundResource]:
+        """Answer a query with words that name no slot, or a query whose slots match no resource.
+
+        ``wide`` is searched too, with less weight, because a word may not mean the slot that it names.
+        """
         looked_at = ranking.LOOKED_AT_FOR_IDENTIFIERS if query.identifying else ranking.LOOKED_AT
         length, depth = max(ranking.LIST_LENGTH, limit), max(looked_at, limit)
         meaning = self._lists.meaning(query)
-        scopes = [inside, outside] if inside != outside else [inside]
-        lists, exact = self._lists.lexical(query, scopes, length, self._exact_filter(query, outside), limit)
+        scopes = [narrow, wide] if narrow != wide else [narrow]
+        lists, exact = self._lists.lexical(query, scopes, length, self._exact_filter(query, wide), limit)
         scores = _fused_scores(query, lists)
         early = list(dict.fromkeys([*exact, *scores]))
         judged = self._judge_rows(query, early[: max(ranking.LOOKED_AT_EARLY, limit) if meaning else depth])
-        # Hits with every word of the query rank above hits of similar meaning, so enough of them make the answer.
-        if meaning and sum(one.complete for one in judged.values()) < min(limit, ranking.ENOUGH):
+        # Hits with every word of the query rank above hits of similar meaning, so with enough of them the meaning is
+        # not searched.
+        if meaning and sum(judgement.complete for judgement in judged.values()) < min(limit, ranking.SUFFICIENT):
             lists = self._with_meaning(meaning, scopes, lists, length)
             scores = _fused_scores(query, lists)
             chosen = list(dict.fromkeys([*exact, *scores]))[:depth]
             judged |= self._judge_rows(query, [point_id for point_id in chosen if point_id not in judged])
-        nearest = next((one.meaning for one in lists if one.meaning), ())
-        return _best_hits(judged, limit, scores=scores, meant={hit.id for hit in nearest[: ranking.MEANT]})
+        nearest = next((scope.meaning for scope in lists if scope.meaning), ())
+        return _best_hits(judged, limit, scores=scores, similar={hit.id for hit in nearest[: ranking.SHOWN_AS_SIMILAR]})
 
     def _exact_filter(self, query: ParsedQuery, where: PointFilter) -> PointFilter | None:
-        """Return the filter for an id, name or ARN that equals the query; ``None`` for a sentence."""
+        """Return the filter for an id, name or ARN that equals the query; ``None`` for several plain words."""
         if not query.identifying and len(query.tokens) > 1:
             return None
         return where & self._points.exactly(*sorted(query.names))
@@ -130,7 +137,7 @@ class EstateSearch:
     def _with_meaning(
         self, meaning: QueryMeaning, scopes: Sequence[PointFilter], lists: Sequence[RankedLists], length: int
     ) -> list[RankedLists]:
-        """Add the list by meaning to the narrowest scope with any hit."""
+        """Add the list by meaning to the narrowest scope in which any resource is found."""
         found = list(lists)
         for position, scope in enumerate(scopes):
             if hits := meaning.nearest(scope, length):
@@ -148,7 +155,7 @@ class EstateSearch:
         conditions: list[AnyOf] = []
         for slot in slots:
             values = sorted(query.slots.get(slot, ()))
-            # A hit must have every tag of the query. Other slots have one value per resource, so any of theirs matches.
+            # A hit must have every tag of the query. For any other slot it must have one of the query's values.
             groups = [[value] for value in values] if slot == "tag" else [values] if values else []
             conditions += [self._slot_condition(slot, group) for group in groups]
         return PointFilter(conditions)
@@ -168,27 +175,27 @@ class EstateSearch:
 
 
 def _fused_scores(query: ParsedQuery, lists: Sequence[RankedLists]) -> dict[str, float]:
-    """Fuse the weighted lists of every scope; hits outside the query's filters count less."""
+    """Fuse the lists of the narrow scope and, with less weight, of the wide scope if there is one."""
     if query.identifying:
         weights = ranking.FOR_IDENTIFIERS
     else:
-        known = any(one.words for one in lists) or not query.rest
+        known = any(scope.words for scope in lists) or not query.rest
         weights = ranking.FOR_WORDS if known else ranking.FOR_UNKNOWN_WORDS
-    scales = (1.0, ranking.OUTSIDE)
+    scales = (1.0, ranking.WIDER_SCOPE)
     return ranking.fuse(
-        pair for scale, one in zip(scales, lists, strict=False) for pair in one.weighted(weights, scale)
+        pair for scale, scope in zip(scales, lists, strict=False) for pair in scope.weighted(weights, scale)
     )
 
 
 def _best_hits(
-    judged: Mapping[str, Judgement], limit: int, *, scores: Mapping[str, float], meant: Collection[str]
+    judged: Mapping[str, Judgement], limit: int, *, scores: Mapping[str, float], similar: Collection[str]
 ) -> list[FoundResource]:
-    found = [_hit(one, scores.get(point_id, 0.0), meant=point_id in meant) for point_id, one in judged.items()]
+    found = [_hit(each, scores.get(point_id, 0.0), similar=point_id in similar) for point_id, each in judged.items()]
     return sorted(found, key=lambda hit: (-hit.score, hit.resource.name, hit.resource.canonical_key))[:limit]
 
 
-def _hit(judged: Judgement, rank_score: float, *, meant: bool) -> FoundResource:
+def _hit(judged: Judgement, rank_score: float, *, similar: bool) -> FoundResource:
     reasons = list(judged.reasons[:_SHOWN_REASONS])
-    if meant or not reasons:
-        reasons.append("similar meaning" if meant else "some of the same letters or words")
+    if similar or not reasons:
+        reasons.append("similar meaning" if similar else "some of the same letters or words")
     return FoundResource(judged.resource, rank_score + judged.gain, "; ".join(reasons))

@@ -1,4 +1,4 @@
-"""Tells which accounts, tags and words the estate has; answers are cached until the next write to the estate."""
+"""Finds out which accounts, types, tags and words the estate has; results are cached until the next write to it."""
 
 from __future__ import annotations
 
@@ -17,49 +17,53 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
 
-#: Number of cached answers about single words and tags.
-REMEMBERED = 1024
+#: Number of cached results about single words and tags.
+MAX_CACHED = 1024
 
 
 class EstateWords:
-    """Answers questions about words from the present estate; safe to share between threads."""
+    """Looks up values, tags and words in the estate, with a cache; safe to share between threads.
+
+    A generation is a number that changes with every write to the estate; a cached result is used only for its own
+    generation.
+    """
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, facets: EstateFacets) -> None:
         self._store = store
         self._points = points
         self._terms = terms
         self._facets = facets
-        self._answers: OrderedDict[tuple[str, str], tuple[int, bool]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], tuple[int, bool]] = OrderedDict()
 
     def now(self) -> WordsAtGeneration:
-        """Return the answers for the current generation of the estate."""
+        """Return the words of the estate's current generation."""
         return WordsAtGeneration(self, self._store.generation(AWS_ESTATE.name))
 
     def values(self, generation: int, *fields: str) -> list[str]:
-        """Return the values of fields at a generation."""
+        """Return all values of the fields."""
         return self._facets.values(generation, *fields)
 
     def tagged(self, generation: int, pair: str) -> bool:
-        """Return whether any resource has a tag."""
+        """Return whether any resource has a tag, as ``key=value``."""
         where = PointFilter([self._points.one_of("tags", [pair])])
         return self._cached(generation, "tag", pair, lambda: self._store.count(AWS_ESTATE.name, where) > 0)
 
     def has_word(self, generation: int, word: str) -> bool:
-        """Return whether a word is indexed."""
+        """Return whether a word of any resource is in the lexical index."""
         query = VectorQuery(self._terms.words([word]), 1)
         return self._cached(generation, "word", word, lambda: any(self._store.query(AWS_ESTATE.name, [query])))
 
-    def _cached(self, generation: int, kind: str, text: str, ask: Callable[[], bool]) -> bool:
-        known = self._answers.get((kind, text))
-        if known is None or known[0] != generation:
-            known = self._answers[kind, text] = (generation, ask())
-            while len(self._answers) > REMEMBERED:
-                self._answers.popitem(last=False)
-        return known[1]
+    def _cached(self, generation: int, kind: str, text: str, look_up: Callable[[], bool]) -> bool:
+        cached = self._cache.get((kind, text))
+        if cached is None or cached[0] != generation:
+            cached = self._cache[kind, text] = (generation, look_up())
+            while len(self._cache) > MAX_CACHED:
+                self._cache.popitem(last=False)
+        return cached[1]
 
 
 class WordsAtGeneration:
-    """The estate's accounts, tags and words at one generation, for one query; asks the engine only when needed."""
+    """The estate's accounts, types, tags and words at one generation, for one query; looked up only when needed."""
 
     def __init__(self, words: EstateWords, generation: int) -> None:
         self._words = words
@@ -70,11 +74,11 @@ class WordsAtGeneration:
         return self._words.values(self._generation, "account_name", "account_id")
 
     def types(self) -> Sequence[str]:
-        """Return its resource types."""
+        """Return the resource types of the estate."""
         return self._words.values(self._generation, "resource_type")
 
     def tag_keys(self) -> Mapping[str, Sequence[str]]:
-        """Return the estate's tag keys by their phrases: ``CostCentre`` has the phrase ``cost centre``."""
+        """Return the estate's tag keys by their phrases (stemmed words): ``CostCentre`` has ``cost centre``."""
         found: dict[str, list[str]] = {}
         for key in self._words.values(self._generation, "tag_keys"):
             found.setdefault(phrase(key), []).append(key)
@@ -85,5 +89,5 @@ class WordsAtGeneration:
         return self._words.tagged(self._generation, pair)
 
     def has_word(self, word: str) -> bool:
-        """Return whether the word is in a name, a tag or a description."""
+        """Return whether the word is in the name, id, tags or description of any resource."""
         return self._words.has_word(self._generation, word)

@@ -1,4 +1,4 @@
-"""The grammar of a query: finds the resource type that it asks for among several types that it names."""
+"""The grammar of a query: among several resource types that a query names, finds the type that it asks for."""
 
 from __future__ import annotations
 
@@ -13,64 +13,72 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QuerySpan:
-    """Tokens of a query that belong together: as typed, as corrected, and the slots that they name, if any."""
+    """Tokens of a query that belong together.
+
+    Attributes:
+        typed: The tokens as typed.
+        read: The tokens with corrected misspellings.
+        slots: The properties that the tokens name, such as ``type`` or ``region``, with their possible values.
+    """
 
     typed: Sequence[str]
     read: Sequence[str]
-    found: Mapping[str, frozenset[str]]
+    slots: Mapping[str, frozenset[str]]
 
     @property
     def filler(self) -> bool:
-        """Whether the span says nothing about the wanted resources."""
-        return not self.found and folded(self.typed[0]) in lexicon().filler
+        """Whether the span does not narrow the query, such as "the"."""
+        return not self.slots and folded(self.typed[0]) in lexicon().filler
 
     @property
     def word(self) -> str:
-        """The folded token of a span with a single one; otherwise an empty text."""
+        """The folded token, if the span has only one; otherwise an empty text."""
         return folded(self.typed[0]) if len(self.typed) == 1 else ""
 
 
 def resolve_heads(spans: Iterable[QuerySpan]) -> list[QuerySpan]:
-    """Keep the type slot only at the head of each phrase; types and engines that describe the head become plain words.
+    """Keep the type slot only at the head of each phrase, which is the word for the wanted type.
 
-    The head is the last of several types in a row, as in "database subnets", or the type before a preposition, as in
-    "subnets of the database"; "buckets and queues" has two heads. Two words with common types narrow each other, as in
-    "rds databases" and "tables in dynamodb". An engine that the head cannot have describes it, as in "postgres
-    firewall".
+    Other types and engines only describe the head, and become plain words. The head is the last of several types in a
+    row, as in "database subnets", or the type before a preposition, as in "subnets of the database". A query can have
+    several heads, as in "buckets and queues". If two type words have types in common, only these types are wanted, as
+    in "rds databases" and "tables in dynamodb". An engine that the head cannot have becomes a plain word, as in
+    "postgres firewall".
     """
     kept = list(spans)
     head: int | None = None
-    linked = ""
-    for place, span in enumerate(kept):
-        if "type" in span.found:
-            if head is None or linked == "and":
-                head, linked = place, ""
+    # The link between the head and the next type: empty for types in a row, "of" after a preposition, "and" otherwise.
+    link = ""
+    for position, span in enumerate(kept):
+        if "type" in span.slots:
+            if head is None or link == "and":
+                head, link = position, ""
                 continue
-            head, describing = (head, place) if linked else (place, head)
-            both = kept[head].found["type"] & kept[describing].found["type"]
-            kept[describing] = _of_types(kept[describing], both)
-            kept[head] = _of_types(kept[head], both or kept[head].found["type"])
+            head, describing = (head, position) if link else (position, head)
+            common = kept[head].slots["type"] & kept[describing].slots["type"]
+            kept[describing] = _of_types(kept[describing], common)
+            kept[head] = _of_types(kept[head], common or kept[head].slots["type"])
         elif span.word in lexicon().prepositions:
-            linked = linked or "of"
+            link = link or "of"
         elif head is not None and not (span.filler and span.word not in lexicon().conjunctions):
-            linked = "and"
-    return _with_fitting_engines(kept)
+            link = "and"
+    return _without_impossible_engines(kept)
 
 
-def _with_fitting_engines(spans: list[QuerySpan]) -> list[QuerySpan]:
-    named = frozenset().union(*(span.found.get("type", frozenset()) for span in spans))
-    engines = lexicon().engine_types
+def _without_impossible_engines(spans: list[QuerySpan]) -> list[QuerySpan]:
+    types = frozenset().union(*(span.slots.get("type", frozenset()) for span in spans))
+    engine_types = lexicon().engine_types
     return [
         _without(span, "engine")
-        if named and not any(engines[engine] & named for engine in span.found.get("engine", ()))
+        if types and not any(engine_types[engine] & types for engine in span.slots.get("engine", ()))
         else span
         for span in spans
     ]
 
 
 def _of_types(span: QuerySpan, types: frozenset[str]) -> QuerySpan:
-    return replace(span, found={**span.found, "type": types}) if types else _without(span, "type")
+    return replace(span, slots={**span.slots, "type": types}) if types else _without(span, "type")
 
 
 def _without(span: QuerySpan, slot: str) -> QuerySpan:
-    return replace(span, found={name: values for name, values in span.found.items() if name != slot})
+    return replace(span, slots={name: values for name, values in span.slots.items() if name != slot})

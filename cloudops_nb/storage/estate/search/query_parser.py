@@ -1,4 +1,8 @@
-"""Parses a query into slots (type, engine, environment, state, account, region, tag) and the remaining words."""
+"""Parses a query into slots and remaining words.
+
+A slot is a property that words of the query name: a type, engine, environment, state, account, region or tag. Filler
+words such as "the" are ignored; all other words remain, and are searched for.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +28,17 @@ _ACCOUNT_ID = re.compile(r"\d{12}")
 _TAG = re.compile(r"([^=:]+)[=:]([^=:]+)")
 #: A token with one of these characters is a name or an id, not a plain word.
 _IDENTIFYING = re.compile(r"[\d\-_./:]")
-#: A type's words joined by hyphens, as in "load-balancers"; in the singular they may be a name.
+#: A type's words in the plural, joined by hyphens, as in "load-balancers"; in the singular they may be a name.
 _HYPHENATED = re.compile(r"[a-z]+(-[a-z]+)+s")
+#: Largest number of words in a phrase that names a slot.
 _LONGEST_PHRASE = 4
-#: Length of the shortest type name with another word inside: "rds postgres instance".
-_SHORTEST_PARTED = 3
-#: Most words of a tag's key, and of its value, in a query; and the separators between two words of a value.
+#: Smallest number of words in a type's name that is interrupted by another word: "rds postgres instance".
+_SHORTEST_INTERRUPTED = 3
+#: Largest number of words in a tag's key, and in its value; and the separators that the words of a value may have.
 _LONGEST_KEY = _LONGEST_VALUE = 2
 _SEPARATORS = ("-", " ", "_")
 
-#: The slots of a query, in the order in which hits mention them.
+#: The names of the slots, in the order in which the reasons of hits mention them.
 SLOTS = ("type", "engine", "environment", "state", "account", "region", "tag")
 
 
@@ -41,9 +46,13 @@ SLOTS = ("type", "engine", "environment", "state", "account", "region", "tag")
 class ParsedQuery:
     """A query in parts.
 
-    ``tokens`` is the whole query, as typed except for capitals inside known words. ``slots`` maps each named slot to
-    its possible values, folded. ``rest`` holds the tokens without slot and filler; ``content`` holds those and the
-    tokens that name slots. ``corrections`` maps each misspelt word to its correction.
+    Attributes:
+        text: The whole query.
+        tokens: All tokens, as typed, except that declared words with capitals inside are folded.
+        slots: Each slot that the query names, with its possible values, folded.
+        rest: The tokens that name no slot and are not filler.
+        content: The tokens of ``rest`` and the tokens that name slots, in the order of the query.
+        corrections: Each misspelt word that names a slot, with its correction.
     """
 
     text: str
@@ -70,13 +79,13 @@ class ParsedQuery:
 
     @cached_property
     def structure_words(self) -> list[str]:
-        """The folded words that only name slots."""
-        left = set(self.rest_words)
-        return [word for word in self.content_words if word not in left]
+        """The folded words that name slots and are not among the remaining words."""
+        remaining = set(self.rest_words)
+        return [word for word in self.content_words if word not in remaining]
 
     @cached_property
-    def meant_text(self) -> str:
-        """The query's text for the embedding, with corrected misspellings."""
+    def corrected_text(self) -> str:
+        """The text that is embedded: all tokens, with corrected misspellings."""
         return " ".join(self.corrections.get(token, token) for token in self.tokens)
 
     @cached_property
@@ -86,27 +95,27 @@ class ParsedQuery:
 
     @cached_property
     def identifiers(self) -> frozenset[str]:
-        """The texts to compare with whole ids, names and ARNs: the query, and each token that looks like a name."""
+        """The texts that a matching id, name or ARN may equal: the query, and each token that looks like a name."""
         named = (token for token in self.tokens if _IDENTIFYING.search(token))
         return frozenset(folded(text) for text in (self.text, *named) if text)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The texts that may be a whole id, name or ARN: :attr:`identifiers`, and the remaining tokens."""
+        """The texts that may be a whole id, name or ARN: :attr:`identifiers`, and the remaining tokens together."""
         return self.identifiers | {folded(self.rest_text)} - {""}
 
 
 def parse_query(text: str, known: WordsAtGeneration) -> ParsedQuery:
-    """Parse a query with the accounts, tags and words of an estate."""
+    """Parse a query; ``known`` tells which accounts, types, tags and words the estate has."""
     tokens = [_without_inner_capitals(token.strip(".:")) for token in _TOKEN.findall(text)]
     tokens = [token for token in tokens if words(token)]
     return _parsed_query(text.strip(), tokens, resolve_heads(_SpanReader(tokens, known).spans()))
 
 
 def _without_inner_capitals(token: str) -> str:
-    """Fold a known word, because its inner capitals would split it: "DynamoDB", "VPCs"."""
-    plain = folded(token)
-    return plain if stem(plain) in lexicon().known else token
+    """Fold a declared word such as "DynamoDB" or "VPCs", which would otherwise be split at its capitals."""
+    word = folded(token)
+    return word if stem(word) in lexicon().known else token
 
 
 def _parsed_query(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) -> ParsedQuery:
@@ -115,19 +124,19 @@ def _parsed_query(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) 
     content: list[str] = []
     corrections: dict[str, str] = {}
     for span in spans:
-        for slot, values in span.found.items():
+        for slot, values in span.slots.items():
             slots[slot] |= values
-        if span.found:
+        if span.slots:
             corrections.update((one, other) for one, other in zip(span.typed, span.read, strict=True) if one != other)
         elif not span.filler:
             rest += span.typed
         if not span.filler:
-            content += span.read if span.found else span.typed
+            content += span.read if span.slots else span.typed
     return ParsedQuery(text, tuple(tokens), _with_engine_types(slots), tuple(rest), tuple(content), corrections)
 
 
 class _SpanReader:
-    """Splits one query into spans, from left to right, longest phrases first."""
+    """Splits the tokens of one query into spans; at each position the longest phrase that names a slot is a span."""
 
     def __init__(self, tokens: Sequence[str], known: WordsAtGeneration) -> None:
         self._tokens = tokens
@@ -140,26 +149,30 @@ class _SpanReader:
     def spans(self) -> Iterator[QuerySpan]:
         position, end = self._start_after_opening(), self._end_before_ending()
         while position < end:
-            length, found = self._longest_phrase(position)
+            length, slots = self._longest_phrase(position)
             span = slice(position, position + length)
-            yield QuerySpan(self._tokens[span], self._corrected[span], found)
+            yield QuerySpan(self._tokens[span], self._corrected[span], slots)
             position += length
 
     def _start_after_opening(self) -> int:
-        """Skip a polite opening, unless it is the whole query or holds a word of this estate."""
-        spoken = [folded(token) for token in self._tokens]
+        """Return the position after a polite opening such as "show me the".
+
+        The opening is not skipped if it is the whole query, or if the estate has one of its words.
+        """
+        query_words = [folded(token) for token in self._tokens]
         openers = lexicon().openers
-        polite = openers | lexicon().filler
-        start = next((position for position, word in enumerate(spoken) if word not in polite), 0)
-        opened = [word for word in spoken[:start] if word in openers]
-        return start if opened and not any(map(self._known.has_word, opened)) else 0
+        skippable = openers | lexicon().filler
+        start = next((position for position, word in enumerate(query_words) if word not in skippable), 0)
+        opening = [word for word in query_words[:start] if word in openers]
+        return start if opening and not any(map(self._known.has_word, opening)) else 0
 
     def _end_before_ending(self) -> int:
-        """Leave out the final verb of a question, as in "where do the photos live"."""
+        """Return the position before the final verb of a question, as in "where do the photos live"."""
         *others, last = [folded(token) for token in self._tokens] or [""]
         return len(self._tokens) - (last in lexicon().endings and not lexicon().auxiliaries.isdisjoint(others))
 
     def _correction(self, token: str) -> str:
+        """Return the declared word of which a token is a misspelling; empty if the token is a word of the estate."""
         word = folded(token)
         if _IDENTIFYING.search(word) or word in lexicon().filler or phrase(word) in self._accounts:
             return ""
@@ -167,42 +180,47 @@ class _SpanReader:
         return "" if not corrected or self._known.has_word(word) else corrected
 
     def _longest_phrase(self, position: int) -> tuple[int, dict[str, frozenset[str]]]:
-        """Return the longest phrase at a position that names slots, and the slots; length 1 and no slot otherwise."""
+        """Return the length of the longest phrase at a position that names slots, and these slots.
+
+        If no phrase names a slot, the length is 1.
+        """
         before = self._tokens[position - 1] if position else ""
         for length in range(min(_LONGEST_PHRASE, len(self._tokens) - position), 0, -1):
             span = self._corrected[position : position + length]
-            if found := dict(self._slots_of(span, before)) or self._slots_of_parted_type(span):
-                return length, found
+            if slots := dict(self._slots_of(span, before)) or self._slots_of_interrupted_type(span):
+                return length, slots
             if pair := self._tag(self._tokens[position : position + length]):
                 return length, {"tag": frozenset([pair])}
         return 1, {}
 
-    def _slots_of_parted_type(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Return the slots of a type's name with a word of another slot inside, as "api gateway prod stage"."""
-        for inner in range(1, len(span) - 1) if len(span) >= _SHORTEST_PARTED else ():
+    def _slots_of_interrupted_type(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return the slots of a type's name that contains a word of a different slot: "api gateway prod stage"."""
+        for inner in range(1, len(span) - 1) if len(span) >= _SHORTEST_INTERRUPTED else ():
             if types := self._types.get(phrase(" ".join([*span[:inner], *span[inner + 1 :]]))):
-                found = dict(self._slots_of(span[inner : inner + 1], span[inner - 1]))
-                if found and "type" not in found:
-                    return {**found, "type": types}
+                slots = dict(self._slots_of(span[inner : inner + 1], span[inner - 1]))
+                if slots and "type" not in slots:
+                    return {**slots, "type": types}
         return {}
 
     def _slots_of(self, span: Sequence[str], before: str) -> Iterator[tuple[str, frozenset[str]]]:
+        """Yield the slots that a phrase names; ``before`` is the token before the phrase."""
         spoken, declared = phrase(" ".join(span)), lexicon()
-        whole = folded(span[0]) if len(span) == 1 else ""
-        asked_for = folded(before).removesuffix("s") == "account"
-        if spoken in self._accounts and (asked_for or spoken not in declared.environments):
+        word = folded(span[0]) if len(span) == 1 else ""
+        # An account with the name "production" is meant only in "account production", otherwise the environment.
+        after_account = folded(before).removesuffix("s") == "account"
+        if spoken in self._accounts and (after_account or spoken not in declared.environments):
             yield "account", frozenset([self._accounts[spoken]])
             return
-        if _REGION.fullmatch(whole):
-            yield "region", frozenset([whole])
+        if _REGION.fullmatch(word):
+            yield "region", frozenset([word])
             return
-        if _ACCOUNT_ID.fullmatch(whole):
-            yield "account", frozenset([whole])
+        if _ACCOUNT_ID.fullmatch(word):
+            yield "account", frozenset([word])
             return
-        if _REGION_START.fullmatch(whole) and (regions := declared.regions_at(whole)):
+        if _REGION_START.fullmatch(word) and (regions := declared.regions_at(word)):
             yield "region", regions
             return
-        if whole and _IDENTIFYING.search(whole) and not _is_state_or_type(whole):
+        if word and _IDENTIFYING.search(word) and not _is_state_or_type(word):
             return  # "prod-db" is a name, even though its parts name slots
         for slot, group in (
             ("region", declared.regions),
@@ -215,7 +233,10 @@ class _SpanReader:
                 yield slot, group[spoken]
 
     def _tag(self, span: Sequence[str]) -> str:
-        """Return the tag that a span names, as ``key=value`` or a known key next to its value; empty otherwise."""
+        """Return the tag of the estate that a span names, as ``key=value``; empty if the span names no tag.
+
+        The span is ``key=value``, ``key:value``, or a tag key of the estate before or after the value.
+        """
         if len(span) == 1:
             written = _TAG.fullmatch(folded(span[0]))
             pairs: Iterator[str] = iter([f"{written[1]}={written[2]}"] if written else [])
@@ -224,6 +245,7 @@ class _SpanReader:
         return next((pair for pair in pairs if self._known.tagged(pair)), "")
 
     def _spoken_pairs(self, span: Sequence[str]) -> Iterator[str]:
+        """Yield the possible tags of a span in which a tag key is at one end and the value is the rest."""
         for size in range(1, min(_LONGEST_KEY, len(span) - 1) + 1):
             for key, value in ((span[:size], span[size:]), (span[-size:], span[:-size])):
                 if len(value) <= _LONGEST_VALUE:
@@ -234,14 +256,14 @@ class _SpanReader:
 
 
 def _types_by_phrase(stored: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    """Return the declared phrases for types, and for stored types without any the words of their names."""
+    """Return the types by their declared phrases; a stored type that is not declared has the words of its name."""
     declared = lexicon()
     named = {words_of_type(name): frozenset([folded(name)]) for name in stored if name not in declared.type_nouns}
     return {**named, **declared.types} if named else declared.types
 
 
 def _is_state_or_type(word: str) -> bool:
-    """Return whether a word that looks like a name is a state or a type, as "in-use", "ec2" or "nat-gateways"."""
+    """Return whether a word that looks like a name is a state or a type, such as "in-use", "ec2" or "nat-gateways"."""
     spoken = phrase(word)
     return (
         spoken in lexicon().states
@@ -251,9 +273,9 @@ def _is_state_or_type(word: str) -> bool:
 
 
 def _with_engine_types(slots: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
-    """Narrow the types to those that the engine can have: in "postgres database" both words mean one resource."""
-    found = {slot: frozenset(values) for slot, values in slots.items()}
-    if "engine" in found:
-        of_engines = frozenset().union(*(lexicon().engine_types[engine] for engine in found["engine"]))
-        found["type"] = (found.get("type", of_engines) & of_engines) or found["type"]
-    return found
+    """Narrow the types to the types that can have the engine: "postgres database" means only databases with it."""
+    frozen = {slot: frozenset(values) for slot, values in slots.items()}
+    if "engine" in frozen:
+        possible = frozenset().union(*(lexicon().engine_types[engine] for engine in frozen["engine"]))
+        frozen["type"] = (frozen.get("type", possible) & possible) or frozen["type"]
+    return frozen

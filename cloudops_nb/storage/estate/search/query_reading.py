@@ -1,4 +1,4 @@
-"""``QueryReading``: tells a person how a query was parsed."""
+"""``QueryReading``: explains to a user how a query was parsed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueryReading:
-    """The interpretation of a query; its text is one line.
+    """The interpretation of a query; ``str()`` of it is one line.
 
     Attributes:
         filters: The slots that the query names (``type``, ``engine``, ``environment``, ``state``, ``account``,
             ``region``, ``tag``), each with its possible values, folded.
-        looking_for: The remaining words, as typed. If it is empty, the filters are the whole answer, except that a
-            resource whose name is the query's only word comes first.
+        looking_for: The words that name no slot, as typed. If there is no such word, the search returns the resources
+            that pass the filters, and resources whose name, id or ARN is the query.
         corrections: Misspelt words with their corrections.
     """
 
@@ -31,7 +31,7 @@ class QueryReading:
 
     @classmethod
     def of(cls, query: ParsedQuery) -> QueryReading:
-        """Return the reading of a parsed query."""
+        """Return the interpretation of a parsed query."""
         filters = {slot: tuple(sorted(query.slots[slot])) for slot in SLOTS if slot in query.slots}
         return cls(filters, query.rest_text, dict(query.corrections))
 
@@ -45,14 +45,14 @@ class QueryReading:
         return "; ".join(filter(None, parts))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data."""
+        """Return the interpretation as JSON-ready data."""
         data = asdict(self)
         data["filters"] = {slot: list(values) for slot, values in self.filters.items()}
         return data
 
 
 def _alternatives(values: Sequence[str], slot: str) -> str:
-    """Join the values with "or"; tags with "and", because a hit has each of them."""
+    """Join the values with "or", but tags with "and", because a hit must have all of them."""
     *others, last = values
     between = " and " if slot == "tag" else " or "
     return f"{', '.join(others)}{between}{last}" if others else last

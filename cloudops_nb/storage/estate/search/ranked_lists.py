@@ -1,4 +1,4 @@
-"""Reads the ranked lists behind a search from the engine: by meaning, by whole words, and by trigrams."""
+"""Reads ranked lists for a search from the engine: by meaning, by whole words, and by trigrams."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RankedLists:
-    """The ranked lists within one scope, a filter, of a search."""
+    """The ranked lists within one scope of a search; a scope is a filter."""
 
     meaning: Sequence[Scored] = ()
     words: Sequence[Scored] = ()
     grams: Sequence[Scored] = ()
 
     def weighted(self, weights: ListWeights, scale: float) -> Iterator[tuple[float, Sequence[Scored]]]:
-        """Yield each list with its weight."""
+        """Yield each list with its weight, multiplied by the scale of its scope."""
         yield scale * weights.meaning, self.meaning
         yield scale * weights.words, self.words
         yield scale * weights.grams, self.grams
@@ -45,36 +45,50 @@ class ListReader:
     def lexical(
         self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int, exact: PointFilter | None, limit: int
     ) -> tuple[list[RankedLists], list[str]]:
-        """Return each scope's lists by words and trigrams, and the ids that pass the exact filter, in one request.
+        """Read all lists by words and trigrams in one request to the engine.
 
-        The first scope, within the query's filters, is searched only for the remaining words. In a wider scope, which
-        matters less, one list combines all its words and trigrams.
+        The first scope is searched for the words that name no slot, or for all words if there is no such word. Further
+        scopes are wider and matter less: one list combines all words and the trigrams.
+
+        Args:
+            query: The query.
+            scopes: The filters within which to search.
+            length: The length of each list.
+            exact: The filter for resources whose id, name or ARN is the query; ``None`` to skip it.
+            limit: The largest number of ids that pass ``exact``.
+
+        Returns:
+            The lists of each scope, and the ids that pass ``exact``.
         """
         grams = self._terms.grams(query.rest_text)
-        asked = [(0, "words", self._terms.words(query.rest_words or query.content_words)), (0, "grams", grams)]
-        asked += [(scope, "words", self._terms.words(query.content_words) + grams) for scope in range(1, len(scopes))]
-        asked = [one for one in asked if one[2].indices]
-        queries = [VectorQuery(vector, length, scopes[scope]) for scope, _, vector in asked]
+        planned = [(0, "words", self._terms.words(query.rest_words or query.content_words)), (0, "grams", grams)]
+        planned += [(scope, "words", self._terms.words(query.content_words) + grams) for scope in range(1, len(scopes))]
+        planned = [(scope, kind, vector) for scope, kind, vector in planned if vector.indices]
+        queries = [VectorQuery(vector, length, scopes[scope]) for scope, _, vector in planned]
         exact_queries = [VectorQuery(None, limit, exact)] if exact else []
-        answers = self._store.query(AWS_ESTATE.name, [*exact_queries, *queries])
-        exact_ids = [hit.id for hits in answers[: len(exact_queries)] for hit in hits]
+        hit_lists = self._store.query(AWS_ESTATE.name, [*exact_queries, *queries])
+        exact_ids = [hit.id for hits in hit_lists[: len(exact_queries)] for hit in hits]
         found: list[dict[str, Sequence[Scored]]] = [{} for _ in scopes]
-        for (scope, kind, _), hits in zip(asked, answers[len(exact_queries) :], strict=True):
+        for (scope, kind, _), hits in zip(planned, hit_lists[len(exact_queries) :], strict=True):
             found[scope][kind] = hits
-        return [RankedLists(**kinds) for kinds in found], exact_ids
+        return [RankedLists(**lists) for lists in found], exact_ids
 
     def meaning(self, query: ParsedQuery) -> QueryMeaning | None:
-        """Start to embed a query; ``None`` if its meaning does not matter."""
-        return None if query.identifying else QueryMeaning(self._store, self._vectors, query.meant_text)
+        """Start to embed a query; returns ``None`` for a name or an id, which has no meaning to compare."""
+        return None if query.identifying else QueryMeaning(self._store, self._vectors, query.corrected_text)
 
 
 class QueryMeaning:
-    """The embedding of one query, computed in a thread: the runtime needs milliseconds, and releases the GIL."""
+    """The embedding of one query, computed in a thread of its own.
+
+    The embedding takes milliseconds and releases the GIL, so the caller can read and judge other lists at the same
+    time.
+    """
 
     def __init__(self, store: VectorStore, vectors: EstateVectors, text: str) -> None:
         self._store = store
         self._vector = in_daemon_thread(lambda: vectors.of([text])[0], "embed-query")
 
     def nearest(self, where: PointFilter, length: int) -> Sequence[Scored]:
-        """Return the list by meaning of the rows that pass a filter."""
+        """Return the rows that pass a filter, nearest in meaning first; waits for the embedding."""
         return self._store.query(AWS_ESTATE.name, [VectorQuery(self._vector.result(), length, where)])[0]

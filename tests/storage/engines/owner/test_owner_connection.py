@@ -93,8 +93,9 @@ def test_an_owner_of_another_version_that_is_in_use_is_one_clear_line(
 
     assert before.protocol == OTHER_PROTOCOL
     assert str(raised.value) == (
-        "the store is in use by another version of cloudops-nb: its process speaks protocol "
-        f"{OTHER_PROTOCOL}, this one {PROTOCOL}. Restart the kernels that use the other version."
+        "the store is in use by another version of cloudops-nb: the store's process has protocol version "
+        f"{OTHER_PROTOCOL}, and this version of cloudops-nb has {PROTOCOL}. "
+        "Restart the notebook kernels that use the other version."
     )
     assert endpoint_in(folder) == before
 

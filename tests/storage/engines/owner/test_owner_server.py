@@ -259,7 +259,7 @@ def test_owners_that_keep_ending_are_not_started_for_ever(monkeypatch: pytest.Mo
     monkeypatch.setattr(client_module, "connect_to_owner", lost)
     monkeypatch.setattr(client_module, "start_owner", lambda *_: started.append(1))
 
-    with pytest.raises(StoreUnavailableError, match="its process ended 6 times during this request"):
+    with pytest.raises(StoreUnavailableError, match="process was lost 6 times during this request"):
         OwnerClient(folder, idle_seconds=1).count("chat_history", EVERYTHING)
     assert len(started) == 6
 

@@ -127,7 +127,7 @@ def test_closing_syncs_every_open_collection(tmp_path: Path) -> None:
 
 def test_a_second_opener_gets_the_error_that_the_files_are_held(tmp_path: Path) -> None:
     collection = EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
-    with pytest.raises(StorageError, match="another process holds its files"):
+    with pytest.raises(StorageError, match="another process has it open"):
         EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
     collection.close()
 

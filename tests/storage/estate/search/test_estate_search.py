@@ -287,5 +287,5 @@ def test_declared_types_are_known_without_opening_rows(storage: StorageService, 
     heard = Heard(storage)
     estate = EstateStore(heard, storage.vault, storage.scan_state, lambda: embedder)
 
-    assert set(estate._search._known.now().types()) == {resource.resource_type for resource in ESTATE}
+    assert set(estate._search._estate_words.now().types()) == {resource.resource_type for resource in ESTATE}
     assert heard.asked == ["generation", "values"]

@@ -20,10 +20,10 @@ import qdrant_edge
 from filelock import FileLock, Timeout
 
 from cloudops_nb.storage.engines.edge import EdgeCollection
-from cloudops_nb.storage.engines.edge_shard import tidy_shard
+from cloudops_nb.storage.engines.edge_shard import optimise_shard
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
-from cloudops_nb.storage.engines.owner.shard_tidying import tidy_shards
+from cloudops_nb.storage.engines.owner.shard_optimisation import optimise_shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Point, PointFilter, Scored, Sparse, StoredRow, VectorQuery
 from tests.waiting import DEADLINE_SECONDS, until
@@ -42,10 +42,10 @@ ODD = PointFilter([AnyOf("groups", [1])])
 CHILD = """
 import sys
 from pathlib import Path
-from cloudops_nb.storage.engines.edge_shard import tidy_shard
+from cloudops_nb.storage.engines.edge_shard import optimise_shard
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 print("begin", flush=True)
-tidy_shard(Path(sys.argv[1]), AWS_ESTATE)
+optimise_shard(Path(sys.argv[1]), AWS_ESTATE)
 """
 #: Tidies a store as its idle owner does, and stays at the first shard.
 STAYS = """
@@ -54,16 +54,16 @@ from pathlib import Path
 from filelock import FileLock
 from cloudops_nb.storage.engines import edge_shard
 from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
-from cloudops_nb.storage.engines.owner.shard_tidying import tidy_shards
+from cloudops_nb.storage.engines.owner.shard_optimisation import optimise_shards
 
 def stay(*_):
-    print("tidying", flush=True)
+    print("optimising", flush=True)
     sys.stdin.read()
 
-edge_shard.tidy_shard = stay
+edge_shard.optimise_shard = stay
 paths = OwnerPaths(Path(sys.argv[1]))
 with FileLock(paths.lock, mode=0o600) as owned:
-    tidy_shards(paths, owned)
+    optimise_shards(paths, owned)
 """
 
 
@@ -110,7 +110,7 @@ def _words() -> VectorQuery:
     return VectorQuery(Sparse(array("I", [5, 109]).tobytes(), array("f", [1.0, 1.0]).tobytes()), 3, EVERYTHING)
 
 
-def is_tidy(shard: Path) -> bool:
+def is_optimised(shard: Path) -> bool:
     """Whether a segment of the shard is one that is mapped."""
     kinds = [
         json.loads(file.read_text())["config"]["sparse_vector_data"] for file in shard.glob("segments/*/segment.json")
@@ -141,17 +141,17 @@ def shard_of(folder: Path) -> Path:
     return OwnerPaths(folder).folder / AWS_ESTATE.name
 
 
-def test_tidying_changes_no_answer_and_is_done_once(tmp_path: Path, written: Path) -> None:
+def test_optimising_changes_no_answer_and_is_done_once(tmp_path: Path, written: Path) -> None:
     shard = tmp_path / "aws_estate"
     shutil.copytree(written, shard)
     before = EdgeCollection(shard, AWS_ESTATE)
     expected = answers(before)
     before.close()
 
-    assert (tidy_shard(shard, AWS_ESTATE), tidy_shard(shard, AWS_ESTATE)) == (True, False)
+    assert (optimise_shard(shard, AWS_ESTATE), optimise_shard(shard, AWS_ESTATE)) == (True, False)
 
     after = EdgeCollection(shard, AWS_ESTATE)
-    assert (is_tidy(written), is_tidy(shard)) == (False, True)
+    assert (is_optimised(written), is_optimised(shard)) == (False, True)
     assert answers(after)._replace(meaning=(), words=()) == expected._replace(meaning=(), words=())
     for found, known in zip(answers(after)[2:4], expected[2:4], strict=True):
         assert [round(hit.score, 3) for hit in found] == [round(hit.score, 3) for hit in known]
@@ -172,22 +172,22 @@ def test_a_shard_whose_indexes_lie_in_memory_gets_them_on_disk(tmp_path: Path) -
         collection._shard.update(qdrant_edge.UpdateOperation.create_field_index(name, index))
     collection.close()
 
-    tidy_shard(shard, AWS_ESTATE)
+    optimise_shard(shard, AWS_ESTATE)
 
-    tidied = EdgeCollection(shard, AWS_ESTATE)
-    held = tidied._shard.info().payload_schema
+    optimised = EdgeCollection(shard, AWS_ESTATE)
+    held = optimised._shard.info().payload_schema
     assert {name: getattr(held[name].params, "memory", None) for name in AWS_ESTATE.indexes} == {
         "groups": None,
         "marks": qdrant_edge.Memory.Cached,
         "scan": qdrant_edge.Memory.Cached,
         "seen": qdrant_edge.Memory.Cached,
     }
-    assert tidied.count(PointFilter([AnyOf("marks", [1001])])) == 1
-    tidied.close()
+    assert optimised.count(PointFilter([AnyOf("marks", [1001])])) == 1
+    optimised.close()
 
 
-def tidied_in_child(shard: Path, kill_after: float | None = None) -> float:
-    """Tidy in a process of its own, which may be killed so many seconds after it begins; returns what it took."""
+def optimised_in_child(shard: Path, kill_after: float | None = None) -> float:
+    """Optimise in a child process, killed after ``kill_after`` seconds; return the seconds that it took."""
     with subprocess.Popen([sys.executable, "-c", CHILD, shard], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         assert child.stdout.readline() == "begin\n"
@@ -204,69 +204,69 @@ def test_killed_at_any_moment_it_loses_nothing_and_leaves_nothing(tmp_path: Path
     expected = answers(reference)
     reference.close()
     shutil.copytree(written, tmp_path / "whole")
-    took = tidied_in_child(tmp_path / "whole")
+    took = optimised_in_child(tmp_path / "whole")
     for part in range(1, 4):
         shard = tmp_path / str(part)
         shutil.copytree(written, shard)
-        tidied_in_child(shard, kill_after=took * part / 4)
+        optimised_in_child(shard, kill_after=took * part / 4)
 
         killed = EdgeCollection(shard, AWS_ESTATE)
         found = answers(killed)
         killed.close()
         assert found._replace(meaning=(), words=()) == expected._replace(meaning=(), words=())
         assert len(found.meaning) == len(expected.meaning)
-    tidy_shard(shard, AWS_ESTATE)
+    optimise_shard(shard, AWS_ESTATE)
     assert not list(shard.glob("temp_segments/*"))
-    assert is_tidy(shard)
+    assert is_optimised(shard)
 
 
-def test_an_idle_owner_tidies_unless_it_only_read(folder: Path) -> None:
+def test_an_idle_owner_optimises_unless_it_only_read(folder: Path) -> None:
     paths = OwnerPaths(folder)
     with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
         expected = told(reader)
     until(lambda: not paths.endpoint.exists(), "the idle exit")
-    assert not is_tidy(shard_of(folder))
+    assert not is_optimised(shard_of(folder))
 
     with closing(OwnerClient(folder, idle_seconds=0.2)) as writer:
         writer.upsert(AWS_ESTATE.name, points(0, 1))
         writer.flush()
-    # Who tidies has written its file before it lets go of the owner's lock.
+    # The optimising process writes its file before it releases the owner's lock.
     FileLock(paths.lock, timeout=DEADLINE_SECONDS).acquire().lock.release()
-    until(lambda: not paths.tidier.exists(), "the end of the tidying")
-    assert is_tidy(shard_of(folder))
+    until(lambda: not paths.optimiser_pid.exists(), "the end of the optimisation")
+    assert is_optimised(shard_of(folder))
 
     with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
         assert told(reader) == expected
 
 
-def test_a_new_client_ends_the_tidying_which_is_done_later(folder: Path) -> None:
+def test_a_new_client_ends_the_optimisation_which_is_done_later(folder: Path) -> None:
     paths = OwnerPaths(folder)
     with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
         expected = told(reader)
     # It gets the owner's lock once the owner that only read is gone.
     command = [sys.executable, "-c", STAYS, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tidier:
-        assert tidier.stdout
-        assert tidier.stdout.readline() == "tidying\n"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as optimiser:
+        assert optimiser.stdout
+        assert optimiser.stdout.readline() == "optimising\n"
         with closing(OwnerClient(folder, idle_seconds=0.2)) as reader:
             assert told(reader) == expected
-            assert tidier.wait(DEADLINE_SECONDS) == -signal.SIGKILL
-            assert paths.tidier.exists()
-    until(lambda: not paths.tidier.exists(), "the tidying by the next owner, though it wrote nothing")
-    assert is_tidy(shard_of(folder))
+            assert optimiser.wait(DEADLINE_SECONDS) == -signal.SIGKILL
+            assert paths.optimiser_pid.exists()
+    until(lambda: not paths.optimiser_pid.exists(), "the optimisation by the next owner, though it wrote nothing")
+    assert is_optimised(shard_of(folder))
 
 
-def test_a_terminated_owner_leaves_tidying_to_another(folder: Path) -> None:
+def test_a_terminated_owner_leaves_the_optimisation_to_another(folder: Path) -> None:
     with closing(OwnerClient(folder, idle_seconds=30)) as writer:
         writer.upsert(AWS_ESTATE.name, points(0, 1))
         endpoint = Endpoint.read(OwnerPaths(folder).endpoint)
         assert endpoint
         os.kill(endpoint.pid, signal.SIGTERM)
         with FileLock(OwnerPaths(folder).lock, timeout=DEADLINE_SECONDS):
-            assert not OwnerPaths(folder).tidier.exists()
+            assert not OwnerPaths(folder).optimiser_pid.exists()
 
 
-def test_nothing_is_tidied_where_the_disk_could_fill(
+def test_nothing_is_optimised_where_the_disk_could_fill(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     size = sum(file.stat().st_size for file in shard_of(folder).rglob("*") if file.is_file())
@@ -275,12 +275,12 @@ def test_nothing_is_tidied_where_the_disk_could_fill(
     monkeypatch.setattr(os, "nice", lambda _: 0)
     handler = signal.getsignal(signal.SIGTERM)
     with FileLock(OwnerPaths(folder).lock) as owned:
-        tidy_shards(OwnerPaths(folder), owned)
+        optimise_shards(OwnerPaths(folder), owned)
         assert not owned.is_locked
     signal.signal(signal.SIGTERM, handler)
 
     assert "too little disk space is free" in caplog.text
-    assert not is_tidy(shard_of(folder))
+    assert not is_optimised(shard_of(folder))
 
 
 def test_the_owners_lock_is_given_up_only_when_the_next_owner_can_end_it(
@@ -291,13 +291,13 @@ def test_the_owners_lock_is_given_up_only_when_the_next_owner_can_end_it(
 
         def released(*_: object, **__: object) -> None:
             with pytest.raises(Timeout):
-                FileLock(paths.tidying).acquire(timeout=0)
-            seen.append(int(paths.tidier.read_text()))
+                FileLock(paths.optimisation_lock).acquire(timeout=0)
+            seen.append(int(paths.optimiser_pid.read_text()))
 
         monkeypatch.setattr(os, "nice", lambda _: 0)
         monkeypatch.setattr(owned, "release", released)
         handler = signal.getsignal(signal.SIGTERM)
-        tidy_shards(paths, owned)
+        optimise_shards(paths, owned)
         signal.signal(signal.SIGTERM, handler)
         monkeypatch.undo()
 
