@@ -79,6 +79,7 @@ class CardView:
         # A request that comes before the widget was drawn is lost.
         def drawn(_: object) -> None:
             self._reject.unobserve(drawn, names="_view_count")
+            self._keep_order()
             if still_wanted():
                 self._reject.focus()
 
@@ -106,7 +107,19 @@ class CardView:
             widget.close()
 
     def _typed(self, change: dict[str, Any]) -> None:
-        self._approve.disabled = not self._card.phrase_fits(change["new"])
+        disabled = not self._card.phrase_fits(change["new"])
+        if disabled != self._approve.disabled:
+            self._approve.disabled = disabled
+            self._keep_order()
+
+    def _keep_order(self) -> None:
+        """Have the kernel handle what the controls send in one thread, so that no click overtakes the reason.
+
+        ipykernel, from 7.4 on, handles a widget's messages in the shell from which that widget last sent one: each
+        control sends an empty message from the shell of this call.
+        """
+        for control in (self._reason, self._phrase, self._reject, self._approve):
+            control.send({})
 
 
 def _text(label: str, placeholder: str, css_class: str) -> Any:
