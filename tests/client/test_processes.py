@@ -15,7 +15,7 @@ import pytest
 from cloudops_nb.model import CellState
 
 DATABASE = "pg-instance-staging1"
-DEADLINE = 240.0
+DEADLINE = 600.0
 #: Lines that a child may be ahead of the test.
 AHEAD = 10
 

@@ -159,6 +159,7 @@ def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_nam
         keyboard.press("Tab")
     keyboard.press("Enter")
     card.locator(".co-status", has_text="approved").wait_for()
+    assert "replaced last week" in (card.text_content() or "")
     page.run(2)
     page.output(2).locator(".co-status", has_text="completed").wait_for()
 
@@ -183,12 +184,13 @@ def test_a_click_while_a_cell_runs_is_recorded_with_its_whole_reason(browser: Br
     page.run_to_card(1)
     page.start(2)
     page.page.wait_for_function(KERNEL_BUSY)
-    page.output(1).locator(".cloudops-reason input").press_sequentially("it is still in use")
-    page.output(1).locator(".cloudops-reject").click()
+    card = page.output(1)
+    card.locator(".cloudops-reason input").press_sequentially("it is still in use")
+    card.locator(".cloudops-reject").click()
     (lab.folder / "go-on").touch()
-    page.output(1).locator(".co-status", has_text="rejected").wait_for()
-    assert page.output(1).locator("button").count() == 0
-    assert "it is still in use" in (page.output(1).text_content() or "")
+    card.locator(".co-status", has_text="rejected").wait_for()
+    assert card.locator("button").count() == 0
+    assert "it is still in use" in (card.text_content() or "")
 
 
 def photograph(page: LabPage, number: int, name: str) -> None:

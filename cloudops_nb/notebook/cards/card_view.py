@@ -78,6 +78,7 @@ class CardView:
         # A front end ignores a focus request that comes before it has drawn the widget (observed in JupyterLab 4).
         def drawn(_: object) -> None:
             self._reject.unobserve(drawn, names="_view_count")
+            self._keep_order()
             if still_wanted():
                 self._reject.focus()
 
@@ -106,7 +107,19 @@ class CardView:
             widget.close()
 
     def _phrase_typed(self, change: dict[str, Any]) -> None:
-        self._approve.disabled = not self._phrase_fits(change["new"])
+        disabled = not self._phrase_fits(change["new"])
+        if disabled != self._approve.disabled:
+            self._approve.disabled = disabled
+            self._keep_order()
+
+    def _keep_order(self) -> None:
+        """Let the kernel handle the messages of all controls in one thread, so that no click overtakes the reason.
+
+        ipykernel 7.4 handles a widget's messages in the subshell from which that widget last sent one (observed). So
+        each control sends an empty message from the subshell of this call.
+        """
+        for control in (self._reason, self._phrase, self._reject, self._approve):
+            control.send({})
 
 
 def _text_field(label: str, placeholder: str, css_class: str) -> Any:
