@@ -19,7 +19,7 @@ def answer_fields_by_call(spec: ResourceSpec) -> dict[tuple[str, str], AnswerFie
     """
     calls = [spec.list, *([spec.parent.list] if spec.parent else [])]
     found = fields_read(_item_selectors(spec)) | fields_read(_page_selectors(calls))
-    lists = [fields_read([call.items], passed=True) for call in calls]
+    lists = [fields_read([call.items], continued=True) for call in calls]
     return {(spec.called, call.operation): found | each for call, each in zip(calls, lists, strict=True)}
 
 
