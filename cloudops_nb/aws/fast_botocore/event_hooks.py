@@ -69,8 +69,7 @@ class QuickAliaser(EventAliaser):
 
 
 class _SharingTrie(_Trie):
-    """A tree of handlers by the parts of event names; a copy shares each node until the copy or the original changes
-    it.
+    """A tree of handlers by the parts of event names; a copy shares each node until either tree changes it.
 
     As with botocore's class, other threads must not use a tree while it is changed or copied.
     """
