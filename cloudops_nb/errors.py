@@ -1,32 +1,32 @@
-"""The error hierarchy of the package; every error says what failed, why, and what to do.
+"""The error classes of the package. Every error says what failed, why, and what to do.
 
 ::
 
     CloudOpsError
-    ├── ConfigurationError              a setting, an account table or a command line
-    ├── PromptError                     a request in words that cannot be understood
+    ├── ConfigurationError              a setting, an account table or a command line is wrong
+    ├── PromptError                     a request in words cannot be understood
     ├── AwsError
     │   ├── CredentialsError            missing, expired, unknown profile, refused role
     │   └── AwsUnreachableError         the endpoint does not answer
     ├── StorageError
-    │   ├── InitialisationError         bad path, foreign version, wrong dimension
+    │   ├── InitialisationError         bad path, unknown format version, wrong vector dimension
     │   ├── StoreUnavailableError       the owner process cannot be reached or started
     │   ├── StoreCorruptedError         a file of the store cannot be read
     │   ├── JournalError                the journal's chain does not verify
     │   │   └── AlreadyRecordedError    a record that may exist only once exists
     │   ├── EncryptionError
-    │   │   ├── KeyMissingError         data without its key
-    │   │   ├── WrongKeyError           a key of another store
-    │   │   └── DecryptionError         an envelope that does not open
+    │   │   ├── KeyMissingError         the store has data, but its key is missing
+    │   │   ├── WrongKeyError           the key belongs to a different store
+    │   │   └── DecryptionError         a ciphertext was modified, truncated or moved
     │   └── BackupError
     ├── EmbeddingError                  the model is missing, modified or cannot be exported
-    ├── EgressRefusedError              a request that may not leave the host
-    ├── PlaybookError                   unknown, invalid or not runnable
+    ├── EgressRefusedError              a request must not leave the host
+    ├── PlaybookError                   a playbook is unknown, invalid or not runnable
     └── PlanError
         ├── ApprovalRequired            the plan has no approval
-        ├── ApprovalRefusedError        used, expired, for another plan, or from too weak a channel
+        ├── ApprovalRefusedError        already used, expired, for a different plan, or from too weak a channel
         ├── DriftError                  a resource changed after the plan was shown
-        └── ExecutionError              a step could not be run
+        └── ExecutionError              a step could not run
 
 ``CloudOpsWarning`` is the category of the package's warnings.
 """
@@ -39,8 +39,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Unicode categories of control, format and unassigned characters and line ends; an error may contain a name that
-#: another user chose.
+#: Unicode categories of characters that an error text must not contain unmarked: control, format, surrogate,
+#: private-use, unassigned and line-end characters. A text may contain the name of a resource, which other users choose.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -48,9 +48,9 @@ class CloudOpsError(Exception):
     """The base class of every error that this package raises.
 
     Args:
-        what: The failure, as a short clause without a full stop.
-        why: The reason.
-        fix: The remedy, as an imperative sentence.
+        what: What failed, as a short clause without a full stop.
+        why: Why it failed.
+        fix: What to do, as an imperative sentence.
     """
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
@@ -62,12 +62,12 @@ class CloudOpsError(Exception):
     def __str__(self) -> str:
         text = self.what if not self.why else f"{self.what}: {self.why}"
         text = " ".join(text.split()).rstrip(".")
-        # "did you mean regions?" ends with its own mark.
+        # A reason such as "did you mean regions?" needs no full stop.
         text = text if text.endswith(("?", "!")) else f"{text}."
         return text if not self.fix else f"{text} {' '.join(self.fix.split())}"
 
     def _render_traceback_(self) -> list[str]:
-        """Return one line, which IPython shows in place of a traceback; the cell fails all the same.
+        """Return one line, which IPython shows instead of a traceback; the notebook cell still fails.
 
         https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks
         """
@@ -79,10 +79,10 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
     Args:
         name: The unknown name.
-        known: The known names; one that contains the unknown name is near too.
-        otherwise: What to return if no name is near.
+        known: The known names. If no name is spelt similarly, one that contains the unknown name is suggested.
+        otherwise: The result if there is no suggestion.
     """
-    # Imported here, because the notebook extension loads this module at its start, and few sessions misspell a name.
+    # Imported here to keep the notebook extension's start fast; few sessions misspell a name.
     from difflib import get_close_matches
 
     names = sorted(known)
@@ -91,7 +91,7 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
 
 def _visible(text: str) -> str:
-    """Return the text with a visible mark for each character that is invisible or reorders its neighbours."""
+    """Return the text with a mark instead of each character that is invisible or changes the order of others."""
     return "".join(
         f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in _INVISIBLE_CATEGORIES else character
         for character in text
@@ -107,15 +107,18 @@ class PromptError(CloudOpsError):
 
 
 class AwsError(CloudOpsError):
-    """An error of AWS stops the whole call."""
+    """The credentials or the AWS endpoint do not work.
+
+    Errors that affect only some cells of a scan are in the scan's report instead.
+    """
 
 
 class CredentialsError(AwsError):
-    """There are no usable credentials: missing, expired, an unknown profile or a refused role."""
+    """The credentials are missing or expired, the profile is unknown, or AWS refused the caller or the role."""
 
 
 class AwsUnreachableError(AwsError):
-    """The AWS endpoint does not answer."""
+    """The AWS endpoint does not answer, or answers with an unexpected error."""
 
 
 class StorageError(CloudOpsError):
@@ -123,11 +126,11 @@ class StorageError(CloudOpsError):
 
 
 class InitialisationError(StorageError):
-    """The store cannot be opened: bad path, foreign format version or wrong dimension."""
+    """The store cannot be opened: bad path, unknown format version, or wrong vector dimension."""
 
 
 class StoreUnavailableError(StorageError):
-    """The process that owns the store cannot be reached or started."""
+    """The owner, the process that serves the embedded vector store, cannot be reached or started."""
 
 
 class StoreCorruptedError(StorageError):
@@ -139,23 +142,23 @@ class JournalError(StorageError):
 
 
 class AlreadyRecordedError(JournalError):
-    """A record that may exist only once exists already."""
+    """The journal already has a record that may exist only once."""
 
 
 class EncryptionError(StorageError):
-    """A key or an envelope is not usable."""
+    """A key or a ciphertext is not usable."""
 
 
 class KeyMissingError(EncryptionError):
-    """There is data without its key; a new key is never generated in that case."""
+    """The store contains data, but its key is missing. No new key is generated then."""
 
 
 class WrongKeyError(EncryptionError):
-    """The key belongs to another store."""
+    """The key belongs to a different store."""
 
 
 class DecryptionError(EncryptionError):
-    """An envelope does not open: modified, truncated, or moved from another record."""
+    """A ciphertext cannot be decrypted: it was modified or truncated, or it belongs to a different record."""
 
 
 class BackupError(StorageError):
@@ -167,7 +170,7 @@ class EmbeddingError(CloudOpsError):
 
 
 class EgressRefusedError(CloudOpsError):
-    """The egress gate refused a request before any of it left the host."""
+    """The check on outgoing requests refused a request before any part of it left the host."""
 
 
 class PlaybookError(CloudOpsError):
@@ -179,11 +182,11 @@ class PlanError(CloudOpsError):
 
 
 class ApprovalRequired(PlanError):  # noqa: N818 - a public name, read as a state rather than a failure
-    """The plan has no approval, and runs only with one from a person."""
+    """The plan has no approval; a person must approve it before it runs."""
 
 
 class ApprovalRefusedError(PlanError):
-    """An approval is not valid for the plan: used, expired, for another plan, or from too weak a channel."""
+    """The approval is already used, has expired, is for a different plan, or came through too weak a channel."""
 
 
 class DriftError(PlanError):
@@ -195,4 +198,4 @@ class ExecutionError(PlanError):
 
 
 class CloudOpsWarning(UserWarning):
-    """The category of the package's warnings: something works, but should be changed."""
+    """The category of the package's warnings. Something works, but the user should change it."""

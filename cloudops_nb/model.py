@@ -1,6 +1,6 @@
-"""The data that all parts share: resources, accounts, scan cells, and a playbook bound to targets.
+"""The data classes that all parts of the package share: accounts, resources, scan cells, and playbooks with targets.
 
-All classes are frozen. ``Mapping`` fields count as immutable too: no code changes them after construction.
+All classes are frozen, and no code changes the mappings in their fields.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ class Ternary(StrEnum):
 class Account:
     """An AWS account as configured, with the principals that read and act in it.
 
-    The reading principal: at most one of ``profile`` and ``role_arn`` is set; without either, the ambient credentials
-    are used. ``source_profile`` is the profile from which ``role_arn`` is assumed (ambient credentials if empty).
+    Scans run as the reading principal. It comes from ``profile`` or ``role_arn``, of which at most one is set, else
+    from the ambient credentials. ``role_arn`` is assumed with the credentials of ``source_profile``, else with the
+    ambient ones.
 
-    The acting principal: at most one of ``operate_profile`` and ``operate_role_arn`` is set; without either, it is the
-    reading one. Plans run as the acting principal, and verdicts concern it. ``operate_role_arn`` is assumed from
-    ``source_profile``, else from ``profile``.
+    Plans run as the acting principal, and IAM verdicts are about that principal. It comes from ``operate_profile`` or
+    ``operate_role_arn``, of which at most one is set, else it is the reading principal. ``operate_role_arn`` is assumed
+    with the credentials of ``source_profile``, else of ``profile``, else with the ambient ones.
 
-    With ``organization_role`` the entry means every account of the AWS Organization: its own account, which may list
-    them, and each other account, entered through the role of that name. ``operate_role_arn`` may then hold ``*`` in
-    place of the account id.
+    With ``organization_role`` the entry means every account of an AWS organization: the entry's own account, which must
+    be able to list the others, and each other account, entered through the role of that name. ``operate_role_arn`` may
+    then contain ``*`` in place of the account id.
     """
 
     name: str
@@ -58,20 +59,20 @@ class Account:
 
     @property
     def operating(self) -> Account:
-        """The account as entered by the acting principal; the account itself if the reading principal acts."""
+        """The account with the acting principal as its reading principal; unchanged if the two are the same."""
         if self.operate_profile:
-            way = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
+            access = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
         elif self.operate_role_arn:
             source = self.source_profile or self.profile
-            way = {"profile": "", "role_arn": self.operate_role_arn, "source_profile": source}
+            access = {"profile": "", "role_arn": self.operate_role_arn, "source_profile": source}
         else:
             return self
-        return replace(self, **way, operate_profile="", operate_role_arn="")
+        return replace(self, **access, operate_profile="", operate_role_arn="")
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """Whether an operation on a resource is possible, and the reason as a sentence; empty if it is possible."""
+    """Whether an operation on a resource is possible, and if not or if unknown, the reason as a sentence."""
 
     value: Ternary = Ternary.UNKNOWN
     reason: str = ""
@@ -79,10 +80,10 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """The operations that a resource's configuration permits, apart from IAM, and facts that an operator weighs.
+    """The operations that a resource's configuration and state permit, regardless of IAM, and facts to consider.
 
-    ``facts`` holds further booleans, small counts and words, by the names in the resource type's declaration
-    (``has_dependencies``, ``has_backups``, ``multi_az``, ``read_replicas``, ``protected`` …).
+    ``facts`` contains booleans, small counts and single words that an operator considers before a change. Their names
+    come from the resource type's declaration (``has_backups``, ``multi_az``, ``read_replicas``, ``protected`` …).
     """
 
     can_start: Constraint = Constraint()
@@ -93,10 +94,10 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class IamPermissions:
-    """One principal's verdicts on the catalogue actions of a resource.
+    """Whether one principal may perform the actions that the resource type declares, on one resource.
 
-    ``allowed``, ``denied`` and ``unknown`` hold IAM action names (``ec2:StopInstances``) and are disjoint;
-    ``reasons`` maps an action to the statement or layer that decided it.
+    ``allowed``, ``denied`` and ``unknown`` are disjoint and contain IAM action names (``ec2:StopInstances``).
+    ``reasons`` maps an action to the policy statement or the kind of policy that decided it.
     """
 
     allowed: Sequence[str] = ()
@@ -108,9 +109,9 @@ class IamPermissions:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A directed link to another resource, as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``.
+    """A link from one resource to another, such as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``.
 
-    ``kind`` is one of the kinds in ``specs/relation_kinds.yaml``, which has the meaning of each.
+    ``kind`` is a name in ``specs/relation_kinds.yaml``, which explains each kind.
     """
 
     kind: str
@@ -131,7 +132,7 @@ class CellKey:
 
 
 class CellState(StrEnum):
-    """The state of a cell; only ``ok`` and ``ok_empty`` remove resources that the scan did not see."""
+    """The state of a cell. Only ``ok`` and ``ok_empty`` remove resources that the scan did not see from the store."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -150,13 +151,13 @@ class CellState(StrEnum):
 
     @property
     def complete(self) -> bool:
-        """Whether the cell saw every resource, so that a known resource it did not see is deleted."""
+        """Whether the scan saw every resource of the cell. A known resource that it did not see is then deleted."""
         return self in (CellState.OK, CellState.OK_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """The result of one cell: its end state, start (UTC), duration in seconds, counts, and the error in one line."""
+    """The result of one cell: state, start (UTC), duration (seconds), counts, and the error in one line."""
 
     key: CellKey
     state: CellState
@@ -171,7 +172,10 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class LearnedRate:
-    """The calls per second that AWS accepted for one group of a service's APIs in an account and region, and when."""
+    """The calls per second that AWS accepts for one group of a service's operations in an account and region.
+
+    ``at`` is the UTC time at which the rate was learned.
+    """
 
     account_id: str
     region: str
@@ -182,17 +186,17 @@ class LearnedRate:
 
     @property
     def place(self) -> tuple[str, str, str, str]:
-        """The scope of AWS's limit: account, region, service and group."""
+        """What the rate applies to: account, region, service and group of operations."""
         return self.account_id, self.region, self.service, self.group
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One AWS resource as last seen.
+    """One AWS resource as a scan last saw it.
 
-    ``resource_type`` is the name in the type's declaration (``ec2_instance``, ``rds_instance``); ``service`` is
-    botocore's name; ``region`` is ``global`` for global resources; ``state`` is AWS's own word, empty for a type
-    without states; ``last_synced`` is in UTC.
+    ``resource_type`` is the name in the type's declaration (``ec2_instance``, ``rds_instance``), and ``service`` the
+    service's name there. ``region`` is ``global`` for a resource without a region. ``state`` is AWS's own word, empty
+    for a type without states. ``last_synced`` is in UTC.
     """
 
     resource_type: str
@@ -218,42 +222,42 @@ class Resource:
 
     @property
     def canonical_key(self) -> str:
-        """The key that identifies the resource across scans: its ARN, else account|region|service|type|id."""
+        """The key that is the same in every scan: the ARN, else account|region|service|type|identifier."""
         if self.arn:
             return self.arn
         return f"{self.account_id}|{self.region}|{self.service}|{self.resource_type}|{self.identifier}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-compatible data; ``last_synced`` as ISO 8601."""
+        """Return data that JSON can represent, with ``last_synced`` as ISO 8601."""
         data = asdict(self)
         data["last_synced"] = self.last_synced.isoformat() if self.last_synced else None
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return the resource that :meth:`to_dict` returned as data."""
-        limits = {
+        """Return the resource from the data that :meth:`to_dict` returned."""
+        constraints = {
             name: Constraint(Ternary(value["value"]), value["reason"])
             for name, value in data["constraints"].items()
             if name != "facts"
         }
-        when = data["last_synced"]
+        last_synced = data["last_synced"]
         return cls(
             **{
                 **data,
                 "iam": IamPermissions(**data["iam"]),
-                "constraints": Constraints(**limits, facts=data["constraints"]["facts"]),
+                "constraints": Constraints(**constraints, facts=data["constraints"]["facts"]),
                 "relations": tuple(Relation(**relation) for relation in data["relations"]),
-                "last_synced": datetime.fromisoformat(when) if when else None,
+                "last_synced": datetime.fromisoformat(last_synced) if last_synced else None,
             }
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceFilter:
-    """Equality filters over the estate; an empty field does not filter, and a resource must match all others.
+    """A filter for resources: a resource must have the value of every field that is not empty.
 
-    ``tags`` maps a key to a value; the value ``"*"`` means that the key must exist.
+    ``tags`` maps keys to values; the value ``"*"`` matches every value of the key.
     """
 
     account: str = ""
@@ -266,10 +270,10 @@ class ResourceFilter:
 
     @classmethod
     def of(cls, filters: Mapping[str, Any]) -> Self:
-        """Return a filter from names and values; a value of ``None`` does not filter.
+        """Return a filter from field names and values; a value of ``None`` does not filter.
 
         Raises:
-            ConfigurationError: A name is not a filter.
+            ConfigurationError: A name is not a field of the filter.
         """
         unknown = sorted(set(filters) - set(cls.__dataclass_fields__))
         if unknown:
@@ -280,7 +284,11 @@ class ResourceFilter:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A resource found by a search, its score (higher is better, comparable within one search) and its matches."""
+    """A resource that a search found.
+
+    A higher ``score`` is a better match; scores of different searches cannot be compared. ``why`` says what matched,
+    and ``cell_state`` is the state of the resource's cell in the last scan.
+    """
 
     resource: Resource
     score: float
@@ -299,10 +307,11 @@ class PlaybookRef:
 
 @dataclass(frozen=True, slots=True)
 class BoundPlaybook:
-    """The host's own copy of a playbook that the server chose, with real targets and parameter values.
+    """A playbook that the server chose, from the notebook host's own copy, with real targets and parameter values.
 
-    ``targets`` are in one account and one region. ``parameters`` holds every document parameter except
-    ``target_parameter``, which receives the targets' identifiers. ``level`` is the risk as the server sees it.
+    All ``targets`` are in one account and region. ``parameters`` contains every parameter of the document except
+    ``target_parameter``, whose value is the identifiers of the targets. ``level`` is the server's assessment of the
+    risk.
     """
 
     playbook: PlaybookRef
@@ -316,9 +325,9 @@ class BoundPlaybook:
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One decrypted record of the journal: its position in the chain, UTC time, kind, subject and content.
+    """One decrypted record of the journal: its number in the chain, UTC time, kind, subject and content.
 
-    ``subject`` is the id of the plan, execution or scan that the record concerns, by which records are found.
+    ``subject`` is the id of the plan, execution or scan that the record is about; records can be found by it.
     """
 
     sequence: int

@@ -1,8 +1,11 @@
 """The wire protocol between notebook host and playbook server, version 1.
 
-Every string in a request comes from a closed, published set: a word of the operations vocabulary, a slot's id, a
-facet's value, or a random request id. No field accepts a name, an id, an ARN, an account, a region, a tag or an
-address; :mod:`cloudops_nb.request.egress` checks that again on the finished bytes.
+A *slot* is an id, such as ``r1`` or ``v2``, that stands for resources or a value of one request. A *handle* describes
+the resources of a slot by *facets*: facts such as the resource type and the state.
+
+Every string in a request is a random request id, a slot, or a word or facet value from a closed, published set. No
+field accepts the name or id of a resource, an ARN, an account, a region, a tag or an address.
+:mod:`cloudops_nb.request.egress` checks the encoded request again.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ MAX_WORDS = 200
 MAX_EXCHANGES = 5
 
 SLOT = re.compile(r"[rv]([1-9]|1\d|20)")
-#: Values of a facet if AWS's value is not in the published set, or missing.
+#: Facet values: ``other`` where AWS's value is not in the published set, ``none`` where the resource has no value.
 OTHER, NONE = "other", "none"
 
 Environment = Literal["production", "staging", "development", "unknown"]
@@ -39,7 +42,7 @@ FactName = Literal["has_dependencies", "has_backups", "multi_az", "read_replicas
 
 @cache
 def closed_words() -> frozenset[str]:
-    """Return every string of the published vocabulary that may be a word or a facet of a request."""
+    """Return every string of the published vocabulary that may be a word or a facet value in a request."""
     words = vocabulary()
     concepts = {
         *words.resource_types.values(),
@@ -51,16 +54,16 @@ def closed_words() -> frozenset[str]:
 
 
 def bucket(count: int) -> Bucket:
-    """Return the bucket that stands for a count in a request."""
+    """Return the range that contains a count. Requests contain ranges instead of exact counts."""
     for limit, name in ((0, "0"), (1, "1"), (5, "2-5"), (20, "6-20"), (100, "21-100")):
         if count <= limit:
-            return name  # type: ignore[return-value] # the table's names are Bucket's own
+            return name  # type: ignore[return-value] # mypy cannot see that each name is a Bucket
     return "101+"
 
 
-def _word(value: str) -> str:
+def _word_or_slot(value: str) -> str:
     if value not in vocabulary().words and not SLOT.fullmatch(value):
-        raise ValueError("not a published word and not a slot")
+        raise ValueError("neither a published word nor a slot")
     return value
 
 
@@ -73,7 +76,7 @@ def _one_of(values: frozenset[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-Word = Annotated[str, AfterValidator(_word)]
+Word = Annotated[str, AfterValidator(_word_or_slot)]
 Slot = Annotated[str, Field(pattern=rf"^{SLOT.pattern}$")]
 ResourceType = Annotated[str, _one_of(frozenset(vocabulary().resource_types.values()) | {OTHER})]
 State = Annotated[str, _one_of(vocabulary().states | {OTHER, NONE})]
@@ -83,13 +86,13 @@ IamAction = Annotated[str, _one_of(iam_actions())]
 
 
 class WireModel(BaseModel):
-    """A frozen, strict model that refuses unknown fields."""
+    """The base of every message: it is frozen, converts no types, and refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Facets(WireModel):
-    """The facts about one resource that may leave the host."""
+    """The facts about one resource that a request may contain."""
 
     resource_type: ResourceType
     state: State = NONE
@@ -101,7 +104,7 @@ class Facets(WireModel):
 
 
 class ResourceHandle(WireModel):
-    """One resource, under an id that has no meaning outside its request."""
+    """One resource, under a slot that has no meaning outside the request."""
 
     slot: Slot
     kind: Literal["resource"] = "resource"
@@ -109,7 +112,7 @@ class ResourceHandle(WireModel):
 
 
 class SetHandle(WireModel):
-    """A set of resources as one handle: its size, and the counts of states, environments and constraint values."""
+    """Several resources of one type as one handle: their number, and how many have each state, engine, and so on."""
 
     slot: Slot
     kind: Literal["set"] = "set"
@@ -123,21 +126,21 @@ class SetHandle(WireModel):
 
 
 class ValueSlot(WireModel):
-    """A value in the prompt; the value stays on the host, and only its type travels."""
+    """A value in the prompt. Only its slot and its type are sent; the value stays on the host."""
 
     slot: Slot
     value_type: ValueType
 
 
 class Exchange(WireModel):
-    """An earlier request of the conversation in the same form, and the intent that the server found in it."""
+    """The words of an earlier request in the conversation, and the intent that the server found in them."""
 
     words: Annotated[tuple[Word, ...], Field(max_length=MAX_WORDS)]
     intent: IntentName = ""
 
 
 class PlanRequest(WireModel):
-    """A request in words, in the form in which it leaves the host."""
+    """A user's request, in the form that is sent: published words, and slots with their facets or types."""
 
     protocol: Literal["cloudops/1"] = "cloudops/1"
     request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -148,7 +151,7 @@ class PlanRequest(WireModel):
 
 
 class PlaybookVersion(WireModel):
-    """A playbook by id, version and content hash."""
+    """Identifies one version of a playbook, with the hash of its content."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
@@ -156,14 +159,14 @@ class PlaybookVersion(WireModel):
 
 
 class Binding(WireModel):
-    """A parameter of a playbook, and the slot that fills it on the host."""
+    """A parameter of the playbook, and the slot whose value or resources the host puts there."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
     slot: Slot
 
 
 class Blank(WireModel):
-    """A required parameter that no slot of the request fills; it is asked for, never guessed."""
+    """A required parameter for which the request has no slot. The user is asked for it; it is never guessed."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
     value_type: str
@@ -180,7 +183,7 @@ class Alternative(WireModel):
 
 
 class PlanResponse(WireModel):
-    """The server's answer; its texts come from the catalogue or refer to slots by id."""
+    """The server's response. Its texts come from the catalogue, and name resources and values by their slots."""
 
     protocol: Literal["cloudops/1"] = "cloudops/1"
     request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

@@ -1,6 +1,7 @@
 """The settings object of the package.
 
-Sources, in order of precedence: keywords, ``CLOUDOPS_*`` variables, ``config.toml`` in the data path, defaults.
+Sources, the one with the highest precedence first: keywords, ``CLOUDOPS_*`` environment variables, ``config.toml`` in
+the data path, defaults.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ENVIRONMENT_PREFIX = "CLOUDOPS_"
-#: Read by the key source; a settings object never holds it.
+#: The encryption key. Only the key source reads it; it is never in a settings object.
 KEY_VARIABLE = "CLOUDOPS_ENCRYPTION_KEY"
-#: Read when a request is sent or served; a settings object never holds it.
+#: The playbook server's token. Only the code that sends or serves a request reads it; it is never in a settings object.
 SERVER_TOKEN_VARIABLE = "CLOUDOPS_SERVER_TOKEN"  # noqa: S105 - a variable's name
 #: Variables with the prefix that are not settings.
 RESERVED_VARIABLES = frozenset({KEY_VARIABLE, SERVER_TOKEN_VARIABLE})
-#: Tables of ``config.toml`` whose keys are settings with the table's name as a prefix.
+#: Tables of ``config.toml``. The key ``url`` in the table ``[qdrant]`` is the setting ``qdrant_url``, and so on.
 TABLES = ("qdrant", "embedding", "key", "server", "s3", "backup", "chat", "approval")
-#: The longest time in a setting; a date minus a longer one could be out of Python's range.
+#: The longest period that a setting accepts. A date minus a longer period could be outside the range of Python's dates.
 LONGEST_DAYS = 36_500
-#: A valid value of each setting that is a list, for errors.
+#: A valid value of each setting that is a list, for error texts.
 _LIST_EXAMPLES = {
     "accounts": '[{"name": "prod", "profile": "prod"}]',
     "regions": '["eu-west-1", "us-east-1"]',
@@ -64,10 +65,10 @@ class AccountSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """All settings as flat fields; frozen, so that a changed setting is a new object.
+    """All settings as flat fields; to change one, create a new object.
 
-    Paths are absolute after validation. The encryption key is not a setting. The Qdrant server's key is one, and its
-    repr is masked. Minutes, hours and days of 0 mean never.
+    Relative paths become absolute. The encryption key is not a setting. The API key of the Qdrant server is a setting,
+    and its repr is masked. Where a period in minutes, hours or days may be 0, that means never.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,27 +112,27 @@ class Settings(BaseModel):
     @field_validator("data_path", "key_file", "embedding_path")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - keeps links
+        return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - keeps symlinks
 
     @model_validator(mode="after")
     def _url_and_mode_agree(self) -> Settings:
-        """A URL alone means remote mode; remote mode needs a URL."""
+        """Check ``qdrant_mode`` against ``qdrant_url``. A URL without a mode means remote mode."""
         if self.qdrant_mode == "remote" and not self.qdrant_url:
-            raise ValueError("qdrant_mode is remote, so qdrant_url is needed")
+            raise ValueError("qdrant_mode is remote, but qdrant_url is not set")
         if self.qdrant_url and not self.qdrant_url.startswith(("http://", "https://")):
             raise ValueError("qdrant_url must begin with http:// or https://")
         if self.qdrant_url and "qdrant_mode" in self.model_fields_set and self.qdrant_mode == "embedded":
-            raise ValueError("qdrant_mode is embedded, and qdrant_url is set; remove one of them")
+            raise ValueError("qdrant_mode is embedded, but qdrant_url is set; remove one of them")
         return self
 
     @property
     def remote(self) -> bool:
-        """Whether the collections are in a Qdrant server or cluster."""
+        """Whether the collections are on a Qdrant server or cluster, instead of in the data path."""
         return bool(self.qdrant_url)
 
     @property
     def models_path(self) -> Path:
-        """The folder of exported embedding models."""
+        """The folder that contains exported embedding models."""
         return self.embedding_path or self.data_path / "models"
 
 
@@ -141,15 +142,16 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     **keywords: Any,
 ) -> Settings:
-    """Merge every source into one :class:`Settings`.
+    """Read all sources, and return the settings.
 
     Args:
         data_path: The store's folder; takes precedence over every other source.
-        environment: The variables to read, ``os.environ`` if not given.
-        keywords: Settings by name; ``None`` means "not given".
+        environment: The environment variables; ``os.environ`` if not given.
+        keywords: Settings by name; ``None`` counts as not given.
 
     Raises:
-        ConfigurationError: A name is unknown, or a value is invalid; the error suggests the nearest name.
+        ConfigurationError: ``config.toml`` cannot be read, a setting's name is unknown, or a value is invalid. For an
+            unknown name, the error suggests the nearest one.
     """
     variables = os.environ if environment is None else environment
     from_environment = _environment_settings(variables)
@@ -166,7 +168,7 @@ def load_settings(
 
 
 def _configuration_error(error: ValidationError) -> ConfigurationError:
-    """Return pydantic's first problem as one line, without the value, which may be a secret."""
+    """Return the first of pydantic's problems as an error. The text does not include the value, which may be secret."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -203,7 +205,9 @@ def _file_settings(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read {path}", str(error), "Correct the file or move it away.") from error
+        raise ConfigurationError(
+            f"cannot read {path}", str(error), "Correct the file, or move it to a different folder."
+        ) from error
     flat: dict[str, Any] = {}
     for key, value in data.items():
         if key in TABLES and isinstance(value, dict):
@@ -212,7 +216,9 @@ def _file_settings(path: Path) -> dict[str, Any]:
             flat[key] = value
     _refuse_unknown(flat, str(path))
     if "data_path" in flat:
-        raise ConfigurationError(f"data_path is set in {path}", "the file itself is in the data path", "Remove it.")
+        raise ConfigurationError(
+            f"data_path is set in {path}", "this file is read from the data path", "Remove data_path from it."
+        )
     return flat
 
 
@@ -225,7 +231,9 @@ def _environment_settings(variables: Mapping[str, str]) -> dict[str, Any]:
         _refuse_unknown({name: value}, f"environment variable {variable}")
         if name == "accounts":
             raise ConfigurationError(
-                f"{variable} cannot hold accounts", "an account is a table", "Use [[accounts]] in config.toml."
+                f"{variable} cannot hold accounts",
+                "an account is a table, not a text",
+                "Use [[accounts]] in config.toml.",
             )
         found[name] = tuple(part.strip() for part in value.split(",")) if name == "regions" else value
     return found

@@ -46,7 +46,7 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({"scan_threads": 0}, {}, "scan_threads"),
         ({"scan_threads": "many"}, {}, "scan_threads: must be a valid integer"),
         ({"services": "rds"}, {}, 'invalid value for services: expected a list, for example ["rds", "ec2"]'),
-        ({"qdrant_mode": "remote"}, {}, "qdrant_url is needed"),
+        ({"qdrant_mode": "remote"}, {}, "qdrant_url is not set"),
         ({"qdrant_url": "localhost:6333"}, {}, "http://"),
         ({"qdrant_mode": "embedded", "qdrant_url": "http://localhost:6333"}, {}, "remove one of them"),
         ({"qdrant_prefix": "two words"}, {}, "qdrant_prefix"),

@@ -1,1 +1,1 @@
-"""Access to AWS: sessions, accounts, credentials, regions, and the meaning of its errors."""
+"""Access to AWS: accounts, sessions, credentials, regions, and the meaning of AWS errors."""

@@ -1,4 +1,7 @@
-"""The result of entering an account: its id and name as AWS reports them, or the error that prevented entry."""
+"""The result of entering an account: its id, or the error that prevented entry.
+
+To enter an account is to get its caller identity from AWS.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +19,34 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.account_session import AccountSession, Caller
     from cloudops_nb.model import Account
 
-#: Seconds for which a refusal is reused; after that the account is tried again with fresh credentials.
+#: Seconds for which a refusal is reused. After that, the next use enters the account again with fresh credentials.
 _REFUSAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEntry:
-    """An account whose id is known; ``refusal`` is the error that prevented entry, ``at`` its monotonic time."""
+    """An account with its id.
+
+    If AWS refused entry, ``refusal`` is the error, ``refused_at`` the monotonic time, and the id comes from the
+    configuration.
+    """
 
     session: AccountSession
     account: Account
     refusal: AwsError | None = None
-    at: float = 0.0
+    refused_at: float = 0.0
 
     @property
-    def settled(self) -> bool:
-        """Whether the entry can be used as it is: the account was entered, or refused a moment ago."""
-        return self.refusal is None or time.monotonic() - self.at < _REFUSAL_SECONDS
+    def needs_retry(self) -> bool:
+        """Whether the account was refused, and long enough ago to try again."""
+        return self.refusal is not None and time.monotonic() - self.refused_at >= _REFUSAL_SECONDS
 
 
 def may_be_chosen(account: Account, chosen: Collection[str]) -> bool:
-    """Return whether a choice of names and ids may mean an account; an unknown id matches every id."""
+    """Return whether a choice of names and ids may include an account.
+
+    An organization entry may include any account, and an entry without a known id may have any id.
+    """
     if account.organization_role:
         return True
     known = configured_id(account)
@@ -44,13 +54,13 @@ def may_be_chosen(account: Account, chosen: Collection[str]) -> bool:
 
 
 def configured_id(account: Account) -> str:
-    """Return the account id in the configuration or in its role's ARN; empty if both lack it."""
+    """Return the configured account id, else the id in the ARN of the configured role, else an empty string."""
     parts = account.role_arn.split(":")
     return account.account_id or "".join(parts[4:5])
 
 
 def caller_or_refusal(session: AccountSession) -> Caller | AwsError:
-    """Return the caller identity in an account, or the error that prevented entry."""
+    """Return the caller identity in an account, or the error that prevented entry; other errors are raised."""
     try:
         return session.caller()
     except AwsError as error:
@@ -61,7 +71,7 @@ def checked_entry(session: AccountSession, outcome: Caller | AwsError) -> Accoun
     """Return the entry for the result of :func:`caller_or_refusal`.
 
     Raises:
-        ConfigurationError: AWS reports another id than the configuration does.
+        ConfigurationError: The account id that AWS reports differs from the configured one.
     """
     account, known = session.account, configured_id(session.account)
     if isinstance(outcome, AwsError):

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account
 
 _log = logging.getLogger(__name__)
-#: Seconds after a renewal in which expired credentials are not read again.
+#: Seconds after a renewal during which credentials that expire again are not renewed again.
 _RENEWAL_SECONDS = 4.0
-#: Seconds for which default regions are assumed after a failed ``ec2:DescribeRegions``.
+#: Seconds for which :meth:`AccountSession.regions` returns default regions after ``ec2:DescribeRegions`` failed.
 _ASSUMED_REGIONS_SECONDS = 5.0
 
 
@@ -47,9 +47,14 @@ class Caller:
 class AccountSession:
     """A botocore session for one configured account, and its cached clients.
 
-    Thread-safe: a lock serialises the creation of clients, for which botocore's sessions are not thread-safe; clients
-    themselves are. Session, credentials and clients are created at first use. :meth:`renew` drops them, so that the
-    next use reads fresh credentials.
+    Thread-safe: botocore's clients are thread-safe, but its sessions are not while they create clients, so a lock
+    serialises that. The session, its credentials and its clients are created at first use. :meth:`renew` drops all
+    three, so that the next use reads the credentials again.
+
+    Args:
+        account: The account as configured.
+        factory: Opens the botocore session.
+        threads: The largest number of threads that use one client at the same time.
     """
 
     def __init__(self, account: Account, factory: SessionFactory, threads: int) -> None:
@@ -67,7 +72,7 @@ class AccountSession:
         self._renewed_at = -math.inf
         self._lock = threading.RLock()
         self._session: Session | None = None
-        self._own_endpoints: bool | None = None
+        self._custom_endpoints: bool | None = None
         self._clients: dict[tuple[str, str, int], BaseClient] = {}
         self._caller: Caller | None = None
         self._first_caller: Caller | None = None
@@ -77,18 +82,18 @@ class AccountSession:
 
     @property
     def needs_mfa_code(self) -> bool:
-        """Whether entry prompts for an MFA code, which must not happen in a worker thread."""
+        """Whether getting credentials prompts for an MFA code. A worker thread must not cause a prompt."""
         with self._lock:
             return "mfa_serial" in self._botocore_session().get_scoped_config()
 
     @property
     def entered_account_id(self) -> str:
-        """The account id in the first caller identity; empty before it is known."""
+        """The account id that AWS first reported; empty before the first call."""
         return self._first_caller.account_id if self._first_caller else ""
 
     @property
     def caller_is_unchecked(self) -> bool:
-        """Whether the next :meth:`client` first checks the caller identity of renewed credentials by a call."""
+        """Whether credentials were renewed, so that the next :meth:`client` first calls AWS for their identity."""
         return self._first_caller is not None and self._caller is None
 
     @property
@@ -99,18 +104,19 @@ class AccountSession:
         return credentials.method if credentials else ""
 
     def caller(self, *, fresh: bool = False) -> Caller:
-        """Return the caller identity; cached until :meth:`renew`, and requested in any case with ``fresh``.
+        """Return the caller identity, cached until :meth:`renew`; with ``fresh``, always call AWS.
 
         Raises:
             CredentialsError: There are no usable credentials, or AWS refused the role.
             AwsUnreachableError: The endpoint does not answer.
-            ConfigurationError: The AWS configuration is not usable, or leads to another account than the first call.
+            ConfigurationError: The AWS configuration is not usable, or the credentials are now those of a different
+                account from the first one.
         """
         generation, caller = self.generation, self._caller
         if caller is not None and not fresh:
             return caller
-        answer = self._identity_call("sts", "GetCallerIdentity")
-        caller = Caller(answer["Account"], answer["Arn"])
+        response = self._identity_call("sts", "GetCallerIdentity")
+        caller = Caller(response["Account"], response["Arn"])
         with self._lock:
             if self._first_caller is None:
                 self._first_caller = caller
@@ -118,15 +124,16 @@ class AccountSession:
                 self._caller = None
                 first = self._first_caller.account_id
                 what = f"{account_label(self.account)} now leads to account {caller.account_id}, not {first}"
-                fix = "Restore the credentials, or restart the kernel."
+                fix = "Restore the credentials, or restart the notebook kernel."
                 raise ConfigurationError(what, "its credentials were replaced by another account's", fix)
+            # If another thread renewed the credentials during the call, their identity is not checked yet.
             if generation == self.generation:
                 self._caller = caller
         return caller
 
     @property
     def partition(self) -> str:
-        """The partition of the account, as far as is known without a call."""
+        """The account's partition, from its caller identity, else from the configured role, else ``aws``."""
         arn = self._first_caller.arn if self._first_caller else self.account.role_arn
         return partition_of_arn(arn) if arn else COMMERCIAL
 
@@ -136,44 +143,47 @@ class AccountSession:
         Args:
             service: botocore's name of the service.
             region: The region to call; ``global`` means the partition's home region.
-            operation: The operation that the client will call. If it is expected, the client may have only the expected
-                operations, and parse only the expected fields of their answers. Without it the client is complete.
+            operation: The operation to be called. If :meth:`.NarrowModels.expect` declared it, the client may lack
+                undeclared operations, and its responses may lack undeclared fields. If empty, the client is complete.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
         """
         if self._first_caller is not None:
-            self.caller()  # renewed credentials may be another account's; no client may use those
-        where = home_region(self.partition) if region == GLOBAL else region
+            self.caller()  # raises if renewed credentials belong to a different account
+        called_region = home_region(self.partition) if region == GLOBAL else region
         with self._lock:
             edition = self._factory.narrow_models.edition(service, operation)
-            client = self._clients.get((service, where, edition))
+            client = self._clients.get((service, called_region, edition))
             if client is None:
-                client = self._new_client(service, where, narrow=edition > 0)
-                self._clients[service, where, edition] = client
+                client = self._new_client(service, called_region, narrow=edition > 0)
+                self._clients[service, called_region, edition] = client
             return client
 
     def offers(self, service: str, region: str) -> bool:
-        """Return whether a service may answer in a region, see :func:`.regions.offered`.
+        """Return whether a service may be available in a region, see :func:`.regions.offered`.
 
-        A custom endpoint, for example of a simulation, may answer for every region.
+        With a custom endpoint, such as a simulation of AWS, every service may be available in every region.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
         """
-        if self._has_own_endpoints():
+        if self._has_custom_endpoints():
             return True
         model = self._factory.narrow_models.load_service_model(service, "service-2")
         return offered(model["metadata"]["endpointPrefix"], region)
 
     def regions(self) -> Sequence[str]:
-        """Return the regions enabled for the account; if AWS refuses to list them, those that every account has."""
+        """Return the regions enabled for the account, sorted; if they cannot be listed, the default regions.
+
+        Default regions need no opt-in. :attr:`regions_assumed` has the reason why the listing failed.
+        """
         if not self._regions and time.monotonic() - self._regions_assumed_at < _ASSUMED_REGIONS_SECONDS:
             return default_regions(self.partition)
         if not self._regions:
             try:
-                answer = self._identity_call("ec2", "DescribeRegions")
-                self._regions = tuple(sorted(region["RegionName"] for region in answer["Regions"]))
+                response = self._identity_call("ec2", "DescribeRegions")
+                self._regions = tuple(sorted(region["RegionName"] for region in response["Regions"]))
                 self._regions_assumed = ""
             except CloudOpsError as error:
                 _log.info("assuming default regions for an account: ec2:DescribeRegions failed")
@@ -184,15 +194,15 @@ class AccountSession:
 
     @property
     def regions_assumed(self) -> str:
-        """Why :meth:`regions` returned default regions; empty if AWS listed them."""
+        """Why :meth:`regions` returned default regions; empty if AWS listed the enabled ones."""
         return self._regions_assumed
 
     def renew(self, generation: int) -> bool:
-        """Drop credentials and clients, unless another thread has done so since ``generation`` was read.
+        """Drop expired credentials and their clients, unless another thread has done so since ``generation`` was read.
 
         Returns:
-            Whether the credentials differ from those of ``generation``. Credentials that expired a moment after they
-            were read are kept: otherwise every cell of an account that needs a new login would read them again.
+            Whether the credentials of ``generation`` were dropped, by this call or an earlier one. They are kept if the
+            last renewal was a moment ago: in an account that needs a new login, every failing call would renew again.
         """
         with self._lock:
             if generation == self.generation:
@@ -201,7 +211,7 @@ class AccountSession:
                 self._renewed_at = time.monotonic()
                 self.generation += 1
                 self._session = None
-                self._own_endpoints = None
+                self._custom_endpoints = None
                 self._caller = None
                 self._regions_assumed_at = -math.inf
                 self._clients.clear()
@@ -209,7 +219,7 @@ class AccountSession:
             return True
 
     def release(self, region: str) -> None:
-        """Drop the cached clients of a finished region; a client still in use keeps working."""
+        """Drop the cached clients of a region that has been scanned; a client still in use keeps working."""
         with self._lock:
             for key in [key for key in self._clients if key[1] == region]:
                 del self._clients[key]
@@ -221,13 +231,13 @@ class AccountSession:
                 client.close()
             self._clients.clear()
 
-    def _has_own_endpoints(self) -> bool:
+    def _has_custom_endpoints(self) -> bool:
         with self._lock:
-            if self._own_endpoints is None:
-                configured = self._botocore_session().get_scoped_config()
-                of_configuration = {"endpoint_url", "services"} & configured.keys()
-                self._own_endpoints = bool(of_configuration) or any(map(_is_endpoint_variable, os.environ))
-            return self._own_endpoints
+            if self._custom_endpoints is None:
+                profile_keys = self._botocore_session().get_scoped_config().keys()
+                in_profile = not profile_keys.isdisjoint({"endpoint_url", "services"})
+                self._custom_endpoints = in_profile or any(map(_is_endpoint_variable, os.environ))
+            return self._custom_endpoints
 
     def _botocore_session(self) -> Session:
         if self._session is None:
@@ -245,7 +255,8 @@ class AccountSession:
         loader = self._factory.narrow_models if narrow else self._factory.loader
         session.register_component("data_loader", loader)
         if config is None:
-            # Without a configured proxies value, botocore searches the whole environment for each client it creates.
+            # If no proxies are configured, botocore searches the whole environment for each client, so configure an
+            # empty mapping where there are none.
             config = self._config if getproxies() else self._config_without_proxies
         try:
             client: BaseClient = session.create_client(service, region_name=region, config=config)
@@ -254,14 +265,15 @@ class AccountSession:
         return client
 
     def _identity_call(self, service: str, operation: str) -> Any:
-        """Make one identity call that fails within seconds."""
+        """Call an operation that entering an account needs, with timeouts of seconds."""
         with self._lock:
             session = self._botocore_session()
         try:
             with self._lock:
                 credentials = session.get_credentials()
             if credentials:
-                # Assume a role first: threads that create other clients may hold the lock that the client below needs.
+                # If a role must be assumed, call STS now: creating the client below may have to wait for threads that
+                # hold the lock to create other clients.
                 credentials.get_frozen_credentials()
             with self._lock:
                 region = session.get_config_variable("region") or home_region(self.partition)

@@ -1,4 +1,7 @@
-"""botocore sessions with an account's credentials: the standard AWS chain, and AssumeRole. Nothing is stored."""
+"""botocore sessions with an account's credentials, from the standard AWS chain or AssumeRole.
+
+Credentials are kept in memory only.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Account
 
-#: Makes identity calls fail within seconds: an endpoint that is down must not cost minutes of retries.
+#: The configuration for calls that enter an account. They fail within seconds, instead of retrying for minutes, when an
+#: endpoint is down.
 IDENTITY_CALL_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 #: botocore's endpoint data, which the first client of every session reads.
 _ENDPOINT_DATA = "endpoints"
@@ -38,7 +42,7 @@ class SessionFactory:
     """Opens botocore sessions that share one loader of service models; thread-safe.
 
     Args:
-        label: Identifies the sessions in CloudTrail: the role session name, and a word of the user agent.
+        label: Identifies the sessions in CloudTrail, as the role session name and as a part of the user agent.
         events: Handlers of botocore events by name, registered on every session.
     """
 
@@ -53,10 +57,13 @@ class SessionFactory:
         self._sources: dict[str, Session] = {}
 
     def open(self, account: Account) -> Session:
-        """Return a new session for an account; no call is made.
+        """Return a new session for an account.
+
+        Without a role in the configuration, no call is made. With one, botocore's credential chain of the source
+        profile runs, which may call a local credential service; the role is assumed at the first use.
 
         Raises:
-            BotoCoreError: The profile does not exist, or there are no credentials to assume the role with.
+            BotoCoreError: The profile does not exist, or there are no credentials with which to assume the role.
         """
         session = self._configured_session(account.profile)
         if account.role_arn:
@@ -70,17 +77,17 @@ class SessionFactory:
             self._sources.clear()
 
     def _configured_session(self, profile: str) -> Session:
-        # botocore's loader caches a file only after it was read, so concurrent threads would each read this one.
+        # botocore's loader caches a file after reading it, so without the lock each of several threads would read it.
         with self._endpoints_lock:
             self.loader.load_data(_ENDPOINT_DATA)
         session = QuickSession(profile or None)
         session.register_component("data_loader", self.loader)
         session.register_component("response_parser_factory", QuickParserFactory())
         session.user_agent_extra = f"{TOOL} md/{self._label}"
-        chosen = session.get_scoped_config()
-        if "role_arn" in chosen:
-            # For a role in a profile botocore takes the session name from that profile only (AssumeRoleProvider).
-            chosen.setdefault("role_session_name", self._label)
+        profile_config = session.get_scoped_config()
+        if "role_arn" in profile_config:
+            # AssumeRoleProvider, which assumes the role of a profile, takes the session name only from that profile.
+            profile_config.setdefault("role_session_name", self._label)
         for event, handler in self._events.items():
             session.register(event, handler)
         return session

@@ -1,4 +1,7 @@
-"""The meaning of AWS errors for a scan cell, and the fields by which an answer says that it is truncated."""
+"""Maps AWS errors to the states of scan cells, and finds the fields that mark a response as truncated.
+
+A cell is one resource type in one account and region.
+"""
 
 from __future__ import annotations
 
@@ -17,40 +20,42 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellResult
 
-#: Start of the detail of a cell that made no call, because its service is not in the region.
+#: Prefix of ``CellResult.detail`` when no call was made because the region does not offer the service. Stored details
+#: begin with it.
 NOT_OFFERED = "not offered in this region, by botocore's endpoint data"
-_LONGEST_DETAIL = 300
-_SERVER_ERRORS = 500
+_MAX_DETAIL_LENGTH = 300
+_FIRST_SERVER_ERROR_STATUS = 500
 _REFUSAL_STATES = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, CellState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The state in which a failed call or cell ends, and the error in one line."""
+    """The cell state that an error leads to, and the error in one line."""
 
     state: CellState
     detail: str
 
     @property
     def transient(self) -> bool:
-        """Whether the next scan may succeed without a change of permissions or regions."""
+        """Whether the next scan may succeed although permissions and enabled regions stay the same."""
         return self.state not in (CellState.DENIED, CellState.SCP_DENIED, CellState.REGION_DISABLED)
 
 
 def is_not_offered(result: CellResult) -> bool:
-    """Return whether a cell made no call because its region does not offer its service, which is no failure."""
+    """Return whether a cell made no call because the region does not offer the service. That is not a failure."""
     return result.state is CellState.SERVICE_UNAVAILABLE and result.detail.startswith(NOT_OFFERED)
 
 
 def classify(error: BaseException, *, region: str) -> Failure:
     """Return the failure that an error means for a cell.
 
-    Errors of this package are classified by the AWS error that caused them. An error that is not in the table becomes
-    ``error``: an unknown failure never counts as an empty answer.
+    An error of this package is classified by the AWS error that caused it. An AWS error code that ``error_states.yaml``
+    does not list is classified by its HTTP status; every other unlisted error gets the state ``CellState.ERROR``, never
+    that of an empty result.
 
     Args:
-        error: The exception raised.
-        region: The cell's region; some codes mean "not opted in" only in regions that need an opt-in.
+        error: The exception that was raised.
+        region: The cell's region. Some codes mean "not opted in", but only in a region that needs an opt-in.
     """
     cause = error.__cause__ or error
     if isinstance(cause, ClientError):
@@ -62,7 +67,7 @@ def classify(error: BaseException, *, region: str) -> Failure:
 
 
 def error_code(error: ClientError) -> str:
-    """Return AWS's error code, without the prefix ``Client.`` or ``Server.`` of some EC2 codes."""
+    """Return AWS's error code, without the prefix ``Client.`` or ``Server.`` that some EC2 codes have."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     return code.removeprefix("Client.").removeprefix("Server.")
 
@@ -72,23 +77,29 @@ def error_message(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
-def truncation_field(page: Mapping[str, Any], *, paged: bool) -> str:
-    """Return the name of the field by which an answer says that more follows, empty if no field does.
+def truncation_field(response: Mapping[str, Any], *, via_paginator: bool) -> str:
+    """Return the name of a field that marks a response as truncated, empty if there is none.
 
     Args:
-        page: The last page.
-        paged: Whether a paginator followed the tokens; otherwise a token for a next page counts too.
+        response: The last page of the operation.
+        via_paginator: Whether a paginator fetched all pages. If not, a next-page token also means that the response is
+            truncated.
     """
-    parts = (page, *(value for value in page.values() if isinstance(value, dict)))
+    structures = (response, *(value for value in response.values() if isinstance(value, dict)))
     flags: list[str] = _error_table()["truncation_flags"]
-    tokens: list[str] = [] if paged else _error_table()["next_page_tokens"]
-    said = [flag for flag in flags if any(part.get(flag) is True for part in parts)]
-    said += [token for token in tokens if any(isinstance(part.get(token), str) and part[token] for part in parts)]
-    return said[0] if said else ""
+    tokens: list[str] = [] if via_paginator else _error_table()["next_page_tokens"]
+    found_fields = [flag for flag in flags if any(each.get(flag) is True for each in structures)]
+    found_fields += [
+        token for token in tokens if any(isinstance(each.get(token), str) and each[token] for each in structures)
+    ]
+    return found_fields[0] if found_fields else ""
 
 
 def is_refusal_code(code: str) -> bool:
-    """Return whether an error code is a refusal, which never means that there are no resources."""
+    """Return whether an error code means that AWS did not answer the question (denied, throttled, timed out, expired).
+
+    Such a code must never be read as "no resources".
+    """
     return _error_table()["codes"].get(code) in _REFUSAL_STATES or code in _error_table()["opt_in_or_credentials"]
 
 
@@ -99,19 +110,19 @@ def _state_of_code(error: ClientError, region: str) -> CellState:
     if code in table["opt_in"]:
         return CellState.SERVICE_UNAVAILABLE if enabled_by_default(region) else CellState.REGION_DISABLED
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    fallback = CellState.SERVICE_UNAVAILABLE if status >= _SERVER_ERRORS else CellState.ERROR
+    fallback = CellState.SERVICE_UNAVAILABLE if status >= _FIRST_SERVER_ERROR_STATUS else CellState.ERROR
     state = table["codes"].get(code) or table["statuses"].get(status) or fallback
     if state is CellState.DENIED and any(
-        words in error_message(error).lower() for words in table["organisation_policy"]
+        words in error_message(error).lower() for words in table["organization_policy"]
     ):
         return CellState.SCP_DENIED
     return CellState(state)
 
 
 def shortened(text: str) -> str:
-    """Return a text as one line of bounded length."""
+    """Return a text as one line of at most 300 characters."""
     line = " ".join(text.split()).rstrip(": ")
-    return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 1]}…"
+    return line if len(line) <= _MAX_DETAIL_LENGTH else f"{line[: _MAX_DETAIL_LENGTH - 1]}…"
 
 
 @cache

@@ -1,6 +1,6 @@
-"""The accounts of an AWS Organization, entered through a role that all of them have.
+"""The accounts of an AWS organization, entered through a role that every account has.
 
-Suspended and closing accounts are left out, because their resources cannot be read. See
+Only active accounts are included, because the resources of suspended and closing accounts cannot be read. See
 https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html.
 """
 
@@ -24,22 +24,24 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.account_session import AccountSession
 
 _ACTIVE = "ACTIVE"
-#: Placeholder for the account id in the ARN of a role that every account has.
+#: Placeholder for the account id in the ARN of a role that exists in every account.
 ANY_ACCOUNT = "*"
 
 
 def member_accounts(session: AccountSession, taken: Collection[str] = ()) -> Sequence[Account]:
-    """Return the other active accounts of the organisation, sorted by name.
+    """Return the active accounts of an organization other than the session's account, sorted by name.
 
-    Each is entered through the ``organization_role`` of the session's account, with the credentials of that account.
+    Each member is entered through the configured ``organization_role``, assumed with the profile (or the ambient
+    credentials) of the session's account.
 
     Args:
         session: A session of the management account, or of a delegated administrator.
-        taken: Names already in use. A member with such a name, or with the name of another member, is named by its id,
-            because a choice by name must not mean two accounts.
+        taken: Names already in use. A member whose name is in use, or is also another member's, gets its id as its
+            name, because a choice by name must not mean two accounts.
 
     Raises:
-        CredentialsError: The caller may not list the accounts, or the account is in no organisation.
+        CredentialsError: AWS refused to list the accounts: the caller lacks the permission, or the account is not in an
+            organization.
         CloudOpsError: As for :meth:`AccountSession.caller`.
     """
     own = session.caller().account_id
@@ -51,7 +53,7 @@ def member_accounts(session: AccountSession, taken: Collection[str] = ()) -> Seq
 
 
 def with_own_role(account: Account) -> Account:
-    """Return the account with its own id in the ARN of the operating role that all accounts share."""
+    """Return an account with its own id in place of ``*`` in ``operate_role_arn``."""
     role = account.operate_role_arn.replace(f"::{ANY_ACCOUNT}:", f"::{account.account_id}:")
     return replace(account, operate_role_arn=role)
 
@@ -63,7 +65,7 @@ def _listed_accounts(session: AccountSession) -> Sequence[dict[str, Any]]:
         return [account for page in pages for account in page["Accounts"]]
     except ClientError as error:
         why = classify(error, region=GLOBAL).detail
-        what = f"{account_label(session.account)}: cannot list the accounts of the organisation"
+        what = f"{account_label(session.account)}: cannot list the accounts of the organization"
         fix = "Allow organizations:ListAccounts in the management account, or configure each account separately."
         raise CredentialsError(what, why, fix) from error
     except BotoCoreError as error:
@@ -71,7 +73,7 @@ def _listed_accounts(session: AccountSession) -> Sequence[dict[str, Any]]:
 
 
 def _account_state(listed: dict[str, Any]) -> str:
-    # AWS retired Status in favour of State (see API_Account); some simulations of AWS return only Status.
+    # AWS replaced Status by State (see API_Account in the reference); some simulations of AWS return only Status.
     return str(listed.get("State") or listed.get("Status"))
 
 

@@ -1,4 +1,4 @@
-"""Partitions and regions as far as they are known without a call: a bundled table and botocore's endpoint data."""
+"""Partitions and regions, from a bundled table and botocore's endpoint data; no calls to AWS."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from botocore.regions import EndpointResolver
 from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.declarations.tables import bundled_table
 
-#: The region of cells and resources of global services.
+#: The region name of global services and their resources.
 GLOBAL = "global"
-#: The partition assumed for an ARN without one.
+#: The partition that is assumed if an ARN names none.
 COMMERCIAL = "aws"
 
 
 def home_region(partition: str) -> str:
-    """Return the region whose endpoints serve a partition's global services."""
+    """Return the region whose endpoints serve a partition's global services; an unknown partition counts as ``aws``."""
     return str(_partition(partition)["home"])
 
 
 def default_regions(partition: str) -> tuple[str, ...]:
-    """Return the regions that an account has without opting in."""
+    """Return the regions that every account of a partition has without opting in, sorted."""
     return tuple(_partition(partition)["enabled_by_default"])
 
 
 def enabled_by_default(region: str) -> bool:
-    """Return whether every account has a region without opting in; true for ``global``."""
+    """Return whether a region needs no opt-in; true for ``global``."""
     return region == GLOBAL or any(region in partition["enabled_by_default"] for partition in _partitions().values())
 
 
@@ -40,23 +40,26 @@ def known_regions() -> frozenset[str]:
 
 @cache
 def offered(endpoint_prefix: str, region: str) -> bool:
-    """Return whether a service may answer in a region: ``False`` only if botocore's endpoint data rule it out.
+    """Return whether a service may be available in a region: ``False`` only if botocore's endpoint data rule it out.
 
-    ``True`` for a region or a service that the data lack, and for a service with one endpoint per partition.
+    The result is ``True`` for a region or a service that the data do not contain, and for a service that has only
+    endpoints outside the regions, such as one per partition.
 
     Args:
         endpoint_prefix: The service's name in the endpoint data.
         region: The region.
     """
-    known = _endpoint_data()
-    partitions = known.get_available_partitions()
+    endpoints = _endpoint_data()
+    partitions = endpoints.get_available_partitions()
     partition = next((each for each in partitions if region in _regions_of(each)), None)
     if partition is None:
         return True
-    here = set(known.get_available_endpoints(endpoint_prefix, partition, allow_non_regional=True))
-    if here:
-        return region in here or here.isdisjoint(_regions_of(partition))
-    return not any(known.get_available_endpoints(endpoint_prefix, each, allow_non_regional=True) for each in partitions)
+    offering = set(endpoints.get_available_endpoints(endpoint_prefix, partition, allow_non_regional=True))
+    if offering:
+        return region in offering or offering.isdisjoint(_regions_of(partition))
+    return not any(
+        endpoints.get_available_endpoints(endpoint_prefix, each, allow_non_regional=True) for each in partitions
+    )
 
 
 def partition_of_arn(arn: str) -> str:
@@ -72,7 +75,7 @@ def _endpoint_data() -> EndpointResolver:
 
 @cache
 def _regions_of(partition: str) -> frozenset[str]:
-    # EC2 is in every region, so that its endpoints list them all.
+    # EC2 is in every region, so its endpoints list all regions.
     return frozenset(_endpoint_data().get_available_endpoints("ec2", partition))
 
 

@@ -1,4 +1,8 @@
-"""The sessions of all configured accounts, each checked against the caller identity that AWS reports."""
+"""The sessions of all configured accounts.
+
+To *enter* an account is to get its caller identity from AWS (``sts:GetCallerIdentity``) and to compare its id with the
+configured one.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +38,14 @@ _ENTRY_THREADS = 16
 class AccountSessions:
     """The accounts of one notebook, each with one botocore session; thread-safe.
 
-    No call is made before the first use. An account that cannot be entered does not stop the others if the
-    configuration holds its id: it stays in :meth:`accounts`, and using it raises its own error.
+    No call is made before the first use. If an account cannot be entered but its id is configured, the other accounts
+    are entered all the same. :meth:`accounts` then includes the refused account, and using that account raises its
+    error.
 
     Args:
-        accounts: The configured accounts; without any, the account of the ambient credentials.
+        accounts: The configured accounts; if empty, the account of the ambient credentials.
         threads: The largest number of threads that use one client at the same time.
-        label: A word that identifies the sessions in CloudTrail; random if not given.
+        label: Identifies the sessions in CloudTrail, see :class:`.SessionFactory`; random if not given.
         events: Handlers of botocore events by name, registered on every session.
     """
 
@@ -52,8 +57,11 @@ class AccountSessions:
         label: str = "",
         events: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        ours: dict[str, Callable[..., Any]] = {"request-created": add_purpose, "before-parse": refuse_incomplete_answer}
-        self._handlers = {**ours, **(events or {})}
+        handlers: dict[str, Callable[..., Any]] = {
+            "request-created": add_purpose,
+            "before-parse": refuse_incomplete_answer,
+        }
+        self._handlers = {**handlers, **(events or {})}
         self._threads = threads
         self.label = label or f"cloudops-nb-{uuid.uuid4().hex[:12]}"
         self._factory = SessionFactory(self.label, self._handlers)
@@ -69,22 +77,28 @@ class AccountSessions:
 
     @property
     def has_organization(self) -> bool:
-        """Whether a configured account means a whole organisation, whose accounts only AWS can list."""
+        """Whether a configured entry means a whole organization, whose accounts only AWS can list."""
         return any(account.organization_role for account in self.configured)
 
     def unattended_accounts(self) -> Sequence[Account]:
-        """Return the configured accounts that can be entered without typing an MFA code."""
+        """Return the configured accounts that can be entered without a prompt for an MFA code."""
         return tuple(session.account for session in self._configured if not _needs_mfa_code(session))
 
     def likely_sessions(self, chosen: Collection[str] | None = None) -> Sequence[AccountSession]:
-        """Return the sessions of configured accounts that a choice may mean, without a call; no organisation's."""
-        known = [each for each in self._configured if not each.account.organization_role]
-        return [each for each in known if chosen is None or may_be_chosen(each.account, chosen)]
+        """Return the sessions of the configured accounts that a choice may include, without a call.
+
+        Organization entries are left out, because only AWS knows their accounts.
+        """
+        single = [each for each in self._configured if not each.account.organization_role]
+        return [each for each in single if chosen is None or may_be_chosen(each.account, chosen)]
 
     @cached_property
     def operators(self) -> AccountSessions:
-        """The sessions of the principals that act in these accounts; this object if the reading principals act."""
-        # Only AWS knows the accounts of an organisation.
+        """The sessions of the principals that act in these accounts; this object if the reading principals act.
+
+        With an organization entry, the first access calls AWS.
+        """
+        # Only AWS knows the accounts of an organization.
         known = self.accounts() if self.has_organization else self.configured
         operating = [account.operating for account in known]
         if operating == list(known):
@@ -92,22 +106,24 @@ class AccountSessions:
         return AccountSessions(operating, threads=self._threads, label=self.label, events=self._handlers)
 
     def accounts(self, chosen: Collection[str] | None = None, *, with_regions: bool = False) -> Sequence[Account]:
-        """Return accounts with the ids from ``sts:GetCallerIdentity``, which is called once per account.
+        """Enter accounts that have not been entered, and return the chosen ones, in the order of the configuration.
 
         Args:
-            chosen: Names or ids; all configured accounts if not given. Other accounts are entered only if their id is
-                needed to tell whether they are chosen.
-            with_regions: Whether to list the regions of each account at the same time, for a later :meth:`regions`.
+            chosen: Names or ids; all accounts if not given. Other accounts are entered only if the choice may include
+                them by an id that is not configured.
+            with_regions: Whether to list each account's regions at the same time, which saves time in a later
+                :meth:`regions`.
 
         Raises:
-            CredentialsError: No account can be entered, or one without a configured id cannot.
-            AwsUnreachableError: As before, because the endpoint does not answer.
-            ConfigurationError: AWS reports another id than the configured one, or two entries lead to one account.
+            CredentialsError: AWS refused entry to every account, or to an account without a configured id.
+            AwsUnreachableError: The endpoint does not answer, for the same accounts.
+            ConfigurationError: The AWS configuration is not usable, AWS reports a different id from the configured one,
+                or two entries lead to the same account.
         """
         with self._lock:
             sessions = self._sessions_with_members(chosen)
-            wanted = [each for each in sessions if chosen is None or may_be_chosen(each.account, chosen)]
-            self._enter(wanted, with_regions=with_regions)
+            likely = [each for each in sessions if chosen is None or may_be_chosen(each.account, chosen)]
+            self._enter(likely, with_regions=with_regions)
             entered = [entry.account for entry in self._entries.values()]
         order = [session.account.name for session in sessions]
         return tuple(
@@ -120,32 +136,28 @@ class AccountSessions:
     def expect(
         self, operations: Iterable[tuple[str, str]], fields: Mapping[tuple[str, str], AnswerFields] | None = None
     ) -> None:
-        """Declare operations, for which clients then have narrow models; see :meth:`.NarrowModels.expect`."""
+        """Declare the operations that clients will call, so that models can be narrowed to them.
+
+        See :meth:`.NarrowModels.expect`.
+        """
         self._factory.narrow_models.expect(operations, fields)
 
     def preload_model(self, service: str) -> None:
-        """Load botocore's data of a service, which takes up to a third of a second for the largest."""
+        """Load botocore's data of a service ahead of its first client; the largest take a third of a second."""
         self._factory.narrow_models.preload(service)
 
     def client(self, account_id: str, service: str, region: str, operation: str = "") -> BaseClient:
-        """Return a cached client; ``region`` may be ``global``, which means the partition's home region.
-
-        The client has at least the named ``operation``; without one it has all operations of the service.
+        """Return a cached client; see :meth:`.AccountSession.client` for the arguments.
 
         Raises:
             CredentialsError: The account cannot be entered.
             AwsUnreachableError: The endpoint does not answer.
-            ConfigurationError: The account is not configured.
+            ConfigurationError: The account is not configured, or its credentials are now another account's.
         """
         return self._entered_session(account_id).client(service, region, operation)
 
     def caller(self, account_id: str, *, fresh: bool = False) -> Caller:
-        """Return the caller identity in an account; with ``fresh``, by a call in any case.
-
-        Raises:
-            ConfigurationError: The account is not configured, or its credentials lead to another account.
-            CloudOpsError: As :meth:`client`.
-        """
+        """Return the caller identity in an account; with ``fresh``, always call AWS. Raises as :meth:`client`."""
         return self._entered_session(account_id).caller(fresh=fresh)
 
     def credential_method(self, account_id: str) -> str:
@@ -153,46 +165,49 @@ class AccountSessions:
         return self._entered_session(account_id).credential_method
 
     def regions(self, account_id: str) -> Sequence[str]:
-        """Return an account's regions, sorted; see :meth:`regions_assumed`."""
+        """Return an account's enabled regions, sorted; if they cannot be listed, the default regions.
+
+        :meth:`regions_assumed` tells which of the two were returned.
+        """
         entry = self._entry(account_id)
         return default_regions(entry.session.partition) if entry.refusal else entry.session.regions()
 
     def regions_of(self, account_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return the regions of each account, listed for all accounts at the same time."""
+        """Return the regions of each account; the accounts are asked concurrently."""
         with ThreadPoolExecutor(_ENTRY_THREADS) as pool:
             return dict(zip(account_ids, pool.map(self.regions, account_ids), strict=True))
 
     def regions_assumed(self, account_id: str) -> str:
-        """Return why :meth:`regions` returned default regions; empty if AWS listed them."""
+        """Return why :meth:`regions` returned default regions; empty if AWS listed the enabled ones."""
         entry = self._entry(account_id)
         return str(entry.refusal) if entry.refusal else entry.session.regions_assumed
 
     def offers(self, account_id: str, service: str, region: str) -> bool:
-        """Return whether a service may answer in a region; raises as :meth:`client`."""
+        """Return whether a service may be available in a region; raises as :meth:`client`."""
         return self._entered_session(account_id).offers(service, region)
 
     def partition(self, account_id: str) -> str:
-        """Return the partition of an account, as far as is known without a call."""
+        """Return the partition of an account, ``aws`` if it is not known."""
         return self._entry(account_id).session.partition
 
     def needs_mfa_code(self, account_id: str) -> bool:
-        """Return whether entering an account takes an MFA code."""
+        """Return whether entering an account prompts for an MFA code."""
         return _needs_mfa_code(self._entry(account_id).session)
 
     def generation(self, account_id: str) -> int:
-        """Return a number that changes whenever the account's credentials are renewed."""
+        """Return a number that increases whenever the account's credentials are dropped; see :meth:`renew`."""
         return self._entry(account_id).session.generation
 
     def renew(self, account_id: str, generation: int) -> bool:
-        """Renew credentials once per expired ``generation``, and return whether they differ from those."""
+        """Drop expired credentials once per ``generation``; see :meth:`.AccountSession.renew` for the result."""
         return self._entry(account_id).session.renew(generation)
 
     def release(self, account_id: str, region: str) -> None:
-        """Drop the cached clients of a finished region."""
+        """Drop an account's cached clients of a region that has been scanned."""
         self._entry(account_id).session.release(region)
 
     def paginator(self, service: str, operation: str) -> Mapping[str, Any] | None:
-        """Return botocore's pagination rules of an operation, ``None`` if botocore does not paginate it."""
+        """Return botocore's pagination rules for an operation, ``None`` if botocore has no paginator for it."""
         rules: Mapping[str, Any] | None = self._pagination_rules(service).get(operation)
         return rules
 
@@ -200,6 +215,7 @@ class AccountSessions:
         """Close the connections of all clients; a later :meth:`client` creates a new one."""
         for session in (*self._configured, *chain.from_iterable(self._members.values())):
             session.close()
+        # The attribute exists only if the cached property was used; do not create the sessions only to close them.
         operators = vars(self).get("operators", self)
         if operators is not self:
             operators.close()
@@ -212,17 +228,17 @@ class AccountSessions:
     def _entry(self, account_id: str) -> AccountEntry:
         entry = self._entries.get(account_id)
         if entry is None:
-            found = self.accounts()
+            accounts = self.accounts()
             entry = self._entries.get(account_id)
             if entry is None:
-                known = ", ".join(f"{account.account_id} ({account.name})" for account in found)
+                known = ", ".join(f"{account.account_id} ({account.name})" for account in accounts)
                 what = f"account {account_id} is not configured"
-                raise ConfigurationError(what, f"the accounts are {known}", "Add it to [[accounts]].")
+                raise ConfigurationError(what, f"the accounts are {known}", "Add it to [[accounts]] in config.toml.")
         return entry
 
     def _entered_session(self, account_id: str) -> AccountSession:
         entry = self._entry(account_id)
-        if not entry.settled:
+        if entry.needs_retry:
             with self._lock:
                 self._enter([entry.session])
             entry = self._entry(account_id)
@@ -231,10 +247,10 @@ class AccountSessions:
         return entry.session
 
     def _sessions_with_members(self, chosen: Collection[str] | None) -> Sequence[AccountSession]:
-        """Return all sessions, with those of an organisation's members; the caller holds the lock."""
+        """Return all sessions, those of organization members included; the caller holds the lock."""
         for session in self._configured:
-            wanted = chosen is None or may_be_chosen(session.account, chosen)
-            if session.account.organization_role and session not in self._members and wanted:
+            may_include = chosen is None or may_be_chosen(session.account, chosen)
+            if session.account.organization_role and session not in self._members and may_include:
                 members = member_accounts(session, [each.name for each in self.configured])
                 self._members[session] = [AccountSession(each, self._factory, self._threads) for each in members]
         return [each for one in self._configured for each in (one, *self._members.get(one, ()))]
@@ -244,12 +260,12 @@ class AccountSessions:
         return set(chain.from_iterable(self._members.values()))
 
     def _enter(self, sessions: Sequence[AccountSession], *, with_regions: bool = False) -> None:
-        """Get the caller identity in each account that is not settled; the caller holds the lock."""
+        """Enter the accounts that were not entered before or whose refusal is old enough; the caller holds the lock."""
         known = {entry.session: entry for entry in self._entries.values()}
-        asked = [session for session in sessions if session not in known or not known[session].settled]
+        asked = [session for session in sessions if session not in known or known[session].needs_retry]
         for session in asked:
             if session in known:
-                session.renew(session.generation)
+                session.renew(session.generation)  # the refused credentials may have been replaced since
         outcomes = _callers_or_refusals(asked, with_regions=with_regions)
         refused = all(isinstance(outcome, AwsError) for outcome in outcomes.values())
         all_refused = refused and len(asked) == len(sessions)
@@ -263,24 +279,24 @@ class AccountSessions:
         account_id = entry.account.account_id
         other = self._entries.get(account_id)
         if other and entry.session in self._member_sessions:
-            return  # an account with an entry of its own is entered through that
+            return  # a member that is also configured by itself keeps the configured session
         if other and other.session is not entry.session and other.session not in self._member_sessions:
             one, two = account_label(other.session.account), account_label(entry.session.account)
-            what = f"{one} and {two} are one account, {account_id}"
-            raise ConfigurationError(what, "an account may be configured only once", "Remove one of them.")
+            what = f"{one} and {two} are the same account, {account_id}"
+            raise ConfigurationError(what, "an account may be configured only once", "Remove one of the two entries.")
         self._entries[account_id] = entry
 
 
 def _callers_or_refusals(
     asked: Sequence[AccountSession], *, with_regions: bool
 ) -> Mapping[AccountSession, Caller | AwsError]:
-    """Return each account's caller identity or refusal; with ``with_regions``, list regions at the same time."""
+    """Return each account's caller identity or refusal; with ``with_regions``, also list the accounts' regions."""
     outcomes = {session: caller_or_refusal(session) for session in asked if _needs_mfa_code(session)}
     others = [session for session in asked if session not in outcomes]
     with ThreadPoolExecutor(_ENTRY_THREADS) as pool, ThreadPoolExecutor(_ENTRY_THREADS) as region_pool:
         try:
             if with_regions:
-                # An account whose MFA code was rejected is left out: a thread must not prompt for another code.
+                # Leave out an account whose MFA code was rejected: listing its regions would prompt in a worker thread.
                 for session in [each for each in asked if not isinstance(outcomes.get(each), AwsError)]:
                     region_pool.submit(session.regions)
             outcomes.update(zip(others, pool.map(caller_or_refusal, others), strict=True))
@@ -292,7 +308,7 @@ def _callers_or_refusals(
 
 
 def _needs_mfa_code(session: AccountSession) -> bool:
-    """Return whether entry prompts for an MFA code, which from a worker thread would hang unseen."""
+    """Return whether entry prompts for an MFA code: a prompt from a worker thread would not be seen, and would hang."""
     try:
         return session.needs_mfa_code
     except AwsError:

@@ -1,6 +1,6 @@
-"""Words in the user agent of calls, by which CloudTrail records can be joined with a scan.
+"""The purpose of a call, such as ``scan/0a1b2c``, in its user agent: CloudTrail records then show which scan made it.
 
-Its own module, because callers outside this package set a purpose without importing sessions.
+A separate module, so that code that sets a purpose need not import the sessions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _purpose: ContextVar[str] = ContextVar("purpose", default="")
 
 
 @contextlib.contextmanager
-def purpose(word: str) -> Iterator[None]:
-    """Add a word, as ``scan/0a1b2c``, to the user agent of the calls that this thread makes in the block."""
-    token = _purpose.set(word)
+def purpose(text: str) -> Iterator[None]:
+    """Add a text without spaces to the user agent of the calls that this thread makes in the block."""
+    token = _purpose.set(text)
     try:
         yield
     finally:
@@ -30,10 +30,10 @@ def purpose(word: str) -> Iterator[None]:
 
 
 def add_purpose(request: Any, **_: Any) -> None:
-    """Handle botocore's ``request-created``: add the purpose to the user agent before the request is signed."""
-    word = _purpose.get()
-    if word:
+    """Handle botocore's ``request-created`` event: add the purpose to the user agent before the request is signed."""
+    text = _purpose.get()
+    if text:
         agent = request.headers.get("User-Agent", "")
         agent = agent.decode() if isinstance(agent, bytes) else agent
         del request.headers["User-Agent"]
-        request.headers["User-Agent"] = f"{agent} md/{word}"
+        request.headers["User-Agent"] = f"{agent} md/{text}"

@@ -1,8 +1,8 @@
 """A strict YAML reader that keeps the line and column of every value.
 
-YAML 1.1 and YAML 1.2 disagree on plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader refuses such a
-scalar instead of guessing; quoted, it is text in both. It also refuses aliases, anchors, tags, merge keys, duplicate
-keys and keys that are not text, because a reviewer would not see what they expand to.
+YAML 1.1 and YAML 1.2 give different values to plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader
+refuses such a scalar instead of guessing; in quotes, a scalar is text in both versions. The reader also refuses
+anchors, aliases, tags, merge keys, duplicate keys and keys that are not text, because a reviewer could misread them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cloudops_nb.errors import PlaybookError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Systems Manager's limit for a document, in bytes.
+#: Systems Manager's limit for the size of a document, in bytes.
 #: https://docs.aws.amazon.com/general/latest/gr/ssm.html
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
@@ -29,8 +29,8 @@ Path = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})\.\d{1,17}")
-_NUMBER_TO_SOME = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|0o[0-7]+")
-_WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "": None}
+_NUMBER_FOR_SOME_READERS = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|0o[0-7]+")
+_CONSTANTS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "": None}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,17 +47,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LocatedYaml:
-    """The data of one YAML document, and the line and column at which each path in it starts."""
+    """The data of one YAML document, and the line and column of each path (keys and indexes) in it."""
 
     source: str
     data: Any
-    places: Mapping[Path, tuple[int, int]] = field(repr=False)
+    positions: Mapping[Path, tuple[int, int]] = field(repr=False)
 
     def problem(self, path: Path, message: str) -> Problem:
-        """Return a problem located at ``path``, or at its nearest parent that exists."""
-        while path not in self.places:
+        """Return a problem at a path, or at the nearest parent of it that exists."""
+        while path not in self.positions:
             path = path[:-1]
-        return Problem(*self.places[path], message)
+        return Problem(*self.positions[path], message)
 
 
 def read_yaml(text: str, source: str) -> LocatedYaml:
@@ -65,16 +65,16 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
 
     Args:
         text: The document.
-        source: Its name in messages.
+        source: The document's name in error texts.
 
     Raises:
-        PlaybookError: The text is not YAML, too large, too deep, or contains a refused construct; the error lists every
-            problem with ``line:column``.
+        PlaybookError: The text is not YAML, is empty, too large or nested too deep, or contains a refused construct.
+            The error lists the problems, each with ``line:column``.
     """
     if len(text.encode()) > MAX_BYTES:
-        raise PlaybookError(f"{source} is larger than {MAX_BYTES} bytes", "Systems Manager takes no larger document")
+        raise PlaybookError(f"{source} is larger than {MAX_BYTES} bytes", "Systems Manager accepts no larger document")
     problems: list[Problem] = []
-    places: dict[Path, tuple[int, int]] = {}
+    positions: dict[Path, tuple[int, int]] = {}
     try:
         problems += _refused_events(text)
         if problems:
@@ -86,20 +86,24 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
         raise invalid(source, [Problem(1, 1, f"is not YAML: {str(error).splitlines()[0]}")]) from None
     if root is None:
         raise invalid(source, [Problem(1, 1, "is empty")])
-    data = _construct(root, (), places, problems)
+    data = _construct(root, (), positions, problems)
     if problems:
         raise invalid(source, problems)
-    return LocatedYaml(source, data, places)
+    return LocatedYaml(source, data, positions)
 
 
 def invalid(source: str, problems: list[Problem]) -> PlaybookError:
-    """Return an error that lists all problems of ``source``, in the order of the file."""
+    """Return an error that lists the problems of a file, sorted by line and column."""
     listed = "; ".join(map(str, sorted(set(problems))))
-    return PlaybookError(f"{source} is not valid", listed, "The numbers are line:column.")
+    return PlaybookError(f"{source} is not valid", listed, "Correct each; the numbers are line:column.")
 
 
 def _refused_events(text: str) -> Iterator[Problem]:
-    """Yield constructs that composing would hide (anchors, aliases, tags), and nesting that would exhaust the stack."""
+    """Yield a problem for each anchor, alias and tag, and for nesting that is too deep.
+
+    The events are checked before the nodes are composed: composed nodes no longer show anchors and aliases, and
+    composing deeply nested text would exhaust the stack.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -117,10 +121,10 @@ def _refused_events(text: str) -> Iterator[Problem]:
 
 
 def _problems_up_to(error: yaml.MarkedYAMLError, text: str) -> list[Problem]:
-    """Return what is refused in front of a syntax error, or else the syntax error itself.
+    """Return the refused constructs that precede a syntax error; if there are none, the syntax error.
 
-    libyaml reads ahead and limits nesting too (from 0.2.6 on, to 1000 brackets), so it may give up before it hands out
-    the event that is nested too deep for us.
+    libyaml reads ahead, and from 0.2.6 on has its own limit of 1000 nested brackets. So it may raise a syntax error
+    before it yields the event that is nested too deep for this reader.
     """
     mark = error.problem_mark or error.context_mark
     if mark is None:
@@ -131,17 +135,17 @@ def _problems_up_to(error: yaml.MarkedYAMLError, text: str) -> list[Problem]:
     return refused or [Problem(mark.line + 1, mark.column + 1, f"is not YAML: {error.problem}")]
 
 
-def _construct(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem]) -> Any:
-    places[path] = _place(node)
+def _construct(node: yaml.Node, path: Path, positions: dict[Path, tuple[int, int]], problems: list[Problem]) -> Any:
+    positions[path] = _position(node)
     if isinstance(node, yaml.SequenceNode):
-        return [_construct(item, (*path, index), places, problems) for index, item in enumerate(node.value)]
+        return [_construct(item, (*path, index), positions, problems) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
-        return _construct_mapping(node, path, places, problems)
+        return _construct_mapping(node, path, positions, problems)
     return _construct_scalar(node, problems)
 
 
 def _construct_mapping(
-    node: yaml.MappingNode, path: Path, places: dict[Path, tuple[int, int]], problems: list[Problem]
+    node: yaml.MappingNode, path: Path, positions: dict[Path, tuple[int, int]], problems: list[Problem]
 ) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key_node, value_node in node.value:
@@ -151,9 +155,9 @@ def _construct_mapping(
             continue
         if key in data:
             problems.append(_problem(key_node, f"key {key} is given twice"))
-        data[key] = _construct(value_node, (*path, key), places, problems)
-        # Report a value's problem at its key, where a reader looks for it.
-        places[*path, key] = _place(key_node)
+        data[key] = _construct(value_node, (*path, key), positions, problems)
+        # Report problems of a value at its key, because a user looks for the key.
+        positions[*path, key] = _position(key_node)
     return data
 
 
@@ -161,13 +165,13 @@ def _construct_scalar(node: yaml.Node, problems: list[Problem]) -> Any:
     text: str = node.value
     if not isinstance(node, yaml.ScalarNode) or node.style:
         return text
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _DECIMAL.fullmatch(text):
         return float(text)
-    if node.tag != f"{_TAG}str" or _NUMBER_TO_SOME.fullmatch(text):
+    if node.tag != f"{_TAG}str" or _NUMBER_FOR_SOME_READERS.fullmatch(text):
         kind = node.tag.removeprefix(_TAG)
         meaning = "a number" if kind == "str" else f"a {kind}"
         problems.append(_problem(node, f"{text} means {meaning} to some YAML readers: quote it"))
@@ -175,9 +179,9 @@ def _construct_scalar(node: yaml.Node, problems: list[Problem]) -> Any:
 
 
 def _problem(where: yaml.Event | yaml.Node, message: str) -> Problem:
-    return Problem(*_place(where), message)
+    return Problem(*_position(where), message)
 
 
-def _place(where: yaml.Event | yaml.Node) -> tuple[int, int]:
+def _position(where: yaml.Event | yaml.Node) -> tuple[int, int]:
     mark = where.start_mark
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -1,7 +1,8 @@
-"""Selectors compiled to Python closures, with the results of jmespath's interpreter at several times its speed.
+"""Compiles selectors (JMESPath expressions) to Python closures, several times faster than jmespath's interpreter.
 
-A scan evaluates dozens of selectors per resource, and jmespath's interpreter walks the expression's tree each time.
-Here every node of the tree becomes a function once; nodes that are rare in declarations are left to the interpreter.
+A scan evaluates dozens of selectors per resource, and jmespath's interpreter walks the tree of an expression each time.
+Here each node of the tree becomes a function, once. Kinds of nodes that are rare in declarations are left to the
+interpreter. The results are the same.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from jmespath.visitor import Options, TreeInterpreter
 Closure = Callable[[Any], Any]
 Node = dict[str, Any]
 
-#: https://jmespath.org/specification.html defines the semantics that the comments below refer to.
+#: Comparisons by jmespath's names for them. See https://jmespath.org/specification.html for the semantics in this
+#: module.
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = TreeInterpreter.COMPARATOR_FUNC
 
 
 def compiled_closure(node: Node, options: Options) -> Closure:
-    """Return the function that evaluates a node of a parsed expression as jmespath's interpreter does."""
-    # The argument of a function such as sort_by is an expression (&), which only jmespath's interpreter can pass on.
+    """Return a function that evaluates a node of a parsed expression, with the result of jmespath's interpreter."""
+    # Functions such as sort_by take an expression (&) as an argument. jmespath evaluates it with its interpreter.
     make = _MAKERS.get(node["type"])
     if make is None or any(child["type"] == "expref" for child in node["children"] if isinstance(child, dict)):
         interpreter = TreeInterpreter(options)
@@ -30,7 +32,7 @@ def compiled_closure(node: Node, options: Options) -> Closure:
 
 
 def _is_false(value: Any) -> bool:
-    # Compare instead of using Python's truth: zero is true in JMESPath.
+    # Not Python's truth: zero is true in JMESPath.
     return value is None or value is False or value in ("", [], {})
 
 
@@ -60,13 +62,13 @@ def _chain(_: Node, parts: list[Closure], __: Options) -> Closure:
 
 
 def _index(node: Node, _: list[Closure], __: Options) -> Closure:
-    place = node["value"]
+    position = node["value"]
 
     def index(value: Any) -> Any:
         if not isinstance(value, list):
             return None
         try:
-            return value[place]
+            return value[position]
         except IndexError:
             return None
 
@@ -83,7 +85,7 @@ def _identity(_: Node, __: list[Closure], ___: Options) -> Closure:
 
 
 def _has_order(value: Any) -> bool:
-    """Return whether JMESPath orders a value: a number or, in its Python library, a text."""
+    """Return whether a value can be compared by order: a number or, in jmespath but not in the standard, a text."""
     return isinstance(value, str | Number) and not isinstance(value, bool)
 
 
@@ -91,7 +93,7 @@ def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
     left, right = sides
     equal, compare = node["value"] == "eq", _COMPARISONS[node["value"]]
     text = _literal_text(node["children"][1])
-    # Most comparisons in declarations are of a field with a literal text.
+    # Most comparisons in declarations compare a field with a literal text.
     if text is not None and node["value"] in ("eq", "ne"):
         return lambda value: (left(value) == text) is equal
 
@@ -104,14 +106,14 @@ def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
 
     def comparator(value: Any) -> bool:
         one, other = left(value), right(value)
-        # JMESPath tells true from 1 and false from 0, which Python's == does not; texts compare as in Python.
+        # Python's == makes true equal to 1 and false equal to 0, but JMESPath does not. For texts, == is right.
         return (one == other) is equal if type(other) is str else compare(one, other)
 
     return comparator
 
 
 def _literal_text(node: Node) -> str | None:
-    """Return the text of a literal node, ``None`` for other nodes."""
+    """Return the text of a node that is a literal text, ``None`` for other nodes."""
     found = node["value"] if node["type"] == "literal" else None
     return found if isinstance(found, str) else None
 
@@ -168,7 +170,7 @@ def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
         found = listed(value)
         if not isinstance(found, list):
             return None
-        merged: list[Any] = []  # flattened by one level only
+        merged: list[Any] = []  # only one level is flattened
         for one in found:
             if isinstance(one, list):
                 merged.extend(one)
@@ -180,7 +182,7 @@ def _flatten(_: Node, parts: list[Closure], __: Options) -> Closure:
 
 
 def _multi_select_list(_: Node, parts: list[Closure], __: Options) -> Closure:
-    # A multi-select of null is null, and not a list of nulls.
+    # A multi-select list on null gives null, not a list of nulls.
     return lambda value: None if value is None else [part(value) for part in parts]
 
 
@@ -199,16 +201,17 @@ def _function(node: Node, arguments: list[Closure], options: Options) -> Closure
         found = [argument(value) for argument in arguments]
         for one, allowed in zip(found, kinds, strict=False):
             if allowed and type(one).__name__ not in allowed:
-                return functions.call_function(name, found)  # raises with the reason
+                return functions.call_function(name, found)  # raises jmespath's own error
         return function(functions, *found)
 
     return call
 
 
 def _argument_types(functions: Any, name: str, given: int) -> list[frozenset[str]] | None:
-    """Return the names of the Python types that a function takes, per argument; an empty set means any type.
+    """Return the names of the Python types that a function accepts, per argument; an empty set means any type.
 
-    ``None`` if jmespath must check each call: a wrong number of arguments, or types of the elements of lists.
+    The result is ``None`` if jmespath must check each call: the function is unknown, the number of arguments is wrong,
+    or the signature also restricts the elements of lists.
     """
     declared = functions.FUNCTION_TABLE.get(name)
     if declared is None:

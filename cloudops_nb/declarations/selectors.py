@@ -1,4 +1,4 @@
-"""Selectors: JMESPath, the language of botocore's paginators, with a few functions that AWS's answers need."""
+"""Selectors: JMESPath expressions, as in botocore's paginators, with a few more functions for AWS's responses."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cloudops_nb.declarations.selector_closures import Closure, compiled_closure
 if TYPE_CHECKING:
     from datetime import datetime
 
-_QUEUE_ARN_PARTS = 6
+_ARN_PARTS = 6
 _DAY_LENGTH = len("2025-01-31")
 _LAST_PART = re.compile(r"[^/:]*\Z")
 
 
 class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships no types
-    """Custom functions, which return null for null, so that an absent field stays absent.
+    """The additional functions. They return null for null, so that an absent field gives null and not an error.
 
-    jmespath finds them by the prefix ``_func_``, and checks arguments by their signature.
+    jmespath finds the functions by the prefix ``_func_``, and checks their arguments against the signatures.
     """
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
@@ -33,39 +33,39 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
 
     @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})  # type: ignore[untyped-decorator]  # as above
     def _func_split(self, text: str | None, separator: str) -> list[str] | None:
-        """Return the parts of a text; an ARN split at its colons has its parts in fixed positions."""
+        """Return the parts of a text between separators, for example the parts of an ARN, split at its colons."""
         return None if text is None else text.split(separator)
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_parsed_json(self, text: str | None) -> Any:
-        """Return the data of a field that AWS returns as JSON in a string."""
+        """Return the data of a string that contains JSON; null for an empty string."""
         return None if not text else json.loads(text)
 
     @functions.signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_queue_url(self, sibling: str, arn: str | None) -> str | None:
-        """Return the URL of the queue with an ARN, given the URL of another queue in the same account and region."""
+        """Return the URL of the queue with an ARN, derived from the URL of a queue in the same account and region."""
         return None if arn is None else f"{sibling.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_url_of_queue(self, arn: str | None) -> str | None:
-        """Return the URL under which SQS lists the queue with an ARN; null for an ARN of another service."""
+        """Return the URL under which SQS lists the queue with an ARN; null if the ARN is not that of a queue."""
         parts = [] if arn is None else arn.split(":")
-        if len(parts) != _QUEUE_ARN_PARTS or parts[2] != "sqs":
+        if len(parts) != _ARN_PARTS or parts[2] != "sqs":
             return None
-        # Queue URLs of the Chinese partition end in .cn; other partitions share one suffix.
+        # Host names in the Chinese partition end in .cn; all other partitions have the same suffix.
         suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
         return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 
     @functions.signature({"types": ["number", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_roughly(self, number: float | None) -> int | None:
-        """Return a number to two digits, so that a growing count is mostly the same from scan to scan."""
+        """Return a number rounded to two significant digits, so that most scans do not see a growing count change."""
         if number is None:
             return None
         return round(int(number), 2 - max(len(str(abs(int(number)))), 2))
 
     @functions.signature({"types": []})  # type: ignore[untyped-decorator]  # as above
     def _func_day(self, moment: datetime | str | None) -> str | None:
-        """Return the day of a time, as ``2025-01-31``, so that a time of last use changes once per day."""
+        """Return the date of a timestamp, such as ``2025-01-31``, so that a time of last use changes once per day."""
         return None if moment is None else str(moment)[:_DAY_LENGTH]
 
 
@@ -93,14 +93,14 @@ def select(selector: str, data: Any) -> Any:
 
 
 def holds(selector: str, data: Any) -> bool:
-    """Return whether a condition holds, by JMESPath's truth: null, false and empty values are false, 0 is true."""
+    """Return whether a condition holds. As JMESPath defines, null, false and empty values are false, and 0 is true."""
     found = select(selector, data)
     return found is not None and found is not False and found not in ("", [], {})
 
 
 @lru_cache(maxsize=4096)
 def fields(selector: str) -> frozenset[str]:
-    """Return the name of every field that a selector mentions."""
+    """Return the names of all fields in a selector."""
     return frozenset(_field_names(compiled(selector).parsed))
 
 

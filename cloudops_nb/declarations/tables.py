@@ -1,6 +1,6 @@
-"""The one loader of the YAML tables that are bundled next to the modules that read them.
+"""Loads the YAML tables that are in the package, next to the modules that read them.
 
-Its own module, because every part of the package uses it and it imports no other part.
+A separate module without imports from the package, because every part of the package uses it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import yaml
 
 @cache
 def bundled_table(package: str, name: str) -> Any:
-    """Return the content of a YAML file of a package; it is loaded once per process and shared, so do not change it.
+    """Return the data of a bundled YAML file. It is loaded once per process and shared, so callers must not change it.
 
     Args:
-        package: The package that holds the file; callers pass ``__package__``, so that both move together.
-        name: The file's name, as ``regions.yaml``.
+        package: The package that contains the file. Callers pass ``__package__``, so that the file can move with them.
+        name: The file's name, such as ``regions.yaml``.
     """
     text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
     return yaml.load(text, Loader=yaml.CSafeLoader)

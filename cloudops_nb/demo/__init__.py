@@ -1,11 +1,11 @@
-"""A simulated AWS on a loopback port, with the estate of an online shop in three accounts and three regions.
+"""A simulated AWS on a loopback port, with the resources of an online shop in three accounts and three regions.
 
 ::
 
     from cloudops_nb import demo
 
     running = demo.up()
-    running.apply(os.environ)      # new boto3 clients reach only the demo
+    running.apply(os.environ)      # from now on, new boto3 clients call the demo
     ...
     demo.down()
 """

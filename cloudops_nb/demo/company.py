@@ -1,7 +1,8 @@
 """The simulated company, as declared in ``company/*.yaml``: its accounts, places, apps and resources.
 
-The key ``in`` of each entry lists the places (for IAM: the accounts) that have the resource, or maps each place to the
-values that differ there. Text may use ``{env}``, ``{site}``, ``{region}``, ``{account}`` and ``{account_id}``.
+A *place* is an account in a region. The key ``in`` of an entry lists the places in which the resource exists (the
+accounts, for global services), or maps each place to the values that are different there. Texts may contain the
+placeholders ``{env}``, ``{site}``, ``{region}``, ``{account}`` and ``{account_id}``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from cloudops_nb.declarations.tables import bundled_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: The declaration of one resource, with the placeholders filled in for one place.
+#: The declaration of a resource, with the placeholders replaced for one place or account.
 Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyAccount:
-    """An account of the company; ``env`` is its short name in resource names."""
+    """An account of the company; ``account`` is its name, and ``env`` the short form in the names of resources."""
 
     account: str
     account_id: str
@@ -31,7 +32,7 @@ class CompanyAccount:
 
 @dataclass(frozen=True, slots=True)
 class CompanyPlace:
-    """An account in a region; ``site`` is the region's short name in resource names."""
+    """An account in a region; ``site`` is the short form of the region in the names of resources."""
 
     name: str
     account: str
@@ -42,10 +43,10 @@ class CompanyPlace:
 
 
 class Company:
-    """The declarations of the data files; read-only.
+    """The declarations in the YAML files; read-only.
 
     Args:
-        data: The merged content of the files.
+        data: The merged data of the files.
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -67,9 +68,9 @@ class Company:
         return tuple(dict.fromkeys(place.region for place in self.places))
 
     def entries(self, section: str, where: CompanyPlace | CompanyAccount) -> Iterator[Entry]:
-        """Yield the entries of a section for a place or an account, in the order of the file."""
+        """Yield the entries of a section that exist in a place or an account, in the order of the file."""
         key = where.name if isinstance(where, CompanyPlace) else where.account
-        words = asdict(where)
+        placeholders = asdict(where)
         for entry in self._data[section]:
             places = entry["in"]
             if key not in places:
@@ -77,21 +78,24 @@ class Company:
             differences = places[key] if isinstance(places, dict) else {}
             merged = {**entry, **differences}
             del merged["in"]
-            yield _fill_placeholders(merged, words)
+            yield _fill_placeholders(merged, placeholders)
 
     def tags(self, entry: Mapping[str, Any], account: str, name: str = "") -> dict[str, str]:
-        """Return the tags of a declared resource: the company's scheme and the entry's own; empty if ``untagged``."""
+        """Return the tags of a resource: those that every resource of the company has, and those in its entry.
+
+        The result is empty if the entry is ``untagged``.
+        """
         if entry.get("untagged"):
             return {}
-        scheme = {"Name": name or entry["name"], "Environment": account}
+        common = {"Name": name or entry["name"], "Environment": account}
         if "app" in entry:
-            scheme |= {"App": entry["app"], **self._data["apps"][entry["app"]]}
-        return {**scheme, "ManagedBy": "terraform", **entry.get("tags", {})}
+            common |= {"App": entry["app"], **self._data["apps"][entry["app"]]}
+        return {**common, "ManagedBy": "terraform", **entry.get("tags", {})}
 
 
 @cache
 def load_company() -> Company:
-    """Load the data files of this package, once per process."""
+    """Return the company from the bundled YAML files, which are read once per process."""
     merged: dict[str, Any] = {}
     folder = resources.files(__package__) / "company"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
@@ -100,12 +104,14 @@ def load_company() -> Company:
     return Company(merged)
 
 
-def _fill_placeholders(value: Any, words: Mapping[str, str]) -> Any:
-    """Replace ``{env}`` and the other placeholders in every text of a declaration."""
+def _fill_placeholders(value: Any, placeholders: Mapping[str, str]) -> Any:
+    """Return a declaration with the placeholders in all its texts replaced."""
     if isinstance(value, str):
-        return value.format_map(words)
+        return value.format_map(placeholders)
     if isinstance(value, list):
-        return [_fill_placeholders(item, words) for item in value]
+        return [_fill_placeholders(item, placeholders) for item in value]
     if isinstance(value, dict):
-        return {_fill_placeholders(key, words): _fill_placeholders(item, words) for key, item in value.items()}
+        return {
+            _fill_placeholders(key, placeholders): _fill_placeholders(item, placeholders) for key, item in value.items()
+        }
     return value

@@ -1,8 +1,8 @@
-"""The demo's environment, which keeps programs that run against the demo away from real accounts.
+"""The environment variables and AWS files of the demo, which keep programs away from real accounts.
 
-Two measures each suffice alone. The credentials are AWS's documented examples, which no account accepts. Every source
-of an endpoint (environment, default and named profiles) names the loopback interface: variables that could name another
-endpoint are removed, and an environment that names another one is refused.
+There are two independent measures, and each is sufficient. The credentials are AWS's documented examples, which AWS
+never accepts. The environment and every profile name an endpoint on the loopback interface: variables that could name a
+different endpoint are removed, and files that name one are refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ EXAMPLE_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 BASE_PROFILE = "demo-base"
 ROLE = "CloudOpsDemo"
 
-#: Variables to remove even if they are not set; every other ``AWS_*`` variable that is set is removed too.
+#: Variables that are removed even if they are not set in this process, because they may be set in the user's shell.
+#: Every other ``AWS_*`` variable is removed if it is set.
 DANGEROUS = (
     "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",
@@ -53,12 +54,12 @@ def credentials_path(path: Path) -> Path:
 
 
 def store_path(path: Path) -> Path:
-    """Return the path of the demo's own ``CloudOps`` store, separate from the store of real accounts."""
+    """Return the data path of the demo's own store, which is separate from the store of the user's accounts."""
     return path / "store"
 
 
 def write_store_settings(path: Path, company: Company) -> None:
-    """Write the store's ``config.toml`` with the demo's accounts, unless the file exists."""
+    """Write the ``config.toml`` of the demo's store, with the demo's accounts, unless the file exists."""
     make_private_folder(store_path(path))
     settings = store_path(path) / "config.toml"
     if not settings.exists():
@@ -66,14 +67,14 @@ def write_store_settings(path: Path, company: Company) -> None:
             f'[[accounts]]\nname = "{name}"\nprofile = "{name}"\nenvironment = "{name}"\n'
             for name in (account.account for account in company.accounts)
         )
-        scope = f"regions = {json.dumps(company.regions)}\nservices = {json.dumps(company.resource_types)}\n"
+        scan_scope = f"regions = {json.dumps(company.regions)}\nservices = {json.dumps(company.resource_types)}\n"
         # The demo has its own key file, so that it neither needs nor changes the user's keyring.
         own_key = json.dumps(str(path / "store.key"))
-        write_private(settings, "\n".join([f"{scope}key_file = {own_key}\n", *tables]))
+        write_private(settings, "\n".join([f"{scan_scope}key_file = {own_key}\n", *tables]))
 
 
 def write_aws_files(path: Path, endpoint: str, company: Company) -> None:
-    """Write the AWS config and credentials files, with one profile per account; each profile names the endpoint."""
+    """Write the demo's AWS config and credentials files, with a profile per account; each profile has the endpoint."""
     home = {"region": company.regions[0], "endpoint_url": endpoint, "ignore_configured_endpoint_urls": "false"}
     sections = {"default": home, f"profile {BASE_PROFILE}": home}
     for account in company.accounts:
@@ -96,7 +97,10 @@ def _ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that select the demo; ``NO_PROXY`` keeps the hosts of ``ambient`` and adds loopback."""
+    """Return the variables that make programs use the demo.
+
+    ``NO_PROXY`` contains the hosts in ``ambient``'s, and the loopback interface.
+    """
     excepted = [host for host in ambient.get("NO_PROXY", ambient.get("no_proxy", "")).split(",") if host]
     hosts = ",".join(dict.fromkeys([*excepted, "127.0.0.1", "localhost"]))
     return {
@@ -112,19 +116,25 @@ def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[st
 
 
 def dangerous_variables(environment: Mapping[str, str], ambient: Mapping[str, str]) -> Sequence[str]:
-    """Return the names of the variables to remove: the known ones, and every ``AWS_*`` variable not of the demo."""
+    """Return the names of the variables to remove: those in ``DANGEROUS``, and ``AWS_*`` variables of ``ambient``.
+
+    Variables that the demo's environment sets are kept.
+    """
     present = {name for name in ambient if name.upper().startswith("AWS_") and name not in environment}
     return sorted(present.union(DANGEROUS))
 
 
 def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> None:
-    """Make a set of variables select only the demo, and drop boto3's cached session if they are this process's own.
+    """Change the variables in ``target`` so that programs use only the demo.
+
+    If ``target`` is ``os.environ``, boto3's default session is also dropped, because it keeps the old variables.
 
     Raises:
-        ConfigurationError: An endpoint is not on the loopback interface; no variable is changed then.
+        ConfigurationError: :func:`require_loopback` refused the environment; no variable is changed then.
     """
     require_loopback(environment)
-    # Set the endpoint first, so that at no time real credentials are in effect together with a real endpoint.
+    # Set the demo's endpoint before removing variables: other threads must not see the endpoint of a real account
+    # together with only a part of its variables.
     target.update(environment)
     for name in dangerous_variables(environment, target):
         target.pop(name, None)
@@ -135,24 +145,23 @@ def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> N
 
 
 def require_loopback(environment: Mapping[str, str]) -> None:
-    """Check every endpoint and every key in the variables and in the files that they name.
+    """Check the endpoint in the variables, and every endpoint and key in the AWS files that the variables name.
 
     Raises:
-        ConfigurationError: An endpoint is not on the loopback interface, or a key is not the documented example.
+        ConfigurationError: An endpoint is missing or not on the loopback interface, a key is not AWS's documented
+            example, or a file cannot be read or has endpoints for single services.
     """
     _require_loopback_url(environment.get("AWS_ENDPOINT_URL", ""), "AWS_ENDPOINT_URL")
     config = _read_ini(environment.get("AWS_CONFIG_FILE", ""))
     for name in config.sections():
         _require_loopback_url(config[name].get("endpoint_url", ""), f"profile [{name}]")
         if name.startswith("services ") or config[name].get("services"):
-            raise _refused_environment(f"[{name}] of the demo's AWS config sets endpoints for single services")
+            raise _refused_environment(f"[{name}] in the demo's AWS config has endpoints for single services")
     credentials = _read_ini(environment.get("AWS_SHARED_CREDENTIALS_FILE", ""))
     for source in (config, credentials):
         for name in source.sections():
             if source[name].get("aws_access_key_id", EXAMPLE_KEY_ID) != EXAMPLE_KEY_ID:
-                raise _refused_environment(
-                    f"[{name}] of the demo's AWS files contains credentials that are not AWS's example"
-                )
+                raise _refused_environment(f"[{name}] in the demo's AWS files has credentials other than AWS's example")
 
 
 def _read_ini(file: str) -> configparser.ConfigParser:
@@ -160,21 +169,21 @@ def _read_ini(file: str) -> configparser.ConfigParser:
     try:
         parser.read_string(Path(file).read_text(encoding="utf-8"))
     except (OSError, configparser.Error, UnicodeDecodeError) as error:
-        raise _refused_environment("an AWS file of the demo cannot be read") from error
+        raise _refused_environment("one of the demo's AWS files cannot be read") from error
     return parser
 
 
-def _require_loopback_url(url: str, place: str) -> None:
+def _require_loopback_url(url: str, source: str) -> None:
     parts = urlsplit(url)
     try:
         loopback = parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise _refused_environment(f"{place} does not name the loopback interface")
+        raise _refused_environment(f"{source} has an endpoint that is not on the loopback interface")
 
 
 def _refused_environment(why: str) -> ConfigurationError:
     return ConfigurationError(
-        "the demo's environment is refused", why, "Run cloudops-nb demo down, then cloudops-nb demo up."
+        "the demo's environment was refused", why, "Run cloudops-nb demo down, then cloudops-nb demo up."
     )

@@ -1,4 +1,4 @@
-"""The demo's public functions: up, down, status, and the environment that selects it."""
+"""The demo's public functions: starting, stopping and finding a demo, and using it in a process."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ DEFAULT_TRANSITION_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo, with its endpoint and the environment that selects it.
+    """A running demo.
 
-    ``accounts`` fits ``CloudOps(accounts=...)``; ``environment`` holds variables to set, ``unset`` those to remove.
+    Programs use it if the variables in ``environment`` are set, and those in ``unset`` are not. ``accounts`` can be
+    passed to ``CloudOps(accounts=...)``.
     """
 
     path: Path
@@ -39,20 +40,21 @@ class Demo:
     regions: Sequence[str]
 
     def apply(self, environ: MutableMapping[str, str]) -> None:
-        """Make variables, usually ``os.environ``, select only the demo.
+        """Change environment variables, usually ``os.environ``, so that programs use only the demo.
 
-        Existing clients keep their endpoint.
+        AWS clients that exist already keep their endpoints.
 
         Raises:
-            ConfigurationError: An endpoint is not on the loopback interface; no variable is changed then.
+            ConfigurationError: The demo's AWS files were changed, for example to other endpoints; no variable is
+                changed.
         """
         guard.enter(self.environment, environ)
 
     @contextmanager
     def held_transitions(self) -> Iterator[None]:
-        """Keep EC2 and RDS in the transitional states that they are in or enter, until the block ends.
+        """Until the block ends, keep EC2 and RDS resources in the transitional states that they are in or enter.
 
-        It has no effect on a demo whose transitions take no time.
+        There is no effect if the demo was started with ``transition_seconds=0``.
         """
         write_private(hold_path(self.path), "")
         try:
@@ -63,9 +65,9 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class DemoStatus:
-    """The status of a folder's server.
+    """The status of the server for a demo folder.
 
-    ``state`` is ``running``, ``starting`` or ``down``; ``started`` is UTC, ISO 8601.
+    ``state`` is ``running``, ``starting`` or ``down``. ``started`` is UTC, in ISO 8601.
     """
 
     state: str
@@ -77,20 +79,22 @@ class DemoStatus:
 
 
 def default_path() -> Path:
-    """Return the default folder of the demo."""
+    """Return the default folder: ``demo`` in the user's data folder for ``cloudops``."""
     return Path(platformdirs.user_data_dir("cloudops", appauthor=False)) / "demo"
 
 
 def up(path: str | Path | None = None, *, seed: int | None = None, transition_seconds: float | None = None) -> Demo:
-    """Start the demo, or return the running one; concurrent callers get the same one.
+    """Start the demo, or return the one that runs in the folder; concurrent callers get the same demo.
 
     Args:
         path: The demo's folder; :func:`default_path` by default.
-        seed: The seed of every id; by default the running server's, or a fixed one.
-        transition_seconds: How long EC2 and RDS stay in transitional states; by default the running server's, or 1.5.
+        seed: Determines the ids and ages of all resources; a fixed number by default.
+        transition_seconds: How long EC2 and RDS resources stay in transitional states; 1.5 by default. For a demo that
+            already runs, the default of both is its own value.
 
     Raises:
-        ConfigurationError: The demo's packages are missing, it cannot start, or it runs with other options.
+        ConfigurationError: The demo's packages are missing, the demo cannot start, or it runs with a different seed or
+            different transition seconds.
     """
     folder = _folder(path)
     make_private_folder(folder)
@@ -111,10 +115,10 @@ def up(path: str | Path | None = None, *, seed: int | None = None, transition_se
 
 
 def down(path: str | Path | None = None) -> bool:
-    """Stop the demo and discard its estate; return whether it ran.
+    """Stop the demo, which discards all simulated resources; return whether it was running.
 
     Raises:
-        ConfigurationError: The server does not end.
+        ConfigurationError: The server process does not end.
     """
     folder = _folder(path)
     if not folder.is_dir():
@@ -129,7 +133,7 @@ def down(path: str | Path | None = None) -> bool:
 
 
 def status(path: str | Path | None = None) -> DemoStatus:
-    """Return whether the demo runs, without waiting or changing anything."""
+    """Return the status of the demo, without waiting or changing anything."""
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None
     if state is None:
@@ -142,7 +146,7 @@ def find(path: str | Path | None = None) -> Demo:
     """Return the running demo of a folder.
 
     Raises:
-        ConfigurationError: No demo runs in the folder.
+        ConfigurationError: No demo runs in the folder, or it is still starting.
     """
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None
@@ -160,15 +164,15 @@ def _one_at_a_time(folder: Path) -> FileLock:
 
 
 def _require_same(state: ServerState, seed: int | None, transition_seconds: float | None) -> None:
-    for name, wanted, running in (
+    for name, requested, running in (
         ("seed", seed, state.seed),
         ("transition seconds", transition_seconds, state.transition_seconds),
     ):
-        if wanted is not None and wanted != running:
+        if requested is not None and requested != running:
             raise ConfigurationError(
-                "the demo runs with other options",
-                f"its {name} is {running}, not {wanted}",
-                "Run cloudops-nb demo down.",
+                "the demo already runs with other options",
+                f"{name}: {running}, not {requested}",
+                "Run cloudops-nb demo down first, or leave the option out.",
             )
 
 

@@ -1,7 +1,8 @@
-"""The server process of a demo folder: starting, finding and stopping it.
+"""Starts, finds and stops the server process of a demo folder.
 
-An operating-system lock shows whether a server is alive, not its process id. A killed server leaves its state file but
-not its lock, so it does not count as alive, and no signal reaches another process that later has the same id.
+Whether the server is alive is decided by an operating-system lock that it holds, not by its process id. After a server
+was killed, its state file remains, but its lock is free. So it does not count as alive, and a different process that
+later has the same id never gets a signal.
 """
 
 from __future__ import annotations
@@ -26,23 +27,24 @@ if TYPE_CHECKING:
 START_SECONDS = 90.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
-#: Longer than another process's check of the lock, which acquires the lock for a moment.
+#: Longer than a check of the lock by a different process, because each check holds the lock for a moment.
 PROBE_SECONDS = 0.2
 
-#: Prefixes of variables that the server must not inherit, because it makes boto3 clients and moto has settings.
+#: Prefixes of variables that the server must not inherit: ``AWS_*`` affects its botocore clients, ``MOTO_*`` is for
+#: moto.
 FOREIGN_PREFIXES = ("AWS_", "MOTO_")
 
 
 def living(folder: Path) -> ServerState | None:
-    """Return the state of the folder's server, if its process is alive."""
+    """Return the state of the folder's server, ``None`` if no server is alive."""
     return ServerState.read(folder) if _server_is_alive(folder) else None
 
 
 def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
-    """Start a server and wait until its estate is complete; the caller holds the folder's lock.
+    """Start a server and wait until it is ready; the caller holds the folder's command lock.
 
     Raises:
-        ConfigurationError: moto is not installed, or the server ended or was not ready in time.
+        ConfigurationError: moto is not installed, the server process ended, or it was not ready in time.
     """
     if importlib.util.find_spec("moto") is None:
         raise ConfigurationError("the demo cannot start", "moto is missing", "Run pip install 'cloudops-nb[demo]'.")
@@ -64,16 +66,16 @@ def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
     finally:
         os.close(descriptor)
     if sys.platform != "win32":
-        # The server forks and detaches itself, so this launcher ends at once.
+        # The launched process forks the server and ends at once.
         launcher.wait()
     return await_ready(folder)
 
 
 def await_ready(folder: Path) -> ServerState:
-    """Wait until the folder's server, just started, is ready.
+    """Wait until the folder's server, which was just started, is ready.
 
     Raises:
-        ConfigurationError: The server ended, or is not ready in time.
+        ConfigurationError: The server process ended, or was not ready in time.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -81,7 +83,9 @@ def await_ready(folder: Path) -> ServerState:
         if state is not None and state.ready:
             return state
         if state is not None and not _server_is_alive(folder):
-            raise ConfigurationError("the demo did not start", _last_log_line(log_path(folder)))
+            raise ConfigurationError(
+                "the demo did not start", _last_log_line(log_path(folder)), f"See {log_path(folder)}."
+            )
         time.sleep(POLL_SECONDS)
     raise ConfigurationError(
         "the demo did not start", f"it is not ready after {START_SECONDS:.0f} s", f"See {log_path(folder)}."
@@ -89,10 +93,10 @@ def await_ready(folder: Path) -> ServerState:
 
 
 def stop(folder: Path, pid: int) -> None:
-    """Stop the folder's server, which is alive, and wait for its end.
+    """Stop the folder's server, which must be alive, and wait until its process ends.
 
     Raises:
-        ConfigurationError: The server does not end.
+        ConfigurationError: The process does not end.
     """
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         try:
@@ -120,7 +124,10 @@ def _server_is_alive(folder: Path) -> bool:
 
 
 def _server_environment(ambient: Mapping[str, str]) -> dict[str, str]:
-    """Return the server's variables: without real credentials, with this package's path, and with fixed hashes."""
+    """Return the server's environment: without the user's AWS configuration, and with this package on Python's path.
+
+    Python's string hashes are fixed, so that the same seed always gives the same ids.
+    """
     kept = {name: value for name, value in ambient.items() if not name.upper().startswith(FOREIGN_PREFIXES)}
     package = str(Path(__file__).parents[2])
     search = os.pathsep.join(filter(None, (package, ambient.get("PYTHONPATH", ""))))

@@ -1,7 +1,8 @@
-"""The demo's server process: moto behind a loopback port, filled with the company's estate.
+"""The demo's server process: moto (a simulation of AWS) on a loopback port, with the company's resources.
 
-:mod:`cloudops_nb.demo.process` runs it as ``python -m cloudops_nb.demo.server``. While it is alive it holds an
-operating-system lock, which shows that it runs. It writes its port to the state file when the estate is complete.
+:mod:`cloudops_nb.demo.process` runs this module as ``python -m cloudops_nb.demo.server``. The process holds an
+operating-system lock while it is alive. When all resources exist and the port is open, it writes the port to the state
+file.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from cloudops_nb.demo.state import ServerState, alive_path, hold_path, utcnow
 if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
-#: Settings of moto: without its 500 default images, but with AWS's managed policies, which the estate attaches.
+#: Settings of moto: without its 500 default images, but with AWS's managed policies, which the resources refer to.
 MOTO_SETTINGS = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
 
 LOOPBACK = "127.0.0.1"
 
-#: Longer than another process's check of the lock.
+#: Longer than a check of the lock by a different process.
 LOCK_SECONDS = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until terminated; return 1 when another server already has the folder."""
+    """Serve until the process is terminated; return 1 if the folder already has a server."""
     parser = argparse.ArgumentParser(prog="cloudops_nb.demo.server")
     parser.add_argument("path", type=Path)
     parser.add_argument("--seed", type=int, required=True)
@@ -52,10 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
-    """Build the estate, open the port, write the ready state, and answer requests until SIGTERM or SIGINT."""
+    """Create the resources, open the port, write the state file, and serve requests until SIGTERM or SIGINT."""
     state = ServerState(pid=os.getpid(), port=0, seed=seed, transition_seconds=transition_seconds, started=utcnow())
     state.write(path)
-    # The estate's objects stay alive. Searching them for garbage would take a third of the time, here and per request.
+    # The objects of the resources stay alive. Garbage collection over them would take a third of the time of the start
+    # and of each request.
     gc.disable()
     server = _open_server(seed, transition_seconds, hold_path(path))
     gc.collect()
@@ -73,7 +75,10 @@ def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
 
 
 def _open_server(seed: int, transition_seconds: float, hold: Path) -> BaseWSGIServer:
-    """Return the bound server over a finished estate; moto reads its settings when it is imported, hence late."""
+    """Create the resources, and return the server with its port open.
+
+    moto is imported here, because it reads its settings from the environment when it is imported.
+    """
     os.environ.update(MOTO_SETTINGS)
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
     from moto.moto_server.werkzeug_app import (
@@ -90,19 +95,22 @@ def _open_server(seed: int, transition_seconds: float, hold: Path) -> BaseWSGISe
 
     company = load_company()
     used = set(company.regions)
-    # The company has disabled every other region, so that a scan of its three accounts takes seconds.
+    # Only the company's regions are enabled, so that a scan of its three accounts takes seconds.
     RegionsAndZonesBackend.regions = [region for region in RegionsAndZonesBackend.regions if region.name in used]
     build_estate(company, seed)
     install_transitions(transition_seconds, hold.exists)
     keep_requests_apart()
-    # Logging each request would be most of the server's work, and the log would contain the user's calls.
+    # Logging every request would take most of the server's time, and would record the user's calls.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = refuse_dry_runs(answer_unused(DomainDispatcherApplication(create_backend_app)))
     return make_server(LOOPBACK, 0, application, threaded=True, request_handler=MotoRequestHandler)
 
 
 def _detach() -> None:
-    """Detach from the starting process, so that its Ctrl-C or its end does not stop this one."""
+    """Detach the server from the process that started it, so that Ctrl-C or the end of that process does not stop it.
+
+    On Windows, flags at the start of the process do this.
+    """
     if sys.platform != "win32":
         if os.fork():
             os._exit(0)

@@ -1,4 +1,4 @@
-"""The folder of a demo server: the files for its state, its lock and its log."""
+"""The files in a demo's folder: the server's state, lock and log, and the file that holds transitions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOPBACK_URL = "http://127.0.0.1:{port}"
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A server's process id, port (0 until it is ready), start (UTC, ISO 8601), and what it was started with."""
+    """A server's process id, port (0 until the server is ready), options, and start (UTC, ISO 8601)."""
 
     pid: int
     port: int
@@ -28,28 +28,28 @@ class ServerState:
 
     @property
     def ready(self) -> bool:
-        """Whether the estate is complete and the port is open."""
+        """Whether all resources exist and the port is open."""
         return self.port > 0
 
     @property
     def endpoint(self) -> str:
-        """The URL on the loopback interface."""
+        """The URL of the server, on the loopback interface."""
         return LOOPBACK_URL.format(port=self.port)
 
     def opened(self, port: int) -> Self:
-        """Return the state of the same server, listening on a port."""
+        """Return the state of the same server after it has opened a port."""
         return replace(self, port=port)
 
     def write(self, path: Path) -> None:
-        """Replace the state file atomically, so that a reader sees the complete old or new one."""
+        """Replace the state file in a folder atomically, so that a reader sees the old state or the new one."""
         write_private(state_path(path), json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return the state that the folder's last server wrote, if there is one.
+        """Return the state that the folder's last server wrote, ``None`` if there is no state file.
 
         Raises:
-            ConfigurationError: The file exists and is not a valid state file.
+            ConfigurationError: The state file cannot be read or is invalid.
         """
         try:
             data: dict[str, Any] = json.loads(state_path(path).read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ class ServerState:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(
-                f"cannot read {state_path(path)}", str(error), "Remove the demo's folder and start it again."
+                f"cannot read {state_path(path)}", str(error), "Remove the demo's folder, and start the demo again."
             ) from error
 
 
@@ -73,7 +73,7 @@ def alive_path(path: Path) -> Path:
 
 
 def hold_path(path: Path) -> Path:
-    """Where the file is that keeps the server's transitions from ending while it exists."""
+    """Return the path of a file that, while it exists, keeps the server's transitions from ending."""
     return path / "transitions.held"
 
 
@@ -83,19 +83,19 @@ def log_path(path: Path) -> Path:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder that only its owner can enter, and its parents."""
+    """Create a folder that only its owner can open, and its missing parents."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, atomically."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write a file that only its owner can read; replace an existing file atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
-    aside.replace(path)
+    temporary.replace(path)
 
 
 def utcnow() -> str:
-    """Return the current time in UTC as ISO 8601, to the second."""
+    """Return the current time in UTC, in ISO 8601, without fractions of a second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

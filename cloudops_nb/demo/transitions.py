@@ -1,7 +1,7 @@
-"""Makes the simulated EC2 and RDS pass through AWS's transitional states, which moto skips.
+"""Makes resources of the simulated EC2 and RDS pass through AWS's transitional states, which moto skips.
 
-A state settles by the clock when it is read, so there is no timer thread to race with; while transitions are held, no
-state settles.
+A transition ends when a state is read after enough time. There is no timer thread, and so there are no races with one.
+While transitions are *held*, none ends.
 """
 
 from __future__ import annotations
@@ -23,10 +23,19 @@ CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "st
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of an EC2 instance's state: moto's method, and the states that EC2 shows, ignores and refuses."""
+    """An operation that changes an EC2 instance's state.
+
+    Attributes:
+        method: The method of moto's instance.
+        transitional: The state during the transition.
+        final: The state after the transition.
+        participle: The operation in EC2's error message.
+        ignored_in: The states in which EC2 accepts the call and changes nothing.
+        refused_in: The states in which EC2 returns an error.
+    """
 
     method: str
-    between: str
+    transitional: str
     final: str
     participle: str
     ignored_in: frozenset[str]
@@ -36,7 +45,7 @@ class Change:
 CHANGES = (
     Change(
         method="start",
-        between="pending",
+        transitional="pending",
         final="running",
         participle="started",
         ignored_in=frozenset({"running", "pending"}),
@@ -44,7 +53,7 @@ CHANGES = (
     ),
     Change(
         method="stop",
-        between="stopping",
+        transitional="stopping",
         final="stopped",
         participle="stopped",
         ignored_in=frozenset({"stopped", "stopping"}),
@@ -52,7 +61,7 @@ CHANGES = (
     ),
     Change(
         method="terminate",
-        between="shutting-down",
+        transitional="shutting-down",
         final="terminated",
         participle="terminated",
         ignored_in=frozenset({"terminated", "shutting-down"}),
@@ -60,8 +69,8 @@ CHANGES = (
     ),
 )
 
-#: The status that RDS shows between two settled ones, and during an operation.
-RDS_BETWEEN = {("available", "stopped"): "stopping", ("stopped", "available"): "starting"}
+#: RDS's transitional status between a status and the next one, and during an operation of moto's backend.
+RDS_TRANSITIONAL = {("available", "stopped"): "stopping", ("stopped", "available"): "starting"}
 RDS_OPERATIONS = {
     "create_db_instance": "creating",
     "create_db_instance_read_replica": "creating",
@@ -72,14 +81,14 @@ RDS_OPERATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a transition lasts, in seconds, and whether all of them are held."""
+    """How long each transition lasts, in seconds, and a function that returns whether transitions are held."""
 
     seconds: float
     held: Callable[[], bool]
 
 
 class Transition:
-    """A change of state that has begun: it lasts for the pace's time, and while transitions are held."""
+    """A transition that has begun. It lasts for the seconds of the pace, and longer while transitions are held."""
 
     def __init__(self, pace: Pace) -> None:
         self._held = pace.held
@@ -88,43 +97,45 @@ class Transition:
 
     @property
     def lasts(self) -> bool:
-        """Whether it still lasts; once it was seen to have ended, a later hold does not bring it back."""
+        """Whether the transition still lasts. Once this is false, holding transitions does not change it."""
         if not self._ended:
             self._ended = time.monotonic() >= self._until and not self._held()
         return not self._ended
 
 
 class SettlingState(InstanceState):
-    """An EC2 instance's state that reads as the transitional one until its time has come.
+    """The state of an EC2 instance in or after a transition.
 
     Args:
-        between: The state shown first.
-        final: The state shown from then on.
-        transition: While it lasts, the first is shown.
+        transitional: The state while the transition lasts.
+        final: The state after that.
+        transition: The transition.
     """
 
-    def __init__(self, between: str, final: str, transition: Transition) -> None:
-        self._between = between
+    def __init__(self, transitional: str, final: str, transition: Transition) -> None:
+        self._transitional = transitional
         self._final = final
         self._transition = transition
 
     @property
     def name(self) -> str:  # type: ignore[override]  # moto has a plain attribute here
-        """The state's name now."""
-        return self._between if self._transition.lasts else self._final
+        """The name of the current state."""
+        return self._transitional if self._transition.lasts else self._final
 
     @property
     def code(self) -> int:  # type: ignore[override]  # as above
-        """The state's code now."""
+        """EC2's code of the current state."""
         return CODES[self.name]
 
 
 def install_transitions(seconds: float, held: Callable[[], bool]) -> None:
-    """Slow down every later change of state in this process; what exists stays as it is. Call it once.
+    """Make every later change of state in this process take time. The states of existing resources do not change.
+
+    Call this function only once per process.
 
     Args:
-        seconds: How long ``stopping``, ``pending``, ``rebooting`` and the like last; 0 leaves moto's behaviour.
-        held: Whether transitions are held; asked when a state is read whose time has come.
+        seconds: How long transitional states such as ``stopping`` last; with 0, moto still skips them.
+        held: Returns whether transitions are held. It is called when a state is read after that time.
     """
     if seconds <= 0:
         return
@@ -134,26 +145,26 @@ def install_transitions(seconds: float, held: Callable[[], bool]) -> None:
     _slow_launch(pace)
     for kind, raw in ((DBInstance, "status"), (DBCluster, "_status")):
         _slow_status(kind, raw, pace)
-    for method, between in RDS_OPERATIONS.items():
-        _slow_operation(method, between, pace)
+    for method, transitional in RDS_OPERATIONS.items():
+        _slow_operation(method, transitional, pace)
 
 
 def _slow_change(change: Change, pace: Pace) -> None:
-    """Replace a method of moto's instance: ignore the call or refuse it as EC2 does, else let the state settle."""
+    """Make a method of moto's instance begin a transition, or ignore or refuse the call as EC2 does."""
     change_at_once: Callable[[Any], InstanceState] = getattr(Instance, change.method)
 
     def change_slowly(self: Any) -> InstanceState:
-        now = self._state.name
-        plain = InstanceState(now, CODES[now])
-        if now in change.ignored_in:
+        current = self._state.name
+        plain = InstanceState(current, CODES[current])
+        if current in change.ignored_in:
             return plain
-        if now in change.refused_in:
+        if current in change.refused_in:
             reason = f"The instance '{self.id}' is not in a state from which it can be {change.participle}."
             raise EC2ClientError("IncorrectInstanceState", reason)
-        # moto's method writes into the state object, and a settling one cannot be written.
+        # moto's method sets attributes of the state object, which are read-only in a SettlingState.
         self._state = plain
         previous = change_at_once(self)
-        self._state = SettlingState(change.between, change.final, Transition(pace))
+        self._state = SettlingState(change.transitional, change.final, Transition(pace))
         return previous
 
     _replace(Instance, change.method, change_slowly)
@@ -170,35 +181,35 @@ def _slow_launch(pace: Pace) -> None:
 
 
 def _slow_status(kind: type, raw: str, pace: Pace) -> None:
-    """Give a kind of database a status that shows the state between two settled ones.
+    """Replace the status of a kind of database by a property that shows transitional statuses.
 
     Args:
         kind: moto's class.
-        raw: The instance attribute that holds the settled status.
-        pace: How long the status between is shown.
+        raw: The name of the instance attribute that contains moto's own status.
+        pace: How long a transitional status is shown.
     """
     moto_property = vars(kind).get("status")
 
     def read(self: Any) -> str:
-        between, transition = vars(self).get("settling", ("", None))
+        transitional, transition = vars(self).get("settling", ("", None))
         if transition is not None and transition.lasts:
-            return str(between)
+            return str(transitional)
         return str(moto_property.fget(self) if moto_property else vars(self)[raw])
 
     def write(self: Any, value: str) -> None:
-        if between := RDS_BETWEEN.get((vars(self).get(raw, ""), value)):
-            self.settling = (between, Transition(pace))
+        if transitional := RDS_TRANSITIONAL.get((vars(self).get(raw, ""), value)):
+            self.settling = (transitional, Transition(pace))
         vars(self)[raw] = value
 
     _replace(kind, "status", property(read, write))
 
 
-def _slow_operation(method: str, between: str, pace: Pace) -> None:
+def _slow_operation(method: str, transitional: str, pace: Pace) -> None:
     operate: Callable[..., Any] = getattr(RDSBackend, method)
 
     def operate_slowly(self: Any, *arguments: Any, **keywords: Any) -> Any:
         database = operate(self, *arguments, **keywords)
-        database.settling = (between, Transition(pace))
+        database.settling = (transitional, Transition(pace))
         return database
 
     _replace(RDSBackend, method, operate_slowly)

@@ -1,4 +1,4 @@
-"""Empty answers to listings that moto does not simulate, for services that the company does not use."""
+"""Returns empty lists for list operations that moto does not simulate, of services that the company does not use."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 
 def answer_unused(application: Application) -> Application:
-    """Wrap moto's application so that the listings in ``unused_services.yaml`` get empty answers in AWS's form."""
+    """Wrap moto's application so that the operations in ``unused_services.yaml`` return empty lists."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        asked = _listing_asked_for(environ)
-        if asked is None:
+        requested = _requested_listing(environ)
+        if requested is None:
             return application(environ, start_response)
-        body, content_type = _empty_listing(*asked)
+        body, content_type = _empty_listing(*requested)
         start_response("200 OK", [("Content-Type", content_type), ("Content-Length", str(len(body)))])
         return [body]
 
     return answer
 
 
-def _listing_asked_for(environ: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the service and the operation, if a request is for one of the listings."""
+def _requested_listing(environ: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the service and the operation of a request, ``None`` if ``unused_services.yaml`` does not have them."""
     found = _listings_by_signing_name().get(signed_service(environ))
     if found is None:
         return None
-    service, by_wire = found
+    service, operations = found
     target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     action = form_fields(environ).get("Action", [""])[0]
-    place = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-    operation = next((by_wire[name] for name in (target, action, place) if name in by_wire), None)
+    method_and_path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    operation = next((operations[name] for name in (target, action, method_and_path) if name in operations), None)
     return None if operation is None else (service, operation)
 
 
@@ -53,7 +53,10 @@ def _listing_table() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def _listings_by_signing_name() -> Mapping[str, tuple[str, Mapping[str, str]]]:
-    """Return the service and its operations by their names in requests, by the service's signing name."""
+    """Return each service's name and operations by the name with which its requests are signed.
+
+    A service's operations are by their names in requests: the operation's name, or method and path.
+    """
     return {
         _service_model(service).signing_name: (service, _operations_by_wire_name(service))
         for service in _listing_table()
@@ -77,6 +80,6 @@ def _service_model(service: str) -> ServiceModel:
 def _empty_listing(service: str, operation: str) -> tuple[bytes, str]:
     model = _service_model(service)
     serializer = get_serializer_class(service, str(model.resolved_protocol))(model.operation_model(operation))
-    written = serializer.serialize({_listing_table()[service][operation]: []})
-    body = written["body"]
-    return body.encode() if isinstance(body, str) else body, str(written["headers"].get("Content-Type", ""))
+    response = serializer.serialize({_listing_table()[service][operation]: []})
+    body = response["body"]
+    return body.encode() if isinstance(body, str) else body, str(response["headers"].get("Content-Type", ""))

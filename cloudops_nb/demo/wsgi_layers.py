@@ -1,7 +1,4 @@
-"""Layers around the WSGI application of the simulated AWS, for behaviour of AWS that moto lacks.
-
-They also read requests: the service that a request is signed for, and the fields of its form.
-"""
+"""Wrappers around moto's WSGI application for behaviour of AWS that moto lacks, and functions that read requests."""
 
 from __future__ import annotations
 
@@ -13,13 +10,13 @@ from urllib.parse import parse_qs
 
 from moto.core.responses import BaseResponse
 
-#: A WSGI application. The types of :mod:`wsgiref.types` do not fit moto's own.
+#: A WSGI application. moto's type annotations are not compatible with those of :mod:`wsgiref.types`.
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-#: The API version that only requests of EC2 carry.
+#: EC2's API version, which is only in requests to EC2.
 EC2_VERSION = "2016-11-15"
-#: The answer of EC2 to a dry run that would succeed, in the form of
+#: EC2's response to a dry run that would succeed, in the format described at
 #: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
 DRY_RUN_ANSWER = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -27,12 +24,12 @@ DRY_RUN_ANSWER = (
     b"<Message>Request would have succeeded, but DryRun flag is set.</Message></Error></Errors>"
     b"<RequestID>00000000-0000-4000-8000-000000000000</RequestID></Response>"
 )
-#: The attribute of moto's responses with the rules that their serializer follows.
+#: The attribute of moto's responses that contains the rules of the serializer.
 _SERIALIZER_RULES = "RESPONSE_KEY_PATH_TO_TRANSFORMER"
 
 
 def form_fields(environ: dict[str, Any]) -> Mapping[str, Sequence[str]]:
-    """Return the fields of a request's form, empty if it has no form; moto can still read the body."""
+    """Return the fields of a request's form, empty if it has no form. moto can read the body again afterwards."""
     if not environ.get("CONTENT_TYPE", "").startswith(FORM_TYPE):
         return {}
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -41,17 +38,17 @@ def form_fields(environ: dict[str, Any]) -> Mapping[str, Sequence[str]]:
 
 
 def signed_service(environ: Mapping[str, Any]) -> str:
-    """Return the signing name of a request's service, empty if the request is not signed.
+    """Return the service in a request's signature, empty if the request is not signed.
 
     See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html.
     """
     _, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
     scope = credential.partition(",")[0].split("/")
-    return scope[-2] if len(scope) > 2 else ""  # noqa: PLR2004 - the last two words are the service and aws4_request
+    return scope[-2] if len(scope) > 2 else ""  # noqa: PLR2004 - the last two parts are the service and aws4_request
 
 
 def refuse_dry_runs(application: Application) -> Application:
-    """Wrap moto's application so that an EC2 request with ``DryRun=true`` gets AWS's answer and changes nothing.
+    """Wrap moto's application so that an EC2 request with ``DryRun=true`` gets AWS's response and changes nothing.
 
     Many of moto's operations ignore ``DryRun`` and change the resource.
     """
@@ -72,10 +69,10 @@ def _is_dry_run(environ: dict[str, Any]) -> bool:
 
 
 def keep_requests_apart() -> None:
-    """Give every request its own copy of its service's serializer rules, for this process. Call it once.
+    """Make moto give every request its own copy of the serializer rules of its service.
 
-    moto's operations change the rules for the whole service while other threads iterate over them. A concurrent request
-    then fails with status 500, or its answer lacks a field.
+    moto's operations change the rules of the whole service while other threads iterate over them. A concurrent request
+    then fails with status 500, or its response lacks a field. Call this function only once per process.
     """
     create_response = BaseResponse.__init__
 

@@ -1,1 +1,1 @@
-"""Declarations of resource types: how each is listed, described, tagged and related."""
+"""Specs: declarations of resource types, which say how to list and describe resources, and what the fields mean."""

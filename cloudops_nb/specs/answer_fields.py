@@ -1,4 +1,4 @@
-"""The fields of list answers that the declaration of a resource type reads."""
+"""The response fields that the declaration of a resource type reads."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def answer_fields_by_call(spec: ResourceSpec) -> dict[tuple[str, str], AnswerFields]:
-    """Return the fields read of the answers of a type's list calls, by service and operation.
+    """Return the fields that are read from the responses of a type's list calls, by service and operation.
 
-    Answers of the type's other calls are read completely.
+    Batch and detail calls are not included: their responses are kept whole.
     """
     calls = [spec.list, *([spec.parent.list] if spec.parent else [])]
-    found = fields_read(_item_selectors(spec)) | fields_read(_page_selectors(calls))
-    lists = [fields_read([call.items], passed=True) for call in calls]
-    return {(spec.called, call.operation): found | each for call, each in zip(calls, lists, strict=True)}
+    common = fields_read(_item_selectors(spec)) | fields_read(_page_selectors(calls))
+    lists = [fields_read([call.items], continued=True) for call in calls]
+    return {(spec.called, call.operation): common | each for call, each in zip(calls, lists, strict=True)}
 
 
 def _item_selectors(spec: ResourceSpec) -> Iterator[str]:
-    """Yield every selector that is evaluated on a listed item, with or without the answers of further calls in it."""
+    """Yield every selector that is evaluated on a listed item, before or after further calls have added data to it."""
     yield from filter(None, (spec.identifier, spec.name, spec.arn, spec.state, spec.region, spec.owner))
     if spec.parent:
         yield from spec.parent.parameters.values()

@@ -1,7 +1,7 @@
-"""The record of the files of a user's folder that passed the checks, so that a start does not repeat them.
+"""Records which of a user's declaration files passed the checks, so that the next start does not repeat them.
 
-The checks read botocore's models, of which a large one takes a tenth of a second. The record holds hashes only. It
-saves time and guards nothing: a person who can write to it can write to the declarations, too.
+The checks load botocore's models, and a large model takes a tenth of a second. The record contains only hashes. It is
+no protection, and needs none: a user who can change the record can change the declarations as well.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from cloudops_nb.version import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Hidden, because visible files of the folder are declarations.
+#: A hidden file, because hidden files are not read as declarations.
 RECORD_NAME = ".checked"
 
 
 class CheckedFiles:
-    """The texts of one folder's files that passed, by hash; another version of botocore or of ours starts over.
+    """The hashes of the files in one folder that passed the checks.
 
-    Several processes may use one folder: the record is replaced as a whole, and the last one to write wins.
+    A hash includes the versions of botocore and of this package, so after an upgrade the files are checked again.
+    Several processes may use the same folder: each replaces the whole record, and the last one wins.
 
     Args:
-        folder: The folder of declarations.
+        folder: The folder that contains the declarations.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,15 +40,15 @@ class CheckedFiles:
         self._present: set[str] = set()
 
     def passed(self, text: str) -> bool:
-        """Return whether a file of this text has passed the checks."""
+        """Return whether a file with this text has passed the checks."""
         return _fingerprint(text) in self._known
 
     def add(self, text: str) -> None:
-        """Note that a file of this text is in the folder and has passed the checks."""
+        """Note that a file with this text is in the folder and has passed the checks."""
         self._present.add(_fingerprint(text))
 
     def save(self) -> None:
-        """Write the record, of the texts that were added alone; a folder that cannot be written to has none."""
+        """Replace the record by the hashes of the added texts; if the folder is not writable, do nothing."""
         if self._present == self._known:
             return
         partial = self._path.with_name(f"{RECORD_NAME}.{os.getpid()}")

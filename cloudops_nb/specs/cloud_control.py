@@ -1,4 +1,4 @@
-"""Resource types without a bundled declaration, listed by Cloud Control under their CloudFormation types.
+"""Resource types without a declaration: they are listed by AWS Cloud Control, under their CloudFormation types.
 
 https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/supported-resources.html
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SERVICE: Final = "cloudcontrol"
-#: Parameters of the ``cloudformation:ListTypes`` calls that return the types that Cloud Control can read.
+#: Parameters for the calls of ``cloudformation:ListTypes`` that list the types which Cloud Control supports.
 SUPPORTED_TYPE_FILTERS: Final = tuple(
     {
         "Visibility": "PUBLIC",
@@ -31,23 +31,23 @@ SUPPORTED_TYPE_FILTERS: Final = tuple(
     for provisioning in ("FULLY_MUTABLE", "IMMUTABLE")
 )
 _TYPE: Final = re.compile(r"AWS::([A-Za-z0-9]+)::([A-Za-z0-9]+)")
-#: The words of a name in camel case; a run of capitals is one word, as in ``DBInstance``.
+#: Matches the words of a name in camel case. Consecutive capitals are one word: ``DBInstance`` is ``DB``, ``Instance``.
 _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
 #: The largest MaxResults of ListResources.
 #: https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_ListResources.html
 _LARGEST_PAGE: Final = 100
-#: ListResources returns the properties of each resource as one JSON text.
+#: ListResources returns the properties of each resource as JSON in a string.
 _ITEMS: Final = "ResourceDescriptions[].merge(parsed_json(Properties) || `{}`, {CloudControlIdentifier: Identifier})"
 _UNKNOWN_REASON: Final = "Cloud Control does not say"
 
 
 def is_cloudformation_type(text: str) -> bool:
-    """Return whether a text has the form of a CloudFormation type, as ``AWS::Athena::NamedQuery``."""
+    """Return whether a text has the form of a CloudFormation type, such as ``AWS::Athena::NamedQuery``."""
     return _TYPE.fullmatch(text) is not None
 
 
 def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
-    """Return the spec of a CloudFormation type: the one in ``specs``, else one that calls Cloud Control.
+    """Return the declaration of a CloudFormation type from ``specs``; if there is none, one that calls Cloud Control.
 
     Raises:
         ConfigurationError: The text is not a CloudFormation type.
@@ -57,7 +57,7 @@ def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
 
 
 def explained_failure(failure: Failure) -> Failure:
-    """Return a failure of Cloud Control whose detail starts with its meaning for the type, if that is known."""
+    """Return a failure of a Cloud Control call, with a detail that first explains the error if it is a known one."""
     code, _, message = failure.detail.partition(":")
     meanings = _cloud_control_table()["meanings"]
     meaning = next((text for known, word, text in meanings if known == code and word in message), "")
@@ -65,21 +65,21 @@ def explained_failure(failure: Failure) -> Failure:
 
 
 def _cloud_control_spec(type_name: str) -> ResourceSpec:
-    found = _TYPE.fullmatch(type_name)
-    if found is None:
+    match = _TYPE.fullmatch(type_name)
+    if match is None:
         why = "a CloudFormation type looks like AWS::Athena::NamedQuery"
         raise ConfigurationError(f"unknown resource type {type_name}", why)
-    namespace, thing = found.groups()
+    namespace, kind = match.groups()
     homes: dict[str, str] = _cloud_control_table()["homes"]
-    everywhere = f"AWS::{namespace}" not in homes
+    regional = f"AWS::{namespace}" not in homes
     unknown = [{"value": "unknown", "reason": _UNKNOWN_REASON}]
-    given = {"TypeName": f"'{type_name}'", "Identifier": "CloudControlIdentifier"}
+    parameters = {"TypeName": f"'{type_name}'", "Identifier": "CloudControlIdentifier"}
     declared: dict[str, Any] = {
         "service": namespace.casefold(),
         "api": SERVICE,
-        "resource_type": f"{namespace.casefold()}_{'_'.join(_WORDS.findall(thing)).casefold()}",
+        "resource_type": f"{namespace.casefold()}_{'_'.join(_WORDS.findall(kind)).casefold()}",
         "cloudformation_type": type_name,
-        "scope": "regional" if everywhere else "global",
+        "scope": "regional" if regional else "global",
         "home": homes.get(f"AWS::{namespace}", ""),
         "list": {
             "operation": "ListResources",
@@ -88,9 +88,9 @@ def _cloud_control_spec(type_name: str) -> ResourceSpec:
             "page_size": _LARGEST_PAGE,
         },
         "identifier": "CloudControlIdentifier",
-        "name": f"not_null(Name, {thing}Name)",
-        "arn": f"not_null(Arn, {thing}Arn)",
-        "details": [{"into": "whole", "operation": "GetResource", "parameters": given, "on_demand": True}],
+        "name": f"not_null(Name, {kind}Name)",
+        "arn": f"not_null(Arn, {kind}Arn)",
+        "details": [{"into": "whole", "operation": "GetResource", "parameters": parameters, "on_demand": True}],
         "tags": {"style": "list", "path": "Tags"},
         "constraints": {"can_start": unknown, "can_stop": unknown, "can_delete": unknown},
         "metadata": {"properties": "parsed_json(whole.ResourceDescription.Properties)"},

@@ -1,4 +1,4 @@
-"""The types of the fields in declarations, each with its check."""
+"""The types of the fields in declarations, with the checks that pydantic runs on their values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cloudops_nb.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Names that an ARN template or a reason may hold in braces.
+#: The placeholders that an ARN template or a reason may contain, in braces.
 _TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
 
 
 @cache
 def relation_kinds() -> Mapping[str, str]:
-    """Return every kind of relation with its meaning, as "is attached to it"; "it" is the other resource."""
+    """Return every kind of relation and its meaning, such as "is attached to it"; "it" is the other resource."""
     kinds: dict[str, str] = bundled_table(__package__, "relation_kinds.yaml")
     return kinds
 
@@ -39,13 +39,13 @@ def _checked_template(text: str) -> str:
     try:
         text.format(**dict.fromkeys(_TEMPLATE_NAMES, ""))
     except (KeyError, ValueError, IndexError):
-        raise ValueError(f"{text!r} may name only {', '.join(_TEMPLATE_NAMES)} in braces") from None
+        raise ValueError(f"{text!r} may contain only {', '.join(_TEMPLATE_NAMES)} in braces") from None
     return text
 
 
 def _checked_absence_code(code: str) -> str:
     if is_refusal_code(code):
-        raise ValueError(f"{code} is a refusal, which does not mean that there are no resources")
+        raise ValueError(f"{code} means that AWS refused to answer, not that there are no resources")
     return code
 
 
@@ -53,7 +53,7 @@ def _checked_relation_kind(kind: str) -> str:
     if kind not in relation_kinds():
         hint = did_you_mean(kind, relation_kinds())
         raise ValueError(
-            f"there is no kind of relation {kind}" + (f", {hint}" if hint else "; relation_kinds.yaml lists them")
+            f"unknown kind of relation {kind}" + (f"; {hint}" if hint else "; relation_kinds.yaml lists them")
         )
     return kind
 
@@ -62,6 +62,6 @@ Selector = Annotated[str, Field(min_length=1), AfterValidator(_checked_selector)
 Template = Annotated[str, AfterValidator(_checked_template)]
 #: One of the kinds in ``relation_kinds.yaml``.
 RelationKind = Annotated[str, AfterValidator(_checked_relation_kind)]
-#: An error code that means "there are none"; never a refusal.
+#: An error code that can mean that there are no resources; codes that mean a refusal are rejected.
 AbsenceCode = Annotated[str, AfterValidator(_checked_absence_code)]
 Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]

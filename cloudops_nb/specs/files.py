@@ -1,4 +1,7 @@
-"""The YAML files of resource type declarations: the bundled ones and a user's own."""
+"""Reads the YAML files that declare resource types: the bundled ones and the user's own.
+
+A *spec* is the declaration of one resource type.
+"""
 
 from __future__ import annotations
 
@@ -24,31 +27,33 @@ Model = TypeVar("Model", bound=BaseModel)
 #: The folder in a data path that holds the user's own declarations.
 OWN_SPECS_FOLDER = "specs"
 SPEC_FILE_SUFFIXES = (".yaml", ".yml")
-_CORRECT_FILE = "Correct the file; cloudops_nb/specs/services holds examples."
+_CORRECT_FILE = "Correct the file; cloudops_nb/specs/services contains examples."
 _REMOVE_FILE = "Make it a readable file, or remove it."
+#: The problems that an error lists; it counts the others.
 _SHOWN_PROBLEMS = 5
 
 
 @cache
 def bundled_specs() -> tuple[ResourceSpec, ...]:
-    """Return the specs in the package, in the order of their file names."""
+    """Return the specs in this package, sorted by the names of their files."""
     return _read_all(resources.files("cloudops_nb.specs").joinpath("services").iterdir())
 
 
 def specs_of(data_path: Path) -> tuple[ResourceSpec, ...]:
-    """Return the bundled specs and the user's own in a data path; raises as :func:`load_specs`."""
+    """Return the bundled specs and those in the ``specs`` folder of a data path; raises as :func:`load_specs`."""
     own = data_path / OWN_SPECS_FOLDER
     return load_specs(own) if os.path.lexists(own) else bundled_specs()
 
 
 def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:
-    """Return the bundled specs and those in further folders; a later spec replaces an earlier one of the same type.
+    """Return the bundled specs and those in further folders; a spec in a later folder replaces one of the same type.
 
     Args:
-        folders: Folders of ``*.yaml`` or ``*.yml`` files, one file per service. Hidden files are left out.
+        folders: Folders of ``*.yaml`` or ``*.yml`` files, one file per service. Hidden files are ignored.
 
     Raises:
-        ConfigurationError: A file cannot be read or is not a valid spec; the error names problems by line and column.
+        ConfigurationError: A folder or a file cannot be read, a file is invalid (the error gives the line and column of
+            each problem), or a folder declares a type twice.
     """
     merged = {spec.resource_type: spec for spec in bundled_specs()}
     for folder in folders:
@@ -67,11 +72,12 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
 
     Args:
         text: The file's text.
-        source: Its name in messages.
-        own: Whether to check it against botocore's models too, which only the tests do for the bundled files.
+        source: The file's name in error texts.
+        own: Whether the file is a user's own, and so must also be checked against botocore's models. The tests check
+            the bundled files.
 
     Raises:
-        ConfigurationError: As for :func:`load_specs`.
+        ConfigurationError: The text is invalid.
     """
     if len(text.encode()) > MAX_BYTES:
         raise ConfigurationError(f"{source} is larger than {MAX_BYTES} bytes", "", "Split it into several files.")
@@ -80,7 +86,7 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     except PlaybookError as error:
         raise ConfigurationError(error.what, error.why, _CORRECT_FILE) from None
     problems: list[str] = []
-    # The types are validated one by one below, so that one error lists the problems of all types.
+    # SpecFile does not validate the types. They are validated one by one, so that the error lists the problems of all.
     file = _validated(SpecFile, located.data, located, (), problems)
     specs = _specs_of_file(file, located, problems, own=own) if file else []
     if problems:
@@ -107,7 +113,7 @@ def _specs_of_file(file: SpecFile, located: LocatedYaml, problems: list[str], *,
 def _model_problems(
     file: SpecFile, specs: Sequence[tuple[Sequence[str | int], ResourceSpec]], located: LocatedYaml
 ) -> Iterator[str]:
-    """Yield the contradictions to botocore's models; where the service does not exist, that alone."""
+    """Yield the contradictions to botocore's models; if botocore lacks the service, only that."""
     from cloudops_nb.specs.checks import service_problem, spec_problems
 
     if (problem := service_problem(file.service)) and not all("api" in data for data in file.types):
@@ -118,7 +124,13 @@ def _model_problems(
 
 
 def _read_all(entries: Iterable[Path | Traversable], checked: CheckedFiles | None = None) -> tuple[ResourceSpec, ...]:
-    """Read files of declarations; those of a user's own folder pass botocore's models once per version of each."""
+    """Return the specs in files.
+
+    Args:
+        entries: The content of a folder.
+        checked: For a user's own folder, the record of its files: files that are not in it are checked against
+            botocore's models, and then added.
+    """
     visible = (each for each in entries if not each.name.startswith("."))
     files = [each for each in visible if each.name.casefold().endswith(SPEC_FILE_SUFFIXES)]
     declared: dict[str, str] = {}
@@ -162,8 +174,8 @@ def _validated(
             path = (*at, *found["loc"])
             named = ".".join(map(str, found["loc"]))
             message = found["msg"].removeprefix("Value error, ")
-            # pydantic speaks of dictionaries and instances of classes, which are not YAML's terms.
+            # pydantic's messages mention dictionaries and classes, which a user of YAML does not know.
             if found["type"] in ("dict_type", "model_type"):
-                message = "must be keys with values"
+                message = "must be a mapping of keys to values"
             problems.append(str(located.problem(path, f"{named}: {message}" if named else message)))
         return None

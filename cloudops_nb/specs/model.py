@@ -1,7 +1,8 @@
-"""The declaration of a resource type: the calls that read it, and the meaning of the fields in their answers.
+"""The declaration of a resource type: the calls that read its resources, and the meaning of the response fields.
 
-A selector is a JMESPath expression that is evaluated on one item of the list answer. The item also holds the answers of
-the parent, batch and detail calls, each under its ``into``.
+A selector is a JMESPath expression. Unless its description says otherwise, it is evaluated on one *item*, an element of
+the list call's response. The item also contains the parent's item and the responses of batch and detail calls, each
+under the call's ``into`` key. A *cell* is one resource type in one account and region.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ class _Declaration(BaseModel):
 
 
 class Absence(_Declaration):
-    """An error code that means "there are none" only if its message contains certain words; otherwise a refusal."""
+    """An error code that means "no resources" only if the error's message contains ``message``."""
 
     code: AbsenceCode
     message: Annotated[str, Field(min_length=1)]
 
 
 class PageRules(_Declaration):
-    """The pagination of an operation that botocore does not paginate, in the terms of botocore's paginators."""
+    """Pagination rules, named as botocore names them, for an operation that botocore does not paginate."""
 
     input_token: str
     output_token: Selector
@@ -33,7 +34,7 @@ class PageRules(_Declaration):
     limit_key: str | None = None
 
     def as_botocore(self, items: str) -> dict[str, Any]:
-        """Return the rules in the form of botocore's paginators; ``items`` selects the list of a page."""
+        """Return the rules in botocore's format; ``items`` is the selector of a page's list."""
         return {**self.model_dump(exclude_none=True), "result_key": items}
 
 
@@ -41,15 +42,15 @@ class ListCall(_Declaration):
     """The call whose pages list every resource of the type.
 
     Attributes:
-        operation: The operation, as ``DescribeInstances``.
-        items: Selects the list of items of a page.
+        operation: The operation, such as ``DescribeInstances``.
+        items: Selects the list of items in a page.
         parameters: The parameters of the call.
         page_size: Items per page; sent only if the operation is paginated.
-        pages: The pagination, for an operation that botocore does not paginate.
-        omitted_when_empty: Whether the operation omits an empty list from its answer. For other operations an answer
-            without the list is a failure.
-        absent: Error codes that mean "the service is not in use here", which counts as an empty list. A code that can
-            also be a refusal needs the words of its message.
+        pages: The pagination rules, for an operation that botocore does not paginate.
+        omitted_when_empty: Whether the operation leaves an empty list out of its response. For other operations, a
+            response without the list is a failure.
+        absent: Error codes that mean that the service is not in use in the region, which counts as an empty list. If
+            AWS also returns a code for other errors, give words of the message as well (:class:`Absence`).
     """
 
     operation: Operation
@@ -61,7 +62,7 @@ class ListCall(_Declaration):
     absent: tuple[AbsenceCode | Absence, ...] = ()
 
     def tells_absence(self, code: str, message: str) -> bool:
-        """Return whether an error means that the service is not in use here."""
+        """Return whether an error means that the service is not in use in the region."""
         return any(
             code == each if isinstance(each, str) else code == each.code and each.message in message
             for each in self.absent
@@ -69,14 +70,14 @@ class ListCall(_Declaration):
 
 
 class ParentListing(_Declaration):
-    """The listing of parents, for a type that is listed once per parent, as ECS services per cluster.
+    """The call that lists parents, for a type whose list call needs a parent, as ECS services need a cluster.
 
-    A parent that fails for another reason than ``gone`` leaves the cell incomplete.
+    If the list call fails for one parent, and not with a code in ``gone``, the cell is incomplete.
 
     Attributes:
-        into: The key under which each listed item holds its parent's item.
+        into: The key under which each item contains its parent's item.
         list: The call that lists the parents.
-        parameters: Selectors on a parent's item, whose values become parameters of the type's list call.
+        parameters: Selectors, evaluated on a parent's item. Their values become parameters of the type's list call.
         gone: Error codes that mean that the parent was deleted after it was listed.
     """
 
@@ -87,20 +88,20 @@ class ParentListing(_Declaration):
 
 
 class BatchCall(_Declaration):
-    """One call that describes up to ``size`` items at once.
+    """A call that describes up to ``size`` items at once.
 
-    An item that is missing in the answer was deleted after it was listed; an answer without any of several items is
-    not trusted.
+    An item that is missing in the response counts as deleted after it was listed. A response that contains none of
+    several requested items counts as broken.
 
     Attributes:
-        into: The key under which each item holds its part of the answer.
-        operation: The operation, as ``DescribeServices``.
-        keys: The parameter that takes the list of the items' keys.
-        key: Selects an item's key.
-        items: Selects the list in the answer.
-        match: Selects, in an element of that list, the key of its item.
-        size: The most items per call.
-        parameters: Selectors of further parameters; only items with equal values share a call.
+        into: The key under which each item contains its element of the response.
+        operation: The operation, such as ``DescribeServices``.
+        keys: The name of the parameter for the list of keys.
+        key: Selects the key of an item.
+        items: Selects the list in the response.
+        match: Selects the key in an element of the response's list.
+        size: The largest number of items per call.
+        parameters: Selectors for further parameters; only items with equal values are in the same call.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -114,19 +115,20 @@ class BatchCall(_Declaration):
 
 
 class DetailCall(_Declaration):
-    """One call per item.
+    """A call that is made once per item.
 
-    A failure other than ``absent`` or ``gone`` leaves every field that depends on the answer unknown.
+    If the call fails with a code that is neither in ``absent`` nor in ``gone``, the fields that depend on the response
+    are unknown.
 
     Attributes:
-        into: The key under which the item holds the answer.
-        operation: The operation, as ``GetBucketTagging``.
-        parameters: Selectors of the parameters.
-        when: A condition; an item for which it does not hold needs no call.
-        absent: Error codes that mean "there is none".
+        into: The key under which the item contains the response.
+        operation: The operation, such as ``GetBucketTagging``.
+        parameters: Selectors for the parameters.
+        when: A condition. No call is made for an item that does not meet it.
+        absent: Error codes that mean that the resource does not have the detail.
         gone: Error codes that mean that the resource was deleted after it was listed.
-        on_demand: Whether only a scan of every detail makes the call, because it is expensive; in other scans the
-            fields that depend on it are unknown.
+        on_demand: Whether only scans that include every detail make this call, because it is expensive. In other scans,
+            the fields that depend on the response are unknown.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -139,14 +141,14 @@ class DetailCall(_Declaration):
 
 
 class TagSource(_Declaration):
-    """The source of a type's tags: a list of pairs or a map in the item, or the tagging API, listed once per cell.
+    """Where the tags of a type's resources are: in the items, or in the tagging API, which is called once per cell.
 
     Attributes:
-        style: ``list`` of pairs, ``map`` of keys to values, or ``tagging_api``.
+        style: ``list`` for a list of key-value pairs in the item, ``map`` for a map in the item, or ``tagging_api``.
         path: Selects the list or the map.
-        filter: The resource type filter of the tagging API, as ``ec2:instance``.
-        key: The name of a pair's key; most services capitalise it.
-        value: The name of a pair's value.
+        filter: The tagging API's resource type filter, such as ``ec2:instance``.
+        key: The field that contains a pair's key; most services capitalise its name.
+        value: The field that contains a pair's value.
     """
 
     style: Literal["list", "map", "tagging_api"]
@@ -171,16 +173,17 @@ class RelationPath(_Declaration):
 
 
 class ResourcePolicy(_Declaration):
-    """Declares that resources of the type can have a resource policy; ``path`` selects its document, text or data.
+    """Declares that resources of the type can have a resource policy.
 
-    Without a path the policy is not read, and actions that it could deny are unknown.
+    ``path`` selects the policy document, as data or as JSON in a string. Without a path the policy is not read, and
+    whether it denies an action is unknown.
     """
 
     path: Selector | None = None
 
 
 class Rule(_Declaration):
-    """One rule of a constraint: if ``when`` holds, or is not given, ``value`` applies for ``reason``."""
+    """One rule of a constraint: if ``when`` holds or is not given, the constraint has this value and reason."""
 
     value: Literal[True, False, "unknown"]
     when: Selector | None = None
@@ -197,9 +200,9 @@ Rules = tuple[Rule, ...]
 
 
 class ConstraintRules(_Declaration):
-    """The rules of each constraint: the first that holds decides, and the last has no condition.
+    """The rules of each constraint. The first rule whose condition holds applies; the last rule has no condition.
 
-    A type without rules for a constraint does not support its verb.
+    A type without rules for ``can_start``, for example, has no start operation.
     """
 
     can_start: Rules = ()
@@ -211,7 +214,7 @@ class ConstraintRules(_Declaration):
         for name in ("can_start", "can_stop", "can_delete"):
             rules: Rules = getattr(self, name)
             if rules and (rules[-1].when is not None or any(rule.when is None for rule in rules[:-1])):
-                raise ValueError(f"{name}: exactly the last rule must have no condition")
+                raise ValueError(f"{name}: the last rule must have no condition, and every other rule must have one")
         return self
 
 
@@ -219,32 +222,34 @@ class ResourceSpec(_Declaration):
     """The declaration of one resource type.
 
     Attributes:
-        service: The service that the type belongs to.
+        service: The name of the service in this package, which is botocore's name unless ``api`` is given.
         api: botocore's name of the service that is called, if it differs from ``service``.
-        resource_type: The type's name in this package, as ``ec2_instance``.
-        cloudformation_type: Empty if CloudFormation has no such type.
-        scope: How often the list call is made: ``regional``, once per region; ``global``, once per account, for
-            resources without a region; ``account``, once per account, for resources in the region that ``region``
-            selects.
-        home: The region whose endpoint serves a global type, if it is not the partition's usual one.
-        parent: The listing of parents, for a type that is listed per parent.
+        resource_type: The type's name in this package, such as ``ec2_instance``.
+        cloudformation_type: The type's name in CloudFormation; empty if CloudFormation does not have the type.
+        scope: How often the list call is made. ``regional``: once per region. ``global``: once per account, for
+            resources without a region. ``account``: once per account, for resources that each have a region (see
+            ``region``).
+        home: The region whose endpoint serves a global type, if it is not the region that serves the partition's other
+            global services.
+        parent: The call that lists parents, for a type whose list call needs a parent.
         list: The call that lists the resources.
-        identifier: Selects the identifier, unique within account, region and type.
+        identifier: Selects the identifier, which is unique in an account, region and type.
         name: Selects the name.
         arn: Selects the ARN.
-        arn_template: The ARN as a template, for a type whose items lack it; empty if AWS gives the type no ARN.
-        state: Selects the state, in AWS's own word.
-        region: Selects the region, with scope ``account``.
-        owner: Selects the owner's account id; an item of another account belongs to that account's scan.
+        arn_template: A template of the ARN, for a type whose items do not contain it; empty if the type has no ARNs.
+        state: Selects the state, as AWS names it.
+        region: Selects the region; only with scope ``account``.
+        owner: Selects the account id of the owner. Items of other accounts are left out; that account's scan lists
+            them.
         batches: Calls that describe several items each.
-        details: Calls per item.
-        resource_policy: The policy on the resource, if the type can have one.
-        tags: The source of the tags.
+        details: Calls that are made once per item.
+        resource_policy: Given if resources of the type can have a resource policy.
+        tags: Where the tags are.
         relations: Relations to other resources.
         constraints: The rules for starting, stopping and deleting.
-        facts: Selectors of further facts that an operator weighs, by name.
-        metadata: Selectors of further fields, by name.
-        actions: The IAM actions of the catalogue's operations on this type.
+        facts: Selectors for facts that an operator considers before a change, by name.
+        metadata: Selectors for further fields, by name.
+        actions: The IAM actions for which a scan evaluates the caller's permission on each resource.
     """
 
     service: str
@@ -274,18 +279,18 @@ class ResourceSpec(_Declaration):
 
     @property
     def called(self) -> str:
-        """Botocore's name of the service that is called."""
+        """The service that is called, by botocore's name."""
         return self.api or self.service
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        # Both would be two ARNs; with neither, a type without ARNs looks like one whose ARN was forgotten.
+        # A type without ARNs says so by an empty template: otherwise a forgotten ARN would not be noticed.
         if (self.arn is None) == (self.arn_template is None):
-            raise ValueError("give either arn or arn_template")
+            raise ValueError("give either arn or arn_template, not both")
         if (self.scope == "account") != (self.region is not None):
-            raise ValueError("region is required with scope account, and not allowed with another scope")
+            raise ValueError("region is required with scope account, and not allowed with other scopes")
         if self.tags and self.tags.style == "tagging_api" and self.scope == "account":
-            raise ValueError("the tagging API answers for one region, and resources of scope account are in several")
+            raise ValueError("the tagging API covers one region, but resources of scope account are in several")
         if self.home and self.scope != "global":
             raise ValueError("home is allowed only with scope global")
         return self

@@ -50,10 +50,10 @@ def test_an_error_of_the_package_is_classified_by_its_cause() -> None:
 
 
 def test_a_field_that_says_more_follows_is_found() -> None:
-    assert truncation_field({"HasMore": True}, paged=True) == "HasMore"
-    assert truncation_field({"List": {"IsTruncated": True}}, paged=True) == "IsTruncated"
-    assert truncation_field({"IsTruncated": False, "Items": []}, paged=True) == ""
-    assert truncation_field({"NextToken": "2"}, paged=True) == ""
-    assert truncation_field({"NextToken": "2"}, paged=False) == "NextToken"
-    assert truncation_field({"List": {"NextMarker": "2"}}, paged=False) == "NextMarker"
-    assert truncation_field({"NextToken": ""}, paged=False) == ""
+    assert truncation_field({"HasMore": True}, via_paginator=True) == "HasMore"
+    assert truncation_field({"List": {"IsTruncated": True}}, via_paginator=True) == "IsTruncated"
+    assert truncation_field({"IsTruncated": False, "Items": []}, via_paginator=True) == ""
+    assert truncation_field({"NextToken": "2"}, via_paginator=True) == ""
+    assert truncation_field({"NextToken": "2"}, via_paginator=False) == "NextToken"
+    assert truncation_field({"List": {"NextMarker": "2"}}, via_paginator=False) == "NextMarker"
+    assert truncation_field({"NextToken": ""}, via_paginator=False) == ""

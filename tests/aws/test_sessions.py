@@ -191,7 +191,7 @@ def test_an_endpoint_that_is_down_fails_within_seconds(
 
 
 def test_one_account_configured_twice_is_refused(aws: Any, open_sessions: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"are one account, {PROD}"):
+    with pytest.raises(ConfigurationError, match=f"are the same account, {PROD}"):
         open_sessions(BY_PROFILE, Account(name="again", profile="prod")).accounts()
 
 

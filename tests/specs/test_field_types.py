@@ -41,6 +41,6 @@ types:
 """
     with pytest.raises(ConfigurationError) as caught:
         parse_specs(text, "polly.yaml")
-    assert "7:18 relations.0.kind: there is no kind of relation encrypted_by; did you mean encrypted_with?" in str(
+    assert "7:18 relations.0.kind: unknown kind of relation encrypted_by; did you mean encrypted_with?" in str(
         caught.value
     )

@@ -47,11 +47,15 @@ types:
     ("right", "wrong", "problem"),
     [
         ("operation: ListServices", "operation: ListService", "ecs has no operation ListService; did you mean"),
-        ("{cluster: arn}", "{clustr: arn}", "ListServices takes no clustr; did you mean cluster?"),
-        ("{cluster: arn}", "{cluster: name}", "cluster 'name': name is not in the selector's own (it has arn)"),
+        ("{cluster: arn}", "{clustr: arn}", "ListServices has no parameter clustr; did you mean cluster?"),
+        (
+            "{cluster: arn}",
+            "{cluster: name}",
+            "cluster 'name': name is not in the structure in the selector (it has arn)",
+        ),
         ("clusterArns[].{arn: @}", "clusterArn[].{arn: @}", "did you mean clusterArns?"),
-        ("clusterArns[].{arn: @}", "clusterArns", "gives a list of strings; name it"),
-        ("keys: services", "keys: service", "DescribeServices takes no service; did you mean services?"),
+        ("clusterArns[].{arn: @}", "clusterArns", "gives a list of strings; give each a name"),
+        ("keys: services", "keys: service", "DescribeServices has no parameter service; did you mean services?"),
         ("key: arn,", "key: cluster,", "batches.key 'cluster' gives a structure"),
         ("match: serviceArn", "match: arn", "match 'arn': arn is not in Service"),
         ("cluster: cluster.arn}}", "cluster: '[arn]'}}", "cluster '[arn]' gives a list, not a string (String)"),
@@ -62,9 +66,13 @@ types:
             "state: service.staus",
             "state 'service.staus': staus is not in Service; did you mean",
         ),
-        ('identifier: "arn_name(arn)"', "identifier: service.serviceArn", "identity when that call fails"),
-        ("key: key, value", "key: Key, value", "a tag has no Key, it has key, value"),
-        ("subnets[]", "subnets[].id", "id is asked of a string (String), which has no fields"),
+        (
+            'identifier: "arn_name(arn)"',
+            "identifier: service.serviceArn",
+            "must keep its identifier when that call fails",
+        ),
+        ("key: key, value", "key: Key, value", "a tag has no Key, but key, value"),
+        ("subnets[]", "subnets[].id", "id is selected from a string (String), which has no fields"),
         ("service.runningCount >", "service.running[0] >", "constraints.can_delete.when"),
         ("length(service.loadBalancers", "length(service.loadBalancer", "facts.has_dependencies"),
         ("launchType}", "launchtype}", "metadata.launch_type 'service.launchtype': launchtype is not in Service"),
@@ -73,7 +81,7 @@ types:
         (
             "operation: ListServices",
             "operation: DescribeCapacityProviders",
-            "botocore has no paginator for it; say pages",
+            "botocore has no paginator for it; declare pages",
         ),
         ("ecs:UpdateService", "elastic:UpdateService", "action elastic:UpdateService: ecs's prefix is ecs"),
     ],
@@ -105,7 +113,7 @@ types:
     arn_template: "arn:{partition}:codebuild:{region}:{account_id}:project/{identifier}"
 """
     (spec,) = parse_specs(text, "codebuild.yaml")
-    assert [each.message for each in spec_problems(spec)] == ["size 101, but names takes 100"]
+    assert [each.message for each in spec_problems(spec)] == ["size is 101, but names accepts at most 100"]
 
 
 @pytest.mark.parametrize(

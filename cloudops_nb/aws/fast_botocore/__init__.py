@@ -1,1 +1,1 @@
-"""Faster replacements for parts of botocore: parsers, models and event hooks with the same results."""
+"""Faster replacements for botocore's parsers, models and event hooks, with the same results."""

@@ -1,8 +1,8 @@
-"""The fields of an answer that selectors read, and botocore's model of the answer without the other fields.
+"""Finds the response fields that selectors read, and narrows botocore's model of the response to them.
 
-botocore builds Python objects for every field of an answer that its model has, and skips fields that the model lacks.
-An EC2 instance has over a hundred fields, of which a scan reads a third; without narrowing, building the others was
-most of a scan's work.
+In names, *answer* means AWS's response, and *shape* is botocore's word for the model of a structure, list or value.
+botocore builds Python objects for every field that its model has, and skips fields that the model lacks. An EC2
+instance has over a hundred fields, and a scan reads a third of them; building the others was most of a scan's work.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ _ShapeModel = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AnswerFields:
-    """The names of the fields of an answer that are read.
+    """The names of the response fields that are read.
 
-    A name counts at every depth of the answer, so that the set is rather too large than too small.
+    A name counts at every depth of the response, so the set may be larger than needed, never smaller.
 
     Attributes:
         whole: Fields that are read with everything in them.
-        through: Fields of which only the fields in this set are read.
+        partial: Fields that are read only for the fields in them that are also in this set.
     """
 
     whole: frozenset[str]
-    through: frozenset[str]
+    partial: frozenset[str]
 
     def __or__(self, other: AnswerFields) -> AnswerFields:
-        return AnswerFields(self.whole | other.whole, self.through | other.through)
+        return AnswerFields(self.whole | other.whole, self.partial | other.partial)
 
 
 def narrowed_shapes(
     model: Mapping[str, Any], operation: str, fields: AnswerFields, paging: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return narrow editions of the shapes of an operation's answer, by name.
+    """Return narrowed copies of the shapes in an operation's response, by their names.
 
     Args:
         model: botocore's model of the service.
-        operation: The operation; :func:`narrowed_shape_name` names the narrow shape of its answer.
-        fields: The fields that are read.
-        paging: botocore's rules for the operation's pages, empty if it has none.
+        operation: The operation; :func:`narrowed_shape_name` returns the names of its narrowed shapes.
+        fields: The fields that are read. The fields that a paginator reads are added.
+        paging: botocore's pagination rules for the operation, empty if there are none.
     """
-    tokens = (paging.get(name, ()) for name in ("output_token", "more_results"))
-    listed = [text for one in tokens for text in ([one] if isinstance(one, str) else one)]
-    return _AnswerNarrowing(model["shapes"], operation, fields | fields_read(listed)).answer(
+    rules = (paging.get(name, ()) for name in ("output_token", "more_results"))
+    paging_selectors = [text for rule in rules for text in ([rule] if isinstance(rule, str) else rule)]
+    return _AnswerNarrowing(model["shapes"], operation, fields | fields_read(paging_selectors)).narrow_answer(
         model["operations"][operation]
     )
 
 
 def narrowed_shape_name(shape: str, operation: str) -> str:
-    """Return the name of an operation's narrow edition of a shape."""
+    """Return the name of the copy of a shape that is narrowed for one operation."""
     return f"{shape}Of{operation}"
 
 
@@ -66,36 +66,36 @@ class _AnswerNarrowing:
         self._shapes = shapes
         self._operation = operation
         self._answer_fields = fields
-        self._made: dict[str, _ShapeModel] = {}
+        self._narrowed: dict[str, _ShapeModel] = {}
 
-    def answer(self, operation: Mapping[str, Any]) -> dict[str, _ShapeModel]:
-        """Narrow an answer; its direct members stay, because the check for incomplete answers needs their names."""
+    def narrow_answer(self, operation: Mapping[str, Any]) -> dict[str, _ShapeModel]:
+        """Narrow a response except for its top-level members, whose names the check for incomplete responses needs."""
         name = operation["output"]["shape"]
         shape = self._shapes[name]
         members = {key: self._member(key, member) for key, member in shape["members"].items()}
-        self._made[narrowed_shape_name(name, self._operation)] = {**shape, "members": members}
-        return self._made
+        self._narrowed[narrowed_shape_name(name, self._operation)] = {**shape, "members": members}
+        return self._narrowed
 
     def _member(self, name: str, member: _ShapeModel) -> _ShapeModel:
-        if name in self._answer_fields.whole or name not in self._answer_fields.through:
+        if name in self._answer_fields.whole or name not in self._answer_fields.partial:
             return member
-        return self._edition(member)
+        return self._narrowed_reference(member)
 
-    def _edition(self, reference: _ShapeModel) -> _ShapeModel:
-        """Return a reference to the narrow edition of a shape, which is created on first use."""
+    def _narrowed_reference(self, reference: _ShapeModel) -> _ShapeModel:
+        """Return a reference to the narrowed copy of a shape, and create the copy if it does not exist."""
         name = reference["shape"]
-        ours = narrowed_shape_name(name, self._operation)
-        if ours not in self._made:
-            self._made[ours] = {}  # before the recursion: a shape may contain itself
-            self._made[ours].update(self._narrow(self._shapes[name]))
-        return {**reference, "shape": ours}
+        narrowed_name = narrowed_shape_name(name, self._operation)
+        if narrowed_name not in self._narrowed:
+            self._narrowed[narrowed_name] = {}  # ends the recursion, because a shape may contain itself
+            self._narrowed[narrowed_name].update(self._narrow(self._shapes[name]))
+        return {**reference, "shape": narrowed_name}
 
     def _narrow(self, shape: _ShapeModel) -> _ShapeModel:
         match shape["type"]:
             case "list":
-                return {**shape, "member": self._edition(shape["member"])}
+                return {**shape, "member": self._narrowed_reference(shape["member"])}
             case "structure" if not shape.keys() & {"union", "document", "eventstream", "payload"}:
-                read = self._answer_fields.whole | self._answer_fields.through
+                read = self._answer_fields.whole | self._answer_fields.partial
                 members = {key: self._member(key, each) for key, each in shape["members"].items() if key in read}
                 kept = [name for name in shape.get("required", ()) if name in members]
                 return {**shape, "members": members, "required": kept}
@@ -103,38 +103,49 @@ class _AnswerNarrowing:
                 return shape
 
 
-def fields_read(selectors: Iterable[str], *, passed: bool = False) -> AnswerFields:
-    """Return the fields that selectors read; with ``passed``, other selectors read the fields of their results."""
+def fields_read(selectors: Iterable[str], *, continued: bool = False) -> AnswerFields:
+    """Return the fields that selectors read.
+
+    Args:
+        selectors: JMESPath expressions.
+        continued: Whether other selectors are evaluated on the results, so that a result is not read as a whole.
+    """
     whole: set[str] = set()
-    through: set[str] = set()
+    partial: set[str] = set()
     for selector in selectors:
-        for name, goes_on in _fields_of_node(compiled(selector).parsed, goes_on=passed):
-            (through if goes_on else whole).add(name)
-    return AnswerFields(frozenset(whole), frozenset(through))
+        for name, continues in _fields_of_node(compiled(selector).parsed, continues=continued):
+            (partial if continues else whole).add(name)
+    return AnswerFields(frozenset(whole), frozenset(partial))
 
 
-def _fields_of_node(node: Mapping[str, Any], *, goes_on: bool) -> Iterator[tuple[str, bool]]:
-    """Yield each field of a parsed selector, and whether the selector continues into a field of it."""
+def _fields_of_node(node: Mapping[str, Any], *, continues: bool) -> Iterator[tuple[str, bool]]:
+    """Yield each field in a parsed selector, and whether only fields in that field are read.
+
+    Args:
+        node: The selector, as jmespath parses it.
+        continues: Whether only fields of the node's result are read.
+    """
     children = [child for child in node["children"] if isinstance(child, dict)]
     match node["type"]:
         case "field":
-            yield node["value"], goes_on
+            yield node["value"], continues
         case "flatten" | "index_expression":
-            yield from _fields_of_node(children[0], goes_on=goes_on)
+            yield from _fields_of_node(children[0], continues=continues)
         case "subexpression":
             for child, following in pairwise([*children, None]):
                 if child:
-                    yield from _fields_of_node(child, goes_on=_begins_with_field(following) if following else goes_on)
+                    into_field = _begins_with_field(following) if following else continues
+                    yield from _fields_of_node(child, continues=into_field)
         case "projection" | "filter_projection":
             left, right, *conditions = children
-            stays = right["type"] == "identity"
-            yield from _fields_of_node(left, goes_on=goes_on if stays else _begins_with_field(right))
-            yield from _fields_of_node(right, goes_on=goes_on)
+            is_bare = right["type"] == "identity"  # nothing follows the brackets
+            yield from _fields_of_node(left, continues=continues if is_bare else _begins_with_field(right))
+            yield from _fields_of_node(right, continues=continues)
             for condition in conditions:
-                yield from _fields_of_node(condition, goes_on=False)
+                yield from _fields_of_node(condition, continues=False)
         case _:
             for child in children:
-                yield from _fields_of_node(child, goes_on=False)
+                yield from _fields_of_node(child, continues=False)
 
 
 def _begins_with_field(node: Mapping[str, Any]) -> bool:

@@ -1,10 +1,10 @@
-"""botocore's event hooks, with the work that every new client repeats done once.
+"""Replacements for botocore's event hooks that let clients share work which each client otherwise repeats.
 
-A client copies the tree of all handlers, translates the name of each event it emits, and checks that each of its own
-handlers takes keywords. A scan creates hundreds of clients, most of which make one call.
+A new client of botocore copies the tree of all event handlers, translates the name of each event that it emits, and
+checks that each handler it registers accepts keywords. A scan creates hundreds of clients, and most make one call.
 
-The overridden names are private to botocore. If a later version no longer uses them, clients are created more slowly
-and behave the same.
+The overridden methods and attributes are private to botocore. If a later version no longer uses them, clients are
+created more slowly and behave the same.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from botocore import hooks
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.session import Session
 
-# Private to botocore; without it the emitter keeps botocore's own store of handlers, see QuickEmitter.
+# Private to botocore; if a later version lacks it, QuickEmitter keeps botocore's own store of handlers.
 _Trie: Any = getattr(hooks, "_PrefixTrie", object)
-#: Current names of events by the names under which they are emitted: about a dozen per operation in use.
+#: Translated event names, by the names under which events are emitted: about a dozen per operation in use.
 _ALIASES: dict[str, str] = {}
 
 
 class QuickSession(Session):
-    """A botocore session whose clients use these hooks.
+    """A botocore session whose clients use the replacements in this module.
 
     Args:
-        profile: The profile's name.
+        profile: The AWS profile; the default one if not given.
     """
 
     def __init__(self, profile: str | None = None) -> None:
         super().__init__(profile=profile, event_hooks=QuickEmitter())
 
-    # botocore's Session.__init__ sets _events to an EventAliaser around the given emitter and calls this method with it
-    # before it uses it otherwise; there is no parameter for the aliaser itself.
+    # botocore's Session.__init__ has a parameter for the emitter, but not for the aliaser around it. It sets _events to
+    # an EventAliaser and then calls this method, so this method can replace the aliaser before it is used.
     def _register_builtin_handlers(self, events: Any) -> None:
         self._events = events = QuickAliaser(self._original_handler)
         super()._register_builtin_handlers(events)
 
 
 class QuickEmitter(HierarchicalEmitter):
-    """A botocore emitter whose copies share their handlers until one of them registers another."""
+    """A botocore emitter whose copies share their handlers until one copy registers or removes a handler."""
 
     def __init__(self) -> None:
         super().__init__()
-        # HierarchicalEmitter keeps its handlers in _handlers, a _PrefixTrie, which copy.copy copies for each client. If
-        # botocore keeps them otherwise, the emitter stays as botocore made it.
+        # HierarchicalEmitter keeps its handlers in the _PrefixTrie _handlers, which is copied for each client. If a
+        # later version keeps them elsewhere, change nothing.
         if type(getattr(self, "_handlers", None)) is _Trie:
             self._handlers = _SharingTrie()
 
-    # botocore calls this for each handler registered, and raises if the handler takes no keywords; it inspects the
-    # whole signature. The flag of a plain function or method says the same; other callables are left to botocore.
+    # botocore calls this for each handler that is registered, and raises if the handler does not accept keywords. It
+    # inspects the whole signature; for a plain function or method, a flag of the code object is enough.
     def _verify_accept_kwargs(self, func: Any) -> Any:
         code = getattr(getattr(func, "__func__", func), "__code__", None)
         if code is None or not code.co_flags & CO_VARKEYWORDS:
@@ -59,27 +59,28 @@ class QuickEmitter(HierarchicalEmitter):
 
 
 class QuickAliaser(EventAliaser):
-    """A botocore translator of event names whose copies share the names that they have translated."""
+    """Translates event names as botocore does; its copies share the names that they have translated."""
 
     def __init__(self, event_emitter: Any, event_aliases: Any = None) -> None:
         super().__init__(event_emitter, event_aliases)
-        # EventAliaser reads and fills this dictionary in _alias_event_name, and starts each copy with an empty one. All
-        # aliasers here use the same table of aliases, so the translations are the same.
+        # EventAliaser caches translations in this dictionary, and each copy starts with an empty one. Sharing it is
+        # safe, because all aliasers use the same table of aliases.
         self._alias_name_cache = _ALIASES
 
 
 class _SharingTrie(_Trie):
-    """Handlers by the parts of event names; a copy shares every node until one of the two changes it.
+    """A tree of handlers by the parts of event names; a copy shares each node until either tree changes it.
 
-    As with botocore's own, no other thread may use it while it is changed or copied.
+    As with botocore's class, other threads must not use a tree while it is changed or copied.
     """
 
-    # _PrefixTrie keeps a tree of nodes {"chunk", "children", "values"} in _root, changes it only in append_item and
-    # remove_item, and copies all of it in __copy__.
+    # _PrefixTrie has a tree of nodes {"chunk", "children", "values"} in _root. Only append_item and remove_item change
+    # the tree, and __copy__ copies all nodes.
 
     def __init__(self) -> None:
         super().__init__()
         self._root: dict[str, Any]
+        # The ids of the nodes that only this object has.
         self._own: set[int] = set()
 
     def append_item(self, key: str, *arguments: Any, **keywords: Any) -> None:
@@ -93,11 +94,12 @@ class _SharingTrie(_Trie):
     def __copy__(self) -> _SharingTrie:
         copied = type(self)()
         vars(copied).update(_root=self._root)
+        # From now on both objects share every node.
         self._own = set()
         return copied
 
     def _own_path(self, key: str) -> None:
-        """Replace the existing nodes on the path to a key by copies that only this object has."""
+        """Replace the shared nodes on the path to a key by copies that only this object has."""
         self._root = node = self._own_node(self._root)
         for part in key.split("."):
             child = node["children"].get(part)

@@ -1,8 +1,8 @@
-"""botocore's response parsers, with work that they repeat for every XML element done once per shape.
+"""botocore's response parsers, with methods that do once per shape what botocore repeats for every XML element.
 
-botocore removes the namespace of every tag by a regular expression, and a page of EC2 instances has tens of thousands
-of tags. For every structure it looks up the element name of each member, and for every time it tries several formats,
-although AWS writes nearly all times in one.
+*Shape* is botocore's word for the model of a structure, list or value. botocore removes the namespace of every tag by a
+regular expression, and a page of EC2 instances has tens of thousands of tags. For every structure it looks up the
+element name of each member. For every timestamp it tries several formats, although AWS writes nearly all in one format.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from botocore.model import Shape
 
-#: More than the different tags in all of AWS's answers, which are a few thousand.
+#: Enough for every tag: AWS's responses have a few thousand different ones.
 _CACHED_TAGS = 1 << 14
-#: Bytes above which an answer takes milliseconds to parse.
+#: Bytes above which a response takes milliseconds to parse.
 _LONG_ANSWER_BYTES = 1 << 16
-#: botocore's private reader of strings. A parser that has this one, and no override of its protocol, gets
-#: :func:`_element_text`, which does the same without botocore's decorator around each call.
+#: botocore's private method that reads strings. Where a protocol's parser does not override the method, it is replaced
+#: by :func:`_element_text`, which returns the same without botocore's decorator around each call.
 _BOTOCORE_STRING_READER = getattr(BaseXMLResponseParser, "_handle_string", None)
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -38,8 +38,8 @@ _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\
 class QuickParserFactory(ResponseParserFactory):
     """Creates botocore's parsers with faster methods and the same results.
 
-    The overridden methods are private to botocore. If a later version no longer calls them, parsers are slower and
-    return the same.
+    The overridden methods are private to botocore. If a later version no longer calls them, parsing is slower and its
+    results are the same.
     """
 
     def __init__(self) -> None:
@@ -47,33 +47,33 @@ class QuickParserFactory(ResponseParserFactory):
         self.set_parser_defaults(timestamp_parser=parsed_time)
 
     def create_parser(self, protocol_name: str) -> Any:
-        """Return a parser of a protocol."""
+        """Return a parser for a protocol, such as ``ec2`` or ``json``."""
         parser: Any = super().create_parser(protocol_name)
         kind: Any = type(parser)
         is_xml = issubclass(kind, BaseXMLResponseParser)
-        own: tuple[Any, ...] = (_LimitedParsing, _QuickStructures) if is_xml else (_LimitedParsing,)
-        return _quick_parser_class(kind, *own)(timestamp_parser=parsed_time)
+        mixins: tuple[Any, ...] = (_LimitedParsing, _QuickStructures) if is_xml else (_LimitedParsing,)
+        return _quick_parser_class(kind, *mixins)(timestamp_parser=parsed_time)
 
 
 def parsed_time(value: Any) -> datetime:
-    """Return the time in an answer: ISO 8601 without botocore's general parser, other forms by it.
+    """Return a timestamp of a response; only formats other than ISO 8601 are left to botocore.
 
-    botocore's parser tries several formats for each value, which would take much of a scan's CPU time.
+    botocore tries several formats for each value, which would take much of a scan's CPU time.
 
     Raises:
-        ValueError: The value is no time.
+        ValueError: The value is not a timestamp.
     """
     if isinstance(value, str) and _ISO_TIME.fullmatch(value):
         try:
             return datetime.fromisoformat(value)
         except ValueError:
-            pass  # for example a leap second, which botocore's parser decides on
+            pass  # for example a leap second; botocore decides whether it is valid
     found: datetime = parse_timestamp(value)
     return found
 
 
 class _LimitedParsing:
-    """Limits the threads that parse long answers at the same time; short answers never wait."""
+    """Limits the number of threads that parse long responses at the same time; short responses never wait."""
 
     def parse(self, response: Mapping[str, Any], shape: Any) -> Any:
         body = response["body"]
@@ -91,24 +91,26 @@ class _PlannedMember(NamedTuple):
 
 
 class _StructurePlan(NamedTuple):
-    """The members and tags of a structure's shape; the reference to the shape keeps its id from being reused."""
+    """How to parse the structures of one shape: its members and their tags."""
 
+    #: Plans are found by the shape's id; this reference keeps Python from giving the id to a new object.
     shape: Shape
     members: tuple[_PlannedMember, ...]
     tags: frozenset[str]
 
 
 class _QuickStructures(BaseXMLResponseParser):
-    """Parses structures by a plan per shape; botocore parses the rare kinds of structures."""
+    """Parses structures by a plan that is made once per shape; rare kinds of structures are left to botocore."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._plans: dict[int, _StructurePlan | None] = {}
         self._readers: dict[str, Callable[[Shape, Any], Any]] = {}
 
-    # botocore calls this once per answer, reads tag, text, attrib and children of the result, which lxml has too, and
-    # expects a ResponseParserError for malformed XML. lxml is faster and releases the interpreter lock while it parses,
-    # if each call has a parser of its own (https://lxml.de/FAQ.html#can-i-use-threads-to-concurrently-access-the-lxml-api).
+    # botocore calls this once per response. It reads tag, text, attrib and children of the result, which lxml's
+    # elements have too, and expects a ResponseParserError for malformed XML. lxml is faster, and releases the
+    # interpreter lock during parsing if each call has its own parser
+    # (https://lxml.de/FAQ.html#can-i-use-threads-to-concurrently-access-the-lxml-api).
     def _parse_xml_string_to_dom(self, xml_string: bytes) -> Any:
         parser = etree.XMLParser(
             encoding=self.DEFAULT_ENCODING,
@@ -124,18 +126,19 @@ class _QuickStructures(BaseXMLResponseParser):
         except etree.XMLSyntaxError as error:
             raise ResponseParserError(f"Unable to parse response ({error}), invalid XML received.") from error
         if root.getroottree().docinfo.doctype:
-            # AWS's answers have no document type; a proxy's page has, and its entities would appear among the elements.
+            # AWS's responses declare no document type, unlike the page of a proxy. lxml would leave unresolved entities
+            # among the elements.
             raise ResponseParserError(
-                "Unable to parse response: it declares a document type, which no AWS answer does."
+                "Unable to parse response: it declares a document type, which no AWS response does."
             )
         return root
 
-    # botocore calls this for every element and applies a regular expression; the cache holds each tag's bare name.
+    # botocore calls this for every element, and its own version applies a regular expression each time.
     def _node_tag(self, node: Element) -> str:
         return _without_namespace(node.tag)
 
-    # botocore calls this for every structure and parses the members with _parse_shape. Errors, tagged unions and XML
-    # attributes have special rules there, so they go to botocore's method.
+    # botocore calls this for every structure. Its own version has special rules for errors, tagged unions and XML
+    # attributes, so structures with these are left to it.
     def _handle_structure(self, shape: Any, node: Any) -> Any:
         try:
             plan = self._plans[id(shape)]
@@ -150,15 +153,15 @@ class _QuickStructures(BaseXMLResponseParser):
                 parsed[name] = read(member, found[tag])
         return parsed
 
-    # botocore calls this for every value and finds the method _handle_<type> by name each time.
+    # botocore calls this for every value, and its own version looks up the method _handle_<type> by name each time.
     def _parse_shape(self, shape: Any, node: Any) -> Any:
         return self._reader(shape)(shape, node)
 
     def _reader(self, shape: Shape) -> Callable[[Shape, Any], Any]:
         kind = shape.type_name
         if kind not in self._readers:
-            own: Any = getattr(self, f"_handle_{kind}", self._default_handle)
-            self._readers[kind] = _element_text if own.__func__ is _BOTOCORE_STRING_READER else own
+            method: Any = getattr(self, f"_handle_{kind}", self._default_handle)
+            self._readers[kind] = _element_text if method.__func__ is _BOTOCORE_STRING_READER else method
         return self._readers[kind]
 
     def _plan(self, shape: Any) -> _StructurePlan | None:
@@ -179,12 +182,12 @@ class _QuickStructures(BaseXMLResponseParser):
 def _element_text(_: Shape, node: Any) -> Any:
     try:
         return node.text or ""
-    except AttributeError:  # a value from a header is a plain string
+    except AttributeError:  # the value of a header is a plain string, not an element
         return node
 
 
 def _elements_by_tag(node: Iterable[Element], tags: frozenset[str]) -> Mapping[str, Any]:
-    """Return the children with the given tags, by tag; several children with one tag as a list, as botocore does."""
+    """Return the children with the given tags, by tag; children with the same tag are in a list, as in botocore."""
     found: dict[str, Any] = {}
     for item in node:
         tag = _without_namespace(item.tag)
@@ -200,12 +203,12 @@ def _elements_by_tag(node: Iterable[Element], tags: frozenset[str]) -> Mapping[s
 
 
 @cache
-def _quick_parser_class(parser: Any, *before: Any) -> type[Any]:
-    """Return a subclass of a parser's class in which the methods of other classes take precedence."""
-    return type(f"Quick{parser.__name__}", (*before, parser), {})
+def _quick_parser_class(parser: Any, *mixins: Any) -> type[Any]:
+    """Return a subclass of a parser's class in which the methods of the mixins take precedence."""
+    return type(f"Quick{parser.__name__}", (*mixins, parser), {})
 
 
 @lru_cache(maxsize=_CACHED_TAGS)
 def _without_namespace(tag: str) -> str:
-    """Return a tag without its namespace, as botocore does."""
+    """Return a tag without its namespace; tags repeat, so the cache answers nearly every call."""
     return tag.rpartition("}")[2]

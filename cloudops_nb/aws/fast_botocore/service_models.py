@@ -1,7 +1,7 @@
-"""botocore's service models, reduced to the operations that a scan calls and the answer fields that it reads.
+"""botocore's service models, reduced to the operations that a scan calls and the response fields that a scan reads.
 
-A client costs time and memory for every operation in its service's model, of which EC2 has hundreds, and a scan creates
-hundreds of clients.
+A client takes time and memory for every operation in its service's model. EC2 has hundreds of operations, and a scan
+creates hundreds of clients.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 _SERVICE, _PAGINATORS = "service-2", "paginators-1"
 _CLIENT_DATA = ("endpoint-rule-set-1", _PAGINATORS)
-#: Key of the operation by which botocore discovers a service's endpoint; a narrow model keeps that operation.
+#: Marks the operation that botocore calls to discover a service's endpoint. A narrow model keeps that operation.
 _ENDPOINT_OPERATION = "endpointoperation"
-#: Services that botocore itself calls at any time to get or renew credentials, with operations of its own choice.
+#: Services that botocore itself calls to get or renew credentials, by operations that are not declared here.
 _CREDENTIAL_SERVICES = frozenset({"sts", "sso", "sso-oidc", "signin"})
 
 
 class NarrowModels:
-    """A substitute for botocore's loader that returns models with fewer operations and fields; thread-safe.
+    """Replaces botocore's loader, and returns service models with only the expected operations and fields; thread-safe.
+
+    A service without expected operations keeps its complete model.
 
     Args:
         loader: The loader of complete models.
@@ -48,12 +50,14 @@ class NarrowModels:
     def expect(
         self, operations: Iterable[tuple[str, str]], fields: Mapping[tuple[str, str], AnswerFields] | None = None
     ) -> None:
-        """Add operations to the models of their services; services for credentials keep their complete models.
+        """Declare operations that clients will call, so that narrow models contain them.
+
+        Services that botocore calls for credentials keep their complete models.
 
         Args:
             operations: Pairs of service and operation.
-            fields: The fields read of an operation's answer, for some of the operations. Fields expected by several
-                calls add up; an operation expected without fields keeps its complete answer.
+            fields: The fields that are read from an operation's response. Fields from several declarations of an
+                operation are combined. An operation that was ever declared without fields keeps its complete response.
         """
         with self._lock:
             for service, operation in operations:
@@ -62,21 +66,24 @@ class NarrowModels:
                 expected = self._expected[service]
                 read = (fields or {}).get((service, operation))
                 if operation in expected:
-                    before = expected[operation]
-                    read = before | read if before and read else None
+                    earlier = expected[operation]
+                    read = earlier | read if earlier and read else None
                 if operation not in expected or expected[operation] != read:
                     expected[operation] = read
                     self._editions[service] += 1
                     self._narrow_models.pop(service, None)
 
     def edition(self, service: str, operation: str) -> int:
-        """Return the number of a service's current narrow model if it has the operation, else zero."""
+        """Return the number of a service's current narrow model; 0 if the operation needs the complete model.
+
+        The number increases whenever a declaration changes the narrow model.
+        """
         with self._lock:
             return self._editions[service] if operation in self._expected.get(service, ()) else 0
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """Return a model, as botocore's loader does."""
-        # botocore caches a file only after it was read, so concurrent threads would each read it.
+        """Return a data file of a service, as botocore's loader does; narrow a service model if possible."""
+        # botocore caches a file after reading it, so without the lock each of several threads would read it.
         with self._loading:
             model = self._loader.load_service_model(service_name, type_name, api_version)
         if type_name != _SERVICE:
@@ -89,7 +96,7 @@ class NarrowModels:
             return self._narrow_models[service_name]
 
     def preload(self, service: str) -> None:
-        """Load the data from which a service's clients and paginators are made; ignores unknown services."""
+        """Load the data that a service's clients and paginators need; ignore a service that botocore lacks."""
         with suppress(UnknownServiceError):
             for type_name in (_SERVICE, *_CLIENT_DATA):
                 self.load_service_model(service, type_name)
@@ -119,6 +126,6 @@ class NarrowModels:
             return {}
         return rules.get(operation, {})
 
-    # botocore calls further methods of its loader, for example to list versions; they need no narrowing.
+    # botocore calls further methods of its loader, for example to list API versions. Their results need no narrowing.
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

@@ -1,1 +1,1 @@
-"""Construction of the declared company in moto through boto3, in a fixed order, so that a seed decides all ids."""
+"""Creates the company's resources in moto through botocore, in a fixed order, so that a seed determines all ids."""

@@ -1,4 +1,4 @@
-"""Backdating of a new estate, so that its resources have different and realistic ages."""
+"""Backdates the resources, so that they have different and realistic ages."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 
     from cloudops_nb.demo.company import Company
 
-#: Ranges of age in days: instances of fleets are replaced often, other resources are up to years old.
+#: Ranges of ages in days. Instances of fleets are replaced often; other resources may be years old.
 FLEET_DAYS = (0.1, 12)
 OTHER_DAYS = (20, 900)
 DAY = timedelta(days=1)
 
 
 def age_estate(company: Company, seed: int) -> None:
-    """Move creation times in moto's backends into the past, by ages that the seed decides.
+    """Move the creation times in moto's backends into the past, by random ages that the seed determines.
 
-    An instance's volumes and all times of a database move by the same age. A snapshot stays younger than its source.
+    An attached volume becomes as old as its instance, all times of a database move by the same age, and a snapshot
+    stays younger than its volume or database.
     """
     ages = random.Random(seed)  # noqa: S311 - dates for a demonstration
     for account in company.accounts:
@@ -38,8 +39,8 @@ def _age_instances_and_disks(account_id: str, region: str, ages: random.Random) 
         fleet = any(tag["key"] == "aws:autoscaling:groupName" for tag in instance.get_tags())
         instance.launch_time -= ages.uniform(*(FLEET_DAYS if fleet else OTHER_DAYS)) * DAY
     for volume in backend.volumes.values():
-        owner = volume.attachment.instance.launch_time if volume.attachment else volume.create_time
-        volume.create_time = owner if volume.attachment else owner - ages.uniform(*OTHER_DAYS) * DAY
+        start = volume.attachment.instance.launch_time if volume.attachment else volume.create_time
+        volume.create_time = start if volume.attachment else start - ages.uniform(*OTHER_DAYS) * DAY
     for snapshot in backend.snapshots.values():
         snapshot.start_time = _random_time_between(snapshot.volume.create_time, snapshot.start_time, ages)
 

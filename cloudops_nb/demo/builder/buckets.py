@@ -1,4 +1,4 @@
-"""S3 buckets, with versioning, encryption, public access and a few objects."""
+"""Creates S3 buckets with versioning, encryption, public access and a few objects, as declared."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from cloudops_nb.demo.builder.workbench import Workbench
     from cloudops_nb.demo.company import Entry
 
-#: The region in which S3 rejects a location constraint.
+#: The only region in which S3 rejects a location constraint.
 HOME_REGION = "us-east-1"
 
 
 def build_buckets(bench: Workbench) -> None:
-    """Build the buckets of a place."""
+    """Create the buckets of a place."""
     for entry in bench.entries("buckets"):
         _build_bucket(bench, entry)
 
@@ -38,7 +38,10 @@ def _build_bucket(bench: Workbench, entry: Entry) -> None:
 
 
 def _set_access(bench: Workbench, entry: Entry) -> None:
-    """Block public access, or let everyone read the bucket by policy; untagged leftovers keep S3's defaults."""
+    """Block public access, or allow it by a policy if the bucket is ``public``; if it is ``untagged``, do neither.
+
+    Untagged buckets play leftovers that were not configured.
+    """
     s3, name = bench.client("s3"), entry["name"]
     if entry.get("public"):
         statement = {

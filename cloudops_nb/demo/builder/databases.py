@@ -1,4 +1,4 @@
-"""RDS instances, replicas and snapshots, Aurora clusters, DynamoDB tables and Redis caches."""
+"""Creates RDS instances, replicas and snapshots, Aurora clusters, DynamoDB tables and Redis caches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def build_databases(bench: Workbench) -> None:
-    """Build the databases, their snapshots, the tables and the caches."""
+    """Create the databases, their snapshots, the tables and the caches of a place."""
     if any(bench.entries("databases")):
         _build_subnet_group(bench)
     for entry in bench.entries("databases"):
@@ -53,7 +53,10 @@ def _build_subnet_group(bench: Workbench) -> None:
 
 
 def _common_arguments(bench: Workbench, entry: Entry) -> dict[str, Any]:
-    """Return a database's network, protection, tags and login; the password is random, since no AWS API returns it."""
+    """Return the arguments for a database's network, protection, tags and login.
+
+    The password is random, because no AWS API returns it.
+    """
     return {
         "DBSubnetGroupName": f"{bench.where.env}-shop",
         "VpcSecurityGroupIds": [bench.recorded_id("security_group", group) for group in entry["groups"]],

@@ -1,4 +1,4 @@
-"""Construction of the whole estate, per account and place."""
+"""Creates all resources of the company: those of global services per account, all others per place."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from cloudops_nb.demo.builder.workbench import Workbench
 if TYPE_CHECKING:
     from cloudops_nb.demo.company import Company
 
-#: The region of the clients of global services.
+#: The region of clients for global services.
 GLOBAL_REGION = "us-east-1"
 
-#: The order matters: a step may refer to resources of earlier ones.
+#: The order matters, because a step may refer to resources of earlier steps.
 BUILD_STEPS = (build_network, build_compute, build_fleets, build_databases, build_buckets, build_serverless)
 
 
 def build_estate(company: Company, seed: int) -> None:
-    """Fill moto's backends in this process with the company's estate.
+    """Create the company's resources in the moto backends of this process.
 
-    boto3 calls moto directly, without a socket and one call at a time, so that the same seed gives the same ids and
-    ages. Only the time from which ages count differs between two builds.
+    botocore calls moto directly, without a socket and one call at a time, so that the same seed gives the same ids and
+    ages. Two estates with the same seed differ only in the time from which ages count, and in random passwords.
     """
     import botocore.session
     from moto import mock_aws
@@ -41,19 +41,20 @@ def build_estate(company: Company, seed: int) -> None:
     try:
         mock_random.seed(seed)
         session = botocore.session.Session()
-        principals = {
+        account_benches = {
             account.account: Workbench(session, company, account, GLOBAL_REGION) for account in company.accounts
         }
-        for bench in principals.values():
+        for bench in account_benches.values():
             build_iam(bench)
         benches = {place.name: Workbench(session, company, place, place.region) for place in company.places}
         for place in company.places:
             bench = benches[place.name]
-            for role in principals[place.account].entries("roles"):
-                bench.record_id("role", role["name"], principals[place.account].recorded_id("role", role["name"]))
+            account_bench = account_benches[place.account]
+            for role in account_bench.entries("roles"):
+                bench.record_id("role", role["name"], account_bench.recorded_id("role", role["name"]))
             for step in BUILD_STEPS:
                 step(bench)
-        for bench in principals.values():
+        for bench in account_benches.values():
             build_zones(bench, benches)
         age_estate(company, seed)
     finally:

@@ -1,4 +1,4 @@
-"""Load balancers and the fleets behind them: launch template, target group and Auto Scaling group."""
+"""Creates load balancers and fleets; a fleet is a launch template, a target group and an Auto Scaling group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def build_fleets(bench: Workbench) -> None:
-    """Build the load balancers, then each fleet with its rule on its load balancer."""
+    """Create the load balancers of a place, then the fleets, with a route from the load balancer if they have one."""
     for entry in bench.entries("balancers"):
         balancer = bench.client("elbv2").create_load_balancer(
             Name=entry["name"],
@@ -28,7 +28,10 @@ def build_fleets(bench: Workbench) -> None:
 
 
 def _build_target_group(bench: Workbench, entry: Entry) -> str:
-    """Create the fleet's target group and a route to it: the balancer's default, or the path of the fleet's app."""
+    """Create a fleet's target group and a route to it from the load balancer.
+
+    The first fleet of a load balancer gets the default route, each further fleet the path with the name of its app.
+    """
     elb, name = bench.client("elbv2"), entry["name"]
     group: str = elb.create_target_group(
         Name=name,

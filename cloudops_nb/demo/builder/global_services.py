@@ -1,4 +1,4 @@
-"""Global services: IAM policies, roles, instance profiles, groups and users, and Route 53 zones."""
+"""Creates the resources of global services: IAM policies, roles, groups and users, and Route 53 zones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLICY_VERSION = "2012-10-17"
 
 
 def build_iam(bench: Workbench) -> None:
-    """Build an account's IAM policies and principals."""
+    """Create an account's IAM policies, roles, instance profiles, groups and users."""
     iam = bench.client("iam")
     for entry in bench.entries("policies"):
         document = json.dumps({"Version": POLICY_VERSION, "Statement": entry["statements"]})
@@ -32,7 +32,12 @@ def build_iam(bench: Workbench) -> None:
 
 
 def build_zones(bench: Workbench, benches: Mapping[str, Workbench]) -> None:
-    """Build an account's hosted zones, whose records name load balancers of the given places."""
+    """Create an account's hosted zones, with records for load balancers.
+
+    Args:
+        bench: The workbench of the account.
+        benches: The workbenches of all places, by the names of the places; the load balancers are recorded there.
+    """
     route53 = bench.client("route53")
     for entry in bench.entries("zones"):
         zone = route53.create_hosted_zone(Name=entry["name"], CallerReference=entry["name"])["HostedZone"]["Id"]
@@ -51,7 +56,7 @@ def _record_change(zone: str, record: Mapping[str, str], benches: Mapping[str, W
 
 
 def _policy_arns(bench: Workbench, entry: Entry) -> Sequence[str]:
-    """Return the ARNs of an entry's own and AWS-managed policies."""
+    """Return the ARNs of an entry's policies, first those of the account, then those that AWS manages."""
     own = [bench.recorded_id("policy", name) for name in entry["policies"]]
     return own + [f"arn:aws:iam::aws:policy/{name}" for name in entry.get("managed", ())]
 

@@ -1,4 +1,4 @@
-"""VPCs with their subnets, gateways and routes, peerings, security groups and machine images."""
+"""Creates VPCs with subnets, gateways and routes, peerings, security groups and machine images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def build_network(bench: Workbench) -> None:
-    """Build the networks, security groups and images that the other resources need."""
+    """Create the networks, security groups and machine images of a place, which other resources need."""
     for entry in bench.entries("images"):
         image = bench.client("ec2").register_image(
             Name=entry["name"],
@@ -60,7 +60,10 @@ def _build_network(bench: Workbench, entry: Entry) -> None:
 
 
 def _build_private_routes(bench: Workbench, entry: Entry) -> None:
-    """Build the route table of each zone's private subnets, which use the NAT gateways in turn, if there are any."""
+    """Create the NAT gateways, and in each zone a route table for the private subnets.
+
+    If there are fewer NAT gateways than zones, zones share them; if there are none, the subnets have no route out.
+    """
     name, ec2 = entry["name"], bench.client("ec2")
     gateways: list[str] = []
     for zone in "abc"[: entry["nat"]]:
@@ -76,19 +79,21 @@ def _build_private_routes(bench: Workbench, entry: Entry) -> None:
         gateways.append(made["NatGateway"]["NatGatewayId"])
     for index, zone in enumerate("abc"[: entry["zones"]]):
         subnets = [bench.recorded_id("subnet", f"{name}-{tier}-{zone}") for tier in entry["tiers"] if tier != "public"]
-        way_out = {"NatGatewayId": gateways[index % len(gateways)]} if gateways else {}
-        _build_route_table(bench, entry, f"private-{zone}", subnets, way_out)
+        default_route = {"NatGatewayId": gateways[index % len(gateways)]} if gateways else {}
+        _build_route_table(bench, entry, f"private-{zone}", subnets, default_route)
 
 
-def _build_route_table(bench: Workbench, entry: Entry, label: str, subnets: list[str], way_out: dict[str, str]) -> None:
+def _build_route_table(
+    bench: Workbench, entry: Entry, label: str, subnets: list[str], default_route: dict[str, str]
+) -> None:
     ec2, name = bench.client("ec2"), f"{entry['name']}-{label}"
     table = ec2.create_route_table(
         VpcId=bench.recorded_id("vpc", entry["name"]),
         TagSpecifications=bench.tag_specifications(entry, "route-table", name=name),
     )["RouteTable"]["RouteTableId"]
     bench.record_id("route_table", name, table)
-    if way_out:
-        ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE, **way_out)
+    if default_route:
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE, **default_route)
     for subnet in subnets:
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
 

@@ -1,4 +1,4 @@
-"""KMS keys, queues, topics, functions with their triggers and logs, secrets and alarms."""
+"""Creates KMS keys, queues, topics, functions with their triggers and log groups, secrets and alarms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build_serverless(bench: Workbench) -> None:
-    """Build the serverless resources, each after those that it refers to."""
+    """Create the serverless resources of a place, in an order in which each refers only to earlier ones."""
     for entry in bench.entries("keys"):
         kms = bench.client("kms")
         tags = [{"TagKey": key, "TagValue": value} for key, value in bench.tags(entry).items()]
@@ -40,7 +40,7 @@ def build_serverless(bench: Workbench) -> None:
 
 
 def _build_queue(bench: Workbench, entry: Entry) -> None:
-    """Create a queue, after the dead-letter queue of its redrive policy."""
+    """Create a queue, and before it the dead-letter queue if the entry declares one."""
     name, attributes = entry["name"], {"VisibilityTimeout": "900"}
     if entry["dead_letter"]:
         dead = _create_queue(bench, entry, f"{name}-dlq", {"MessageRetentionPeriod": "1209600"})
@@ -83,7 +83,7 @@ def _build_function(bench: Workbench, entry: Entry) -> None:
 
 
 def _function_package() -> bytes:
-    """Return the code of a function as a zip that is equal at every call, because the file in it has a fixed time."""
+    """Return the code of a function as a zip archive, always the same one, because its file has a fixed time."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr(

@@ -1,4 +1,4 @@
-"""The workbench of one account and region under construction: clients, declarations, tags and recorded ids."""
+"""What the building steps share for one account or place: AWS clients, declarations, tags and the ids of resources."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 class Workbench:
-    """The tools of every building step for one place, or for one account's global services; not thread-safe.
+    """The clients, declarations and recorded ids for one place, or for the global services of an account.
+
+    Not thread-safe.
 
     Args:
-        session: The botocore session that makes clients; all workbenches share it, so that service models load once.
+        session: Creates the clients. All workbenches share it, so that service models are loaded only once.
         company: The declarations.
-        where: The place, or the account for global services.
+        where: The place; for global services, the account.
         region: The region of the clients.
     """
 
@@ -34,7 +36,7 @@ class Workbench:
         self._ids: dict[tuple[str, str], str] = {}
 
     def client(self, service: str) -> Any:
-        """Return the client of a service, whose calls moto assigns to the workbench's account."""
+        """Return the client of a service; its calls are made in the workbench's account."""
         if service not in self._clients:
             client = self._session.create_client(service, region_name=self.region)
             client.meta.events.register("before-call", self._add_account_header)
@@ -45,46 +47,50 @@ class Workbench:
         params["headers"]["x-moto-account-id"] = self.account_id
 
     def entries(self, section: str) -> Iterator[Entry]:
-        """Yield the entries of a section of the data files for this workbench."""
+        """Yield the entries of a section that exist in this place or account."""
         return self._company.entries(section, self.where)
 
     def tags(self, entry: Mapping[str, Any], name: str = "") -> dict[str, str]:
-        """Return the tags of a declared resource, with another ``Name`` if one is given."""
+        """Return the tags of a declared resource, with ``name`` as the tag ``Name`` if given."""
         return self._company.tags(entry, self.where.account, name)
 
     def tag_list(self, entry: Mapping[str, Any], name: str = "") -> list[dict[str, str]]:
-        """Return the tags in AWS's list form."""
+        """Return the tags as most AWS operations accept them, see :func:`tag_list`."""
         return tag_list(self.tags(entry, name))
 
     def tag_specifications(self, entry: Mapping[str, Any], *kinds: str, name: str = "") -> list[dict[str, Any]]:
-        """Return ``TagSpecifications`` for the given EC2 resource types; empty without tags."""
+        """Return EC2's ``TagSpecifications`` for kinds of resources; empty if there are no tags."""
         tags = self.tag_list(entry, name)
         return [{"ResourceType": kind, "Tags": tags} for kind in kinds] if tags else []
 
     def record_id(self, kind: str, name: str, identifier: str) -> None:
-        """Record the id or ARN of a new resource."""
+        """Record the id or ARN of a new resource, for later resources that refer to it."""
         self._ids[kind, name] = identifier
 
     def recorded_id(self, kind: str, name: str) -> str:
         """Return the recorded id or ARN of a resource.
 
         Raises:
-            KeyError: The data files refer to a resource that they do not declare here.
+            KeyError: The YAML files refer to a resource that they do not declare in this place or account.
         """
         return self._ids[kind, name]
 
     def recorded_ids(self, kind: str, prefix: str) -> list[str]:
-        """Return the recorded ids of a kind whose names begin with a prefix, in the order of construction."""
-        return [recorded_id for (of, name), recorded_id in self._ids.items() if of == kind and name.startswith(prefix)]
+        """Return the recorded ids of resources of a kind whose names begin with a prefix, in the order of creation."""
+        return [
+            identifier
+            for (recorded_kind, name), identifier in self._ids.items()
+            if recorded_kind == kind and name.startswith(prefix)
+        ]
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as AWS's list of ``Key`` and ``Value``."""
+    """Return tags as a list of pairs with ``Key`` and ``Value``."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def numbered_names(entry: Mapping[str, Any]) -> list[str]:
-    """Return the names of an entry's resources: its own name, or with ``-01``, ``-02`` … if it has a ``count``."""
+    """Return the names of an entry's resources: its own name, or numbered (``-01``, ``-02`` …) by ``count``."""
     if "count" not in entry:
         return [entry["name"]]
     return [f"{entry['name']}-{number:02d}" for number in range(1, entry["count"] + 1)]

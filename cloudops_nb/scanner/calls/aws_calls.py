@@ -134,7 +134,7 @@ class AwsCalls:
             paginator: Any = Paginator(cast("Any", method), dict(rules), model)
             for page in paginator.paginate(**parameters, PaginationConfig=config):
                 yield page
-        flag = truncation_field(page, paged=rules is not None)
+        flag = truncation_field(page, via_paginator=rules is not None)
         if flag:
             raise TruncatedError(f"{operation} returned {flag} but no next page")
 

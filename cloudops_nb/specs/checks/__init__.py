@@ -1,7 +1,7 @@
-"""Checks a declaration against botocore's models, so that a mistake shows when the file loads, not in a scan.
+"""Checks declarations against botocore's models, so that a mistake is found when the file is loaded, not by a scan.
 
-A user's own declarations are checked when they load. The bundled ones are checked by the tests only, because botocore
-reads its large models from disk for each service.
+A user's own declarations are checked when they are loaded. The bundled ones are checked only by the tests, because the
+checks load the model of each service, and large models take long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["SpecProblem", "service_problem", "spec_problems"]
 def spec_problems(spec: ResourceSpec) -> Sequence[SpecProblem]:
     """Return every contradiction between a declaration and botocore's models, in the order of the checks.
 
-    Everything else depends on the operations, so a missing one is reported alone.
+    If an operation does not exist, only that is reported, because the other checks depend on the operations.
     """
     found = missing_operations(spec) or [
         *input_problems(spec),

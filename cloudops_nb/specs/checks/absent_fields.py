@@ -1,6 +1,6 @@
-"""Whether a declaration's selectors bear an item with as little in it as AWS may send.
+"""Checks that a declaration's selectors can be evaluated on an item from which AWS left out every optional field.
 
-What a listing leaves out is null, on which most of JMESPath's functions raise an error.
+A field that is left out is null, and most of JMESPath's functions raise an error for null.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ListCall, ResourceSpec
 
-#: AWS always sends these, although its models do not say so.
+#: Fields that AWS always sends, although its models do not mark them as required.
 _ALWAYS_PRESENT = frozenset({"Engine", "Path"})
 
 
@@ -36,16 +36,16 @@ def absence_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
 
 
 def sparse_item(spec: ResourceSpec) -> dict[str, Any]:
-    """Return an item that has only what names it, its parent, and empty answers of its further calls."""
-    naming = [spec.identifier, spec.name, spec.arn, spec.state, spec.region]
-    kept = _ALWAYS_PRESENT.union(*(fields(selector) for selector in naming if selector))
+    """Return an item with only its name, identifier, ARN, state and region, its parent, and empty further responses."""
+    selectors = [spec.identifier, spec.name, spec.arn, spec.state, spec.region]
+    kept = _ALWAYS_PRESENT.union(*(fields(selector) for selector in selectors if selector))
     item: dict[str, Any] = {name: value for name, value in _first_listed(spec, spec.list).items() if name in kept}
     item |= {into: {} for into in [*(each.into for each in spec.batches), *(each.into for each in spec.details)]}
     return item | ({spec.parent.into: _first_listed(spec, spec.parent.list)} if spec.parent else {})
 
 
 def full_answer(service: str, name: str) -> Any:
-    """Return an answer of an operation with every member present, down to the depth at which shapes repeat."""
+    """Return a response of an operation with every member present, to the depth of :func:`.botocore_models.sample`."""
     model = operation(service, name)
     return sample(model.output_shape) if model and model.output_shape else {}
 

@@ -1,4 +1,4 @@
-"""botocore's models of services and operations, each loaded once per process."""
+"""botocore's models of services and operations, each loaded once per process, and sample values for their shapes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from botocore.loaders import Loader
     from botocore.model import OperationModel, Shape
 
-#: Some shapes contain themselves, many times over.
-_DEEPEST = 7
-#: Samples of scalars that are no text; a number is the least that its shape allows.
+#: The depth of a sample. It is limited because some shapes contain themselves.
+_MAX_DEPTH = 7
+#: Samples of values that are not text. Instead of 0, a number is the smallest that its shape allows.
 _SCALARS = {"boolean": True, **dict.fromkeys(("integer", "long", "float", "double"), 0)}
 
 
 @cache
 def model_loader() -> Loader:
-    """Return the loader of models."""
+    """Return the loader of botocore's data files; tests replace it."""
     return data_loader()
 
 
 def service_names() -> Sequence[str]:
-    """Return botocore's names of all services."""
+    """Return the names of all services that botocore has."""
     names: Sequence[str] = model_loader().list_available_services("service-2")
     return names
 
@@ -46,7 +46,7 @@ def service_model(service: str) -> ServiceModel:
 
 @cache
 def paginators(service: str) -> Mapping[str, Any]:
-    """Return the paging rules of a service's operations, none if botocore has no paginator for it."""
+    """Return the pagination rules of a service's operations; empty if botocore has no paginators for the service."""
     try:
         rules: Mapping[str, Any] = model_loader().load_service_model(service, "paginators-1")
     except UnknownServiceError:
@@ -56,7 +56,7 @@ def paginators(service: str) -> Mapping[str, Any]:
 
 
 def operation(service: str, name: str) -> OperationModel | None:
-    """Return an operation's model, ``None`` if there is no such service or operation."""
+    """Return an operation's model, ``None`` if botocore lacks the service or the operation."""
     try:
         return service_model(service).operation_model(name)
     except (UnknownServiceError, OperationNotFoundError):
@@ -64,8 +64,11 @@ def operation(service: str, name: str) -> OperationModel | None:
 
 
 def sample(shape: Shape, depth: int = 0) -> Any:
-    """Return a value of a shape with every member present: lists of one item, text that is a number too."""
-    if depth > _DEEPEST:
+    """Return a value of a shape, with every member present.
+
+    Lists are as short as the shape allows, but not empty. Texts consist of digits, so that ``to_number`` accepts them.
+    """
+    if depth > _MAX_DEPTH:
         return None
     least = max(1, shape.metadata.get("min", 1))
     if isinstance(shape, StructureShape):

@@ -1,4 +1,4 @@
-"""Whether the service, the operations and the parameters of a declaration exist in botocore's models."""
+"""Checks the service, the operations and the parameters of a declaration against botocore's models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.validate import ParamValidator
 from cloudops_nb.specs.checks.botocore_models import operation, paginators, sample, service_model, service_names
 from cloudops_nb.specs.checks.problem import SpecProblem, nearest
 from cloudops_nb.specs.checks.selector_checks import DeclaredItem
-from cloudops_nb.specs.checks.selector_types import ANY, Type, resolved, selected
+from cloudops_nb.specs.checks.selector_types import ANY, Type, selector_type, shape_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def service_problem(service: str) -> str:
-    """Return the problem with a service's name, an empty string if botocore has the service."""
+    """Return why a service's name is wrong; empty if botocore has the service."""
     names = service_names()
     return "" if service in names else f"botocore has no service {service}{nearest(service, names)}"
 
@@ -40,7 +40,10 @@ def missing_operations(spec: ResourceSpec) -> list[SpecProblem]:
 
 
 def input_problems(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check that every operation takes its parameters, all that it requires among them; each operation exists."""
+    """Check that every operation accepts the declared parameters, and gets all that it requires.
+
+    :func:`missing_operations` must have returned no problem.
+    """
     return [*_parameter_problems(spec), *_size_problems(spec)]
 
 
@@ -75,7 +78,7 @@ def _parameter_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
 
 
 def _literals(service: str, call: ListCall) -> Mapping[str, Any]:
-    """Return the values that a listing sends as they are declared: its parameters, and the size of its pages."""
+    """Return the parameters of a list call that have fixed values: the declared ones, and the page size."""
     rules = paginators(service).get(call.operation) or (call.pages.model_dump() if call.pages else {})
     model, key = operation(service, call.operation), rules.get("limit_key")
     if not key or call.page_size is None or not (model and model.input_shape and key in model.input_shape.members):
@@ -87,36 +90,37 @@ def _literals(service: str, call: ListCall) -> Mapping[str, Any]:
 def _input_problems(
     model: OperationModel, literal: Mapping[str, Any], selectors: Mapping[str, str], data: Type
 ) -> Iterator[str]:
-    """Check the input of a call: literals by botocore's own validator, selectors by the type of their value."""
+    """Check the input of a call: fixed values by botocore's validator, selectors by the types of their values."""
     shape = model.input_shape
     members = shape.members if shape else {}
     unknown = [each for each in (*literal, *selectors) if each not in members]
-    yield from (f"{model.name} takes no {each}{nearest(each, members)}" for each in unknown)
+    yield from (f"{model.name} has no parameter {each}{nearest(each, members)}" for each in unknown)
     for parameter, selector in selectors.items():
-        given, wrong = selected(selector, data)
-        yield from (f"{parameter} {each}" for each in wrong)
-        if parameter in members and not _fits(given, resolved(members[parameter])):
-            yield f"{parameter} {selector!r} gives {given}, not {resolved(members[parameter])}"
+        found, problems = selector_type(selector, data)
+        yield from (f"{parameter} {each}" for each in problems)
+        if parameter in members and not _accepts(shape_type(members[parameter]), found):
+            yield f"{parameter} {selector!r} gives {found}, not {shape_type(members[parameter])}"
     if shape and not unknown:
-        stand_ins = {parameter: sample(members[parameter]) for parameter in selectors}
-        report = ParamValidator().validate({**literal, **stand_ins}, shape)
+        samples = {parameter: sample(members[parameter]) for parameter in selectors}
+        report = ParamValidator().validate({**literal, **samples}, shape)
         if report.has_errors():
             yield f"{model.name}: {' '.join(report.generate_report().split())}"
 
 
-def _fits(given: Type, wanted: Type) -> bool:
-    if "any" in (given.kind, wanted.kind):
+def _accepts(parameter: Type, value: Type) -> bool:
+    if "any" in (parameter.kind, value.kind):
         return True
-    if given.kind == wanted.kind == "list":
-        return _fits(given.element, wanted.element)
-    return given.kind == wanted.kind
+    if parameter.kind == value.kind == "list":
+        return _accepts(parameter.element, value.element)
+    return parameter.kind == value.kind
 
 
 def _size_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
     for index, batch in enumerate(spec.batches):
         most = _largest_batch(spec.called, batch)
         if most and batch.size > most:
-            yield SpecProblem(("batches", index, "size"), f"size {batch.size}, but {batch.keys} takes {most}")
+            message = f"size is {batch.size}, but {batch.keys} accepts at most {most}"
+            yield SpecProblem(("batches", index, "size"), message)
 
 
 def _largest_batch(service: str, batch: BatchCall) -> int | None:

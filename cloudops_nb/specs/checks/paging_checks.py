@@ -1,4 +1,4 @@
-"""Whether a declaration's listings page as botocore knows them to, or declare their paging themselves."""
+"""Checks that every list call is paginated, by botocore's rules or by rules in the declaration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.model import StructureShape
 
 from cloudops_nb.specs.checks.botocore_models import operation, paginators
 from cloudops_nb.specs.checks.problem import SpecProblem, nearest
-from cloudops_nb.specs.checks.selector_types import resolved, selected
+from cloudops_nb.specs.checks.selector_types import selector_type, shape_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,26 +20,27 @@ if TYPE_CHECKING:
 
     Path = tuple[str | int, ...]
 
+#: Names of parameters and fields that are typical of paginated operations.
 _TOKENS = re.compile(r"(next|pagination)?_?(token|marker)|position|hasmore\w*|is_?truncated", re.IGNORECASE)
 
 
 def paging_problems(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check that listings page as botocore knows, or declare it: an unpaged listing silently misses resources."""
+    """Check the pagination of the list calls, because a list call without pagination silently misses resources."""
     return [
         SpecProblem(path, problem) for path, call in _listings(spec) for problem in _call_problems(spec.called, call)
     ]
 
 
 def missing_page_sizes(spec: ResourceSpec) -> list[SpecProblem]:
-    """Return the listings that could declare a ``page_size`` and do not: they take more calls than they need."""
+    """Return a problem for each list call that accepts a page size but declares none, and so makes needless calls."""
     found = []
     for path, call in _listings(spec):
         limit = _limit(spec.called, call)
         if limit and call.page_size is None:
             name, shape = limit
-            most = shape.metadata.get("max", "what AWS documents")
+            most = shape.metadata.get("max", "the number that AWS documents")
             least = shape.metadata.get("min", 1)
-            found.append(SpecProblem(path, f"page_size is missing; {name} is {least} to {most}"))
+            found.append(SpecProblem(path, f"page_size is missing; {name} accepts {least} to {most}"))
     return found
 
 
@@ -55,13 +56,13 @@ def _call_problems(service: str, call: ListCall) -> list[str]:
         return []
     known = paginators(service).get(call.operation)
     if known and call.pages:
-        return [f"botocore knows how {call.operation} is paged; drop pages"]
+        return [f"botocore already has a paginator for {call.operation}; remove pages"]
     if not known and not call.pages:
         tokens = _page_tokens(model)
         if tokens:
-            how = "say pages: {input_token: …, output_token: …, limit_key: …}"
-            return [f"{call.operation} answers {', '.join(tokens)}, but botocore has no paginator for it; {how}"]
-        return [f"{call.operation} is not paged; drop page_size"] if call.page_size else []
+            fix = "declare pages: {input_token: …, output_token: …, limit_key: …}"
+            return [f"{call.operation} returns {', '.join(tokens)}, but botocore has no paginator for it; {fix}"]
+        return [f"{call.operation} is not paginated; remove page_size"] if call.page_size else []
     return _declared_paging_problems(model, call) or _size_problems(service, call)
 
 
@@ -70,10 +71,10 @@ def _declared_paging_problems(model: OperationModel, call: ListCall) -> list[str
         return []
     inputs = model.input_shape.members if model.input_shape else {}
     names = [name for name in (call.pages.input_token, call.pages.limit_key) if name]
-    wrong = [f"{call.operation} takes no {name}{nearest(name, inputs)}" for name in names if name not in inputs]
+    wrong = [f"{call.operation} has no parameter {name}{nearest(name, inputs)}" for name in names if name not in inputs]
     for selector in (call.pages.output_token, call.pages.more_results):
         if selector and model.output_shape:
-            wrong += selected(selector, resolved(model.output_shape))[1]
+            wrong += selector_type(selector, shape_type(model.output_shape))[1]
     return wrong
 
 
@@ -82,16 +83,16 @@ def _size_problems(service: str, call: ListCall) -> list[str]:
     if call.page_size is None:
         return []
     if limit is None:
-        return [f"{call.operation} has no limit; drop page_size"]
+        return [f"{call.operation} has no parameter for the page size; remove page_size"]
     name, shape = limit
     least, most = shape.metadata.get("min", 1), shape.metadata.get("max", 10_000)
     if shape.type_name != "string" and not least <= call.page_size <= most:
-        return [f"page_size {call.page_size}, but {name} is {least} to {most}"]
+        return [f"page_size is {call.page_size}, but {name} accepts {least} to {most}"]
     return []
 
 
 def _limit(service: str, call: ListCall) -> tuple[str, Shape] | None:
-    """Return the parameter that limits a page's items, with its shape; ``None`` if the operation has none."""
+    """Return the parameter for the page size, with its shape; ``None`` if the operation has no such parameter."""
     model = operation(service, call.operation)
     declared = call.pages.model_dump() if call.pages else {}
     name = (paginators(service).get(call.operation) or declared).get("limit_key")
@@ -100,7 +101,10 @@ def _limit(service: str, call: ListCall) -> tuple[str, Shape] | None:
 
 
 def _page_tokens(model: OperationModel) -> list[str]:
-    """Return the members by which an answer tells that there is more, one level deep."""
+    """Return the response fields that show that more pages follow, down to one nested level.
+
+    The result is empty if the operation has no parameter that could request a further page.
+    """
     if model.output_shape is None:
         return []
     members = model.output_shape.members

@@ -1,4 +1,4 @@
-"""The result of a check."""
+"""The problems that the checks find."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from cloudops_nb.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Names listed where none is near the unknown one.
-_MOST_LISTED = 20
+#: The number of known names that a message lists if it cannot suggest one.
+_MAX_LISTED = 20
 
 
 class SpecProblem(NamedTuple):
     """A contradiction between a declaration and botocore's models.
 
     Attributes:
-        path: Where it is in the type's declaration, as ``("list", "items")``.
-        message: What is wrong, in one line.
+        path: The position in the type's declaration, such as ``("list", "items")``.
+        message: The problem, in one line.
     """
 
     path: tuple[str | int, ...]
@@ -26,12 +26,12 @@ class SpecProblem(NamedTuple):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown name: the nearest known one, else the first known ones."""
+    """Return the end of a message about an unknown name: it suggests the nearest known name, else lists known names."""
     names = sorted(known)
     hint = did_you_mean(name, names)
     return f"; {hint}" if hint else f" (it has {_listed(names)})"
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return (", ".join(names[:_MOST_LISTED]) or "none") + more
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return (", ".join(names[:_MAX_LISTED]) or "none") + more

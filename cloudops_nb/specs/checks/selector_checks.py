@@ -1,4 +1,4 @@
-"""Whether the selectors of a declaration find fields of botocore's models, and values of the kind that is needed."""
+"""Checks that a declaration's selectors name fields that botocore's models have, and give values of the right kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cloudops_nb.declarations.selectors import fields
 from cloudops_nb.specs.checks.botocore_models import operation
 from cloudops_nb.specs.checks.problem import SpecProblem
-from cloudops_nb.specs.checks.selector_types import ANY, SCALARS, Type, resolved, selected
+from cloudops_nb.specs.checks.selector_types import ANY, SCALARS, Type, selector_type, shape_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 _NO_OUTPUT = Type("structure", "nothing")
 _TEXT = frozenset({"string", "number"})
-#: The kinds of value that a selector must give, by its key in the declaration.
-_WANTED = {
+#: The kinds of values that selectors may give, by the selector's key in the declaration.
+_ALLOWED_KINDS = {
     **dict.fromkeys(("identifier", "name", "arn", "state", "region", "owner"), _TEXT),
     "facts": _TEXT | {"boolean"},
 }
 
 
 def item_selectors(spec: ResourceSpec) -> Iterator[tuple[Path, str]]:
-    """Yield every selector that a scan evaluates on a whole item, with its place in the declaration."""
+    """Yield every selector that a scan evaluates on an item, with its path in the declaration.
+
+    Selectors for the parameters of calls are not included.
+    """
     for name in ("identifier", "name", "arn", "state", "region", "owner"):
         if selector := getattr(spec, name):
             yield (name,), selector
@@ -52,10 +55,10 @@ def _conditions(spec: ResourceSpec) -> Iterator[tuple[Path, str]]:
 
 
 def selector_problems(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check that every selector finds its fields, and gives the kind of value that is needed there."""
+    """Check that every selector names existing fields, and gives a value of the kind that its key needs."""
     item = DeclaredItem(spec)
     for path, selector in item_selectors(spec):
-        found = item.select(path, selector, item.type, _WANTED.get(str(path[0]), frozenset()))
+        found = item.select(path, selector, item.type, _ALLOWED_KINDS.get(str(path[0]), frozenset()))
         target = found.element if found.kind == "list" else found
         if path[0] == "relations" and target.kind not in ("string", "number", "any", "null"):
             item.report(path, f"{selector!r} gives {found}, not an identifier or a list of them")
@@ -64,19 +67,19 @@ def selector_problems(spec: ResourceSpec) -> list[SpecProblem]:
 
 
 def identity_problems(spec: ResourceSpec, name: str) -> Iterator[SpecProblem]:
-    """Check that ``identifier`` or ``arn`` needs no further call: a row keeps its identity when that call fails."""
-    later = {batch.into for batch in spec.batches} | {detail.into for detail in spec.details}
+    """Check that ``identifier`` or ``arn`` needs only the list call, so that failures elsewhere do not lose it."""
+    further_calls = {batch.into for batch in spec.batches} | {detail.into for detail in spec.details}
     selector = getattr(spec, name)
-    for into in sorted(later & fields(selector)) if selector else ():
-        what = f"{name} {selector!r} depends on {into}, a further call"
-        yield SpecProblem((name,), f"{what}: a row must keep its identity when that call fails")
+    for into in sorted(further_calls & fields(selector)) if selector else ():
+        what = f"{name} {selector!r} depends on the call {into}"
+        yield SpecProblem((name,), f"{what}; a resource must keep its {name} when that call fails")
 
 
 class DeclaredItem:
-    """The type of a declaration's item as its selectors see it, and the problems met while it was put together.
+    """The type of an item, with the data that further calls add, and the problems that were found so far.
 
     Args:
-        spec: The declaration; each of its operations exists.
+        spec: The declaration, whose operations must all exist.
     """
 
     def __init__(self, spec: ResourceSpec) -> None:
@@ -103,8 +106,8 @@ class DeclaredItem:
         self.problems.append(SpecProblem(path, f"{named} {message}"))
 
     def select(self, path: Path, selector: str, data: Type, kinds: frozenset[str] = frozenset()) -> Type:
-        """Return the type that a selector gives; report unknown fields, and a kind other than ``kinds`` if given."""
-        found, problems = selected(selector, data)
+        """Return the type of a selector's value; report unknown fields, and a kind not in ``kinds`` if given."""
+        found, problems = selector_type(selector, data)
         for problem in problems:
             self.report(path, problem)
         if kinds and found.kind not in kinds | {"any"}:
@@ -115,10 +118,10 @@ class DeclaredItem:
         found = operation(self._service, name)
         if found is None:
             return ANY
-        return resolved(found.output_shape) if found.output_shape else _NO_OUTPUT
+        return shape_type(found.output_shape) if found.output_shape else _NO_OUTPUT
 
     def _listed(self, path: Path, call: ListCall) -> Type:
-        """Return the type of the items of a listing."""
+        """Return the type of a list call's items; ``ANY`` after a problem, so that only one problem is reported."""
         found = self.select(path, call.items, self._output(call.operation))
         if found.kind == "any":
             return ANY
@@ -126,8 +129,8 @@ class DeclaredItem:
             self.report(path, f"{call.items!r} gives {found}, not a list")
             return ANY
         if found.element.kind not in ("structure", "any"):
-            named = f"gives a list of {found.element.kind}s; name it, as in '{call.items}[].{{x: @}}'"
-            self.report(path, f"{call.items!r} {named}")
+            fix = f"give each a name, as in '{call.items}[].{{x: @}}'"
+            self.report(path, f"{call.items!r} gives a list of {found.element.kind}s; {fix}")
             return ANY
         return found.element
 
@@ -142,11 +145,11 @@ def _tag_problems(spec: ResourceSpec, item: Type) -> Iterator[SpecProblem]:
     tags = spec.tags
     if tags is None or tags.path is None:
         return
-    found, _ = selected(tags.path, item)
+    found, _ = selector_type(tags.path, item)
     if found.kind not in (tags.style, "any"):
         yield SpecProblem(("tags", "path"), f"tags {tags.path!r} gives {found}, not a {tags.style}")
     if found.kind == "list" and found.element.kind == "structure":
         for key, name in (("key", tags.key), ("value", tags.value)):
             if name not in found.element.members:
-                has = ", ".join(found.element.members)
-                yield SpecProblem(("tags", key), f"tags {tags.path!r}: a tag has no {name}, it has {has}")
+                members = ", ".join(found.element.members)
+                yield SpecProblem(("tags", key), f"tags {tags.path!r}: a tag has no {name}, but {members}")

@@ -1,7 +1,8 @@
-"""The type of a JMESPath selector's value, worked out from botocore's model instead of from an answer.
+"""Finds the type of a selector's value from botocore's model, without a response.
 
-A selector is walked over the output shape of an operation. An unknown field, a list used as a structure, or a structure
-used as a list is a problem, worded with the names of the selector and the model.
+A selector (a JMESPath expression) is evaluated on the *shape*, botocore's model, of an operation's response. The result
+is a type, and a list of problems: unknown fields, lists that are used as structures, and structures that are used as
+lists.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ _KINDS = {
     "integer": "number", "long": "number", "float": "number", "double": "number", "short": "number",
     "bigdecimal": "number", "biginteger": "number", "char": "string",
 }  # fmt: skip
-#: AWS sends these as JSON in text; botocore's handlers decode them to data.
+#: Shapes that AWS sends as JSON in a string, and that botocore's event handlers decode.
 _DECODED = frozenset({"policyDocumentType"})
 
 
 @dataclass(frozen=True)
 class Type:
-    """What is known of a value: its kind, its model's name, and its contents, whose shapes are resolved on access."""
+    """The type of a value: its kind, the name of its shape, and the shapes in it, which become types on access.
+
+    ``members`` are those of a structure, ``inner`` is the element of a list or the value of a map, and ``keys`` are the
+    keys of a map, empty if it may have any key.
+    """
 
     kind: str
     name: str = ""
@@ -45,16 +50,16 @@ class Type:
 
     @property
     def element(self) -> Type:
-        """What a list or a map holds."""
-        return ANY if self.inner is None else resolved(self.inner)
+        """The type of a list's elements or of a map's values."""
+        return ANY if self.inner is None else shape_type(self.inner)
 
 
 ANY, NULL = Type("any"), Type("null")
 STRING, NUMBER, BOOLEAN = Type("string"), Type("number"), Type("boolean")
 
 
-def resolved(shape: Shape | Type) -> Type:
-    """Return the type of a shape; shapes may contain themselves, so only one level is looked at."""
+def shape_type(shape: Shape | Type) -> Type:
+    """Return the type of a shape. The shapes in it stay unchanged, because a shape may contain itself."""
     if isinstance(shape, Type):
         return shape
     if getattr(shape, "is_document_type", False) or shape.name in _DECODED:
@@ -68,12 +73,12 @@ def resolved(shape: Shape | Type) -> Type:
     return Type(_KINDS.get(shape.type_name, shape.type_name), shape.name)
 
 
-def of_value(value: Any) -> Type:
-    """Return the type of a literal."""
+def literal_type(value: Any) -> Type:
+    """Return the type of a literal value."""
     if isinstance(value, dict):
-        return Type("structure", "literal", {key: of_value(inner) for key, inner in value.items()})
+        return Type("structure", "literal", {key: literal_type(inner) for key, inner in value.items()})
     if isinstance(value, list):
-        return Type("list", "literal", inner=of_value(value[0]) if value else ANY)
+        return Type("list", "literal", inner=literal_type(value[0]) if value else ANY)
     if isinstance(value, bool):
         return BOOLEAN
     if value is None:
@@ -81,8 +86,8 @@ def of_value(value: Any) -> Type:
     return STRING if isinstance(value, str) else NUMBER
 
 
-def either(one: Type, other: Type) -> Type:
-    """Return the type of a value that has one type or the other."""
+def common_type(one: Type, other: Type) -> Type:
+    """Return the type of a value that is of either type; null does not count, and different kinds give ``ANY``."""
     if one.kind == "null" or other.kind == "null":
         return other if one.kind == "null" else one
     if one.kind != other.kind:
@@ -94,14 +99,16 @@ def either(one: Type, other: Type) -> Type:
     return one
 
 
-def selected(selector: str, data: Type) -> tuple[Type, list[str]]:
-    """Return the type of a selector's value on data of a type, and the problems of the selector."""
-    walk = _Walk()
-    found = walk.visit(compiled(selector).parsed, data)
-    return found, [f"{selector!r}: {problem}" for problem in dict.fromkeys(walk.problems)]
+def selector_type(selector: str, data: Type) -> tuple[Type, list[str]]:
+    """Return the type of a selector's value on data of a type, and the problems that were found in the selector."""
+    evaluation = _TypeEvaluation()
+    found = evaluation.visit(compiled(selector).parsed, data)
+    return found, [f"{selector!r}: {problem}" for problem in dict.fromkeys(evaluation.problems)]
 
 
-class _Walk:
+class _TypeEvaluation:
+    # The methods have the names of jmespath's kinds of nodes, after an underscore.
+
     def __init__(self) -> None:
         self.problems: list[str] = []
 
@@ -119,13 +126,13 @@ class _Walk:
             return data
         if data.kind == "map":
             if data.keys and name not in data.keys:
-                return self._wrong(f"{name} is no key of {data.name}{nearest(name, data.keys)}")
+                return self._wrong(f"{name} is not a key of {data.name}{nearest(name, data.keys)}")
             return data.element
         if data.kind != "structure":
-            return self._wrong(f"{name} is asked of {data}, which has no fields")
+            return self._wrong(f"{name} is selected from {data}, which has no fields")
         if name not in data.members:
             return self._wrong(f"{name} is not in {data.name}{nearest(name, data.members)}")
-        return resolved(data.members[name])
+        return shape_type(data.members[name])
 
     def _chain(self, node: dict[str, Any], data: Type) -> Type:
         for child in node["children"]:
@@ -134,37 +141,37 @@ class _Walk:
 
     _subexpression = _index_expression = _pipe = _chain
 
-    def _as_list(self, data: Type, how: str) -> Type:
+    def _element_of(self, data: Type, usage: str) -> Type:
         if data.kind in ("any", "null"):
             return ANY
-        return data.element if data.kind == "list" else self._wrong(f"{how} is asked of {data}, which is no list")
+        return data.element if data.kind == "list" else self._wrong(f"{usage} is used on {data}, which is not a list")
 
     def _projection(self, node: dict[str, Any], data: Type) -> Type:
-        left = self._as_list(self.visit(node["children"][0], data), "[]")
+        left = self._element_of(self.visit(node["children"][0], data), "[]")
         return Type("list", inner=self.visit(node["children"][1], left))
 
     def _filter_projection(self, node: dict[str, Any], data: Type) -> Type:
         left, right, condition = node["children"]
-        element = self._as_list(self.visit(left, data), "[?…]")
+        element = self._element_of(self.visit(left, data), "[?…]")
         self.visit(condition, element)
         return Type("list", inner=self.visit(right, element))
 
     def _value_projection(self, node: dict[str, Any], data: Type) -> Type:
         left = self.visit(node["children"][0], data)
         if left.kind not in ("any", "null", "map", "structure"):
-            self._wrong(f"* is asked of {left}, which has no fields")
+            self._wrong(f"* is used on {left}, which has no fields")
         values = left.element if left.kind == "map" else ANY
         return Type("list", inner=self.visit(node["children"][1], values))
 
     def _flatten(self, node: dict[str, Any], data: Type) -> Type:
-        element = self._as_list(self.visit(node["children"][0], data), "[]")
+        element = self._element_of(self.visit(node["children"][0], data), "[]")
         return Type("list", inner=element.element if element.kind == "list" else element)
 
     def _index(self, node: dict[str, Any], data: Type) -> Type:
-        return self._as_list(data, f"[{node['value']}]")
+        return self._element_of(data, f"[{node['value']}]")
 
     def _slice(self, _node: dict[str, Any], data: Type) -> Type:
-        return Type("list", inner=self._as_list(data, "[:]"))
+        return Type("list", inner=self._element_of(data, "[:]"))
 
     def _comparator(self, node: dict[str, Any], data: Type) -> Type:
         sides = [self.visit(child, data) for child in node["children"]]
@@ -175,7 +182,7 @@ class _Walk:
 
     def _or_expression(self, node: dict[str, Any], data: Type) -> Type:
         left, right = (self.visit(child, data) for child in node["children"])
-        return either(left, right)
+        return common_type(left, right)
 
     def _and_expression(self, node: dict[str, Any], data: Type) -> Type:
         left, right = (self.visit(child, data) for child in node["children"])
@@ -186,7 +193,7 @@ class _Walk:
         return BOOLEAN
 
     def _literal(self, node: dict[str, Any], _data: Type) -> Type:
-        return of_value(node["value"])
+        return literal_type(node["value"])
 
     def _current(self, _node: dict[str, Any], data: Type) -> Type:
         return data
@@ -197,36 +204,36 @@ class _Walk:
         found = [self.visit(child, data) for child in node["children"]]
         inner = found[0]
         for other in found[1:]:
-            inner = either(inner, other)
+            inner = common_type(inner, other)
         return Type("list", inner=inner)
 
     def _multi_select_dict(self, node: dict[str, Any], data: Type) -> Type:
         pairs = {pair["value"]: self.visit(pair["children"][0], data) for pair in node["children"]}
-        return Type("structure", "the selector's own", pairs)
+        return Type("structure", "the structure in the selector", pairs)
 
     def _function_expression(self, node: dict[str, Any], data: Type) -> Type:
         plain = [child for child in node["children"] if child["type"] != "expref"]
         given = [self.visit(child, data) for child in plain]
         for child in node["children"]:
             if child["type"] == "expref":
-                element = self._as_list(given[0], f"{node['value']}()") if given else ANY
-                by = self.visit(child["children"][0], element)
+                element = self._element_of(given[0], f"{node['value']}()") if given else ANY
+                result = self.visit(child["children"][0], element)
                 if node["value"] == "map":
-                    return Type("list", inner=by)
+                    return Type("list", inner=result)
         return self._result(node["value"], given)
 
     def _result(self, name: str, given: list[Type]) -> Type:
         if name in ("not_null", "merge"):
             found = given[0]
             for other in given[1:]:
-                found = either(found, other)
+                found = common_type(found, other)
             return found
         if name in ("sort_by", "sort", "reverse"):
             return given[0]
         if name in ("max_by", "min_by", "max", "min"):
-            return self._as_list(given[0], f"{name}()")
+            return self._element_of(given[0], f"{name}()")
         if name == "length" and given[0].kind in ("number", "boolean", "timestamp"):
-            return self._wrong(f"length() is asked of {given[0]}")
+            return self._wrong(f"length() does not accept {given[0]}")
         return _RESULTS.get(name, ANY)
 
 

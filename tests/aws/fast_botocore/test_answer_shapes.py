@@ -132,7 +132,7 @@ def test_a_value_that_is_not_read_field_by_field_stays_complete(selector: str) -
 def test_the_fields_that_a_selector_reads(selector: str, whole: set[str], through: set[str]) -> None:
     (reading,) = answer_fields_by_call(spec_of(identifier=selector)).values()
     listed = {"Reservations", "Instances"}
-    assert (set(reading.whole), set(reading.through) - listed) == (whole, through)
+    assert (set(reading.whole), set(reading.partial) - listed) == (whole, through)
 
 
 @pytest.mark.fast
@@ -145,7 +145,7 @@ def test_parameters_of_further_calls_are_read() -> None:
     assert set(read) == {EC2, ("ec2", "DescribeVpcs")}
     for each in read.values():
         assert {f"b{number}" for number in range(1, 6)} < each.whole
-        assert {f"a{number}" for number in range(1, 6)} < each.through
+        assert {f"a{number}" for number in range(1, 6)} < each.partial
 
 
 @pytest.mark.fast
