@@ -11,7 +11,7 @@ import struct
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ _CACHED_TOKENS = 1 << 16
 _LENGTH = struct.Struct(">H")
 
 
-class BlindIndex(Secretive):
+class BlindIndex(KeyHolder):
     """Computes blind values, sparse dimensions and point ids; safe to share between threads.
 
     Values are hashed as given: for case-insensitive equality the caller folds the case first. The latest 65,536 tokens
@@ -35,7 +35,7 @@ class BlindIndex(Secretive):
 
     def __init__(self, keys: StoreKeys) -> None:
         # A copy of a keyed hash costs half as much as keying a new one.
-        self._hmac = hmac.new(keys.index, digestmod="sha256")
+        self._hmac = hmac.new(keys.index_key, digestmod="sha256")
         # One cache per kind, because a cache of one argument takes half the time of one of two.
         self._tokens = cache(lambda kind: lru_cache(maxsize=_CACHED_TOKENS)(partial(self._computed_token, kind)))
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cloudops_nb.errors import CloudOpsWarning, DecryptionError, EncryptionError
 from cloudops_nb.storage.encryption.decrypt_alarm import DecryptAlarm
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.keys.master_key import StoreKeys
@@ -32,7 +32,7 @@ _HEADER = struct.Struct(">BI")
 OVERHEAD = _HEADER.size + NONCE_BYTES + TAG_BYTES
 
 
-class Envelope(Secretive):
+class Envelope(KeyHolder):
     """Encrypts and decrypts envelopes; safe to share between threads.
 
     Args:

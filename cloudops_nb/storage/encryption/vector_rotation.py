@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DIMENSION = 384
 
 
-class Rotation(Secretive):
+class Rotation(KeyHolder):
     """An orthogonal matrix, drawn uniformly (Haar) from the store's rotation seed; built at first use in about 0.1 s.
 
     The same seed gives the same matrix in every process and NumPy version, up to float64 rounding: the normal deviates
@@ -30,7 +30,7 @@ class Rotation(Secretive):
     """
 
     def __init__(self, keys: StoreKeys, dimension: int = DIMENSION) -> None:
-        self._seed = keys.rotation_seed
+        self._seed = keys.vector_rotation_seed
         self.dimension = dimension
 
     def apply(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:

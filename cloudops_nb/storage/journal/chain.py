@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cloudops_nb.errors import JournalError
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,13 +62,13 @@ class StoredRecord(NamedTuple):
     mac: bytes = b""
 
 
-class Chain(Secretive):
+class Chain(KeyHolder):
     """Computes and checks the MACs of one store's journal."""
 
     __slots__ = ("_key", "start")
 
     def __init__(self, keys: StoreKeys) -> None:
-        self._key = keys.journal
+        self._key = keys.journal_key
         self.start = ChainHead(0, hmac.digest(self._key, b"start", "sha256"))
 
     def mac(self, previous: bytes, record: StoredRecord) -> bytes:

@@ -10,7 +10,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
 from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.keys.key_export import keep_key, unwrap_key, wrong_key_error
+from cloudops_nb.storage.keys.key_export import save_key, unwrap_key, wrong_key_error
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.vault import vault_of
@@ -40,12 +40,12 @@ def import_store_key(service: OpenStore, settings: Settings, text: str, passphra
     fingerprint = StoreKeys(master).fingerprint
     header = StoreFile(settings.data_path).read()
     if header is None or header.key_fingerprint == fingerprint:
-        return keep_key(settings, master, needed=header is not None)
+        return save_key(settings, master, needed=header is not None)
     try:
         with service.alone():
             if not _is_empty(service):
                 raise wrong_key_error(settings, header, fingerprint)
-            place = keep_key(settings, master, needed=True)
+            place = save_key(settings, master, needed=True)
             _change_key(service, header, master)
     except EncryptionError as error:
         raise wrong_key_error(settings, header, fingerprint) from error
