@@ -1,1 +1,1 @@
-"""The files of a data path: private files, lock files, ``store.json``, the SQLite file; and its file system's type."""
+"""The files of a data path: private files, lock files, ``store.json``, the SQLite file; checks the file system."""

@@ -16,7 +16,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.keys.key_lookup import find_key
 from cloudops_nb.storage.keys.key_succession import finish_succession, new_key_in_slot
 from cloudops_nb.storage.maintenance.rekeyed_journal import rechain

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import JournalError
 from cloudops_nb.storage.journal.chain import Chain
-from cloudops_nb.storage.journal.records import EARLIER, EARLIER_STARTS
+from cloudops_nb.storage.journal.journal import EARLIER, EARLIER_STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudops_nb.storage.journal.chain import StoredRecord
-    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.vault import Vault
 
 #: The kind of the record that follows the old journal's records.
@@ -63,13 +63,13 @@ def _with_earlier_starts(contents: Iterator[dict[str, Any]], start: str) -> Iter
 
 def _once_key(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
     """Return a record's once-key; in format 1 the content lacks it, so it is found by comparing blind values."""
-    if record.once is None:
+    if record.once_key is None:
         return ""
     if "once" in content:
         return str(content["once"])
     kind, values = content["kind"], [content["subject"], *content["body"].values()]
     keys = [key for value in values if isinstance(value, str) for key in (f"{kind}:{value}", value)]
-    found = next((key for key in keys if old.blind("once", key) == record.once), "")
+    found = next((key for key in keys if old.blind("once", key) == record.once_key), "")
     if not found:
         why = f"the key that makes record {record.sequence} unique cannot be found"
         raise JournalError("the journal cannot be rewritten under another key", why)

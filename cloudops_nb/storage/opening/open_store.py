@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.chat import ChatStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.estate.store import EstateStore
-    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
 
@@ -77,7 +77,7 @@ class OpenStore:
     @property
     def journal(self) -> Journal:
         """The record of plans, approvals, executions and sent requests."""
-        from cloudops_nb.storage.journal.records import Journal
+        from cloudops_nb.storage.journal.journal import Journal
 
         return self._part("journal", lambda: Journal(self._settings.data_path, self.vault))
 

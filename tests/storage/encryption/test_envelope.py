@@ -66,7 +66,7 @@ def test_a_collection_with_nul_cannot_pass_for_another_place() -> None:
 def test_another_master_key_does_not_open_it() -> None:
     sealed = ENVELOPE.seal(b"content", **PLACE)
 
-    with pytest.raises(DecryptionError, match="another key"):
+    with pytest.raises(DecryptionError, match="under a different key"):
         Envelope(StoreKeys(MasterKey(bytes(32)))).open(sealed, **PLACE)
 
 
