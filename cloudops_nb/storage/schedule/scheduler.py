@@ -76,7 +76,7 @@ class Scheduler:
             self._thread.start()
 
     def stop(self) -> set[threading.Thread]:
-        """Start no further run, wait up to :data:`STOP_SECONDS` for a run in progress, and return threads still alive."""
+        """Start no further run and wait up to :data:`STOP_SECONDS` for the current one; returns threads still alive."""
         with self._lock:
             self._stopped.set()
             thread, self._thread = self._thread, None
