@@ -130,7 +130,7 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
     # The comparison narrows the type from str to the two literals.
     moved = move_store(settings, "remote" if to == "remote" else "embedded", url=url, prefix=prefix)
     counted = ", ".join(f"{count} points of {name}" for name, count in moved.points.items())
-    click.echo(f"The store is in {moved.place}" + (f"; {counted} were copied and compared." if counted else "."))
+    click.echo(f"The store is on {moved.location}" + (f"; {counted} were copied and compared." if counted else "."))
     for problem in moved.problems:
         click.echo(problem, err=True)
     # The move has changed config.toml, but environment variables override it.

@@ -1,4 +1,4 @@
-"""Conversations: encrypted messages in order, shared by every kernel of a data path."""
+"""Conversations: encrypted messages in order, shared by all notebook kernels that use a data path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Role = Literal["user", "assistant", "system"]
 
-#: A constant vector: Qdrant needs one, and conversations are found by filter only.
+#: The same vector for every point: Qdrant requires one, but conversations are found by filters only.
 _VECTOR = array("f", [1.0]).tobytes()
 _MESSAGE = AnyOf("kind", ["message"])
 _CONVERSATION = AnyOf("kind", ["conversation"])
@@ -48,7 +48,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation: its name, title, number of messages, and times (UTC)."""
+    """A conversation; ``messages`` is the number of its messages, and the times are in UTC."""
 
     name: str
     title: str
@@ -59,7 +59,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ChatHit:
-    """A message that contains every word searched for, and a snippet of it around the first one."""
+    """A message that contains every searched word, and the part of its text around the first of these words."""
 
     message: Message
     snippet: str
@@ -68,10 +68,10 @@ class ChatHit:
 class ChatStore:
     """Messages by conversation; safe for several threads and kernels at once.
 
-    A conversation has any name, of which the store sees only the blind value. The engine assigns the message numbers,
-    so two kernels that write to one conversation never get the same number. A message that :meth:`append` returned
-    survives the crash of any process, and half a second later also a power cut. Methods raise
-    :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    The name of a conversation is any text; the vector store sees only the name's blind value (a keyed hash). The vector
+    store assigns the message numbers, so two kernels that write to one conversation never get the same number. A
+    message that :meth:`append` returned survives the crash of any process, and half a second later also a power cut.
+    Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
     """
 
     def __init__(self, store: VectorStore, vault: Vault) -> None:
@@ -87,18 +87,18 @@ class ChatStore:
         """
         if role not in get_args(Role):
             raise StorageError("cannot store the message", f"there is no role {role}", "Use user, assistant or system.")
-        # The engine may change a number's last bit; a time of whole microseconds still comes back equal.
+        # The vector store may change the last bit of a number. A time in whole microseconds is still read as the same.
         now, message_id = round(time.time(), 6), str(uuid.uuid4())
-        kept = {"conversation": conversation, "content": content, "metadata": dict(metadata or {})}
+        private = {"conversation": conversation, "content": content, "metadata": dict(metadata or {})}
         payload = {
             "kind": "message",
             "context": self._context(conversation),
             "role": role,
             "at": now,
-            "data": seal(self._envelope, kept, CHAT_HISTORY, message_id),
+            "data": seal(self._envelope, private, CHAT_HISTORY, message_id),
         }
         point = Point(message_id, payload, _VECTOR)
-        # Before the message, so that an expiry in another kernel finds this conversation in use.
+        # Update the conversation before adding the message, so that expire() in another kernel does not delete it.
         self._touch(conversation, now)
         index = self._store.append(CHAT_HISTORY.name, point, group="context", sequence="index")
         return Message(message_id, conversation, index, role, content, dict(metadata or {}), _time(now))
@@ -110,7 +110,7 @@ class ChatStore:
             StorageError: ``limit`` is not a positive number.
         """
         if limit < 1:
-            raise StorageError("the history was not read", f"the limit is {limit}", "Ask for one message or more.")
+            raise StorageError("cannot read the history", f"the limit is {limit}", "Give a limit of 1 or more.")
         where = PointFilter([_MESSAGE, self._in(conversation)])
         rows = self._store.newest(CHAT_HISTORY.name, where, _MESSAGE_FIELDS, order="index", limit=limit)
         return [self._message(row) for row in reversed(rows)]
@@ -127,63 +127,64 @@ class ChatStore:
         self._touch(conversation, time.time(), title)
 
     def delete(self, conversation: str) -> int:
-        """Delete a conversation; returns its number of messages."""
+        """Delete a conversation; returns the number of deleted messages."""
         where = self._in(conversation)
         messages = self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, where]))
         self._store.delete(CHAT_HISTORY.name, PointFilter([where]))
         return messages
 
     def expire(self, before: datetime) -> int:
-        """Delete the conversations that were last updated before a time; returns their number.
+        """Delete the conversations that were last updated before a time; returns the number of conversations.
 
-        A message added since then, also during this call, is never deleted.
+        A message that was added after that time, even during this call, is never deleted.
         """
         old = Below("at", before.timestamp())
         unused = PointFilter([_CONVERSATION, old])
         contexts = [row.payload["context"] for row in self._store.rows(CHAT_HISTORY.name, unused, ("context",))]
-        return sum(self._expired(AnyOf("context", [context]), old) for context in contexts)
+        return sum(self._delete_if_unused(AnyOf("context", [context]), old) for context in contexts)
 
-    def _expired(self, context: AnyOf, old: Below) -> bool:
-        """Delete a conversation's old messages and its own point, unless it was updated since."""
+    def _delete_if_unused(self, context: AnyOf, old: Below) -> bool:
+        """Delete a conversation's old messages and its own point, unless the conversation was updated since then."""
         unused = PointFilter([_CONVERSATION, context, old])
         if not self._store.count(CHAT_HISTORY.name, unused):
             return False
-        # Delete the conversation's own point last, so that after a kill in between the next expiry finds it.
+        # Delete the conversation's own point last: if the process is killed before, the next expire() finds the point.
         self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, context, old]))
         return bool(self._store.delete(CHAT_HISTORY.name, unused))
 
     def search(self, text: str, limit: int = 20) -> list[ChatHit]:
         """Return the newest messages that contain every word of a text, ignoring case.
 
-        Every message is decrypted for this, because the store has no index of their words.
+        A search decrypts every message, because messages have no search index.
         """
-        wanted = folded(text).split()
-        hits = [ChatHit(message, _snippet(message.content, wanted[0])) for message in self._messages_containing(wanted)]
+        words = folded(text).split()
+        hits = [ChatHit(message, _snippet(message.content, words[0])) for message in self._messages_containing(words)]
         return sorted(hits, key=lambda hit: hit.message.at, reverse=True)[:limit]
 
-    def _messages_containing(self, wanted: list[str]) -> Iterator[Message]:
-        if not wanted:
+    def _messages_containing(self, words: list[str]) -> Iterator[Message]:
+        if not words:
             return
         for row in self._store.rows(CHAT_HISTORY.name, PointFilter([_MESSAGE]), _MESSAGE_FIELDS):
             message = self._message(row)
             content = folded(message.content)
-            if all(word in content for word in wanted):
+            if all(word in content for word in words):
                 yield message
 
     def _touch(self, conversation: str, now: float, title: str | None = None) -> None:
         """Update the time and title in a conversation's own point, creating the point if it is missing."""
         point_id = conversation_point(self._blind_index, conversation)
-        kept = {"name": conversation, "title": title or ""}
+        private = {"name": conversation, "title": title or ""}
         payload: dict[str, Any] = {"at": now}
         if title is not None:
-            payload["data"] = seal(self._envelope, kept, CHAT_HISTORY, point_id)
-        if self._store.patch(CHAT_HISTORY.name, [Patch([point_id], payload)]):
+            payload["data"] = seal(self._envelope, private, CHAT_HISTORY, point_id)
+        missing_ids = self._store.patch(CHAT_HISTORY.name, [Patch([point_id], payload)])
+        if missing_ids:
             payload = {
                 "kind": "conversation",
                 "context": self._context(conversation),
                 "created": now,
                 "at": now,
-                "data": seal(self._envelope, kept, CHAT_HISTORY, point_id),
+                "data": seal(self._envelope, private, CHAT_HISTORY, point_id),
             }
             self._store.upsert(CHAT_HISTORY.name, [Point(point_id, payload, _VECTOR)])
 
@@ -194,25 +195,25 @@ class ChatStore:
         return AnyOf("context", [self._context(conversation)])
 
     def _message(self, row: StoredRow) -> Message:
-        kept, payload = open_sealed(self._envelope, row, CHAT_HISTORY), row.payload
+        private, payload = open_sealed(self._envelope, row, CHAT_HISTORY), row.payload
         return Message(
             id=row.id,
-            conversation=kept["conversation"],
+            conversation=private["conversation"],
             index=payload["index"],
             role=payload["role"],
-            content=kept["content"],
-            metadata=kept["metadata"],
+            content=private["content"],
+            metadata=private["metadata"],
             at=_time(payload["at"]),
         )
 
     def _conversation(self, row: StoredRow, messages: int) -> Conversation:
-        kept = open_sealed(self._envelope, row, CHAT_HISTORY)
+        private = open_sealed(self._envelope, row, CHAT_HISTORY)
         created, updated = _time(row.payload["created"]), _time(row.payload["at"])
-        return Conversation(kept["name"], kept["title"], messages, created, updated)
+        return Conversation(private["name"], private["title"], messages, created, updated)
 
 
 def conversation_point(blind_index: BlindIndex, conversation: str) -> str:
-    """Return the id of a conversation's own point."""
+    """Return the id of the point that holds a conversation's name and title."""
     return blind_index.point_id(f"conversation|{conversation}")
 
 
@@ -227,7 +228,8 @@ def _time(epoch: float) -> datetime:
 
 def _snippet(content: str, word: str) -> str:
     """Return the part of a text around a word, with an ellipsis at each cut."""
-    place = max(content.casefold().find(word), 0)
-    start, end = max(place - _SNIPPET_MARGIN, 0), place + len(word) + _SNIPPET_MARGIN
+    # The word is folded, so it may not occur in the text as it is; the snippet then shows the beginning.
+    position = max(content.casefold().find(word), 0)
+    start, end = max(position - _SNIPPET_MARGIN, 0), position + len(word) + _SNIPPET_MARGIN
     inner = " ".join(content[start:end].split())
     return f"{'…' if start else ''}{inner}{'…' if end < len(content) else ''}"

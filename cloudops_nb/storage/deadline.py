@@ -1,4 +1,4 @@
-"""Runs work in a daemon thread, and limits the time that a caller waits for a result over the network."""
+"""Runs work in a daemon thread, and limits the time that a caller waits for the result."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-#: How long a status check over the network may take, in seconds.
+#: How long a status check waits for a server, in seconds.
 LOOK_SECONDS: Final = 5.0
 
 
 def in_daemon_thread(work: Callable[[], _Result], name: str) -> Future[_Result]:
-    """Start work in a daemon thread, which does not delay the exit; the future has its result or its exception.
+    """Start work in a daemon thread, and return the future of its result; the process does not wait for it at exit.
 
-    Not in a pool, because a pool's threads do not survive a fork of the process.
+    The thread is not from a pool, because the threads of a pool do not survive a fork of the process.
     """
     future: Future[_Result] = Future()
 
@@ -33,15 +33,15 @@ def in_daemon_thread(work: Callable[[], _Result], name: str) -> Future[_Result]:
 
 
 def within(seconds: float, look: Callable[[], _Result], late: _Result) -> _Result:
-    """Return the result of ``look``, or ``late`` if it takes too long; it then continues in its daemon thread.
+    """Return the result of ``look``, or ``late`` if ``look`` has not ended in time; ``look`` then keeps running.
 
     Raises:
-        BaseException: The exception of ``look``, if it raised in time.
+        BaseException: The exception that ``look`` raised in time.
     """
     future = in_daemon_thread(look, "cloudops-look")
     try:
         return future.result(seconds)
     except TimeoutError:
-        if future.done():  # ``look`` itself raised TimeoutError, or ended at the last moment
+        if future.done():  # ``look`` itself raised TimeoutError, or ended just after the wait
             return future.result()
         return late

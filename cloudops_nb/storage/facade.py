@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class StorageService(OpenStore):
-    """An open store with its backups and its health; also a context manager.
+    """The store of one data path with its backups and its health check; also a context manager.
 
     Args:
-        settings: The data path, the key's source, the backups, and the idle time of the store's process.
-        embedder: Returns the embedder; called at the first write or search of the estate.
+        settings: The data path, the key source, the backups, and how long the owner process outlives its last client.
+        embedder: Returns the embedder; called when a text of the estate or a search must first be embedded.
     """
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
         super().__init__(settings, embedder)
-        # Not one of the parts: a restore closes and replaces those, and the backup service outlives them.
+        # The backup service is not in ``_parts``, because it runs the restore that closes and replaces all parts.
         self._backup: BackupService | None = None
 
     @property
     def backup(self) -> BackupService:
-        """Snapshots of the store; regular backups run only after they are started."""
+        """The backup service; it makes regular backups only after its ``start()`` was called."""
         from cloudops_nb.storage.backup.service import BackupService
 
         with self._lock:
@@ -39,7 +39,7 @@ class StorageService(OpenStore):
             return self._backup
 
     def health(self) -> Health:
-        """Check the collections, the backups and the disk within seconds; problems are reported, not raised."""
+        """Check the collections, the backups and the free disk space; problems are reported, not raised."""
         from cloudops_nb.storage.health import check_health
 
         return check_health(
@@ -51,14 +51,14 @@ class StorageService(OpenStore):
         )
 
     def close(self) -> None:
-        """Stop the backups and close the store; what was written stays.
+        """Stop regular backups and close the store; its data stays.
 
-        The owner process ends when no kernel uses it. Parts taken from this service are closed for good; the next use
-        of the service opens new ones.
+        The owner process ends some time after its last client has disconnected. Objects that this service returned,
+        such as ``journal``, stay closed; the next use of the service opens new ones.
         """
         backup = self._backup
         if backup is not None:
-            # Before the store's lock is taken, because a running backup may be waiting for it. A run that outlasts
-            # this call must not reopen the closed store.
+            # Stop backups before ``super().close()`` takes the store's lock, because a running backup may be waiting
+            # for that lock. A backup that outlasts this call must not reopen the closed store.
             self.shut_out(backup.close())
         super().close()

@@ -1,4 +1,4 @@
-"""The health check of the store: collections, backups, free disk, failed decryptions."""
+"""The health check of the store: collections, backups, free disk space, failed decryptions."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 
-#: Less free disk than this is a warning.
+#: The check warns if less disk space is free.
 LEAST_FREE_BYTES = 1_000_000_000
-#: An older newest backup is a warning.
+#: The check warns if the newest backup is older.
 OLDEST_BACKUP = timedelta(hours=48)
 
 
 class CollectionHealth(TypedDict):
-    """A collection's status, ``ok`` or the error in one line, and its number of points, ``None`` if unknown."""
+    """A collection's status (``ok``, or the error in one line) and its number of points (``None`` if unknown)."""
 
     status: str
     points: int | None
 
 
 class S3Health(TypedDict):
-    """Whether backups to S3 are configured, whether S3 answers (``None`` if not configured), and the problem."""
+    """Whether backups to S3 are configured, whether S3 answers (``None`` if not configured), and any problem."""
 
     configured: bool
     reachable: bool | None
@@ -44,7 +44,8 @@ class S3Health(TypedDict):
 class Health(TypedDict):
     """The result of a health check.
 
-    ``newest_backup`` is ``None`` if there is no backup; ``decrypt_failures`` counts from the opening of the store.
+    ``reachable`` is true if the points of any collection could be counted, ``newest_backup`` is ``None`` if there is no
+    backup, and ``decrypt_failures`` counts failures since the store was opened.
     """
 
     reachable: bool
@@ -66,43 +67,43 @@ def check_health(
     remote: bool = False,
     now: datetime | None = None,
 ) -> Health:
-    """Check every collection, the backups and the disk; problems are reported, not raised.
+    """Check every collection, the backups and the free disk space; problems are reported, not raised.
 
     Args:
-        store: Returns the engine.
+        store: Returns the vector store.
         data_path: The store's folder.
         backups: Checks the backups.
-        decrypt_failures: Returns the number of envelopes that failed to decrypt.
-        remote: Whether the engine is a server, for which the wait is limited.
-        now: The time to compare the backups' ages with.
+        decrypt_failures: Returns the number of failed decryptions.
+        remote: Whether the vector store is a Qdrant server; then the time for connecting to it is limited, too.
+        now: The current time, from which the age of a backup is computed.
     """
     collections = _check_collections(store, remote=remote)
     free = _free_bytes(data_path)
-    found, problem = _check_backups(backups)
+    backup, problem = _check_backups(backups)
     failures = _failure_count(decrypt_failures)
-    newest = [created for created in found["newest"].values() if created is not None]
+    newest = [created for created in backup["newest"].values() if created is not None]
     warnings = [
         *_collection_warnings(collections),
-        *([problem] if problem else _backup_warnings(found, now or datetime.now(UTC))),
+        *([problem] if problem else _backup_warnings(backup, now or datetime.now(UTC))),
     ]
     if free < LEAST_FREE_BYTES:
         warnings.append(f"only {free // 1_000_000} MB are free on the store's disk")
     if failures:
-        warnings.append(f"{failures} encrypted values did not open")
+        warnings.append(f"{failures} encrypted values could not be decrypted")
     return Health(
         reachable=any(health["points"] is not None for health in collections.values()),
         collections=collections,
         free_bytes=free,
         newest_backup=max(newest, default=None),
-        s3=S3Health(configured=found["s3_configured"], reachable=found["s3_reachable"], problem=found["s3_problem"]),
-        schedule=found["schedule"],
+        s3=S3Health(configured=backup["s3_configured"], reachable=backup["s3_reachable"], problem=backup["s3_problem"]),
+        schedule=backup["schedule"],
         decrypt_failures=failures,
         warnings=warnings,
     )
 
 
 def _check_collections(store: Callable[[], VectorStore], *, remote: bool) -> dict[str, CollectionHealth]:
-    """Check each collection; after the engine did not answer once, it is not asked again."""
+    """Check each collection; if the vector store does not answer once, it is not asked about the other collections."""
     found: dict[str, CollectionHealth] = {}
     unreachable = ""
     for name in COLLECTIONS:
@@ -122,34 +123,35 @@ def _count_points(store: Callable[[], VectorStore], name: str, *, remote: bool) 
     points = within(LOOK_SECONDS, look, None) if remote else look()
     if points is None:
         why = f"the Qdrant server does not answer within {LOOK_SECONDS:.0f} seconds"
-        raise StoreUnavailableError(f"{name} cannot be counted", why, "Is it running, and the address right?")
+        fix = "Check that the server is running and that qdrant_url is right."
+        raise StoreUnavailableError(f"the points of {name} cannot be counted", why, fix)
     return points
 
 
 def _failure_count(failures: Callable[[], int]) -> int:
     try:
         return failures()
-    except CloudOpsError:  # the status of the collections reports a store that does not open
+    except CloudOpsError:  # if the store cannot be opened, the status of the collections reports the error
         return 0
 
 
 def _free_bytes(data_path: Path) -> int:
     try:
         return shutil.disk_usage(data_path).free
-    except OSError:  # a folder that cannot be read counts as full
+    except OSError:  # the disk of a folder that cannot be read counts as full
         return 0
 
 
 def _check_backups(look: Callable[[], BackupHealth]) -> tuple[BackupHealth, str]:
-    """Check the backups; returns their status, and the error in one line if the check failed."""
+    """Check the backups; returns their status, and the error in one line if the check failed (empty if it did not)."""
     try:
         return look(), ""
     except Exception as error:  # noqa: BLE001 - reported: a health check always returns an answer
         schedule: ScheduleStatus = {"running": False, "trouble": error_line(error), "tasks": []}
-        nothing: BackupHealth = {
+        unknown: BackupHealth = {
             "s3_configured": False, "s3_reachable": None, "s3_problem": "", "newest": {}, "schedule": schedule,
         }  # fmt: skip
-        return nothing, error_line(error)
+        return unknown, error_line(error)
 
 
 def _collection_warnings(collections: Mapping[str, CollectionHealth]) -> Iterator[str]:

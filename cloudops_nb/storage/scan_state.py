@@ -1,7 +1,8 @@
-"""The scan state: the latest result of each cell and the learned call rates, encrypted in the journal's database.
+"""The scan state: the latest result of each scan cell and the learned call rates, encrypted in the journal's database.
 
-A learned rate belongs to an account and region as a cell does, so it is stored as a cell, with a resource type that no
-resource has.
+A cell is the unit of a scan: one resource type in one region of one account. A learned rate, the calls per second that
+AWS accepted, also belongs to an account and region. So it is stored in the table of the cells, under the name of a
+resource type that does not exist.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: The collection that the envelopes of the scan state are bound to.
 COLLECTION = "scan_state"
 _CELL = "scan_state.cell"
-#: The prefix of the resource type in the key of a learned rate, before the service and the group.
+#: In the key of a learned rate, the resource type is this prefix followed by the service and its group of APIs.
 _RATE = "rate/"
 _ONE_CELL = "SELECT CAST(envelope AS BLOB) FROM cells WHERE cell = ?"
 _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
@@ -34,8 +35,8 @@ _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 class ScanState:
     """The latest result of every cell, and the learned rates; safe for several threads and processes.
 
-    The last writer of a cell or a rate wins. A write survives the death of every process; a power cut may undo the last
-    few results, which the next scan writes again.
+    The last writer of a cell or a rate wins. A write survives the death of every process. A power cut may undo the last
+    few writes; the next scan repeats them.
     """
 
     def __init__(self, database: Database, vault: Vault) -> None:
@@ -64,7 +65,7 @@ class ScanState:
         return _result(self._decrypted(cell, row[0])) if row else None
 
     def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
-        """Return the latest states of cells, without those that were never scanned.
+        """Return the latest state of each given cell; cells that were never scanned are left out.
 
         Raises:
             DecryptionError: A result was altered, or moved from another cell.
@@ -75,7 +76,7 @@ class ScanState:
         return {key: CellState(self._decrypted(cell, row[0])["state"]) for key, cell, row in rows if row}
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
-        """Write a cell's result over an earlier one; ``scan_id`` names its scan."""
+        """Write a cell's result, replacing an earlier one; ``scan_id`` is the id of the scan that produced it."""
         self.put_all([result], scan_id)
 
     def put_all(self, results: Iterable[CellResult], scan_id: str = "") -> None:
@@ -83,15 +84,15 @@ class ScanState:
         self.fill({**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id} for result in results)
 
     def rates(self) -> list[LearnedRate]:
-        """Return every rate that a scan learned.
+        """Return the rates that scans learned.
 
         Raises:
-            DecryptionError: A rate was altered, or moved from another cell.
+            DecryptionError: A cell or rate was altered, or moved from another cell.
         """
         return [_rate(content) for content in self.contents() if _is_rate(content)]
 
     def put_rates(self, rates: Sequence[LearnedRate]) -> None:
-        """Write rates in one transaction over earlier ones of the same account, region, service and group."""
+        """Write rates in one transaction; each replaces the earlier rate of its account, region, service and group."""
         self.fill(
             {
                 "key": asdict(CellKey(rate.account_id, rate.region, f"{_RATE}{rate.service}/{rate.group}")),
@@ -110,17 +111,17 @@ class ScanState:
         return [CellKey(**content["key"]) for content in self.contents()]
 
     def contents(self) -> list[dict[str, Any]]:
-        """Return the content of every cell and rate, for :meth:`fill` of a scan state under other keys.
+        """Return the content of every cell and rate, to pass to :meth:`fill` of a scan state under other keys.
 
         Raises:
-            DecryptionError: A result was altered, or moved from another cell.
+            DecryptionError: A cell or rate was altered, or moved from another cell.
         """
         with self._database.reading() as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
         return [self._decrypted(cell, sealed) for cell, sealed in rows]
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
-        """Write contents in one transaction over earlier ones of the same cells."""
+        """Write contents in one transaction; each replaces the earlier content of its cell."""
         rows = [
             (cell := self._blind_name(CellKey(**content["key"])), self._encrypted(cell, content))
             for content in contents
@@ -129,7 +130,7 @@ class ScanState:
             connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
 
     def reseal(self) -> int:
-        """Re-encrypt the cells that have an older data key, in one transaction; returns their number."""
+        """Re-encrypt, in one transaction, the cells under older data keys; returns their number."""
         with self._database.writing(synced=True) as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
             older = [(cell, sealed) for cell, sealed in rows if key_generation(sealed) < self._envelope.generation]
@@ -144,7 +145,7 @@ class ScanState:
         return len(cells)
 
     def unreadable(self, envelope: Envelope) -> list[str]:
-        """Return the blind names of the cells whose content ``envelope`` does not decrypt."""
+        """Return the blind names (keyed hashes) of the cells whose content ``envelope`` cannot decrypt."""
         with self._database.reading() as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
         return [cell for cell, sealed in rows if not _decrypts(envelope, cell, sealed)]
@@ -166,17 +167,17 @@ class ScanState:
 
 
 def sealed_cell(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return a content's blind name and envelope under a vault, to build a scan state outside this database."""
+    """Return the blind name and the encrypted content of a cell, to write it without a :class:`ScanState`."""
     cell = vault.blind_index.blind(_CELL, str(CellKey(**content["key"])))
     return cell, vault.envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
 
 
 def _result(content: Mapping[str, Any]) -> CellResult:
-    known = {field.name: content[field.name] for field in fields(CellResult)}
-    known["key"] = CellKey(**content["key"])
-    known["state"] = CellState(content["state"])
-    known["started"] = datetime.fromisoformat(content["started"])
-    return CellResult(**known)
+    values = {field.name: content[field.name] for field in fields(CellResult)}
+    values["key"] = CellKey(**content["key"])
+    values["state"] = CellState(content["state"])
+    values["started"] = datetime.fromisoformat(content["started"])
+    return CellResult(**values)
 
 
 def _is_rate(content: Mapping[str, Any]) -> bool:
@@ -184,10 +185,10 @@ def _is_rate(content: Mapping[str, Any]) -> bool:
 
 
 def _rate(content: Mapping[str, Any]) -> LearnedRate:
-    place = CellKey(**content["key"])
-    service, _, group = place.resource_type.removeprefix(_RATE).partition("/")
-    learned = datetime.fromisoformat(content["started"])
-    return LearnedRate(place.account_id, place.region, service, group, content["per_second"], learned)
+    key = CellKey(**content["key"])
+    service, _, group = key.resource_type.removeprefix(_RATE).partition("/")
+    learned_at = datetime.fromisoformat(content["started"])
+    return LearnedRate(key.account_id, key.region, service, group, content["per_second"], learned_at)
 
 
 def _decrypts(envelope: Envelope, cell: str, sealed: bytes) -> bool:

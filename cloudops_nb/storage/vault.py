@@ -1,4 +1,4 @@
-"""The vault: a store's keys with everything that encrypts, blinds and rotates under them."""
+"""The vault: a store's keys, and the objects that encrypt, blind and rotate values with them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vault:
-    """Everything that needs a key; safe to share between threads, and never sent to another process.
+    """A store's keys and the objects that use them; safe to share between threads, never sent to another process.
 
-    ``master`` is the master key and ``keys`` are derived from it, ``envelope`` encrypts, ``blind_index`` computes
-    comparable blind values, ``rotation`` rotates dense vectors, and ``store_file`` is ``store.json`` in ``data_path``.
+    ``master`` is the master key, and ``keys`` are derived from it. ``envelope`` encrypts values, ``blind_index``
+    computes blind values (keyed hashes that can be compared), and ``rotation`` rotates dense vectors. ``store_file``
+    reads and writes ``store.json`` in ``data_path``.
     """
 
     data_path: Path
@@ -36,14 +37,14 @@ class Vault:
 
     @cached_property
     def rotation(self) -> Rotation:
-        """The rotation of dense vectors; made at first use, because opening a store must not import NumPy."""
+        """The rotation of dense vectors; created at first use, because opening a store must not import NumPy."""
         from cloudops_nb.storage.encryption.vector_rotation import Rotation
 
         return Rotation(self.keys)
 
 
 def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
-    """Return the vault for a header and a key; nothing is read or written."""
+    """Return the vault for a store's header and its master key, without reading or writing a file."""
     keys = StoreKeys(master, header.data_key_generation)
     envelope = Envelope(keys, header.oldest_data_key_generation)
     return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys))

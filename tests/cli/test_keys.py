@@ -115,7 +115,7 @@ def test_a_wrong_passphrase_is_one_line(run: Any, tmp_path: Path, passphrase_fil
     passphrase_file.write_text("something else entirely\n")
     refused = run("key", "import", tmp_path / "exported", "--passphrase-file", passphrase_file, ok=False)
 
-    assert "EncryptionError: the exported key does not open" in refused.output
+    assert "EncryptionError: the exported key cannot be decrypted" in refused.output
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])
@@ -153,7 +153,7 @@ def test_the_old_key_stays_until_it_is_removed(run: Any) -> None:
     assert f"kept key: {old} in" in run("key", "show").output
     run("key", "remove", old, input="n\n", ok=False)
     present = run("key", "show").output.split()[1]
-    assert "it is the store's present key" in run("key", "remove", present, "--yes", ok=False).output
+    assert "it is the store's current key" in run("key", "remove", present, "--yes", ok=False).output
 
     asked = run("key", "remove", old, input="y\n").output
     assert "Stores and backups of that key will not open again" in asked
@@ -174,7 +174,7 @@ def test_a_key_takes_the_place_in_an_empty_store_only(run: Any, tmp_path: Path, 
 
     with StorageService(load_settings(tmp_path / "other"), WordEmbedder) as storage:
         storage.journal.append("plan", "p", {})
-    assert "is not that of the store" in run(*words, path=tmp_path / "other", ok=False).output
+    assert "belongs to a different store" in run(*words, path=tmp_path / "other", ok=False).output
 
 
 def test_of_something_that_is_no_account_nothing_is_found(run: Any) -> None:

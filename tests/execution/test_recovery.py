@@ -17,7 +17,7 @@ from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.opening.vault_opening import open_vault
 
 store, key, locks, plan_id, moment = sys.argv[1:]

@@ -21,7 +21,7 @@ import cloudops_nb
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.facade import StorageService
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
-    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.vault import Vault
 
 pytestmark = pytest.mark.fast

@@ -1,1 +1,1 @@
-"""Makes values unreadable to the store: envelopes, blind indexes, and the rotation of vectors."""
+"""Hides values from the vector store: encrypted envelopes, blind index values and rotated vectors."""

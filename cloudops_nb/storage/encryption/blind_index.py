@@ -1,6 +1,6 @@
-"""Blind values: keyed one-way hashes that let the store compare values it cannot read.
+"""Blind values: keyed one-way hashes that let the vector store compare values that it cannot read.
 
-The store learns which values are equal, and how often they occur, but not the values.
+The vector store learns which values are equal, and how often they occur, but not the values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,46 +24,46 @@ _CACHED_TOKENS = 1 << 16
 _LENGTH = struct.Struct(">H")
 
 
-class BlindIndex(Secretive):
-    """Computes blind values, sparse dimensions and point ids; safe to share between threads.
+class BlindIndex(KeyHolder):
+    """Computes blind values, dimensions of sparse vectors, and point ids; safe to share between threads.
 
-    Values are hashed as given: for case-insensitive equality the caller folds the case first. The latest 65,536 tokens
-    of each kind are cached, because the words of an estate repeat.
+    Values are hashed as given: for case-insensitive comparison the caller folds the case first. The 65,536 most
+    recently used tokens (words or trigrams) of each kind are cached, because the words of an estate repeat.
     """
 
     __slots__ = ("_hmac", "_tokens")
 
     def __init__(self, keys: StoreKeys) -> None:
-        # A copy of a keyed hash costs half as much as keying a new one.
-        self._hmac = hmac.new(keys.index, digestmod="sha256")
-        # One cache per kind, because a cache of one argument takes half the time of one of two.
+        # Copying a keyed hash object takes half as long as creating one.
+        self._hmac = hmac.new(keys.index_key, digestmod="sha256")
+        # One cache per kind, because a cache with one argument takes half as long as a cache with two.
         self._tokens = cache(lambda kind: lru_cache(maxsize=_CACHED_TOKENS)(partial(self._computed_token, kind)))
 
     def blind(self, field: str, value: str) -> str:
-        """The blind value of a field's value: 128 bits as 22 URL-safe characters.
+        """Return the blind value of a field's value: 128 bits as 22 URL-safe characters.
 
-        Equal values of one field have equal blind values; in another field the same value has an unrelated one.
+        Equal values of one field have equal blind values. The blind values of one value in two fields are unrelated.
         """
         return self.fingerprint(field, value.encode("utf-8", "surrogatepass"))
 
     def fingerprint(self, field: str, content: bytes) -> str:
-        """The blind value of bytes of any length."""
+        """Return the blind value of bytes of any length, in the form of :meth:`blind`."""
         digest = self._digest("blind", field, content)[:BLIND_BYTES]
         return base64.urlsafe_b64encode(digest)[:_BLIND_CHARACTERS].decode()
 
     def token(self, kind: str, token: str) -> int:
-        """The sparse dimension of a word or a trigram: HMAC mod 2^32, unrelated between kinds.
+        """Return a token's dimension in a sparse vector: an HMAC mod 2^32, unrelated between kinds.
 
-        Two tokens share a dimension with a probability of 2^-32, so a match is evidence, not proof.
+        Two different tokens share a dimension with a probability of 2^-32, so a match is evidence, not proof.
         """
         return self._tokens(kind)(token)
 
     def tokens(self, kind: str, tokens: Iterable[str]) -> list[int]:
-        """The sparse dimensions of several words or trigrams, in the given order."""
+        """Return the dimensions of several tokens, in the given order."""
         return list(map(self._tokens(kind), tokens))
 
     def point_id(self, canonical_key: str) -> str:
-        """The id of a resource's point: a version 8 UUID (RFC 9562) from a keyed hash of its canonical key."""
+        """Return the id of a resource's point: a version 8 UUID (RFC 9562), a keyed hash of the canonical key."""
         digest = bytearray(self._digest("point", "", canonical_key.encode("utf-8", "surrogatepass"))[:16])
         digest[6] = digest[6] & 0x0F | 0x80
         digest[8] = digest[8] & 0x3F | 0x80
@@ -81,6 +81,6 @@ class BlindIndex(Secretive):
 
 @lru_cache(maxsize=256)
 def _prefix(purpose: str, domain: str) -> bytes:
-    # The lengths keep ("ab", "c") and ("a", "bc") apart. surrogatepass, because AWS's JSON can contain lone surrogates.
+    # The lengths distinguish ("ab", "c") from ("a", "bc"). JSON from AWS can contain lone surrogates: surrogatepass.
     parts = (purpose.encode("utf-8", "surrogatepass"), domain.encode("utf-8", "surrogatepass"))
     return b"".join(_LENGTH.pack(len(part)) + part for part in parts)

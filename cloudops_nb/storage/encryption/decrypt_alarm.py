@@ -1,4 +1,4 @@
-"""Counts envelopes that fail to decrypt: one may be an accident, several mean that the data was altered."""
+"""Counts failed decryptions: one may be an accident, several mean that the data was altered or the key is wrong."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from cloudops_nb.errors import CloudOpsWarning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: This many failures within this many seconds raise the alarm.
-ALARMING, WITHIN_SECONDS = 3, 600.0
+#: This many failures within this many seconds cause a warning.
+ALARM_FAILURES, ALARM_WINDOW_SECONDS = 3, 600.0
 
 
 class DecryptAlarm:
-    """Counts the decryption failures of one open store and warns once about a series of them; thread-safe.
+    """Counts the failed decryptions of one open store, and warns once about a series of them; thread-safe.
 
     Attributes:
-        failures: The number of envelopes that failed to decrypt since the store was opened.
+        failures: The number of decryptions that failed since the store was opened.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.failures = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self._recent: deque[float] = deque(maxlen=ALARMING)
-        self._raised = False
+        self._recent: deque[float] = deque(maxlen=ALARM_FAILURES)
+        self._warned = False
 
-    def failed(self) -> None:
-        """Count a failure; warn the first time that :data:`ALARMING` failures occur within :data:`WITHIN_SECONDS`."""
+    def record_failure(self) -> None:
+        """Count a failure, and warn if it completes the first series of failures that is fast enough to be alarming."""
         with self._lock:
             now = self._clock()
             self.failures += 1
             self._recent.append(now)
-            alarming = len(self._recent) == ALARMING and now - self._recent[0] <= WITHIN_SECONDS
-            if self._raised or not alarming:
+            alarming = len(self._recent) == ALARM_FAILURES and now - self._recent[0] <= ALARM_WINDOW_SECONDS
+            if self._warned or not alarming:
                 return
-            self._raised = True
-        advice = "verify the journal, and restore a backup if the store was altered"
-        text = f"{ALARMING} encrypted values did not open: the store's data was altered or the key is wrong; {advice}"
-        warnings.warn(text, CloudOpsWarning, stacklevel=2)
+            self._warned = True
+        what = f"{ALARM_FAILURES} encrypted values could not be decrypted"
+        why = "the store's data was altered or the key is wrong"
+        fix = "verify the journal, and restore a backup if the store was altered"
+        warnings.warn(f"{what}: {why}; {fix}", CloudOpsWarning, stacklevel=2)

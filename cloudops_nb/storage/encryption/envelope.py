@@ -1,8 +1,8 @@
-"""The envelope of every encrypted value: AES-256-GCM under a data key, bound to one record.
+"""Envelopes: values encrypted by AES-256-GCM under a data key, each bound to one record.
 
 Layout: version (1 byte) | key id (4, big-endian: the data key's generation) | nonce (12) | ciphertext | tag (16).
-The additional data is ``collection`` + 0x00 + ``point id``, so an envelope that was moved to another record does not
-decrypt.
+The additional data is ``collection`` + 0x00 + ``point id``, so an envelope that was moved to a different record cannot
+be decrypted. A data key is retired when a rotation of the data key has re-encrypted all envelopes under it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cloudops_nb.errors import CloudOpsWarning, DecryptionError, EncryptionError
 from cloudops_nb.storage.encryption.decrypt_alarm import DecryptAlarm
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from cloudops_nb.storage.keys.master_key import StoreKeys
@@ -32,12 +32,12 @@ _HEADER = struct.Struct(">BI")
 OVERHEAD = _HEADER.size + NONCE_BYTES + TAG_BYTES
 
 
-class Envelope(Secretive):
+class Envelope(KeyHolder):
     """Encrypts and decrypts envelopes; safe to share between threads.
 
     Args:
         keys: The store's keys; new envelopes are encrypted under their generation.
-        oldest: The oldest generation that is not retired.
+        oldest: The oldest generation whose data key is not retired.
 
     Attributes:
         generation: The generation of the data key that encrypts new envelopes.
@@ -53,65 +53,66 @@ class Envelope(Secretive):
         self.alarm = DecryptAlarm()
 
     def seal(self, plaintext: bytes, *, collection: str, point_id: str) -> bytes:
-        """Encrypt with the current data key and a fresh random nonce; :data:`OVERHEAD` bytes longer.
+        """Encrypt under the current data key with a random nonce; adds :data:`OVERHEAD` bytes.
 
         Raises:
-            EncryptionError: ``collection`` contains a NUL character, which separates it from the point id.
+            EncryptionError: ``collection`` contains a NUL character; NUL separates it from the point id.
         """
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = self._cipher(self.generation).encrypt(nonce, plaintext, _additional_data(collection, point_id))
         return _HEADER.pack(VERSION, self.generation) + nonce + sealed
 
     def open(self, sealed: bytes, *, collection: str, point_id: str, retired: bool = False) -> bytes:
-        """Decrypt an envelope that :meth:`seal` made for the same record, under a data key that is in use.
+        """Decrypt an envelope that :meth:`seal` made for the same record.
 
         Args:
             sealed: The envelope.
-            collection: The collection that it was sealed for.
-            point_id: The point id that it was sealed for.
-            retired: Whether to accept a retired data key. For journal records, which are never re-encrypted because
+            collection: The collection that the envelope was made for.
+            point_id: The point id that the envelope was made for.
+            retired: Whether to accept a retired data key, as for journal records: they are never re-encrypted, because
                 the chain's MACs cover their envelopes.
 
         Raises:
-            DecryptionError: The envelope was truncated, altered or moved, has another key or version, or has a retired
-                data key, which means that an old copy was put back.
+            DecryptionError: The envelope was truncated, altered or moved, its key or version is a different one, or its
+                data key is retired. A retired data key means that an old copy of the value was put back.
         """
         try:
             return self._decrypted(sealed, collection, point_id, retired=retired)
         except DecryptionError:
-            # With warnings as errors the alarm raises; the DecryptionError in flight says the same.
+            # If warnings are errors, the alarm's warning must not replace the DecryptionError.
             with suppress(CloudOpsWarning):
-                self.alarm.failed()
+                self.alarm.record_failure()
             raise
 
     def _decrypted(self, sealed: bytes, collection: str, point_id: str, *, retired: bool) -> bytes:
         generation = key_generation(sealed)
+        what = f"an encrypted value of {collection} cannot be decrypted"
         if generation < self._oldest and not retired:
-            raise DecryptionError(f"an envelope of {collection} does not open", "its data key was retired")
+            raise DecryptionError(what, "its data key was retired")
         body = _HEADER.size + NONCE_BYTES
         try:
             cipher = self._cipher(generation)
             return cipher.decrypt(sealed[_HEADER.size : body], sealed[body:], _additional_data(collection, point_id))
         except (InvalidTag, EncryptionError):
-            why = "it was altered, moved from another record, or sealed under another key"
-            raise DecryptionError(f"an envelope of {collection} does not open", why) from None
+            why = "it was altered, moved from another record, or encrypted under a different key"
+            raise DecryptionError(what, why) from None
 
 
 def key_generation(sealed: bytes) -> int:
-    """Return the data key's generation from an envelope's header, without decrypting it.
+    """Return the data key's generation from an envelope's header, without decrypting the envelope.
 
     Raises:
-        DecryptionError: The bytes are too short for an envelope, or have an unknown version.
+        DecryptionError: The bytes are too short for an envelope, or its version is unknown.
     """
     if len(sealed) < OVERHEAD:
-        raise DecryptionError("an envelope does not open", f"it was truncated to {len(sealed)} bytes")
+        raise DecryptionError("an encrypted value cannot be decrypted", f"it was truncated to {len(sealed)} bytes")
     version, generation = _HEADER.unpack_from(sealed)
     if version != VERSION:
-        raise DecryptionError("an envelope does not open", f"its version {version} is unknown")
+        raise DecryptionError("an encrypted value cannot be decrypted", f"its version {version} is unknown")
     return int(generation)
 
 
 def _additional_data(collection: str, point_id: str) -> bytes:
     if "\0" in collection:
-        raise EncryptionError("an envelope cannot be bound to its record", "the collection's name contains NUL")
+        raise EncryptionError("a value cannot be encrypted", "the name of its collection contains a NUL character")
     return f"{collection}\0{point_id}".encode()

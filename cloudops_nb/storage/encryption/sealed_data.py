@@ -1,4 +1,4 @@
-"""Encrypts plain values for the ``data`` field of a row's payload: msgpack, envelope, base64."""
+"""Encrypts the ``data`` field of a row's payload: values are packed by msgpack, encrypted, and encoded in base64."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def packed(value: Mapping[str, Any]) -> bytes:
-    """Encode a mapping of plain values and dataclasses; the order of keys does not change the bytes.
+    """Encode a mapping of plain values and dataclasses as bytes that do not depend on the order of keys.
 
-    Times become ISO 8601 text.
+    Times become ISO 8601 text, and values of other types that msgpack does not know become their ``str()``.
     """
     plaintext: bytes = msgpack.packb(_ordered(value), default=_text_form, unicode_errors="surrogatepass")
     return plaintext
 
 
 def packed_list(value: Sequence[Any]) -> bytes:
-    """Encode a list that holds only lists and texts."""
+    """Encode a list that holds only lists and texts, which need no sorting."""
     plaintext: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     return plaintext
 
@@ -47,7 +47,7 @@ def seal(envelope: Envelope, value: Mapping[str, Any], collection: Collection, p
 
 
 def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str) -> str:
-    """Encrypt bytes that :func:`packed` encoded, for one row."""
+    """Encrypt bytes that :func:`packed` returned, for one row."""
     return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
 
 
@@ -55,7 +55,8 @@ def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection) -> d
     """Decrypt a row's ``data`` field.
 
     Raises:
-        DecryptionError: It was altered, truncated, or moved from another row; the message names no content.
+        DecryptionError: The field was altered, truncated, or moved from another row. The error message contains nothing
+            of its content.
     """
     plaintext = envelope.open(_envelope_of(row, collection), collection=collection.name, point_id=row.id)
     value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
@@ -81,11 +82,11 @@ def _envelope_of(row: StoredRow, collection: Collection) -> bytes:
     try:
         return base64.b64decode(row.payload["data"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError) as error:
-        raise DecryptionError(f"a row of {collection.name} does not open", "its envelope is damaged") from error
+        raise DecryptionError(f"a row of {collection.name} cannot be decrypted", "its envelope is damaged") from error
 
 
 def _ordered(value: Any) -> Any:
-    """Return a value with sorted keys in every mapping, and every dataclass as a mapping."""
+    """Return a value in which every mapping has sorted keys and every dataclass is a mapping."""
     kind: Any = type(value)
     if kind is dict:
         return {key: inner if type(inner := value[key]) in _ATOMS else _ordered(inner) for key in sorted(value)}
@@ -100,7 +101,7 @@ def _ordered(value: Any) -> Any:
 
 
 def _text_form(value: Any) -> str:
-    """Return the text for a value that msgpack has no type for."""
+    """Return the text to pack for a value of a type that msgpack does not know."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

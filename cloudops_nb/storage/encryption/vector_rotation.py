@@ -1,7 +1,7 @@
-"""A keyed rotation of dense vectors, which keeps every cosine and hides the meaning of the axes.
+"""Rotates dense vectors by a secret matrix, which preserves all cosines and hides the meaning of the axes.
 
-Off-the-shelf models can guess a text from its raw embedding. From a rotated embedding that takes the seed, or pairs of
-texts and rotated vectors.
+Off-the-shelf models can guess a text from its raw embedding. To guess it from a rotated embedding, an attacker needs
+the seed of the matrix, or pairs of texts and their rotated vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 DIMENSION = 384
 
 
-class Rotation(Secretive):
-    """An orthogonal matrix, drawn uniformly (Haar) from the store's rotation seed; built at first use in about 0.1 s.
+class Rotation(KeyHolder):
+    """Rotates vectors by a uniformly distributed (Haar) orthogonal matrix; built at first use in about 0.1 s.
 
     The same seed gives the same matrix in every process and NumPy version, up to float64 rounding: the normal deviates
-    come from SHAKE-256, and no LAPACK routine, whose choice of signs may differ, takes part.
+    come from SHAKE-256, and LAPACK is not used, because its versions differ in their choice of signs.
     """
 
     def __init__(self, keys: StoreKeys, dimension: int = DIMENSION) -> None:
-        self._seed = keys.rotation_seed
+        self._seed = keys.vector_rotation_seed
         self.dimension = dimension
 
     def apply(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Rotate vectors of shape ``(n, dimension)``, or a single one of shape ``(dimension,)``; float32."""
+        """Rotate vectors of shape ``(n, dimension)``, or one vector of shape ``(dimension,)``, as float32."""
         rows = np.asarray(vectors, dtype=np.float32)[..., np.newaxis, :]
-        # One product per row: after a product large enough for its threads, BLAS keeps all cores busy for 0.1 s more.
+        # One product per row: a product that is large enough for BLAS's threads keeps all cores busy for another 0.1 s.
         rotated: NDArray[np.float32] = (rows @ self._matrix)[..., 0, :]
         return rotated
 
     def undo(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Reverse the rotation of vectors of shape ``(n, dimension)``; float32."""
-        turned: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32) @ self._matrix.T
-        return turned
+        """Undo the rotation of vectors of shape ``(n, dimension)``, as float32."""
+        original: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32) @ self._matrix.T
+        return original
 
     @cached_property
     def _matrix(self) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ class Rotation(Secretive):
 
 
 def _orthogonal(seed: bytes, dimension: int) -> NDArray[np.float64]:
-    """Multiply Householder reflections of shrinking size (Stewart, SIAM J. Numer. Anal. 17, 1980)."""
+    """Return a product of Householder reflections of shrinking size (Stewart, SIAM J. Numer. Anal. 17, 1980)."""
     matrix = np.eye(dimension)
     signs = np.empty(dimension)
     normals = _normals(seed, dimension * (dimension + 1) // 2)
@@ -67,7 +67,7 @@ def _orthogonal(seed: bytes, dimension: int) -> NDArray[np.float64]:
 
 
 def _normals(seed: bytes, count: int) -> NDArray[np.float64]:
-    """Draw ``count`` standard normal deviates from the seed, by the Box-Muller transform."""
+    """Return ``count`` standard normal deviates, computed from the seed by the Box-Muller transform."""
     pairs = (count + 1) // 2
     stream = hashlib.shake_256(b"cloudops/1/rotation-stream" + seed).digest(16 * pairs)
     uniform = (np.frombuffer(stream, dtype="<u8") >> np.uint64(11)).astype(np.float64)

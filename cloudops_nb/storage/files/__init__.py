@@ -1,1 +1,1 @@
-"""Files of the data path: private files, creation locks, ``store.json``, the SQLite file, network file systems."""
+"""The files of a data path: private files, lock files, ``store.json``, the SQLite file; checks the file system."""

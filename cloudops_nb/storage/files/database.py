@@ -1,7 +1,7 @@
-"""The SQLite file that the journal, the scan state and the schedule share, with its errors as storage errors.
+"""The SQLite file that holds the journal, the scan state and the schedule; SQLite's errors become storage errors.
 
-It is in WAL mode: readers never wait, one process writes at a time, and a killed process loses no committed data
-(https://www.sqlite.org/wal.html).
+The file is in WAL mode: readers do not wait for writers, one process writes at a time, and a killed process loses no
+committed data (https://www.sqlite.org/wal.html).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-#: How long a write waits for another process's write, in seconds.
+#: How long a write waits for a write of another connection, in seconds.
 BUSY_SECONDS = 30.0
-#: The statements that each schema version adds to the one before.
+#: For each schema version, the statements that upgrade the version before it.
 _VERSIONS: Final = (
     """
 CREATE TABLE records (
@@ -52,20 +52,24 @@ CREATE TABLE schedule (
 """,
 )
 SCHEMA_VERSION: Final = len(_VERSIONS)
+# The names of SQLite's extended result codes begin with these primary codes (https://www.sqlite.org/rescode.html).
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_RESTORE = "Restore it from a backup."
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
-_UNOPENED = "SQLITE_CANTOPEN"
+_CANNOT_OPEN = "SQLITE_CANTOPEN"
+_RESTORE = "Restore it from a backup."
 
 
 class Database:
-    """One connection to the file, shared by the threads of a process; other processes open their own.
+    """One SQLite connection, shared by the threads of a process; other processes open their own.
 
-    The file is created at the first use, with mode 0600; SQLite gives its ``-wal`` and ``-shm`` files the same mode.
+    The file is created at the first use, with mode 0600; SQLite creates the ``-wal`` and ``-shm`` files with the same
+    mode.
 
-    Every method that uses the file raises:
-        InitialisationError: A newer version of this package wrote the file, or it cannot be created.
+    Every method that uses the file can raise:
+        InitialisationError: A newer version of this package wrote the file, or the file cannot be created or opened.
         StoreCorruptedError: The file is not a database, or is damaged.
+        StoreUnavailableError: Another process keeps the file locked, or :meth:`retire` was called.
+        StorageError: SQLite failed for another reason, such as a full disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,16 +83,17 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection in a read transaction, which does not see later commits of others."""
+        """Yield the connection in a read transaction: all its reads see the file in one state."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
-        """Give the connection in a write transaction, committed at the end and rolled back on any exception.
+        """Yield the connection in a write transaction, committed at the end and rolled back on any exception.
 
         Args:
-            synced: Whether the commit survives a power cut, and not only the death of the process.
+            synced: If true, the commit survives a power cut. If false, it survives the death of the process, but a
+                power cut may undo it.
 
         Raises:
             StoreUnavailableError: Another process has been writing for longer than :data:`BUSY_SECONDS`.
@@ -97,15 +102,15 @@ class Database:
             yield connection
 
     def scrub(self, statement: str, values: Sequence[tuple[str, ...]]) -> None:
-        """Run a deletion for each row of values, and erase the deleted content from the file and its log.
+        """Run a DELETE statement once per tuple of values, and erase the deleted content from the file and its log.
 
         No other connection may have the file open.
         """
         with self.writing(synced=True) as connection:
             connection.executemany(statement, values)
         with self._lock, _translated_errors(self.path):
-            # SQLite leaves deleted content in free pages until VACUUM rewrites the file
-            # (https://www.sqlite.org/lang_vacuum.html).
+            # SQLite leaves deleted content in free pages until VACUUM, which must run outside a transaction, rewrites
+            # the file (https://www.sqlite.org/lang_vacuum.html).
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -126,7 +131,8 @@ class Database:
     def _transaction(self, begin: str, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
         with self._lock, _translated_errors(self.path):
             if self._retired:  # code that replaces the file relies on no thread writing to the old one
-                raise StoreUnavailableError(f"{self.path} was closed", "", "Ask the storage service for it again.")
+                why = "the store was closed, or maintenance replaced its parts"
+                raise StoreUnavailableError(f"{self.path} was closed", why, "Get it from the storage service again.")
             if self._connection is None:
                 self._connection = _open_locked(self.path)
             connection = self._connection
@@ -142,8 +148,8 @@ class Database:
 
 
 def _open_locked(path: Path) -> sqlite3.Connection:
-    # SQLite's busy timeout does not cover the switch of a new file to WAL mode: while another process makes the switch,
-    # SQLite reports the file as locked at once.
+    # While another process switches a new file to WAL mode, SQLite reports the file as locked at once, without waiting
+    # for the busy timeout.
     with creation_lock(path.with_name(f"{path.name}.lock")):
         return _open(path)
 
@@ -153,6 +159,7 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
+        # On macOS only F_FULLFSYNC flushes the drive's cache (https://www.sqlite.org/pragma.html#pragma_fullfsync).
         connection.execute("PRAGMA fullfsync = ON")
         _migrate(connection, path)
     except BaseException:
@@ -165,12 +172,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Upgrade the file to the current schema in one transaction, so that a killed process leaves the old schema."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
-        why = f"its version is {version}, this version of cloudops-nb knows {SCHEMA_VERSION}"
-        raise InitialisationError(f"{path} is newer", why, "Upgrade cloudops-nb.")
+        why = f"its schema version is {version}, and this version of cloudops-nb supports up to {SCHEMA_VERSION}"
+        raise InitialisationError(f"cannot open {path}", why, "Upgrade cloudops-nb.")
     if version < SCHEMA_VERSION:
         connection.execute("BEGIN IMMEDIATE")
         for statements in _VERSIONS[version:]:
-            for statement in statements.split(";\n"):
+            for statement in statements.split(";\n"):  # executescript would commit the transaction first
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
@@ -185,18 +192,17 @@ def _translated_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _storage_error(path, error) from error
     except UnicodeDecodeError as error:  # raised by the sqlite3 module for a schema whose text is not UTF-8
-        raise StoreCorruptedError(f"{path} is damaged", "its schema is not text", _RESTORE) from error
+        raise StoreCorruptedError(f"{path} is damaged", "its schema is not valid text", _RESTORE) from error
     except OSError as error:
         raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
 
 
 def _storage_error(path: Path, error: sqlite3.Error) -> CloudOpsError:
-    # The names of SQLite's extended result codes begin with the primary code (https://www.sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith(_CORRUPT):
         return StoreCorruptedError(f"{path} is damaged", str(error), _RESTORE)
     if code.startswith(_BUSY):
-        return StoreUnavailableError(f"{path} is locked", "another process has been writing to it for too long")
-    if code.startswith(_UNOPENED):
+        return StoreUnavailableError(f"{path} is locked", "another process is writing to it", "Try again later.")
+    if code.startswith(_CANNOT_OPEN):
         return InitialisationError(f"cannot open {path}", str(error))
     return StorageError(f"{path} cannot be used", str(error))

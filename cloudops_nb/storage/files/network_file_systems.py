@@ -1,4 +1,4 @@
-"""Refuses data paths on network file systems, whose locks do not work reliably between hosts."""
+"""Refuses data paths on network file systems, where file locks do not work reliably between hosts."""
 
 from __future__ import annotations
 
@@ -23,37 +23,38 @@ class Mount(NamedTuple):
 
 
 def refuse_network_file_system(path: Path, mounts: Iterable[Mount] | None = None) -> None:
-    """Raise if a folder is on a network file system, also if it does not exist yet; unknown types are accepted.
+    """Raise if a folder is on a network file system; file systems of unknown types are accepted.
 
     Args:
-        path: The folder.
-        mounts: The mounted file systems in order of mounting; the operating system's list if not given.
+        path: The folder, which need not exist yet.
+        mounts: The mounted file systems in order of mounting; by default, those that the operating system lists.
 
     Raises:
         InitialisationError: The folder is on a network file system.
     """
-    found = file_system_of(path, _system_mounts() if mounts is None else mounts)
-    if found is not None and _is_network_type(found.fstype):
-        why = f"{found.mountpoint} is a network file system ({found.fstype}), whose locks do not protect a store"
+    mount = file_system_of(path, _system_mounts() if mounts is None else mounts)
+    if mount is not None and _is_network_type(mount.fstype):
+        why = f"{mount.mountpoint} is a network file system ({mount.fstype}), and its locks cannot protect a store"
         raise InitialisationError(f"the data path {path} cannot be used", why, "Choose a data_path on a local disk.")
 
 
 def file_system_of(path: Path, mounts: Iterable[Mount]) -> Mount | None:
-    """Return the mount that holds a path, after resolving links; ``None`` if no known mount does."""
+    """Return the mount that contains a path, after resolving links, or ``None`` if none of the given mounts does."""
     resolved = path.resolve()
-    holding = [mount for mount in mounts if resolved.is_relative_to(mount.mountpoint)]
-    # Of two mounts on one mount point, the later covers the earlier.
-    return max(reversed(holding), key=lambda mount: len(Path(mount.mountpoint).parts), default=None)
+    containing = [mount for mount in mounts if resolved.is_relative_to(mount.mountpoint)]
+    # Of two mounts on one mount point, the later hides the earlier; max returns the first of equals.
+    return max(reversed(containing), key=lambda mount: len(Path(mount.mountpoint).parts), default=None)
 
 
 def _is_network_type(fstype: str) -> bool:
-    kind = fstype.casefold()
-    types, user_space = _network_file_systems()
-    return kind in types or (kind.startswith(_FUSE) and kind.removeprefix(_FUSE) in types | user_space)
+    name = fstype.casefold()
+    types, fuse_types = _network_file_systems()
+    return name in types or (name.startswith(_FUSE) and name.removeprefix(_FUSE) in types | fuse_types)
 
 
 @cache
 def _network_file_systems() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the types of network file systems, and further types that are network file systems only under FUSE."""
     declared = bundled_table(__package__, "network_file_systems.yaml")
     return frozenset(declared["types"]), frozenset(declared["user_space"])
 

@@ -1,6 +1,6 @@
-"""Creates and replaces files that only their owner can read, and locks against creating something twice.
+"""Creates and replaces files that only their owner can read, and lock files for one process at a time.
 
-A file has mode 0600 from its creation, so it is never readable by others for a moment.
+A file has mode 0600 from its creation, so other users cannot read it even for a moment.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from cloudops_nb.errors import InitialisationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: How long a process waits for the creation lock, in seconds.
-LOCK_SECONDS = 60.0
+#: How long a process waits for a creation lock by default, in seconds.
+LOCK_TIMEOUT_SECONDS = 60.0
 POSIX = os.name == "posix"
-_OTHERS = 0o077
+_GROUP_AND_OTHERS = 0o077
 
 
 def create_private(path: Path) -> None:
     """Create an empty file with mode 0600 unless the file exists; an existing file is not opened.
 
     Raises:
-        OSError: The folder does not allow it.
+        OSError: The file cannot be created.
     """
-    # Closing any descriptor of a file drops all POSIX locks of the process on it, which would include SQLite's
-    # (fcntl(2); https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    # An existing file is not opened, because closing any descriptor of a file drops all POSIX locks of the process on
+    # that file, SQLite's included (fcntl(2); https://www.sqlite.org/howtocorrupt.html, section 2.2).
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def replace_private(path: Path, content: bytes, *, synced: bool = True) -> None:
-    """Replace a file's content, atomically, with mode 0600.
+    """Create a file or replace it atomically, with mode 0600.
 
-    A reader finds the whole old content or the whole new content, also after a power cut. With ``synced`` the new
-    content survives a power cut once this function has returned; without, the old content may come back.
+    A reader finds either the whole old content or the whole new content, even after a power cut. With ``synced``, the
+    new content survives a power cut once this function has returned; without it, the old content may come back.
 
     Raises:
-        OSError: The folder does not allow it, or the disk is full.
+        OSError: The file cannot be written, for example because the disk is full.
     """
+    # mkstemp creates the file with mode 0600.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -60,13 +61,13 @@ def replace_private(path: Path, content: bytes, *, synced: bool = True) -> None:
 
 
 def open_to_others(status: os.stat_result) -> bool:
-    """Whether a file's mode gives its group or others access; always false on systems without POSIX modes."""
-    return POSIX and bool(status.st_mode & _OTHERS)
+    """Return whether a file's mode gives its group or others access; always false on systems without POSIX modes."""
+    return POSIX and bool(status.st_mode & _GROUP_AND_OTHERS)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make files created, renamed or removed in a folder survive a power cut."""
-    if not POSIX:
+    """Make the creation, renaming and removal of files in a folder survive a power cut."""
+    if not POSIX:  # only POSIX systems can open a folder to sync it
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -76,21 +77,22 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def creation_lock(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Lock a file against other processes, so that a key or a store is created only once.
+def creation_lock(path: Path, *, seconds: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
+    """Hold a lock between processes inside the block, for example so that only one of them creates a key or a store.
 
-    The file is created with mode 0600, its folder with 0700. The operating system releases the lock when the process
-    ends, however it ends.
+    The lock file is created with mode 0600, and its folder, if missing, with mode 0700. The operating system releases
+    the lock when the process ends, even if the process is killed.
 
     Raises:
-        InitialisationError: The lock file cannot be created, or another process holds the lock for too long.
+        InitialisationError: The lock file cannot be created, or another process holds the lock for longer than
+            ``seconds``.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(path, timeout=seconds, mode=0o600)
         lock.acquire()
     except Timeout:
-        raise InitialisationError(f"cannot lock {path}", "another process is holding it") from None
+        raise InitialisationError(f"cannot lock {path}", "another process is holding it", "Try again later.") from None
     except OSError as error:
         raise InitialisationError(f"cannot lock {path}", error.strerror or "") from error
     try:

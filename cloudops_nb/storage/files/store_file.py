@@ -1,7 +1,8 @@
-"""``store.json``, the store's only unencrypted description of itself, and the checks of the store's folder.
+"""Reads and writes ``store.json``, the unencrypted header of a store, and checks the folder of the store.
 
-The file holds the format version, the store's id and creation time, the master key's fingerprint, the data key's
-generation and the engine's location. It is written before any data, so data without it means that a file was lost.
+The header holds the format version, the store's id and creation time, the master key's fingerprint, the data key's
+generation and the location of the collections. ``store.json`` is written before any data, so data without it means
+that ``store.json`` was lost.
 """
 
 from __future__ import annotations
@@ -23,22 +24,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 3
-#: The generations of a data key; the last one bounds the key ids that an altered envelope can make us derive.
+#: The range of data key generations; each rotation of the data key starts the next one. An envelope that names a
+#: generation out of this range was altered, and no data key is derived for it.
 FIRST_GENERATION: Final = 1
 LAST_GENERATION: Final = 0xFFFF
 STORE_NAME = "store.json"
 JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"
-#: The folder that has one folder per shard.
+#: The folder of the embedded vector store; it has one folder per shard (an embedded collection).
 SHARDS_NAME = "qdrant"
 
 
 class StoreHeader(BaseModel):
     """The content of ``store.json``; ``created`` is in UTC.
 
-    Envelopes of data keys older than ``oldest_data_key_generation`` are refused. ``engine``, ``remote_url`` and
-    ``remote_prefix`` say where the collections are. ``store_id`` distinguishes the store from others with the same key,
-    in snapshots and in S3; it is empty until :meth:`StoreFile.identify`.
+    Data keys older than ``oldest_data_key_generation`` are retired: they decrypt only the journal and the schedule.
+    ``engine``, ``remote_url`` and ``remote_prefix`` give the location of the collections. ``store_id`` distinguishes
+    the store's snapshots from those of other stores with the same key; a store of an earlier version may have no id
+    until :meth:`StoreFile.identify` assigns one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +58,7 @@ class StoreHeader(BaseModel):
 
 
 class _Format(BaseModel):
-    """The one field that every version of the file has, read before the rest is validated."""
+    """The one field that every version of the file has; it is read before the rest is validated."""
 
     format: int = Field(ge=1)
 
@@ -71,7 +74,7 @@ class StoreFile:
         return f"StoreFile({str(self.path)!r})"
 
     def lock(self) -> AbstractContextManager[None]:
-        """The lock between processes for creating the store or changing its header.
+        """Return the lock that a process must hold while it creates the store or changes its header.
 
         Raises:
             InitialisationError: The lock cannot be created, or another process holds it for too long.
@@ -79,7 +82,7 @@ class StoreFile:
         return creation_lock(self.data_path / "store.lock")
 
     def has_data(self) -> bool:
-        """Whether the folder holds a store or any part of one; if so, no new key is ever made for it."""
+        """Return whether the folder holds a store or a part of one; a new key is never made for such a folder."""
         shards = self.data_path / SHARDS_NAME
         if shards.is_dir() and any(entry.is_dir() for entry in shards.iterdir()):
             return True
@@ -101,20 +104,20 @@ class StoreFile:
         try:
             version = _Format.model_validate_json(text).format
             if version > FORMAT:
-                why = f"its format is {version}, this version of cloudops-nb knows {FORMAT}"
-                raise InitialisationError(f"the store in {self.data_path} is newer", why, "Upgrade cloudops-nb.")
+                why = f"its format is {version}, and this version of cloudops-nb supports up to {FORMAT}"
+                raise InitialisationError(f"cannot open the store in {self.data_path}", why, "Upgrade cloudops-nb.")
             return StoreHeader.model_validate_json(text)
         except ValidationError as error:
             why = error.errors(include_url=False, include_input=False)[0]["msg"]
             raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over_advice(self.data_path)) from None
 
     def outdated(self) -> bool:
-        """Whether the store has an older format than this package writes; raises as :meth:`read` does."""
+        """Return whether the store's format is older than the one this package writes; raises as :meth:`read` does."""
         header = self.read()
         return header is not None and header.format < FORMAT
 
     def identify(self) -> str:
-        """Return the store's id, assigning one to a store without; empty if there is no store.
+        """Return the store's id, or an empty text if there is no store; a store without an id gets one.
 
         Raises:
             InitialisationError: As :meth:`read` and :meth:`write`.
@@ -131,10 +134,10 @@ class StoreFile:
         return header.store_id if header else ""
 
     def write(self, header: StoreHeader) -> None:
-        """Replace the header; it survives a power cut once this returns.
+        """Replace the header; the new header survives a power cut once this method has returned.
 
         Raises:
-            InitialisationError: The folder does not allow it.
+            InitialisationError: The file cannot be written.
         """
         try:
             replace_private(self.path, header.model_dump_json(indent=2).encode() + b"\n")
@@ -145,7 +148,7 @@ class StoreFile:
 def starting_over_advice(data_path: Path) -> str:
     """Return the advice for a store that does not open: move its files away and restore a snapshot."""
     parts = f"{STORE_NAME}, journal.*, handover.json and {SHARDS_NAME}"
-    return f"Move {parts} out of {data_path} to a folder of their own, then run: cloudops-nb backup restore"
+    return f"Move {parts} from {data_path} to another folder, then run: cloudops-nb backup restore"
 
 
 def with_store_id(header: StoreHeader) -> StoreHeader:
@@ -157,8 +160,8 @@ def prepare_data_path(path: Path) -> None:
     """Create the store's folder with mode 0700, or check that the existing folder is usable.
 
     Raises:
-        InitialisationError: The path is a file or cannot be created or written, the folder belongs to another user,
-            every user can write to it, or it is on a network file system.
+        InitialisationError: The path is a file, or cannot be created or written; or the folder belongs to another user,
+            is writable by every user, or is on a network file system.
     """
     fix = "Choose another data_path."
     refuse_network_file_system(path)

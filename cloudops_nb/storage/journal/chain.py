@@ -1,7 +1,7 @@
-"""The journal's keyed MAC chain: the stored form of a record, and the check of a whole file.
+"""The journal's keyed MAC chain: the stored form of a record, and the verification of a chain.
 
 Each MAC covers the previous MAC and every stored column, so no record can be changed, added, removed or moved without
-the key. Removing records from the end leaves a valid chain; only a head that was sealed elsewhere shows it.
+the key. Removing records from the end leaves a valid chain; only a head that was saved elsewhere reveals the removal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from cloudops_nb.errors import JournalError
-from cloudops_nb.storage.keys.master_key import Secretive
+from cloudops_nb.storage.keys.master_key import KeyHolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ _FIX = "Restore journal.db and journal.head together from a backup, and find out
 
 @dataclass(frozen=True)
 class ChainHead:
-    """The end of a chain: its number of records and the MAC of the last one, or of the start if it is empty."""
+    """The end of a chain: the number of records, and the MAC of the last record (in an empty chain, of the start)."""
 
     count: int
     mac: bytes
@@ -52,70 +52,74 @@ class ChainHead:
 
 
 class StoredRecord(NamedTuple):
-    """One row of the file; ``kind``, ``subject`` and ``once`` are blind values, and ``once`` is usually ``None``."""
+    """One row of the file; ``kind``, ``subject`` and ``once_key`` are blind values (keyed hashes).
+
+    ``once_key`` is ``None`` unless the journal accepts only one record with that key.
+    """
 
     sequence: int
     kind: bytes
     subject: bytes
-    once: bytes | None
+    once_key: bytes | None
     envelope: bytes
     mac: bytes = b""
 
 
-class Chain(Secretive):
+class Chain(KeyHolder):
     """Computes and checks the MACs of one store's journal."""
 
     __slots__ = ("_key", "start")
 
     def __init__(self, keys: StoreKeys) -> None:
-        self._key = keys.journal
+        self._key = keys.journal_key
         self.start = ChainHead(0, hmac.digest(self._key, b"start", "sha256"))
 
     def mac(self, previous: bytes, record: StoredRecord) -> bytes:
-        """The MAC of a record that follows the one with the MAC ``previous``."""
+        """Return the MAC of a record, where ``previous`` is the MAC of the record before it."""
         message = bytearray(b"record" + previous + _COLUMN.pack(record.sequence))
-        for column in (record.kind, record.subject, record.once, record.envelope):
-            # The lengths keep ("ab", "c") and ("a", "bc") apart, and NULL from empty.
+        for column in (record.kind, record.subject, record.once_key, record.envelope):
+            # The lengths distinguish ("ab", "c") from ("a", "bc"), and NULL from an empty value.
             message += _COLUMN.pack(-1 if column is None else len(column)) + (column or b"")
         return hmac.digest(self._key, bytes(message), "sha256")
 
     def check(
-        self, records: Iterable[StoredRecord], sealed: Iterable[ChainHead] = (), *, after: ChainHead | None = None
+        self, records: Iterable[StoredRecord], saved: Iterable[ChainHead] = (), *, after: ChainHead | None = None
     ) -> ChainHead:
         """Check records in order, and return the chain's end.
 
         Args:
             records: Every row of the file, or every row after the head ``after``.
-            sealed: Earlier heads of this chain; it must pass through each of them.
-            after: A verified head; the chain's start if not given.
+            saved: Heads that were saved earlier; the chain must contain each of them.
+            after: A verified head; by default, the start of the chain.
 
         Raises:
-            JournalError: The chain breaks at a record, or does not pass through a sealed head.
+            JournalError: The chain breaks at a record, or does not contain a saved head.
         """
-        marks = list(sealed)
+        saved_heads = list(saved)
         head = after or self.start
-        _compare_heads(head, marks)
+        _compare_heads(head, saved_heads)
         for record in records:
             expected = head.count + 1
             if record.sequence != expected:
                 raise altered_journal(f"record {expected} is missing")
             if not hmac.compare_digest(self.mac(head.mac, record), record.mac):
-                raise altered_journal(f"record {expected} was changed, moved or inserted, or has another key")
+                why = f"record {expected} was changed, moved or inserted, or was written under a different key"
+                raise altered_journal(why)
             head = ChainHead(expected, record.mac)
-            _compare_heads(head, marks)
-        for mark in marks:
-            check_length(head.count, mark)
+            _compare_heads(head, saved_heads)
+        for saved_head in saved_heads:
+            check_length(head.count, saved_head)
         return head
 
 
-def check_length(count: int, sealed: ChainHead) -> None:
-    """Check that a file has at least as many records as a sealed head counts.
+def check_length(count: int, saved: ChainHead) -> None:
+    """Check that a file has at least as many records as a saved head counts.
 
     Raises:
         JournalError: Records are missing at the end.
     """
-    if count < sealed.count:
-        raise altered_journal(f"it was cut off after record {count} of {sealed.count}")
+    if count < saved.count:
+        raise altered_journal(f"it ends at record {count}, but had {saved.count} records")
 
 
 def altered_journal(why: str) -> JournalError:
@@ -123,7 +127,7 @@ def altered_journal(why: str) -> JournalError:
     return JournalError("the journal does not verify", why, _FIX)
 
 
-def _compare_heads(head: ChainHead, marks: Iterable[ChainHead]) -> None:
-    for mark in marks:
-        if mark.count == head.count and not hmac.compare_digest(mark.mac, head.mac):
-            raise altered_journal(f"record {head.count} is not the one whose head was sealed")
+def _compare_heads(head: ChainHead, saved_heads: Iterable[ChainHead]) -> None:
+    for saved in saved_heads:
+        if saved.count == head.count and not hmac.compare_digest(saved.mac, head.mac):
+            raise altered_journal(f"record {head.count} does not match its saved head")

@@ -1,6 +1,6 @@
-"""The journal's head, encrypted in a separate file, which shows that records were removed from the journal's end.
+"""The sealed head: the journal's last head, encrypted in ``journal.head``, reveals removals from the journal's end.
 
-The head may be behind the journal, if a process died between the two writes, but is never ahead of it.
+The sealed head lags behind the journal if a process died between writing the two, but is never ahead of the journal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _POINT = "head"
 
 
 class HeadFile:
-    """Reads and replaces ``journal.head``; the caller serialises the writers."""
+    """Reads and replaces ``journal.head``; the caller makes sure that only one thread or process writes at a time."""
 
     def __init__(self, path: Path, envelope: Envelope) -> None:
         self.path = path
@@ -34,7 +34,7 @@ class HeadFile:
         """Decrypt the sealed head.
 
         Raises:
-            JournalError: The file is missing, was changed, or has another key.
+            JournalError: The file is missing, was changed, or is encrypted under a different key.
             StorageError: The file cannot be read.
         """
         try:
@@ -43,13 +43,14 @@ class HeadFile:
         except FileNotFoundError:
             raise altered_journal("its sealed head, journal.head, is missing") from None
         except DecryptionError:
-            raise altered_journal("its sealed head, journal.head, was changed or has another key") from None
+            why = "its sealed head, journal.head, was changed or is encrypted under a different key"
+            raise altered_journal(why) from None
         except OSError as error:
             raise StorageError(f"cannot read {self.path}", error.strerror or "") from error
         return ChainHead(content["count"], bytes.fromhex(content["mac"]))
 
     def reseal(self) -> int:
-        """Re-encrypt the head if it has an older data key; returns the number of re-encrypted heads, 0 or 1.
+        """Re-encrypt the head if it is encrypted under an older data key; returns the number of re-encrypted heads.
 
         Raises:
             JournalError: As :meth:`read`.
@@ -61,7 +62,7 @@ class HeadFile:
         return int(older)
 
     def write(self, head: ChainHead, *, power_safe: bool) -> None:
-        """Replace the sealed head; with ``power_safe``, a power cut cannot bring the old one back.
+        """Replace the sealed head; with ``power_safe``, a power cut cannot bring the old head back.
 
         Raises:
             StorageError: The file cannot be written.
@@ -75,5 +76,5 @@ class HeadFile:
 
 
 def create_head(path: Path, envelope: Envelope, keys: StoreKeys) -> None:
-    """Write the sealed head of an empty journal."""
+    """Create the file with the sealed head of an empty journal."""
     HeadFile(path, envelope).write(Chain(keys).start, power_safe=True)

@@ -1,4 +1,4 @@
-"""The keys of records that a journal may hold only once, learned from verified records."""
+"""Once-keys: for each of them, a journal accepts only one record ever."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class OnceKeys:
-    """Remembers the blind once-keys of a journal; each record is verified before its key counts, and only once.
+    """Remembers the once-keys of a journal as blind values (keyed hashes); each record is verified once, when read.
 
-    A later change of the file cannot remove a key. The caller serialises the calls.
+    Changing the file later cannot remove a key. The caller makes sure that only one thread calls at a time.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -23,27 +23,28 @@ class OnceKeys:
         self._verified = chain.start
         self._keys: set[bytes] = set()
 
-    def contains(self, key: bytes, behind: Callable[[int], Iterable[StoredRecord]], end: ChainHead) -> bool:
-        """Verify the records added since the last call, and return whether a key is recorded.
+    def contains(self, key: bytes, records_after: Callable[[int], Iterable[StoredRecord]], end: ChainHead) -> bool:
+        """Verify the records added since the last call, and return whether a record has this key.
 
         Args:
-            key: The blind key.
-            behind: Returns the records after a sequence number, in order.
+            key: The blind value of the key.
+            records_after: Returns the records after a sequence number, in order.
             end: The journal's end.
 
         Raises:
-            JournalError: A record was changed, removed or moved, or the journal is not the verified one.
+            JournalError: A record was changed, removed or moved, or the journal was replaced.
         """
         check_length(end.count, self._verified)
-        found: set[bytes] = set()
-        records = _collecting_keys(behind(self._verified.count), found)
+        new_keys: set[bytes] = set()
+        records = _collecting_keys(records_after(self._verified.count), new_keys)
         self._verified = self._chain.check(records, [end], after=self._verified)
-        self._keys |= found
+        # Add the keys only now, because check has verified their records.
+        self._keys |= new_keys
         return key in self._keys
 
 
-def _collecting_keys(records: Iterable[StoredRecord], found: set[bytes]) -> Iterator[StoredRecord]:
+def _collecting_keys(records: Iterable[StoredRecord], keys: set[bytes]) -> Iterator[StoredRecord]:
     for record in records:
-        if record.once is not None:
-            found.add(record.once)
+        if record.once_key is not None:
+            keys.add(record.once_key)
         yield record

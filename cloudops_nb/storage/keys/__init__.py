@@ -1,1 +1,1 @@
-"""The master key: its sources, how a store finds it, export, import and succession."""
+"""The master key of a store: where it is kept, how a store finds it, its export, and its replacement by a new key."""

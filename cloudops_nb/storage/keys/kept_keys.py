@@ -1,7 +1,7 @@
-"""Earlier master keys: they stay in their slots until a person removes them.
+"""Lists and removes earlier master keys, which stay in their slots until a person removes them.
 
-No program can know that a key is no longer needed: other stores may share it, under other settings or on disks that are
-not mounted, and backups may be anywhere.
+No program can know that a key is no longer needed: other stores, with other settings or on disks that are not mounted,
+may share the key, and backups may be anywhere.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeptKey:
-    """A key's fingerprint, and the slot that holds it."""
+    """The fingerprint of an earlier master key, and the slot that holds the key (``place``)."""
 
     fingerprint: str
     place: KeySource
 
 
 def kept_keys(settings: Settings, known: Iterable[str] = ()) -> list[KeptKey]:
-    """Return every key in a slot, except the store's present one.
+    """Return every key in a slot, except the store's current key.
 
     Args:
         settings: The store's settings.
-        known: Further fingerprints to look for, because a keyring cannot list its slots.
+        known: Fingerprints whose slots are looked up as well, because a keyring cannot list its slots.
 
     Raises:
         EncryptionError: A source cannot be read at the moment.
         StoreCorruptedError: ``store.json`` is damaged.
     """
     header = StoreFile(settings.data_path).read()
-    present = header.key_fingerprint if header else ""
+    current = header.key_fingerprint if header else ""
     found = []
     for source in key_sources(settings):
-        for fingerprint in sorted({*source.kept(), *known} - {present}):
+        for fingerprint in sorted({*source.kept(), *known} - {current}):
             slot = source.slot(fingerprint)
             if slot is not None and _holds_key(slot, fingerprint):
                 found.append(KeptKey(fingerprint, slot))
@@ -55,14 +55,14 @@ def removable_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
     """Return the slots that hold a key, after checking that it may be removed.
 
     Raises:
-        EncryptionError: It is the store's present key, or a source cannot be read at the moment.
-        KeyMissingError: No slot holds it.
+        EncryptionError: The key is the store's current key, or a source cannot be read at the moment.
+        KeyMissingError: No slot holds the key.
     """
     header = StoreFile(settings.data_path).read()
     if header is not None and header.key_fingerprint == fingerprint:
         fix = "Change the store's key first: cloudops-nb key rekey."
-        raise EncryptionError(f"the key {fingerprint[:8]}… was not removed", "it is the store's present key", fix)
-    kept = [one for one in kept_keys(settings, [fingerprint]) if one.fingerprint == fingerprint]
+        raise EncryptionError(f"the key {fingerprint[:8]}… was not removed", "it is the store's current key", fix)
+    kept = [key for key in kept_keys(settings, [fingerprint]) if key.fingerprint == fingerprint]
     if not kept:
         raise KeyMissingError(f"no slot holds the key {fingerprint}", "", "List the kept keys: cloudops-nb key show.")
     return kept
@@ -77,8 +77,8 @@ def remove_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
     """
     with key_lock(settings):
         kept = removable_key(settings, fingerprint)
-        for one in kept:
-            one.place.remove()
+        for key in kept:
+            key.place.remove()
     return kept
 
 

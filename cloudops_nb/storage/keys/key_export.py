@@ -1,7 +1,7 @@
-"""Exports the master key as a small text file under a passphrase, as a backup or for another machine.
+"""Exports the master key to a small text file that a passphrase protects, as a backup or for use on another machine.
 
-scrypt (RFC 7914) derives a wrapping key from the passphrase. AES-256-GCM encrypts the master key under it and
-authenticates every other field of the file.
+scrypt (RFC 7914) derives a wrapping key from the passphrase. AES-256-GCM encrypts the master key under the wrapping
+key, and authenticates every other field of the file.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.keys.key_sources import KeySource
 
-#: The shortest passphrase, in characters.
+#: The minimum length of a passphrase, in characters.
 SHORTEST_PASSPHRASE = 12
-#: The scrypt parameters of a new export, which take 128 MiB of memory.
+#: The scrypt parameters of a new export; with them, scrypt takes 128 MiB of memory.
 _COST, _BLOCK, _PARALLEL = 2**17, 8, 1
-#: The largest file, and the most memory for scrypt, that an import accepts, in bytes: a hostile file cannot take more.
-LARGEST_EXPORT, MOST_MEMORY = 16_384, 512 * 1024 * 1024
+#: The maximum size of a file to import, in characters, so that a hostile file cannot fill the memory.
+LARGEST_EXPORT = 16_384
+#: The maximum memory for scrypt in an import, in bytes, because a hostile file can name any scrypt parameters.
+MOST_SCRYPT_MEMORY = 512 * 1024 * 1024
 _SALT_BYTES, _NONCE_BYTES = 32, 12
 
 
 class _Export(BaseModel):
-    """The content of the file: the derivation of the wrapping key, the key's fingerprint, and the wrapped key."""
+    """The content of the file: the parameters of the wrapping key, the master key's fingerprint and the wrapped key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,11 +55,12 @@ class _Export(BaseModel):
     parallel: int = Field(default=_PARALLEL, ge=1, le=4)
     salt: str = Field(pattern="^[0-9a-f]{64}$")
     nonce: str = Field(pattern="^[0-9a-f]{24}$")
+    # Empty until the master key is encrypted, because that authenticates the other fields.
     wrapped: str = Field(default="", pattern="^([0-9a-f]{2})*$")
 
 
 def export_key(master: MasterKey, passphrase: str) -> str:
-    """Wrap a master key under a passphrase; takes about half a second and 128 MiB, to slow down guessing.
+    """Encrypt a master key under a passphrase; this takes about 0.5 s and 128 MiB, to slow down guessing.
 
     Raises:
         ConfigurationError: The passphrase is shorter than :data:`SHORTEST_PASSPHRASE`.
@@ -73,7 +76,7 @@ def export_key(master: MasterKey, passphrase: str) -> str:
 
 
 def unwrap_key(text: str, passphrase: str) -> MasterKey:
-    """Return the master key of an export.
+    """Decrypt the master key in an export.
 
     Raises:
         EncryptionError: The text is not an export or was modified, or the passphrase is wrong.
@@ -84,20 +87,20 @@ def unwrap_key(text: str, passphrase: str) -> MasterKey:
         raw = cipher.decrypt(bytes.fromhex(export.nonce), bytes.fromhex(export.wrapped), _authenticated_fields(export))
     except InvalidTag:
         why = "wrong passphrase, or the file was modified"
-        raise EncryptionError("the exported key does not open", why) from None
+        raise EncryptionError("the exported key cannot be decrypted", why) from None
     master = MasterKey(raw)
     if StoreKeys(master).fingerprint != export.fingerprint:
-        raise EncryptionError("the exported key does not open", "it is not the key that the file names")
+        raise EncryptionError("the exported key is invalid", "its fingerprint is not the one that the file names")
     return master
 
 
 def export_store_key(settings: Settings, passphrase: str) -> str:
-    """Wrap the key of the store in the data path.
+    """Encrypt the key of the data path's store under a passphrase, as the text of an export.
 
     Raises:
         ConfigurationError: The passphrase is too short.
-        KeyMissingError: There is no store, or no key for it.
-        EncryptionError: A key source cannot be read at the moment, or the sources have only keys of other stores.
+        KeyMissingError: There is no store, or no key source holds a key.
+        EncryptionError: A key source cannot be read at the moment, or the sources hold only keys of other stores.
     """
     header = StoreFile(settings.data_path).read()
     if header is None:
@@ -105,27 +108,26 @@ def export_store_key(settings: Settings, passphrase: str) -> str:
     return export_key(find_master_key(settings, header.key_fingerprint), passphrase)
 
 
-def keep_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySource:
-    """Save a key where the data path's store, or the next store made there, finds it.
-
-    An existing key is never replaced.
+def save_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySource:
+    """Save a key in the first writable key source, or in a slot of it; an existing key is never replaced.
 
     Args:
-        settings: The data path and the key's source.
+        settings: The data path and the key source.
         master: The key.
-        needed: Whether the data path has a store that needs the key; only then may the key go into a slot.
+        needed: Whether a store in the data path needs the key. Only then may the key be saved in a slot, because a new
+            store looks for its key only in the source itself.
 
     Returns:
-        The place of the key, which may have held it before.
+        The source or slot that holds the key now; it may have held the key before.
 
     Raises:
-        WrongKeyError: The place that this key needs holds another one.
-        KeyMissingError: No source can hold a key.
+        WrongKeyError: The source holds a different key, and this key cannot be saved in a slot.
+        KeyMissingError: No source is writable.
         EncryptionError: A source cannot be read or written at the moment.
     """
     prepare_data_path(settings.data_path)
     with key_lock(settings):
-        place = _place_for(settings, master, StoreKeys(master).fingerprint, needed=needed)
+        place = _source_or_slot(settings, master, StoreKeys(master).fingerprint, needed=needed)
         if place.load() != master:
             place.save(master)
     return place
@@ -133,14 +135,15 @@ def keep_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySourc
 
 def wrong_key_error(settings: Settings, header: StoreHeader, fingerprint: str) -> WrongKeyError:
     """Return the error for importing a key that is not the store's."""
-    why = f"the exported key is {fingerprint[:8]}…, the store's is {header.key_fingerprint[:8]}…"
-    return WrongKeyError(f"the key is not that of the store in {settings.data_path}", why, "Set another data_path.")
+    why = f"the exported key is {fingerprint[:8]}…, and the store's key is {header.key_fingerprint[:8]}…"
+    what = f"the exported key belongs to a different store than the one in {settings.data_path}"
+    return WrongKeyError(what, why, "Set another data_path.")
 
 
 def write_export(file: Path, text: str) -> None:
     """Write an export to a new file that only its owner can read.
 
-    The whole file survives a power cut once this returns; after an error there is no file.
+    The whole file survives a power cut once this function has returned; after an error there is no file.
 
     Raises:
         ConfigurationError: The file exists, or cannot be written.
@@ -148,7 +151,7 @@ def write_export(file: Path, text: str) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigurationError(f"{file} exists already", "", "Name a new file.") from None
+        raise ConfigurationError(f"{file} already exists", "", "Give the name of a new file.") from None
     except OSError as error:
         raise ConfigurationError(f"cannot write {file}", error.strerror or "") from error
     try:
@@ -166,19 +169,19 @@ def write_export(file: Path, text: str) -> None:
         raise
 
 
-def _place_for(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:
-    """Return the first writable source if it is empty or has this key, or its slot if a store needs the key."""
+def _source_or_slot(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:
+    """Return the first writable source, or the key's slot in that source if it holds a different key."""
     source = next((source for source in key_sources(settings) if source.writable), None)
     if source is None:
-        names = ", ".join(source.name for source in key_sources(settings))
-        raise KeyMissingError("the key cannot be saved", f"{names} cannot hold it", "Set key_source to file.")
-    present = source.load()
-    if present is None or present == master:
+        why = f"no key source is writable: {', '.join(source.name for source in key_sources(settings))}"
+        raise KeyMissingError("the key cannot be saved", why, "Set key_source to file.")
+    existing = source.load()
+    if existing is None or existing == master:
         return source
     slot = source.slot(fingerprint) if needed else None
     if slot is None:
-        fix = "Set key_file to a file of its own for this data_path."
-        raise WrongKeyError("the key was not imported", f"{source.name} holds another key, which stays", fix)
+        why = f"{source.name} holds a different key, which is not replaced"
+        raise WrongKeyError("the key was not imported", why, "Set key_file to a separate file for this data_path.")
     return slot
 
 
@@ -186,11 +189,13 @@ def _parsed_export(text: str) -> _Export:
     try:
         export = _Export.model_validate_json(text if len(text) <= LARGEST_EXPORT else "")
     except ValidationError:
-        raise EncryptionError("the file is not an exported key", "", "Give the file that key export wrote.") from None
-    # The bounds of the single numbers would together still allow 16 GiB.
+        fix = "Give a file that this command wrote: cloudops-nb key export."
+        raise EncryptionError("the file is not an exported key", "", fix) from None
+    # The limits of the single fields would still allow 16 GiB together.
     memory = 128 * export.block * (export.cost + export.parallel)
-    if memory > MOST_MEMORY or export.cost & (export.cost - 1):
-        raise EncryptionError("the file is not an exported key", "it asks for more memory than any export does")
+    cost_is_power_of_two = export.cost & (export.cost - 1) == 0  # scrypt requires it
+    if memory > MOST_SCRYPT_MEMORY or not cost_is_power_of_two:
+        raise EncryptionError("the file is not an exported key", "its scrypt parameters are out of range")
     return export
 
 
@@ -205,5 +210,5 @@ def _authenticated_fields(export: _Export) -> bytes:
 
 
 def _normalised(passphrase: str) -> str:
-    """Return one form of the passphrase: keyboards of different systems compose the same letter differently."""
+    """Return the passphrase in one Unicode form, because operating systems compose the same letter differently."""
     return unicodedata.normalize("NFKC", passphrase)

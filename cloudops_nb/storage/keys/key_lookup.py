@@ -1,4 +1,4 @@
-"""Finds and checks a store's master key, and makes one for an empty store only."""
+"""Finds the master key of an existing store by its fingerprint, and finds or makes a key for a new store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from cloudops_nb.settings import Settings
 
-_LOST = "Restore the key from its export or backup; without it the data cannot be read."
+_RESTORE_KEY = "Restore the key from its export or from a backup; without the key the data cannot be read."
 
 
 def key_sources(settings: Settings) -> Sequence[KeySource]:
-    """Return the places to look for the master key, in order.
+    """Return the key sources that the settings allow, in the order in which they are searched.
 
     Raises:
-        ConfigurationError: ``key_file`` is set together with a ``key_source`` other than a file.
+        ConfigurationError: ``key_file`` is set, and ``key_source`` is ``keyring`` or ``environment``.
     """
     if settings.key_file is not None and settings.key_source in ("keyring", "environment"):
         why = f"key_file is set, and key_source is {settings.key_source}"
@@ -35,12 +35,12 @@ def key_sources(settings: Settings) -> Sequence[KeySource]:
         return [FileSource(key_file(settings))]
     if settings.key_source == "environment":
         return [EnvironmentSource()]
-    # Imported only where a keyring is used: it loads every installed backend.
+    # Imported here, because importing ``keyring`` loads every installed backend.
     from cloudops_nb.storage.keys.keyring_source import KeyringSource
 
     if settings.key_source == "keyring":
         return [KeyringSource(add_ons=True)]
-    # The user chose no backend here, so do not use one that may prompt on the terminal.
+    # The user did not ask for a keyring, so skip backends that may prompt on the terminal.
     return [KeyringSource(add_ons=False), FileSource(key_file(settings)), EnvironmentSource()]
 
 
@@ -51,7 +51,7 @@ def key_file(settings: Settings) -> Path:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """A store's key, the place that holds it, and the source that this place is or is a slot of."""
+    """A store's key, and where it was found: ``place`` is ``source`` itself or a slot of ``source``."""
 
     key: MasterKey
     place: KeySource
@@ -62,36 +62,37 @@ def find_key(settings: Settings, fingerprint: str) -> FoundKey:
     """Find the key of an existing store by its fingerprint, in the sources and their slots.
 
     Raises:
-        KeyMissingError: No source has a key.
-        WrongKeyError: The sources have only keys of other stores.
+        KeyMissingError: No source holds a key.
+        WrongKeyError: The sources hold only keys of other stores.
         EncryptionError: A source cannot be read at the moment.
     """
-    wrong = []
+    wrong_places = []
     for source in key_sources(settings):
         for place in (source, source.slot(fingerprint)):
             key = place.load() if place else None
             if place and key and StoreKeys(key).fingerprint == fingerprint:
                 return FoundKey(key, place, source)
             if place and key:
-                wrong.append(place.name)
-    if wrong:
-        why = f"{' and '.join(wrong)} hold the key of another store"
-        raise WrongKeyError(f"the store in {settings.data_path} does not open", why, _LOST)
-    raise _key_missing_error(settings)
+                wrong_places.append(place.name)
+    if wrong_places:
+        why = f"only keys of other stores were found in {' and '.join(wrong_places)}"
+        raise WrongKeyError(f"cannot open the store in {settings.data_path}", why, _RESTORE_KEY)
+    raise _key_missing_error(settings, f"for the store in {settings.data_path}", _RESTORE_KEY)
 
 
 def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
-    """Return the key that :func:`find_key` finds; raises as it does."""
+    """Return the key of an existing store; raises as :func:`find_key` does."""
     return find_key(settings, fingerprint).key
 
 
 def find_or_make_master_key(settings: Settings) -> MasterKey:
-    """Find a key for an empty store, or make one and save it in the first source that can hold it.
+    """Return the first key in the sources, for a new store; without one, make a key and save it in a writable source.
 
-    Only one process of a host does this at a time, whatever its data path, so that all agree on one key.
+    Processes that use the same key file do this one at a time, even for different data paths, so that they agree on
+    one key.
 
     Raises:
-        KeyMissingError: There is no key, and no source can hold a new one.
+        KeyMissingError: No source holds a key, and none is writable.
         EncryptionError: A source cannot be read or written at the moment.
         InitialisationError: The lock file next to the key file cannot be created.
     """
@@ -100,7 +101,7 @@ def find_or_make_master_key(settings: Settings) -> MasterKey:
 
 
 def key_lock(settings: Settings) -> AbstractContextManager[None]:
-    """Return the lock between processes for making, replacing and removing keys.
+    """Return the lock that a process must hold while it makes, replaces or removes a key.
 
     Raises:
         InitialisationError: The lock file cannot be created, or another process holds it for too long.
@@ -120,9 +121,10 @@ def _found_or_made(settings: Settings) -> MasterKey:
             key = MasterKey.generate()
             source.save(key)
             return key
-    raise _key_missing_error(settings)
+    fix = "Save a key there, or set key_source to file."
+    raise _key_missing_error(settings, f"for a new store in {settings.data_path}", fix)
 
 
-def _key_missing_error(settings: Settings) -> KeyMissingError:
-    places = ", ".join(source.name for source in key_sources(settings))
-    return KeyMissingError(f"no encryption key for the store in {settings.data_path}", f"looked in {places}", _LOST)
+def _key_missing_error(settings: Settings, purpose: str, fix: str) -> KeyMissingError:
+    names = ", ".join(source.name for source in key_sources(settings))
+    return KeyMissingError(f"no encryption key {purpose}", f"looked in {names}", fix)

@@ -20,25 +20,25 @@ _FINGERPRINT = re.compile("[0-9a-f]{32}")
 
 
 class KeySource(Protocol):
-    """A place for one master key, with slots for further keys next to it."""
+    """A place that holds one master key; most sources also have slots, each for one further key."""
 
     @property
     def name(self) -> str:
-        """The name of the place in messages."""
+        """The name of the source in messages."""
 
     @property
     def writable(self) -> bool:
-        """Whether a new key can be saved here."""
+        """Whether a key can be saved in the source."""
 
     def load(self) -> MasterKey | None:
-        """Return the key, or ``None`` if the place certainly holds none.
+        """Return the key, or ``None`` if the source could be read and holds no key.
 
         Raises:
-            EncryptionError: The place cannot be read at the moment, or its content is not a key.
+            EncryptionError: The source cannot be read at the moment, or its content is not a key.
         """
 
     def save(self, key: MasterKey) -> None:
-        """Save a key, and read it back.
+        """Save a key, and read it back as a check.
 
         Raises:
             EncryptionError: The key was not saved.
@@ -52,13 +52,13 @@ class KeySource(Protocol):
         """
 
     def slot(self, fingerprint: str) -> KeySource | None:
-        """Return the slot for the key with a fingerprint; ``None`` if the place has no slots.
+        """Return the slot for the key with this fingerprint; ``None`` if the source has no slots.
 
         A key that a store no longer uses stays in its slot, because other stores and backups may need it.
         """
 
     def kept(self) -> Sequence[str]:
-        """Return the fingerprints of the keys in slots, as far as the place can list them."""
+        """Return the fingerprints of the keys in slots; empty if the source cannot list its slots."""
 
 
 class FileSource:
@@ -74,25 +74,26 @@ class FileSource:
         """Read the file; ``None`` if it does not exist.
 
         Raises:
-            EncryptionError: Others can read it, another user owns it, or its content is not a key.
+            EncryptionError: The file cannot be read, its mode lets others read it, it belongs to a user other than this
+                one and root, or its content is not a key.
         """
         try:
             with self.path.open("rb") as stream:
-                reason = _privacy_problem(os.fstat(stream.fileno()))
+                why, fix = _privacy_problem(self.path, os.fstat(stream.fileno()))
                 text = stream.read(1024).decode("ascii", "replace")
         except FileNotFoundError:
             return None
         except OSError as error:
             raise EncryptionError(f"cannot read {self.name}", error.strerror or "") from error
-        if reason:
-            raise EncryptionError(f"{self.name} is not private", reason, f"Run: chmod 600 {self.path}")
+        if why:
+            raise EncryptionError(f"{self.name} is not private", why, fix)
         return MasterKey.from_hex(text, source=self.name)
 
     def save(self, key: MasterKey) -> None:
-        """Write the file with mode 0600, and its folder with 0700.
+        """Write the file with mode 0600, and create its folder, if missing, with mode 0700.
 
         Raises:
-            EncryptionError: The file cannot be written.
+            EncryptionError: The file cannot be written, or does not hold the key when read back.
         """
         try:
             file = self._resolved_path()
@@ -117,7 +118,7 @@ class FileSource:
             raise EncryptionError(f"cannot remove {self.name}", error.strerror or "") from error
 
     def slot(self, fingerprint: str) -> FileSource:
-        """Return the file whose name is this file's, after resolving links, followed by the fingerprint."""
+        """Return the file next to this one (after resolving links) whose name ends with the fingerprint."""
         file = self._resolved_path()
         return FileSource(file.with_name(f"{file.name}.{fingerprint}"))
 
@@ -132,19 +133,19 @@ class FileSource:
             names = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
         except OSError as error:
             raise EncryptionError(f"cannot look for keys next to {self.name}", error.strerror or "") from error
-        endings = (name.removeprefix(f"{file.name}.") for name in names if name.startswith(f"{file.name}."))
-        return sorted(ending for ending in endings if _FINGERPRINT.fullmatch(ending))
+        suffixes = (name.removeprefix(f"{file.name}.") for name in names if name.startswith(f"{file.name}."))
+        return sorted(suffix for suffix in suffixes if _FINGERPRINT.fullmatch(suffix))
 
     def _resolved_path(self) -> Path:
-        # Stores whose settings name one file through different links must find each other's slots.
+        # Settings of different stores may name one key file through different links; all must find the same slots.
         try:
             return self.path.resolve()
         except (OSError, RuntimeError) as error:
-            raise EncryptionError(f"cannot read {self.name}", "it is a link in a circle") from error
+            raise EncryptionError(f"cannot read {self.name}", "its links form a loop") from error
 
 
 class EnvironmentSource:
-    """The variable ``CLOUDOPS_ENCRYPTION_KEY``; loading warns, because every process started from here can read it."""
+    """The environment variable ``CLOUDOPS_ENCRYPTION_KEY``; loading warns, because every child process can read it."""
 
     writable = False
     name = f"the environment variable {KEY_VARIABLE}"
@@ -156,54 +157,57 @@ class EnvironmentSource:
         """Read the variable, with a :class:`CloudOpsWarning` if it is set.
 
         Raises:
-            EncryptionError: Its content is not a key.
+            EncryptionError: The variable's value is not a key.
         """
         text = self._environment.get(KEY_VARIABLE, "")
         if not text:
             return None
-        advice = "every program started from this process can read it; a keyring or a key file keeps it better"
+        advice = "every program started from this process can read it; use a keyring or a key file instead"
         warnings.warn(f"the encryption key is in {self.name}: {advice}", CloudOpsWarning, stacklevel=2)
         return MasterKey.from_hex(text, source=self.name)
 
-    def save(self, key: MasterKey) -> None:
-        """Refuse: a process cannot change the environment it is started with.
+    def save(self, key: MasterKey) -> None:  # noqa: ARG002 - the signature of KeySource
+        """Refuse, because a variable that this process sets is lost when the process ends.
 
         Raises:
             EncryptionError: Always.
         """
-        raise EncryptionError(f"{key!r} cannot be kept in {self.name}")
+        why = "a variable set by this process is lost when the process ends"
+        raise EncryptionError(f"the key cannot be saved in {self.name}", why, "Set key_source to keyring or file.")
 
     def remove(self) -> None:
-        """Refuse, as :meth:`save` does.
+        """Refuse, because this process cannot change the environment of later processes.
 
         Raises:
             EncryptionError: Always.
         """
-        raise EncryptionError(f"the key cannot be removed from {self.name}", "", "Unset it where it is set.")
+        fix = "Remove the variable where it is defined, for example in the shell's profile."
+        raise EncryptionError(f"the key cannot be removed from {self.name}", "", fix)
 
     def slot(self, fingerprint: str) -> None:
-        """Return ``None``: there is only one variable."""
+        """Return ``None``, because there is only one variable."""
 
     def kept(self) -> list[str]:
-        """Return an empty list: there are no slots."""
+        """Return an empty list, because there are no slots."""
         return []
 
 
 def verify_saved(source: KeySource, key: MasterKey) -> None:
-    """Read a key back from the source that it was just saved to.
+    """Check that a source returns the key that was just saved in it.
 
     Raises:
-        EncryptionError: The source has no key or another one.
+        EncryptionError: The source returns no key, or a different one.
     """
-    kept = source.load()
-    if kept is None or kept != key:
-        raise EncryptionError(f"{source.name} did not keep the new key", "it was not there when read back")
+    if source.load() != key:
+        why = "reading it back returned no key or a different one"
+        raise EncryptionError(f"{source.name} did not save the new key", why)
 
 
-def _privacy_problem(status: os.stat_result) -> str:
+def _privacy_problem(path: Path, status: os.stat_result) -> tuple[str, str]:
+    """Return why a key file is not private and what to do; two empty texts if the file is private."""
     if open_to_others(status):
-        return "its mode lets others read it"
+        return "its mode lets others read it", f"Run: chmod 600 {path}"
     # Root's files are accepted, because secrets mounted into containers belong to root.
     if POSIX and status.st_uid not in (os.geteuid(), 0):
-        return "it belongs to another user"
-    return ""
+        return "it belongs to another user", "Set key_file to a file of your own."
+    return "", ""

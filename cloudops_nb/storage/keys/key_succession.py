@@ -1,7 +1,8 @@
-"""Replaces a store's master key in its source, safely against a kill at any moment.
+"""Replaces a store's master key in its key source; a process killed at any moment loses neither key.
 
-A note in the data path names both keys. The new key is in a slot until the store uses it; then the new key moves to the
-source, and the old key to a slot. The old key is never removed here, see :mod:`cloudops_nb.storage.keys.kept_keys`.
+The file ``key.succession`` in the data path names both keys. The new key is in a slot of the source until the store
+uses it; then the new key moves to the source itself, and the old key to a slot. The old key is never removed here; a
+person can remove it, see :mod:`cloudops_nb.storage.keys.kept_keys`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ NOTE_NAME = "key.succession"
 
 
 class _Note(BaseModel):
-    """The content of the note: the fingerprints of the old key and of the new one."""
+    """The content of ``key.succession``: the fingerprints of the old key and the new key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,23 +42,23 @@ class _Note(BaseModel):
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            raise InitialisationError(f"{path} cannot be read", type(error).__name__, "Remove it.") from None
+            raise InitialisationError(f"cannot read {path}", type(error).__name__, "Delete the file.") from None
 
 
 def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
-    """Make a master key and save it in a slot of the present key's source.
+    """Make a master key and save it in a slot of the key source that holds the store's current key.
 
     Raises:
-        EncryptionError: The source of the present key has no slots.
-        InitialisationError: The note cannot be written.
+        EncryptionError: The source is not writable or has no slots.
+        InitialisationError: ``key.succession`` cannot be written.
     """
     source = find_key(settings, old_fingerprint).source
     master = MasterKey.generate()
     fingerprint = StoreKeys(master).fingerprint
     slot = source.slot(fingerprint) if source.writable else None
     if slot is None:
-        fix = "Move the key to a key file first: key export, then key import with key_source set to file."
-        raise EncryptionError("the store cannot get another key", f"{source.name} cannot hold a second one", fix)
+        fix = "Move the key to a key file first: run key export, set key_source to file, then run key import."
+        raise EncryptionError("cannot change the store's key", f"{source.name} cannot hold a second key", fix)
     note = _Note(old=old_fingerprint, new=fingerprint)
     path = settings.data_path / NOTE_NAME
     # Write the note first, so that an unused new key can be found and removed.
@@ -68,13 +69,13 @@ def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
 
 
 def finish_succession(settings: Settings) -> None:
-    """Finish a key change: move the store's key to its source, and the old key to a slot.
+    """Finish a key change, if one was started: move the new key to the source, and the old key to a slot.
 
-    If the store does not use the new key, the new key's slot is emptied. The caller holds the store exclusively.
+    If the store still uses the old key, the unused new key is removed. The caller holds the store exclusively.
 
     Raises:
         EncryptionError: A key source cannot be read or written at the moment; a later call tries again.
-        InitialisationError: The note cannot be read or removed.
+        InitialisationError: ``key.succession`` cannot be read or removed.
     """
     path = settings.data_path / NOTE_NAME
     note, header = _Note.read(path), StoreFile(settings.data_path).read()
@@ -93,18 +94,18 @@ def finish_succession(settings: Settings) -> None:
 def _move_to_source(settings: Settings, note: _Note) -> None:
     found = find_key(settings, note.new)
     if found.place is not found.source:
-        first = found.source.load()
+        source_key = found.source.load()
         slot = found.source.slot(note.old)
-        if slot is None or (first is not None and StoreKeys(first).fingerprint != note.old):
-            return  # the source has the key of other stores, which stays
-        if first is not None:
-            slot.save(first)
+        if slot is None or (source_key is not None and StoreKeys(source_key).fingerprint != note.old):
+            return  # the source holds a key of other stores, which must stay; the new key stays in its slot
+        if source_key is not None:
+            slot.save(source_key)
         found.source.save(found.key)
     _empty_slots(settings, note.new)
 
 
 def _empty_slots(settings: Settings, fingerprint: str) -> None:
-    """Remove the new key from its slots: it is in the source, or the store does not use it."""
+    """Remove a new key from its slots, because the source itself holds the key or the store does not use it."""
     for source in key_sources(settings):
         slot = source.slot(fingerprint)
         key = slot.load() if slot is not None else None

@@ -1,7 +1,7 @@
 """The operating system's keyring as a source of the master key.
 
-``keyring`` hides which backend answers, and some backends drop secrets, keep them in plain files, or ask for a password
-on the terminal, which hangs a kernel. So each backend is checked before it is used.
+The ``keyring`` package chooses a backend itself. Some backends drop secrets, store them in plain files, or ask for a
+password on the terminal, which hangs a notebook kernel. So each backend is checked before it is used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SERVICE = "cloudops"
 ACCOUNT = "encryption_key"
-#: The namespace of add-on backends (keyrings.alt, keyrings.cryptfile): files, most of which ask for a password.
+#: The namespace of add-on backends (keyrings.alt, keyrings.cryptfile): they store secrets in files, and most of them
+#: ask for a password.
 _ADD_ONS = "keyrings."
 
 
@@ -32,7 +33,7 @@ class KeyringSource:
 
     Args:
         add_ons: Whether backends of the ``keyrings`` namespace may be used, although they may prompt on the terminal.
-        account: The entry's account; for the slot of a further key it ends with the key's fingerprint.
+        account: The entry's account name; the account name of a slot ends with the fingerprint of its key.
     """
 
     def __init__(self, *, add_ons: bool, account: str = ACCOUNT) -> None:
@@ -47,7 +48,7 @@ class KeyringSource:
         return bool(self._backends())
 
     def load(self) -> MasterKey | None:
-        """Ask each usable backend, the best first; ``None`` if no backend has the entry.
+        """Return the key from the best usable backend that has the entry; ``None`` if no backend has it.
 
         Raises:
             EncryptionError: A backend is locked or fails, or the entry is not a key.
@@ -63,11 +64,11 @@ class KeyringSource:
         """Save the key in the best usable backend, and read it back.
 
         Raises:
-            EncryptionError: There is no usable backend, or it is locked, fails or does not save the key.
+            EncryptionError: There is no usable backend, or the backend is locked, fails or does not save the key.
         """
         backends = self._backends()
         if not backends:
-            raise EncryptionError(f"{self.name} cannot keep the key", "it has no usable backend")
+            raise EncryptionError(f"{self.name} cannot save the key", "it has no usable backend")
         with _backend_errors(backends[0]):
             backends[0].set_password(SERVICE, self._account, key.hex())
         verify_saved(self, key)
@@ -84,18 +85,18 @@ class KeyringSource:
                     backend.delete_password(SERVICE, self._account)
 
     def slot(self, fingerprint: str) -> KeyringSource:
-        """Return the entry whose account ends with the fingerprint."""
+        """Return the entry whose account name ends with the fingerprint."""
         return KeyringSource(add_ons=self._add_ons, account=f"{self._account}.{fingerprint}")
 
     def kept(self) -> list[str]:
-        """Return an empty list: the keyring API cannot list entries."""
+        """Return an empty list, because the ``keyring`` package cannot list entries."""
         return []
 
     def _backends(self) -> Sequence[keyring.backend.KeyringBackend]:
-        chosen = keyring.get_keyring()
-        chained = isinstance(chosen, keyring.backends.chainer.ChainerBackend)
-        # The chain would ask add-ons as well, so use its working backends directly; it lists the best first.
-        backends = list(chosen.backends) if chained else [chosen]  # type: ignore[attr-defined] # not in keyring's types
+        active = keyring.get_keyring()
+        chained = isinstance(active, keyring.backends.chainer.ChainerBackend)
+        # A chain would ask add-ons as well, so use the backends of the chain, which lists the best first.
+        backends = list(active.backends) if chained else [active]  # type: ignore[attr-defined] # not in keyring's types
         return [backend for backend in backends if self._usable(backend)]
 
     def _usable(self, backend: keyring.backend.KeyringBackend) -> bool:
@@ -109,14 +110,14 @@ class KeyringSource:
 
 @contextmanager
 def _backend_errors(backend: keyring.backend.KeyringBackend) -> Iterator[None]:
-    """Report a backend's failure without its text, which might repeat the secret."""
+    """Report a backend's exception by its type only, because its message might contain the secret."""
     name = type(backend).__name__
     try:
         yield
     except keyring.errors.KeyringLocked:
         fix = "Unlock it and try again, or set key_source to file."
-        raise EncryptionError("the encryption key cannot be read", f"the keyring ({name}) is locked", fix) from None
+        raise EncryptionError("the encryption key cannot be accessed", f"the keyring ({name}) is locked", fix) from None
     except Exception as error:  # noqa: BLE001 - backends raise whatever their system library does
         why = f"the keyring ({name}) failed with {type(error).__name__}"
         fix = "Repair the keyring, or set key_source to file."
-        raise EncryptionError("the encryption key cannot be reached", why, fix) from None
+        raise EncryptionError("the encryption key cannot be accessed", why, fix) from None

@@ -1,7 +1,7 @@
 """The master key, and the keys derived from it by HKDF-SHA256 (RFC 5869).
 
-Data keys have generations, so that they can be rotated. The index, journal and rotation keys are stable, because values
-computed with them stay in the store.
+Data keys can be rotated, so they have generations. The index key, the journal key and the seed of the vector rotation
+change only with the master key, because values computed with them stay in the store.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from cloudops_nb.storage.files.store_file import FIRST_GENERATION, LAST_GENERATI
 KEY_BYTES = 32
 
 
-class Secretive:
-    """A base for objects with key material: the repr is only a name; pickling and copying are refused."""
+class KeyHolder:
+    """Base of classes that hold key material: their repr shows only the class, and they refuse pickling and copying."""
 
     __slots__ = ()
 
@@ -29,21 +29,21 @@ class Secretive:
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds key material and is never pickled or copied")
+        raise TypeError(f"{type(self).__name__} holds key material and cannot be pickled or copied")
 
 
-class MasterKey(Secretive):
+class MasterKey(KeyHolder):
     """The one 32-byte secret of a store.
 
     Raises:
-        EncryptionError: The key has another length.
+        EncryptionError: The key is not 32 bytes long.
     """
 
     __slots__ = ("_raw",)
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != KEY_BYTES:
-            raise EncryptionError("the encryption key does not fit", f"it has {len(raw)} bytes, not {KEY_BYTES}")
+            raise EncryptionError("the encryption key is invalid", f"it has {len(raw)} bytes, not {KEY_BYTES}")
         self._raw = raw
 
     @classmethod
@@ -53,14 +53,14 @@ class MasterKey(Secretive):
 
     @classmethod
     def from_hex(cls, text: str, *, source: str) -> Self:
-        """Read a key as 64 hexadecimal digits; ``source`` names where it came from, for the error.
+        """Read a key from 64 hexadecimal digits; ``source`` says where the text came from, for the error message.
 
         Raises:
-            EncryptionError: The text is not such a key; the error does not repeat it.
+            EncryptionError: The text is not 64 hexadecimal digits. The error message does not include the text.
         """
         digits = text.strip()
         if len(digits) != 2 * KEY_BYTES or set(digits) - set("0123456789abcdefABCDEF"):
-            raise EncryptionError(f"the key in {source} does not fit", "it must be 64 hexadecimal digits")
+            raise EncryptionError(f"the key in {source} is invalid", "it must be 64 hexadecimal digits")
         return cls(bytes.fromhex(digits))
 
     def __eq__(self, other: object) -> bool:
@@ -70,7 +70,7 @@ class MasterKey(Secretive):
         return hash(self._raw)
 
     def hex(self) -> str:
-        """The key as 64 hexadecimal digits, for a key source to keep."""
+        """The key as 64 hexadecimal digits, for storing in a key source (keyring, file, …)."""
         return self._raw.hex()
 
     def derive(self, purpose: str, length: int = KEY_BYTES) -> bytes:
@@ -79,37 +79,41 @@ class MasterKey(Secretive):
         return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._raw)
 
 
-class StoreKeys(Secretive):
+class StoreKeys(KeyHolder):
     """The keys of a store, derived from its master key; safe to share between threads.
 
     Args:
         master: The store's master key.
-        generation: The generation of the data key that seals new envelopes, from 1 to 65,535.
+        generation: The generation of the data key that encrypts new values, from 1 to 65,535.
 
     Attributes:
         fingerprint: 32 hexadecimal digits that identify the master key without revealing it.
-        index: The key of blind values; it changes only with the master key.
-        journal: The key of the journal's MAC chain.
-        rotation_seed: The seed of the rotation of dense vectors.
+        index_key: The key that computes blind index values.
+        journal_key: The key of the journal's MAC chain.
+        vector_rotation_seed: The seed of the matrix that rotates dense vectors.
+
+    Raises:
+        EncryptionError: The generation is out of range.
     """
 
-    __slots__ = ("_data_key", "fingerprint", "generation", "index", "journal", "rotation_seed")
+    __slots__ = ("_data_key", "fingerprint", "generation", "index_key", "journal_key", "vector_rotation_seed")
 
     def __init__(self, master: MasterKey, generation: int = FIRST_GENERATION) -> None:
         if not FIRST_GENERATION <= generation <= LAST_GENERATION:
-            raise EncryptionError("the data key's generation does not fit", f"it is {generation}")
+            why = f"it is {generation}, not {FIRST_GENERATION} to {LAST_GENERATION:,}"
+            raise EncryptionError("the data key generation is out of range", why)
         self.generation = generation
         self.fingerprint = master.derive("fingerprint", 16).hex()
-        self.index = master.derive("index")
-        self.journal = master.derive("journal")
-        self.rotation_seed = master.derive("rotation")
+        self.index_key = master.derive("index")
+        self.journal_key = master.derive("journal")
+        self.vector_rotation_seed = master.derive("rotation")
         self._data_key = lru_cache(maxsize=64)(lambda number: master.derive(f"data/{number}"))
 
     def data_key(self, generation: int) -> bytes:
-        """The data key of a generation; older generations decrypt values from before a rotation.
+        """The data key of a generation; the keys of older generations decrypt values from before a rotation.
 
         Raises:
-            EncryptionError: There is no such generation.
+            EncryptionError: The generation is out of range.
         """
         if not FIRST_GENERATION <= generation <= LAST_GENERATION:
             raise EncryptionError("there is no such data key", f"generation {generation} is out of range")

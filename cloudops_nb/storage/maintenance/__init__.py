@@ -1,1 +1,1 @@
-"""Maintenance that replaces parts of a store: key changes, key import, engine moves, removal of an account."""
+"""Maintenance, which replaces parts of a store: key changes, key import, engine moves, the removal of an account."""

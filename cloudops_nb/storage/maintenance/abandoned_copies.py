@@ -1,4 +1,4 @@
-"""Copies of a store's collections that a move could not delete, because their server did not answer."""
+"""Deletes the copies of collections that a move leaves at the other location, now or in a later move."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.remote.remote_store import RemoteStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
 
-LEFT_NAME: Final = "left_behind.json"
-#: The time limit for each request of a probe to a server, in seconds.
+NOTE_NAME: Final = "left_behind.json"
+#: The time limit for each request to a server while checking it, in seconds.
 PROBE_SECONDS = 15.0
-_PLACES = TypeAdapter(tuple[EngineLocation, ...])
+_LOCATIONS = TypeAdapter(tuple[EngineLocation, ...])
 
 
 class AbandonedCopies:
-    """The locations of such copies, noted in the data path until they are deleted; the caller holds it exclusively.
+    """The locations of these copies, noted in ``left_behind.json`` until the copies are deleted.
+
+    The caller holds the store exclusively.
 
     Args:
         settings: The data path, and the API key of the servers.
@@ -33,82 +35,85 @@ class AbandonedCopies:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._path = settings.data_path / LEFT_NAME
+        self._path = settings.data_path / NOTE_NAME
 
-    def places(self) -> tuple[EngineLocation, ...]:
+    def locations(self) -> tuple[EngineLocation, ...]:
         """Return the noted locations.
 
         Raises:
-            StoreCorruptedError: The note cannot be read.
+            StoreCorruptedError: The file cannot be read.
         """
         try:
-            return _PLACES.validate_json(self._path.read_bytes())
+            return _LOCATIONS.validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return ()
-        except (OSError, ValidationError) as error:
-            fix = "Remove it; it only names servers that hold copies of the store."
-            raise StoreCorruptedError(f"{self._path} is damaged", type(error).__name__, fix) from None
+        except OSError as error:
+            raise StoreCorruptedError(f"cannot read {self._path}", error.strerror or "") from None
+        except ValidationError:
+            fix = "Delete it; it only names locations that hold old copies of the store."
+            raise StoreCorruptedError(f"{self._path} is damaged", "its content is invalid", fix) from None
 
-    def add(self, *places: EngineLocation) -> None:
-        """Add locations to the note, which then survives a power cut."""
-        self._write((*self.places(), *places))
+    def add(self, location: EngineLocation) -> None:
+        """Note a location; the note survives a power cut."""
+        self._write((*self.locations(), location))
 
     def clear(self, present: EngineLocation) -> list[str]:
-        """Delete the copies that can be deleted.
+        """Delete the noted copies; those that could not be deleted stay noted.
 
         Args:
-            present: The store's location. Copies with the same engine are kept: a server may have several addresses, so
-                while the store is in a server, no server is cleared.
+            present: The store's location. Copies on the same kind of engine are not deleted: one server may have
+                several addresses, so while the store is on a server, no copy on a server is safe to delete.
 
         Returns:
-            The reason for each copy that could not be deleted, one line each.
+            One line for each copy whose deletion failed, with the reason.
         """
         kept, problems = [], []
-        for place in self.places():
-            if place.engine == present.engine:
-                kept.append(place)
+        for location in self.locations():
+            if location.engine == present.engine:
+                kept.append(location)
                 continue
             try:
-                _clear(self._settings, place)
+                _clear(self._settings, location)
             except (StorageError, ConfigurationError) as error:
-                if place.engine == "remote" and isinstance(error, InitialisationError):
-                    # The collections there belong to another store.
-                    problems.append(f"Nothing was deleted in {place}: {error}")
+                if location.engine == "remote" and isinstance(error, InitialisationError):
+                    # The collections on the server belong to another store, so forget the location.
+                    problems.append(f"Nothing was deleted on {location}: {error}")
                     continue
-                kept.append(place)
-                problems.append(f"A copy of the store was left in {place}: {error} The next move tries again.")
+                kept.append(location)
+                problems.append(f"An old copy of the store is still on {location}: {error} The next move tries again.")
         self._write(tuple(kept))
         return problems
 
-    def _write(self, places: tuple[EngineLocation, ...]) -> None:
-        if not places:
+    def _write(self, locations: tuple[EngineLocation, ...]) -> None:
+        if not locations:
             self._path.unlink(missing_ok=True)
             sync_folder(self._path.parent)
             return
-        replace_private(self._path, _PLACES.dump_json(tuple(dict.fromkeys(places)), indent=2) + b"\n")
+        replace_private(self._path, _LOCATIONS.dump_json(tuple(dict.fromkeys(locations)), indent=2) + b"\n")
 
 
-def probe(settings: Settings, place: EngineLocation) -> None:
-    """Check that collections can be created in a location, without creating any.
+def probe(settings: Settings, location: EngineLocation) -> None:
+    """Check that collections can be created at a location, without creating any.
 
     Raises:
         StorageError: A server does not answer, refuses the key, or has collections of another store.
         ConfigurationError: The server's address cannot be used.
     """
-    with closing(engine_named(place.within(settings), settings.data_path)) as engine:
-        if place.engine == "remote":
+    with closing(engine_named(location.within(settings), settings.data_path)) as engine:
+        if location.engine == "remote":
             with _remote(engine).hurried(PROBE_SECONDS) as hurried:
                 hurried.probe(list(COLLECTIONS))
 
 
-def _clear(settings: Settings, place: EngineLocation) -> None:
-    """Delete the collections in a location; on this host, replace them by empty ones."""
-    probe(settings, place)
-    with closing(engine_named(place.within(settings), settings.data_path)) as engine:
-        if place.engine == "remote":
+def _clear(settings: Settings, location: EngineLocation) -> None:
+    """Delete the collections at a location; embedded collections are replaced by empty ones."""
+    probe(settings, location)
+    with closing(engine_named(location.within(settings), settings.data_path)) as engine:
+        if location.engine == "remote":
             for name in COLLECTIONS:
                 _remote(engine).drop(name)
             return
+        # The embedded engine has no operation that drops a live collection.
         for name in COLLECTIONS:
             engine.stage(name)
         engine.adopt(list(COLLECTIONS))

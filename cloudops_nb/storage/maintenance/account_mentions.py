@@ -1,4 +1,4 @@
-"""Finds mentions of an account in texts: its number, and the ids, ARNs and names of its resources."""
+"""Finds mentions of an account in texts: the account's number, and the ids, ARNs and names of its resources."""
 
 from __future__ import annotations
 
@@ -13,50 +13,51 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Resource
 
-#: A word: the characters that an id may contain; any other character ends it.
+#: A word: a run of characters that an id may contain.
 _WORD = re.compile(r"[^\s\"'`<>()\[\]{},;|=!?]+")
+#: A part of an ARN or of a path.
 _PART = re.compile(r"[^:/]+")
-#: A digit or a sign, which distinguishes a name from a plain word.
+#: A digit or punctuation, which a name has and a plain word does not.
 _DISTINCT = re.compile(r"[\d\W_]")
-#: A shorter id is more likely a common word than a resource.
+#: Shorter ids are ignored, because they are more likely common words.
 _SHORTEST_ID = 4
 
 
 class AccountMentions:
-    """Searches texts and nested data for one account, ignoring case.
+    """Searches texts and nested data for mentions of one account, ignoring case.
 
-    An id must be a whole word; the account's number may be part of one, as in the name of a bucket.
+    An id must be a whole word; the account's number may be part of a word, as in the name of a bucket.
 
     Args:
         account_id: The account's number.
         resources: The account's resources.
-        names: Whether the names of the resources and the account count, too. Plain words do not count, because texts
-            use them with other meanings.
+        names: Whether the names of the resources and of the account also count as mentions. Names that are plain words
+            never count, because texts use such words with other meanings.
     """
 
     def __init__(self, account_id: str, resources: Iterable[Resource], *, names: bool = False) -> None:
         self._number = re.compile(rf"(?<!\d){re.escape(folded(account_id))}(?!\d)")
-        named = set()
+        ids = set()
         for resource in resources:
-            named |= {resource.identifier, resource.arn}
+            ids |= {resource.identifier, resource.arn}
             if names:
-                named |= {name for name in (resource.name, resource.account_name) if _DISTINCT.search(name)}
-        self._names = {folded(name) for name in named if len(name) >= _SHORTEST_ID}
-        # Ids that contain a space or a bracket are not words; there are few.
-        self._phrases = [name for name in self._names if _WORD.fullmatch(name) is None]
+                ids |= {name for name in (resource.name, resource.account_name) if _DISTINCT.search(name)}
+        self._ids = {folded(each) for each in ids if len(each) >= _SHORTEST_ID}
+        # Ids with a space or a bracket are not single words, so they are searched for one by one; there are few.
+        self._phrases = [each for each in self._ids if _WORD.fullmatch(each) is None]
 
     def within(self, value: Any) -> bool:
-        """Whether any text in the value, keys included, mentions the account or one of its resources."""
+        """Return whether any text in the value, keys included, mentions the account or one of its resources."""
         return any(self._mentioned_in(folded(text)) for text in _texts_in(value))
 
     def _mentioned_in(self, text: str) -> bool:
         if self._number.search(text) or any(phrase in text for phrase in self._phrases):
             return True
-        return any(not self._names.isdisjoint(_possible_ids(word)) for word in _WORD.findall(text))
+        return any(not self._ids.isdisjoint(_possible_ids(word)) for word in _WORD.findall(text))
 
 
 def _possible_ids(word: str) -> Iterator[str]:
-    """Yield the possible ids in a word: the word, also without a full stop or colon at its end, and its ARN parts."""
+    """Yield the possible ids in a word: the word with and without a final full stop or colon, and its ARN parts."""
     bare = word.rstrip(".:")
     yield from (word, bare)
     for part in _PART.findall(bare):

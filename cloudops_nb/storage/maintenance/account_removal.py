@@ -1,7 +1,7 @@
-"""Removes an account from the store and its files, including what a deletion leaves in segments and logs.
+"""Removes an account from the store and its files, including deleted data that segments and logs still contain.
 
-The journal is an audit record and keeps its content, as do journals that were set aside; snapshots cannot be changed.
-The report names them.
+The records of the journal, and of journals that a restore set aside, stay, because they are audit records. Snapshots
+stay, because they cannot be changed. The report names the records and files that stay.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
-#: The kind of the journal record of the removal of an account.
+#: The kind of the journal record that reports the removal of an account.
 ACCOUNT_FORGOTTEN = "account_forgotten"
 
 
@@ -46,18 +46,19 @@ class AccountTraces:
     """The data about an account in a store: the part that a removal deletes, and the part that stays.
 
     Attributes:
-        account_id: The account.
-        resources: The number of its resources, which are deleted.
-        cells: The number of its scan cells, which are deleted.
-        conversations: The names of the conversations that mention it or one of its resources, by id or by name; they
-            are deleted.
-        mentioned_by: The canonical keys of other accounts' resources that mention it, as a trust policy does. They
-            stay until a scan finds them changed.
-        journal_records: The number of journal records that mention it; they stay.
-        snapshots: The existing snapshots, any of which may contain it; they stay until a person deletes them.
-        snapshots_problem: The reason why the snapshots could not be listed, empty if they could.
-        asides: The files of journals that were set aside; their records stay, their scan cells are deleted.
-        forgotten: Whether the removal was made.
+        account_id: The account's id.
+        resources: The number of the account's resources, which are deleted.
+        cells: The number of the account's scan cells (regions and resource types that were scanned), which are deleted.
+        conversations: The names of the conversations that mention the account or one of its resources, by id or by
+            name; they are deleted.
+        mentioned_by: The canonical keys of other accounts' resources that mention the account, for example in a trust
+            policy. They stay until a scan finds them changed.
+        journal_records: The number of journal records that mention the account; they stay.
+        snapshots: All existing snapshots, because any of them may contain the account; they stay until a person deletes
+            them.
+        snapshots_problem: The reason why not all snapshots could be listed; empty if they could.
+        asides: The files of journals that a restore set aside; their records stay, their scan cells are deleted.
+        forgotten: Whether the removal was made; false in a report of what it would do.
     """
 
     account_id: str
@@ -73,11 +74,11 @@ class AccountTraces:
 
 
 def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
-    """Report the data that a removal of an account would delete and leave; changes nothing.
+    """Report the data that the removal of an account would delete or leave; changes nothing.
 
     Args:
         service: The store.
-        account: The account's id, or the name that its resources were scanned under.
+        account: The account's id, or the account name under which its resources were scanned.
         snapshots: The existing snapshots.
 
     Raises:
@@ -85,30 +86,32 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
     """
     account_id = _account_id(service, account)
     own = [hit.resource for hit in service.estate.resources(ResourceFilter(account=account_id))]
-    mentions, said = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
-    kept, problem = _snapshot_names(snapshots)
+    # In conversations, people also refer to resources by name.
+    mentions, mentions_by_name = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
+    snapshot_names, problem = _snapshot_names(snapshots)
     others = (hit.resource for hit in service.estate.resources())
     return AccountTraces(
         account_id=account_id,
         resources=len(own),
         cells=len(_cell_keys(service, account_id)),
-        conversations=sorted(_mentioning_conversations(service, said)),
+        conversations=sorted(_mentioning_conversations(service, mentions_by_name)),
         mentioned_by=[
             other.canonical_key
             for other in others
             if other.account_id != account_id and mentions.within(other.to_dict())
         ],
         journal_records=sum(mentions.within(content) for _, content in service.journal.contents()),
-        snapshots=kept,
+        snapshots=snapshot_names,
         snapshots_problem=problem,
         asides=[path.name for path in set_aside_journals(service.vault.data_path)],
     )
 
 
 def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
-    """Delete an account's resources, cells and conversations for good, and report what was deleted and what stays.
+    """Delete an account's resources, scan cells and conversations for good, and report the deleted and remaining data.
 
-    A killed process has deleted all of the resources and conversations or none; another run deletes the rest.
+    If the process is killed, either all resources and conversations are deleted or none; running this again deletes the
+    rest.
 
     Raises:
         StorageError: As :func:`account_traces`.
@@ -137,7 +140,7 @@ class _EstateWithoutAccount:
         self._account_id = account_id
 
     def __call__(self, points: Sequence[Point]) -> list[Point]:
-        # The decrypted content decides, because the plain fields are not authenticated.
+        # Use the decrypted account id, because the unencrypted fields of a point are not authenticated.
         return [point for point in points if self._decrypted(point)["account_id"] != self._account_id]
 
     def _decrypted(self, point: Point) -> dict[str, Any]:
@@ -160,16 +163,17 @@ class _ChatWithoutConversations:
 
 def _mentioning_conversations(service: OpenStore, mentions: AccountMentions) -> set[str]:
     rows = service.vector_store.rows(CHAT_HISTORY.name, EVERY_POINT, ("data",))
-    opened = (open_sealed(service.vault.envelope, row, CHAT_HISTORY) for row in rows)
-    return {_conversation_name(kept) for kept in opened if mentions.within(kept)}
+    contents = (open_sealed(service.vault.envelope, row, CHAT_HISTORY) for row in rows)
+    return {_conversation_name(content) for content in contents if mentions.within(content)}
 
 
-def _conversation_name(kept: dict[str, Any]) -> str:
+def _conversation_name(content: dict[str, Any]) -> str:
     """Return the conversation's name from the content of a message or of the conversation's own point."""
-    return str(kept["conversation"] if "conversation" in kept else kept["name"])
+    return str(content["conversation"] if "conversation" in content else content["name"])
 
 
 def _snapshot_names(snapshots: Snapshots | None) -> tuple[list[str], str]:
+    """Return the names of all snapshots, and the reason why they could not be listed (empty if they could)."""
     try:
         return (list(snapshots.names()) if snapshots is not None else []), ""
     except BackupError as error:
@@ -181,10 +185,11 @@ def _cell_keys(service: OpenStore, account_id: str) -> list[CellKey]:
 
 
 def _account_id(service: OpenStore, account: str) -> str:
+    """Return the id for an account's id or name; an id is accepted even if the store has no resource of it."""
     ids = {hit.resource.account_id for hit in service.estate.resources(ResourceFilter(account=account))}
     if account.isdecimal() or not ids:
         ids = {account} if account.isdecimal() else set()
     if len(ids) != 1:
         why = f"{len(ids)} accounts were scanned under this name" if ids else "no account was scanned under this name"
-        raise StorageError(f"cannot remove the account {account}", why, "Give the account's 12 digits.")
+        raise StorageError(f"the account {account} cannot be identified", why, "Give the account's 12 digits.")
     return ids.pop()

@@ -1,8 +1,9 @@
-"""Rotates the data key: re-encrypts all envelopes, which can be decrypted at every moment.
+"""Rotates the data key: re-encrypts the store under the next generation of the data key.
 
-``store.json`` first names the new generation, so later writes use it. Then every envelope is re-encrypted; a killed
-process leaves envelopes under both keys, and both decrypt. The older keys are retired only when no envelope uses them.
-Journal records are not re-encrypted, because the chain's MACs cover their envelopes: only they may use a retired key.
+First ``store.json`` is set to the new generation, so that later writes use it. Then every envelope (encrypted value) is
+re-encrypted. A killed process leaves envelopes under the old and the new data key, and both keys can still decrypt.
+The older data keys are retired only when no envelope uses them. Journal records and the schedule are not re-encrypted:
+the MACs of the journal's chain cover the envelopes of the records. A retired data key still decrypts these two.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
-#: The kind of the journal record of a rotation.
+#: The kind of the journal record that reports a rotation.
 KEY_ROTATION = "key_rotation"
 
 
 @dataclass(frozen=True, slots=True)
 class RotationReport:
-    """The new data key's generation, and the number of re-encrypted envelopes by collection.
+    """The new data key's generation, and the number of re-encrypted envelopes by part of the store.
 
-    ``continued`` means that an earlier, interrupted rotation was finished, and no new one was made.
+    ``continued`` means that an interrupted rotation was finished instead of starting a new one.
     """
 
     generation: int
@@ -56,7 +57,7 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
 
     Raises:
         StoreUnavailableError: Another program has the store open.
-        DecryptionError: An envelope was altered; nothing is changed.
+        DecryptionError: An envelope cannot be decrypted; nothing was re-encrypted.
         JournalError: The journal does not verify.
     """
     with service.alone():
@@ -68,7 +69,7 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
         continued = any(resealed.values())
         if not continued:
             header = _with_next_generation(service.vault, header)
-            # The parts must open again under the new generation.
+            # Close the parts, so that they open again under the new generation.
             service.reopen()
             resealed = _reencrypt_all(service)
             _retire_older_keys(service, header)
@@ -78,9 +79,9 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
 
 
 def _finish_interrupted(service: OpenStore) -> tuple[StoreHeader, dict[str, int]]:
-    """Finish an interrupted rotation; returns the header, and the number of envelopes that were left.
+    """Finish an interrupted rotation; returns the header, and the numbers of envelopes that were re-encrypted.
 
-    A restore, too, leaves older generations in use, without envelopes under them.
+    The numbers are 0 if no envelope uses the older generations that the header still allows, as after a restore.
     """
     header = _store_header(service.vault)
     if header.oldest_data_key_generation == header.data_key_generation:
@@ -90,7 +91,7 @@ def _finish_interrupted(service: OpenStore) -> tuple[StoreHeader, dict[str, int]
 
 
 def _retire_older_keys(service: OpenStore, header: StoreHeader) -> StoreHeader:
-    """Retire the older data keys, which no envelope uses."""
+    """Retire the older data keys; the caller has checked that no envelope uses them."""
     service.flush()
     retired = header.model_copy(update={"oldest_data_key_generation": header.data_key_generation})
     service.vault.store_file.write(retired)
@@ -107,14 +108,14 @@ def _store_header(vault: Vault) -> StoreHeader:
 
 def _with_next_generation(vault: Vault, header: StoreHeader) -> StoreHeader:
     generation = header.data_key_generation + 1
-    StoreKeys(vault.master, generation)  # raises for a generation that the store could not be opened with
+    StoreKeys(vault.master, generation)  # raises before the write if the generation is out of range
     renewed = header.model_copy(update={"data_key_generation": generation})
     vault.store_file.write(renewed)
     return renewed
 
 
 def _reencrypt_all(service: OpenStore) -> dict[str, int]:
-    """Re-encrypt all older envelopes, and repeat until a pass finds no older one."""
+    """Re-encrypt all older envelopes, repeating until a pass finds no older envelope; returns the total numbers."""
     counts: dict[str, int] = {}
     while any((found := _reencrypt_once(service)).values()):
         counts = {name: counts.get(name, 0) + count for name, count in found.items()}
@@ -147,8 +148,8 @@ def _older_rows(vault: Vault, store: VectorStore, collection: Collection) -> Ite
 
 
 def _write_patches(store: VectorStore, collection: Collection, patches: list[Patch]) -> int:
-    if patches and store.patch(collection.name, patches):
-        raise StorageError(
-            f"{collection.name} changed during the rotation", "", "Close what uses the store, and try again."
-        )
+    if patches and store.patch(collection.name, patches):  # patch returns the ids that do not exist any more
+        why = "rows were deleted while they were re-encrypted"
+        fix = "Close the other programs that use the store, then try again."
+        raise StorageError(f"{collection.name} changed during the rotation", why, fix)
     return len(patches)

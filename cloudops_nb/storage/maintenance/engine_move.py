@@ -1,9 +1,11 @@
 """Moves a store's collections from the embedded engine to a Qdrant server, or back.
 
-The collections are copied to stages in the target, compared point by point, and adopted. Then ``store.json`` names the
-new engine, which is the commit point. ``move.json`` notes an unfinished move: after a kill the store is complete on one
-side, and the same command finishes the move. Then the other side's copy is deleted. If that server does not answer, the
-copy is noted and a later move deletes it, so an unavailable server does not block a move.
+The collections are copied into staged collections in the target, compared point by point, and then made live. Writing
+the new engine to ``store.json`` is the commit point. ``move.json`` notes an unfinished move: if the process is killed,
+the store is complete in the engine that ``store.json`` names, and running the same command again finishes the move.
+
+After the commit point the source's copy is deleted. If it cannot be deleted because its server does not answer, it is
+noted, and a later move deletes it, so an unavailable server does not block a move.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import Point, Sparse, VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
 
-_PAGE = 250
-#: Vectors are stored as half floats, and each engine normalises them again.
+_BATCH = 250
+#: The largest accepted difference of a vector component. The vectors are stored as half floats and each engine
+#: normalises them again, so a copy differs slightly.
 _TOLERANCE = 1e-3
 
 
@@ -50,12 +53,12 @@ class MoveReport:
     """The result of a move.
 
     Attributes:
-        place: The new location of the collections.
-        points: The number of copied points by collection.
-        problems: Each copy that was left elsewhere, with the reason, one line each.
+        location: The location of the collections after the move.
+        points: The number of copied points by collection; empty if nothing had to be copied.
+        problems: Each old copy that could not be deleted, with the reason, one line each.
     """
 
-    place: EngineLocation
+    location: EngineLocation
     points: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -73,34 +76,36 @@ def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "
     """Move the store's collections to another engine while holding the store exclusively.
 
     Args:
-        settings: The data path, the server's key and prefix, and its address unless ``url`` gives it.
-        to: The target engine; if the collections are there already, an unfinished move is finished or reversed.
+        settings: The data path, the server's API key, and the server's address and prefix unless they are given here.
+        to: The target engine. If the store is already in that engine, only the leftovers of an interrupted move are
+            cleaned up: a committed move is completed, and an uncommitted move is undone.
         url: The address of the server.
-        prefix: The prefix of the collections' names in the server.
+        prefix: The prefix of the collections' names on the server.
 
     Raises:
         ConfigurationError: No address is known, or ``config.toml`` cannot be changed.
-        InitialisationError: The collections in the server belong to another store.
+        InitialisationError: The collections on the server belong to another store.
         StoreUnavailableError: Another program has the store open, or the server does not answer.
-        StorageError: There is no store, it is in another server, or the copy differs from the original.
+        StorageError: There is no store, it is on a different server, or the copy differs from the original.
     """
     data_path = settings.data_path
     present = _present_location(settings)
     with OpenStore(present.within(settings), _no_embedder) as storage, storage.alone():
         if _present_location(settings) != present:
-            raise StoreUnavailableError("the store was not moved", "another program has just moved it", "Try again.")
+            why = "another program moved the store at the same time"
+            raise StoreUnavailableError("this move was not started", why, "Try again.")
         target = _target_location(settings, present, to, url, prefix)
-        problems = _finish_interrupted_move(settings, present)
+        problems = _clean_up_move(settings, present)
         points: dict[str, int] = {}
         if target.engine != present.engine:
             points = _copy_and_commit(settings, _MoveNote(source=present, target=target))
-            problems += _finish_interrupted_move(settings, target)
+            problems += _clean_up_move(settings, target)
         write_location(data_path, target)
     return MoveReport(target, points, tuple(dict.fromkeys(problems)))
 
 
 def _target_location(settings: Settings, present: EngineLocation, to: Engine, url: str, prefix: str) -> EngineLocation:
-    """Return the target location of the collections."""
+    """Return where to move the collections; refuses a move between two servers, and a move without an address."""
     if to == "embedded":
         return EngineLocation(engine="embedded")
     url = url or present.url or settings.qdrant_url
@@ -109,55 +114,60 @@ def _target_location(settings: Settings, present: EngineLocation, to: Engine, ur
     if not url:
         raise ConfigurationError("the store was not moved", "no server is named", "Give its address with --url.")
     if present.engine == "remote":
-        raise StorageError("the store was not moved", f"it is in {present}", "Move it to embedded first.")
+        why = f"it is on {present}, and cannot be moved directly from one server to another"
+        raise StorageError("the store was not moved", why, "Move it to embedded first.")
     return EngineLocation(engine="remote", url=url, prefix=prefix or settings.qdrant_prefix)
 
 
-def _finish_interrupted_move(settings: Settings, present: EngineLocation) -> list[str]:
-    """Finish an interrupted move: update the settings if it was committed, and delete or note the other side's copy.
+def _clean_up_move(settings: Settings, present: EngineLocation) -> list[str]:
+    """Clean up after a move, whether completed, interrupted or failed: delete or note the copy that is not live.
+
+    Without a move to clean up, the copies that earlier moves noted are still deleted.
 
     Returns:
         The copies that could not be deleted, with the reason, one line each.
     """
-    data_path, left = settings.data_path, AbandonedCopies(settings)
-    if begun := _read_note(data_path):
+    data_path, abandoned = settings.data_path, AbandonedCopies(settings)
+    if note := _read_note(data_path):
         # Update the settings before anything in the source is deleted.
-        if present == begun.target:
+        if present == note.target:
             write_location(data_path, present)
-        left.add(begun.source if present == begun.target else begun.target)
-    problems = left.clear(present)
+        abandoned.add(note.source if present == note.target else note.target)
+    problems = abandoned.clear(present)
     _remove_note(data_path)
     return problems
 
 
-def _copy_and_commit(settings: Settings, begun: _MoveNote) -> dict[str, int]:
-    """Copy, compare, adopt and commit; a failure removes the copy, if the target still answers."""
+def _copy_and_commit(settings: Settings, note: _MoveNote) -> dict[str, int]:
+    """Copy the collections and commit the move; if that fails, delete the copy, or note it for a later move."""
     data_path = settings.data_path
-    for place in (begun.target, begun.source):
-        probe(settings, place)
-    _write_note(data_path, begun)
+    for location in (note.target, note.source):
+        probe(settings, location)
+    _write_note(data_path, note)
     try:
-        points = _copy_collections(settings, begun)
+        points = _copy_collections(settings, note)
     except CloudOpsError:
-        _finish_interrupted_move(settings, begun.source)
+        _clean_up_move(settings, note.source)
         raise
-    location = {
-        "engine": begun.target.engine,
-        "remote_url": begun.target.url,
-        "remote_prefix": begun.target.prefix,
+    location_fields = {
+        "engine": note.target.engine,
+        "remote_url": note.target.url,
+        "remote_prefix": note.target.prefix,
     }
-    # The commit point: the collections are in the target.
-    StoreFile(data_path).write(_store_header(data_path).model_copy(update=location))
+    # The commit point: from here on the collections in the target are the store's.
+    StoreFile(data_path).write(_store_header(data_path).model_copy(update=location_fields))
     return points
 
 
-def _copy_collections(settings: Settings, begun: _MoveNote) -> dict[str, int]:
-    source = engine_named(begun.source.within(settings), settings.data_path)
-    target = engine_named(begun.target.within(settings), settings.data_path)
+def _copy_collections(settings: Settings, note: _MoveNote) -> dict[str, int]:
+    """Copy all collections, compare the copies, and make them live in the target; returns the numbers of points."""
+    source = engine_named(note.source.within(settings), settings.data_path)
+    target = engine_named(note.target.within(settings), settings.data_path)
     try:
         points = {name: _stage_collection(source, target, name) for name in COLLECTIONS}
         for name in COLLECTIONS:
             _compare_collections(source, target, name)
+        # The copies must survive a power cut before they are adopted (made live), and the adoption before the commit.
         target.flush()
         target.adopt(list(COLLECTIONS))
         target.flush()
@@ -170,18 +180,18 @@ def _copy_collections(settings: Settings, begun: _MoveNote) -> dict[str, int]:
 def _stage_collection(source: VectorStore, target: VectorStore, name: str) -> int:
     staged, copied = target.stage(name), 0
     points = source.points(name)
-    while page := list(islice(points, _PAGE)):
-        target.upsert(staged, page)
-        copied += len(page)
+    while batch := list(islice(points, _BATCH)):
+        target.upsert(staged, batch)
+        copied += len(batch)
     return copied
 
 
 def _compare_collections(source: VectorStore, target: VectorStore, name: str) -> None:
-    """Check that a staged collection has exactly the points of the live one."""
+    """Check that a staged collection has the same points as the live one, up to ``_TOLERANCE`` in the vectors."""
     for point, copy in zip_longest(source.points(name), target.points(staged_name(name))):
         if point is None or copy is None or not _same_point(point, copy):
             why = f"the copy of {name} differs from the original"
-            raise StorageError("the store was not moved", why, "Nothing changed; try again.")
+            raise StorageError("the store was not moved", why, "The store itself is unchanged; try again.")
 
 
 def _same_point(point: Point, copy: Point) -> bool:
@@ -211,7 +221,7 @@ def _store_header(data_path: Path) -> StoreHeader:
 
 
 def _present_location(settings: Settings) -> EngineLocation:
-    """Return the present location of the collections."""
+    """Return the location of the collections that ``store.json`` names."""
     header = _store_header(settings.data_path)
     return EngineLocation(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
 
@@ -222,12 +232,14 @@ def _read_note(data_path: Path) -> _MoveNote | None:
         return _MoveNote.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
-        raise StoreCorruptedError(f"{path} is damaged", type(error).__name__, "Restore a backup.") from None
+    except OSError as error:
+        raise StoreCorruptedError(f"cannot read {path}", error.strerror or "") from None
+    except ValidationError:
+        raise StoreCorruptedError(f"{path} is damaged", "its content is invalid", "Restore a backup.") from None
 
 
-def _write_note(data_path: Path, begun: _MoveNote) -> None:
-    replace_private(data_path / MOVE_NAME, begun.model_dump_json(indent=2).encode() + b"\n")
+def _write_note(data_path: Path, note: _MoveNote) -> None:
+    replace_private(data_path / MOVE_NAME, note.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _remove_note(data_path: Path) -> None:
@@ -236,4 +248,4 @@ def _remove_note(data_path: Path) -> None:
 
 
 def _no_embedder() -> Embedder:
-    raise StorageError("a move embeds no text")
+    raise StorageError("no text can be embedded during a move of the store")

@@ -1,4 +1,4 @@
-"""Imports an exported key for a data path, also over an empty store that was created there with another key."""
+"""Imports an exported key for a data path; an empty store with a different key changes to the imported key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME, StoreFile
 from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.keys.key_export import keep_key, unwrap_key, wrong_key_error
+from cloudops_nb.storage.keys.key_export import save_key, unwrap_key, wrong_key_error
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.vault import vault_of
@@ -24,36 +24,38 @@ if TYPE_CHECKING:
 
 
 def import_store_key(service: OpenStore, settings: Settings, text: str, passphrase: str) -> KeySource:
-    """Keep the key of an export where this data path's store, or the next one created there, finds it.
+    """Save an exported key for the data path's store, or for the next store that is created there.
 
-    An existing key is never replaced. An empty store of another key changes to the imported key. Returns the key's
-    place, which may have held it before.
+    An existing key is never replaced. An empty store with a different key changes to the imported key.
+
+    Returns:
+        The key source or slot that holds the key now; it may have held the key before.
 
     Raises:
         EncryptionError: The text is not an export or was modified, or the passphrase is wrong; nothing was changed.
-        WrongKeyError: The data path's store has another key and is not empty, or the place that the key needs holds
-            another one.
-        KeyMissingError: No source can hold a key.
+        WrongKeyError: The data path's store has a different key and is not empty, or the key source holds a different
+            key and cannot hold a second one.
+        KeyMissingError: No key source is writable.
         StoreUnavailableError: Another program has the store open.
     """
     master = unwrap_key(text, passphrase)
     fingerprint = StoreKeys(master).fingerprint
     header = StoreFile(settings.data_path).read()
     if header is None or header.key_fingerprint == fingerprint:
-        return keep_key(settings, master, needed=header is not None)
+        return save_key(settings, master, needed=header is not None)
     try:
         with service.alone():
             if not _is_empty(service):
                 raise wrong_key_error(settings, header, fingerprint)
-            place = keep_key(settings, master, needed=True)
+            place = save_key(settings, master, needed=True)
             _change_key(service, header, master)
-    except EncryptionError as error:
+    except EncryptionError as error:  # for example, the store's own key is missing, so it cannot be opened
         raise wrong_key_error(settings, header, fingerprint) from error
     return place
 
 
 def _is_empty(service: OpenStore) -> bool:
-    """Whether the store holds no data; a store whose journal does not verify counts as not empty."""
+    """Return whether the store holds no data; a store whose journal does not verify counts as not empty."""
     try:
         records = service.journal.verify().count
     except JournalError:
@@ -71,7 +73,7 @@ def _change_key(service: OpenStore, header: StoreHeader, master: MasterKey) -> N
     create_head(next_file(path, HEAD_NAME), vault.envelope, vault.keys)
     service.journal.close()
     try:
-        # The file holds no record; the next opening of the store creates it again.
+        # The file holds no record, and the next use of the journal creates a new file.
         for suffix in ("", "-wal", "-shm"):
             (path / f"{JOURNAL_NAME}{suffix}").unlink(missing_ok=True)
         replace_private(next_file(path, STORE_NAME), renewed.model_dump_json(indent=2).encode() + b"\n")

@@ -1,4 +1,7 @@
-"""Removes leftover files that may hold deleted data: half-written files, unfinished parts, journals set aside."""
+"""Removes leftover files that may hold deleted data, and the scan cells in journals that a restore set aside.
+
+A restore sets the store's journal aside when the snapshot's journal replaces it although the two have diverged.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from cloudops_nb.storage.maintenance.master_key_change import BUILD_FOLDER_NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Half-written files of killed processes, and locks, whose names contain hashes of ARNs. No other program is running
-#: that could still use them.
+#: Half-written files that killed processes left, and lock files, whose names contain hashes of ARNs. The caller holds
+#: the store exclusively, so no other program uses them.
 _LEFTOVERS: Final = (
     f".{JOURNAL_NAME}.*",
     f".{HEAD_NAME}.*",
@@ -25,17 +28,17 @@ _LEFTOVERS: Final = (
 
 
 def set_aside_journals(data_path: Path) -> list[Path]:
-    """Return the files of journals that a restore set aside."""
+    """Return the files of the journals that a restore set aside."""
     return sorted(data_path.glob(f"{JOURNAL_NAME}*.aside"))
 
 
 def remove_leftover_files(data_path: Path) -> None:
-    """Remove leftover files, and the scan cells in journals that were set aside.
+    """Remove leftover files, and the scan cells of all accounts in journals that were set aside.
 
     The caller holds the store exclusively.
 
     Raises:
-        StorageError: A file cannot be removed, or a journal set aside is too damaged to remove cells from it.
+        StorageError: A file cannot be removed, or a journal that was set aside is too damaged to remove its cells.
     """
     try:
         if (data_path / BUILD_FOLDER_NAME).exists():
@@ -50,11 +53,14 @@ def remove_leftover_files(data_path: Path) -> None:
 
 
 def _remove_cells(path: Path) -> None:
+    """Remove all cells and the schedule: the account of a cell cannot be read, because the cells are encrypted."""
     try:
         with closing(Database(path)) as database:
+            # No name is empty, so these statements delete every row.
             database.scrub("DELETE FROM cells WHERE cell != ?", [("",)])
             database.scrub("DELETE FROM schedule WHERE task != ?", [("",)])
     except StorageError as error:
         what = f"the scan cells in {path.name} cannot be removed"
-        raise StorageError(what, error.why, f"Remove {path} yourself, then forget the account again.") from error
+        raise StorageError(what, error.why, f"Delete {path}, then forget the account again.") from error
+    # Opening the database has created this lock file.
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)

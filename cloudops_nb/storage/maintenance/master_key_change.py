@@ -1,7 +1,8 @@
-"""Changes a store's master key, and with it the index, rotation, journal and data keys.
+"""Changes a store's master key, and with it every key that is derived from the master key.
 
-The new key is saved first. Then everything is rewritten next to the live store, checked, and handed over as one. A
-killed process leaves the complete old store or the complete new one, and either opens.
+The new key is saved first. Then every part of the store is written under the new key next to the live part, checked,
+and made live by one handover. A killed process leaves either the complete old store or the complete new store, and the
+key of either can be found.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.journal.head import create_head
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.keys.key_lookup import find_key
 from cloudops_nb.storage.keys.key_succession import finish_succession, new_key_in_slot
 from cloudops_nb.storage.maintenance.rekeyed_journal import rechain
@@ -43,7 +44,7 @@ BUILD_FOLDER_NAME = "rekey.next"
 
 @dataclass(frozen=True, slots=True)
 class RekeyReport:
-    """The new key's fingerprint, the number of rewritten entries by part, and the old key's fingerprint and place."""
+    """The new key's fingerprint, the number of rewritten entries by part, and the old key's fingerprint and source."""
 
     fingerprint: str
     rebuilt: Mapping[str, int]
@@ -63,17 +64,17 @@ def rekey(
     Args:
         service: The store.
         settings: The store's settings.
-        model_id: Returns the id of the embedding model; called if there are resources.
+        model_id: Returns the id of the embedding model; called only if there are resources.
         drop: Unreadable rows to remove first.
 
     Raises:
-        EncryptionError: The key's source has no slots, or an envelope does not decrypt under the present key.
+        EncryptionError: The key source has no slots, or a value cannot be decrypted under the current key.
         JournalError: The journal does not verify.
         StoreUnavailableError: Another program has the store open.
     """
     with service.alone():
         finish_succession(settings)
-        data_path, old = settings.data_path, service.vault.keys.fingerprint
+        data_path, old_fingerprint = settings.data_path, service.vault.keys.fingerprint
         _remove_build_folder(data_path)
         discard_leftovers(data_path, service.vector_store)
         drop_unreadable(service, drop)
@@ -81,9 +82,9 @@ def rekey(
         try:
             fingerprint, rebuilt = _rewrite_store(service, settings, model_id)
         except CloudOpsError:
-            # After its commit point the next opening of the store finishes the handover.
+            # The next opening of the store finishes a handover that was committed, so do not undo that.
             if not handover_pending(data_path):
-                with suppress(CloudOpsError):  # the next attempt removes the rest
+                with suppress(CloudOpsError):  # the next key change removes the rest
                     discard_leftovers(data_path, service.vector_store)
                     _remove_build_folder(data_path)
                     finish_succession(settings)
@@ -91,14 +92,14 @@ def rekey(
         service.reopen()
         _remove_build_folder(data_path)
         finish_succession(settings)
-        place = find_key(settings, old).place.name
-    return RekeyReport(fingerprint, rebuilt, old, place)
+        place = find_key(settings, old_fingerprint).place.name
+    return RekeyReport(fingerprint, rebuilt, old_fingerprint, place)
 
 
 def _rewrite_store(
     service: OpenStore, settings: Settings, model_id: Callable[[], str]
 ) -> tuple[str, Mapping[str, int]]:
-    """Rewrite everything under a new key, and hand it over; returns the key's fingerprint and the counts."""
+    """Write every part under a new key and hand the parts over; returns the key's fingerprint and the entry counts."""
     old, store = service.vault, service.vector_store
     master = new_key_in_slot(settings, old.keys.fingerprint)
     build_folder = _create_build_folder(old.data_path)
@@ -117,6 +118,7 @@ def _rewrite_store(
 
 
 def _first_generation_header(old: Vault) -> StoreHeader:
+    """Return the store's header with the first generation: the data keys of a new master key begin there."""
     header = old.store_file.read()
     if header is None:
         raise StorageError(f"{old.store_file.path} is missing", "", "Restore it from a backup.")
@@ -125,18 +127,18 @@ def _first_generation_header(old: Vault) -> StoreHeader:
 
 
 def _rewrite_database(service: OpenStore, new: Vault) -> dict[str, int]:
-    """Write the journal and the scan state into a new database; returns their numbers of entries."""
+    """Write the journal and the scan state into a new database; returns the numbers of entries by part."""
     create_head(new.data_path / HEAD_NAME, new.envelope, new.keys)
     journal = Journal(new.data_path, new)
     try:
         records = rechain(service.journal, service.vault, journal, new)
         cells = service.scan_state.contents()
-        arrived = ScanState(journal.database, new)
-        arrived.fill(cells)
-        if len(arrived.contents()) != len(cells):
+        new_state = ScanState(journal.database, new)
+        new_state.fill(cells)
+        if len(new_state.contents()) != len(cells):
             raise StorageError("the scan state cannot be rewritten", "the copy does not have every cell")
     finally:
-        # Closing the last connection also moves SQLite's log into the file.
+        # When its last connection closes, SQLite moves the write-ahead log into the file.
         journal.close()
     return {"journal": records, "scan_state": len(cells)}
 

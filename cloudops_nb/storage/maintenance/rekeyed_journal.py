@@ -1,6 +1,6 @@
-"""Rewrites the journal under another master key: encrypts and chains every record again, and keeps its earlier MACs.
+"""Rewrites the journal under a new master key: encrypts and chains every record again, and stores its earlier MACs.
 
-So a head that was exported under an earlier key can still be checked: the record at its count names its MAC.
+The earlier MACs let a head that was exported under an earlier key still be checked against the record at its count.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import JournalError
 from cloudops_nb.storage.journal.chain import Chain
-from cloudops_nb.storage.journal.records import EARLIER, EARLIER_STARTS
+from cloudops_nb.storage.journal.journal import EARLIER, EARLIER_STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudops_nb.storage.journal.chain import StoredRecord
-    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.vault import Vault
 
-#: The kind of the record that follows the old journal's records.
+#: The kind of the record that reports a change of the master key.
 REKEY = "rekey"
 
 
 def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> int:
-    """Write a journal's records into an empty journal under another key, and verify both; returns their number.
+    """Write a journal's records into an empty journal under another key, and verify both; returns the record count.
 
-    A record of the key change, with the old journal's head, follows them.
+    After the old records, one record is added that reports the key change and contains the old journal's head.
 
     Raises:
-        JournalError: A journal does not verify, or the once-key of an old record cannot be found.
+        JournalError: A journal does not verify, or an old record's once-key (for each, the journal accepts only one
+            record) cannot be found.
     """
     before = old.verify()
     head = f"{before.count}:{before.head}"
@@ -45,7 +46,8 @@ def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> i
     new.fill(_with_earlier_starts(chain(_with_earlier_macs(old), [change]), start))
     after = new.verify(against=head)
     if after.count != before.count + 1:
-        raise JournalError("the journal was not rewritten", f"{after.count - 1} of {before.count} records arrived")
+        why = f"{after.count - 1} of {before.count} records were copied"
+        raise JournalError("the journal cannot be rewritten under a new key", why)
     return before.count
 
 
@@ -62,15 +64,19 @@ def _with_earlier_starts(contents: Iterator[dict[str, Any]], start: str) -> Iter
 
 
 def _once_key(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
-    """Return a record's once-key; in format 1 the content lacks it, so it is found by comparing blind values."""
-    if record.once is None:
+    """Return a record's once-key, or an empty text if it has none.
+
+    The content of records that earlier versions wrote does not contain the key. It is then found by blinding every key
+    that those versions could have used, and comparing the blind values.
+    """
+    if record.once_key is None:
         return ""
     if "once" in content:
         return str(content["once"])
     kind, values = content["kind"], [content["subject"], *content["body"].values()]
     keys = [key for value in values if isinstance(value, str) for key in (f"{kind}:{value}", value)]
-    found = next((key for key in keys if old.blind("once", key) == record.once), "")
-    if not found:
+    once_key = next((key for key in keys if old.blind("once", key) == record.once_key), "")
+    if not once_key:
         why = f"the key that makes record {record.sequence} unique cannot be found"
-        raise JournalError("the journal cannot be rewritten under another key", why)
-    return found
+        raise JournalError("the journal cannot be rewritten under a new key", why)
+    return once_key

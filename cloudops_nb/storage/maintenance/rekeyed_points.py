@@ -1,4 +1,4 @@
-"""Converts points of the estate and of conversations to another master key."""
+"""Converts the points of the estate and of conversations to a new master key."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
-#: The hashes of a point that was made with another model or description; the next scan then writes it again.
+#: The hashes for a point that was made with a different embedding model or description: they equal no hash, so the next
+#: scan writes the point again.
 _OUTDATED = {"content": "", "searchable": ""}
 
 
 class RekeyedEstate:
-    """Converts the estate's points from one vault to another: ids, blind values, sparse dimensions and envelopes.
+    """Converts the estate's points from one vault to another: ids, blind values, vectors and envelopes.
 
-    Dense vectors are rotated back and rotated again, so nothing is embedded. The times and the scan of a point are
-    kept.
+    Dense vectors are rotated back under the old key and rotated under the new key, so no text is embedded again. The
+    times of a point do not change.
 
     Args:
         old: The vault that the points were made with.
-        new: The vault that the new points open with.
+        new: The vault for the new points.
         model_id: Returns the id of the embedding model.
     """
 
@@ -67,21 +68,21 @@ class RekeyedEstate:
             **point.payload,
             **self._points.payload(resource, content, wording.traits, point_id),
             **self._new_hashes(resource, wording, point.payload),
-            # Blind the old value again: rows of one scan stay equal, although the scan's name is not stored.
+            # The scan's id is not stored, so blind its old blind value: points of one scan still have the same value.
             "scan": numbered("scan", self._new.blind_index.blind("scan", str(point.payload["scan"]))),
         }
         return Point(point_id, payload, dense, self._terms.of(resource, wording))
 
     def _new_hashes(self, resource: Resource, wording: Wording, payload: Mapping[str, Any]) -> Mapping[str, str]:
         content, model_id = self._old_points.content(resource), self._model_id()
-        before = self._old_points.hashes(resource, content, wording, model_id)
-        if any(payload.get(name) != value for name, value in before.items()):
+        expected = self._old_points.hashes(resource, content, wording, model_id)
+        if any(payload.get(name) != value for name, value in expected.items()):
             return _OUTDATED
         return self._points.hashes(resource, content, wording, model_id)
 
 
 class RekeyedChat:
-    """Converts the points of conversations from one vault to another; numbers, times and message ids stay."""
+    """Converts the points of conversations from one vault to another; numbers, times and message ids do not change."""
 
     def __init__(self, old: Vault, new: Vault) -> None:
         self._old, self._new = old, new
@@ -91,13 +92,13 @@ class RekeyedChat:
         return [self._new_point(point) for point in points]
 
     def _new_point(self, point: Point) -> Point:
-        kept = open_sealed(self._old.envelope, row_of(point), CHAT_HISTORY)
-        message = point.payload["kind"] == "message"
-        name = kept["conversation"] if message else kept["name"]
-        point_id = point.id if message else conversation_point(self._new.blind_index, name)
+        content = open_sealed(self._old.envelope, row_of(point), CHAT_HISTORY)
+        is_message = point.payload["kind"] == "message"
+        name = content["conversation"] if is_message else content["name"]
+        point_id = point.id if is_message else conversation_point(self._new.blind_index, name)
         payload = {
             **point.payload,
             "context": conversation_blind(self._new.blind_index, name),
-            "data": seal(self._new.envelope, kept, CHAT_HISTORY, point_id),
+            "data": seal(self._new.envelope, content, CHAT_HISTORY, point_id),
         }
         return replace(point, id=point_id, payload=payload)

@@ -1,4 +1,4 @@
-"""Finds rows whose envelope does not decrypt, which a key change must report or remove."""
+"""Finds rows that cannot be decrypted; a key change stops at them unless the user has them removed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
 
 SCAN_STATE = "scan_state"
-_FIX = "Restore a backup, or remove such rows: run it again with --drop-unreadable, which lists them first."
+_FIX = "Restore a backup, or run the command again with --drop-unreadable, which lists and then removes such rows."
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A row of a collection, or a cell of the scan state by its blind name."""
+    """A row of a collection, or a cell of the scan state; the id of a cell is its blind name (a keyed hash)."""
 
     collection: str
     id: str
@@ -34,10 +34,10 @@ class UnreadableRow:
 
 
 def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
-    """Decrypt every envelope of the estate, the conversations and the scan state; returns the rows that fail."""
+    """Decrypt every row of the estate, the conversations and the scan state; returns the rows that fail."""
     header = service.vault.store_file.read()
     oldest = header.oldest_data_key_generation if header else 1
-    # Not the vault's envelope, so that the expected failures raise no alarm.
+    # Do not use the vault's envelope, so that failures found here do not count for its alarm.
     envelope = Envelope(service.vault.keys, oldest)
     rows = [
         UnreadableRow(name, row.id)
@@ -49,7 +49,7 @@ def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
 
 
 def drop_unreadable(service: OpenStore, rows: Sequence[UnreadableRow]) -> None:
-    """Remove unreadable rows, which a person has confirmed.
+    """Remove unreadable rows; the user has confirmed the removal.
 
     Raises:
         StorageError: The store fails.
@@ -62,15 +62,15 @@ def drop_unreadable(service: OpenStore, rows: Sequence[UnreadableRow]) -> None:
 
 
 def require_readable(service: OpenStore) -> None:
-    """Check before a key change that every row decrypts.
+    """Check before a key change that every row can be decrypted.
 
     Raises:
-        DecryptionError: A row does not decrypt; the message names the first one.
+        DecryptionError: A row cannot be decrypted; the message names the first such row.
     """
-    found = unreadable_rows(service)
-    if found:
-        more = f"; {len(found)} rows do not open in all" if len(found) > 1 else ""
-        what = f"the row {found[0].id} of {found[0].collection} does not open"
+    rows = unreadable_rows(service)
+    if rows:
+        more = f" ({len(rows)} rows cannot be decrypted in total)" if len(rows) > 1 else ""
+        what = f"the row {rows[0].id} of {rows[0].collection} cannot be decrypted"
         raise DecryptionError(what, f"it was altered, or put back from an old copy{more}", _FIX)
 
 

@@ -1,1 +1,1 @@
-"""Opens a store: its keys, its usage lock, unfinished handovers, and upgrades of its format."""
+"""Opens a store: takes its usage lock, finishes an interrupted handover, upgrades its format, finds its key."""

@@ -1,7 +1,8 @@
-"""The handover: replaces collections, the journal, its sealed head and ``store.json`` as one, all or none.
+"""The handover: replaces collections, the journal, the journal's sealed head and ``store.json``, either all or none.
 
-The new parts are built first: staged collections, and files whose names end with ``.next``. Writing ``handover.json``
-is the commit point. After a crash the next opening of the store finishes the handover.
+The new parts are built first: staged collections (the successors of live ones, in the same vector store), and files
+whose names end with ``.next``. Writing ``handover.json`` is the commit point: if the process dies after that, the next
+opening of the store finishes the handover.
 """
 
 from __future__ import annotations
@@ -22,23 +23,24 @@ if TYPE_CHECKING:
 
 HANDOVER_NAME: Final = "handover.json"
 NEXT_SUFFIX: Final = ".next"
-#: The files that can be replaced; ``store.json`` is last, because it says which key the others need.
+#: The files that can be replaced; ``store.json`` is last, because it names the key that the other files need.
 FILES: Final = (JOURNAL_NAME, HEAD_NAME, STORE_NAME)
 _SQLITE_SUFFIXES = ("", "-wal", "-shm")
 
 
 def next_file(data_path: Path, name: str) -> Path:
-    """Return the path at which the successor of one of :data:`FILES` is built."""
+    """Return the path where the new version of one of :data:`FILES` is built."""
     return data_path / f"{name}{NEXT_SUFFIX}"
 
 
 def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -> None:
-    """Replace the live parts with the staged collections and every ``.next`` file, all or none.
+    """Replace the live parts by the staged collections and every ``.next`` file, either all or none.
 
-    The caller holds the store exclusively, has closed its journal, and has checked the staged parts.
+    The caller holds the store exclusively, has closed its journal, and has checked the new parts.
 
     Raises:
-        StorageError: A part cannot be replaced; after the commit point, the next opening tries again.
+        StorageError: A part cannot be replaced. If the handover was committed, the next opening of the store tries
+            again.
     """
     store.flush()
     _write_commit(data_path, {"collections": list(collections)})
@@ -46,7 +48,7 @@ def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -
 
 
 def handover_pending(data_path: Path) -> bool:
-    """Whether a handover is committed but not finished."""
+    """Return whether a handover is committed but not finished."""
     return (data_path / HANDOVER_NAME).exists()
 
 
@@ -57,28 +59,28 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
         StoreCorruptedError: ``handover.json`` is damaged.
         StorageError: A part cannot be replaced.
     """
-    path = data_path / HANDOVER_NAME
+    commit_file = data_path / HANDOVER_NAME
     try:
-        collections = json.loads(path.read_bytes())["collections"]
+        collections = json.loads(commit_file.read_bytes())["collections"]
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreCorruptedError(
-            f"{path} is damaged", type(error).__name__, starting_over_advice(data_path)
+            f"{commit_file} is damaged", type(error).__name__, starting_over_advice(data_path)
         ) from error
     store.adopt(collections)
     try:
         for name in FILES:
             _replace_file(data_path, name)
         sync_folder(data_path)
-        path.unlink()
+        commit_file.unlink()
         sync_folder(data_path)
     except OSError as error:
         raise StorageError(f"the store's parts in {data_path} cannot be replaced", error.strerror or "") from error
 
 
 def discard_leftovers(data_path: Path, store: VectorStore) -> None:
-    """Remove the staged parts of an attempt that did not reach its commit point."""
+    """Remove the new parts of an attempt that did not reach its commit point."""
     for name in FILES:
         for suffix in _SQLITE_SUFFIXES:
             (data_path / f"{name}{NEXT_SUFFIX}{suffix}").unlink(missing_ok=True)
@@ -87,13 +89,13 @@ def discard_leftovers(data_path: Path, store: VectorStore) -> None:
 
 
 def _replace_file(data_path: Path, name: str) -> None:
-    coming = next_file(data_path, name)
-    if not coming.exists():
+    new_file = next_file(data_path, name)
+    if not new_file.exists():  # this handover does not replace the file, or has already replaced it
         return
     if name == JOURNAL_NAME:  # SQLite must not replay the old file's log into the new file
         for suffix in _SQLITE_SUFFIXES[1:]:
             (data_path / f"{name}{suffix}").unlink(missing_ok=True)
-    coming.replace(data_path / name)
+    new_file.replace(data_path / name)
 
 
 def _write_commit(data_path: Path, content: dict[str, list[str]]) -> None:

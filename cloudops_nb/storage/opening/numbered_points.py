@@ -1,6 +1,6 @@
-"""Converts the estate's points from format 2, with a text per blind value, to format 3, with numbers.
+"""Converts the estate's points from store format 2, whose blind values are texts, to format 3, where they are numbers.
 
-A number is computed from the blind value alone, so this needs no key.
+A blind value is a keyed hash. Its number is computed from the blind value alone, so the conversion needs no key.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
 
-#: The first store format whose points have numbers.
+#: The first store format in which blind values are numbers.
 NUMBERED_FORMAT: Final = 3
 
 
 def numbered_point(point: Point) -> Point:
-    """Return a point of format 2 in format 3."""
+    """Convert a point from format 2 to format 3."""
     kept = {name: value for name, value in point.payload.items() if name not in (*GROUPED, *MARKED)}
     lists = {GROUPS: _numbers(point.payload, GROUPED), MARKS: _numbers(point.payload, MARKED)}
     return replace(point, payload={**kept, **lists, "scan": numbered("scan", str(point.payload["scan"]))})
 
 
 def stage_numbered_estate(store: VectorStore) -> None:
-    """Stage the estate in format 3; the caller holds the store exclusively, and adopts or discards the stage.
+    """Copy the estate to a staged collection in format 3; the live collection does not change.
+
+    The caller holds the store exclusively, and then adopts the staged collection (makes it live) or discards it.
 
     Raises:
         StorageError: The staged collection does not have every point.
@@ -43,12 +45,13 @@ def stage_numbered_estate(store: VectorStore) -> None:
         written += len(batch)
     found = store.count(staged, EVERY_POINT)
     if found != written:
-        raise StorageError("the estate cannot be upgraded", f"{found} of {written} points are in the copy")
+        why = f"{found} of {written} points are in the copy"
+        raise StorageError("the estate cannot be upgraded", why, "The store is unchanged; try again.")
 
 
 def _numbers(payload: Mapping[str, Any], fields: Sequence[str]) -> list[int]:
-    found = []
+    numbers = []
     for field in fields:
         values = payload.get(field, [])
-        found += [numbered(field, value) for value in ([values] if isinstance(values, str) else values)]
-    return found
+        numbers += [numbered(field, value) for value in ([values] if isinstance(values, str) else values)]
+    return numbers

@@ -1,4 +1,4 @@
-"""``OpenStore``: the parts of one data path, opened at their first use and closed together."""
+"""``OpenStore``: the parts of one store (vault, vector store, journal, …), opened at first use and closed together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.chat import ChatStore
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.estate.store import EstateStore
-    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
 
@@ -29,7 +29,7 @@ _Part = TypeVar("_Part")
 
 
 class OpenParts(NamedTuple):
-    """Parts of one store that belong together: opened under the same keys."""
+    """The main parts of one store, opened under the same keys."""
 
     vault: Vault
     vector_store: VectorStore
@@ -39,12 +39,12 @@ class OpenParts(NamedTuple):
 class OpenStore:
     """The estate, the conversations, the journal and the scan state of one data path; also a context manager.
 
-    The constructor opens nothing: each part opens at its first use and may be shared between threads. Several processes
-    may each have one on the same data path.
+    The constructor opens nothing: each part opens at its first use, and may be shared between threads. Several
+    processes may each have an ``OpenStore`` on the same data path.
 
     Args:
-        settings: The data path, the key's source, and the idle time of the store's process.
-        embedder: Returns the embedder; called at the first write or search of the estate.
+        settings: The data path, the key source, and how long the owner process outlives its last client.
+        embedder: Returns the embedder; called when a text of the estate or a search must first be embedded.
     """
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
@@ -54,8 +54,8 @@ class OpenStore:
         self._parts: dict[str, Any] = {}
         self._usage_lock = UsageLock(settings.data_path)
         self._alone = False
-        self._reasons: list[Callable[[], str]] = []
-        self._shut_out: WeakSet[threading.Thread] = WeakSet()
+        self._maintenance_blockers: list[Callable[[], str]] = []
+        self._shut_out_threads: WeakSet[threading.Thread] = WeakSet()
 
     def __enter__(self) -> Self:
         return self
@@ -70,14 +70,14 @@ class OpenStore:
 
     @property
     def vector_store(self) -> VectorStore:
-        """The Qdrant engine behind the estate and the conversations."""
+        """The vector store that holds the estate and the conversations: embedded, or a Qdrant server."""
         # Open the vault first: it checks the data path, and a shard must not exist before its key.
         return self._part("vector_store", lambda: self._open_engine(self.vault.data_path))
 
     @property
     def journal(self) -> Journal:
         """The record of plans, approvals, executions and sent requests."""
-        from cloudops_nb.storage.journal.records import Journal
+        from cloudops_nb.storage.journal.journal import Journal
 
         return self._part("journal", lambda: Journal(self._settings.data_path, self.vault))
 
@@ -104,20 +104,20 @@ class OpenStore:
 
     @contextmanager
     def alone(self) -> Iterator[Self]:
-        """Hold the store exclusively inside the block, for work that replaces parts of it; may be nested.
+        """Hold the store exclusively inside the block, for maintenance, which replaces parts of it; may be nested.
 
-        Parts taken from this store before are closed for good, and its other threads wait. The parts open again at
-        their next use.
+        Objects that this store returned before, such as ``journal``, stay closed; other threads that use this store
+        wait. Inside the block and after it, each part opens again at its next use.
 
         Raises:
-            StoreUnavailableError: Another program has the store open, or a reason of :meth:`block_maintenance_while`
-                applies.
+            StoreUnavailableError: Another program has the store open, or a function that was registered by
+                :meth:`block_maintenance_while` gives a reason to refuse.
         """
         with self._lock:
             if self._alone:
                 yield self
                 return
-            for reason in filter(None, (ask() for ask in self._reasons)):
+            for reason in filter(None, (blocker() for blocker in self._maintenance_blockers)):
                 raise StoreUnavailableError("the store is in use", reason, "Wait for it to end, then try again.")
             self._close_parts()
             prepare_data_path(self._settings.data_path)
@@ -134,33 +134,33 @@ class OpenStore:
 
     def block_maintenance_while(self, reason: Callable[[], str]) -> None:
         """Refuse :meth:`alone` while ``reason`` returns a text, such as "an approved plan is running here"."""
-        self._reasons.append(reason)
+        self._maintenance_blockers.append(reason)
 
     def consistent_parts(self) -> OpenParts:
-        """Return parts opened under the same keys, also while another thread does maintenance."""
+        """Return the main parts, opened under the same keys even if another thread changes the keys in between."""
         with self._lock:
             return OpenParts(self.vault, self.vector_store, self.journal)
 
     def flush(self) -> None:
         """Make every write to the estate and the conversations survive a power cut.
 
-        Without a flush that takes up to half a second; the journal needs no flush.
+        Without a flush, that is true only after up to half a second. The journal needs no flush.
         """
         self.vector_store.flush()
 
     def close(self) -> None:
-        """Close the store; what was written stays, and the owner process ends when no kernel uses it.
+        """Close the store; its data stays, and the owner process ends some time after its last client disconnects.
 
-        Parts taken from this store are closed for good; the next use of the store opens new ones.
+        Objects that this store returned, such as ``journal``, stay closed; the next use of the store opens new ones.
         """
         self._close_parts()
 
     def shut_out(self, threads: Iterable[threading.Thread]) -> None:
         """Stop threads that outlast :meth:`close` from reopening a closed store."""
-        self._shut_out.update(threads)
+        self._shut_out_threads.update(threads)
 
     def reopen(self) -> None:
-        """Close every part, so that its next use opens it under the present keys; scheduled backups continue."""
+        """Close every part, so that its next use opens it under the current keys; scheduled backups continue."""
         self._close_parts()
 
     def _close_parts(self) -> None:
@@ -185,14 +185,15 @@ class OpenStore:
                     with self._usage_lock.exclusive():
                         self._finish_handover()
                 except StoreUnavailableError:
-                    # Of several starting kernels one finishes it, and has the store open when the others get the lock.
+                    # If several notebook kernels start at once, one does this work and keeps the store open, so the
+                    # others do not get the lock; that is not an error once the work is done.
                     if self._unfinished():
                         raise
                 self._usage_lock.share()
         return open_vault(self._settings)
 
     def _finish_handover(self) -> None:
-        """Finish the handover of a killed process, and upgrade the store of an older version."""
+        """Finish a handover that a killed process has left, and upgrade a store of an older format."""
         if self._unfinished():
             from cloudops_nb.storage.opening.upgrade import upgrade
 
@@ -204,7 +205,7 @@ class OpenStore:
                 engine.close()
 
     def _unfinished(self) -> bool:
-        # The folder holds parts from before and after a handover, or a store of an older format.
+        # The folder may hold parts from before and after a handover, or a store of an older format.
         return handover_pending(self._settings.data_path) or StoreFile(self._settings.data_path).outdated()
 
     def _open_engine(self, data_path: Path) -> VectorStore:
@@ -214,8 +215,8 @@ class OpenStore:
 
     def _part(self, name: str, open_part: Callable[[], _Part]) -> _Part:
         with self._lock:
-            if threading.current_thread() in self._shut_out:
-                raise StoreUnavailableError("the store was closed")
+            if threading.current_thread() in self._shut_out_threads:
+                raise StoreUnavailableError("the store was closed", "this task was still running")
             if name not in self._parts:
                 self._parts[name] = open_part()
             part: _Part = self._parts[name]

@@ -1,4 +1,4 @@
-"""Stages a changed copy of a collection next to the live one, which stays in use until the copy is complete."""
+"""Builds a changed copy of a collection as its staged collection; the live collection does not change."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def stage_copy(
     change: Callable[[Sequence[Point]], Sequence[Point]],
     envelope: Envelope,
 ) -> int:
-    """Stage a copy of a collection with changed points, and decrypt every envelope in it as a check.
+    """Copy a collection, with changed points, to its staged collection, and decrypt every envelope there as a check.
 
-    The caller holds the store exclusively, and adopts or discards the copy.
+    The caller holds the store exclusively, and then adopts the staged collection (makes it live) or discards it.
 
     Args:
-        store: The engine.
+        store: The vector store.
         collection: The collection to copy.
         change: Returns the new points for a batch of live points; it may omit some.
         envelope: Decrypts the envelopes of the new points.
@@ -40,7 +40,7 @@ def stage_copy(
 
     Raises:
         StorageError: The copy does not have every point.
-        DecryptionError: An envelope of a live or a new point does not decrypt.
+        DecryptionError: An envelope of a live or a new point cannot be decrypted.
     """
     staged = store.stage(collection.name)
     written = 0
@@ -53,17 +53,18 @@ def stage_copy(
         open_sealed(envelope, row, collection)
         readable += 1
     if readable != written:
-        raise StorageError(f"{collection.name} cannot be rebuilt", f"{readable} of {written} points are in the copy")
+        why = f"{readable} of {written} points are in the copy"
+        raise StorageError(f"{collection.name} cannot be copied", why, "The store is unchanged; try again.")
     return written
 
 
 def batches(points: Iterable[Point]) -> Iterator[list[Point]]:
-    """Split points into lists of :data:`BATCH`."""
-    left = iter(points)
-    while batch := list(islice(left, BATCH)):
+    """Split points into lists of at most :data:`BATCH` points."""
+    remaining = iter(points)
+    while batch := list(islice(remaining, BATCH)):
         yield batch
 
 
 def row_of(point: Point) -> StoredRow:
-    """Return a point as the row that a read of its payload gives."""
+    """Return a point's id and payload as the row that reading them from the vector store would return."""
     return StoredRow(point.id, point.payload)

@@ -1,7 +1,8 @@
 """Upgrades a store that an older version wrote to the current format, one version at a time.
 
-A step stages the changed parts. The handover makes them live together with the new ``store.json``: before it the older
-version can still open the store, and a killed process leaves one version or the other, complete.
+A step builds the changed parts next to the live ones. The handover makes them live together with the new
+``store.json``. Until the handover is committed, the older version can still open the store. A killed process leaves the
+complete store in either the old format or the new one.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
 
-    #: Stages the parts that differ in the next format, and returns the next header, except its format number.
+    #: Builds the parts that differ in the next format, and returns the header for it, except the format number.
     Step = Callable[[Settings, VectorStore, StoreHeader], StoreHeader]
 
 
 def _from_1_to_2(_settings: Settings, _store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """From 1 to 2: the header gets the engine, the oldest data key and an id; format 1 had only the embedded engine."""
+    """Add the fields of format 2 to the header; their defaults are right, because format 1 is always embedded."""
     return with_store_id(header)
 
 
 def _from_2_to_3(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """From 2 to 3: the estate's blind values become numbers in two lists."""
+    """Convert the estate's blind values from texts to numbers in two lists."""
     stage_numbered_estate(store)
     return header
 
@@ -44,13 +45,13 @@ def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = 
     """Upgrade the store to the current format, if it is older; the caller holds the store exclusively.
 
     Raises:
-        StorageError: A step failed; the store is as it was before that step.
+        StorageError: A step failed; the store is still in the format before that step.
     """
     store_file = StoreFile(settings.data_path)
     while (header := store_file.read()) is not None and header.format < FORMAT:
         discard_leftovers(settings.data_path, store)
-        following = steps[header.format](settings, store, header).model_copy(update={"format": header.format + 1})
-        content = following.model_dump_json(indent=2).encode() + b"\n"
+        next_header = steps[header.format](settings, store, header).model_copy(update={"format": header.format + 1})
+        content = next_header.model_dump_json(indent=2).encode() + b"\n"
         replace_private(next_file(settings.data_path, STORE_NAME), content)
-        # Adopting a collection that no step staged changes nothing.
+        # The handover leaves a collection as it is if the step has not staged a successor.
         hand_over(settings.data_path, store, list(COLLECTIONS))

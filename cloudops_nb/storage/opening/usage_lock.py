@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_NAME = "store.use"
-#: How long maintenance waits for other programs to close, and they for maintenance to end, in seconds.
-ALONE_SECONDS, SHARED_SECONDS = 5.0, 30.0
-_RETRY = 0.05
+#: How long maintenance waits until other programs have closed the store, in seconds.
+ALONE_SECONDS = 5.0
+#: How long opening a store waits until maintenance has ended, in seconds.
+SHARED_SECONDS = 30.0
+_RETRY_SECONDS = 0.05
 
 
 class UsageLock:
     """One program's lock on a data path; safe to share between threads.
 
-    The operating system releases it when the process ends, however it ends. A forked child shares its parent's lock
-    (flock(2)), so a kernel's child processes must open a store of their own.
+    The operating system releases the lock when the process ends, even if the process is killed. A forked child shares
+    its parent's lock (flock(2)), so a child process of a notebook kernel must open the store itself.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -47,10 +49,9 @@ class UsageLock:
                 _lock_within(descriptor, fcntl.LOCK_SH, SHARED_SECONDS)
             except BlockingIOError:
                 os.close(descriptor)
-                why = "another program is restoring it or changing its keys"
-                raise StoreUnavailableError(
-                    "the store cannot be opened now", why, "Try again when it is done."
-                ) from None
+                why = "another program is doing maintenance, such as restoring it or changing its keys"
+                fix = "Try again when the other program is done."
+                raise StoreUnavailableError("the store cannot be opened now", why, fix) from None
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -65,7 +66,7 @@ class UsageLock:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the exclusive lock inside the block.
+        """Hold the exclusive lock inside the block, after releasing the shared lock of this object.
 
         Raises:
             StoreUnavailableError: Another program kept the store open for longer than :data:`ALONE_SECONDS`.
@@ -94,19 +95,19 @@ def _open_lock_file(path: Path) -> int:
         raise InitialisationError(f"cannot open {path}", error.strerror or "") from error
 
 
-def _lock_within(descriptor: int, kind: int, seconds: float) -> None:
-    """Lock the file, waiting up to ``seconds``.
+def _lock_within(descriptor: int, operation: int, seconds: float) -> None:
+    """Lock the file, waiting up to ``seconds``; flock(2) itself has no time limit.
 
     Raises:
         BlockingIOError: Another process still holds the lock.
     """
-    end = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= end:
+            if time.monotonic() >= deadline:
                 raise
-            time.sleep(_RETRY)
+            time.sleep(_RETRY_SECONDS)
         else:
             return

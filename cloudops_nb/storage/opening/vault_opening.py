@@ -1,4 +1,4 @@
-"""Opens the keys of a store, and creates the store if there is none."""
+"""Opens the vault (the keys) of a store, and creates the store if there is none."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 def open_vault(settings: Settings) -> Vault:
-    """Open the store's keys; on the first run create the folder, the key and ``store.json``.
+    """Open the store's vault; if there is no store, create the folder, the key (if there is none) and ``store.json``.
 
-    Several processes may do so at once, also for a new store.
+    Several processes may call this at once, even for a new store.
 
     Raises:
         ConfigurationError: The settings of the key contradict each other.
         InitialisationError: The data path cannot be used, or the store is newer than this package.
-        StoreCorruptedError: ``store.json`` is damaged, or missing next to data.
-        KeyMissingError: There is a store but no key; a new key is never made for it.
-        WrongKeyError: The keys found are those of other stores.
+        StoreCorruptedError: ``store.json`` is damaged, or is missing although there is data.
+        KeyMissingError: There is no key for the store; for an existing store, a new key is never made.
+        WrongKeyError: The key sources hold only keys of other stores.
         EncryptionError: A key source is locked, fails, or has content that is not a key.
     """
     prepare_data_path(settings.data_path)
@@ -46,14 +46,19 @@ def open_vault(settings: Settings) -> Vault:
         return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
     with store_file.lock():
         header = store_file.read()
-        if header is not None:  # another process created it during the wait
+        if header is not None:  # another process created the store while this one waited for the lock
             return vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
         _require_no_data(store_file)
         return _create_store(settings, store_file, find_or_make_master_key(settings), FIRST_GENERATION)
 
 
 def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIRST_GENERATION) -> Vault:
-    """Create a store with a given key, to restore a backup into; data keys before ``generation`` count as retired.
+    """Create a store with a given key, to restore a backup into it.
+
+    Args:
+        settings: The data path and the location of the collections.
+        master: The master key.
+        generation: The data key generation of the new store; earlier data keys count as retired.
 
     Raises:
         InitialisationError: The data path cannot be used.
@@ -68,9 +73,10 @@ def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIR
 
 def _require_no_data(store_file: StoreFile) -> None:
     if store_file.has_data():
-        why = f"{store_file.path} is missing next to the store's data"
+        missing = f"{store_file.path} is missing next to the store's data"
+        why = "it already holds a store" if store_file.path.exists() else missing
         fix = starting_over_advice(store_file.data_path)
-        raise StoreCorruptedError(f"the store in {store_file.data_path} does not open", why, fix)
+        raise StoreCorruptedError(f"the data path {store_file.data_path} cannot be used", why, fix)
 
 
 def _create_store(settings: Settings, store_file: StoreFile, master: MasterKey, generation: int) -> Vault:
@@ -85,7 +91,7 @@ def _create_store(settings: Settings, store_file: StoreFile, master: MasterKey, 
     )
     header = with_store_id(unnamed)
     vault = vault_of(settings.data_path, header, master)
-    # Write the head before store.json, so that a store without a head means that the head was removed.
+    # Write the sealed head before store.json: if a store has none, the head was removed.
     create_head(vault.data_path / HEAD_NAME, vault.envelope, vault.keys)
     store_file.write(header)
     return vault

@@ -1,1 +1,1 @@
-"""Regular tasks: their due times in the journal's database, and the thread that runs them."""
+"""Regular tasks: their due times, stored in the journal's database, and the thread that runs them."""

@@ -1,4 +1,4 @@
-"""The due times of regular tasks, encrypted in the journal's database, so that all kernels share one schedule."""
+"""The due times of regular tasks, encrypted in the journal's database; all notebook kernels share one schedule."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.database import Database
     from cloudops_nb.storage.opening.open_store import OpenStore
 
-#: After this time a claimed run that did not report its end counts as dead, in seconds.
+#: How long after its claim a run counts as dead if it has not reported its end, in seconds.
 LEASE_SECONDS: Final = 3600.0
-#: The time until a failed run is repeated, in seconds; its interval, if that is shorter.
+#: How long after a failed run the task is due again, in seconds; or after its interval, if that is shorter.
 RETRY_SECONDS: Final = 1800.0
 _COLLECTION = "schedule"
 _SELECT = "SELECT CAST(envelope AS BLOB) FROM schedule WHERE task = ?"
@@ -29,10 +29,10 @@ _REPLACE = "INSERT OR REPLACE INTO schedule VALUES (?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """A task's next and last run in seconds since the epoch, 0 for never.
+    """When a task is due (``due``) and when it last ended (``last``), in seconds since the epoch; 0 means never.
 
-    ``error`` is the failure of the last run, and ``note`` reports a problem next to a run that succeeded. During a run
-    ``holder`` is its token, and ``lease`` is the time from which it counts as dead.
+    ``error`` is the failure of the last run. ``note`` reports a problem in a last run that succeeded. During a run,
+    ``holder`` is the run's token, and ``lease`` is the time when the run begins to count as dead.
     """
 
     due: float
@@ -44,10 +44,10 @@ class TaskState:
 
 
 class Schedule:
-    """Gives each due run to exactly one thread of one process; missed runs become one due run.
+    """Gives each due run to one thread of one process; several missed runs become one due run.
 
-    Times are wall times, so runs that the host slept through are due when it wakes. After the clock was set back, a
-    task is due within one interval.
+    Times are wall-clock times, so a run that the host slept through is due when the host wakes. After the clock was set
+    back, a task is due within one interval.
 
     Args:
         storage: The store that holds the schedule.
@@ -65,21 +65,24 @@ class Schedule:
             return _read_state(connection, envelope, task)
 
     def claim(self, task: str, every: float) -> str:
-        """Claim a due run; returns its token for :meth:`finish`, empty if no run is due or free.
+        """Claim a task's due run, and return its token for :meth:`finish`.
+
+        The token is empty if no run is due, or if another thread or process has claimed it.
 
         Args:
             task: The task's name.
             every: The interval between runs in seconds; a new task is due after one interval.
         """
-        if not self._claimable(self.state(task), every):  # a read does not wait for another process's write
+        # Read first: unlike a write transaction, that does not wait for another process's write.
+        if not self._must_write(self.state(task), every):
             return ""
         database, envelope = self._database_and_envelope()
         with database.writing() as connection:
             state = _read_state(connection, envelope, task)
-            if not self._claimable(state, every):
+            if not self._must_write(state, every):
                 return ""
             now = self._clock()
-            if state is None or state.due > now + every:
+            if state is None or state.due > now + every:  # a new task, or the clock was set back
                 _write_state(connection, envelope, task, replace(state or TaskState(0.0), due=now + every))
                 return ""
             token = secrets.token_hex(8)
@@ -87,7 +90,7 @@ class Schedule:
             return token
 
     def finish(self, task: str, token: str, every: float, error: str = "", note: str = "") -> None:
-        """Record the end of a run, unless another run has replaced it after its lease ended."""
+        """Record the end of a run, unless its lease had ended and another run has been claimed since."""
         database, envelope = self._database_and_envelope()
         with database.writing() as connection:
             state = _read_state(connection, envelope, task)
@@ -98,15 +101,17 @@ class Schedule:
             _write_state(connection, envelope, task, TaskState(due=due, last=now, error=error, note=note))
 
     def _database_and_envelope(self) -> tuple[Database, Envelope]:
-        """Return both before a transaction begins: waiting for the store's lock inside one could deadlock."""
+        """Return both before a transaction begins: waiting for the store's lock inside a transaction could deadlock."""
         return self._storage.journal.database, self._storage.vault.envelope
 
-    def _claimable(self, state: TaskState | None, every: float) -> bool:
-        """Whether a claim has something to write: the task is new, its time is out of range, or it is due and free."""
+    def _must_write(self, state: TaskState | None, every: float) -> bool:
+        """Return whether a claim changes the state: the task is new, its due time is too late, or a run is due."""
         now = self._clock()
         if state is None or state.due > now + every:
             return True
-        return state.due <= now and not now < state.lease <= now + LEASE_SECONDS
+        # A lease that ends later than a new lease would is from before the clock was set back, so it is ignored.
+        claimed = now < state.lease <= now + LEASE_SECONDS
+        return state.due <= now and not claimed
 
 
 def _read_state(connection: sqlite3.Connection, envelope: Envelope, task: str) -> TaskState | None:
@@ -114,9 +119,9 @@ def _read_state(connection: sqlite3.Connection, envelope: Envelope, task: str) -
     if row is None:
         return None
     try:
-        # Accept a retired data key: the time of the last backup is still valid.
+        # A rotation of the data key does not re-encrypt the schedule, so its data key may be retired.
         return TaskState(**json.loads(envelope.open(row[0], collection=_COLLECTION, point_id=task, retired=True)))
-    except DecryptionError:
+    except DecryptionError:  # treat the task as new; its due time is then written again
         return None
 
 

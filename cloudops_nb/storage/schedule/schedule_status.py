@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class TaskStatus(TypedDict):
-    """A regular task: its interval in hours, its due time and last run (UTC), and the last run's failure.
+    """A regular task: its interval in hours, its due time, the end of its last run (both UTC) and that run's failure.
 
-    ``note`` reports a problem next to a run that succeeded; ``error`` and ``note`` are empty otherwise.
+    ``error`` is empty unless the last run failed; ``note`` is empty unless it succeeded with a problem.
     """
 
     task: str
@@ -27,7 +27,7 @@ class TaskStatus(TypedDict):
 
 
 class ScheduleStatus(TypedDict):
-    """Whether this process runs due tasks, its trouble with the schedule, and each task."""
+    """Whether this process runs due tasks, the error of its last check for due tasks (or empty), and each task."""
 
     running: bool
     trouble: str
@@ -35,7 +35,7 @@ class ScheduleStatus(TypedDict):
 
 
 def task_statuses(schedule: Schedule, tasks: Mapping[str, ScheduledTask], *, ready: bool) -> list[TaskStatus]:
-    """Return the status of each task; without a store (``ready``) nothing is due."""
+    """Return the status of each task; if there is no store yet (not ``ready``), no task has a due time."""
     statuses = []
     for name, task in tasks.items():
         state = schedule.state(name) if ready else None

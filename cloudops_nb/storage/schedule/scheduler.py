@@ -1,4 +1,4 @@
-"""The thread that runs due tasks."""
+"""Runs regular tasks in a thread when they are due."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.schedule.due_times import Schedule
 
-#: The interval between the thread's looks at the schedule, in seconds.
+#: How often the thread checks for due tasks, in seconds.
 POLL_SECONDS: Final = 30.0
-#: How long :meth:`Scheduler.stop` waits for a current run, in seconds.
+#: How long :meth:`Scheduler.stop` waits for a run in progress, in seconds.
 STOP_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledTask:
-    """A task that runs ``every`` so many seconds; ``run`` returns a note about a problem, usually empty."""
+    """A task, and the seconds between its runs (``every``); ``run`` returns a note about a problem, usually empty."""
 
     every: float
     run: Callable[[], str]
@@ -32,12 +32,13 @@ class ScheduledTask:
 class Scheduler:
     """Runs due tasks in a daemon thread between :meth:`start` and :meth:`stop`; prints nothing.
 
-    A missed run is made at the next look. The schedule records a failed run, so every kernel sees the failure.
+    A run that was missed, because no notebook kernel was running, is made at the next check. A failed run is recorded
+    in the schedule, so every kernel sees the failure.
 
     Args:
-        schedule: Gives out the due runs.
+        schedule: The due times; each due run is claimed there before it starts.
         tasks: The tasks by name.
-        ready: Returns whether there is a store; without one nothing runs and nothing is created.
+        ready: Returns whether there is a store; if not, no task runs and no store is created.
         name: The thread's name.
     """
 
@@ -55,7 +56,7 @@ class Scheduler:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        #: The failure of the thread's last look at the schedule; empty if it succeeded.
+        #: The error of the thread's last check for due tasks; empty if the check succeeded.
         self.trouble = ""
 
     @property
@@ -68,33 +69,34 @@ class Scheduler:
         with self._lock:
             if self.running or not self._tasks:
                 return
-            # A new event: a thread that was stopped during a long run keeps its own, and ends after the run.
+            # Create a new event: a thread that was stopped during a long run keeps the old event, and ends after the
+            # run.
             self._stopped = threading.Event()
             self._thread = threading.Thread(target=self._run, args=[self._stopped], name=self._name, daemon=True)
             self._thread.start()
 
     def stop(self) -> set[threading.Thread]:
-        """Start no further run, wait a little for the current one, and return the threads that are still running."""
+        """Start no further run and wait up to :data:`STOP_SECONDS` for the current one; returns threads still alive."""
         with self._lock:
             self._stopped.set()
             thread, self._thread = self._thread, None
-        if thread is None or thread is threading.current_thread():
+        if thread is None or thread is threading.current_thread():  # a task may stop its own scheduler
             return set()
         thread.join(STOP_SECONDS)
         return {thread} if thread.is_alive() else set()
 
     def run_due(self, stopped: threading.Event | None = None) -> list[str]:
-        """Run every due task that no other thread runs, until ``stopped`` is set; returns the tasks' names."""
-        made: list[str] = []
+        """Run every due task that is not running elsewhere, until ``stopped`` is set; returns the tasks' names."""
+        run_names: list[str] = []
         if not self._ready():
-            return made
+            return run_names
         for name, task in self._tasks.items():
             if stopped is not None and stopped.is_set():
                 break
             if token := self._schedule.claim(name, task.every):
                 self._schedule.finish(name, token, task.every, *_run_task(name, task))
-                made.append(name)
-        return made
+                run_names.append(name)
+        return run_names
 
     def _run(self, stopped: threading.Event) -> None:
         while not stopped.is_set():
@@ -103,12 +105,12 @@ class Scheduler:
                 self.trouble = ""
             except Exception as error:  # noqa: BLE001 - recorded; a thread has no caller to raise to
                 self.trouble = error_line(error)
-                _log.debug("the schedule cannot be read: %s", type(error).__name__)
+                _log.debug("a check for due tasks failed: %s", type(error).__name__)
             stopped.wait(POLL_SECONDS)
 
 
 def _run_task(name: str, task: ScheduledTask) -> tuple[str, str]:
-    """Run a task; returns its failure, empty if it succeeded, and its note."""
+    """Run a task; returns its failure and its note, each empty if there is none."""
     try:
         return "", task.run()
     except Exception as error:  # noqa: BLE001 - recorded in the schedule; a thread has no caller to raise to
@@ -117,5 +119,5 @@ def _run_task(name: str, task: ScheduledTask) -> tuple[str, str]:
 
 
 def error_line(error: Exception) -> str:
-    """Return an error in one line; of foreign exceptions only the type, because their text may quote private data."""
+    """Return an error in one line: for exceptions of other packages the type only; their text may hold private data."""
     return str(error) if isinstance(error, CloudOpsError) else type(error).__name__

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from cloudops_nb.errors import CloudOpsWarning, DecryptionError
-from cloudops_nb.storage.encryption.decrypt_alarm import WITHIN_SECONDS, DecryptAlarm
+from cloudops_nb.storage.encryption.decrypt_alarm import ALARM_WINDOW_SECONDS, DecryptAlarm
 from cloudops_nb.storage.encryption.envelope import OVERHEAD, Envelope
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 
@@ -19,20 +19,20 @@ PLACE = {"collection": "aws_estate", "point_id": "one"}
 def test_several_failures_close_together_warn_once() -> None:
     now = iter(range(100))
     alarm = DecryptAlarm(lambda: next(now))
-    alarm.failed()
-    alarm.failed()
+    alarm.record_failure()
+    alarm.record_failure()
     with pytest.warns(CloudOpsWarning, match="altered or the key is wrong"):
-        alarm.failed()
-    alarm.failed()
+        alarm.record_failure()
+    alarm.record_failure()
 
     assert alarm.failures == 4
 
 
 def test_failures_far_apart_are_counted_only() -> None:
-    now = iter(WITHIN_SECONDS * number for number in range(100))
+    now = iter(ALARM_WINDOW_SECONDS * number for number in range(100))
     alarm = DecryptAlarm(lambda: next(now))
     for _ in range(20):
-        alarm.failed()
+        alarm.record_failure()
 
     assert alarm.failures == 20
 

@@ -66,7 +66,7 @@ def test_a_collection_with_nul_cannot_pass_for_another_place() -> None:
 def test_another_master_key_does_not_open_it() -> None:
     sealed = ENVELOPE.seal(b"content", **PLACE)
 
-    with pytest.raises(DecryptionError, match="another key"):
+    with pytest.raises(DecryptionError, match="under a different key"):
         Envelope(StoreKeys(MasterKey(bytes(32)))).open(sealed, **PLACE)
 
 
@@ -113,5 +113,5 @@ def test_many_threads_share_one_envelope() -> None:
 def test_it_is_neither_shown_nor_pickled_nor_copied() -> None:
     assert repr(ENVELOPE) == "<Envelope>"
     for away in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="never pickled"):
+        with pytest.raises(TypeError, match="cannot be pickled"):
             away(ENVELOPE)

@@ -117,7 +117,7 @@ def test_a_newer_schema_is_refused(database: Database) -> None:
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("PRAGMA user_version = 99")
 
-    with pytest.raises(InitialisationError, match=r"its version is 99.*Upgrade cloudops-nb"):
+    with pytest.raises(InitialisationError, match=r"its schema version is 99.*Upgrade cloudops-nb"):
         cells(database)
 
 

@@ -68,7 +68,7 @@ def test_a_kept_key_is_removed_and_no_other(key_settings: Settings) -> None:
     assert [kept.fingerprint for kept in kept_keys(key_settings)] == [stays]
     with pytest.raises(KeyMissingError):
         remove_key(key_settings, gone)
-    with pytest.raises(EncryptionError, match="it is the store's present key"):
+    with pytest.raises(EncryptionError, match="it is the store's current key"):
         remove_key(key_settings, vault.keys.fingerprint)
     assert open_vault(key_settings).keys.fingerprint == vault.keys.fingerprint
 

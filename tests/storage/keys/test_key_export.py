@@ -145,7 +145,7 @@ def test_an_export_that_names_another_key_than_it_holds_is_refused(monkeypatch: 
         patch.setattr(key_export, "StoreKeys", lambda _master: SimpleNamespace(fingerprint="0" * 32))
         misleading = export_key(MASTER, PASSPHRASE)
 
-    with pytest.raises(EncryptionError, match="it is not the key that the file names"):
+    with pytest.raises(EncryptionError, match="its fingerprint is not the one that the file names"):
         unwrap_key(misleading, PASSPHRASE)
 
 
@@ -191,7 +191,7 @@ def test_another_key_is_never_overwritten(key_settings: Settings) -> None:
     kept = key_settings.key_file.read_bytes()
     beside = key_settings.model_copy(update={"data_path": key_settings.data_path.with_name("beside")})
 
-    with pytest.raises(WrongKeyError, match="holds another key, which stays"):
+    with pytest.raises(WrongKeyError, match="holds a different key, which is not replaced"):
         import_key(beside, EXPORT, PASSPHRASE)
     assert key_settings.key_file.read_bytes() == kept
 
@@ -201,7 +201,7 @@ def test_a_store_with_another_key_is_left_alone(key_settings: Settings) -> None:
     kept = key_settings.key_file.read_bytes()
     key_settings.key_file.unlink()
 
-    with pytest.raises(WrongKeyError, match="is not that of the store"):
+    with pytest.raises(WrongKeyError, match="belongs to a different store"):
         import_key(key_settings, EXPORT, PASSPHRASE)
     assert not key_settings.key_file.exists()
     assert len(kept) == 65
@@ -219,7 +219,7 @@ def test_a_store_whose_source_has_another_key_finds_its_own_in_a_slot(key_settin
 
 
 def test_an_environment_cannot_take_a_key(tmp_path: Path) -> None:
-    with pytest.raises(KeyMissingError, match="cannot hold it"):
+    with pytest.raises(KeyMissingError, match="no key source is writable"):
         import_key(Settings(data_path=tmp_path / "store", key_source="environment"), EXPORT, PASSPHRASE)
 
 

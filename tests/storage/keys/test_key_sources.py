@@ -75,7 +75,7 @@ def test_a_key_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_the_environment_gives_a_key_with_a_warning() -> None:
     source = EnvironmentSource({"CLOUDOPS_ENCRYPTION_KEY": KEY.hex()})
 
-    with pytest.warns(CloudOpsWarning, match="a keyring or a key file keeps it better") as caught:
+    with pytest.warns(CloudOpsWarning, match="use a keyring or a key file instead") as caught:
         assert source.load() == KEY
     assert KEY.hex() not in str(caught[0].message)
 
@@ -94,7 +94,7 @@ def test_a_malformed_variable_is_refused() -> None:
 
 def test_the_environment_keeps_nothing() -> None:
     assert not EnvironmentSource({}).writable
-    with pytest.raises(EncryptionError, match="cannot be kept") as caught:
+    with pytest.raises(EncryptionError, match="cannot be saved") as caught:
         EnvironmentSource({}).save(KEY)
     assert KEY.hex() not in str(caught.value)
 
@@ -104,7 +104,7 @@ def test_a_key_that_does_not_read_back_was_not_kept(kept: MasterKey | None, monk
     source = FileSource(Path("unused"))
     monkeypatch.setattr(source, "load", lambda: kept)
 
-    with pytest.raises(EncryptionError, match="did not keep the new key"):
+    with pytest.raises(EncryptionError, match="did not save the new key"):
         verify_saved(source, KEY)
 
 
@@ -134,5 +134,5 @@ def test_a_key_file_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
 
 def test_the_environment_has_no_second_place_and_removes_nothing() -> None:
     assert EnvironmentSource({}).slot("f" * 32) is None
-    with pytest.raises(EncryptionError, match="Unset it where it is set"):
+    with pytest.raises(EncryptionError, match="Remove the variable where it is defined"):
         EnvironmentSource({}).remove()

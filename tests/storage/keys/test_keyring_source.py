@@ -146,7 +146,7 @@ def test_an_error_does_not_repeat_the_secret() -> None:
 
 
 def test_a_dropped_secret_is_noticed() -> None:
-    with pytest.raises(EncryptionError, match="did not keep the new key"):
+    with pytest.raises(EncryptionError, match="did not save the new key"):
         source(ForgetfulKeyring()).save(KEY)
 
 

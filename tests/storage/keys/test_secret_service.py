@@ -121,7 +121,7 @@ def test_a_locked_keyring_is_a_clear_error_and_never_leads_to_a_new_key(run: Cal
     run(FINGERPRINT)
     report = run(LOCK + "try:\n    open_vault(settings)\nexcept CloudOpsError as error:\n    print(error)")
 
-    assert report.startswith("the encryption key cannot be read: the keyring (Keyring) is locked. Unlock it")
+    assert report.startswith("the encryption key cannot be accessed: the keyring (Keyring) is locked. Unlock it")
 
 
 def test_a_rekeying_keeps_both_keys_until_it_is_complete(run: Callable[[str], str]) -> None:

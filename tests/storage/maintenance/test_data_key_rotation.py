@@ -135,7 +135,7 @@ def test_after_the_last_generation_nothing_is_changed(storage: StorageService) -
     from cloudops_nb.storage.journal.head import create_head
 
     create_head(head, storage.vault.envelope, storage.vault.keys)
-    with pytest.raises(EncryptionError, match="generation does not fit"):
+    with pytest.raises(EncryptionError, match="generation is out of range"):
         rotate_data_key(storage)
     assert header(storage) == (0xFFFF, 0xFFFF)
 

@@ -282,7 +282,7 @@ def test_an_unfinished_copy_on_a_server_that_is_gone_is_said_and_cleared_by_a_la
     server.before = gone
     for _ in range(2):
         (problem,) = move_store(embedded, "embedded").problems
-        assert f"A copy of the store was left in the Qdrant server {server.url}: " in problem
+        assert f"An old copy of the store is still on the Qdrant server {server.url}: " in problem
         assert "\n" not in problem
         assert notes_of(embedded) == ["left_behind.json"]
         assert whole(embedded)

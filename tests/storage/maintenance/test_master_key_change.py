@@ -252,7 +252,7 @@ def test_a_key_in_the_environment_cannot_be_followed_by_another(
     with (
         pytest.warns(CloudOpsWarning),
         StorageService(settings, lambda: embedder) as storage,
-        pytest.raises(EncryptionError, match=r"cannot hold a second one\. Move the key to a key file"),
+        pytest.raises(EncryptionError, match=r"cannot hold a second key\. Move the key to a key file"),
     ):
         rekey(storage, settings, model_id)
 

@@ -153,7 +153,7 @@ def test_maintenance_shuts_every_other_user_out(storage: StorageService, key_set
         with pytest.raises(StoreUnavailableError, match="in use"), other.alone():
             pytest.fail("there were two")
         storage.close()
-        with other.alone(), pytest.raises(StoreUnavailableError, match="restoring"):
+        with other.alone(), pytest.raises(StoreUnavailableError, match="doing maintenance"):
             storage.estate.count()
         assert storage.estate.count() == 0
 
@@ -226,6 +226,6 @@ def test_a_regular_run_that_outlasts_closing_does_not_open_the_store_again(stora
     assert begun.wait(60)
     storage.close()
     go_on.set()
-    assert seen.get(timeout=60) == "the store was closed."
+    assert seen.get(timeout=60) == "the store was closed: this task was still running."
     with storage.alone():
         pass

@@ -50,7 +50,7 @@ def test_a_shared_lock_keeps_others_from_the_exclusive_one(tmp_path: Path) -> No
 @pytest.mark.fast
 def test_an_exclusive_lock_keeps_others_from_any_lock(tmp_path: Path) -> None:
     with UsageLock(tmp_path).exclusive():
-        with pytest.raises(StoreUnavailableError, match="restoring"):
+        with pytest.raises(StoreUnavailableError, match="doing maintenance"):
             UsageLock(tmp_path).share()
         with pytest.raises(StoreUnavailableError, match="in use"), UsageLock(tmp_path).exclusive():
             pytest.fail("there were two")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
     from cloudops_nb.storage.backup.snapshot import Snapshot
-    from cloudops_nb.storage.journal.records import Journal
+    from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.opening.open_store import OpenParts, OpenStore
 
 

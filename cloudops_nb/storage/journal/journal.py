@@ -23,24 +23,26 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.vault import Vault
 
-#: Fields of a record's content: the MACs of the record, and of the chain's start, under earlier keys.
+#: Fields that a change of the master key adds to a record's content: the MACs that this record, and (in the first
+#: record) the chain's start, had under earlier keys.
 EARLIER, EARLIER_STARTS = "earlier", "earlier_starts"
 _COLLECTION = "journal"
-# The casts turn any type that an altered file holds into bytes, so that verifying fails and not reading.
-_BEHIND = """
+# An altered file may hold values of any type. The casts make them bytes, so that verification reports the change
+# instead of the read crashing.
+_AFTER = """
 SELECT sequence, CAST(kind AS BLOB), CAST(subject AS BLOB), CAST(once AS BLOB),
     CAST(envelope AS BLOB), CAST(mac AS BLOB)
 FROM records WHERE sequence > ? ORDER BY sequence
 """
-_NEWEST = "SELECT sequence, CAST(envelope AS BLOB) FROM records {} ORDER BY sequence DESC"
-_COUNT = "SELECT coalesce(max(sequence), 0) FROM records"
+_NEWEST_FIRST = "SELECT sequence, CAST(envelope AS BLOB) FROM records {} ORDER BY sequence DESC"
+_LAST_SEQUENCE = "SELECT coalesce(max(sequence), 0) FROM records"
 _ENVELOPE = "SELECT CAST(envelope AS BLOB) FROM records WHERE sequence = ?"
 _MAC = "SELECT CAST(mac AS BLOB) FROM records WHERE sequence = ?"
 
 
 @dataclass(frozen=True)
 class JournalVerification:
-    """The result of a successful check: the number of records, and the last one's MAC in hexadecimal digits."""
+    """The result of a successful check: the number of records, and the MAC of the last one in hexadecimal digits."""
 
     count: int
     head: str
@@ -49,13 +51,13 @@ class JournalVerification:
 class Journal:
     """An append-only record of plans, approvals, executions and sent requests; safe for threads and processes.
 
-    A record that :meth:`append` returned survives the death of every process and a power cut. Removing records from the
-    end of the file shows against the head sealed in ``journal.head``. Putting both files back to an older state shows
-    only against an exported head.
+    A record that :meth:`append` returned survives the death of every process and a power cut. If records are removed
+    from the end of the file, the sealed head in ``journal.head`` reveals the removal. If both files are replaced by
+    older copies, only a head that was exported before reveals it.
 
     Args:
-        data_path: The store's folder.
-        vault: The store's keys.
+        data_path: The folder of ``journal.db``.
+        vault: The store's keys; ``journal.head`` is in the vault's data path.
         clock: Returns the current time in UTC.
     """
 
@@ -77,25 +79,26 @@ class Journal:
         Args:
             kind: The record's kind; :meth:`records` filters by it.
             subject: The id of the record's subject, such as a plan; :meth:`records` filters by it.
-            body: The content: JSON data.
-            once: A key that can be recorded only once, ever, across all processes.
-            power_safe: Whether the sealed head, too, must survive a power cut once this returns. Without, the record
-                survives it, but the head may be behind.
+            body: The record's data; must be serialisable as JSON.
+            once: A once-key: the journal accepts only one record with it, ever, from all processes.
+            power_safe: Whether the sealed head must survive a power cut, too. If false, the record still survives a
+                power cut, but the sealed head may then lag behind it.
 
         Raises:
-            AlreadyRecordedError: ``once`` was recorded before; nothing is added.
-            JournalError: The body is not JSON data, or the journal was truncated or replaced, or, with ``once``,
-                altered in any way; nothing is added.
+            AlreadyRecordedError: A record with the key ``once`` exists; nothing is added.
+            JournalError: The body is not JSON data, or the journal was truncated, replaced or altered after its sealed
+                head; nothing is added. With ``once``, earlier records are checked, too, unless this object has already
+                verified them.
         """
         at = self._clock()
-        # The content holds the key, too, because under another master key it must be blinded again.
+        # Keep the plain once-key in the content: after a change of the master key it must be blinded again.
         content = {"at": at.isoformat(), "kind": kind, "subject": subject, "body": dict(body), "once": once}
         plaintext = _serialised(content)
         # Always sync the commit: after a power cut the head written below must not be ahead of the journal.
         with self.database.writing(synced=True) as connection:
             head = self._intact_end(connection)
             if once and self._once_keys.contains(self.blind("once", once), partial(_stored_records, connection), head):
-                raise AlreadyRecordedError(f"a {kind} record exists already", "it can be recorded only once")
+                raise AlreadyRecordedError(f"a {kind} record already exists", "it can be recorded only once")
             head = self._insert(connection, head, content, plaintext)
         self._seal(head, power_safe=power_safe)
         return _journal_record(head.count, plaintext)
@@ -108,47 +111,47 @@ class Journal:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> list[JournalRecord]:
-        """Decrypt records, oldest first; an empty filter matches all, and ``limit`` keeps the newest.
+        """Decrypt records, oldest first; an empty filter matches every record, and ``limit`` keeps only the newest.
 
-        Each record is authentic, but only :meth:`verify` shows whether one is missing.
+        Each record is authentic, but only :meth:`verify` reveals whether one is missing.
 
         Raises:
             DecryptionError: A record was altered or moved.
-            JournalError: A record's columns name another kind or subject than its content.
+            JournalError: A record's kind or subject column does not match its content.
         """
         kinds = [name for name in ([kind] if isinstance(kind, str) else kind) if name]
         condition, values = self._where_clause(kinds, subject)
         found: list[JournalRecord] = []
         with self.database.reading() as connection:
-            for sequence, sealed in connection.execute(_NEWEST.format(condition), values):
+            for sequence, sealed in connection.execute(_NEWEST_FIRST.format(condition), values):
                 if limit is not None and len(found) >= limit:
                     break
                 record = _journal_record(sequence, self._decrypted(sequence, sealed))
                 if (kinds and record.kind not in kinds) or (subject and record.subject != subject):
-                    raise altered_journal(f"record {sequence} is filed under another kind or subject than its own")
+                    raise altered_journal(f"the kind or subject column of record {sequence} does not match its content")
                 if since is None or record.at >= since:
                     found.append(record)
         return found[::-1]
 
     def verify(self, *, against: str = "") -> JournalVerification:
-        """Check every record, their order, the end and the sealed head.
+        """Check all records, their order, that none is missing at the end, and the sealed head.
 
         Args:
             against: A head that :meth:`export_head` returned earlier, possibly under an earlier key; the journal must
-                contain it.
+                contain that head.
 
         Raises:
             JournalError: A record was changed, added, removed or moved.
-            StoreCorruptedError: The file cannot be read.
+            StoreCorruptedError: The file is damaged.
         """
-        # Read the head first, so that records which others append during the check come after it.
-        sealed = [self._head_file.read()]
+        # Read the sealed head first: other processes may append records and seal a newer head during the check.
+        saved = [self._head_file.read()]
         exported = ChainHead.parse(against) if against else None
         with self.database.reading() as connection:
             if exported is not None and not self._had_earlier_head(connection, exported):
-                sealed.append(exported)
-            # Start below zero, so that a record inserted before the first one is found.
-            head = self._chain.check(_stored_records(connection, behind=-(2**63)), sealed)
+                saved.append(exported)
+            # Start below zero, so that a record that was inserted before the first one is found.
+            head = self._chain.check(_stored_records(connection, after=-(2**63)), saved)
         return JournalVerification(head.count, head.mac.hex())
 
     def export_head(self) -> str:
@@ -161,17 +164,17 @@ class Journal:
         return str(ChainHead(verified.count, bytes.fromhex(verified.head)))
 
     def contents(self) -> Iterator[tuple[StoredRecord, dict[str, Any]]]:
-        """Yield every stored record with its decrypted content, oldest first, to rewrite it under other keys.
+        """Yield every stored record with its decrypted content, oldest first.
 
         Raises:
             DecryptionError: A record was altered or moved.
         """
         with self.database.reading() as connection:
-            for record in _stored_records(connection, behind=0):
+            for record in _stored_records(connection, after=0):
                 yield record, json.loads(self._decrypted(record.sequence, record.envelope))
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
-        """Write contents into this empty journal in one transaction, and seal its head.
+        """Write the contents of another journal's records into this empty journal in one transaction; seal the head.
 
         Raises:
             JournalError: The journal is not empty.
@@ -185,7 +188,7 @@ class Journal:
         self._seal(head, power_safe=True)
 
     def blind(self, column: str, value: str) -> bytes:
-        """Return the blind value that a column holds for a value."""
+        """Return the keyed hash that is stored in a column in place of ``value``."""
         return self._blind_index.blind(f"journal.{column}", value).encode()
 
     def close(self) -> None:
@@ -197,16 +200,16 @@ class Journal:
         self.database.retire()
 
     def _intact_end(self, connection: sqlite3.Connection) -> ChainHead:
-        """Return the chain's end, after checking the record at the sealed head and the records after it.
+        """Return the chain's end, after checking the record at the sealed head and all records after that.
 
-        There are records after it if a process died before it sealed the head.
+        Records follow the sealed head if a process died between appending and sealing.
         """
         sealed = self._head_file.read()
-        check_length(connection.execute(_COUNT).fetchone()[0], sealed)
+        check_length(connection.execute(_LAST_SEQUENCE).fetchone()[0], sealed)
         row = connection.execute(_MAC, (sealed.count,)).fetchone()
         if (row[0] if row else self._chain.start.mac) != sealed.mac:
-            raise altered_journal(f"record {sealed.count} is not the one whose head was sealed")
-        return self._chain.check(_stored_records(connection, behind=sealed.count), after=sealed)
+            raise altered_journal(f"record {sealed.count} does not match its saved head")
+        return self._chain.check(_stored_records(connection, after=sealed.count), after=sealed)
 
     def _insert(
         self, connection: sqlite3.Connection, head: ChainHead, content: Mapping[str, Any], plaintext: bytes
@@ -214,32 +217,32 @@ class Journal:
         """Insert a record after the head, and return the new head."""
         sequence = head.count + 1
         sealed = self._envelope.seal(plaintext, collection=_COLLECTION, point_id=str(sequence))
-        once = self.blind("once", content["once"]) if content["once"] else None
+        once_key = self.blind("once", content["once"]) if content["once"] else None
         kind, subject = self.blind("kind", content["kind"]), self.blind("subject", content["subject"])
-        record = StoredRecord(sequence, kind, subject, once, sealed)
+        record = StoredRecord(sequence, kind, subject, once_key, sealed)
         mac = self._chain.mac(head.mac, record)
         connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", record._replace(mac=mac))
         return ChainHead(sequence, mac)
 
     def _decrypted(self, sequence: int, sealed: bytes) -> bytes:
-        # A rotation leaves records under their older data key, because the chain's MACs cover the envelopes.
+        # A rotation of the data key does not re-encrypt records, because the chain's MACs cover their envelopes.
         return self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence), retired=True)
 
     def _had_earlier_head(self, connection: sqlite3.Connection, head: ChainHead) -> bool:
-        """Whether a record's content says that it had this head's MAC under an earlier key."""
-        # The first record also names the starts of the chains under earlier keys.
+        """Return whether the record at a head had the head's MAC under an earlier key, as its content records."""
+        # The starts of the chains under earlier keys are in the first record.
         sequence, name = (head.count, EARLIER) if head.count else (1, EARLIER_STARTS)
         row = connection.execute(_ENVELOPE, (sequence,)).fetchone()
         content = json.loads(self._decrypted(sequence, row[0])) if row else {}
         return head.mac.hex() in content.get(name, ())
 
     def _seal(self, head: ChainHead, *, power_safe: bool) -> None:
-        # Compare and write as the only writer, so that a slower process never writes an older head.
+        # Hold the write transaction, so that a slower process cannot replace a newer head by an older one.
         with self.database.writing():
             sealed = self._head_file.read()
             if sealed.count < head.count:
                 self._head_file.write(head, power_safe=power_safe)
-            elif power_safe:
+            elif power_safe:  # another process has sealed a newer head, perhaps not safe from a power cut
                 self._head_file.write(sealed, power_safe=True)
 
     def _where_clause(self, kinds: Sequence[str], subject: str) -> tuple[str, list[bytes]]:
@@ -251,8 +254,8 @@ class Journal:
         return (f"WHERE {' AND '.join(terms)}" if terms else ""), values
 
 
-def _stored_records(connection: sqlite3.Connection, behind: int) -> Iterator[StoredRecord]:
-    return map(StoredRecord._make, connection.execute(_BEHIND, (behind,)))
+def _stored_records(connection: sqlite3.Connection, after: int) -> Iterator[StoredRecord]:
+    return map(StoredRecord._make, connection.execute(_AFTER, (after,)))
 
 
 def _serialised(content: Mapping[str, Any]) -> bytes:

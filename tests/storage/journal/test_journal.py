@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudops_nb.errors import AlreadyRecordedError, DecryptionError, JournalError
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 
 if TYPE_CHECKING:
     import subprocess
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OPEN = """
 import sys
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.journal.records import Journal
+from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.opening.vault_opening import open_vault
 vault = open_vault(Settings(data_path=sys.argv[1], key_file=sys.argv[2]))
 journal = Journal(vault.data_path, vault)
@@ -333,6 +333,6 @@ def test_a_record_filed_under_anothers_kind_or_subject_is_refused(
     journal.append("rejection", "p2", {})
     altered_in_place(journal, statement)
 
-    with pytest.raises(JournalError, match="record 2 is filed under another kind or subject"):
+    with pytest.raises(JournalError, match="kind or subject column of record 2 does not match"):
         journal.records(**filters)
     assert len(journal.records()) == 2
