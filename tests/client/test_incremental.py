@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner import AccountSessions
 from tests.even_embedder import EvenEmbedder
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault

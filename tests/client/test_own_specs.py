@@ -12,10 +12,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.cli.main import main
 from cloudops_nb.errors import AwsError, ConfigurationError
 from cloudops_nb.notebook import extension
-from cloudops_nb.scanner import AccountSessions
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.client.scan_schedule import FULL_SCAN, INCREMENTAL_SCAN, ScanSchedule
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule.due_times import Schedule

@@ -9,7 +9,8 @@ import pytest
 
 from cloudops_nb.aws.error_states import NOT_OFFERED
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner import Progress, ScanReport
+from cloudops_nb.scanner.report import ScanReport
+from cloudops_nb.scanner.running.scan_progress import Progress
 
 pytestmark = pytest.mark.fast
 
