@@ -82,11 +82,6 @@ class ScanReport:
         return frame.astype({"change": "Int64"})
 
     @property
-    def complete(self) -> bool:
-        """Whether every cell was read completely, apart from services that are not offered in a region."""
-        return not self.failures
-
-    @property
     def failures(self) -> Sequence[CellResult]:
         """The cells that were not read completely, although their service is offered in the region."""
         return [result for result in self.results if not result.state.complete and not is_not_offered(result)]

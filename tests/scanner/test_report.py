@@ -56,7 +56,6 @@ def test_the_report_prints_counts_failures_and_reasons(report: ScanReport) -> No
     assert "<prod> eu-west-2/rds_instance and 1 more cell  denied  AccessDenied: <script>" in text
     assert "us-east-1/rds_instance  ok  1 without tags" in text
     assert text.count("eu-west-2/rds_instance") == 1
-    assert not report.complete
     assert len(report.failures) == 2
 
 
@@ -78,12 +77,12 @@ def test_a_report_without_resources_has_an_empty_frame(report: ScanReport) -> No
 def test_a_report_counts_what_is_not_offered_apart() -> None:
     absent = _result("af-south-1", CellState.SERVICE_UNAVAILABLE, detail=f"{NOT_OFFERED}; regions assumed")
     whole = ScanReport("1", datetime.now(UTC), 0.0, [_result("eu-west-1", CellState.OK), absent])
-    assert (whole.complete, whole.failures, whole.not_offered) == (True, [], [absent])
+    assert (whole.failures, whole.not_offered) == ([], [absent])
     assert "1 of 1 cells read completely (1 more not offered in their region)" in str(whole)
     assert "af-south-1" not in str(whole)
     failed = _result("eu-west-2", CellState.SERVICE_UNAVAILABLE, detail="EndpointConnectionError: no")
     less = ScanReport("2", datetime.now(UTC), 0.0, [*whole.results, failed])
-    assert (less.complete, less.failures, less.not_offered) == (False, [failed], [absent])
+    assert (less.failures, less.not_offered) == ([failed], [absent])
 
 
 def test_what_is_counted_is_in_the_order_of_its_name_and_only_if_there_is_any() -> None:
