@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
-    from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.facade import StorageService
@@ -349,11 +348,6 @@ class CloudOps:
     def sessions(self) -> AccountSessions:
         """The AWS sessions of the configured accounts, which scans read with; plans use its ``operators``."""
         return self.parts.sessions
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The playbooks on this host."""
-        return self.parts.catalogue
 
     @property
     def engine(self) -> ExecutionEngine:
