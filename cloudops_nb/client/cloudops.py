@@ -161,7 +161,7 @@ class CloudOps:
         return frame
 
     def resources(self, *, depends_on: str = "", **filters: Any) -> pd.DataFrame:
-        """Return every resource that passes the filters of :meth:`search`.
+        """Return every resource that passes the filters of :meth:`search` (requirement S11).
 
         Args:
             depends_on: Only resources with a relation to this one, given by id, name or ARN.
@@ -257,7 +257,7 @@ class CloudOps:
 
         Args:
             plan: The plan, exactly as it was approved.
-            executor: Makes the calls; ``sdk``, the AWS SDK in this process, is the only one so far.
+            executor: Makes the calls; ``sdk``, the AWS SDK in this process, is the only one so far (requirement X10).
             dry_run: Whether to check everything and change nothing.
 
         Raises:
@@ -324,7 +324,7 @@ class CloudOps:
     def restore(
         self, source: str | Path = "latest", *kinds: str, merge: bool = False, set_aside: bool = False
     ) -> BackupReport:
-        """Verify snapshots, then replace the store's parts by them; a part that fails stays as it was.
+        """Verify snapshots, then replace the store's parts by them (requirement S23); a part that fails stays.
 
         Args:
             source: ``latest`` for the newest of each kind, here or in the bucket; a snapshot's name; or a file.
