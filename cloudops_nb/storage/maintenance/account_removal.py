@@ -6,8 +6,8 @@ The report names them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, ResourceFilter
@@ -20,7 +20,7 @@ from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
 from cloudops_nb.storage.opening.staged_copy import row_of, stage_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cloudops_nb.storage.engines.vector_store import Point, StoredRow
     from cloudops_nb.storage.opening.open_store import OpenStore
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 #: The kind of the journal record of the removal of an account.
 ACCOUNT_FORGOTTEN = "account_forgotten"
-
-
-class Snapshots(Protocol):
-    """The existing snapshots of a store."""
-
-    def names(self) -> Sequence[str]:
-        """Return every snapshot's file or S3 key.
-
-        Raises:
-            BackupError: Not all snapshots can be listed.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +46,6 @@ class AccountTraces:
         snapshots: The existing snapshots, any of which may contain it; they stay until a person deletes them.
         snapshots_problem: The reason why the snapshots could not be listed, empty if they could.
         asides: The files of journals that were set aside; their records stay, their scan cells are deleted.
-        forgotten: Whether the removal was made.
     """
 
     account_id: str
@@ -69,16 +57,15 @@ class AccountTraces:
     snapshots: Sequence[str]
     snapshots_problem: str = ""
     asides: Sequence[str] = ()
-    forgotten: bool = False
 
 
-def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
+def account_traces(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
     """Report the data that a removal of an account would delete and leave; changes nothing.
 
     Args:
         service: The store.
         account: The account's id, or the name that its resources were scanned under.
-        snapshots: The existing snapshots.
+        snapshot_names: Returns every snapshot's file or S3 key; raises BackupError if not all can be listed.
 
     Raises:
         StorageError: The name does not belong to exactly one account.
@@ -86,7 +73,7 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
     account_id = _account_id(service, account)
     own = [hit.resource for hit in service.estate.resources(ResourceFilter(account=account_id))]
     mentions, said = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
-    kept, problem = _snapshot_names(snapshots)
+    kept, problem = _listed_snapshots(snapshot_names)
     others = (hit.resource for hit in service.estate.resources())
     return AccountTraces(
         account_id=account_id,
@@ -105,7 +92,7 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
     )
 
 
-def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
+def forget_account(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
     """Delete an account's resources, cells and conversations for good, and report what was deleted and what stays.
 
     A killed process has deleted all of the resources and conversations or none; another run deletes the rest.
@@ -115,7 +102,7 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
         StoreUnavailableError: Another program has the store open.
     """
     with service.alone():
-        traces = account_traces(service, account, snapshots)
+        traces = account_traces(service, account, snapshot_names)
         vault, store = service.vault, service.vector_store
         discard_leftovers(vault.data_path, store)
         stage_copy(store, AWS_ESTATE, _EstateWithoutAccount(vault, traces.account_id), vault.envelope)
@@ -126,7 +113,7 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
         remove_leftover_files(vault.data_path)
         counts = {"resources": traces.resources, "cells": traces.cells, "conversations": len(traces.conversations)}
         service.journal.append(ACCOUNT_FORGOTTEN, traces.account_id, counts, power_safe=True)
-    return replace(traces, forgotten=True)
+    return traces
 
 
 class _EstateWithoutAccount:
@@ -169,9 +156,9 @@ def _conversation_name(kept: dict[str, Any]) -> str:
     return str(kept["conversation"] if "conversation" in kept else kept["name"])
 
 
-def _snapshot_names(snapshots: Snapshots | None) -> tuple[list[str], str]:
+def _listed_snapshots(snapshot_names: Callable[[], Sequence[str]]) -> tuple[Sequence[str], str]:
     try:
-        return (list(snapshots.names()) if snapshots is not None else []), ""
+        return snapshot_names(), ""
     except BackupError as error:
         return [], str(error)
 
