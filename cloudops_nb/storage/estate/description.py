@@ -99,11 +99,6 @@ def meanings_of(resource: Resource) -> list[str]:
     return [known[word] for word in stems if word in known]
 
 
-def describe(resource: Resource) -> str:
-    """Return the description that is embedded: kind, engine, environment, name words and their meaning, tags, state."""
-    return wording_of(resource).description
-
-
 def _trait_texts(environment: str, engines: Sequence[str]) -> list[str]:
     return [f"environment={environment}", *(f"engine={engine}" for engine in engines)]
 
