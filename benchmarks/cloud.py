@@ -20,7 +20,7 @@ import yaml
 
 from benchmarks.estate import resources
 from cloudops_nb.aws.regions import default_regions
-from cloudops_nb.scanner import bundled_specs
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import Call, DocumentedBuckets, EstateOfSpecs, Latency, Listing, SyntheticAws
 from tests.synthetic_aws.models import operation_model, paging
 from tests.synthetic_aws.samples import ACCOUNT, NUMBER, REGION

@@ -19,15 +19,17 @@ from benchmarks.cloud import ACCOUNTS, REGIONS, Cloud
 from benchmarks.stores import owner_pid, resident_bytes
 from cloudops_nb import CloudOps
 from cloudops_nb.aws.error_states import is_not_offered
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.scanner.inventory.least_privilege import scan_operations
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloudops_nb.model import CellResult
-    from cloudops_nb.scanner import ResourceSpec
     from cloudops_nb.scanner.report import ScanReport
+    from cloudops_nb.specs.model import ResourceSpec
 
 #: Returns a client by service and region, for an operation.
 ClientOf = Callable[[str, str, str], Any]

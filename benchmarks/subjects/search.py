@@ -19,7 +19,7 @@ from benchmarks.figure import Figure, median, percentile
 from cloudops_nb.client.frames import hits_frame, resources_frame
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.settings import Settings
-from cloudops_nb.storage.estate.description import describe, environment_of
+from cloudops_nb.storage.estate.description import environment_of, wording_of
 from cloudops_nb.storage.facade import StorageService
 from tests.retrieval.evaluation import questions
 
@@ -53,7 +53,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
     for count in (1_000,) if quick else (10_000, 100_000):
         estate = list(resources(count))
         with _loaded(estate, embedder) as store, tempfile.TemporaryDirectory() as folder:
-            matrix = embedder.documents([describe(resource) for resource in estate])
+            matrix = embedder.documents([wording_of(resource).description for resource in estate])
             brute_force = _BruteForce(estate, matrix, embedder, store)
             with closing(QdrantClient(path=folder)) as client:
                 local_mode = _LocalMode(client, estate, matrix, embedder, store)

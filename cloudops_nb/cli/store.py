@@ -153,7 +153,7 @@ def forget_account(context: click.Context, account: str, dry_run: bool, yes: boo
     from cloudops_nb.storage.maintenance.account_removal import forget_account as forget
 
     storage = existing_storage(context)
-    traces = account_traces(storage, account, storage.backup)
+    traces = account_traces(storage, account, storage.backup.names)
     # Conversations do not count: one may mention any number.
     known = bool(traces.resources or traces.cells)
     if not (account.isdecimal() and len(account) == _ACCOUNT_DIGITS) and not known:
@@ -163,7 +163,7 @@ def forget_account(context: click.Context, account: str, dry_run: bool, yes: boo
         return
     if not yes:
         click.confirm("Remove it?", abort=True)
-    forgotten = forget(storage, account, storage.backup)
+    forgotten = forget(storage, account, storage.backup.names)
     click.echo(f"Account {forgotten.account_id} is forgotten.")
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
-    from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.facade import StorageService
@@ -162,7 +161,7 @@ class CloudOps:
         return frame
 
     def resources(self, *, depends_on: str = "", **filters: Any) -> pd.DataFrame:
-        """Return every resource that passes the filters of :meth:`search`.
+        """Return every resource that passes the filters of :meth:`search` (requirement S11).
 
         Args:
             depends_on: Only resources with a relation to this one, given by id, name or ARN.
@@ -258,7 +257,7 @@ class CloudOps:
 
         Args:
             plan: The plan, exactly as it was approved.
-            executor: Makes the calls; ``sdk``, the AWS SDK in this process, is the only one so far.
+            executor: Makes the calls; ``sdk``, the AWS SDK in this process, is the only one so far (requirement X10).
             dry_run: Whether to check everything and change nothing.
 
         Raises:
@@ -325,7 +324,7 @@ class CloudOps:
     def restore(
         self, source: str | Path = "latest", *kinds: str, merge: bool = False, set_aside: bool = False
     ) -> BackupReport:
-        """Verify snapshots, then replace the store's parts by them; a part that fails stays as it was.
+        """Verify snapshots, then replace the store's parts by them (requirement S23); a part that fails stays.
 
         Args:
             source: ``latest`` for the newest of each kind, here or in the bucket; a snapshot's name; or a file.
@@ -349,11 +348,6 @@ class CloudOps:
     def sessions(self) -> AccountSessions:
         """The AWS sessions of the configured accounts, which scans read with; plans use its ``operators``."""
         return self.parts.sessions
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The playbooks on this host."""
-        return self.parts.catalogue
 
     @property
     def engine(self) -> ExecutionEngine:

@@ -60,11 +60,6 @@ class ScanSchedule:
         }
         self._scheduler = Scheduler(self._schedule, self._tasks, ready, name="cloudops-scan-schedule")
 
-    @property
-    def running(self) -> bool:
-        """Whether this process runs the due scans."""
-        return self._scheduler.running
-
     def start(self) -> None:
         """Run due scans until :meth:`stop`; the first one is due after one interval."""
         self._closed.clear()
@@ -82,10 +77,6 @@ class ScanSchedule:
         """
         self._closed.set()
         return self._scheduler.stop()
-
-    def run_due(self) -> list[str]:
-        """Run in this thread the due scans that no other process runs; return their names."""
-        return self._scheduler.run_due()
 
     def status(self) -> ScheduleStatus:
         """Return when each scan is due and how the last one ended."""

@@ -5,20 +5,16 @@ verdict names the missing facts.
 """
 
 from cloudops_nb.iam.evaluation.evaluator import Evaluator
-from cloudops_nb.iam.evaluation.verdict import Decision, Verdict
-from cloudops_nb.iam.policies.policy import Policy, PolicyError
+from cloudops_nb.iam.policies.policy import Policy
 from cloudops_nb.iam.principal import Principal, PrincipalKind, acting_principal
 from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
 __all__ = [
-    "Decision",
     "Evaluator",
     "Policy",
-    "PolicyError",
     "Principal",
     "PrincipalKind",
     "PrincipalPolicies",
     "Unreadable",
-    "Verdict",
     "acting_principal",
 ]

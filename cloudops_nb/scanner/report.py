@@ -83,7 +83,7 @@ class ScanReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was read completely, apart from services that are not offered in a region."""
+        """Whether every cell was read completely; a service that a region does not offer counts as read."""
         return not self.failures
 
     @property

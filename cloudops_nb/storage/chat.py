@@ -116,7 +116,7 @@ class ChatStore:
         return [self._message(row) for row in reversed(rows)]
 
     def conversations(self) -> list[Conversation]:
-        """Return every conversation, the most recently updated first."""
+        """Return every conversation, the most recently updated first (requirement S7)."""
         counts = self._store.facet(CHAT_HISTORY.name, "context", PointFilter([_MESSAGE]))
         rows = self._store.rows(CHAT_HISTORY.name, PointFilter([_CONVERSATION]), _CONVERSATION_FIELDS)
         found = [self._conversation(row, counts.get(row.payload["context"], 0)) for row in rows]
@@ -127,7 +127,7 @@ class ChatStore:
         self._touch(conversation, time.time(), title)
 
     def delete(self, conversation: str) -> int:
-        """Delete a conversation; returns the number of deleted messages."""
+        """Delete a conversation; returns the number of deleted messages (requirement S7)."""
         where = self._in(conversation)
         messages = self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, where]))
         self._store.delete(CHAT_HISTORY.name, PointFilter([where]))
@@ -153,7 +153,7 @@ class ChatStore:
         return bool(self._store.delete(CHAT_HISTORY.name, unused))
 
     def search(self, text: str, limit: int = 20) -> list[ChatHit]:
-        """Return the newest messages that contain every word of a text, ignoring case.
+        """Return the newest messages that contain every word of a text, ignoring case (requirement S7).
 
         A search decrypts every message, because messages have no search index.
         """

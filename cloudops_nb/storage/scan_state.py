@@ -53,17 +53,6 @@ class ScanState:
         results = [_result(content) for content in self.contents() if not _is_rate(content)]
         return sorted(results, key=lambda result: str(result.key))
 
-    def get(self, key: CellKey) -> CellResult | None:
-        """Return a cell's latest result; ``None`` if it was never scanned.
-
-        Raises:
-            DecryptionError: The result was altered, or moved from another cell.
-        """
-        cell = self._blind_name(key)
-        with self._database.reading() as connection:
-            row = connection.execute(_ONE_CELL, (cell,)).fetchone()
-        return _result(self._decrypted(cell, row[0])) if row else None
-
     def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
         """Return the latest state of each given cell; cells that were never scanned are left out.
 

@@ -12,9 +12,9 @@ from botocore.client import BaseClient
 
 from cloudops_nb.aws import sessions as entering
 from cloudops_nb.aws.account_session import AccountSession, Caller
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account
-from cloudops_nb.scanner import AccountSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -143,10 +143,10 @@ def test_an_unknown_filter(store):
 def test_an_unknown_playbook(store):
     ops = store()
     with pytest.raises(PlaybookError) as caught:
-        ops.catalogue.get("rds-stp")
+        ops.parts.catalogue.get("rds-stp")
     assert "rds-stop" in line(caught)
     with pytest.raises(PlaybookError) as caught:
-        ops.catalogue.by_ref(PlaybookRef("rds-stop", "1.0.0", "0" * 64))
+        ops.parts.catalogue.by_ref(PlaybookRef("rds-stop", "1.0.0", "0" * 64))
     line(caught)
 
 

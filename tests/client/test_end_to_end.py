@@ -45,7 +45,7 @@ def running_database(staging_database, scanned):
 
 def test_a_scan_fills_the_store_and_reports_every_cell(ops):
     report = ops.scan(accounts=["staging"], services=["rds", "ec2"])
-    assert report.complete
+    assert not report.failures
     assert set(report.cells.state) <= {"ok", "ok_empty"}
     assert len(report.frame) == report.cells.resources.sum() > 20
     assert list(ops.resources().columns) == list(RESOURCE_COLUMNS)

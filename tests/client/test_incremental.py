@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner import AccountSessions
 from tests.even_embedder import EvenEmbedder
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
@@ -137,7 +137,7 @@ def test_where_the_record_is_closed_everything_is_read_and_the_report_says_why(e
     estate.aws.faults.append(Fault("denied", operation="LookupEvents"))
     report = estate.ops.scan(mode="incremental", services=TYPES)
     assert set(TYPES) < set(report.cells.resource_type)
-    assert not report.complete
+    assert report.failures
     assert "its changes cannot be looked up: AccessDenied" in str(report)
     assert set(estate.ops.resources().cell_state) == {"ok"}
 

@@ -12,10 +12,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.cli.main import main
 from cloudops_nb.errors import AwsError, ConfigurationError
 from cloudops_nb.notebook import extension
-from cloudops_nb.scanner import AccountSessions
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
 
@@ -90,7 +90,7 @@ def estate(made: Estate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
 
 
 def test_a_type_of_ones_own_is_scanned_and_found_by_name_meaning_and_filter(estate: Estate) -> None:
-    assert estate.report.complete
+    assert not estate.report.failures
     (found,) = estate.ops.resources(resource_type="polly_lexicon").itertuples()
     assert (found.identifier, found.service, found.cell_state) == ("checkoutwords", "polly", "ok")
     assert found.arn == LEXICON["Attributes"]["LexiconArn"]
@@ -126,7 +126,7 @@ def test_the_policy_of_a_type_of_ones_own_is_printed(estate: Estate) -> None:
 def test_what_is_gone_leaves_the_store_and_what_comes_enters_it(estate: Estate) -> None:
     estate.aws.estate["*", "*", "polly", "ListLexicons"] = [{**LEXICON, "Name": "returnwords"}]
     estate.aws.estate["*", "*", "cloudcontrol", "ListResources"] = QUERIES[:1]
-    assert estate.ops.scan(services=["polly", QUERY]).complete
+    assert not estate.ops.scan(services=["polly", QUERY]).failures
     assert set(estate.ops.resources(service="polly").identifier) == {"returnwords"}
     assert set(estate.ops.resources(service="athena").identifier) == {"revenue"}
     estate.aws.estate["*", "*", "polly", "ListLexicons"] = [LEXICON]
@@ -180,7 +180,7 @@ def test_a_type_that_cannot_be_listed_says_what_that_means_and_keeps_its_rows(
     assert "\n" not in cell.detail
     assert len(estate.ops.resources(service="athena")) == 2
     estate.aws.faults.clear()
-    assert estate.ops.scan(services=[QUERY]).complete
+    assert not estate.ops.scan(services=[QUERY]).failures
 
 
 def test_aws_is_asked_for_the_types_beyond_the_declared_ones(estate: Estate) -> None:
@@ -219,7 +219,7 @@ def test_a_mistake_is_the_same_line_in_client_notebook_and_command(estate: Estat
         assert result.output == f"Error: ConfigurationError: {told}\n"
     finally:
         mistaken.unlink()
-    assert estate.ops.scan(services=["polly"]).complete, "corrected, it is read without a restart"
+    assert not estate.ops.scan(services=["polly"]).failures, "corrected, it is read without a restart"
 
 
 def _in_a_notebook(ops: CloudOps, line: str) -> list[str]:

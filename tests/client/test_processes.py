@@ -81,7 +81,7 @@ def test_a_kernel_that_dies_during_a_scan_leaves_a_true_picture(start, open_ops)
     ended = ops.storage.journal.records(kind="scan_ended")
     assert ended[-1].body["status"] == "failed"
     report = ops.scan(accounts=["staging"], services=["ec2"])
-    assert report.complete
+    assert not report.failures
 
 
 def test_a_kernel_that_dies_during_an_execution_leaves_a_true_picture(staging_database, start, open_ops):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb import CloudOps
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.client.scan_schedule import FULL_SCAN, INCREMENTAL_SCAN, ScanSchedule
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule.due_times import Schedule
@@ -80,7 +80,7 @@ def test_a_day_has_four_full_scans_and_an_incremental_one_every_quarter_of_an_ho
     clock, modes = Clock(), []
     schedule = made(storage, settings, clock, lambda mode: modes.append(mode) or report(CellState.OK))
     for _ in range(24 * 60):
-        schedule.run_due()
+        schedule._scheduler.run_due()
         clock.now += MINUTE
 
     assert modes.count("full") == 3  # the first is due after six hours, the fourth at midnight
@@ -90,22 +90,22 @@ def test_a_day_has_four_full_scans_and_an_incremental_one_every_quarter_of_an_ho
 def test_what_a_closed_laptop_missed_is_made_up_for_once(storage: StorageService, settings: Settings) -> None:
     clock, modes = Clock(), []
     schedule = made(storage, settings, clock, lambda mode: modes.append(mode) or report(CellState.OK))
-    schedule.run_due()
+    schedule._scheduler.run_due()
     clock.now += 3 * 24 * 60 * MINUTE
 
-    assert schedule.run_due() == [FULL_SCAN, INCREMENTAL_SCAN]
-    assert schedule.run_due() == []
+    assert schedule._scheduler.run_due() == [FULL_SCAN, INCREMENTAL_SCAN]
+    assert schedule._scheduler.run_due() == []
     assert modes == ["full", "incremental"]
 
 
 def test_a_restarted_kernel_keeps_the_due_times(storage: StorageService, settings: Settings) -> None:
     clock = Clock()
-    made(storage, settings, clock, lambda _: report()).run_due()
+    made(storage, settings, clock, lambda _: report())._scheduler.run_due()
     clock.now += 14 * MINUTE
     again = made(storage, settings, clock, lambda _: report())
-    assert again.run_due() == []
+    assert again._scheduler.run_due() == []
     clock.now += 1 * MINUTE
-    assert again.run_due() == [INCREMENTAL_SCAN]
+    assert again._scheduler.run_due() == [INCREMENTAL_SCAN]
 
 
 def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: Settings) -> None:
@@ -115,9 +115,9 @@ def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: 
             made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, second)
         ]
         for kernel in kernels:
-            kernel.run_due()
+            kernel._scheduler.run_due()
         clock.now += 15 * MINUTE
-        threads = [threading.Thread(target=kernel.run_due) for kernel in kernels]
+        threads = [threading.Thread(target=kernel._scheduler.run_due) for kernel in kernels]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -131,9 +131,9 @@ def test_a_failed_scan_is_reported_and_retried_within_its_interval(storage: Stor
 
     clock = Clock()
     schedule = made(storage, settings, clock, refused)
-    schedule.run_due()
+    schedule._scheduler.run_due()
     clock.now += 6 * 60 * MINUTE
-    schedule.run_due()
+    schedule._scheduler.run_due()
     full, incremental = schedule.status()["tasks"]
 
     assert "the credentials have expired" in full["error"]
@@ -144,9 +144,9 @@ def test_a_failed_scan_is_reported_and_retried_within_its_interval(storage: Stor
 def test_cells_that_are_not_complete_are_noted(storage: StorageService, settings: Settings) -> None:
     clock = Clock()
     schedule = made(storage, settings, clock, lambda _: report(CellState.OK, *[CellState.DENIED] * 5))
-    schedule.run_due()
+    schedule._scheduler.run_due()
     clock.now += 15 * MINUTE
-    schedule.run_due()
+    schedule._scheduler.run_due()
     note = schedule.status()["tasks"][1]["note"]
 
     assert note.startswith("5 of 6 cells are not complete: 123456789012/eu-west-1/ec2_instance denied, ")
@@ -168,14 +168,14 @@ def test_it_runs_between_start_and_stop(storage: StorageService, settings: Setti
         return report()
 
     schedule: Any = made(storage, settings, due, scan)
-    schedule.run_due()
+    schedule._scheduler.run_due()
     due.now += 15 * MINUTE
-    assert not schedule.running
+    assert not schedule.status()["running"]
     schedule.start()
-    assert schedule.running
+    assert schedule.status()["running"]
     assert seen.wait(30)
     schedule.stop()
-    assert not schedule.running
+    assert not schedule.status()["running"]
     assert schedule.status()["trouble"] == ""
 
 
@@ -191,7 +191,7 @@ def test_an_interrupt_of_the_notebook_does_not_reach_a_scheduled_scan(
         return report()
 
     schedule = made(storage, settings, clock, scan)
-    schedule.run_due()
+    schedule._scheduler.run_due()
     clock.now += 15 * MINUTE
     # Who starts the tests in the background has it ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -200,7 +200,7 @@ def test_an_interrupt_of_the_notebook_does_not_reach_a_scheduled_scan(
         assert begun.wait(30)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        assert schedule.running
+        assert schedule.status()["running"]
     finally:
         signal.signal(signal.SIGINT, before)
         go_on.set()
@@ -230,7 +230,7 @@ class Estate:
         self.ops, self.clock = ops, clock
         ops.parts._embedder = EvenEmbedder()
         ops.parts.sessions = AccountSessions(aws.accounts, events=aws.events())
-        at(ops.schedule, ops.storage, clock).run_due()
+        at(ops.schedule, ops.storage, clock)._scheduler.run_due()
 
     def due(self) -> None:
         """Let the time of the incremental scan come."""
@@ -251,13 +251,13 @@ def test_a_scheduled_scan_and_one_started_by_hand_do_not_harm_each_other(estate:
     estate.answering = together.wait
     estate.due()
     scheduled: list[str] = []
-    thread = threading.Thread(target=lambda: scheduled.extend(estate.ops.schedule.run_due()))
+    thread = threading.Thread(target=lambda: scheduled.extend(estate.ops.schedule._scheduler.run_due()))
     thread.start()
     made_by_hand = estate.ops.scan()
     thread.join()
 
     assert scheduled == [INCREMENTAL_SCAN]
-    assert made_by_hand.complete
+    assert not made_by_hand.failures
     told = estate.ops.schedule.status()["tasks"][1]
     assert (told["error"], told["note"]) == ("", "")
     assert len(estate.ops.resources()) == 3
@@ -285,5 +285,5 @@ def test_who_closes_the_client_ends_its_regular_scans_and_the_one_under_way(esta
     estate.answering = lambda: None
     ops.schedule._closed.clear()
     estate.clock.now += 30 * MINUTE
-    assert ops.schedule.run_due() == [INCREMENTAL_SCAN]
+    assert ops.schedule._scheduler.run_due() == [INCREMENTAL_SCAN]
     assert len(ops.resources()) == 3

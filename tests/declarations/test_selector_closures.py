@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.declarations.selectors import _OPTIONS, fields, select
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.specs.checks.botocore_models import operation, sample
 from cloudops_nb.specs.checks.selector_checks import item_selectors
+from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

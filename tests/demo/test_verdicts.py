@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.demo.company import load_company
 from cloudops_nb.model import Account
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
     from cloudops_nb.demo import Demo

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from cloudops_nb.iam import Decision, Evaluator, Policy, PolicyError, PrincipalKind, Unreadable
+from cloudops_nb.iam import Evaluator, Policy, PrincipalKind, Unreadable
+from cloudops_nb.iam.evaluation.verdict import Decision
+from cloudops_nb.iam.policies.policy import PolicyError
 from tests.iam.strategies import (
     ACTIONS,
     CONTEXT_VALUES,
@@ -27,7 +29,7 @@ from tests.iam.strategies import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloudops_nb.iam import Verdict
+    from cloudops_nb.iam.evaluation.verdict import Verdict
 
 pytestmark = pytest.mark.fast
 many = settings(

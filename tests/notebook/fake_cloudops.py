@@ -110,10 +110,6 @@ class FakeSchedule(ScanSchedule):
     def __init__(self) -> None:
         self.started = False
 
-    @property
-    def running(self) -> bool:
-        return self.started
-
     def start(self) -> None:
         self.started = True
 

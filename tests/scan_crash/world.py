@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from cloudops_nb.aws import credentials
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
+from cloudops_nb.aws.sessions import AccountSessions
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
 from cloudops_nb.settings import Settings
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import EstateOfSpecs, Latency, SyntheticAws
 from tests.synthetic_aws.models import loader
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.model import CellKey, Resource
-    from cloudops_nb.scanner import ResourceSpec
+    from cloudops_nb.specs.model import ResourceSpec
 
 ACCOUNTS, REGIONS = ("123456789012", "111122223333"), ("eu-west-1", "us-east-1")
 #: With and without details, tags of their own, and a listing for all regions; some in one call, some in many pages.

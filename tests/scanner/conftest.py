@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import Account, CellResult, Resource
-from cloudops_nb.scanner import AccountSessions, PageRead, ResourceSpec, Scanner, bundled_specs
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.moto_estate import CONFIG, REGIONS, ROLE, Estate
 from tests.synthetic_aws.models import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cloudops_nb.specs.model import ResourceSpec
     from tests.scanner.moto_estate import Estate
 
 #: The types of which the estate has something; the simulated AWS does not know all the others.

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.client.scanning import ScanRunner
-from cloudops_nb.scanner import AccountSessions, bundled_specs
 from cloudops_nb.scanner.calls.rate_limiter import RateLimit
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 from cloudops_nb.settings import Settings
+from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.storage.facade import StorageService
 from tests.even_embedder import EvenEmbedder
 from tests.scanner.bundled import bundled_spec
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.model import CellKey, CellResult, Resource
-    from cloudops_nb.scanner import ResourceSpec
+    from cloudops_nb.specs.model import ResourceSpec
     from tests.synthetic_aws import Answer, Call
     from tests.synthetic_aws.faults import Served
 

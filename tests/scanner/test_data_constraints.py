@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from cloudops_nb.model import Account, Resource, Ternary
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import ListedItem, ListingContext, build_resource
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.unjudged import Unjudged
 
 if TYPE_CHECKING:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, UnknownServiceError
 
+from cloudops_nb.aws.account_session import Caller
 from cloudops_nb.declarations.selectors import fields, select
 from cloudops_nb.model import Account, CellKey, CellState, Ternary
-from cloudops_nb.scanner import Caller, PageRead, ResourceSpec, bundled_specs
 from cloudops_nb.scanner.calls.aws_calls import CallTally
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION
-from cloudops_nb.scanner.reading.task_reader import TaskReader
+from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
 from cloudops_nb.scanner.task import ScanTask
 from cloudops_nb.specs.checks.absent_fields import full_answer
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.unjudged import Unjudged
 from tests.synthetic_aws.models import loader
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.model import CellResult, Resource
+    from cloudops_nb.specs.model import ResourceSpec
 
 pytestmark = pytest.mark.fast
 

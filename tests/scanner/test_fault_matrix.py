@@ -11,8 +11,8 @@ import pytest
 
 from cloudops_nb.declarations.selectors import fields
 from cloudops_nb.model import CellState, Ternary
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import UNREAD
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.bundled import bundled_by_type, bundled_spec
 from tests.scanner.fault_matrix import (
     FAULTY,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudops_nb.model import Resource
-    from cloudops_nb.scanner import ResourceSpec
+    from cloudops_nb.specs.model import ResourceSpec
     from tests.scanner.fault_matrix import Matrix, Seen
 
 STATES = {

@@ -8,8 +8,8 @@ import pytest
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState, Relation, Ternary
-from cloudops_nb.scanner import PageRead
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
+from cloudops_nb.scanner.reading.task_reader import PageRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable

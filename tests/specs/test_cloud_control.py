@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellResult, CellState, Ternary
-from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
+from cloudops_nb.scanner.scan import Scanner
 from cloudops_nb.specs.cloud_control import spec_for
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.specs.field_types import relation_kinds
-from cloudops_nb.specs.files import parse_specs
+from cloudops_nb.specs.files import bundled_specs, parse_specs
 
 pytestmark = pytest.mark.fast
 

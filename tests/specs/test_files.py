@@ -10,18 +10,19 @@ import yaml
 
 from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.scanner import ResourceSpec, bundled_specs, load_specs
 from cloudops_nb.scanner.calls.rate_limiter import rate_limit
 from cloudops_nb.specs.checks import spec_problems
 from cloudops_nb.specs.checks.paging_checks import missing_page_sizes
 from cloudops_nb.specs.checks.problem import SpecProblem, nearest
 from cloudops_nb.specs.checks.selector_checks import identity_problems
-from cloudops_nb.specs.files import parse_specs
+from cloudops_nb.specs.files import bundled_specs, load_specs, parse_specs
 from tests.specs.iam_action_checks import action_name_problems, action_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from cloudops_nb.specs.model import ResourceSpec
 
 pytestmark = pytest.mark.fast
 

@@ -17,8 +17,7 @@ from tests.synthetic_aws.samples import ACCOUNT, NUMBER, REGION, filled, put, sa
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cloudops_nb.scanner import ResourceSpec
-    from cloudops_nb.specs.model import BatchCall, ListCall
+    from cloudops_nb.specs.model import BatchCall, ListCall, ResourceSpec
     from tests.synthetic_aws.call import Call
 
 TAGGING = ("resourcegroupstaggingapi", "GetResources")

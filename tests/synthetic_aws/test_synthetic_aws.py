@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import CellResult, CellState
-from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
+from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import DocumentedBuckets, EstateOfSpecs, Fault, Latency, Listing, SyntheticAws
 from tests.synthetic_aws.models import loader
 from tests.synthetic_aws.samples import NUMBER

@@ -87,11 +87,6 @@ class TokenBucket:
         self._turn = 0
 
     @property
-    def rate(self) -> float:
-        """The current rate, in calls per second."""
-        return self._rate
-
-    @property
     def ceiling(self) -> float:
         """The highest rate that AWS is believed to allow, in calls per second."""
         return self._ceiling

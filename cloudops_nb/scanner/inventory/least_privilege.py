@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.session import Session
 
 from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.scanner.planning.scan_tasks import calls_of_type
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
 
@@ -26,6 +27,7 @@ MANAGED_POLICY_CHARACTERS = 6_144
 _VERSION = "2012-10-17"
 _PARAMETER = re.compile(r"\{[^}]*\}")
 _ANYTHING = "*"
+_TAG_LISTING = (TAGGING_SERVICE, TAGGING_OPERATION)
 
 #: An IAM action and the resource on which it is needed.
 Permission = tuple[str, str]
@@ -38,16 +40,9 @@ def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterat
         spec: The type.
         every_detail: Whether to include the expensive details, which a scan reads only on request.
     """
-    if spec.parent:
-        yield spec.called, spec.parent.list.operation
-    yield spec.called, spec.list.operation
-    for batch in spec.batches:
-        yield spec.called, batch.operation
-    for detail in spec.details:
-        if every_detail or not detail.on_demand:
-            yield spec.called, detail.operation
-    if spec.tags and spec.tags.filter:
-        yield TAGGING_SERVICE, TAGGING_OPERATION
+    calls = [(call.service, call.operation) for call in calls_of_type(spec, every_detail=every_detail)]
+    # The permission to read tags is the last one of a type in the coverage table.
+    yield from sorted(calls, key=lambda call: call == _TAG_LISTING)
 
 
 def iam_permission(service: str, operation: str, partition: str = "aws") -> Permission:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudops_nb.aws.regions import GLOBAL, default_regions, known_regions
 from cloudops_nb.errors import ConfigurationError, did_you_mean
@@ -110,8 +110,49 @@ def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[Planned
         regions = default_regions("aws") if chosen.regions is None else chosen.regions
         for spec in chosen.specs:
             for region in _listing_regions(spec, regions):
-                calls.extend(_planned_calls_of_type(spec, name, spec.home or region, every_detail=chosen.every_detail))
+                calls.extend(
+                    PlannedCall(name, spec.home or region, *call)
+                    for call in calls_of_type(spec, every_detail=chosen.every_detail)
+                )
     return tuple(calls)
+
+
+class TypeCall(NamedTuple):
+    """One kind of call that scanning a type makes; ``times`` says in words how often."""
+
+    service: str
+    operation: str
+    times: str
+    parameters: dict[str, Any]
+
+
+def calls_of_type(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[TypeCall]:
+    """Yield every kind of call that scanning a type makes.
+
+    Args:
+        spec: The type.
+        every_detail: Whether to include the expensive details, which a scan reads only on request.
+    """
+
+    def call(operation: str, times: str, parameters: Mapping[str, Any]) -> TypeCall:
+        return TypeCall(spec.called, operation, times, dict(parameters))
+
+    given = dict(spec.list.parameters)
+    if spec.parent:
+        yield call(spec.parent.list.operation, "once per page", spec.parent.list.parameters)
+        yield call(spec.list.operation, f"once per page and {spec.parent.into}", {**given, **spec.parent.parameters})
+    else:
+        yield call(spec.list.operation, "once per page", given)
+    if spec.tags and spec.tags.filter:
+        asked = {"ResourceTypeFilters": [spec.tags.filter]}
+        yield TypeCall(TAGGING_SERVICE, TAGGING_OPERATION, "once per page", asked)
+    for batch in spec.batches:
+        times = f"once per {batch.size} {spec.resource_type}"
+        yield call(batch.operation, times, {**batch.parameters, batch.keys: batch.key})
+    for detail in spec.details:
+        if every_detail or not detail.on_demand:
+            times = f"once per {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
+            yield call(detail.operation, times, detail.parameters)
 
 
 def _account_tasks(
@@ -138,30 +179,6 @@ def _listing_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str
     if spec.scope == "regional":
         return real
     return [GLOBAL] if real or spec.scope == "global" else []
-
-
-def _planned_calls_of_type(
-    spec: ResourceSpec, account: str, region: str, *, every_detail: bool
-) -> Iterator[PlannedCall]:
-    def call(operation: str, times: str, parameters: Mapping[str, Any]) -> PlannedCall:
-        return PlannedCall(account, region, spec.called, operation, times, dict(parameters))
-
-    given = dict(spec.list.parameters)
-    if spec.parent:
-        yield call(spec.parent.list.operation, "once per page", spec.parent.list.parameters)
-        yield call(spec.list.operation, f"once per page and {spec.parent.into}", {**given, **spec.parent.parameters})
-    else:
-        yield call(spec.list.operation, "once per page", given)
-    if spec.tags and spec.tags.filter:
-        asked = {"ResourceTypeFilters": [spec.tags.filter]}
-        yield PlannedCall(account, region, TAGGING_SERVICE, TAGGING_OPERATION, "once per page", asked)
-    for batch in spec.batches:
-        times = f"once per {batch.size} {spec.resource_type}"
-        yield call(batch.operation, times, {**batch.parameters, batch.keys: batch.key})
-    for detail in spec.details:
-        if every_detail or not detail.on_demand:
-            times = f"once per {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
-            yield call(detail.operation, times, detail.parameters)
 
 
 def _refuse_unknown(kind: str, asked: Iterable[str] | None, known: Iterable[str]) -> None:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from cloudops_nb.specs.checks.absent_fields import absence_problems
 from cloudops_nb.specs.checks.call_checks import input_problems, missing_operations, service_problem
 from cloudops_nb.specs.checks.paging_checks import paging_problems
-from cloudops_nb.specs.checks.problem import SpecProblem
 from cloudops_nb.specs.checks.selector_checks import selector_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cloudops_nb.specs.checks.problem import SpecProblem
     from cloudops_nb.specs.model import ResourceSpec
 
-__all__ = ["SpecProblem", "service_problem", "spec_problems"]
+__all__ = ["service_problem", "spec_problems"]
 
 
 def spec_problems(spec: ResourceSpec) -> Sequence[SpecProblem]:

@@ -143,10 +143,6 @@ class BackupService:
         """Stop the scheduled tasks; call it before the store is closed or changes its keys."""
         self._scheduler.stop()
 
-    def run_due(self) -> list[str]:
-        """Run the due tasks in this thread, except those that another program is running; returns their names."""
-        return self._scheduler.run_due()
-
     def status(self) -> ScheduleStatus:
         """Return each task's due time and last result."""
         tasks = task_statuses(self._schedule, self._tasks, ready=self._own.ready)

@@ -105,15 +105,6 @@ def meanings_of(resource: Resource) -> list[str]:
     return [known[word] for word in stems if word in known]
 
 
-def describe(resource: Resource) -> str:
-    """Return the text that is embedded.
-
-    It names the engine, the type, the environment, the words of the name, their topics, the tags, the resource's own
-    description and its state.
-    """
-    return wording_of(resource).description
-
-
 def _trait_texts(environment: str, engines: Sequence[str]) -> list[str]:
     return [f"environment={environment}", *(f"engine={engine}" for engine in engines)]
 

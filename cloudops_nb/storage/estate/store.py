@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from cloudops_nb.errors import StorageError
 from cloudops_nb.model import ResourceFilter, SearchHit
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.cells import EstateCells
@@ -77,12 +76,15 @@ class EstateStore:
         return self._cells.finish(results, scan_id)
 
     def apply_full(self, result: CellResult, resources: Sequence[Resource], *, scan_id: str) -> CellResult:
-        """Replace a cell's content with the result of its scan: :meth:`upsert`, then :meth:`finish_cell`."""
+        """Replace a cell's content with the result of its scan (requirement S14).
+
+        The same as :meth:`upsert`, then :meth:`finish_cell`.
+        """
         self.upsert(resources, scan_id=scan_id)
         return self.finish_cell(result, scan_id=scan_id)
 
     def apply_delta(self, resources: Sequence[Resource]) -> UpsertReport:
-        """Write some resources outside a scan; removes no row."""
+        """Write some resources outside a scan; removes no row (requirement S14)."""
         return self.upsert(resources, scan_id=f"{_DELTA_PREFIX}{uuid.uuid4()}")
 
     def search(self, query: str, *, limit: int = 10, where: ResourceFilter = _EVERYTHING) -> list[SearchHit]:
@@ -119,7 +121,7 @@ class EstateStore:
         return self._points.resource(rows[0]) if rows else None
 
     def count(self, where: ResourceFilter = _EVERYTHING) -> int:
-        """Count the resources that pass the filter."""
+        """Count the resources that pass the filter (requirement S11)."""
         return self._store.count(AWS_ESTATE.name, self._points.matching(where))
 
     def facets(self, field: str, where: ResourceFilter = _EVERYTHING) -> dict[str, int]:
@@ -137,19 +139,8 @@ class EstateStore:
         return self._facets.count(field, self._points.matching(where))
 
     def delete(self, *arns_or_keys: str) -> int:
-        """Delete resources by ARN or canonical key; returns the number that existed."""
+        """Delete resources by ARN or canonical key; returns the number that existed (requirement S11)."""
         return self._store.delete_ids(AWS_ESTATE.name, [self._points.point_id_of(key) for key in arns_or_keys])
-
-    def forget(self, where: ResourceFilter) -> int:
-        """Delete every resource that passes the filter; returns their number.
-
-        Raises:
-            StorageError: The filter is empty.
-        """
-        matching = self._points.matching(where)
-        if not matching.must:
-            raise StorageError("nothing was deleted", "the filter is empty", "Filter the resources to delete.")
-        return self._store.delete(AWS_ESTATE.name, matching)
 
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
         """Return the last state of each resource's cell; an empty text for a cell that was never scanned."""

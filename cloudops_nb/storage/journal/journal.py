@@ -155,7 +155,7 @@ class Journal:
         return JournalVerification(head.count, head.mac.hex())
 
     def export_head(self) -> str:
-        """Verify the journal and return its head as a line to keep elsewhere; it reveals no content.
+        """Verify the journal and return its head as a line to keep elsewhere; it reveals no content (requirement X11).
 
         Raises:
             JournalError: The journal does not verify.

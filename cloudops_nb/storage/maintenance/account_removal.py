@@ -6,8 +6,8 @@ stay, because they cannot be changed. The report names the records and files tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError, StorageError
 from cloudops_nb.model import CellKey, ResourceFilter
@@ -20,7 +20,7 @@ from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
 from cloudops_nb.storage.opening.staged_copy import row_of, stage_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cloudops_nb.storage.engines.vector_store import Point, StoredRow
     from cloudops_nb.storage.opening.open_store import OpenStore
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 #: The kind of the journal record that reports the removal of an account.
 ACCOUNT_FORGOTTEN = "account_forgotten"
-
-
-class Snapshots(Protocol):
-    """The existing snapshots of a store."""
-
-    def names(self) -> Sequence[str]:
-        """Return every snapshot's file or S3 key.
-
-        Raises:
-            BackupError: Not all snapshots can be listed.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +59,15 @@ class AccountTraces:
     snapshots: Sequence[str]
     snapshots_problem: str = ""
     asides: Sequence[str] = ()
-    forgotten: bool = False
 
 
-def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
+def account_traces(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
     """Report the data that the removal of an account would delete or leave; changes nothing.
 
     Args:
         service: The store.
         account: The account's id, or the account name under which its resources were scanned.
-        snapshots: The existing snapshots.
+        snapshot_names: Returns the file or S3 key of each snapshot; raises BackupError if not all can be listed.
 
     Raises:
         StorageError: The name does not belong to exactly one account.
@@ -88,7 +76,7 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
     own = [hit.resource for hit in service.estate.resources(ResourceFilter(account=account_id))]
     # In conversations, people also refer to resources by name.
     mentions, mentions_by_name = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
-    snapshot_names, problem = _snapshot_names(snapshots)
+    kept_snapshots, problem = _listed_snapshots(snapshot_names)
     others = (hit.resource for hit in service.estate.resources())
     return AccountTraces(
         account_id=account_id,
@@ -101,13 +89,13 @@ def account_traces(service: OpenStore, account: str, snapshots: Snapshots | None
             if other.account_id != account_id and mentions.within(other.to_dict())
         ],
         journal_records=sum(mentions.within(content) for _, content in service.journal.contents()),
-        snapshots=snapshot_names,
+        snapshots=kept_snapshots,
         snapshots_problem=problem,
         asides=[path.name for path in set_aside_journals(service.vault.data_path)],
     )
 
 
-def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None = None) -> AccountTraces:
+def forget_account(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
     """Delete an account's resources, scan cells and conversations for good, and report the deleted and remaining data.
 
     If the process is killed, either all resources and conversations are deleted or none; running this again deletes the
@@ -118,7 +106,7 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
         StoreUnavailableError: Another program has the store open.
     """
     with service.alone():
-        traces = account_traces(service, account, snapshots)
+        traces = account_traces(service, account, snapshot_names)
         vault, store = service.vault, service.vector_store
         discard_leftovers(vault.data_path, store)
         stage_copy(store, AWS_ESTATE, _EstateWithoutAccount(vault, traces.account_id), vault.envelope)
@@ -129,7 +117,7 @@ def forget_account(service: OpenStore, account: str, snapshots: Snapshots | None
         remove_leftover_files(vault.data_path)
         counts = {"resources": traces.resources, "cells": traces.cells, "conversations": len(traces.conversations)}
         service.journal.append(ACCOUNT_FORGOTTEN, traces.account_id, counts, power_safe=True)
-    return replace(traces, forgotten=True)
+    return traces
 
 
 class _EstateWithoutAccount:
@@ -172,10 +160,10 @@ def _conversation_name(content: dict[str, Any]) -> str:
     return str(content["conversation"] if "conversation" in content else content["name"])
 
 
-def _snapshot_names(snapshots: Snapshots | None) -> tuple[list[str], str]:
+def _listed_snapshots(snapshot_names: Callable[[], Sequence[str]]) -> tuple[Sequence[str], str]:
     """Return the names of all snapshots, and the reason why they could not be listed (empty if they could)."""
     try:
-        return (list(snapshots.names()) if snapshots is not None else []), ""
+        return snapshot_names(), ""
     except BackupError as error:
         return [], str(error)
 

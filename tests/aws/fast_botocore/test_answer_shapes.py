@@ -12,8 +12,12 @@ from botocore.model import ServiceModel
 from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
 from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs, scan
+from cloudops_nb.aws.sessions import AccountSessions
+from cloudops_nb.scanner import scan
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
 from cloudops_nb.specs.answer_fields import answer_fields_by_call
+from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.specs.model import ResourceSpec
 from tests.synthetic_aws import EstateOfSpecs, SyntheticAws
 from tests.synthetic_aws.models import loader

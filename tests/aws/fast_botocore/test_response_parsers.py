@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cloudops_nb.aws.fast_botocore.process_tuning import parsing_slots
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory, parsed_time
-from cloudops_nb.scanner import bundled_specs
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws.call import Call
 from tests.synthetic_aws.models import operation_model, protocol
 from tests.synthetic_aws.writing import Writer

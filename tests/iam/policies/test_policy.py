@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from cloudops_nb.errors import ConfigurationError
-from cloudops_nb.iam import Decision, Evaluator, Policy, PolicyError, PrincipalPolicies, acting_principal
+from cloudops_nb.iam import Evaluator, Policy, PrincipalPolicies, acting_principal
+from cloudops_nb.iam.evaluation.verdict import Decision
+from cloudops_nb.iam.policies.policy import PolicyError
 
 pytestmark = pytest.mark.fast
 ALLOW = {"Effect": "Allow", "Action": "*", "Resource": "*"}

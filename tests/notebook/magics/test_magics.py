@@ -153,17 +153,17 @@ def test_the_types_that_a_scan_knows_are_listed(notebook: Notebook) -> None:
 def test_regular_scans_run_only_once_they_are_started(notebook: Notebook) -> None:
     shown = repr(notebook.run("%cloudops_schedule"))
     assert ["full", "scan", "6.0"] in [line.split() for line in shown.splitlines()]
-    assert not notebook.cloudops.schedule.running
+    assert not notebook.cloudops.schedule.started
     notebook.run("%cloudops_schedule --start")
-    assert notebook.cloudops.schedule.running
+    assert notebook.cloudops.schedule.started
     notebook.run("%cloudops_schedule --stop")
-    assert not notebook.cloudops.schedule.running
+    assert not notebook.cloudops.schedule.started
 
 
 def test_a_setting_starts_the_regular_scans_with_the_store(notebook: Notebook) -> None:
     notebook.cloudops.settings = load_settings(regular_scans=True)
     notebook.run("%cloudops_status")
-    assert notebook.cloudops.schedule.running
+    assert notebook.cloudops.schedule.started
 
 
 def test_a_scan_s_dry_run_makes_no_call(notebook: Notebook) -> None:

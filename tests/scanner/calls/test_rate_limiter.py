@@ -37,12 +37,12 @@ def _succeed(bucket: TokenBucket, times: int) -> None:
 def test_a_throttle_halves_the_rate_and_success_wins_it_back() -> None:
     bucket = TokenBucket(RateLimit("g", burst=10, per_second=8), clock=Clock())
     _throttle(bucket)
-    assert bucket.rate == 4
+    assert bucket._rate == 4
     assert bucket.reserve().seconds == 0.25
     _succeed(bucket, 12)
-    assert 4 < bucket.rate < 6
+    assert 4 < bucket._rate < 6
     _succeed(bucket, 100)
-    assert bucket.rate == 8
+    assert bucket._rate == 8
     assert bucket.as_seeded
 
 
@@ -50,14 +50,14 @@ def test_calls_that_are_refused_together_halve_the_rate_once() -> None:
     bucket = TokenBucket(RateLimit("g", burst=10, per_second=8), clock=Clock())
     for grant in [bucket.reserve() for _ in range(10)]:
         bucket.throttled(grant)
-    assert bucket.rate == 4
+    assert bucket._rate == 4
 
 
 def test_throttles_without_end_leave_a_trickle() -> None:
     bucket = TokenBucket(RateLimit("g", burst=10, per_second=8), clock=Clock())
     for _ in range(100):
         _throttle(bucket)
-    assert bucket.rate == pytest.approx(0.4)
+    assert bucket._rate == pytest.approx(0.4)
 
 
 def test_the_rate_that_aws_refused_is_not_tried_again_soon() -> None:
@@ -65,15 +65,15 @@ def test_the_rate_that_aws_refused_is_not_tried_again_soon() -> None:
     _throttle(bucket)
     for _ in range(100):
         bucket.succeeded(Grant(0.0, 1))  # calls that waited for nothing do not show what AWS would bear
-    assert bucket.rate == bucket.ceiling == 6
+    assert bucket._rate == bucket.ceiling == 6
 
 
 def test_a_published_rate_is_never_passed_and_an_assumed_one_is_while_aws_lets_it() -> None:
     published, assumed = (TokenBucket(RateLimit("g", 5, 8, assumed=word), clock=Clock()) for word in (False, True))
     for bucket in (published, assumed):
         _succeed(bucket, 3000)
-    assert published.rate == 8
-    assert assumed.rate == 64
+    assert published._rate == 8
+    assert assumed._rate == 64
 
 
 def test_a_learned_rate_holds_from_the_first_call_on_and_shrinks_the_burst() -> None:
@@ -83,7 +83,7 @@ def test_a_learned_rate_holds_from_the_first_call_on_and_shrinks_the_burst() -> 
 
 @pytest.mark.parametrize(("learned", "rate"), [(0.0001, 0.4), (1000.0, 8.0)])
 def test_a_learned_rate_out_of_bounds_is_brought_within(learned: float, rate: float) -> None:
-    assert TokenBucket(RateLimit("g", burst=8, per_second=8), learned, Clock()).rate == pytest.approx(rate)
+    assert TokenBucket(RateLimit("g", burst=8, per_second=8), learned, Clock())._rate == pytest.approx(rate)
 
 
 def test_learned_rates_carry_over_to_the_next_scan() -> None:
@@ -95,8 +95,8 @@ def test_learned_rates_carry_over_to_the_next_scan() -> None:
     assert learned.place == ("1", "eu-west-1", "ec2", "read")
     assert learned.per_second < 20
     second = RateLimiter([learned])
-    assert second.bucket(*place).rate == learned.per_second
-    assert second.bucket("1", "us-east-1", "ec2", "DescribeInstances").rate == 20
+    assert second.bucket(*place)._rate == learned.per_second
+    assert second.bucket("1", "us-east-1", "ec2", "DescribeInstances")._rate == 20
     _succeed(second.bucket(*place), 1000)
     assert [each.per_second for each in second.learned()] == [20], "what was won back replaces what was kept"
 

@@ -12,8 +12,8 @@ import pytest
 import requests
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import Account, CellState
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
 from cloudops_nb.scanner.inventory.least_privilege import (
     MANAGED_POLICY_CHARACTERS,
     iam_permission,
@@ -22,6 +22,9 @@ from cloudops_nb.scanner.inventory.least_privilege import (
     scan_policy,
 )
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.policy_estate import Account as Place
 
 if TYPE_CHECKING:

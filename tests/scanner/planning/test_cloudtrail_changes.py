@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.scanner import AccountSessions, bundled_specs
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
 from cloudops_nb.scanner.planning.cloudtrail_changes import MOST_PAGES, RecordedChanges, changes_since, event_sources
 from cloudops_nb.specs.checks.botocore_models import service_model
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.bundled import bundled_spec
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault

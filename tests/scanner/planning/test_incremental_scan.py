@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import CellKey, CellResult, CellState
-from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
 from cloudops_nb.scanner.planning.cloudtrail_changes import OVERLAP
 from cloudops_nb.scanner.planning.incremental_scan import LOOKUP_TYPE_PREFIX
+from cloudops_nb.scanner.scan import Scanner
 from cloudops_nb.specs.cloud_control import spec_for
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.aws import HOME_ACCOUNT
 from tests.synthetic_aws.faults import Fault

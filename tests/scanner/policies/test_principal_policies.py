@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import Account, IamPermissions
-from cloudops_nb.scanner import AccountSessions
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.calls.rate_limiter import RateLimiter

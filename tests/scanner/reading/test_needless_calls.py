@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.aws.error_states import NOT_OFFERED
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import CellResult, CellState
-from cloudops_nb.scanner import AccountSessions, Scanner, bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import UNREAD
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_SERVICE
+from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 from tests.synthetic_aws.errors import error
 

@@ -9,8 +9,8 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState, Ternary
-from cloudops_nb.scanner import bundled_specs
 from cloudops_nb.scanner.reading.resource_builder import UNREAD
+from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

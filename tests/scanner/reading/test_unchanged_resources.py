@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.declarations.selectors import fields, select
-from cloudops_nb.scanner import AccountSessions, PageRead, Scanner, bundled_specs
+from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws import SyntheticAws
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner import PageRead, bundled_specs
+from cloudops_nb.scanner.reading.task_reader import PageRead
 from cloudops_nb.scanner.running.row_budget import RowBudget, giving_back
+from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.moto_estate import PROD
 from tests.waiting import until
 

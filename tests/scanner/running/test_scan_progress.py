@@ -9,9 +9,10 @@ import pytest
 
 from cloudops_nb.aws.error_states import NOT_OFFERED
 from cloudops_nb.model import Account, CellKey, CellResult, CellState
-from cloudops_nb.scanner import PageRead, bundled_specs
+from cloudops_nb.scanner.reading.task_reader import PageRead
 from cloudops_nb.scanner.running.scan_progress import CellTracker
 from cloudops_nb.scanner.task import ScanTask
+from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

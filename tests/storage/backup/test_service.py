@@ -202,11 +202,11 @@ def test_regular_backups_make_up_for_what_was_missed_and_tell_how_it_went(
 ) -> None:
     clock = Clock()
     backups = BackupService(filled, key_settings, clock=clock)
-    assert backups.run_due() == []
+    assert backups._scheduler.run_due() == []
     clock.now += timedelta(hours=7)
-    assert backups.run_due() == ["journal", "aws_estate"]
+    assert backups._scheduler.run_due() == ["journal", "aws_estate"]
     clock.now += timedelta(hours=20)
-    assert backups.run_due() == ["journal", "aws_estate", "chat_history", CHAT_RETENTION]
+    assert backups._scheduler.run_due() == ["journal", "aws_estate", "chat_history", CHAT_RETENTION]
     status = backups.status()
     backups.close()
 
@@ -228,17 +228,17 @@ def test_a_regular_upload_that_failed_is_made_up_for_without_another_snapshot(
     clock = Clock()
     settings = key_settings.model_copy(update={"backup_estate_hours": 0.0, "chat_retention_days": 0.0})
     backups = BackupService(filled, settings, clock=clock)
-    backups.run_due()
+    backups._scheduler.run_due()
     clock.now += timedelta(hours=25)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert backups.run_due() == ["journal", "chat_history"]
+    assert backups._scheduler.run_due() == ["journal", "chat_history"]
     errors = [task["error"] for task in backups.status()["tasks"]]
     assert all("S3 does not answer" in error for error in errors)
 
     backups.close()
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     clock.now += timedelta(hours=1)
-    assert backups.run_due() == ["journal", "chat_history"]
+    assert backups._scheduler.run_due() == ["journal", "chat_history"]
     assert [task["error"] for task in backups.status()["tasks"]] == ["", ""]
     for kind in ("journal", "chat_history"):
         assert backups.local.snapshots(kind) == backups.s3.snapshots(kind)
@@ -251,12 +251,12 @@ def test_conversations_expire_regularly(filled: StorageService, key_settings: Se
     clock.now = datetime.now(UTC)
     settings = key_settings.model_copy(update={"s3_bucket": "", "backup_estate_hours": 0.0, "backup_chat_hours": 0.0})
     backups = BackupService(filled, settings, clock=clock)
-    backups.run_due()
+    backups._scheduler.run_due()
     clock.now += timedelta(days=89)
-    assert backups.run_due() == [CHAT_RETENTION]
+    assert backups._scheduler.run_due() == [CHAT_RETENTION]
     assert len(filled.chat.conversations()) == 1
     clock.now += timedelta(days=2)
-    assert backups.run_due() == [CHAT_RETENTION]
+    assert backups._scheduler.run_due() == [CHAT_RETENTION]
 
     assert filled.chat.conversations() == []
 
@@ -356,12 +356,12 @@ def test_what_cannot_be_tidied_is_said_and_fails_no_regular_backup(
     monkeypatch.setattr(s3_module.SnapshotBucket, "abort_abandoned", refused)
     clock = Clock()
     backups = BackupService(filled, key_settings, clock=clock)
-    backups.run_due()
+    backups._scheduler.run_due()
     clock.now += timedelta(hours=7)
-    assert backups.run_due() == ["journal", "aws_estate"]
-    assert backups.run_due() == []
+    assert backups._scheduler.run_due() == ["journal", "aws_estate"]
+    assert backups._scheduler.run_due() == []
     clock.now += timedelta(minutes=31)
-    assert backups.run_due() == []
+    assert backups._scheduler.run_due() == []
     tasks = backups.status()["tasks"]
     backups.close()
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudops_nb.model import Constraints, Resource
-from cloudops_nb.storage.estate.description import describe, engines_of, environment_of, spoken_of
+from cloudops_nb.storage.estate.description import engines_of, environment_of, spoken_of, wording_of
 
 pytestmark = pytest.mark.fast
 
@@ -22,7 +22,7 @@ DATABASE = Resource(
 
 
 def test_a_description_says_kind_engine_environment_name_tags_and_state() -> None:
-    assert describe(DATABASE) == (
+    assert wording_of(DATABASE).description == (
         "Aurora PostgreSQL postgres relational sql database instance in production named pg instance main "
         "postgres database credit card money for team payments orders available"
     )
@@ -31,7 +31,7 @@ def test_a_description_says_kind_engine_environment_name_tags_and_state() -> Non
 def test_what_is_the_same_everywhere_stays_out() -> None:
     tags = {"Environment": "production", "ManagedBy": "terraform", "CostCentre": "4711", "App": "ci"}
 
-    assert describe(replace(DATABASE, name="x1", tags=tags, metadata={}, state="")) == (
+    assert wording_of(replace(DATABASE, name="x1", tags=tags, metadata={}, state="")).description == (
         "relational sql database instance in production continuous integration build for app ci"
     )
 
@@ -59,7 +59,9 @@ def test_metadata_and_facts_that_people_type_are_indexed() -> None:
 
 
 def test_a_type_without_declared_words_is_described_by_its_own() -> None:
-    assert describe(replace(DATABASE, resource_type="my_widget", metadata={})).startswith("my widget in production")
+    assert wording_of(replace(DATABASE, resource_type="my_widget", metadata={})).description.startswith(
+        "my widget in production"
+    )
 
 
 @settings(deadline=None)
@@ -70,7 +72,7 @@ def test_account_numbers_and_hexadecimal_ids_stay_out(account: int, number: str)
         "ec2_instance", identifier, account_id, "eu-west-1", "ec2", f"arn:x:{account_id}:{identifier}",
         tags={"owner": account_id, "volume": f"vol-{number}"}, metadata={"description": f"of {identifier}"},
     )  # fmt: skip
-    text = describe(resource)
+    text = wording_of(resource).description
 
     assert account_id not in text
     assert number not in text

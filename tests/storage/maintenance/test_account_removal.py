@@ -22,11 +22,8 @@ GOING = "210987654321"
 QUEUE = "arn:aws:sqs:eu-west-1:210987654321:orders"
 
 
-class Two:
-    """Two snapshots, one of them in S3."""
-
-    def names(self) -> list[str]:
-        return ["estate_2025.snapshot", "s3://bucket/estate_2025.snapshot"]
+#: Two snapshots, one of them in S3.
+SNAPSHOTS = ["estate_2025.snapshot", "s3://bucket/estate_2025.snapshot"]
 
 
 @pytest.fixture
@@ -55,31 +52,29 @@ def shared(storage: StorageService) -> StorageService:
 
 
 def test_a_look_says_what_would_go_and_changes_nothing(shared: StorageService) -> None:
-    traces = account_traces(shared, GOING, Two())
+    traces = account_traces(shared, GOING, lambda: SNAPSHOTS)
 
     assert (traces.resources, traces.cells, traces.journal_records) == (2, 2, 1)
     assert traces.conversations == ["about it", "beside it", "by number"]
     assert traces.mentioned_by == [f"arn:aws:iam::{ACCOUNT}:role/partner"]
-    assert traces.snapshots == Two().names()
-    assert not traces.forgotten
-    assert account_traces(shared, "old", Two()) == traces
+    assert traces.snapshots == SNAPSHOTS
+    assert account_traces(shared, "old", lambda: SNAPSHOTS) == traces
     assert shared.estate.count() == 9
 
 
 def test_the_account_is_removed_and_the_rest_stays(shared: StorageService) -> None:
     others = [hit.resource for hit in shared.estate.resources(ResourceFilter(account=ACCOUNT))]
     first, another = shared.chat.history("first"), shared.chat.history("another")
-    traces = account_traces(shared, GOING)
-    report = forget_account(shared, GOING)
+    traces = account_traces(shared, GOING, list)
+    report = forget_account(shared, GOING, list)
 
-    assert report.forgotten
     assert (report.resources, report.conversations) == (traces.resources, traces.conversations)
     assert [hit.resource for hit in shared.estate.resources()] == others
     assert [conversation.name for conversation in shared.chat.conversations()] == ["another", "first"]
     assert (shared.chat.history("first"), shared.chat.history("another")) == (first, another)
     assert {result.key.account_id for result in shared.scan_state.cells()} == {ACCOUNT}
     assert shared.journal.records(kind=ACCOUNT_FORGOTTEN)[0].body["resources"] == 2
-    left = account_traces(shared, GOING)
+    left = account_traces(shared, GOING, list)
     assert (left.resources, left.cells, left.conversations, left.journal_records) == (0, 0, [], 1)
 
 
@@ -98,7 +93,7 @@ def test_no_ciphertext_of_it_is_left_in_any_file(shared: StorageService) -> None
     assert len(sealed) == 7
     assert all(secret in stored(shared) for secret in (*sealed, *blind))
 
-    forget_account(shared, GOING)
+    forget_account(shared, GOING, list)
     shared.flush()
     left = stored(shared)
     assert not [secret for secret in (*sealed, *blind) if secret in left]
@@ -116,12 +111,12 @@ def test_cut_short_before_its_handover_it_removed_nothing(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = account_traces(shared, GOING)
+    before = account_traces(shared, GOING, list)
     with monkeypatch.context() as patch:
         patch.setattr(account_removal, step, killed)
         with pytest.raises(KeyboardInterrupt):
-            forget_account(shared, GOING)
-    assert account_traces(shared, GOING) == before
+            forget_account(shared, GOING, list)
+    assert account_traces(shared, GOING, list) == before
 
 
 def test_cut_short_after_its_handover_it_is_finished_by_another_run(
@@ -136,9 +131,9 @@ def test_cut_short_after_its_handover_it_is_finished_by_another_run(
     with monkeypatch.context() as patch:
         patch.setattr(account_removal, "hand_over", killed)
         with pytest.raises(KeyboardInterrupt):
-            forget_account(shared, GOING)
+            forget_account(shared, GOING, list)
     assert (shared.estate.count(), len(shared.scan_state.cells())) == (7, 4)
-    assert forget_account(shared, GOING).cells == 2
+    assert forget_account(shared, GOING, list).cells == 2
     assert len(shared.scan_state.cells()) == 2
 
 
@@ -151,7 +146,7 @@ def test_a_name_must_be_that_of_one_account(storage: StorageService, account: st
     storage.estate.upsert(resources, scan_id="s")
 
     with pytest.raises(StorageError, match=f"{why}.* Give the account's 12 digits"):
-        forget_account(storage, account)
+        forget_account(storage, account, list)
     assert storage.estate.count() == 2
 
 
@@ -194,7 +189,7 @@ def test_leftover_files_are_removed_too(shared: StorageService) -> None:
     for file in left:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"left")
-    report = forget_account(shared, GOING)
+    report = forget_account(shared, GOING, list)
 
     assert report.asides == [aside.name]
     assert not [file for file in left if file.exists()]
@@ -202,11 +197,10 @@ def test_leftover_files_are_removed_too(shared: StorageService) -> None:
 
 
 def test_snapshots_that_cannot_be_listed_are_reported(shared: StorageService) -> None:
-    class Unlisted:
-        def names(self) -> list[str]:
-            raise BackupError("not all snapshots can be named", "S3 does not answer")
+    def unlisted() -> list[str]:
+        raise BackupError("not all snapshots can be named", "S3 does not answer")
 
-    assert "S3 does not answer" in account_traces(shared, GOING, Unlisted()).snapshots_problem
+    assert "S3 does not answer" in account_traces(shared, GOING, unlisted).snapshots_problem
 
 
 @pytest.mark.fast

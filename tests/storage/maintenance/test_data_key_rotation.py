@@ -157,4 +157,4 @@ def test_a_cell_scanned_before_is_found_after(storage: StorageService) -> None:
     storage.scan_state.put(CellResult(key, CellState.OK, datetime(2025, 1, 1, tzinfo=UTC), 1.0), "scan-9")
     rotate_data_key(storage)
 
-    assert storage.scan_state.get(key).state is CellState.OK
+    assert storage.scan_state.states([key]) == {key: CellState.OK}

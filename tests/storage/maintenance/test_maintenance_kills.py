@@ -43,7 +43,7 @@ assert storage.vault
 sys.addaudithook(count)
 {"rotate": lambda: rotate_data_key(storage),
  "rekey": lambda: rekey(storage, settings, lambda: "words/1"),
- "forget": lambda: forget_account(storage, "123456789012")}[sys.argv[1]]()
+ "forget": lambda: forget_account(storage, "123456789012", list)}[sys.argv[1]]()
 print(moments)
 """
 KILLS = 5
@@ -98,5 +98,5 @@ def test_an_account_that_was_going_is_there_or_gone(
         assert process.returncode == -9
         assert storage.estate.count() in (0, 6)
         storage.journal.verify()
-    forget_account(storage, ACCOUNT)
+    forget_account(storage, ACCOUNT, list)
     assert (storage.estate.count(), storage.scan_state.cells()) == (0, [])

@@ -185,7 +185,7 @@ def test_the_state_is_encrypted_and_an_altered_state_starts_again(
 
 def test_nothing_is_done_or_made_where_there_is_no_store(key_settings: Settings) -> None:
     service = StorageService(key_settings, lambda: None)
-    assert service.backup.run_due() == []
+    assert service.backup._scheduler.run_due() == []
     assert [task["due"] for task in service.backup.status()["tasks"]] == [None] * 4
 
     assert not key_settings.data_path.exists()

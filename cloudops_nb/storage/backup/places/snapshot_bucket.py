@@ -78,15 +78,6 @@ class SnapshotBucket:
         """Return a snapshot's key in the bucket."""
         return f"{self._prefix}/{snapshot.kind}/{snapshot.name}"
 
-    def check(self) -> None:
-        """Check that the bucket is reachable.
-
-        Raises:
-            BackupError: The bucket does not exist, access is denied, or S3 does not answer.
-        """
-        with self._errors("the backups in S3 cannot be reached") as client:
-            client.head_bucket(Bucket=self.bucket)
-
     def owner(self) -> str | None:
         """Return the id of the store that owns the prefix; ``None`` if the prefix is unclaimed."""
         with self._errors("the snapshots in S3 cannot be listed") as client:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cloudops_nb.storage.estate.search.query_parser import SLOTS
 
@@ -43,12 +43,6 @@ class QueryReading:
             ", ".join(f"read {typed!r} as {read!r}" for typed, read in self.corrections.items()),
         ]
         return "; ".join(filter(None, parts))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the interpretation as JSON-ready data."""
-        data = asdict(self)
-        data["filters"] = {slot: list(values) for slot, values in self.filters.items()}
-        return data
 
 
 def _alternatives(values: Sequence[str], slot: str) -> str:

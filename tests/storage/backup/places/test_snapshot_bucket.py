@@ -174,7 +174,7 @@ def test_a_malformed_endpoint_is_one_line(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:1")
     with pytest.raises(BackupError, match=r"cannot use the configuration\. Correct AWS_ENDPOINT_URL"):
-        SnapshotBucket(s3_settings, local).check()
+        SnapshotBucket(s3_settings, local).owner()
 
 
 def test_a_silent_server_is_reported_as_not_answering(
@@ -185,7 +185,7 @@ def test_a_silent_server_is_reported_as_not_answering(
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         place = SnapshotBucket(s3_settings, local, looks_only=True)
         with pytest.raises(BackupError, match="S3 does not answer"):
-            place.check()
+            place.owner()
         place.close()
 
 
@@ -195,7 +195,7 @@ def test_a_bucket_that_does_not_exist_is_said_at_once_and_not_made(
     place = SnapshotBucket(s3_settings.model_copy(update={"s3_bucket": "nowhere"}), local)
     snapshot = snapshot_in(local)
     path = local.path(snapshot)
-    for action in (place.check, lambda: place.snapshots("journal"), lambda: place.upload(snapshot, path)):
+    for action in (place.owner, lambda: place.snapshots("journal"), lambda: place.upload(snapshot, path)):
         with pytest.raises(BackupError, match=r"the bucket nowhere does not exist\. Create it, or correct s3_bucket"):
             action()
     place.close()
@@ -211,7 +211,7 @@ def test_a_server_that_is_down_is_one_line(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
     place = SnapshotBucket(s3_settings, local)
     with pytest.raises(BackupError, match="S3 does not answer") as raised:
-        place.check()
+        place.owner()
     place.close()
 
     assert "\n" not in str(raised.value)
@@ -280,7 +280,7 @@ def test_missing_credentials_are_one_line(
         monkeypatch.setenv(name, value)
     place = SnapshotBucket(s3_settings, local)
     with pytest.raises(BackupError, match=why):
-        place.check()
+        place.owner()
     place.close()
 
 
