@@ -98,7 +98,7 @@ class AccountSession:
 
     @property
     def credential_method(self) -> str:
-        """Botocore's name for the source of the credentials, as ``sso`` or ``env``; empty without credentials."""
+        """Botocore's name for the source of the credentials, such as ``sso``; empty if there are no credentials."""
         with self._lock:
             credentials = self._botocore_session().get_credentials()
         return credentials.method if credentials else ""

@@ -36,8 +36,8 @@ def member_accounts(session: AccountSession, taken: Collection[str] = ()) -> Seq
 
     Args:
         session: A session of the management account, or of a delegated administrator.
-        taken: Names already in use. A member whose name is in use, or is also another member's, gets its id as its
-            name, because a choice by name must not mean two accounts.
+        taken: Names already in use. A member whose name is in use, or is also the name of another member, is
+            named by its account id, because a choice by name must not mean two accounts.
 
     Raises:
         CredentialsError: AWS refused to list the accounts: the caller lacks the permission, or the account is not in an

@@ -116,7 +116,7 @@ class AccountSessions:
 
         Raises:
             CredentialsError: AWS refused entry to every account, or to an account without a configured id.
-            AwsUnreachableError: The endpoint does not answer, for the same accounts.
+            AwsUnreachableError: The endpoint did not answer for any account, or for an account without a configured id.
             ConfigurationError: The AWS configuration is not usable, AWS reports a different id from the configured one,
                 or two entries lead to the same account.
         """
@@ -260,7 +260,7 @@ class AccountSessions:
         return set(chain.from_iterable(self._members.values()))
 
     def _enter(self, sessions: Sequence[AccountSession], *, with_regions: bool = False) -> None:
-        """Enter the accounts that were not entered before or whose refusal is old enough; the caller holds the lock."""
+        """Enter the accounts that were not entered before or that need a retry; the caller holds the lock."""
         known = {entry.session: entry for entry in self._entries.values()}
         asked = [session for session in sessions if session not in known or known[session].needs_retry]
         for session in asked:

@@ -25,7 +25,7 @@ from cloudops_nb.demo.state import ServerState, alive_path, hold_path, utcnow
 if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
-#: Settings of moto: without its 500 default images, but with AWS's managed policies, which the resources refer to.
+#: moto's settings: do not load its 500 default images, but load AWS's managed policies, because the resources use them.
 MOTO_SETTINGS = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
 
 LOOPBACK = "127.0.0.1"
