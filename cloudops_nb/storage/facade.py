@@ -1,4 +1,4 @@
-"""``StorageService``: the store, its backups and its health behind one object."""
+"""``StorageService`` combines the store, its backups and its health check in one object."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class StorageService(OpenStore):
     """The store of one data path with its backups and its health check; also a context manager.
 
     Args:
-        settings: The data path, the key source, the backups, and how long the owner process outlives its last client.
-        embedder: Returns the embedder; called when a text of the estate or a search must first be embedded.
+        settings: The data path, the key source, the backups, and how long the owner process of the embedded vector
+            store outlives its last client.
+        embedder: Returns the embedder; called when a text must be embedded for the first time.
     """
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
@@ -54,7 +55,7 @@ class StorageService(OpenStore):
         """Stop regular backups and close the store; its data stays.
 
         The owner process ends some time after its last client has disconnected. Objects that this service returned,
-        such as ``journal``, stay closed; the next use of the service opens new ones.
+        such as ``journal``, are closed for good; the next use of the service opens new ones.
         """
         backup = self._backup
         if backup is not None:

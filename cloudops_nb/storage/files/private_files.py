@@ -1,4 +1,4 @@
-"""Creates and replaces files that only their owner can read, and lock files for one process at a time.
+"""Creates and replaces files that only their owner can read, and holds locks between processes.
 
 A file has mode 0600 from its creation, so other users cannot read it even for a moment.
 """

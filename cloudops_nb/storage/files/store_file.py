@@ -146,7 +146,7 @@ class StoreFile:
 
 
 def starting_over_advice(data_path: Path) -> str:
-    """Return the advice for a store that does not open: move its files away and restore a snapshot."""
+    """Return the advice for a store that cannot be opened: move its files away and restore a snapshot."""
     parts = f"{STORE_NAME}, journal.*, handover.json and {SHARDS_NAME}"
     return f"Move {parts} from {data_path} to another folder, then run: cloudops-nb backup restore"
 

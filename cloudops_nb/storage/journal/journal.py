@@ -237,7 +237,7 @@ class Journal:
         return head.mac.hex() in content.get(name, ())
 
     def _seal(self, head: ChainHead, *, power_safe: bool) -> None:
-        # Hold the write transaction, so that a slower process cannot replace a newer head by an older one.
+        # Hold the write transaction, so that a slower process cannot replace a newer head with an older one.
         with self.database.writing():
             sealed = self._head_file.read()
             if sealed.count < head.count:

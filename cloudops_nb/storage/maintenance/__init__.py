@@ -1,1 +1,1 @@
-"""Maintenance, which replaces parts of a store: key changes, key import, engine moves, the removal of an account."""
+"""Maintenance of a store that no other program has open: key changes, key import, engine moves, account removal."""

@@ -25,7 +25,7 @@ _LOCATIONS = TypeAdapter(tuple[EngineLocation, ...])
 
 
 class AbandonedCopies:
-    """The locations of these copies, noted in ``left_behind.json`` until the copies are deleted.
+    """The locations of old copies of the store, noted in ``left_behind.json`` until the copies are deleted.
 
     The caller holds the store exclusively.
 
@@ -106,7 +106,7 @@ def probe(settings: Settings, location: EngineLocation) -> None:
 
 
 def _clear(settings: Settings, location: EngineLocation) -> None:
-    """Delete the collections at a location; embedded collections are replaced by empty ones."""
+    """Delete the collections at a location; embedded collections are replaced with empty ones."""
     probe(settings, location)
     with closing(engine_named(location.within(settings), settings.data_path)) as engine:
         if location.engine == "remote":

@@ -1,4 +1,4 @@
-"""Removes an account from the store and its files, including deleted data that segments and logs still contain.
+"""Removes an account from the store, including deleted data that the vector store's segments and logs still contain.
 
 The records of the journal, and of journals that a restore set aside, stay, because they are audit records. Snapshots
 stay, because they cannot be changed. The report names the records and files that stay.

@@ -139,7 +139,7 @@ def _clean_up_move(settings: Settings, present: EngineLocation) -> list[str]:
 
 
 def _copy_and_commit(settings: Settings, note: _MoveNote) -> dict[str, int]:
-    """Copy the collections and commit the move; if that fails, delete the copy, or note it for a later move."""
+    """Copy the collections and commit the move; if copying fails, delete the copy or note it for a later move."""
     data_path = settings.data_path
     for location in (note.target, note.source):
         probe(settings, location)

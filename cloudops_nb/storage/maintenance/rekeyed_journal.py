@@ -25,7 +25,7 @@ REKEY = "rekey"
 
 
 def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> int:
-    """Write a journal's records into an empty journal under another key, and verify both; returns the record count.
+    """Write a journal's records into an empty journal under a new key, and verify both; returns their number.
 
     After the old records, one record is added that reports the key change and contains the old journal's head.
 

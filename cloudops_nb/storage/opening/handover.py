@@ -34,7 +34,7 @@ def next_file(data_path: Path, name: str) -> Path:
 
 
 def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -> None:
-    """Replace the live parts by the staged collections and every ``.next`` file, either all or none.
+    """Replace the live parts with the staged collections and every ``.next`` file, either all or none.
 
     The caller holds the store exclusively, has closed its journal, and has checked the new parts.
 

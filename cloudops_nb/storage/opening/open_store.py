@@ -43,8 +43,9 @@ class OpenStore:
     processes may each have an ``OpenStore`` on the same data path.
 
     Args:
-        settings: The data path, the key source, and how long the owner process outlives its last client.
-        embedder: Returns the embedder; called when a text of the estate or a search must first be embedded.
+        settings: The data path, the key source, and how long the owner process of the embedded vector store outlives
+            its last client.
+        embedder: Returns the embedder; called when a text must be embedded for the first time.
     """
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
@@ -71,7 +72,7 @@ class OpenStore:
     @property
     def vector_store(self) -> VectorStore:
         """The vector store that holds the estate and the conversations: embedded, or a Qdrant server."""
-        # Open the vault first: it checks the data path, and a shard must not exist before its key.
+        # Open the vault first: that checks the data path and makes the key, which must exist before any data.
         return self._part("vector_store", lambda: self._open_engine(self.vault.data_path))
 
     @property
@@ -106,8 +107,8 @@ class OpenStore:
     def alone(self) -> Iterator[Self]:
         """Hold the store exclusively inside the block, for maintenance, which replaces parts of it; may be nested.
 
-        Objects that this store returned before, such as ``journal``, stay closed; other threads that use this store
-        wait. Inside the block and after it, each part opens again at its next use.
+        Objects that this store returned before, such as ``journal``, are closed for good; other threads that use this
+        store wait. Inside the block and after it, each part opens again at its next use.
 
         Raises:
             StoreUnavailableError: Another program has the store open, or a function that was registered by
@@ -151,7 +152,8 @@ class OpenStore:
     def close(self) -> None:
         """Close the store; its data stays, and the owner process ends some time after its last client disconnects.
 
-        Objects that this store returned, such as ``journal``, stay closed; the next use of the store opens new ones.
+        Objects that this store returned, such as ``journal``, are closed for good; the next use of the store opens new
+        ones.
         """
         self._close_parts()
 

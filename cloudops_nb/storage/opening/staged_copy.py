@@ -1,4 +1,4 @@
-"""Builds a changed copy of a collection as its staged collection; the live collection does not change."""
+"""Builds a changed copy of a collection as its staged collection, the successor of the live collection."""
 
 from __future__ import annotations
 

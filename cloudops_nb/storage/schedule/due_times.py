@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.database import Database
     from cloudops_nb.storage.opening.open_store import OpenStore
 
-#: How long after its claim a run counts as dead if it has not reported its end, in seconds.
+#: A run that has not reported its end this many seconds after its claim counts as dead.
 LEASE_SECONDS: Final = 3600.0
-#: How long after a failed run the task is due again, in seconds; or after its interval, if that is shorter.
+#: A task is due again this many seconds after a failed run, or after its interval if that is shorter.
 RETRY_SECONDS: Final = 1800.0
 _COLLECTION = "schedule"
 _SELECT = "SELECT CAST(envelope AS BLOB) FROM schedule WHERE task = ?"

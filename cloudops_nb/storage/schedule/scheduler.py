@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.schedule.due_times import Schedule
 
-#: How often the thread checks for due tasks, in seconds.
+#: The time between the thread's checks for due tasks, in seconds.
 POLL_SECONDS: Final = 30.0
 #: How long :meth:`Scheduler.stop` waits for a run in progress, in seconds.
 STOP_SECONDS: Final = 10.0
