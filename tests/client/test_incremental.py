@@ -138,7 +138,7 @@ def test_where_the_record_is_closed_everything_is_read_and_the_report_says_why(e
     report = estate.ops.scan(mode="incremental", services=TYPES)
     assert set(TYPES) < set(report.cells.resource_type)
     assert not report.complete
-    assert "its changes cannot be looked up: AccessDenied" in str(report)
+    assert "the recorded changes cannot be looked up: AccessDenied" in str(report)
     assert set(estate.ops.resources().cell_state) == {"ok"}
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.iam import Policy, PrincipalKind, Unreadable
-from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError
+from cloudops_nb.scanner.calls.call_errors import BrokenResponseError
 from cloudops_nb.scanner.policies.identity_policies import IAM_NOUNS, IdentityPolicies
 from cloudops_nb.scanner.policies.policy_calls import policy_name, read_or_unreadable
 
@@ -48,7 +48,7 @@ class _AuthorizationDetails:
             (each for each in self._all_members(f"{self._word}DetailList") if self._identity_name(each) == name), None
         )
         if self._identity is None:
-            raise BrokenAnswerError(f"{_OPERATION} returned no {self._word.lower()} {name}")
+            raise BrokenResponseError(f"{_OPERATION} returned no {self._word.lower()} {name}")
 
     def identity(self) -> IdentityPolicies:
         own = self._identity or {}
@@ -83,13 +83,13 @@ class _AuthorizationDetails:
     def _policy(self, arn: str) -> Policy:
         policy = self._managed.get(arn)
         if policy is None:
-            raise BrokenAnswerError(f"{_OPERATION} returned no policy {policy_name(arn)}")
+            raise BrokenResponseError(f"{_OPERATION} returned no policy {policy_name(arn)}")
         version = policy["DefaultVersionId"]
         document = next(
             (each["Document"] for each in policy["PolicyVersionList"] if each["VersionId"] == version), None
         )
         if document is None:
-            raise BrokenAnswerError(f"{_OPERATION} returned no default version of {policy_name(arn)}")
+            raise BrokenResponseError(f"{_OPERATION} returned no default version of {policy_name(arn)}")
         return self._cache.compiled_policy(arn, version, lambda: document, name=policy_name(arn))
 
     def _all_members(self, member: str) -> list[Any]:

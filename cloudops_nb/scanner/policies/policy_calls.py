@@ -18,7 +18,7 @@ from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Policy, Unreadable
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, TruncatedError
+from cloudops_nb.scanner.calls.call_errors import BrokenResponseError, ScanStoppedError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LAYER_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenAnswerError)
+_LAYER_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenResponseError)
 
 
 class CredentialsExpiredError(Exception):
@@ -102,7 +102,7 @@ def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
 
 def _required_member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
     if member not in answer:
-        raise BrokenAnswerError(f"{operation} returned no {member}")
+        raise BrokenResponseError(f"{operation} returned no {member}")
     return answer[member]
 
 
