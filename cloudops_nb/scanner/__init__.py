@@ -1,1 +1,1 @@
-"""The estate scanner: reads accounts by regions by resource types, in cells that each end in an explicit state."""
+"""Scans an estate by cells, each an account, a region and a resource type, and ends every cell in an explicit state."""

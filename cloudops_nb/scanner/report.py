@@ -1,4 +1,4 @@
-"""The report of a scan: what it found and what it could not read, as tables."""
+"""The report of a scan, as tables: the resources that were found, and the cells that could not be read."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _CELL_COLUMNS = (
     "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
     "retries", "started", "duration", "detail",
 )  # fmt: skip
-# Characters after which a reason is cut off, so that a table stays readable.
-_WIDEST_REASON = 240
+#: Characters after which a reason is cut off, so that a table stays readable.
+_LONGEST_REASON = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class CellGroup:
 
     @property
     def where(self) -> str:
-        """The first cell, and the number of the others."""
+        """The first cell and the number of further ones, as ``eu-west-1/sqs_queue and 3 more cells``."""
         first = f"{self.keys[0].region}/{self.keys[0].resource_type}"
         more = len(self.keys) - 1
         return first if not more else f"{first} and {more} more cell{'s' if more > 1 else ''}"
@@ -49,11 +49,11 @@ class ScanReport:
 
     Args:
         scan_id: The scan's id.
-        started: The start, UTC.
-        duration: Seconds.
+        started: The time at which the scan started, in UTC.
+        duration: The duration of the scan in seconds.
         results: One result per cell; cells that have not ended are ``pending`` or ``partial``.
-        account_names: Names by account id.
-        previous: The number of resources that each cell had before, if known; the difference is the cell's change.
+        account_names: Account names by account id.
+        previous: The number of resources in each cell before this scan, where known.
         resources: Returns the resources, one row each; called when :attr:`frame` is first read.
     """
 
@@ -67,14 +67,18 @@ class ScanReport:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The resources found, one row each, as stored at the first access."""
+        """The resources found, one row each, as they are in the store when this property is first read."""
         import pandas as pd
 
         return pd.DataFrame() if self.resources is None else self.resources()
 
     @property
     def cells(self) -> pd.DataFrame:
-        """The cells, one row each; ``change`` compares resources with the previous scan, missing if unknown."""
+        """The cells, one row each.
+
+        ``change`` is the difference in resources from the previous scan. It is missing if the previous number is not
+        known, or if this scan did not read the cell completely.
+        """
         import pandas as pd
 
         rows = [self._cell_row(result) for result in self.results]
@@ -83,17 +87,17 @@ class ScanReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was read completely; a service that a region does not offer counts as read."""
+        """Whether every cell was read completely, except cells whose region does not offer the service."""
         return not self.failures
 
     @property
     def failures(self) -> Sequence[CellResult]:
-        """The cells that were not read completely, although their service is offered in the region."""
+        """The cells that were not read completely, although their region offers the service."""
         return [result for result in self.results if not result.state.complete and not is_not_offered(result)]
 
     @property
     def not_offered(self) -> Sequence[CellResult]:
-        """The cells that were not read because botocore knows no endpoint of the service in the region."""
+        """The cells that were not read because botocore knows no endpoint for the service in the region."""
         return [result for result in self.results if is_not_offered(result)]
 
     def counts(self, by: str) -> dict[str, int]:
@@ -104,12 +108,16 @@ class ScanReport:
         return {name: count for name, count in sorted(found.items()) if count}
 
     def changes(self) -> dict[str, int]:
-        """Return the change in resources since the previous scan by type, from the cells that both have read."""
-        changed: Counter[str] = Counter()
+        """Return the difference in resources from the previous scan by type, without types that did not change.
+
+        Only cells that this scan read completely, and whose previous number is known, count.
+        """
+        changes: Counter[str] = Counter()
         for result in self.results:
-            if result.state.complete and result.key in self.previous:
-                changed[result.key.resource_type] += result.resources - self.previous[result.key]
-        return {name: change for name, change in changed.items() if change}
+            change = self._change(result)
+            if change is not None:
+                changes[result.key.resource_type] += change
+        return {name: change for name, change in changes.items() if change}
 
     def __str__(self) -> str:
         tables = [self.summary, *(_text_table(title, rows) for title, rows in self._tables() if rows)]
@@ -135,11 +143,14 @@ class ScanReport:
 
     def _total_change(self) -> str:
         change = sum(self.changes().values())
-        return f" ({change:+d} since the scan before)" if change else ""
+        return f" ({change:+d} since the previous scan)" if change else ""
+
+    def _change(self, result: CellResult) -> int | None:
+        # An incomplete cell has seen only some of its resources, so a difference would mislead.
+        before = self.previous.get(result.key) if result.state.complete else None
+        return None if before is None else result.resources - before
 
     def _cell_row(self, result: CellResult) -> dict[str, Any]:
-        before = self.previous.get(result.key)
-        known = before is not None and result.state.complete
         return {
             "account_id": result.key.account_id,
             "account_name": self.account_names.get(result.key.account_id, ""),
@@ -147,7 +158,7 @@ class ScanReport:
             "resource_type": result.key.resource_type,
             "state": result.state.value,
             "resources": result.resources,
-            "change": result.resources - before if known and before is not None else None,
+            "change": self._change(result),
             "calls": result.calls,
             "pages": result.pages,
             "retries": result.retries,
@@ -158,24 +169,24 @@ class ScanReport:
 
     def _tables(self) -> list[tuple[str, list[tuple[str, ...]]]]:
         names = self.account_names
-        lacking = [each for each in self.results if each.state.complete and each.detail]
+        with_notes = [each for each in self.results if each.state.complete and each.detail]
         accounts = {names.get(key, key): count for key, count in self.counts("account_id").items()}
         return [
             ("type", _count_rows(self.counts("resource_type"))),
             ("account", _count_rows(accounts)),
             ("region", _count_rows(self.counts("region"))),
             ("not read", _group_rows(self.grouped(self.failures))),
-            ("read, but", _group_rows(self.grouped(lacking))),
+            ("read, with notes", _group_rows(self.grouped(with_notes))),
         ]
 
     def grouped(self, results: Sequence[CellResult]) -> list[CellGroup]:
-        """Return the results grouped by account, state and reason, in their order."""
+        """Return the results grouped by account, state and reason, in the order of each group's first result."""
         groups: dict[tuple[str, CellState, str], list[CellKey]] = {}
         for result in results:
             name = self.account_names.get(result.key.account_id, result.key.account_id)
             groups.setdefault((name, result.state, result.detail), []).append(result.key)
         return [
-            CellGroup(name, state, detail[:_WIDEST_REASON], tuple(keys))
+            CellGroup(name, state, detail[:_LONGEST_REASON], tuple(keys))
             for (name, state, detail), keys in groups.items()
         ]
 

@@ -1,4 +1,7 @@
-"""Scans accounts, regions and resource types in parallel, and yields resources in one thread as they arrive."""
+"""Scans accounts, regions and resource types in parallel, and yields resources in one thread as they arrive.
+
+A cell is one account, region and resource type. A task is one list call with all its pages; it fills one or more cells.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from cloudops_nb.scanner.planning.scan_tasks import checked_selection, planned_c
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.running.local_run import LocalRun
 from cloudops_nb.scanner.running.remote_run import RemoteRun
-from cloudops_nb.scanner.running.remote_worker import RemoteScan
+from cloudops_nb.scanner.running.remote_worker import ScanParameters
 from cloudops_nb.scanner.running.row_budget import RowBudget, giving_back
 from cloudops_nb.specs.answer_fields import answer_fields_by_call
 from cloudops_nb.specs.files import bundled_specs
@@ -40,16 +43,19 @@ if TYPE_CHECKING:
 
 
 class Scanner:
-    """Discovers resources; thread-safe, except that :meth:`unread` and :meth:`remaining` concern the last scan started.
+    """Discovers resources.
+
+    Thread-safe, except that :attr:`account_names`, :meth:`unread` and :meth:`remaining` concern the last scan started.
 
     Args:
         sessions: The sessions of the configured accounts.
-        threads: The number of cells that are read at the same time; the size of each scan's own thread pool.
+        threads: The number of tasks that one process reads at the same time.
         specs: The resource types to scan; the bundled ones by default.
-        executor: Reads the cells instead of an own pool; it is not shut down. A ``ThreadPoolExecutor`` reads them in
-            this process. Any other executor must run other processes, which open sessions of their own from the same
-            configuration, see :mod:`cloudops_nb.scanner.running.remote_worker`.
-        learned: The rate limits that earlier scans learned.
+        executor: Runs the tasks; it is not shut down. By default, each scan creates its own thread pool. A
+            ``ThreadPoolExecutor`` runs the tasks in this process. Any other executor must run them in other processes,
+            which open their own sessions from the same configuration, see
+            :mod:`cloudops_nb.scanner.running.remote_worker`.
+        learned: The call rates that earlier scans learned.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Scanner:
         self._sessions = sessions
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
+        # Clients load only the parts of botocore's models that the announced operations need.
         for spec in self._specs:
             sessions.expect(scan_operations(spec, every_detail=True), answer_fields_by_call(spec))
         sessions.expect((each.service, each.operation) for each in policy_operations())
@@ -71,7 +78,7 @@ class Scanner:
         self._executor = executor
         self._limits = RateLimiter(learned)
         self._last: LocalRun | RemoteRun | None = None
-        #: The account names of the last scan by id.
+        #: The account names of the last scan, by account id.
         self.account_names: Mapping[str, str] = {}
 
     def scan(
@@ -86,47 +93,54 @@ class Scanner:
         scan_id: str = "",
         budget: RowBudget | None = None,
     ) -> Generator[PageRead | CellResult, None, None]:
-        """Return an iterator over pages and results; listing starts with its first item.
+        """Enter the accounts, plan the scan, and return an iterator over its pages and results.
 
-        A cell's pages come before its result. Every cell ends in an explicit state, whatever fails. Closing the
-        iterator, or an interrupt, stops the scan before the next call. After that, :meth:`unread` returns the items
-        that were read but not yielded, and :meth:`remaining` the cells that have no result.
+        The tasks start when the first item is requested. A cell's pages come before its result. Every cell ends in an
+        explicit state, whatever fails.
+
+        Closing the iterator, or an interrupt, stops the scan: no further call starts in this process or on a Dask
+        cluster. The workers of other executors finish the tasks that they have started. Afterwards :meth:`unread`
+        returns the items that were read but not yielded, and :meth:`remaining` returns the cells that have no result.
 
         Args:
             accounts: Names or ids; all configured accounts by default.
-            regions: Region names; each account's regions by default. Every selection of regions includes global types,
-                and ``global`` alone selects only them.
-            services: botocore's service names or resource types; all specs by default.
-            every_detail: Whether to read expensive details too, which cost one call per resource for perhaps thousands.
-            last: The latest results. If given, the scan reads only cells that may have changed since or that did not
-                end well. Each lookup in CloudTrail's record is a cell too; these cells end last.
-            progress: Called in the consuming thread after every item.
+            regions: Region names; each account's regions by default. Global types are always included; ``global`` alone
+                selects only global types.
+            services: botocore's service names, resource types, or CloudFormation types such as ``AWS::SQS::Queue``; all
+                specs by default.
+            every_detail: Whether to also read the expensive details, which take one call per resource.
+            last: The latest result of each cell. If given, the scan reads only the cells that may have changed since
+                that result, or whose result is not complete. The CloudTrail lookups that find the changes have cells of
+                their own, whose results come last.
+            progress: Called in the consuming thread for every page and result of a task, before it is yielded.
             scan_id: Part of the user agent of every call; random by default.
-            budget: Limits the rows in flight; the caller gives back the room of each item. By default the next item's
-                request gives it back.
+            budget: Limits the rows that are read but not yet written. The caller gives back the room of each item.
+                Without a budget, the scan limits the rows itself, and an item counts until the next one is requested.
 
         Raises:
-            ConfigurationError: The selection names something that does not exist, found before any call; or an account
-                needs an MFA code, which a worker in another process cannot be given.
-            CredentialsError: An account cannot be entered, and it is the only one or its id is unknown.
-            AwsUnreachableError: The endpoint does not answer.
+            ConfigurationError: The selection names something that does not exist, the configuration of an account does
+                not match what AWS reports, or workers in other processes would need an MFA code.
+            CredentialsError: No selected account can be entered, or an account without a configured id cannot.
+            AwsUnreachableError: As for ``CredentialsError``, because the endpoint does not respond.
         """
-        chosen = self._selection(accounts, regions, services, every_detail=every_detail)
-        word = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
-        # Each thread would otherwise keep memory of its own in the C library, which adds up over many threads.
+        selection = self._selection(accounts, regions, services, every_detail=every_detail)
+        user_agent_purpose = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
+        # By default the threads of a scan use many memory arenas, and each arena keeps memory that was once in use.
         limit_malloc_arenas()
         with infrequent_garbage_collection:
-            todo: Sequence[ScanTask] = scan_tasks(chosen, self._sessions)
-        self.account_names = {task.account.account_id: task.account.name for task in todo}
+            tasks: Sequence[ScanTask] = scan_tasks(selection, self._sessions)
+        self.account_names = {task.account.account_id: task.account.name for task in tasks}
         lookups: Sequence[CellResult] = ()
         if last is not None:
-            part = incremental_tasks(todo, last, partial(self._look_up_changes, word), self._partition(todo))
-            todo, lookups = part.tasks, part.lookups
-        self._last = run = self._run(todo, word)
-        room = budget or RowBudget()
-        items = run.items(progress, threads=self._threads, budget=room)
+            incremental = incremental_tasks(
+                tasks, last, partial(self._look_up_changes, user_agent_purpose), self._partition(tasks)
+            )
+            tasks, lookups = incremental.tasks, incremental.lookups
+        self._last = run = self._run(tasks, user_agent_purpose)
+        row_budget = budget or RowBudget()
+        items = run.items(progress, threads=self._threads, budget=row_budget)
         if budget is None:
-            items = giving_back(items, room)
+            items = giving_back(items, row_budget)
         return _items_then_lookups(items, lookups) if lookups else items
 
     def planned_calls(
@@ -137,26 +151,27 @@ class Scanner:
         services: Iterable[str] | None = None,
         every_detail: bool = False,
     ) -> tuple[PlannedCall, ...]:
-        """Return every kind of call that :meth:`scan` would make with these arguments, without making one.
+        """Return the kinds of call that a full :meth:`scan` of these arguments would make; makes no call.
 
-        Default regions replace those that only AWS knows.
+        For each configured account, the regions that AWS enables by default replace the account's own regions, which
+        only AWS knows. The other accounts of an organization are left out, because only AWS knows them.
 
         Raises:
             ConfigurationError: The selection names something that does not exist.
         """
-        chosen = self._selection(accounts, regions, services, every_detail=every_detail)
-        return planned_calls(chosen, self._sessions)
+        selection = self._selection(accounts, regions, services, every_detail=every_detail)
+        return planned_calls(selection, self._sessions)
 
     def learned(self) -> Sequence[LearnedRate]:
-        """Return the rate limits that this scanner's scans learned, for the next scanner."""
+        """Return the call rates that this scanner's scans learned; pass them to the next scanner."""
         return self._limits.learned()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return the items that the last scan had read, but not yielded, when it was closed or interrupted."""
+        """Return, once, the items that the last scan had read but not yielded when it was closed or interrupted."""
         return self._last.unread() if self._last else []
 
     def remaining(self) -> list[CellResult]:
-        """Return preliminary results of the last scan's cells that have not ended: ``partial`` or ``pending``."""
+        """Return a preliminary result for each cell of the last scan that has not ended: ``partial`` or ``pending``."""
         return self._last.remaining() if self._last else []
 
     def _selection(
@@ -176,28 +191,37 @@ class Scanner:
             every_detail=every_detail,
         )
 
-    def _look_up_changes(self, word: str, account_id: str, region: str, moment: datetime) -> RecordedChanges:
-        calls = AwsCalls(self._sessions, account_id, self._limits, threading.Event(), word)
-        return changes_since(calls, region, moment)
+    def _look_up_changes(
+        self, user_agent_purpose: str, account_id: str, region: str, since: datetime
+    ) -> RecordedChanges:
+        # Nothing sets this event: an interrupt ends the lookups that have not started, and a started one is short.
+        calls = AwsCalls(self._sessions, account_id, self._limits, threading.Event(), user_agent_purpose)
+        return changes_since(calls, region, since)
 
-    def _partition(self, todo: Sequence[ScanTask]) -> str:
-        return self._sessions.partition(todo[0].account.account_id) if todo else COMMERCIAL
+    def _partition(self, tasks: Sequence[ScanTask]) -> str:
+        return self._sessions.partition(tasks[0].account.account_id) if tasks else COMMERCIAL
 
-    def _run(self, todo: Sequence[ScanTask], word: str) -> LocalRun | RemoteRun:
+    def _run(self, tasks: Sequence[ScanTask], user_agent_purpose: str) -> LocalRun | RemoteRun:
         if self._executor is None or isinstance(self._executor, ThreadPoolExecutor):
             pool = self._executor or ThreadPoolExecutor(self._threads, thread_name_prefix="cloudops-scan")
-            todo = short_tasks_last(todo, self._threads)
-            return LocalRun(todo, self._sessions, self._limits, pool, owns_pool=self._executor is None, word=word)
-        accounts = tuple({task.account.account_id: task.account for task in todo}.values())
+            tasks = short_tasks_last(tasks, self._threads)
+            return LocalRun(
+                tasks,
+                self._sessions,
+                self._limits,
+                pool,
+                owns_pool=self._executor is None,
+                user_agent_purpose=user_agent_purpose,
+            )
+        accounts = tuple({task.account.account_id: task.account for task in tasks}.values())
         # A worker has no terminal where a person could enter a code.
         for account in accounts:
             if self._sessions.needs_mfa_code(account.account_id):
                 what = f"cannot scan account {account.name} in other processes"
-                raise ConfigurationError(
-                    what, "its profile asks for an MFA code", "Scan it in this process, or give it a role."
-                )
-        scan = RemoteScan(accounts, self._sessions.label, word, self._threads)
-        return RemoteRun(todo, scan, self._executor, self._limits)
+                fix = "Scan the account without an executor, or configure a role or profile that needs no MFA code."
+                raise ConfigurationError(what, "its profile asks for an MFA code", fix)
+        scan = ScanParameters(accounts, self._sessions.label, user_agent_purpose, self._threads)
+        return RemoteRun(tasks, scan, self._executor, self._limits)
 
 
 def _items_then_lookups(

@@ -1,4 +1,4 @@
-"""The data of a scan's plan: the selection, the list calls, and the calls that a dry run shows."""
+"""The data of a scan's plan: the selection, the tasks, and the calls that a dry run shows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 class ScanTask:
     """One list call with all its pages, and the cells that it fills.
 
-    With one call, a type of scope ``account`` fills one cell per region. If ``every_region`` is set, resources in
-    further regions get cells of their own; otherwise they are dropped, because the scan was not asked for them.
-    ``note`` is part of every result. ``every_detail`` includes the expensive details.
+    For a type of scope ``account``, one list call fills a cell per region. Its response may contain resources in
+    regions without a cell in ``keys``. If ``every_region`` is set, such regions get cells too; otherwise their
+    resources are dropped, because the scan was limited to certain regions. ``note`` becomes part of the detail of every
+    result. ``every_detail`` is set if the expensive details are also read.
     """
 
     spec: ResourceSpec
@@ -29,13 +30,16 @@ class ScanTask:
 
     @property
     def call_region(self) -> str:
-        """The region of the calls; a global type may have another home than its partition's other global types."""
+        """The region that is called: ``region``, unless the spec names the home region of a global type."""
         return self.spec.home or self.region
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One kind of call that a scan would make in one account and region; ``times`` says in words how often."""
+    """One kind of call that a scan would make in one account and region.
+
+    ``times`` says in words how often the call is made.
+    """
 
     account: str
     region: str
@@ -45,13 +49,13 @@ class PlannedCall:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        given = "".join(f" {name}={value}" for name, value in self.parameters.items())
-        return f"{self.account} {self.region} {self.service}:{self.operation}{given} ({self.times})"
+        parameters = "".join(f" {name}={value}" for name, value in self.parameters.items())
+        return f"{self.account} {self.region} {self.service}:{self.operation}{parameters} ({self.times})"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The checked scope of a scan; ``None`` means all regions or all accounts."""
+    """The scope of a scan, after it was checked; ``None`` means all regions or all accounts."""
 
     specs: tuple[ResourceSpec, ...]
     regions: tuple[str, ...] | None

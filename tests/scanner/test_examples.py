@@ -160,7 +160,7 @@ def _problems(spec: ResourceSpec, answer: dict[str, Any]) -> Iterator[str]:
             yield f"{resource.identifier} is another after it was written and read"
         for verb in ("can_start", "can_stop", "can_delete"):
             constraint = getattr(resource.constraints, verb)
-            unlike = "another form" in constraint.reason
+            unlike = "unexpected form" in constraint.reason
             if unlike or bool(constraint.reason) is (constraint.value is Ternary.TRUE):
                 yield f"{verb} is {constraint.value} because {constraint.reason!r}"
 

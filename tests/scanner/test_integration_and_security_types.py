@@ -10,7 +10,7 @@ import pytest
 
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import Account, Relation, Resource, Ternary
-from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, ListedItem, ListingContext, build_resource
+from cloudops_nb.scanner.reading.resource_builder import NOT_REQUESTED, ListedItem, ListingContext, build_resource
 from tests.scanner.bundled import bundled_spec
 from tests.scanner.unjudged import Unjudged
 
@@ -129,12 +129,12 @@ def test_a_public_zone_is_not_called_deletable_while_its_signing_is_not_known() 
         "Config": {"PrivateZone": False},
     }
     assert (
-        _built("route53_hosted_zone", zone, unread={"signing": NOT_ASKED}).constraints.can_delete.value
+        _built("route53_hosted_zone", zone, unread={"signing": NOT_REQUESTED}).constraints.can_delete.value
         is Ternary.UNKNOWN
     )
     private = {**zone, "Config": {"PrivateZone": True}}
     assert (
-        _built("route53_hosted_zone", private, unread={"signing": NOT_ASKED}).constraints.can_delete.value
+        _built("route53_hosted_zone", private, unread={"signing": NOT_REQUESTED}).constraints.can_delete.value
         is Ternary.TRUE
     )
 

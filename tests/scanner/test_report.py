@@ -50,7 +50,7 @@ def test_cells_are_one_row_each_with_change_only_where_it_is_known(report: ScanR
 def test_the_report_prints_counts_failures_and_reasons(report: ScanReport) -> None:
     text = str(report)
     assert text.startswith(
-        "6 resources (-2 since the scan before) in 2 of 4 cells read completely, 8 calls, 4 retries, 1.5 s"
+        "6 resources (-2 since the previous scan) in 2 of 4 cells read completely, 8 calls, 4 retries, 1.5 s"
     )
     assert "rds_instance  6" in text
     assert "<prod> eu-west-2/rds_instance and 1 more cell  denied  AccessDenied: <script>" in text
@@ -100,7 +100,7 @@ def test_changes_are_told_of_types_that_changed_where_both_scans_know() -> None:
         return ScanReport("0", datetime.now(UTC), 0.0, results, {}, previous)
 
     assert (report(3, 9).changes(), report(5, 9).changes(), report().changes()) == ({"rds_instance": 2}, {}, {})
-    assert report(3, 9).summary.startswith("8 resources (+2 since the scan before) in 2 of 3 cells")
+    assert report(3, 9).summary.startswith("8 resources (+2 since the previous scan) in 2 of 3 cells")
     assert report(5, 9).summary.startswith("8 resources in 2 of 3 cells")
     assert report(3, 9).cells["change"].isna().tolist() == [False, True, True]
 

@@ -1,1 +1,1 @@
-"""Read calls into one account: paced by rate limits, counted and stoppable."""
+"""Makes the calls of a scan: paces them below AWS's rate limits, counts them, and stops when the scan stops."""

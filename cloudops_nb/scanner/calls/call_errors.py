@@ -1,4 +1,4 @@
-"""The errors of a scan's calls, and the state in which each of them ends a cell."""
+"""The errors of a scan's calls, and the state that each error gives to a cell."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from cloudops_nb.model import CellState
 
 
 class ScanStoppedError(Exception):
-    """Raised in a worker after the scan was stopped; it never leaves the scanner."""
+    """Raised in a worker after the scan was stopped; it never reaches the caller of a scan."""
 
 
-class AnswerError(Exception):
-    """AWS answered, but the answer breaks the operation's contract."""
+class ResponseError(Exception):
+    """AWS responded, but the response breaks the operation's contract."""
 
 
-class TruncatedError(AnswerError):
-    """An answer says that more items follow, but has no token for the next page."""
+class TruncatedError(ResponseError):
+    """A response says that more items follow, but the next page cannot be requested."""
 
 
-class BrokenAnswerError(AnswerError):
-    """An answer lacks a required part, so it says nothing about the resources."""
+class BrokenResponseError(ResponseError):
+    """A response cannot be parsed or lacks a required part, so it must not count as an empty one."""
 
 
 class NotOfferedError(Exception):
@@ -30,12 +30,15 @@ class NotOfferedError(Exception):
 
 
 #: Errors that leave a part of a resource unread; a selector raises ValueError for data of an unexpected form.
-READ_FAILURES = (ClientError, BotoCoreError, AwsError, AnswerError, ValueError)
+READ_FAILURES = (ClientError, BotoCoreError, AwsError, ResponseError, ValueError)
 
 
 def failure_of(error: Exception, *, region: str) -> Failure:
-    """Return how an error ends a listing; an incomplete answer is an error, never an empty listing."""
-    if isinstance(error, AnswerError):
+    """Return the state and detail of a cell whose listing an error ended.
+
+    A broken response leads to the state ``error``, never to an empty listing.
+    """
+    if isinstance(error, ResponseError):
         return Failure(CellState.ERROR, str(error))
     if isinstance(error, NotOfferedError):
         return Failure(CellState.SERVICE_UNAVAILABLE, NOT_OFFERED)
@@ -43,10 +46,10 @@ def failure_of(error: Exception, *, region: str) -> Failure:
 
 
 def failure_unless_expired(error: Exception, region: str) -> Failure:
-    """Return how an error explains a part of a resource that could not be read.
+    """Return the failure that explains why a part of a resource could not be read.
 
     Raises:
-        Exception: The given error, if the credentials expired: that concerns the whole task.
+        Exception: The given error, if it means that the credentials expired. The whole task must then be repeated.
     """
     failure = failure_of(error, region=region)
     if failure.state is CellState.EXPIRED:

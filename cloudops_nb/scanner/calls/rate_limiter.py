@@ -1,6 +1,7 @@
 """Token buckets for the groups of APIs that AWS throttles together, so that a scan slows down before AWS throttles it.
 
-Scans learn from each other: a bucket that AWS throttled starts the next scan at the rate that held.
+Each bucket starts with a seeded rate: the one in ``rate_limits.yaml``, which AWS publishes or which is assumed. Scans
+learn from each other: after throttling, the next scan starts at the highest rate that AWS is believed to accept.
 """
 
 from __future__ import annotations
@@ -19,19 +20,23 @@ from cloudops_nb.model import LearnedRate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: Fractions of the seeded rate: the lowest rate, the gain of a success, and the gain of the ceiling.
-_SLOWEST, _RECOVERY, _PROBE = 0.05, 0.02, 0.005
-#: The ceiling after a throttle, as a fraction of the rate that AWS refused.
-_BELOW = 0.75
-#: The largest multiple of an assumed rate to which the ceiling may grow.
-_GROWTH = 8.0
+#: The lowest rate to which throttling can reduce a bucket, as a fraction of the seeded rate.
+_LOWEST_RATE = 0.05
+#: By how much a successful call raises the rate, as a fraction of the seeded rate.
+_RATE_GAIN = 0.02
+#: By how much a successful call that had to wait raises the ceiling, as a fraction of the seeded rate.
+_CEILING_GAIN = 0.005
+#: The ceiling after AWS throttled a call, as a fraction of the rate at that time.
+_CEILING_AFTER_THROTTLE = 0.75
+#: The highest ceiling of an assumed rate, as a multiple of that rate.
+_MAX_GROWTH = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """The calls that AWS allows to a group of APIs: a burst, then a rate per second.
+    """The calls that AWS accepts for a group of APIs: ``burst`` calls at once, then ``per_second``.
 
-    ``assumed`` is set if AWS publishes neither figure; such a rate may grow as long as AWS does not throttle it.
+    ``assumed`` is set if AWS publishes neither figure. An assumed rate may grow as long as AWS does not throttle it.
     """
 
     group: str
@@ -52,39 +57,39 @@ def rate_limit(service: str, operation: str) -> RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token: the seconds to wait for it, and the round of its bucket in which it was granted."""
+    """A token: the seconds to wait before the call, and how often the bucket had been throttled when it was granted."""
 
     seconds: float
-    turn: int
+    throttle_count: int
 
 
 class TokenBucket:
     """Tokens that refill steadily; a throttle halves the rate, and each success restores a little; thread-safe.
 
-    A throttle also sets a ceiling below the rate that AWS refused. Successes of calls that had to wait for their token
-    lift the ceiling slowly: up to the seeded rate, or above it if the seeded rate was only assumed.
+    A throttle also sets a ceiling below the rate at which AWS throttled. Successes of calls that had to wait for their
+    token raise the ceiling slowly: up to the seeded rate, or above it if the seeded rate is only assumed.
 
     Args:
-        limit: The seeded rate.
+        limit: The seeded burst and rate.
         learned: The ceiling that an earlier scan learned, in calls per second.
-        clock: Returns seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
         self, limit: RateLimit, learned: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._seed = limit.per_second
-        self._least = limit.per_second * _SLOWEST
-        self._most = limit.per_second * (_GROWTH if limit.assumed else 1.0)
-        self._ceiling = min(max(learned or self._seed, self._least), self._most)
+        self._lowest_rate = limit.per_second * _LOWEST_RATE
+        self._highest_ceiling = limit.per_second * (_MAX_GROWTH if limit.assumed else 1.0)
+        self._ceiling = min(max(learned or self._seed, self._lowest_rate), self._highest_ceiling)
         self._rate = self._ceiling
-        # If the seeded rate was too high, the seeded burst was too.
+        # If an earlier scan found the seeded rate too high, the seeded burst is probably too high by the same factor.
         self._burst = limit.burst * min(1.0, self._ceiling / self._seed)
         self._tokens = self._burst
         self._clock = clock
         self._lock = threading.Lock()
-        self._at = clock()
-        self._turn = 0
+        self._refilled_at = clock()
+        self._throttle_count = 0
 
     @property
     def ceiling(self) -> float:
@@ -97,46 +102,47 @@ class TokenBucket:
         return self._ceiling == self._seed
 
     def reserve(self) -> Grant:
-        """Take one token, perhaps a future one: the grant says how long to wait for it."""
+        """Take one token, possibly one that is not there yet; the grant says how long to wait for it."""
         with self._lock:
             now = self._clock()
-            # The count may become negative: later calls then queue behind the tokens that were granted before.
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
-            self._at = now
-            return Grant(max(0.0, -self._tokens / self._rate), self._turn)
+            # A negative number of tokens means that future tokens are already granted, so later calls wait longer.
+            self._tokens = min(self._burst, self._tokens + (now - self._refilled_at) * self._rate) - 1
+            self._refilled_at = now
+            return Grant(max(0.0, -self._tokens / self._rate), self._throttle_count)
 
     def throttled(self, grant: Grant) -> None:
-        """Halve the rate and drop the burst, because AWS throttled a call.
+        """Halve the rate and drop the unused tokens, because AWS throttled a call.
 
-        Calls in flight at the same time are throttled together, so only the first of them counts.
+        AWS usually throttles several calls in flight at once; only the first of them counts.
         """
         with self._lock:
-            # The call was granted before the last throttle, so that throttle has already counted it.
-            if grant.turn != self._turn:
+            # The bucket was throttled after this grant, and has already slowed down for the calls of that time.
+            if grant.throttle_count != self._throttle_count:
                 return
-            self._turn += 1
-            self._ceiling = max(self._rate * _BELOW, self._least)
-            self._rate = max(self._rate / 2, self._least)
+            self._throttle_count += 1
+            self._ceiling = max(self._rate * _CEILING_AFTER_THROTTLE, self._lowest_rate)
+            self._rate = max(self._rate / 2, self._lowest_rate)
             self._tokens = min(self._tokens, 0.0)
 
     def succeeded(self, grant: Grant) -> None:
-        """Restore a fiftieth of the seeded rate, up to the ceiling; a call that had waited also lifts the ceiling."""
+        """Raise the rate a little, up to the ceiling; a call that had to wait also raises the ceiling."""
         with self._lock:
-            # A call that did not wait says nothing about the rate that AWS sustains.
+            # Only calls that wait show that AWS accepts the full rate; other calls come more slowly than that.
             if grant.seconds:
-                self._ceiling = max(self._ceiling, min(self._ceiling + self._seed * _PROBE, self._most))
-            self._rate = min(self._rate + self._seed * _RECOVERY, self._ceiling)
+                raised = min(self._ceiling + self._seed * _CEILING_GAIN, self._highest_ceiling)
+                self._ceiling = max(self._ceiling, raised)
+            self._rate = min(self._rate + self._seed * _RATE_GAIN, self._ceiling)
 
 
 class RateLimiter:
-    """The token buckets of one process by account, region, service and API group, made on demand; thread-safe.
+    """The token buckets of one process by account, region, service and API group, created on demand; thread-safe.
 
     Args:
         learned: The rates that earlier scans learned.
     """
 
     def __init__(self, learned: Iterable[LearnedRate] = ()) -> None:
-        _rate_limit_table()  # load it once here, not in every thread of a scan at its first call
+        _rate_limit_table()  # load the table here, because threads that need it at the same time would each load it
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str, str], TokenBucket] = {}
         self._learned = {rate.place: rate for rate in learned}
@@ -149,12 +155,12 @@ class RateLimiter:
         with self._lock:
             bucket = self._buckets.get(key)
             if bucket is None:
-                known = self._learned.get(key)
-                bucket = self._buckets[key] = TokenBucket(limit, known.per_second if known else None)
+                learned = self._learned.get(key)
+                bucket = self._buckets[key] = TokenBucket(limit, learned.per_second if learned else None)
             return bucket
 
     def earlier_rates(self) -> Sequence[LearnedRate]:
-        """Return the rates that earlier scans learned."""
+        """Return the rates that were given to this limiter: those of earlier scans, and adopted ones."""
         return list(self._learned.values())
 
     def adopt(self, learned: Iterable[LearnedRate]) -> None:
@@ -164,15 +170,17 @@ class RateLimiter:
                 self._learned[rate.place] = self._adopted[rate.place] = rate
 
     def learned(self) -> Sequence[LearnedRate]:
-        """Return the rates to keep for the next scan: those of every used bucket that differ from the seeded rate.
+        """Return the rates to keep for the next scan.
 
-        A rate that was learned earlier is returned even if it equals the seeded rate again, to replace the kept one.
+        These are the ceilings of used buckets that differ from the seeded rate, and the adopted rates of buckets that
+        this process has not used. A ceiling that is back at the seeded rate is also returned if an earlier scan learned
+        a different rate, so that it replaces that rate.
         """
         now = datetime.now(UTC)
         with self._lock:
             buckets = list(self._buckets.items())
-            elsewhere = [rate for place, rate in self._adopted.items() if place not in self._buckets]
-        return elsewhere + [
+            of_other_processes = [rate for key, rate in self._adopted.items() if key not in self._buckets]
+        return of_other_processes + [
             LearnedRate(*key, per_second=bucket.ceiling, at=now)
             for key, bucket in buckets
             if key in self._learned or not bucket.as_seeded

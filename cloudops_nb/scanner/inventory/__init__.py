@@ -1,1 +1,1 @@
-"""Facts about scans that need no scan: known types, required permissions, and the coverage table."""
+"""Describes scans without scanning: the types that can be read, the required IAM permissions, the coverage table."""

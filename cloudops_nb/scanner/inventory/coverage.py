@@ -1,4 +1,4 @@
-"""The coverage table: how each resource type is read, which permissions that takes, and what it yields."""
+"""The coverage table: how each resource type is read, which permissions this needs, and what a scan reports."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 COVERAGE_COLUMNS: Mapping[str, str] = {
     "type": "the resource type, as in filters and in `--service`",
     "CloudFormation": "its CloudFormation type, as in `--type`",
-    "listed": "how often it is listed: once a region, or once an account",
-    "needs": "the IAM actions that reading it takes; those in brackets only with every detail",
-    "constraints": "the verbs for which it says whether they can be done, and why not",
-    "facts": "what else an operator weighs",
-    "relations": "what it is connected with",
-    "verdicts": "how many IAM actions are judged for each resource",
+    "listed": "how often the list call is made: once per region or once per account",
+    "needs": (
+        "the IAM actions needed to read it; those in parentheses are needed only when the scan includes every detail"
+    ),
+    "constraints": (
+        "the actions (start, stop, delete) for which the scan reports whether the resource allows them, and if not, why"
+    ),
+    "facts": "further properties to consider before a change",
+    "relations": "the resource types it is connected to, and how",
+    "verdicts": (
+        "the number of IAM actions for which the scan evaluates the acting principal's permission on each resource"
+    ),
 }
 _LISTED = {"regional": "region", "global": "account", "account": "account, for all regions"}
 
@@ -33,11 +39,11 @@ def coverage_rows(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
 
 def coverage_markdown(specs: Iterable[ResourceSpec]) -> str:
     """Return the table as Markdown, one section per service."""
-    chosen = sorted(specs, key=lambda spec: (spec.service, spec.resource_type))
-    services = len({spec.service for spec in chosen})
-    lines = ["# What a scan reads", "", f"{len(chosen)} resource types of {services} services.", ""]
+    sorted_specs = sorted(specs, key=lambda spec: (spec.service, spec.resource_type))
+    services = len({spec.service for spec in sorted_specs})
+    lines = ["# What a scan reads", "", f"{len(sorted_specs)} resource types in {services} services.", ""]
     lines += [f"- **{name}**: {meaning}" for name, meaning in COVERAGE_COLUMNS.items()]
-    for service, of_service in groupby(chosen, key=lambda spec: spec.service):
+    for service, specs_of_service in groupby(sorted_specs, key=lambda spec: spec.service):
         lines += [
             "",
             f"## {service}",
@@ -45,20 +51,20 @@ def coverage_markdown(specs: Iterable[ResourceSpec]) -> str:
             f"| {' | '.join(COVERAGE_COLUMNS)} |",
             f"|{' --- |' * len(COVERAGE_COLUMNS)}",
         ]
-        lines += [f"| {' | '.join(row.values())} |" for row in coverage_rows(of_service)]
+        lines += [f"| {' | '.join(row.values())} |" for row in coverage_rows(specs_of_service)]
     return "\n".join(lines) + "\n"
 
 
 def _coverage_row(spec: ResourceSpec) -> dict[str, str]:
     rules = spec.constraints
-    verbs = {"start": rules.can_start, "stop": rules.can_stop, "delete": rules.can_delete}
+    rules_by_verb = {"start": rules.can_start, "stop": rules.can_stop, "delete": rules.can_delete}
     relations = dict.fromkeys(f"{each.kind} {each.resource_type}".replace("_", " ", 1) for each in spec.relations)
     cells = [
         f"`{spec.resource_type}`",
         f"`{spec.cloudformation_type}`" if spec.cloudformation_type else "",
         _LISTED[spec.scope],
         _needed_actions(spec),
-        ", ".join(verb for verb, decided in verbs.items() if decided),
+        ", ".join(verb for verb, verb_rules in rules_by_verb.items() if verb_rules),
         ", ".join(spec.facts),
         ", ".join(relations),
         str(len(spec.actions)) if spec.actions else "",
@@ -67,7 +73,7 @@ def _coverage_row(spec: ResourceSpec) -> dict[str, str]:
 
 
 def _needed_actions(spec: ResourceSpec) -> str:
-    usual = dict.fromkeys(iam_permission(*call)[0] for call in scan_operations(spec))
-    more = dict.fromkeys(iam_permission(*call)[0] for call in scan_operations(spec, every_detail=True))
-    on_demand = [action for action in more if action not in usual]
-    return ", ".join(usual) + (f" ({', '.join(on_demand)})" if on_demand else "")
+    always = dict.fromkeys(iam_permission(*call)[0] for call in scan_operations(spec))
+    with_every_detail = dict.fromkeys(iam_permission(*call)[0] for call in scan_operations(spec, every_detail=True))
+    on_demand = [action for action in with_every_detail if action not in always]
+    return ", ".join(always) + (f" ({', '.join(on_demand)})" if on_demand else "")

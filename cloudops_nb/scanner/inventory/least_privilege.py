@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-#: The most characters of a managed policy, white space not counted.
+#: The largest size of a managed policy in characters, without white space.
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6_144
 _VERSION = "2012-10-17"
@@ -34,11 +34,11 @@ Permission = tuple[str, str]
 
 
 def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield service and operation of every call that scanning a type makes.
+    """Yield the service and operation of each kind of call that reads a type.
 
     Args:
         spec: The type.
-        every_detail: Whether to include the expensive details, which a scan reads only on request.
+        every_detail: Whether to include the calls for expensive details, which a scan makes only on request.
     """
     calls = [(call.service, call.operation) for call in calls_of_type(spec, every_detail=every_detail)]
     # The permission to read tags is the last one of a type in the coverage table.
@@ -49,7 +49,7 @@ def iam_permission(service: str, operation: str, partition: str = "aws") -> Perm
     """Return the IAM action that authorises an operation, and the resource on which it is needed.
 
     Raises:
-        botocore.exceptions.UnknownServiceError: botocore knows no such service.
+        botocore.exceptions.UnknownServiceError: botocore does not know the service.
         botocore.model.OperationNotFoundError: The service has no such operation.
     """
     table, model = _iam_action_table(), _service_model(service)
@@ -63,12 +63,12 @@ def iam_permission(service: str, operation: str, partition: str = "aws") -> Perm
 
 
 def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False) -> dict[str, Any]:
-    """Return the policy document that lets a principal scan these types and read the policies behind the verdicts.
+    """Return the policy document that allows a principal to scan these types, and to read the policies for verdicts.
 
     Args:
         specs: The types.
         partition: The partition of the ARNs.
-        every_detail: Whether to include the expensive details.
+        every_detail: Whether to include the calls for expensive details.
     """
     return _policy_document(_permissions(specs, partition=partition, every_detail=every_detail))
 
@@ -76,23 +76,24 @@ def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_
 def managed_policies(
     specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the policy of :func:`scan_policy`, split into documents that fit into managed policies."""
+    """Return the policy of :func:`scan_policy`, split into documents that are small enough for managed policies."""
     documents: list[dict[str, Any]] = []
-    chosen: list[Permission] = []
+    current: list[Permission] = []
     for each in _permissions(specs, partition=partition, every_detail=every_detail):
-        if chosen and _policy_size(_policy_document([*chosen, each])) > MANAGED_POLICY_CHARACTERS:
-            documents.append(_policy_document(chosen))
-            chosen = []
-        chosen.append(each)
-    return [*documents, _policy_document(chosen)]
+        if current and _policy_size(_policy_document([*current, each])) > MANAGED_POLICY_CHARACTERS:
+            documents.append(_policy_document(current))
+            current = []
+        current.append(each)
+    return [*documents, _policy_document(current)]
 
 
 def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail: bool) -> list[Permission]:
     calls = {call for spec in specs for call in scan_operations(spec, every_detail=every_detail)}
-    # Every scan without a choice of regions asks each account for its own.
+    # A scan without selected regions requests the regions of each account.
     calls.add(("ec2", "DescribeRegions"))
+    # A fallback is called only if one of the other operations is denied, but this policy allows them all.
     calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
-    # Sorted by resource first, so that the permissions of one statement are adjacent.
+    # Sorted by resource first, so that permissions of one statement stay together when the policy is split.
     return sorted({iam_permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
 
 

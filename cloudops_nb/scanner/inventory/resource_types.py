@@ -1,4 +1,4 @@
-"""The resource types that a scan can read: the declared ones, and those that only Cloud Control lists."""
+"""Lists the resource types that a scan can read: the declared types, and the types that only Cloud Control reads."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ BUNDLED, OWN, CLOUD_CONTROL = "bundled", "own", "Cloud Control"
 
 def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
     """Return one row per spec with :data:`TYPE_COLUMNS`; ``source`` is ``bundled``, or ``own`` for a user's spec."""
+    # By identity, because specs are not hashable.
     bundled = frozenset(map(id, bundled_specs()))
     return [
         {
@@ -41,27 +42,27 @@ def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
 def cloud_control_types(
     sessions: AccountSessions, specs: Iterable[ResourceSpec], account: str = ""
 ) -> list[dict[str, str]]:
-    """Return one row per type that CloudFormation's registry lists as readable and that no spec declares.
+    """Return one row per type without a spec that Cloud Control can read, according to CloudFormation's registry.
 
     Args:
         sessions: The sessions of the configured accounts.
         specs: The declared types.
-        account: The name or id of the account to ask; the first one by default.
+        account: The name or id of the account whose registry is read; the first configured account by default.
 
     Raises:
         AwsError: AWS did not list the types.
         CloudOpsError: The account is unknown or cannot be entered.
     """
-    chosen = sessions.accounts([account] if account else None)[0]
-    client = sessions.client(chosen.account_id, "cloudformation", GLOBAL)
+    selected = sessions.accounts([account] if account else None)[0]
+    client = sessions.client(selected.account_id, "cloudformation", GLOBAL)
     names: set[str] = set()
     try:
-        for asked in SUPPORTED_TYPE_FILTERS:
-            pages = client.get_paginator("list_types").paginate(**asked)
+        for type_filter in SUPPORTED_TYPE_FILTERS:
+            pages = client.get_paginator("list_types").paginate(**type_filter)
             names.update(each["TypeName"] for page in pages for each in page["TypeSummaries"])
     except (ClientError, BotoCoreError) as error:
         why = failure_of(error, region=GLOBAL).detail
-        what = f"{account_label(chosen)}: cannot list the types of Cloud Control"
+        what = f"{account_label(selected)}: cannot list the types that Cloud Control can read"
         raise AwsError(what, why, "Allow cloudformation:ListTypes.") from error
     return _cloud_control_rows(sorted(names - {spec.cloudformation_type for spec in specs}))
 

@@ -1,1 +1,1 @@
-"""Decides what a scan reads: accounts, regions and types, as list calls and the cells that they fill."""
+"""Plans a scan: turns the selected accounts, regions and types into list calls and the cells that they fill."""

@@ -1,4 +1,4 @@
-"""The services whose resources changed in an account and region, by the writing calls that CloudTrail recorded.
+"""Finds the services whose resources may have changed in an account and region, from CloudTrail's record of calls.
 
 CloudTrail keeps management events of the last 90 days in every account and region, and shows them within minutes:
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html.
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import AwsError
-from cloudops_nb.scanner.calls.call_errors import AnswerError, failure_of
+from cloudops_nb.scanner.calls.call_errors import ResponseError, failure_of
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
@@ -28,83 +28,86 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "cloudtrail"
 OPERATION: Final = "LookupEvents"
-#: How far before the last reading a lookup starts: events may appear 15 minutes late, and the local clock may differ
-#: from AWS's by 5 minutes; AWS refuses signatures with a larger difference.
+#: How long before the last reading a lookup starts. Events may appear 15 minutes late, and the local clock may differ
+#: from AWS's clock by 5 minutes. With a larger difference AWS refuses the signatures.
 OVERLAP: Final = timedelta(minutes=15 + 5)
-#: Pages of events after which a region counts as changed altogether: reading its cells again is cheaper.
-MOST_PAGES: Final = 20
+#: The most pages of events to read. If there are more, everything in the region counts as changed, because reading its
+#: cells again is cheaper.
+MAX_PAGES: Final = 20
 _EVENTS_PER_PAGE: Final = 50
-_SUFFIX: Final = ".amazonaws.com"
-_WRITES: Final = [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
+_SOURCE_SUFFIX: Final = ".amazonaws.com"
+_WRITE_EVENTS: Final = [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedChanges:
-    """The newest event of each event source in one account and region.
+    """The changes that CloudTrail recorded in one account and region.
 
-    ``unknown`` is the reason why everything may have changed, empty if the record was read to its end. ``pages`` counts
-    the calls that were made.
+    Attributes:
+        sources: The time of the newest event from each event source.
+        why_unknown: The reason why any resource may have changed; empty if ``sources`` holds all changes.
+        pages: The number of calls that were made.
     """
 
     sources: Mapping[str, datetime] = field(default_factory=dict)
-    unknown: str = ""
+    why_unknown: str = ""
     pages: int = 0
 
     def may_affect(self, spec: ResourceSpec, since: datetime) -> bool:
-        """Return whether resources of a type may have changed since a moment; if in doubt, they may."""
-        if self.unknown or spec.service not in _services_with_known_source():
+        """Return whether resources of a type may have changed since a time; true if in doubt."""
+        if self.why_unknown or spec.service not in _services_with_known_source():
             return True
         newest = (self.sources.get(source) for source in event_sources(spec.service))
         return any(at is not None and at > since for at in newest)
 
 
-def changes_since(calls: AwsCalls, region: str, moment: datetime) -> RecordedChanges:
-    """Look up the changes in an account and region since a moment; a failed lookup counts as a change of everything.
+def changes_since(calls: AwsCalls, region: str, since: datetime) -> RecordedChanges:
+    """Look up the changes in an account and region since a time; after a failed call, anything may have changed.
 
     Args:
         calls: The paced calls into the account.
-        region: The region; global services record their events in the partition's home region.
-        moment: The start of the period, UTC.
+        region: The region to look in. Events of global services are recorded in the partition's home region.
+        since: The start of the period, in UTC.
 
     Raises:
+        ConfigurationError: The account is configured wrongly.
         ScanStoppedError: The scan was stopped.
     """
-    given = {"LookupAttributes": _WRITES, "StartTime": moment}
+    parameters = {"LookupAttributes": _WRITE_EVENTS, "StartTime": since}
     sources: dict[str, datetime] = {}
-    read = 0
+    page_count = 0
     try:
-        pages = calls.pages(SERVICE, region, OPERATION, given, _EVENTS_PER_PAGE)
-        for page in islice(pages, MOST_PAGES):
-            read += 1
+        pages = calls.pages(SERVICE, region, OPERATION, parameters, _EVENTS_PER_PAGE)
+        for page in islice(pages, MAX_PAGES):
+            page_count += 1
             for event in page.get("Events", ()):
-                source = str(event.get("EventSource", "")).removesuffix(_SUFFIX)
-                sources[source] = max(sources.get(source, moment), event["EventTime"])
-        # A further page exists, so the record was not read to its end.
+                source = str(event.get("EventSource", "")).removesuffix(_SOURCE_SUFFIX)
+                sources[source] = max(sources.get(source, since), event["EventTime"])
         if next(pages, None) is not None:
-            return RecordedChanges(
-                unknown=f"more than {MOST_PAGES * _EVENTS_PER_PAGE} changes were recorded", pages=read + 1
-            )
-    except (ClientError, BotoCoreError, AwsError, AnswerError) as error:
-        why = failure_of(error, region=region).detail
-        return RecordedChanges(unknown=f"its changes cannot be looked up: {why}", pages=read + 1)
-    if anything := sorted(_event_source_table()["anything"] & sources.keys()):
-        return RecordedChanges(unknown=f"{anything[0]} may have changed anything", pages=read)
-    return RecordedChanges(sources, pages=read)
+            why = f"more than {MAX_PAGES * _EVENTS_PER_PAGE} changes were recorded"
+            return RecordedChanges(why_unknown=why, pages=page_count + 1)
+    except (ClientError, BotoCoreError, AwsError, ResponseError) as error:
+        why = f"the recorded changes cannot be looked up: {failure_of(error, region=region).detail}"
+        return RecordedChanges(why_unknown=why, pages=page_count + 1)
+    if of_any_service := sorted(_event_source_table()["any_service"] & sources.keys()):
+        why = f"{of_any_service[0]} recorded a change that may concern any service"
+        return RecordedChanges(why_unknown=why, pages=page_count)
+    return RecordedChanges(sources, pages=page_count)
 
 
 def event_sources(service: str) -> frozenset[str]:
-    """Return the event sources under which CloudTrail records a service."""
+    """Return the event sources under which CloudTrail records the calls of a service, named as in botocore."""
     sources: Iterable[str] = _event_source_table()["sources"].get(service, (service,))
     return frozenset(sources)
 
 
 @cache
 def _services_with_known_source() -> frozenset[str]:
-    """Return the services whose event sources are known."""
+    """Return the services of the bundled types; the event source of another service may differ from its name."""
     return frozenset(spec.service for spec in bundled_specs())
 
 
 @cache
 def _event_source_table() -> dict[str, Any]:
     table = bundled_table(__package__, "event_sources.yaml")
-    return {"sources": table["sources"], "anything": frozenset(table["anything"])}
+    return {"sources": table["sources"], "any_service": frozenset(table["any_service"])}

@@ -1,9 +1,9 @@
 """Chooses the list calls of an incremental scan: those whose cells may have changed since they were last read.
 
-Each account and region has a cell of its own for the lookup in its CloudTrail record, with a type that begins with
-:data:`LOOKUP_TYPE_PREFIX`. That cell counts only after everything that the lookup called for was read, so that an
-interrupted scan is made up for. It counts only for scans of the same cells, because changes in other cells were not
-read.
+The CloudTrail lookup in an account and region has a cell of its own, whose type begins with :data:`LOOKUP_TYPE_PREFIX`.
+The cell's result comes after those of all list calls that the lookup selected. If the scan is interrupted, the result
+is missing, so the next lookup covers the same period again. The result applies only to later scans of the same cells,
+because changes in other cells were not read.
 """
 
 from __future__ import annotations
@@ -25,90 +25,94 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.task import ScanTask
 
     AccountRegion = tuple[str, str]
-    #: Returns the changes recorded in an account and region since a moment.
+    #: Takes an account id, a region and a time; returns the changes that were recorded since that time.
     ChangeLookup = Callable[[str, str, datetime], RecordedChanges]
 
-#: The type prefix of lookup cells; no resource type has it.
+#: The prefix of the types of lookup cells; no resource type begins with it.
 LOOKUP_TYPE_PREFIX: Final = "cloudtrail_event/"
-#: CloudTrail keeps events for 90 days; cells that were read before that are read again.
-_REACH: Final = timedelta(days=89)
+#: The longest period of a lookup. CloudTrail keeps events for 90 days. Cells that were last read earlier are all read.
+_LONGEST_PERIOD: Final = timedelta(days=89)
 _LOOKUP_THREADS: Final = 16
 
 
 @dataclass(frozen=True)
 class IncrementalTasks:
-    """The list calls to make, and the results of the lookups, which count only after those calls were made."""
+    """The list calls to make, and the results of the lookups, to be yielded only after the list calls were made."""
 
     tasks: Sequence[ScanTask]
     lookups: Sequence[CellResult]
 
 
 def incremental_tasks(
-    todo: Sequence[ScanTask], last: Mapping[CellKey, CellResult], look: ChangeLookup, partition: str
+    tasks: Sequence[ScanTask], last: Mapping[CellKey, CellResult], look_up: ChangeLookup, partition: str
 ) -> IncrementalTasks:
-    """Return the list calls that are worth making again.
+    """Return the list calls whose resources may have changed.
 
-    A cell that was never read to its end is read. Any other cell is read if its service recorded a change since.
-    Changes shortly before the last reading count too: events appear late, and a state may still change after its event.
+    A cell is read if its latest result is not complete, or if its service may have changed since that result. Changes
+    shortly before the latest result count too: events appear late, and a resource's state may change some time after
+    the event.
 
     Args:
-        todo: The list calls of a whole scan.
-        last: The latest results by cell.
-        look: Looks up the changes in an account and region.
-        partition: The accounts' partition, for the region in which global services record their events.
+        tasks: The list calls of a full scan.
+        last: The latest result of each cell.
+        look_up: Looks up the changes in an account and region.
+        partition: The accounts' partition, whose home region records the events of global services.
 
     Raises:
-        CloudOpsError: A lookup failed.
+        CloudOpsError: A lookup failed for a reason other than a failed AWS call.
     """
-    # If the clock was set back, a result from the future gives no start for a lookup.
-    known = {
+    # If the clock was set back, a result may have a time in the future, which cannot be the start of a lookup.
+    complete = {
         key: result for key, result in last.items() if result.state.complete and result.started <= datetime.now(UTC)
     }
-    cells = _cells_by_region(todo, partition)
-    since = {
-        place: moment for place, keys in cells.items() if (moment := _lookup_start(place, keys, known)) is not None
+    cells = _cells_by_recording_region(tasks, partition)
+    starts = {
+        account_region: start
+        for account_region, keys in cells.items()
+        if (start := _lookup_start(account_region, keys, complete)) is not None
     }
-    found, lookups = _looked_up(look, cells, since)
-    return IncrementalTasks([task for task in todo if _may_have_changed(task, known, found, partition)], lookups)
+    changes, lookups = _look_up_all(look_up, cells, starts)
+    return IncrementalTasks([task for task in tasks if _may_have_changed(task, complete, changes, partition)], lookups)
 
 
-def _cells_by_region(todo: Sequence[ScanTask], partition: str) -> dict[AccountRegion, list[CellKey]]:
-    """Return each account and region with the cells whose changes it records."""
+def _cells_by_recording_region(tasks: Sequence[ScanTask], partition: str) -> dict[AccountRegion, list[CellKey]]:
+    """Return the cells by the accounts and regions in which CloudTrail records their changes."""
     cells: dict[AccountRegion, list[CellKey]] = {}
-    for task in todo:
-        for place in _recording_regions(task, partition):
-            cells.setdefault(place, []).extend(task.keys)
+    for task in tasks:
+        for account_region in _recording_regions(task, partition):
+            cells.setdefault(account_region, []).extend(task.keys)
     return cells
 
 
-def _looked_up(
-    look: ChangeLookup, cells: Mapping[AccountRegion, Sequence[CellKey]], since: Mapping[AccountRegion, datetime]
+def _look_up_all(
+    look_up: ChangeLookup, cells: Mapping[AccountRegion, Sequence[CellKey]], starts: Mapping[AccountRegion, datetime]
 ) -> tuple[dict[AccountRegion, RecordedChanges], list[CellResult]]:
-    def looked(place: AccountRegion) -> tuple[RecordedChanges, CellResult]:
+    def changes_and_result(account_region: AccountRegion) -> tuple[RecordedChanges, CellResult]:
         started, clock = datetime.now(UTC), time.monotonic()
-        found = look(*place, since[place] - OVERLAP)
-        state = CellState.PARTIAL if found.unknown else CellState.OK if found.sources else CellState.OK_EMPTY
-        seconds, pages = time.monotonic() - clock, found.pages
-        key = _lookup_key(place, cells[place])
-        return found, CellResult(key, state, started, seconds, calls=pages, pages=pages, detail=found.unknown)
+        changes = look_up(*account_region, starts[account_region] - OVERLAP)
+        state = CellState.PARTIAL if changes.why_unknown else CellState.OK if changes.sources else CellState.OK_EMPTY
+        seconds, pages = time.monotonic() - clock, changes.pages
+        key = _lookup_key(account_region, cells[account_region])
+        return changes, CellResult(key, state, started, seconds, calls=pages, pages=pages, detail=changes.why_unknown)
 
     pool = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="cloudops-changes")
     try:
-        results = dict(zip(since, pool.map(looked, since), strict=True))
+        found = dict(zip(starts, pool.map(changes_and_result, starts), strict=True))
     finally:
         # An interrupt must not wait for lookups that have not started.
         pool.shutdown(wait=False, cancel_futures=True)
-    return {place: found for place, (found, _) in results.items()}, [result for _, result in results.values()]
+    changes_by_region = {account_region: changes for account_region, (changes, _) in found.items()}
+    return changes_by_region, [result for _, result in found.values()]
 
 
-def _lookup_key(place: AccountRegion, keys: Sequence[CellKey]) -> CellKey:
-    # The type includes a hash of the covered cells, so that a scan of other cells starts a lookup of its own.
+def _lookup_key(account_region: AccountRegion, keys: Sequence[CellKey]) -> CellKey:
+    # The type contains a hash of the cells that the lookup is for, because its result applies only to these cells.
     covered = " ".join(sorted(map(str, keys)))
-    return CellKey(*place, f"{LOOKUP_TYPE_PREFIX}{hashlib.sha256(covered.encode()).hexdigest()[:8]}")
+    return CellKey(*account_region, f"{LOOKUP_TYPE_PREFIX}{hashlib.sha256(covered.encode()).hexdigest()[:8]}")
 
 
 def _recording_regions(task: ScanTask, partition: str) -> list[AccountRegion]:
-    """Return the accounts and regions that record the changes of a task's resources."""
+    """Return the accounts and regions in which CloudTrail records the changes of a task's resources."""
     called = home_region(partition) if task.call_region == GLOBAL else task.call_region
     # A resource of an account-wide listing may be changed through the listing's endpoint or in its own region.
     regions = [key.region for key in task.keys] if task.spec.scope == "account" else []
@@ -116,27 +120,27 @@ def _recording_regions(task: ScanTask, partition: str) -> list[AccountRegion]:
 
 
 def _lookup_start(
-    place: AccountRegion, keys: Sequence[CellKey], known: Mapping[CellKey, CellResult]
+    account_region: AccountRegion, keys: Sequence[CellKey], complete: Mapping[CellKey, CellResult]
 ) -> datetime | None:
-    """Return the start of a lookup, or ``None`` if all its cells are read anyway."""
-    read = [known[key].started for key in keys if key in known]
-    if not read:
+    """Return the start of a lookup, or ``None`` if no lookup is needed because all its cells are read anyway."""
+    read_times = [complete[key].started for key in keys if key in complete]
+    if not read_times:
         return None
-    looked = known.get(_lookup_key(place, keys))
-    moment = max(min(read), looked.started) if looked else min(read)
-    return moment if datetime.now(UTC) - moment < _REACH else None
+    last_lookup = complete.get(_lookup_key(account_region, keys))
+    start = max(min(read_times), last_lookup.started) if last_lookup else min(read_times)
+    return start if datetime.now(UTC) - start < _LONGEST_PERIOD else None
 
 
 def _may_have_changed(
     task: ScanTask,
-    known: Mapping[CellKey, CellResult],
+    complete: Mapping[CellKey, CellResult],
     changes: Mapping[AccountRegion, RecordedChanges],
     partition: str,
 ) -> bool:
-    if any(key not in known for key in task.keys):
+    if any(key not in complete for key in task.keys):
         return True
-    read = min(known[key].started for key in task.keys)
+    read_at = min(complete[key].started for key in task.keys)
     return any(
-        place not in changes or changes[place].may_affect(task.spec, read - OVERLAP)
-        for place in _recording_regions(task, partition)
+        account_region not in changes or changes[account_region].may_affect(task.spec, read_at - OVERLAP)
+        for account_region in _recording_regions(task, partition)
     )

@@ -1,4 +1,4 @@
-"""Turns a choice of accounts, regions and types into list calls and the cells that they fill."""
+"""Turns the selected accounts, regions and types into tasks: list calls, and the cells that they fill."""
 
 from __future__ import annotations
 
@@ -34,85 +34,94 @@ def checked_selection(
     services: Iterable[str] | None,
     every_detail: bool = False,
 ) -> Selection:
-    """Return the selection of a scan, checked without a call against specs, regions and configured accounts.
+    """Return the selection of a scan, after a check against the specs, regions and configured accounts; makes no call.
+
+    Account ids are not checked. Account names are not checked either if an organization is configured.
 
     Raises:
         ConfigurationError: A service, type, region or account is unknown; the nearest name is suggested.
     """
-    wanted = None if services is None else tuple(services)
-    if wanted:
-        beyond = {name: spec_for(name, specs) for name in wanted if is_cloudformation_type(name)}
-        wanted = tuple(beyond[name].resource_type if name in beyond else name for name in wanted)
-        known = {spec.resource_type for spec in specs}
-        specs = [*specs, *(spec for spec in beyond.values() if spec.resource_type not in known)]
+    selected = None if services is None else tuple(services)
+    if selected:
+        by_cloudformation_type = {name: spec_for(name, specs) for name in selected if is_cloudformation_type(name)}
+        selected = tuple(
+            by_cloudformation_type[name].resource_type if name in by_cloudformation_type else name for name in selected
+        )
+        declared = {spec.resource_type for spec in specs}
+        specs = [*specs, *(spec for spec in by_cloudformation_type.values() if spec.resource_type not in declared)]
     names = {spec.service for spec in specs} | {spec.resource_type for spec in specs}
-    _refuse_unknown("service or resource type", wanted, names)
-    wanted_regions = None if regions is None else tuple(dict.fromkeys(regions))
-    _refuse_unknown("region", wanted_regions, known_regions())
-    wanted_accounts = None if accounts is None else tuple(accounts)
-    # An id may belong to an account whose id only AWS knows, and a name to an account of an organisation.
+    _refuse_unknown("service or resource type", selected, names)
+    selected_regions = None if regions is None else tuple(dict.fromkeys(regions))
+    _refuse_unknown("region", selected_regions, known_regions())
+    selected_accounts = None if accounts is None else tuple(accounts)
+    # An account may be configured without its id, and only AWS knows the accounts of an organization.
     if not any(account.organization_role for account in configured):
-        named = [name for name in wanted_accounts or () if not _ACCOUNT_ID.fullmatch(name)]
-        _refuse_unknown("account", named, {account.name for account in configured if account.name})
-    chosen = [spec for spec in specs if wanted is None or spec.service in wanted or spec.resource_type in wanted]
-    return Selection(tuple(chosen), wanted_regions, wanted_accounts, every_detail)
+        account_names = [name for name in selected_accounts or () if not _ACCOUNT_ID.fullmatch(name)]
+        _refuse_unknown("account", account_names, {account.name for account in configured if account.name})
+    selected_specs = tuple(
+        spec for spec in specs if selected is None or spec.service in selected or spec.resource_type in selected
+    )
+    return Selection(selected_specs, selected_regions, selected_accounts, every_detail)
 
 
-def scan_tasks(chosen: Selection, sessions: AccountSessions) -> tuple[ScanTask, ...]:
-    """Return the list calls of a scan, grouped by account and region so that clients can be released early.
+def scan_tasks(selection: Selection, sessions: AccountSessions) -> tuple[ScanTask, ...]:
+    """Return the tasks of a scan, grouped by account and region so that clients can be released early.
 
     Raises:
-        CloudOpsError: As :meth:`AccountSessions.accounts`; or a chosen account is not configured.
+        CloudOpsError: An error of :meth:`AccountSessions.accounts`, or a selected account is not configured.
     """
-    with background_warm_up(chosen, sessions) as prepared:
-        found = sessions.accounts(chosen.accounts, with_regions=chosen.regions is None)
-        ids = {account.account_id for account in found} | {account.name for account in found}
-        _refuse_unknown("account", chosen.accounts, ids)
-        if chosen.regions is None:
-            regions = sessions.regions_of([account.account_id for account in found])
+    with background_warm_up(selection, sessions) as warmed_up:
+        accounts = sessions.accounts(selection.accounts, with_regions=selection.regions is None)
+        ids_and_names = {account.account_id for account in accounts} | {account.name for account in accounts}
+        _refuse_unknown("account", selection.accounts, ids_and_names)
+        if selection.regions is None:
+            regions = sessions.regions_of([account.account_id for account in accounts])
         else:
-            regions = {account.account_id: chosen.regions for account in found}
-    each = (_account_tasks(chosen, account, sessions, regions[account.account_id]) for account in found)
-    todo = tuple(chain.from_iterable(each))
-    needed = {(task.account.account_id, task.region) for task in todo}
-    # The warm-up prepared likely regions; release the clients of those that the account does not have.
-    for session, region in prepared:
+            regions = {account.account_id: selection.regions for account in accounts}
+    by_account = (_account_tasks(selection, account, sessions, regions[account.account_id]) for account in accounts)
+    tasks = tuple(chain.from_iterable(by_account))
+    needed = {(task.account.account_id, task.region) for task in tasks}
+    # The warm-up had to guess the regions; release the clients in regions that the scan does not read.
+    for session, region in warmed_up:
         if (session.entered_account_id, region) not in needed:
             session.release(region)
-    return todo
+    return tasks
 
 
-def short_tasks_last(todo: Sequence[ScanTask], threads: int) -> Sequence[ScanTask]:
+def short_tasks_last(tasks: Sequence[ScanTask], threads: int) -> Sequence[ScanTask]:
     """Return the tasks with short ones at the end, so that all threads end at about the same time."""
     # Only the last tasks are reordered, so that a region's tasks stay together and its clients can be released.
     last = 2 * threads
-    return [*todo[:-last], *sorted(todo[-last:], key=_takes_one_call)]
+    return [*tasks[:-last], *sorted(tasks[-last:], key=_only_lists)]
 
 
-def _takes_one_call(task: ScanTask) -> bool:
+def _only_lists(task: ScanTask) -> bool:
     spec = task.spec
     return not (spec.parent or spec.details or spec.batches or (spec.tags and spec.tags.filter))
 
 
-def planned_calls(chosen: Selection, sessions: AccountSessions) -> tuple[PlannedCall, ...]:
-    """Return the calls of a scan without making one; default regions replace those that only AWS knows."""
+def planned_calls(selection: Selection, sessions: AccountSessions) -> tuple[PlannedCall, ...]:
+    """Return the kinds of call of a full scan of the configured accounts; makes no call.
+
+    The regions that AWS enables by default replace the account's own regions, which only AWS knows.
+    """
     calls: list[PlannedCall] = []
     for account in sessions.configured:
         name = account.name or account.account_id or "ambient"
-        if chosen.accounts is not None and {name, account.account_id}.isdisjoint(chosen.accounts):
+        if selection.accounts is not None and {name, account.account_id}.isdisjoint(selection.accounts):
             continue
         if account.role_arn:
             calls.append(PlannedCall(name, GLOBAL, "sts", "AssumeRole", "once per hour", {"RoleArn": account.role_arn}))
         calls.append(PlannedCall(name, GLOBAL, "sts", "GetCallerIdentity", "once"))
         calls += [PlannedCall(name, GLOBAL, each.service, each.operation, each.times) for each in policy_operations()]
-        if chosen.regions is None:
+        if selection.regions is None:
             calls.append(PlannedCall(name, GLOBAL, "ec2", "DescribeRegions", "once"))
-        regions = default_regions("aws") if chosen.regions is None else chosen.regions
-        for spec in chosen.specs:
+        regions = default_regions("aws") if selection.regions is None else selection.regions
+        for spec in selection.specs:
             for region in _listing_regions(spec, regions):
                 calls.extend(
                     PlannedCall(name, spec.home or region, *call)
-                    for call in calls_of_type(spec, every_detail=chosen.every_detail)
+                    for call in calls_of_type(spec, every_detail=selection.every_detail)
                 )
     return tuple(calls)
 
@@ -140,7 +149,7 @@ def calls_of_type(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator
     given = dict(spec.list.parameters)
     if spec.parent:
         yield call(spec.parent.list.operation, "once per page", spec.parent.list.parameters)
-        yield call(spec.list.operation, f"once per page and {spec.parent.into}", {**given, **spec.parent.parameters})
+        yield call(spec.list.operation, f"once per {spec.parent.into} and page", {**given, **spec.parent.parameters})
     else:
         yield call(spec.list.operation, "once per page", given)
     if spec.tags and spec.tags.filter:
@@ -151,39 +160,42 @@ def calls_of_type(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator
         yield call(batch.operation, times, {**batch.parameters, batch.keys: batch.key})
     for detail in spec.details:
         if every_detail or not detail.on_demand:
-            times = f"once per {spec.resource_type}" + (f", when {detail.when}" if detail.when else "")
+            times = f"once per {spec.resource_type}" + (f" if {detail.when}" if detail.when else "")
             yield call(detail.operation, times, detail.parameters)
 
 
 def _account_tasks(
-    chosen: Selection, account: Account, sessions: AccountSessions, regions: Sequence[str]
+    selection: Selection, account: Account, sessions: AccountSessions, regions: Sequence[str]
 ) -> Iterator[ScanTask]:
-    assumed = sessions.regions_assumed(account.account_id) if chosen.regions is None else ""
-    note = f"regions assumed ({assumed})" if assumed else ""
-    real = [region for region in regions if region != GLOBAL]
+    why_assumed = sessions.regions_assumed(account.account_id) if selection.regions is None else ""
+    note = f"regions assumed ({why_assumed})" if why_assumed else ""
+    real_regions = [region for region in regions if region != GLOBAL]
     by_region: dict[str, list[ScanTask]] = {}
-    for spec in chosen.specs:
+    for spec in selection.specs:
         for region in _listing_regions(spec, regions):
-            places = real if spec.scope == "account" else [region]
-            keys = tuple(CellKey(account.account_id, place, spec.resource_type) for place in places)
-            everywhere = chosen.regions is None
-            task = ScanTask(spec, account, region, keys, everywhere, chosen.every_detail, note)
+            cell_regions = real_regions if spec.scope == "account" else [region]
+            keys = tuple(CellKey(account.account_id, each, spec.resource_type) for each in cell_regions)
+            every_region = selection.regions is None
+            task = ScanTask(spec, account, region, keys, every_region, selection.every_detail, note)
             by_region.setdefault(region, []).append(task)
-    for region in (GLOBAL, *real):
+    for region in (GLOBAL, *real_regions):
         yield from by_region.get(region, ())
 
 
 def _listing_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
-    """Return the regions of a type's list calls; every selection of regions includes global types."""
-    real = [region for region in regions if region != GLOBAL]
+    """Return the regions of a type's list calls.
+
+    Global types are listed whatever regions are selected. Account-wide types are not, if only ``global`` is selected.
+    """
+    real_regions = [region for region in regions if region != GLOBAL]
     if spec.scope == "regional":
-        return real
-    return [GLOBAL] if real or spec.scope == "global" else []
+        return real_regions
+    return [GLOBAL] if real_regions or spec.scope == "global" else []
 
 
-def _refuse_unknown(kind: str, asked: Iterable[str] | None, known: Iterable[str]) -> None:
-    names = sorted(known)
-    for name in asked or ():
-        if name not in names:
-            hint = did_you_mean(name, names, otherwise=f"known are {', '.join(names) or 'none'}")
-            raise ConfigurationError(f"unknown {kind} {name}", hint)
+def _refuse_unknown(kind: str, selected: Iterable[str] | None, known: Iterable[str]) -> None:
+    known_names = sorted(known)
+    for name in selected or ():
+        if name not in known_names:
+            all_of_them = f"the known names are {', '.join(known_names)}" if known_names else "no name is known"
+            raise ConfigurationError(f"unknown {kind} {name}", did_you_mean(name, known_names, otherwise=all_of_them))

@@ -1,4 +1,4 @@
-"""Prepares a scan while it waits for access to its accounts: reads botocore's models and creates clients."""
+"""Loads botocore's models and creates clients in the background, while a scan waits for access to its accounts."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ if TYPE_CHECKING:
     from cloudops_nb.specs.model import ResourceSpec
 
 _log = logging.getLogger(__name__)
-#: A session of an account, and a region in which it has clients.
+#: The session of an account, and a region in which the session has clients.
 SessionRegion: TypeAlias = "tuple[AccountSession, str]"
 
 
 @contextmanager
-def background_warm_up(chosen: Selection, sessions: AccountSessions) -> Iterator[set[SessionRegion]]:
-    """Prepare for a scan in a thread while the block waits for AWS; makes no call.
+def background_warm_up(selection: Selection, sessions: AccountSessions) -> Iterator[set[SessionRegion]]:
+    """Load models and create clients in a thread while the block waits for AWS; makes no call.
 
-    A failed preparation is logged and skipped: the scan meets the same failure and reports it.
+    A step that fails is logged and skipped: the scan meets the same failure and reports it.
 
     Yields:
-        The sessions and regions that have clients, complete at the end of the block.
+        The sessions and regions in which clients were created. The set is complete only after the block.
     """
-    ended = threading.Event()
-    made: set[SessionRegion] = set()
+    stop = threading.Event()
+    with_clients: set[SessionRegion] = set()
 
-    def prepare() -> None:
-        for step in _warm_up_steps(chosen, sessions, made):
-            if ended.is_set():
+    def run_steps() -> None:
+        for step in _warm_up_steps(selection, sessions, with_clients):
+            if stop.is_set():
                 return
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - the scan meets the same failure and reports it
-                _log.info("a preparation for a scan failed: %s", type(error).__name__)
+                _log.info("a client or model could not be prepared for a scan: %s", type(error).__name__)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="cloudops-preparation") as pool:
-        preparing = pool.submit(prepare)
+    with ThreadPoolExecutor(1, thread_name_prefix="cloudops-warm-up") as pool:
+        running = pool.submit(run_steps)
         try:
-            yield made
+            yield with_clients
         finally:
-            ended.set()
-    preparing.result()
+            stop.set()
+    running.result()
 
 
 def _warm_up_steps(
-    chosen: Selection, sessions: AccountSessions, made: set[SessionRegion]
+    selection: Selection, sessions: AccountSessions, with_clients: set[SessionRegion]
 ) -> Iterator[Callable[[], object]]:
-    """Yield the possible preparations, in the order in which the scan needs them."""
-    services = [*(["ec2"] if chosen.regions is None else []), *(each.service for each in policy_operations())]
-    for service in dict.fromkeys([*services, *(spec.called for spec in chosen.specs)]):
+    """Yield the steps, in the order in which the scan needs their results."""
+    services = [*(["ec2"] if selection.regions is None else []), *(each.service for each in policy_operations())]
+    for service in dict.fromkeys([*services, *(spec.called for spec in selection.specs)]):
         yield partial(sessions.preload_model, service)
-    for session in sessions.likely_sessions(chosen.accounts):
-        regions = default_regions(session.partition) if chosen.regions is None else chosen.regions
-        for region, spec in product((GLOBAL, *(each for each in regions if each != GLOBAL)), chosen.specs):
-            # Regional types are listed in real regions only, all other types only in the global one.
+    for session in sessions.likely_sessions(selection.accounts):
+        regions = default_regions(session.partition) if selection.regions is None else selection.regions
+        for region, spec in product((GLOBAL, *(each for each in regions if each != GLOBAL)), selection.specs):
+            # Regional types are listed only in real regions, and all other types only in the region "global".
             if (region == GLOBAL) != (spec.scope == "regional"):
-                yield partial(_make_client, session, spec, region, made)
+                yield partial(_create_client, session, spec, region, with_clients)
 
 
-def _make_client(session: AccountSession, spec: ResourceSpec, region: str, made: set[SessionRegion]) -> None:
-    listing = spec.parent.list if spec.parent else spec.list
-    where = spec.home or region
-    # A preparation makes no call, but the first client of renewed credentials would ask AWS whose they are.
-    if session.offers(spec.called, where) and not session.caller_is_unchecked:
-        made.add((session, region))
-        session.client(spec.called, where, listing.operation)
+def _create_client(session: AccountSession, spec: ResourceSpec, region: str, with_clients: set[SessionRegion]) -> None:
+    first_listing = spec.parent.list if spec.parent else spec.list
+    call_region = spec.home or region
+    # The first client after a renewal of credentials asks AWS for the caller identity, but the warm-up makes no call.
+    if session.offers(spec.called, call_region) and not session.caller_is_unchecked:
+        with_clients.add((session, region))
+        session.client(spec.called, call_region, first_listing.operation)

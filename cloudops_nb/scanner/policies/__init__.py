@@ -1,1 +1,1 @@
-"""The policies that decide what each account's acting principal may do, read once per account and scan."""
+"""Reads the policies that decide what each account's acting principal may do, and evaluates them for each resource."""

@@ -1,4 +1,4 @@
-"""Reads the policies of one role or user by the calls that name it: about ten, however large the account is."""
+"""Reads the policies of one role or user with calls that name it: about ten calls, however large the account is."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principals.principal_policies import Policies
     from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
-#: The words of IAM's operation names for the kinds of identity that have policies.
+#: The nouns in the names of IAM's operations, as in ``GetRole``, for the kinds of principal that have policies.
 IAM_NOUNS = {PrincipalKind.ROLE: "Role", PrincipalKind.USER: "User"}
 _GROUP = "Group"
 
 
 @dataclass(frozen=True)
 class IdentityPolicies:
-    """IAM's description of a role or user; each part may be unreadable without the others.
+    """The policies, boundary and tags of a role or user. Each part may be unreadable by itself.
 
-    ``arn`` includes the path. ``policies`` holds the attached, the inline and the groups' policies, with a reason in
-    place of each policy that could not be read.
+    Attributes:
+        arn: The ARN, including the path.
+        tags: The tags of the role or user.
+        boundary: The permissions boundary, ``None`` if there is no boundary.
+        policies: The attached policies, the inline policies and the policies of the user's groups. A reason replaces
+            each policy that could not be read.
     """
 
     arn: str | Unreadable
@@ -36,11 +40,11 @@ class IdentityPolicies:
 
     @property
     def has_denied_parts(self) -> bool:
-        """Whether AWS denied access to a part that another call may read."""
+        """Whether AWS denied access to a part; the listing of the whole account may still be allowed."""
         return any(isinstance(part, DeniedRead) for part in (self.arn, self.tags, self.boundary, *self.policies))
 
     def with_gaps_filled(self, other: IdentityPolicies) -> IdentityPolicies:
-        """Return this identity with its unreadable parts taken from the other."""
+        """Return these policies, with each unreadable part replaced by the part of ``other``."""
         return IdentityPolicies(
             arn=other.arn if isinstance(self.arn, Unreadable) else self.arn,
             tags=other.tags if isinstance(self.tags, Unreadable) else self.tags,
@@ -50,53 +54,52 @@ class IdentityPolicies:
 
 
 class IdentityPolicyReader:
-    """Reads one principal's identity on several threads; an instance is used from one thread."""
+    """Reads the policies of one role or user on several threads; an instance is used from one thread."""
 
     def __init__(self, calls: PolicyCalls, cache: PolicyCache, principal: Principal) -> None:
         self._calls = calls
         self._cache = cache
         self._principal = principal
-        self._word = IAM_NOUNS[principal.kind]
+        self._noun = IAM_NOUNS[principal.kind]
 
     def read(self) -> IdentityPolicies:
-        """Return the identity, with reasons in place of the parts that could not be read.
+        """Return the policies, boundary and tags, with a reason in place of each part that could not be read.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
             ScanStoppedError: The scan was stopped.
         """
+        # Separate calls, so that a denied call does not hide the other parts.
         parts: list[Any] = self._calls.in_parallel(
-            self._identity_facts, partial(self._policies_of, self._word, self._principal.name), self._group_policies
+            self._arn_tags_boundary, partial(self._policies_of, self._noun, self._principal.name), self._group_policies
         )
-        # The parts are independent, so one that is denied does not hide the others.
-        (arn, tags, boundary), own, groups = parts
-        return IdentityPolicies(arn, tags, boundary, [*own, *groups])
+        (arn, tags, boundary), own_policies, group_policies = parts
+        return IdentityPolicies(arn, tags, boundary, [*own_policies, *group_policies])
 
-    def _identity_facts(self) -> tuple[Any, Any, Any]:
-        """Return the identity's ARN, tags and boundary, which come from one call."""
-        named = {f"{self._word}Name": self._principal.name}
-        what = f"the {self._word.lower()}"
-        found = read_or_unreadable(
-            what, lambda: self._calls.answer_member("iam", f"Get{self._word}", self._word, **named)
+    def _arn_tags_boundary(self) -> tuple[Any, Any, Any]:
+        name = {f"{self._noun}Name": self._principal.name}
+        identity = read_or_unreadable(
+            f"the {self._noun.lower()}",
+            lambda: self._calls.response_member("iam", f"Get{self._noun}", self._noun, **name),
         )
-        if isinstance(found, Unreadable):
-            return found, found, found
-        boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-        policy = None if boundary is None else self._managed_policy(boundary, "the permissions boundary")
-        return found["Arn"], {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}, policy
+        if isinstance(identity, Unreadable):
+            return identity, identity, identity
+        boundary_arn = identity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        boundary = None if boundary_arn is None else self._managed_policy(boundary_arn, "the permissions boundary")
+        return identity["Arn"], {tag["Key"]: tag["Value"] for tag in identity.get("Tags", ())}, boundary
 
-    def _policies_of(self, word: str, name: str) -> list[Policy | Unreadable]:
+    def _policies_of(self, noun: str, name: str) -> list[Policy | Unreadable]:
         """Return the attached and the inline policies of a role, a user or a group."""
-        owner = {f"{word}Name": name}
+        owner = {f"{noun}Name": name}
         attached, inline = self._calls.in_parallel(
             lambda: self._listed_or_unreadable(
-                "the attached policies", f"ListAttached{word}Policies", "AttachedPolicies", **owner
+                "the attached policies", f"ListAttached{noun}Policies", "AttachedPolicies", **owner
             ),
-            lambda: self._listed_or_unreadable("the inline policies", f"List{word}Policies", "PolicyNames", **owner),
+            lambda: self._listed_or_unreadable("the inline policies", f"List{noun}Policies", "PolicyNames", **owner),
         )
         return self._calls.in_parallel(
             *(partial(self._attached_policy, each) for each in attached),
-            *(partial(self._inline_policy, word, name, each) for each in inline),
+            *(partial(self._inline_policy, noun, name, each) for each in inline),
         )
 
     def _group_policies(self) -> list[Policy | Unreadable]:
@@ -105,16 +108,16 @@ class IdentityPolicyReader:
         groups = self._listed_or_unreadable(
             "the user's groups", "ListGroupsForUser", "Groups", UserName=self._principal.name
         )
-        read = self._calls.in_parallel(*(partial(self._policies_of_group, group) for group in groups))
-        return [policy for each in read for policy in each]
+        by_group = self._calls.in_parallel(*(partial(self._policies_of_group, group) for group in groups))
+        return [policy for policies in by_group for policy in policies]
 
     def _policies_of_group(self, group: Any) -> list[Policy | Unreadable]:
         return [group] if isinstance(group, Unreadable) else self._policies_of(_GROUP, group["GroupName"])
 
     def _listed_or_unreadable(self, what: str, operation: str, member: str, **owner: str) -> list[Any]:
-        """Return a list's items, or one reason if the list could not be read."""
-        found = read_or_unreadable(what, lambda: self._calls.listed_items("iam", operation, member, **owner))
-        return [found] if isinstance(found, Unreadable) else found
+        """Return the items of a list, or a reason as the only item if the list could not be read."""
+        items = read_or_unreadable(what, lambda: self._calls.listed_items("iam", operation, member, **owner))
+        return [items] if isinstance(items, Unreadable) else items
 
     def _attached_policy(self, attached: Any) -> Policy | Unreadable:
         if isinstance(attached, Unreadable):
@@ -124,14 +127,14 @@ class IdentityPolicyReader:
     def _managed_policy(self, arn: str, what: str) -> Policy | Unreadable:
         return read_or_unreadable(what, lambda: self._cache.managed_policy(self._calls, arn))
 
-    def _inline_policy(self, word: str, name: str, policy: Any) -> Policy | Unreadable:
-        if isinstance(policy, Unreadable):
-            return policy
-        given = {f"{word}Name": name, "PolicyName": policy}
+    def _inline_policy(self, noun: str, owner_name: str, policy_name: Any) -> Policy | Unreadable:
+        if isinstance(policy_name, Unreadable):
+            return policy_name
+        parameters = {f"{noun}Name": owner_name, "PolicyName": policy_name}
 
         def read() -> Policy:
-            document = self._calls.answer_member("iam", f"Get{word}Policy", "PolicyDocument", **given)
-            return Policy.parse(document, name=policy)
+            document = self._calls.response_member("iam", f"Get{noun}Policy", "PolicyDocument", **parameters)
+            return Policy.parse(document, name=policy_name)
 
         return read_or_unreadable("an inline policy", read)
 
@@ -139,7 +142,7 @@ class IdentityPolicyReader:
 def _policies_with_gaps_filled(ours: Policies, theirs: Policies) -> Policies:
     if not _has_gaps(ours):
         return ours
-    # If both have gaps, the gaps may differ, so every policy that was read counts.
+    # If both lists have gaps, the gaps may be different, so keep every policy that was read.
     return [*ours, *theirs] if _has_gaps(theirs) else theirs
 
 

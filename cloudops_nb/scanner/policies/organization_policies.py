@@ -1,4 +1,4 @@
-"""Reads the policies by which an organisation limits an account: service and resource control policies."""
+"""Reads the policies with which an organization limits an account: service and resource control policies."""
 
 from __future__ import annotations
 
@@ -25,18 +25,24 @@ _KINDS = {
 }
 _SERVICE = "organizations"
 _NOT_IN_USE = "AWSOrganizationsNotInUseException"
-#: The feature set of an organisation that only shares its bills; it has no policies.
+#: The feature set of an organization whose accounts only share a bill; such an organization has no policies.
 _BILLING_ONLY = "CONSOLIDATED_BILLING"
 _ROOT = "ROOT"
 
 
-#: The policies at each level, from the root to the account; ``None`` if the layer does not exist.
+#: The policies of one kind at each level, from the root to the account; ``None`` if the layer does not exist.
 PolicyLayer: TypeAlias = "Levels | Unreadable | None"
 
 
 @dataclass(frozen=True)
 class OrganizationLayers:
-    """The organisation's policies that apply to one account, and the condition keys that they make known."""
+    """The organization's policies that apply to one account.
+
+    Attributes:
+        service_control: The service control policies.
+        resource_control: The resource control policies.
+        context: The values of condition keys that follow from the organization; no values mean that a key is absent.
+    """
 
     service_control: PolicyLayer
     resource_control: PolicyLayer
@@ -44,30 +50,30 @@ class OrganizationLayers:
 
 
 class OrganizationPolicies:
-    """Reads the policies of organisations for one scan; thread-safe.
+    """Reads the policies of organizations for one scan; thread-safe.
 
-    AWS shows an organisation's policies only to its management account and to delegated accounts. If the management
-    account is part of the scan, its calls are used first.
+    AWS returns an organization's policies only to its management account and to delegated administrators. If the scan
+    includes the management account, the policies are read there first.
 
     Args:
-        cache: The scan's policies.
-        calls_of: Returns the calls into another account of the scan, ``None`` if the account is not part of it.
+        cache: The policies that the scan has read.
+        calls_of: Returns the calls into an account by its id, ``None`` if the scan does not include the account.
     """
 
     def __init__(self, cache: PolicyCache, calls_of: Callable[[str], PolicyCalls | None]) -> None:
         self._cache = cache
         self._calls_of = calls_of
         self._lock = threading.Lock()
-        self._read_before: dict[tuple[str, ...], Any] = {}
+        self._responses: dict[tuple[str, ...], Any] = {}
 
     def layers(self, account_id: str, calls: PolicyCalls) -> OrganizationLayers:
-        """Return the organisation's policies that apply to an account.
+        """Return the organization's policies that apply to an account, read with ``calls`` into that account.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
             ScanStoppedError: The scan was stopped.
         """
-        described = read_or_unreadable("the organisation", lambda: _organization_of(calls))
+        described = read_or_unreadable("the organization", lambda: _organization_of(calls))
         if isinstance(described, Unreadable):
             return OrganizationLayers(described, described)
         if described is None:
@@ -75,56 +81,58 @@ class OrganizationPolicies:
         context = {"aws:PrincipalOrgID": (described["Id"],)}
         management = described["MasterAccountId"]
         if described.get("FeatureSet") == _BILLING_ONLY or management == account_id:
-            # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html: neither kind of
-            # policy applies to the management account.
+            # Neither kind of policy applies to the management account:
+            # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
             return OrganizationLayers(None, None, context)
-        trusted = self._calls_of(management)
-        readers = [trusted, calls] if trusted else [calls]
-        service, resource = self._readable_layers(described["Id"], account_id, readers)
+        management_calls = self._calls_of(management)
+        readers = [management_calls, calls] if management_calls else [calls]
+        service, resource = self._layers_without_gaps(described["Id"], account_id, readers)
         return OrganizationLayers(service, resource, context)
 
-    def _readable_layers(self, organisation: str, account_id: str, readers: Sequence[PolicyCalls]) -> list[PolicyLayer]:
-        """Return the layers of both kinds from the first reader that may read them; else the first reader's."""
-        layers = self._layers_of_both_kinds(organisation, account_id, readers[0])
+    def _layers_without_gaps(
+        self, organization: str, account_id: str, readers: Sequence[PolicyCalls]
+    ) -> list[PolicyLayer]:
+        """Return the layer of each kind from a reader that can read it without gaps, else from the first reader."""
+        layers = self._layers_of_both_kinds(organization, account_id, readers[0])
         for calls in readers[1:]:
             if any(map(_has_gaps, layers)):
-                pairs = zip(layers, self._layers_of_both_kinds(organisation, account_id, calls), strict=True)
-                layers = [ours if _has_gaps(theirs) else theirs for ours, theirs in pairs]
+                pairs = zip(layers, self._layers_of_both_kinds(organization, account_id, calls), strict=True)
+                layers = [earlier if _has_gaps(later) else later for earlier, later in pairs]
         return layers
 
-    def _layers_of_both_kinds(self, organisation: str, account_id: str, calls: PolicyCalls) -> list[PolicyLayer]:
+    def _layers_of_both_kinds(self, organization: str, account_id: str, calls: PolicyCalls) -> list[PolicyLayer]:
         return calls.in_parallel(
-            *(partial(self._layer_of_kind, organisation, account_id, calls, kind) for kind in _KINDS)
+            *(partial(self._layer_of_kind, organization, account_id, calls, kind) for kind in _KINDS)
         )
 
-    def _layer_of_kind(self, organisation: str, account_id: str, calls: PolicyCalls, kind: str) -> PolicyLayer:
-        def targets() -> list[str] | None:
-            return self._ids_from_root(account_id, calls) if self._is_enabled(organisation, calls, kind) else None
+    def _layer_of_kind(self, organization: str, account_id: str, calls: PolicyCalls, kind: str) -> PolicyLayer:
+        def read_targets() -> list[str] | None:
+            return self._ids_from_root(account_id, calls) if self._is_enabled(organization, calls, kind) else None
 
-        chain = read_or_unreadable(f"the organisation's {_KINDS[kind]}", targets)
-        if chain is None or isinstance(chain, Unreadable):
-            return chain
-        return calls.in_parallel(*(partial(self._policies_of_target, calls, kind, target) for target in chain))
+        targets = read_or_unreadable(f"the organization's {_KINDS[kind]}", read_targets)
+        if targets is None or isinstance(targets, Unreadable):
+            return targets
+        return calls.in_parallel(*(partial(self._policies_of_target, calls, kind, target) for target in targets))
 
-    def _is_enabled(self, organisation: str, calls: PolicyCalls, kind: str) -> bool:
-        roots = self._read_once(("roots", organisation), lambda: calls.listed_items(_SERVICE, "ListRoots", "Roots"))
+    def _is_enabled(self, organization: str, calls: PolicyCalls, kind: str) -> bool:
+        roots = self._read_once(("roots", organization), lambda: calls.listed_items(_SERVICE, "ListRoots", "Roots"))
         return any(
             each["Type"] == kind and each["Status"] == "ENABLED" for root in roots for each in root["PolicyTypes"]
         )
 
     def _ids_from_root(self, account_id: str, calls: PolicyCalls) -> list[str]:
-        """Return the ids of the organisation's root, the units below it and the account."""
-        chain, kind = [account_id], ""
+        """Return the ids of the root, of the organizational units that contain the account, and of the account."""
+        ids, kind = [account_id], ""
         while kind != _ROOT:
-            listing = partial(calls.listed_items, _SERVICE, "ListParents", "Parents", ChildId=chain[0])
-            (parent,) = self._read_once(("parent", chain[0]), listing)
-            chain.insert(0, parent["Id"])
+            list_parents = partial(calls.listed_items, _SERVICE, "ListParents", "Parents", ChildId=ids[0])
+            (parent,) = self._read_once(("parent", ids[0]), list_parents)
+            ids.insert(0, parent["Id"])
             kind = parent["Type"]
-        return chain
+        return ids
 
     def _policies_of_target(self, calls: PolicyCalls, kind: str, target: str) -> list[Policy | Unreadable]:
         listed = read_or_unreadable(
-            f"the organisation's {_KINDS[kind]}",
+            f"the organization's {_KINDS[kind]}",
             lambda: self._read_once(
                 ("attached", kind, target),
                 lambda: calls.listed_items(_SERVICE, "ListPoliciesForTarget", "Policies", TargetId=target, Filter=kind),
@@ -136,33 +144,33 @@ class OrganizationPolicies:
 
     def _policy(self, calls: PolicyCalls, policy: Mapping[str, Any]) -> Policy | Unreadable:
         def read() -> Any:
-            return calls.answer_member(_SERVICE, "DescribePolicy", "Policy", PolicyId=policy["Id"])["Content"]
+            return calls.response_member(_SERVICE, "DescribePolicy", "Policy", PolicyId=policy["Id"])["Content"]
 
-        # An organisation's policies have no versions; a scan reads each policy once.
+        # An organization's policies have no versions, so the version in the cache is empty.
         return read_or_unreadable(
-            "a policy of the organisation",
+            "a policy of the organization",
             lambda: self._cache.compiled_policy(policy["Arn"], "", read, name=policy["Name"]),
         )
 
     def _read_once(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
-        """Return a cached answer, or read it; a failure is not cached, because another account may be allowed."""
+        """Return a cached response, or read it. A failure is not cached, because a different account may succeed."""
         with self._lock:
-            if key in self._read_before:
-                return self._read_before[key]
-        found = read()
+            if key in self._responses:
+                return self._responses[key]
+        response = read()
         with self._lock:
-            return self._read_before.setdefault(key, found)
+            return self._responses.setdefault(key, response)
 
 
 def _organization_of(calls: PolicyCalls) -> dict[str, Any] | None:
-    """Return the organisation of an account, ``None`` if it is in no organisation."""
+    """Return the organization of an account, ``None`` if the account does not belong to an organization."""
     try:
-        found: dict[str, Any] = calls.answer_member(_SERVICE, "DescribeOrganization", "Organization")
+        organization: dict[str, Any] = calls.response_member(_SERVICE, "DescribeOrganization", "Organization")
     except ClientError as error:
         if error_code(error) == _NOT_IN_USE:
             return None
         raise
-    return found
+    return organization
 
 
 def _has_gaps(layer: PolicyLayer) -> bool:

@@ -1,6 +1,6 @@
-"""Reads single parts of policies: the calls, their table, the cache, and the reasons for parts that could not be read.
+"""Makes the calls that read policies, caches compiled policies, and lists the operations that are used.
 
-A failed read yields an :class:`~cloudops_nb.iam.Unreadable` with the reason, never an empty layer.
+A failed read yields an :class:`~cloudops_nb.iam.Unreadable` with the reason, never an empty list of policies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.iam import Policy, Unreadable
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, TruncatedError
+from cloudops_nb.scanner.calls.call_errors import BrokenResponseError, ScanStoppedError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LAYER_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenAnswerError)
+_READ_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, BrokenResponseError)
 
 
 class CredentialsExpiredError(Exception):
-    """The credentials expired while policies were read; with new credentials the reading can be repeated."""
+    """The credentials expired while policies were read; the read can be repeated with renewed credentials."""
 
 
 @dataclass(frozen=True)
 class DeniedRead(Unreadable):
-    """An unreadable part that AWS denied access to; another call may be allowed to read it."""
+    """A part of the policies to which AWS denied access; a different call may be allowed to read it."""
 
 
 class PolicyCalls:
@@ -47,12 +47,12 @@ class PolicyCalls:
         self._calls = calls
         self._pool = pool
 
-    def answer_member(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
-        """Make one call, and return one member of its answer."""
+    def response_member(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
+        """Make one call, and return one member of its response."""
         return _required_member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
 
     def listed_items(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
-        """Return the items of a list from all pages of an operation."""
+        """Return the items of the list ``member`` from all pages of an operation."""
         pages = self._calls.pages(service, GLOBAL, operation, parameters, None)
         return [item for page in pages for item in _required_member(page, member, operation)]
 
@@ -60,39 +60,37 @@ class PolicyCalls:
         """Return all pages of an operation."""
         return list(self._calls.pages(service, GLOBAL, operation, parameters, None))
 
-    def in_parallel(self, *readings: Callable[[], T]) -> list[T]:
-        """Run readings in parallel where threads are free, and return their results in order.
+    def in_parallel(self, *reads: Callable[[], T]) -> list[T]:
+        """Run reads in parallel where threads are free, and return their results in order.
 
         Raises:
             ScanStoppedError: The pool was shut down because the scan was stopped.
         """
         try:
-            futures = [self._pool.submit(reading) for reading in readings[1:]]
+            futures = [self._pool.submit(read) for read in reads[1:]]
         except RuntimeError:
             raise ScanStoppedError from None
-        first = [reading() for reading in readings[:1]]
-        # Readings that no thread has started run here, because nested readings could wait for each other forever.
-        rest = [
-            reading() if future.cancel() else future.result()
-            for reading, future in zip(readings[1:], futures, strict=True)
-        ]
+        first = [read() for read in reads[:1]]
+        # Reads that no other thread has started run in this thread, because reads may contain further reads: if all
+        # threads of the pool only waited for those, no thread would be left to run them.
+        rest = [read() if future.cancel() else future.result() for read, future in zip(reads[1:], futures, strict=True)]
         return first + rest
 
 
-def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
-    """Return the result of a reading, or the reason why it failed.
+def read_or_unreadable(what: str, read: Callable[[], T]) -> T | Unreadable:
+    """Return a part of the policies, or the reason why it could not be read.
 
     Args:
         what: The name of the part, with which the reason begins.
-        reading: Reads the part.
+        read: Reads the part.
 
     Raises:
         CredentialsExpiredError: The credentials expired.
         ScanStoppedError: The scan was stopped.
     """
     try:
-        return reading()
-    except _LAYER_FAILURES as error:
+        return read()
+    except _READ_FAILURES as error:
         failure = classify(error, region=GLOBAL)
         if failure.state is CellState.EXPIRED:
             raise CredentialsExpiredError from error
@@ -100,10 +98,10 @@ def read_or_unreadable(what: str, reading: Callable[[], T]) -> T | Unreadable:
         return kind(f"{what} could not be read: {failure.detail}")
 
 
-def _required_member(answer: Mapping[str, Any], member: str, operation: str) -> Any:
-    if member not in answer:
-        raise BrokenAnswerError(f"{operation} returned no {member}")
-    return answer[member]
+def _required_member(response: Mapping[str, Any], member: str, operation: str) -> Any:
+    if member not in response:
+        raise BrokenResponseError(f"{operation} returned no {member}")
+    return response[member]
 
 
 class PolicyCache:
@@ -114,12 +112,12 @@ class PolicyCache:
         self._policies: dict[tuple[str, str], Policy] = {}
 
     def managed_policy(self, calls: PolicyCalls, arn: str) -> Policy:
-        """Return a managed policy in its default version, which another account's scan may have read before."""
-        version = calls.answer_member("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
+        """Return the default version of a managed policy; reads its document only if the version is not cached."""
+        version = calls.response_member("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
 
         def read() -> Any:
-            answer = calls.answer_member("iam", "GetPolicyVersion", "PolicyVersion", PolicyArn=arn, VersionId=version)
-            return answer["Document"]
+            found = calls.response_member("iam", "GetPolicyVersion", "PolicyVersion", PolicyArn=arn, VersionId=version)
+            return found["Document"]
 
         return self.compiled_policy(arn, version, read, name=policy_name(arn))
 
@@ -128,7 +126,7 @@ class PolicyCache:
         with self._lock:
             policy = self._policies.get((key, version))
         if policy is None:
-            # Two threads may read it at the same time; the first result is kept.
+            # Without the lock, because a read takes long. If two threads read a policy, the first result is kept.
             policy = Policy.parse(read(), name=name)
             with self._lock:
                 policy = self._policies.setdefault((key, version), policy)
@@ -136,13 +134,20 @@ class PolicyCache:
 
 
 def policy_name(arn: str) -> str:
-    """Return a managed policy's name without its path, as reasons give it."""
+    """Return the name of a managed policy without its path, as shown in reasons."""
     return arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyOperation:
-    """An operation that reads policies; ``times`` says how often, ``fallback`` marks one that follows a refusal."""
+    """An operation that reads policies.
+
+    Attributes:
+        service: botocore's name for the service.
+        operation: The operation's name.
+        times: In words, how often the operation is called per account.
+        fallback: Whether the operation is called only if a different operation is denied.
+    """
 
     service: str
     operation: str

@@ -1,4 +1,4 @@
-"""Combines everything that decides what an account's acting principal may do, except the resources' own policies."""
+"""Combines all policies that decide what an account's acting principal may do, except the resources' own policies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class PrincipalPolicyReader:
-    """Reads the policies of one account's acting principal, with the permissions of the scanning principal.
+    """Reads the policies of one account's acting principal, with calls that the reading principal makes.
 
     Args:
         calls: The calls into the account.
-        cache: The scan's policies.
-        organizations: The policies of the scan's organisations.
+        cache: The policies that the scan has read.
+        organizations: Reads the policies of organizations.
     """
 
     def __init__(self, calls: PolicyCalls, cache: PolicyCache, organizations: OrganizationPolicies) -> None:
@@ -32,7 +32,7 @@ class PrincipalPolicyReader:
         self._organizations = organizations
 
     def read(self, acting: ActingPrincipal) -> PrincipalPolicies:
-        """Return every layer; a layer that could not be read is unreadable.
+        """Return the policies by layer; a layer that could not be read is replaced by the reason.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
@@ -46,7 +46,7 @@ class PrincipalPolicyReader:
 
     def _identity(self, principal: Principal) -> IdentityPolicies:
         if principal.kind is PrincipalKind.ROOT:
-            # Root needs no policy, and only the organisation's policies limit it.
+            # Root needs no policy, and only the organization's policies limit it.
             return IdentityPolicies(principal.arn, {}, None, [])
         if principal.kind not in IAM_NOUNS:
             unknown = Unreadable(principal.note)
@@ -58,28 +58,28 @@ class PrincipalPolicyReader:
 
 
 def unreadable_policies(principal: Principal, why: str) -> PrincipalPolicies:
-    """Return the policies of a principal whose every layer is unreadable for one reason."""
+    """Return policies in which every layer is unreadable for the same reason."""
     unknown = Unreadable(why)
     return _combined_policies(
-        ActingPrincipal(principal, unknown, tagged=True),
+        ActingPrincipal(principal, unknown, may_have_session_tags=True),
         IdentityPolicies(unknown, unknown, unknown, [unknown]),
         OrganizationLayers(unknown, unknown),
     )
 
 
 def _combined_policies(
-    acting: ActingPrincipal, identity: IdentityPolicies, organisation: OrganizationLayers
+    acting: ActingPrincipal, identity: IdentityPolicies, organization: OrganizationLayers
 ) -> PrincipalPolicies:
     principal = acting.principal
     if not isinstance(identity.arn, Unreadable):
         principal = replace(principal, arn=identity.arn, note="")
     return PrincipalPolicies(
         principal=principal,
-        tags=None if acting.tagged or isinstance(identity.tags, Unreadable) else identity.tags,
+        tags=None if acting.may_have_session_tags or isinstance(identity.tags, Unreadable) else identity.tags,
         identity=identity.policies,
         boundary=identity.boundary,
-        service_control=organisation.service_control,
-        resource_control=organisation.resource_control,
-        session=acting.session,
-        known_context=organisation.context,
+        service_control=organization.service_control,
+        resource_control=organization.resource_control,
+        session=acting.session_policy,
+        known_context=organization.context,
     )

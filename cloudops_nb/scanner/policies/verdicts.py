@@ -1,4 +1,7 @@
-"""The IAM verdicts on each resource of a scan, from one evaluator per account that is made while the listing runs."""
+"""Evaluates IAM permissions on the resources of a scan, with one evaluator per account.
+
+The policies of an account are read while its resources are listed.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 
 _log = logging.getLogger(__name__)
-#: Threads that read policies, in addition to the listing threads; an account keeps a few busy for less than a second.
-_THREADS = 64
+#: Threads that read policies, in addition to the threads that list. Each account uses a few of them for under a second.
+_POLICY_THREADS = 64
 
 
 class AccountVerdicts:
     """Evaluates permissions on the resources of one account; thread-safe.
 
-    The first thread that needs the policies reads them; the other threads wait for it.
+    The first thread that needs the policies reads them; other threads wait until they are read.
     """
 
     def __init__(self, read: Callable[[], PrincipalPolicies]) -> None:
@@ -50,7 +53,7 @@ class AccountVerdicts:
         Raises:
             ScanStoppedError: The scan was stopped.
         """
-        # Checked without the lock first, because every resource comes through here.
+        # Checked first without the lock, because this method runs for every resource.
         if self._evaluator is None:
             with self._lock:
                 if self._evaluator is None:
@@ -67,15 +70,16 @@ class AccountVerdicts:
         tags: Mapping[str, str] | None,
         resource_policy: Any = None,
     ) -> IamPermissions:
-        """Return the verdicts on one resource; an action that cannot be evaluated is unknown, with the reason.
+        """Return the verdicts on one resource; if the evaluation fails, all actions are unknown for that reason.
 
         Args:
             actions: IAM actions.
-            arn: The resource.
+            arn: The resource's ARN.
             account_id: The resource's account.
-            region: The region that is called for the resource.
-            tags: The resource's tags, ``None`` if they were not read.
-            resource_policy: The resource's own policy: a document, ``None`` without one, or why it is unknown.
+            region: The region in which operations on the resource are called.
+            tags: The resource's tags, ``None`` if they are not known.
+            resource_policy: The resource's own policy: a document, ``None`` if there is no policy, or an
+                :class:`~cloudops_nb.iam.Unreadable` with the reason it is unknown.
 
         Raises:
             ScanStoppedError: The scan was stopped.
@@ -90,12 +94,12 @@ class AccountVerdicts:
             )
         except Exception as error:  # noqa: BLE001 - recorded in the verdicts; a resource must not be lost because of them
             _log.info("evaluating a resource's permissions failed: %s", type(error).__name__)
-            why = f"it could not be evaluated: {type(error).__name__}: {error}"
+            why = f"the evaluation failed: {type(error).__name__}: {error}"
             return IamPermissions(unknown=tuple(actions), reasons=dict.fromkeys(actions, why))
 
 
 class ScanVerdicts:
-    """The verdicts of one scan, by account; thread-safe.
+    """The evaluators of one scan, by account; thread-safe.
 
     Args:
         sessions: The sessions of the configured accounts.
@@ -105,7 +109,7 @@ class ScanVerdicts:
     def __init__(self, sessions: AccountSessions, calls_into: Callable[[str], AwsCalls]) -> None:
         self._sessions = sessions
         self._calls_into = calls_into
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudops-policies")
+        self._pool = ThreadPoolExecutor(_POLICY_THREADS, thread_name_prefix="cloudops-policies")
         self._cache = PolicyCache()
         self._organizations = OrganizationPolicies(self._cache, self._calls_of_known_account)
         self._lock = threading.Lock()
@@ -113,26 +117,27 @@ class ScanVerdicts:
 
     def start_reading(self, accounts: Collection[Account]) -> None:
         """Start to read the policies of accounts without waiting; may ask for an MFA code on this thread."""
-        chosen = [self.of_account(account) for account in accounts]
-        profiles = [account.name for account in accounts if account.operate_profile]
-        if profiles:
+        by_account = [self.of_account(account) for account in accounts]
+        with_operate_profile = [account.name for account in accounts if account.operate_profile]
+        if with_operate_profile:
+            # Enter these accounts now, because the threads below cannot ask for an MFA code.
             with suppress(CloudOpsError):  # reading the policies meets the same error and records it
-                self._sessions.operators.accounts(profiles)
-        for verdicts in chosen:
+                self._sessions.operators.accounts(with_operate_profile)
+        for verdicts in by_account:
             self._pool.submit(verdicts.prepare)
 
     def of_account(self, account: Account) -> AccountVerdicts:
-        """Return the verdicts on an account's resources."""
+        """Return the object that evaluates permissions on an account's resources."""
         with self._lock:
             return self._by_account.setdefault(
                 account.account_id, AccountVerdicts(partial(self._read_policies, account))
             )
 
     def close(self, *, wait: bool = False) -> None:
-        """Release the threads after the scan's calls were stopped, and drop what they are still reading.
+        """Stop the threads, and drop the policies that they are still reading; call it once the scan is stopped.
 
         Args:
-            wait: Whether to wait for the answers to calls in flight.
+            wait: Whether to wait for the calls in flight.
         """
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
@@ -145,20 +150,21 @@ class ScanVerdicts:
         return self._calls(account_id) if known else None
 
     def _read_policies(self, account: Account) -> PrincipalPolicies:
-        """Return the policies of an account's acting principal; any failure makes layers unreadable."""
+        """Return the policies of an account's acting principal; on any failure, some or all layers are unreadable."""
         account_id = account.account_id
+        # Used if the acting principal cannot be found.
         principal = Principal(PrincipalKind.ROLE, "", self._sessions.partition(account_id), account_id, "")
         reader = PrincipalPolicyReader(self._calls(account_id), self._cache, self._organizations)
         try:
-            acts = find_acting_principal(account, self._sessions)
-            principal = acts.principal
+            acting = find_acting_principal(account, self._sessions)
+            principal = acting.principal
             generation = self._sessions.generation(account_id)
             try:
-                return reader.read(acts)
-            # Other threads may renew the same credentials; the generation lets only the first of them do so.
+                return reader.read(acting)
+            # If a different thread has renewed the credentials since the generation was read, they are kept.
             except CredentialsExpiredError:
                 self._sessions.renew(account_id, generation)
-                return reader.read(acts)
+                return reader.read(acting)
         except ScanStoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - recorded in every verdict; a resource must not be lost because of policies
@@ -170,7 +176,7 @@ def _failure_reason(error: Exception) -> str:
 
 
 def _compiled_resource_policy(policy: Any) -> Policy | Unreadable | None:
-    """Return a resource's policy for the evaluator; an invalid document counts as unreadable."""
+    """Return a resource's policy in the evaluator's form; an invalid document counts as unreadable."""
     if policy is None or isinstance(policy, Unreadable):
         return policy
     try:

@@ -1,1 +1,1 @@
-"""Reads one task: its pages, batches, details and tags, as resources."""
+"""Reads one task: its pages, and the batches, details and tags that complete its resources."""

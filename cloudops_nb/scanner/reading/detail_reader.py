@@ -1,4 +1,4 @@
-"""Reads the details of items that their listing does not include, by one call per item and detail."""
+"""Reads details that a listing does not include, with one call per item and detail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from cloudops_nb.aws.error_states import error_code
 from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, failure_unless_expired
-from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, region_of
+from cloudops_nb.scanner.reading.resource_builder import NOT_REQUESTED, region_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,33 +23,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DetailedItem:
-    """An item with the answers of its further calls, the failures of others, and the names of those not made."""
+    """A listed item with the responses of its batch and detail calls.
+
+    A response has the name that its call's ``into`` gives it.
+
+    Attributes:
+        data: The item's fields, and the responses by name.
+        failures: The failures of calls, by the names of the missing responses.
+        not_requested: The names of responses that this scan does not request, because it does not read every detail.
+    """
 
     data: Mapping[str, Any]
     failures: Mapping[str, Failure] = field(default_factory=dict)
-    not_asked: frozenset[str] = frozenset()
+    not_requested: frozenset[str] = frozenset()
 
     @property
     def unread(self) -> Mapping[str, str]:
-        """The reasons for the missing answers, by the answers' names."""
-        if not self.failures and not self.not_asked:
+        """Why each missing response is missing, by the response's name."""
+        if not self.failures and not self.not_requested:
             return {}
         failed = {name: failure.detail for name, failure in self.failures.items()}
-        return {**failed, **dict.fromkeys(self.not_asked, NOT_ASKED)}
+        return {**failed, **dict.fromkeys(self.not_requested, NOT_REQUESTED)}
 
-    def with_answer(self, into: str, answer: Any) -> DetailedItem:
-        """Return the item with an answer added."""
-        return replace(self, data={**self.data, into: answer})
+    def with_response(self, name: str, response: Any) -> DetailedItem:
+        """Return the item with a response added."""
+        return replace(self, data={**self.data, name: response})
 
-    def without_answer(self, into: str, failure: Failure) -> DetailedItem:
-        """Return the item with the reason for a missing answer."""
-        return replace(self, failures={**self.failures, into: failure})
+    def without_response(self, name: str, failure: Failure) -> DetailedItem:
+        """Return the item with the reason why a response is missing."""
+        return replace(self, failures={**self.failures, name: failure})
 
 
 class DetailReader:
     """Reads the details of one task's items; thread-safe.
 
-    Expired credentials are raised, because they concern the whole task; any other failure is part of the item.
+    An error of expired credentials is raised, because the whole task must then be repeated. Any other failure becomes
+    part of the item.
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls) -> None:
@@ -61,49 +70,49 @@ class DetailReader:
 
     @property
     def makes_calls(self) -> bool:
-        """Whether the task's type has details to read at all."""
+        """Whether this scan reads any details of the task's type."""
         return any(self._every_detail or not detail.on_demand for detail in self._spec.details)
 
     def read(self, item: DetailedItem) -> DetailedItem | None:
-        """Return an item with the answers of its detail calls, ``None`` if the resource was deleted in between."""
-        # In the order of the spec, because a detail may depend on earlier answers.
+        """Return an item with the responses of its detail calls, ``None`` if the resource no longer exists."""
+        # In the order of the spec, because a detail call may depend on earlier responses.
         for detail in self._spec.details:
-            found = self._with_detail(detail, item)
-            if found is None:
+            extended = self._with_detail(detail, item)
+            if extended is None:
                 return None
-            item = found
+            item = extended
         return item
 
     def _with_detail(self, detail: DetailCall, item: DetailedItem) -> DetailedItem | None:
         needed = _needed_fields(detail)
-        if (detail.on_demand and not self._every_detail) or needed & item.not_asked:
-            return replace(item, not_asked=item.not_asked | {detail.into})
+        if (detail.on_demand and not self._every_detail) or needed & item.not_requested:
+            return replace(item, not_requested=item.not_requested | {detail.into})
         if missing := needed & item.failures.keys():
-            return item.without_answer(detail.into, item.failures[min(missing)])
-        return self._with_detail_answer(detail, item)
+            return item.without_response(detail.into, item.failures[min(missing)])
+        return self._with_response(detail, item)
 
-    def _with_detail_answer(self, detail: DetailCall, item: DetailedItem) -> DetailedItem | None:
+    def _with_response(self, detail: DetailCall, item: DetailedItem) -> DetailedItem | None:
         try:
             needless = detail.when is not None and not holds(detail.when, item.data)
-            return item if needless else item.with_answer(detail.into, self._detail_answer(detail, item.data))
+            return item if needless else item.with_response(detail.into, self._response(detail, item.data))
         except READ_FAILURES as error:
             code = error_code(error) if isinstance(error, ClientError) else ""
             if code in detail.gone:
                 return None
             if code in detail.absent:
-                return item.with_answer(detail.into, {})
-            return item.without_answer(detail.into, failure_unless_expired(error, self._region))
+                return item.with_response(detail.into, {})
+            return item.without_response(detail.into, failure_unless_expired(error, self._region))
 
-    def _detail_answer(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
-        # S3 answers the calls about a bucket's details only in the bucket's region.
+    def _response(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
+        # S3 accepts calls for the details of a bucket only in the bucket's region.
         region = self._region if self._spec.region is None else region_of(self._spec, data, self._cell_region)
-        given = {name: select(selector, data) for name, selector in detail.parameters.items()}
-        answer = self._calls.joined_pages(self._spec.called, region, detail.operation, given)
-        answer.pop("ResponseMetadata", None)
-        return answer
+        parameters = {name: select(selector, data) for name, selector in detail.parameters.items()}
+        response = self._calls.joined_pages(self._spec.called, region, detail.operation, parameters)
+        response.pop("ResponseMetadata", None)
+        return response
 
 
 def _needed_fields(detail: DetailCall) -> frozenset[str]:
-    """Return the fields, earlier answers among them, that a detail call depends on."""
-    asked = fields(detail.when) if detail.when else frozenset[str]()
-    return asked.union(*(fields(selector) for selector in detail.parameters.values()))
+    """Return the fields of an item, including the names of earlier responses, that a detail call depends on."""
+    of_condition = fields(detail.when) if detail.when else frozenset[str]()
+    return of_condition.union(*(fields(selector) for selector in detail.parameters.values()))

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.specs.model import ResourcePolicy, ResourceSpec, Rule, Rules, TagSource
 
-#: The key in ``Resource.metadata`` of the reasons for unread answers, for example ``{"tagging": "AccessDenied: …"}``.
+#: The key in ``Resource.metadata`` under which the reasons for missing responses are kept, for example
+#: ``{"tagging": "AccessDenied: …"}``.
 UNREAD = "unread"
-#: The reason for an answer that only a scan with every detail reads.
-NOT_ASKED = "it is read only by a scan with every detail"
+#: Why a response is missing that is requested only by a scan with every detail.
+NOT_REQUESTED = "it is read only by a scan with every detail"
 _NAME_TAG = "Name"
 _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
 
@@ -38,10 +39,12 @@ class ListingContext:
 
 @dataclass(frozen=True, slots=True)
 class ListedItem:
-    """One item of a listing with its detail answers.
+    """One item of a listing with the responses of its batch and detail calls.
 
-    ``unread`` holds the reasons for missing detail answers, by the answers' names. ``tags`` is set if tags came from a
-    listing of their own, and holds the tags of all resources by ARN.
+    Attributes:
+        data: The item's fields, and the responses by name.
+        unread: Why each missing response is missing, by the response's name.
+        tags: The tags of all resources by ARN, if they have a listing of their own.
     """
 
     data: Mapping[str, Any]
@@ -50,10 +53,10 @@ class ListedItem:
 
 
 def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext) -> Resource:
-    """Return the resource that an item describes; whatever was not read is unknown, never assumed."""
+    """Return the resource that an item describes; a verdict or constraint that needs unread data is unknown."""
     identifier = str(select(spec.identifier, item.data))
     own_name = str(_selected(spec.name, item.data) or identifier)
-    words = {
+    template_values = {
         "partition": context.partition,
         "region": region_of(spec, item.data, context.region),
         "account_id": context.account.account_id,
@@ -61,21 +64,21 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
         "name": own_name,
         "state": str(_selected(spec.state, item.data) or ""),
     }
-    arn = arn_of(spec, item.data, words)
+    arn = arn_of(spec, item.data, template_values)
     tags = _tags(spec.tags, item, arn)
     return Resource(
         resource_type=spec.resource_type,
         identifier=identifier,
-        account_id=words["account_id"],
-        region=words["region"],
+        account_id=template_values["account_id"],
+        region=template_values["region"],
         service=spec.service,
         arn=arn,
         name=tags.get(_NAME_TAG) or own_name,
-        state=words["state"],
+        state=template_values["state"],
         account_name=context.account.name,
         tags=tags,
         iam=_verdicts(spec, item, arn, tags, context),
-        constraints=_constraints(spec, item, words),
+        constraints=_constraints(spec, item, template_values),
         relations=_relations(spec, item.data),
         metadata=_metadata(spec, item),
         last_synced=context.at,
@@ -90,13 +93,16 @@ def has_identity(spec: ResourceSpec, item: ListedItem) -> bool:
 
 
 def region_of(spec: ResourceSpec, data: Mapping[str, Any], region: str) -> str:
-    """Return a resource's own region: its cell's region, unless one listing covers all regions."""
+    """Return a resource's region: the listing's region, or the item's own if the spec selects it.
+
+    An item that lacks its region counts as global. The task reader marks the cells of such a listing as incomplete.
+    """
     return region if spec.region is None else str(select(spec.region, data) or GLOBAL)
 
 
-def arn_of(spec: ResourceSpec, data: Mapping[str, Any], words: Mapping[str, str]) -> str:
+def arn_of(spec: ResourceSpec, data: Mapping[str, Any], template_values: Mapping[str, str]) -> str:
     """Return the resource's ARN, read from the item or formatted from the spec's template."""
-    return str(_selected(spec.arn, data) or "") if spec.arn else str(spec.arn_template).format(**words)
+    return str(_selected(spec.arn, data) or "") if spec.arn else str(spec.arn_template).format(**template_values)
 
 
 def _selected(selector: str | None, data: Mapping[str, Any]) -> Any:
@@ -127,12 +133,12 @@ def _verdicts(
 
 
 def _tags_are_known(source: TagSource | None, item: ListedItem) -> bool:
-    """Return whether a missing tag is known to be missing; types without readable tags may still have some."""
+    """Return whether all tags of the resource were read; if the spec has no tag source, unread tags may exist."""
     return item.tags is not None or (source is not None and bool(source.path) and not _unread_field(source.path, item))
 
 
 def _resource_policy(source: ResourcePolicy | None, item: ListedItem) -> Any:
-    """Return the resource's own policy: a document, ``None`` if it has none, or why it is unknown."""
+    """Return the resource's own policy: a document, ``None`` if there is no policy, or the reason it is unknown."""
     if source is None:
         return None
     if source.path is None:
@@ -142,47 +148,48 @@ def _resource_policy(source: ResourcePolicy | None, item: ListedItem) -> Any:
     try:
         return select(source.path, item.data) or None
     except ValueError as error:
-        return Unreadable(f"the resource's own policy: AWS's answer has another form than expected: {error}")
+        return Unreadable(f"the resource's own policy: AWS's response has an unexpected form: {error}")
 
 
-def _constraints(spec: ResourceSpec, item: ListedItem, words: Mapping[str, str]) -> Constraints:
+def _constraints(spec: ResourceSpec, item: ListedItem, template_values: Mapping[str, str]) -> Constraints:
     facts = {name: _fact_value(selector, item) for name, selector in spec.facts.items()}
     return Constraints(
         **{
-            name: _constraint_by_rules(verb, getattr(spec.constraints, name), item, words)
+            name: _constraint_by_rules(verb, getattr(spec.constraints, name), item, template_values)
             for name, verb in _VERBS.items()
         },
         facts={name: value for name, value in facts.items() if value is not None},
     )
 
 
-def _constraint_by_rules(verb: str, rules: Rules, item: ListedItem, words: Mapping[str, str]) -> Constraint:
-    """Return the constraint of the first rule that holds; a rule whose answer was not read leaves it unknown."""
+def _constraint_by_rules(verb: str, rules: Rules, item: ListedItem, template_values: Mapping[str, str]) -> Constraint:
+    """Return the constraint of the first rule that holds, or unknown if that depends on data that was not read."""
     for rule in rules:
         try:
             missing = _unread_field(rule.when, item)
             if missing:
                 return Constraint(Ternary.UNKNOWN, why_unread(item, missing))
             if rule.when is None or holds(rule.when, item.data):
-                return _constraint_by_rule(rule, words)
+                return _constraint_by_rule(rule, template_values)
         except ValueError as error:
-            return Constraint(Ternary.UNKNOWN, f"AWS's answer has another form than expected: {error}")
+            return Constraint(Ternary.UNKNOWN, f"AWS's response has an unexpected form: {error}")
+    # A spec without rules for the verb declares that the type has no such operation.
     return Constraint(Ternary.FALSE, f"there is nothing to {verb}")
 
 
-def _constraint_by_rule(rule: Rule, words: Mapping[str, str]) -> Constraint:
+def _constraint_by_rule(rule: Rule, template_values: Mapping[str, str]) -> Constraint:
     value = Ternary(str(rule.value).lower())
-    return Constraint(value, rule.reason.format(**words))
+    return Constraint(value, rule.reason.format(**template_values))
 
 
 def why_unread(item: ListedItem, name: str) -> str:
-    """Return the reason for a missing answer, as a sentence."""
+    """Return a sentence that says why a response is missing."""
     why = item.unread[name]
-    return f"its {name} was not read: {why}" if why == NOT_ASKED else f"its {name} could not be read: {why}"
+    return f"its {name} was not read: {why}" if why == NOT_REQUESTED else f"its {name} could not be read: {why}"
 
 
 def _unread_field(selector: str | None, item: ListedItem) -> str:
-    """Return the unread answer on which a selector depends, empty if it depends on no such answer."""
+    """Return the name of a missing response that a selector depends on, empty if there is no such response."""
     if not item.unread or not selector:
         return ""
     mentioned = fields(selector)
@@ -202,14 +209,14 @@ def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, .
         found = _selected_or_none(relation.path, data)
         if not found:
             continue
-        # AWS returns many of them in a different order each time; sorted, an unchanged resource stays equal.
+        # AWS returns many lists in a different order each time; an unchanged resource must stay equal.
         for target in sorted(str(target) for target in _as_list(found) if target):
             links[Relation(relation.kind, relation.resource_type, target)] = None
     return tuple(links)
 
 
 def _selected_or_none(selector: str, data: Mapping[str, Any]) -> Any:
-    """Return a selector's result, or ``None`` for data of an unexpected form, which costs only this field."""
+    """Return a selector's result, or ``None`` for data of an unexpected form, so that only this field is lost."""
     try:
         return select(selector, data)
     except ValueError:
@@ -226,7 +233,7 @@ def _metadata(spec: ResourceSpec, item: ListedItem) -> dict[str, Any]:
         value = None if _unread_field(selector, item) else _selected_or_none(selector, item.data)
         if value is not None:
             kept[name] = json_ready(value)
-    failed = {name: why for name, why in item.unread.items() if why != NOT_ASKED}
+    failed = {name: why for name, why in item.unread.items() if why != NOT_REQUESTED}
     return {**kept, UNREAD: failed} if failed else kept
 
 

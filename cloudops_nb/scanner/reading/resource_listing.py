@@ -1,4 +1,4 @@
-"""Lists the items of a type page by page, with one call per parent for types that are listed per parent."""
+"""Lists the items of a type page by page, with one listing per parent for types that are listed per parent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from cloudops_nb.aws.error_states import Failure, error_code, error_message
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
-from cloudops_nb.scanner.calls.call_errors import BrokenAnswerError, ScanStoppedError, failure_of
+from cloudops_nb.scanner.calls.call_errors import BrokenResponseError, ScanStoppedError, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     FanOut = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
 
-#: Parents that are listed before their items are yielded, so that rows flow while many parents are listed.
-_PARENTS = 50
+#: For how many parents resources are listed before they are yielded, so that rows flow while many parents are listed.
+_PARENTS_PER_CHUNK = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _ChildListing:
-    """The items of one parent, the number of their pages, and the failure that ended the listing early, if any."""
+    """The items of one parent, the number of pages, and the failure if one ended the listing early."""
 
     items: Sequence[Mapping[str, Any]]
     pages: int
@@ -35,12 +35,12 @@ class _ChildListing:
 
 
 class ResourceListing:
-    """One listing with all its pages; each attempt makes a new one, which is read once.
+    """The listing of a task's items. An instance lists once; each attempt to read the task creates a new instance.
 
     Args:
-        task: The list call.
+        task: The task.
         calls: The paced calls into the task's account.
-        fan_out: Maps a function over parents, in parallel where there are free threads.
+        fan_out: Maps a function over a sequence, in parallel where threads are free.
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls, fan_out: FanOut) -> None:
@@ -49,30 +49,31 @@ class ResourceListing:
         self._account_id = task.account.account_id
         self._calls = calls
         self._fan_out = fan_out
-        self._parents = 0
-        self._unlisted: list[Failure] = []
-        #: Pages of the list call itself, without the pages of parents.
+        self._parent_count = 0
+        self._parent_failures: list[Failure] = []
+        #: The number of pages of the list call so far, without the pages of the listing of parents.
         self.pages = 0
 
     @property
     def failure(self) -> Failure | None:
-        """The reason why some parents' resources are missing, ``None`` if every parent was listed to its end."""
-        if not self._unlisted:
+        """Why resources of some parents are missing, ``None`` if the resources of every parent were listed."""
+        if not self._parent_failures:
             return None
-        # A transient failure says more about the next scan than a permanent one.
-        worst = next((each for each in self._unlisted if each.transient), self._unlisted[0])
+        # A transient failure takes precedence, because the next scan may then find more.
+        shown = next((each for each in self._parent_failures if each.transient), self._parent_failures[0])
         into = self._spec.parent.into if self._spec.parent else ""
-        what = f"{len(self._unlisted)} of {self._parents} parents ({into}) not listed"
-        return Failure(worst.state, f"{what}: {worst.detail}")
+        what = f"{len(self._parent_failures)} of {self._parent_count} parents ({into}) could not be listed"
+        return Failure(shown.state, f"{what}: {shown.detail}")
 
     def chunks(self) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Yield the items as they arrive, without those of other accounts.
+        """Yield the items as they arrive, without items that belong to other accounts.
 
-        A parent that fails loses only its own items; :attr:`failure` reports it. Any other failure is raised as by
-        :meth:`~cloudops_nb.scanner.calls.aws_calls.AwsCalls.pages`; expired credentials are always raised.
+        If the resources of one parent cannot be listed, only these are missing, and :attr:`failure` says why. Any other
+        failure is raised as by :meth:`~cloudops_nb.scanner.calls.aws_calls.AwsCalls.pages`. An error of expired
+        credentials is always raised, because the whole task must then be repeated.
 
         Raises:
-            BrokenAnswerError: An answer came without its list.
+            BrokenResponseError: A response lacks its list.
             NotOfferedError: The service has no endpoint in the region.
         """
         self._calls.check_offered(self._spec.called, self._region)
@@ -83,24 +84,25 @@ class ResourceListing:
                 yield self._owned_items(page)
             return
         for page in self._item_pages(parent.list, {}):
-            self._parents += len(page)
-            for start in range(0, len(page), _PARENTS):
-                read: Sequence[_ChildListing] = self._fan_out(self._child_listing, page[start : start + _PARENTS])
-                self.pages += sum(each.pages for each in read)
-                self._unlisted += [each.failure for each in read if each.failure]
-                yield self._owned_items([item for each in read for item in each.items])
+            self._parent_count += len(page)
+            for start in range(0, len(page), _PARENTS_PER_CHUNK):
+                parents = page[start : start + _PARENTS_PER_CHUNK]
+                listings: Sequence[_ChildListing] = self._fan_out(self._child_listing, parents)
+                self.pages += sum(each.pages for each in listings)
+                self._parent_failures += [each.failure for each in listings if each.failure]
+                yield self._owned_items([item for each in listings for item in each.items])
 
-    def _child_listing(self, of: Mapping[str, Any]) -> _ChildListing:
-        """List one parent's resources; a parent that was deleted in between has no resources."""
+    def _child_listing(self, parent_item: Mapping[str, Any]) -> _ChildListing:
+        """List one parent's resources; a parent that was deleted after it was listed has no resources."""
         parent = self._spec.parent
         assert parent is not None  # noqa: S101 - a parent's item exists only where the spec has a parent
         items: list[Mapping[str, Any]] = []
         pages = 0
         try:
-            given = {name: select(selector, of) for name, selector in parent.parameters.items()}
-            for page in self._item_pages(self._spec.list, given):
+            of_parent = {name: select(selector, parent_item) for name, selector in parent.parameters.items()}
+            for page in self._item_pages(self._spec.list, of_parent):
                 pages += 1
-                items += [{**item, parent.into: of} for item in page]
+                items += [{**item, parent.into: parent_item} for item in page]
         except ScanStoppedError:
             raise
         except Exception as error:
@@ -112,20 +114,23 @@ class ResourceListing:
             return _ChildListing(items, pages, failure)
         return _ChildListing(items, pages)
 
-    def _item_pages(self, call: ListCall, given: Mapping[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Yield the items of every page; a service that is not in use in the region has no pages."""
-        begun = False
+    def _item_pages(self, call: ListCall, further: Mapping[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Yield the items of every page of a call, to which ``further`` parameters are added.
+
+        For a service that is not in use in the region, no page is yielded.
+        """
+        has_page = False
         rules = call.pages.as_botocore(call.items) if call.pages else None
-        parameters = {**call.parameters, **given}
+        parameters = {**call.parameters, **further}
         try:
             for page in self._calls.pages(
                 self._spec.called, self._region, call.operation, parameters, call.page_size, rules=rules
             ):
-                begun = True
+                has_page = True
                 yield _page_items(call, page)
-        # Some services that are not enabled answer with an error. After a first page that error means a failure.
+        # Some services that are not enabled respond with an error. After a first page, such an error is a failure.
         except ClientError as error:
-            if begun or not call.tells_absence(error_code(error), error_message(error)):
+            if has_page or not call.tells_absence(error_code(error), error_message(error)):
                 raise
 
     def _owned_items(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -136,8 +141,8 @@ class ResourceListing:
 
 
 def _page_items(call: ListCall, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = select(call.items, page)
-    if found is None and not call.omitted_when_empty:
-        # An answer without its list must not count as an empty list, which would delete every resource of the cell.
-        raise BrokenAnswerError(f"{call.operation} returned no {call.items}")
-    return found or ()
+    items = select(call.items, page)
+    if items is None and not call.omitted_when_empty:
+        # A missing list must not count as an empty one, because that would delete every stored resource of the cell.
+        raise BrokenResponseError(f"{call.operation} returned no {call.items}")
+    return items or ()

@@ -1,11 +1,11 @@
-"""Reads the tags of a type's resources in a region by one listing, for types whose own listing has no tags."""
+"""Reads the tags of a type's resources in a region with one listing, for types whose own listing has no tags."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenAnswerError, failure_unless_expired
+from cloudops_nb.scanner.calls.call_errors import READ_FAILURES, BrokenResponseError, failure_unless_expired
 
 if TYPE_CHECKING:
     from cloudops_nb.aws.error_states import Failure
@@ -14,26 +14,27 @@ if TYPE_CHECKING:
 
 TAGGING_SERVICE = "resourcegroupstaggingapi"
 TAGGING_OPERATION = "GetResources"
-#: The largest page that AWS allows.
-_TAGGING_PAGE = 100
+#: The largest page size that AWS allows.
+_PAGE_SIZE = 100
 
 #: Tags by ARN.
 TagListing = Mapping[str, Mapping[str, str]]
 
 
 def listed_tags(task: ScanTask, calls: AwsCalls) -> TagListing | Failure | None:
-    """Return the tags of the task's resources by ARN, or why they are missing; ``None`` if tags come another way.
+    """Return the tags of the task's resources by ARN, or why they are missing.
 
-    Expired credentials are raised, because they concern the whole task.
+    Returns ``None`` if the type's tags do not come from the tagging API. An error of expired credentials is raised,
+    because the whole task must then be repeated.
     """
     source = task.spec.tags
     if source is None or not source.filter:
         return None
-    given = {"ResourceTypeFilters": [source.filter]}
+    parameters = {"ResourceTypeFilters": [source.filter]}
     try:
         return {
             mapping["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in mapping["Tags"]}
-            for page in calls.pages(TAGGING_SERVICE, task.call_region, TAGGING_OPERATION, given, _TAGGING_PAGE)
+            for page in calls.pages(TAGGING_SERVICE, task.call_region, TAGGING_OPERATION, parameters, _PAGE_SIZE)
             for mapping in _tag_mappings(page)
         }
     except READ_FAILURES as error:
@@ -41,7 +42,7 @@ def listed_tags(task: ScanTask, calls: AwsCalls) -> TagListing | Failure | None:
 
 
 def _tag_mappings(page: Mapping[str, Any]) -> Any:
-    found = page.get("ResourceTagMappingList")
-    if found is None:
-        raise BrokenAnswerError(f"{TAGGING_OPERATION} returned no ResourceTagMappingList")
-    return found
+    mappings = page.get("ResourceTagMappingList")
+    if mappings is None:
+        raise BrokenResponseError(f"{TAGGING_OPERATION} returned no ResourceTagMappingList")
+    return mappings

@@ -1,4 +1,4 @@
-"""Reads one task: its pages, the details of their items, and the result of each of its cells."""
+"""Reads one task, a list call with the details of its items, and yields resources and a result for each cell."""
 
 from __future__ import annotations
 
@@ -32,30 +32,31 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.task import ScanTask
 
 _log = logging.getLogger(__name__)
+#: Names of missing parts, as used in a result's detail: "3 without tags (AccessDenied: …)".
 _TAGS = "tags"
 _REGION = "region"
 _IDENTIFIER = "identifier"
-#: Items whose details are read before they are yielded, so that rows flow while a long page is read.
-_CHUNK_ITEMS = 100
+#: For how many items details are read before the items are yielded, so that rows flow while a long page is read.
+_ITEMS_PER_CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """Resources of one cell, as they arrived; a cell yields any number of these before its :class:`CellResult`."""
+    """Resources of one cell that arrived together; a cell yields any number of these before its :class:`CellResult`."""
 
     key: CellKey
     resources: tuple[Resource, ...]
 
 
 class TaskReader:
-    """Reads one task, once; failures become part of the cells' results and are never raised.
+    """Reads one task; a failure becomes part of the cells' results.
 
     Args:
         task: The list call and its cells.
         sessions: The sessions of the configured accounts.
         calls: The paced calls into the task's account.
-        fan_out: Maps a function over items, in parallel where there are free threads.
-        verdicts: The verdicts on the account's resources.
+        fan_out: Maps a function over a sequence, in parallel where threads are free.
+        verdicts: Evaluates permissions on the account's resources.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class TaskReader:
     def read(self) -> Iterator[PageRead | CellResult]:
         """Yield pages as they arrive, then one result per cell.
 
-        If the credentials expire, they are renewed once and the task is read again.
+        If the credentials expire, they are renewed once, and the task is read again from its first page. The pages of
+        the first attempt are then yielded twice, but only the second attempt counts in the results.
 
         Raises:
             ScanStoppedError: The scan was stopped; the task's cells have no result.
@@ -109,13 +111,13 @@ class TaskReader:
     def _resource_chunks(self) -> Iterator[list[Resource]]:
         context = self._context()
         tags: TagListing | Failure | None = None
-        asked = False
+        tags_listed = False
         for items in self._listing.chunks():
-            if items and not asked:
-                # Most cells are empty, so their tags need not be listed.
-                tags, asked = listed_tags(self._task, self._calls), True
-            for start in range(0, len(items), _CHUNK_ITEMS):
-                yield self._resources_of_chunk(items[start : start + _CHUNK_ITEMS], tags, context)
+            # Only if there are items: most cells are empty and need no tags.
+            if items and not tags_listed:
+                tags, tags_listed = listed_tags(self._task, self._calls), True
+            for start in range(0, len(items), _ITEMS_PER_CHUNK):
+                yield self._resources_of_chunk(items[start : start + _ITEMS_PER_CHUNK], tags, context)
 
     def _context(self) -> ListingContext:
         return ListingContext(
@@ -132,56 +134,56 @@ class TaskReader:
         tags: TagListing | Failure | None,
         context: ListingContext,
     ) -> list[Resource]:
-        described = self._batches.read(chunk)
+        with_batches = self._batches.read(chunk)
         if self._details.makes_calls:
-            read: Sequence[DetailedItem | None] = self._fan_out(self._details.read, described)
+            detailed: Sequence[DetailedItem | None] = self._fan_out(self._details.read, with_batches)
         else:
-            read = [self._details.read(item) for item in described]
+            detailed = [self._details.read(item) for item in with_batches]
         if self._spec.actions:
-            self._verdicts.prepare()  # wait for the policies before taking the turn below
+            self._verdicts.prepare()  # wait for the policies before occupying a building slot
         with building_slots:
-            return self._resources(read, tags, context)
+            return self._resources(detailed, tags, context)
 
     def _resources(
-        self, read: Sequence[DetailedItem | None], tags: TagListing | Failure | None, context: ListingContext
+        self, detailed: Sequence[DetailedItem | None], tags: TagListing | Failure | None, context: ListingContext
     ) -> list[Resource]:
-        by_arn = tags if isinstance(tags, Mapping) else None
+        tags_by_arn = tags if isinstance(tags, Mapping) else None
         resources = []
-        for each in read:
-            if each is None:
+        for each in detailed:
+            if each is None:  # the resource no longer exists
                 continue
-            whole = each.without_answer(_TAGS, tags) if isinstance(tags, Failure) else each
-            self._note_missing(whole.failures)
-            self._note_unknown_region(whole.data)
-            item = ListedItem(whole.data, whole.unread, by_arn)
+            complete = each.without_response(_TAGS, tags) if isinstance(tags, Failure) else each
+            self._note_failures(complete.failures)
+            self._note_unknown_region(complete.data)
+            item = ListedItem(complete.data, complete.unread, tags_by_arn)
             if has_identity(self._spec, item):
                 resources.append(build_resource(self._spec, item, context))
             else:
-                self._note_unknown(_IDENTIFIER)
+                self._note_missing_field(_IDENTIFIER)
         return resources
 
-    def _note_missing(self, failures: Mapping[str, Failure]) -> None:
+    def _note_failures(self, failures: Mapping[str, Failure]) -> None:
         self._missed.update(failures.keys())
         self._reasons.update({name: failure.detail for name, failure in failures.items()})
         self._incomplete |= any(failure.transient for failure in failures.values())
 
     def _note_unknown_region(self, data: Mapping[str, Any]) -> None:
-        """Mark every cell of the task incomplete if an item has no region: it could belong to any of them."""
+        """Mark every cell of the task incomplete if an item has no region, because it could belong to any cell."""
         if self._spec.region is not None and not select(self._spec.region, data):
-            self._note_unknown(_REGION)
+            self._note_missing_field(_REGION)
 
-    def _note_unknown(self, what: str) -> None:
+    def _note_missing_field(self, name: str) -> None:
         self._incomplete = True
-        self._missed[what] += 1
-        self._reasons[what] = "AWS did not return it"
+        self._missed[name] += 1
+        self._reasons[name] = "AWS did not return it"
 
     def _failure(self, error: Exception) -> Failure:
         failure = failure_of(error, region=self._task.region)
         if self._spec.called == cloud_control.SERVICE:
             failure = cloud_control.explained_failure(failure)
         if failure.state is CellState.ERROR:
-            # The log names no accounts or regions, because it is plaintext.
-            _log.info("%s: a listing ended with %s", self._spec.resource_type, failure.state.value)
+            # The log is not encrypted, so it must not contain accounts or regions.
+            _log.info("listing %s ended with the state %s", self._spec.resource_type, failure.state.value)
         return failure
 
     def _pages_by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
@@ -197,10 +199,10 @@ class TaskReader:
         state = self._end_state(failure)
         missed = [f"{count} without {name} ({self._reasons[name]})" for name, count in self._missed.items()]
         pages = self._listing.pages
-        why = [f"after {pages} pages: {failure.detail}" if pages else failure.detail] if failure else []
-        detail = "; ".join(text for text in (*why, *missed, self._task.note) if text)
+        failed = [f"after {pages} pages: {failure.detail}" if pages else failure.detail] if failure else []
+        detail = "; ".join(text for text in (*failed, *missed, self._task.note) if text)
         tally = self._calls.tally
-        # Resources of further regions may have added cells that the task did not start with.
+        # Resources in further regions may have added cells to those that the task started with.
         for index, key in enumerate(dict.fromkeys((*self._task.keys, *self._found))):
             empty = state is CellState.OK and not self._found[key]
             yield CellResult(
@@ -209,7 +211,7 @@ class TaskReader:
                 started=started,
                 duration=duration,
                 resources=self._found[key],
-                # One call may fill many cells; only the first cell counts it, so that sums are right.
+                # One call may fill many cells. Only the first cell counts it, so that sums over cells are right.
                 calls=0 if index else tally.calls,
                 pages=pages,
                 retries=0 if index else tally.retries,
@@ -217,13 +219,16 @@ class TaskReader:
             )
 
     def _end_state(self, failure: Failure | None) -> CellState:
-        """Return the state of all cells of the task.
+        """Return the state of the task's cells; ``ok`` also for empty cells.
 
-        A transient failure in the details leaves them partial. A permanent one, such as a denied read of tags, does
-        not: the listing was complete, and the resources say what they lack. An item without a region always leaves them
-        partial. Expired credentials with no resource yielded end the cells as expired, even after some pages.
+        If the listing failed, the cells are partial after a first page; otherwise they get the failure's state. Expired
+        credentials leave the cells expired even after some pages, unless a resource was yielded.
+
+        If the listing is complete, the cells are partial after a transient failure of a detail, and after an item
+        without a region or identifier. A permanent failure of a detail, such as a denied read of tags, does not count,
+        because each resource records what it lacks.
         """
         if failure is not None:
-            nothing = failure.state is CellState.EXPIRED and not self._found
-            return CellState.PARTIAL if self._listing.pages and not nothing else failure.state
+            expired_without_resources = failure.state is CellState.EXPIRED and not self._found
+            return CellState.PARTIAL if self._listing.pages and not expired_without_resources else failure.state
         return CellState.PARTIAL if self._incomplete else CellState.OK

@@ -1,4 +1,4 @@
-"""A running scan in this process: worker threads, a queue, and one thread that takes from the queue."""
+"""A running scan in this process: worker threads put pages and results into a queue, and one thread takes them out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ProgressCallback = Callable[[Progress], None]
 
-#: Seconds after which a blocked thread checks whether the scan was stopped.
+#: Seconds between two checks whether any worker is left, while the queue is empty.
 _TICK = 0.1
 
 
@@ -36,45 +36,48 @@ class _Finished:
 
 
 class LocalRun:
-    """Reads tasks on a pool of threads, and yields their pages and results in one thread.
+    """Runs tasks on a pool of threads, and yields their pages and results in one thread.
 
-    The generator can be abandoned at any moment: closing it, or an exception in it, stops each worker before its next
-    call. A task is submitted only when another has ended. Otherwise details would queue behind listings that have not
-    started, and the longest chains of calls would end last.
+    The consumer may close the generator at any time. Closing it, or an exception in it, stops each worker before the
+    worker's next call.
+
+    A new task is submitted only when an earlier one has ended. If all tasks were submitted at the start, the detail
+    calls of running tasks would wait in the pool for all listings, and the tasks with the most calls would end last.
 
     Args:
-        todo: The tasks.
+        tasks: The tasks.
         sessions: The sessions of the configured accounts.
         limits: The token buckets that pace the calls.
-        pool: The pool that reads the tasks; shut down at the end if ``owns_pool``.
-        owns_pool: Whether the pool belongs to this run.
-        word: The purpose in the user agent of every call.
+        pool: The pool that runs the tasks.
+        owns_pool: Whether the pool belongs to this run, which then shuts it down at the end.
+        user_agent_purpose: The purpose in the user agent of every call.
     """
 
     def __init__(
         self,
-        todo: Sequence[ScanTask],
+        tasks: Sequence[ScanTask],
         sessions: AccountSessions,
         limits: RateLimiter,
         pool: Executor,
         *,
         owns_pool: bool,
-        word: str,
+        user_agent_purpose: str,
     ) -> None:
         self._owns_pool = owns_pool
         self._sessions = sessions
         self._limits = limits
         self._pool = pool
-        self._word = word
+        self._user_agent_purpose = user_agent_purpose
         self._stop = threading.Event()
         self._queue: queue.SimpleQueue[PageRead | CellResult | _Finished] = queue.SimpleQueue()
         self._budget = RowBudget()
-        self._tracker = CellTracker(todo)
+        self._tracker = CellTracker(tasks)
         self._verdicts = ScanVerdicts(sessions, self._calls)
-        self._accounts = {task.account.account_id: task.account for task in todo}
-        self._regions = Counter((task.account.account_id, task.region) for task in todo)
+        self._accounts = {task.account.account_id: task.account for task in tasks}
+        #: The number of unfinished tasks by account and region; at zero the region's clients are released.
+        self._unfinished = Counter((task.account.account_id, task.region) for task in tasks)
         self._lock = threading.Lock()
-        self._waiting = deque(todo)
+        self._waiting = deque(tasks)
         self._futures: set[Future[None]] = set()
 
     def items(
@@ -83,11 +86,13 @@ class LocalRun:
         """Yield pages and results.
 
         Args:
-            progress: Called in this thread after every item.
-            threads: The number of tasks that are read at the same time.
-            budget: Where workers take room for each item; the consumer gives it back.
+            progress: Called in this thread for every item that a worker read, before it is yielded.
+            threads: The number of tasks that run at the same time.
+            budget: Limits the rows that are read but not yet written. Workers take room for each item, and the consumer
+                gives it back.
         """
-        # A scan makes many objects that stay, and its threads mostly wait, so rare collection and long turns save time.
+        # A scan creates many objects that it keeps, and its threads mostly wait for AWS, so rare garbage collections
+        # and thread switches save time.
         with infrequent_garbage_collection, long_thread_turns:
             yield from self._items(progress, threads, budget)
 
@@ -99,7 +104,7 @@ class LocalRun:
         unfinished = len(self._waiting)
         try:
             self._verdicts.start_reading(self._accounts.values())
-            # Each ended task submits the next one, so this many are always being read.
+            # Each task submits the next one when it ends, so the number of running tasks stays the same.
             for _ in range(threads):
                 self._submit_next()
             while unfinished:
@@ -115,23 +120,23 @@ class LocalRun:
                     progress(self._tracker.progress(item, time.monotonic() - started))
                 yield item
             self._stop.set()
-            # If no resource needed the policies, they may still be read at this point.
+            # If no resource needed the policies, threads may still be reading them.
             self._verdicts.close(wait=True)
         finally:
             self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return the items that workers had read, but that were not yielded, when the scan was stopped."""
-        left: list[PageRead | CellResult] = []
+        """Return, once, the items that workers had read but that were not yielded when the scan was stopped."""
+        unread: list[PageRead | CellResult] = []
         while not self._queue.empty():
             item = self._queue.get_nowait()
             if not isinstance(item, _Finished):
                 self._tracker.note(item)
-                left.append(item)
-        return left
+                unread.append(item)
+        return unread
 
     def remaining(self) -> list[CellResult]:
-        """Return the preliminary results of cells that have not ended."""
+        """Return a preliminary result for each cell that has not ended."""
         return self._tracker.remaining()
 
     def _submit_next(self) -> None:
@@ -148,7 +153,7 @@ class LocalRun:
         try:
             for item in TaskReader(task, self._sessions, calls, self._fan_out, verdicts).read():
                 self._put(item)
-            self._release(task)
+            self._release_clients(task)
             self._queue.put(_Finished())
         except ScanStoppedError:
             return
@@ -156,13 +161,16 @@ class LocalRun:
             self._submit_next()
 
     def _calls(self, account_id: str) -> AwsCalls:
-        return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._word)
+        return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._user_agent_purpose)
 
     def _fan_out(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
-        """Map in parallel on the same pool; items that no thread has started are mapped here, to avoid a deadlock."""
+        """Map a function over items on the pool, and in this thread for items that no other thread has started.
+
+        If this thread only waited, all threads of the pool could wait for each other.
+        """
         try:
             futures = [self._pool.submit(function, item) for item in items]
-        except RuntimeError:
+        except RuntimeError:  # the pool was shut down, by this run or by its owner
             if self._stop.is_set():
                 raise ScanStoppedError from None
             raise
@@ -171,31 +179,32 @@ class LocalRun:
         ]
 
     def _put(self, item: PageRead | CellResult) -> None:
-        if not self._budget.take(item, self._stop):
+        if not self._budget.take(item, stop=self._stop):
             raise ScanStoppedError
         self._queue.put(item)
 
     def _take(self) -> PageRead | CellResult | _Finished | None:
-        """Return the next item, or ``None`` if no worker is left to yield one."""
+        """Return the next item, or ``None`` if no worker is left that could put one."""
         while True:
             try:
                 return self._queue.get(timeout=_TICK)
             except queue.Empty:
-                # A worker may have put its last item after the timeout, so the queue is checked after the workers.
+                # The last worker may have put an item after the timeout, so check the queue after the workers.
                 if not self._futures and self._queue.empty():
                     return None
 
-    def _release(self, task: ScanTask) -> None:
-        place = (task.account.account_id, task.region)
+    def _release_clients(self, task: ScanTask) -> None:
+        """Release the clients of the task's account and region if this was the last task there."""
+        account_region = (task.account.account_id, task.region)
         with self._lock:
-            self._regions[place] -= 1
-            done = not self._regions[place]
-        if done:
-            self._sessions.release(*place)
+            self._unfinished[account_region] -= 1
+            is_last = not self._unfinished[account_region]
+        if is_last:
+            self._sessions.release(*account_region)
 
     def _lost_cells(self) -> Generator[CellResult, None, None]:
-        """Yield a result for each cell whose worker ended without one, because the pool was shut down or broke."""
-        for result in self._tracker.lost([left.key for left in self.remaining()], "its worker ended early"):
+        """Yield a result for each cell without one, after the workers ended early because the pool was shut down."""
+        for result in self._tracker.lost([each.key for each in self.remaining()], "its worker ended early"):
             self._tracker.note(result)
             yield result
 
@@ -205,5 +214,5 @@ class LocalRun:
         for future in self._futures.copy():
             future.cancel()
         if self._owns_pool:
-            # A call in flight may take as long as its timeout, and its answer would be dropped.
+            # Do not wait for calls in flight: each may take as long as its timeout, and its response is not used.
             self._pool.shutdown(wait=False, cancel_futures=True)

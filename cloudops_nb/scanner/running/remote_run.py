@@ -1,4 +1,4 @@
-"""A running scan whose cells are read in other processes."""
+"""A running scan whose tasks run in worker processes."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
-    from cloudops_nb.scanner.running.remote_worker import RemoteResult, RemoteScan
+    from cloudops_nb.scanner.running.remote_worker import RemoteResult, ScanParameters
     from cloudops_nb.scanner.task import ScanTask
 
-#: Seconds after which the consuming thread checks whether the cluster still has workers.
+#: Seconds between two checks whether the cluster still has workers, while no result arrives.
 _TICK = 0.1
 #: Seconds that a cluster may be without workers, for example while all of them restart.
-_PATIENCE = 60.0
-#: Tasks per thread that wait in the executor beyond those that its workers read.
+_MAX_SECONDS_WITHOUT_WORKERS = 60.0
+#: How many tasks wait in the executor for each thread of a worker, in addition to the tasks that workers run.
 _TASKS_WAITING = 2
 
 
 class RemoteRun:
-    """Gives tasks to an executor of other processes, and yields their pages and results in one thread.
+    """Submits tasks to an executor with worker processes, and yields their pages and results in one thread.
 
-    A task's pages and results arrive together, when it ends. If a worker is lost, its cells end as ``error``, unless
-    the executor reads them again elsewhere. Closing the generator cancels the tasks that no worker has started, and
-    drops the results of the others.
+    A task's pages and results arrive together, when the task ends. If a worker dies, the cells of its tasks end with
+    the state ``error``, unless the executor runs the tasks again on a different worker. Closing the generator cancels
+    the tasks that no worker has started, and drops the results of tasks that are running.
 
     Args:
-        todo: The tasks.
-        scan: The part that all tasks share.
-        pool: The executor that reads the tasks; it is not shut down.
-        limits: Receives the rates that workers learned.
+        tasks: The tasks.
+        scan: The parameters that all tasks share.
+        pool: The executor that runs the tasks; it is not shut down.
+        limits: Provides the rates of earlier scans, and receives the rates that workers learn.
     """
 
-    def __init__(self, todo: Sequence[ScanTask], scan: RemoteScan, pool: Executor, limits: RateLimiter) -> None:
-        self._waiting = deque(todo)
+    def __init__(self, tasks: Sequence[ScanTask], scan: ScanParameters, pool: Executor, limits: RateLimiter) -> None:
+        self._waiting = deque(tasks)
         self._scan = scan
         self._pool = pool
         self._limits = limits
         self._learned: dict[tuple[str, str], list[LearnedRate]] = defaultdict(list)
         for rate in limits.earlier_rates():
             self._learned[rate.place[:2]].append(rate)
-        self._tracker = CellTracker(todo)
+        self._tracker = CellTracker(tasks)
         self._under_way: dict[Future[RemoteResult], ScanTask] = {}
         self._done: queue.SimpleQueue[Future[RemoteResult]] = queue.SimpleQueue()
         self._arrived: deque[PageRead | CellResult] = deque()
@@ -66,16 +66,16 @@ class RemoteRun:
         """Yield pages and results.
 
         Args:
-            progress: Called in this thread after every item.
-            threads: The number of tasks per worker that are submitted at a time.
-            budget: Where this thread takes room for the items of a task, and so delays the next one; the consumer gives
-                it back.
+            progress: Called in this thread for every item, before it is yielded.
+            threads: The number of tasks that one worker is expected to run at the same time.
+            budget: Limits the rows that are read but not yet written. This thread takes room for the items of a task,
+                and so submits the next task only when there is room. The consumer gives the room back.
         """
         self._budget = budget
         workers = self._pool.workers if isinstance(self._pool, DaskCluster) else 1
         started = time.monotonic()
         try:
-            # A worker that ends a task finds the next ones waiting: another round trip to this process costs time.
+            # More tasks than the workers run, so that a worker that ends a task need not wait for this process.
             for _ in range(threads * (max(workers, 1) + _TASKS_WAITING)):
                 self._submit_next()
             while self._arrived or self._take():
@@ -90,18 +90,18 @@ class RemoteRun:
             self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return the items that had arrived, but were not yielded, when the scan was stopped."""
+        """Return, once, the items that had arrived but were not yielded when the scan was stopped."""
         while not self._done.empty():
             future = self._done.get()
             if not future.cancelled() and future.exception() is None:
                 self._arrived.extend(future.result().items)
-        left, self._arrived = list(self._arrived), deque()
-        for item in left:
+        unread, self._arrived = list(self._arrived), deque()
+        for item in unread:
             self._tracker.note(item)
-        return left
+        return unread
 
     def remaining(self) -> list[CellResult]:
-        """Return the preliminary results of cells that have not ended."""
+        """Return a preliminary result for each cell that has not ended."""
         return self._tracker.remaining()
 
     def _submit_next(self) -> None:
@@ -111,14 +111,14 @@ class RemoteRun:
         remote_task = RemoteTask(self._scan, task, tuple(self._learned.get((task.account.account_id, task.region), ())))
         try:
             future = self._pool.submit(read_remote_task, remote_task)
-        except RuntimeError as error:  # the executor was shut down, or is broken
+        except RuntimeError as error:  # the executor was shut down or is broken, so the task fails as if it had run
             future = Future()
             future.set_exception(error)
         self._under_way[future] = task
         future.add_done_callback(self._done.put)
 
     def _take(self) -> bool:
-        """Take the items that have arrived; return whether more may come."""
+        """Wait briefly for a task to end, and take its items; return whether further items may arrive."""
         if not self._under_way:
             return False
         try:
@@ -128,9 +128,9 @@ class RemoteRun:
             return True
         self._without_workers_since = None
         task = self._under_way.pop(future)
-        for item in self._items(future, task):
-            self._budget.take(item)
-            self._arrived.append(item)
+        items = list(self._items(future, task))
+        self._budget.take(*items)
+        self._arrived.extend(items)
         # Submit before the items are consumed, so that the workers stay busy.
         self._submit_next()
         return True
@@ -139,18 +139,18 @@ class RemoteRun:
         try:
             result = future.result()
         except (Exception, CancelledError) as error:  # noqa: BLE001 - recorded in the results of the task's cells
-            said = f": {error}" if str(error) else ""
-            return self._tracker.lost(task.keys, f"its worker was lost: {type(error).__name__}{said}")
+            message = f": {error}" if str(error) else ""
+            return self._tracker.lost(task.keys, f"its worker failed: {type(error).__name__}{message}")
         self._limits.adopt(result.learned)
         return result.items
 
     def _give_up_without_workers(self) -> None:
-        """End every waiting cell if the cluster has had no workers for too long."""
+        """End every cell that has no result, if the cluster has had no workers for too long."""
         if not isinstance(self._pool, DaskCluster) or self._pool.workers:
             self._without_workers_since = None
         elif self._without_workers_since is None:
             self._without_workers_since = time.monotonic()
-        elif time.monotonic() - self._without_workers_since > _PATIENCE:
+        elif time.monotonic() - self._without_workers_since > _MAX_SECONDS_WITHOUT_WORKERS:
             tasks = [*self._under_way.values(), *self._waiting]
             self._end()
             keys = [key for task in tasks for key in task.keys]
@@ -161,6 +161,6 @@ class RemoteRun:
             future.cancel()
         self._under_way.clear()
         self._waiting.clear()
-        # Other executors offer no way to reach their workers; those finish the tasks that they have started.
+        # The workers of any other executor cannot be reached, so they finish the tasks that they have started.
         if isinstance(self._pool, DaskCluster):
             self._pool.stop(self._scan)

@@ -1,8 +1,8 @@
 """The tasks for workers in other processes, their results, and the code that runs in a worker.
 
-A worker receives a task, which is a declaration, and the accounts' configuration: names, ids, profiles and roles, but
-no credentials. It finds credentials by the standard AWS chain of its own host. It returns resources and results. The
-executor's transport carries both.
+A worker receives a task, which declares what to list, and the accounts' configuration: names, ids, profiles and roles,
+but no credentials. It gets credentials from its own host, through the standard AWS credential chain. Tasks and results
+travel over the executor's own transport.
 """
 
 from __future__ import annotations
@@ -25,38 +25,39 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account, CellResult, LearnedRate
     from cloudops_nb.scanner.task import ScanTask
 
-#: Regions whose clients a worker keeps: tasks arrive grouped by account and region, so a few are enough.
-_KEPT_REGIONS = 4
+#: For how many pairs of account and region a worker keeps clients. Tasks arrive grouped by these pairs, so a few are
+#: enough.
+_KEPT_ACCOUNT_REGIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteScan:
-    """The part that all remote tasks of a scan share.
+class ScanParameters:
+    """The parameters that all remote tasks of a scan share; they also identify the scan in a worker.
 
     Attributes:
-        accounts: The accounts to enter.
-        label: The label of the sessions.
-        word: The purpose in the user agent of every call.
-        threads: The threads of a worker.
+        accounts: The accounts that the scan reads.
+        label: The word that identifies the scan's sessions in CloudTrail.
+        user_agent_purpose: The purpose in the user agent of every call.
+        thread_count: The number of threads that each worker uses for details.
     """
 
     accounts: tuple[Account, ...]
     label: str
-    word: str
-    threads: int
+    user_agent_purpose: str
+    thread_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteTask:
-    """One task for a worker. Tasks of one account and region belong on one worker, so that one rate limiter paces them.
+    """One task for a worker. Send all tasks of one account and region to one worker, so that one limiter paces them.
 
     Attributes:
-        scan: The part that all tasks of the scan share.
-        task: The task.
+        scan: The parameters that all tasks of the scan share.
+        task: The list call and its cells.
         learned: The rates that earlier scans learned in the task's account and region.
     """
 
-    scan: RemoteScan
+    scan: ScanParameters
     task: ScanTask
     learned: tuple[LearnedRate, ...] = ()
 
@@ -74,26 +75,27 @@ class RemoteResult:
     learned: tuple[LearnedRate, ...]
 
 
-class RemoteWorker:
-    """A worker process's side of one scan: its own sessions, token buckets and threads; thread-safe."""
+class WorkerScan:
+    """The state of one scan in a worker process: sessions, token buckets and threads; thread-safe."""
 
-    def __init__(self, scan: RemoteScan) -> None:
+    def __init__(self, scan: ScanParameters) -> None:
         self._scan = scan
-        self._sessions = AccountSessions(scan.accounts, threads=scan.threads, label=scan.label)
+        self._sessions = AccountSessions(scan.accounts, threads=scan.thread_count, label=scan.label)
         self._limits = RateLimiter()
-        self._helpers = ThreadPoolExecutor(scan.threads, thread_name_prefix="cloudops-details")
+        self._detail_pool = ThreadPoolExecutor(scan.thread_count, thread_name_prefix="cloudops-details")
         self._stop = threading.Event()
         self._verdicts = ScanVerdicts(self._sessions, self._calls)
         self._lock = threading.Lock()
-        self._regions: OrderedDict[tuple[str, str], None] = OrderedDict()
+        # The account-region pairs with clients, the least recently used first.
+        self._account_regions: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def read(self, remote_task: RemoteTask) -> RemoteResult:
-        """Read one task to its end.
+        """Run one task to completion, and return all that it yielded.
 
         Raises:
             ScanStoppedError: The scan was stopped.
         """
-        self._prepare_region(remote_task)
+        self._prepare_account_region(remote_task)
         account = remote_task.task.account
         calls = self._calls(account.account_id)
         items = tuple(
@@ -105,46 +107,47 @@ class RemoteWorker:
         return RemoteResult(items, learned)
 
     def stop(self) -> None:
-        """Start no further call, and close the connections."""
+        """Make no further call start, and close the connections."""
         self._stop.set()
         self._verdicts.close()
-        self._helpers.shutdown(wait=False, cancel_futures=True)
+        self._detail_pool.shutdown(wait=False, cancel_futures=True)
         self._sessions.close()
 
-    def _prepare_region(self, remote_task: RemoteTask) -> None:
+    def _prepare_account_region(self, remote_task: RemoteTask) -> None:
         with self._lock:
-            if remote_task.account_region not in self._regions:
+            if remote_task.account_region not in self._account_regions:
                 self._limits.adopt(remote_task.learned)
-            self._regions[remote_task.account_region] = None
-            # The least recently used regions are released first.
-            self._regions.move_to_end(remote_task.account_region)
-            left = [self._regions.popitem(last=False)[0] for _ in range(len(self._regions) - _KEPT_REGIONS)]
-        for account_region in left:
+            self._account_regions[remote_task.account_region] = None
+            self._account_regions.move_to_end(remote_task.account_region)
+            surplus = len(self._account_regions) - _KEPT_ACCOUNT_REGIONS
+            to_release = [self._account_regions.popitem(last=False)[0] for _ in range(surplus)]
+        for account_region in to_release:
             self._sessions.release(*account_region)
 
     def _calls(self, account_id: str) -> AwsCalls:
-        return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._scan.word)
+        return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._scan.user_agent_purpose)
 
     def _fan_out(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
-        return list(self._helpers.map(function, items))
+        return list(self._detail_pool.map(function, items))
 
 
-_workers: dict[RemoteScan, RemoteWorker] = {}
-_workers_lock = threading.Lock()
+#: The scans of which this worker process has run a task.
+_scans: dict[ScanParameters, WorkerScan] = {}
+_scans_lock = threading.Lock()
 
 
 def read_remote_task(remote_task: RemoteTask) -> RemoteResult:
-    """Read a task in this process; the function that an executor calls."""
-    with _workers_lock:
-        if remote_task.scan not in _workers:
-            _workers[remote_task.scan] = RemoteWorker(remote_task.scan)
-        worker = _workers[remote_task.scan]
-    return worker.read(remote_task)
+    """Run a task in this process. This is the function that an executor's worker calls."""
+    with _scans_lock:
+        if remote_task.scan not in _scans:
+            _scans[remote_task.scan] = WorkerScan(remote_task.scan)
+        worker_scan = _scans[remote_task.scan]
+    return worker_scan.read(remote_task)
 
 
-def stop_remote_scan(scan: RemoteScan) -> None:
-    """Stop a scan in this process, and drop its worker."""
-    with _workers_lock:
-        worker = _workers.pop(scan, None)
-    if worker is not None:
-        worker.stop()
+def stop_remote_scan(scan: ScanParameters) -> None:
+    """Stop a scan in this process, and drop its state."""
+    with _scans_lock:
+        worker_scan = _scans.pop(scan, None)
+    if worker_scan is not None:
+        worker_scan.stop()

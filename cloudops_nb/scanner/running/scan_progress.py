@@ -1,4 +1,4 @@
-"""The progress of one scan and the state of its cells, during the scan and after an interruption."""
+"""Tracks the progress of one scan, and the state of its cells during the scan and after an interruption."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A scan at one moment.
+    """The progress of a scan at one time.
 
     Attributes:
-        done: The cells that have ended.
-        total: All cells.
-        failed: The cells that ended without being read completely.
-        resources: The resources found.
-        calls: The calls made.
+        done: The number of cells that have ended.
+        total: The number of all cells that are known so far.
+        failed: The number of cells that were not read completely, without those whose region lacks the service.
+        resources: The number of resources read so far.
+        calls: The number of calls made for the cells that have ended.
         elapsed: Seconds since the start.
         current: The cell of the latest page or result.
     """
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def eta(self) -> float | None:
-        """Seconds left if the remaining cells take as long as the finished ones; ``None`` before the first ended."""
+        """Seconds left if the remaining cells end at the same rate; ``None`` before the first cell has ended."""
         return self.elapsed / self.done * (self.total - self.done) if self.done else None
 
     def __str__(self) -> str:
@@ -57,14 +57,14 @@ class Progress:
 
 
 class CellTracker:
-    """Counts the pages, resources and results of a scan, cell by cell; used from one thread.
+    """Counts the pages, resources and results of each cell of a scan; used from one thread.
 
     Args:
-        todo: The tasks, whose cells are known from the start.
+        tasks: The tasks. Their cells are known from the start; results of further cells may follow.
     """
 
-    def __init__(self, todo: Sequence[ScanTask]) -> None:
-        self._keys = dict.fromkeys(key for task in todo for key in task.keys)
+    def __init__(self, tasks: Sequence[ScanTask]) -> None:
+        self._keys = dict.fromkeys(key for task in tasks for key in task.keys)
         self._ended: set[CellKey] = set()
         self._failed = 0
         self._calls = 0
@@ -85,14 +85,14 @@ class CellTracker:
             self._found += len(item.resources)
 
     def remaining(self) -> list[CellResult]:
-        """Return preliminary results of cells that have not ended: ``partial`` after some pages, else ``pending``."""
+        """Return a preliminary result for each cell that has not ended: ``partial`` after a page, else ``pending``."""
         return [self._unfinished(key) for key in self._keys if key not in self._ended]
 
-    def lost(self, keys: Iterable[CellKey], why: str) -> list[CellResult]:
-        """Return an ``error`` for each of these cells that has no result and will never get one."""
+    def lost(self, keys: Iterable[CellKey], reason: str) -> list[CellResult]:
+        """Return a result with the state ``error`` for each of these cells that has not ended and never will."""
         now = datetime.now(UTC)
         return [
-            CellResult(key, CellState.ERROR, now, 0.0, self._rows[key], pages=self._pages[key], detail=why)
+            CellResult(key, CellState.ERROR, now, 0.0, self._rows[key], pages=self._pages[key], detail=reason)
             for key in keys
             if key not in self._ended
         ]

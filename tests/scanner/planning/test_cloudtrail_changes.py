@@ -11,7 +11,7 @@ import pytest
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.rate_limiter import RateLimiter
-from cloudops_nb.scanner.planning.cloudtrail_changes import MOST_PAGES, RecordedChanges, changes_since, event_sources
+from cloudops_nb.scanner.planning.cloudtrail_changes import MAX_PAGES, RecordedChanges, changes_since, event_sources
 from cloudops_nb.specs.checks.botocore_models import service_model
 from cloudops_nb.specs.files import bundled_specs
 from tests.scanner.bundled import bundled_spec
@@ -103,22 +103,22 @@ def test_a_place_without_events_did_not_change(look: Any) -> None:
 def test_a_call_that_may_concern_any_service_means_everything(look: Any) -> None:
     changes, _ = look([event("tagging.amazonaws.com")])
     assert all(changes.may_affect(spec, MOMENT) for spec in bundled_specs())
-    assert changes.unknown == "tagging may have changed anything"
+    assert changes.why_unknown == "tagging recorded a change that may concern any service"
 
 
 def test_too_many_events_count_as_a_change_of_everything(look: Any) -> None:
-    exactly = [event("ec2.amazonaws.com", number) for number in range(MOST_PAGES * 50)]
-    assert not look(exactly)[0].unknown
+    exactly = [event("ec2.amazonaws.com", number) for number in range(MAX_PAGES * 50)]
+    assert not look(exactly)[0].why_unknown
     changes, asked = look([*exactly, event("rds.amazonaws.com")])
-    assert changes.unknown == f"more than {MOST_PAGES * 50} changes were recorded"
+    assert changes.why_unknown == f"more than {MAX_PAGES * 50} changes were recorded"
     assert changes.may_affect(bundled_spec("s3_bucket"), MOMENT)
-    assert len(asked) <= MOST_PAGES + 1
+    assert len(asked) <= MAX_PAGES + 1
 
 
 @pytest.mark.parametrize("kind", ["denied", "reset", "malformed", "half"])
 def test_what_cannot_be_looked_up_counts_as_changed(look: Any, kind: str) -> None:
     changes, _ = look([event("ec2.amazonaws.com")], [Fault(kind, operation="LookupEvents")])
-    assert changes.unknown.startswith("its changes cannot be looked up: ")
+    assert changes.why_unknown.startswith("the recorded changes cannot be looked up: ")
     assert all(changes.may_affect(spec, MOMENT) for spec in bundled_specs())
 
 

@@ -252,7 +252,7 @@ def test_a_record_that_cannot_be_looked_into_makes_everything_there_be_read(
     }
     (failed,) = [look for look in world.looks() if not look.state.complete]
     assert failed.key.region == "eu-west-1"
-    assert failed.detail.startswith("its changes cannot be looked up: ")
+    assert failed.detail.startswith("the recorded changes cannot be looked up: ")
     assert world.scan() == read, "it was not looked into since"
     world.aws.faults.clear()
     world.pass_by(60)

@@ -120,7 +120,7 @@ def test_policies_that_no_account_may_read_are_unknown(
         organisation["member"], MANAGEMENT, refused=lambda name, key: denied if name == operation else None
     )
     assert set(found.unknown) == {STOP, TERMINATE, START}
-    assert "organisation" in found.reasons[STOP]
+    assert "organization" in found.reasons[STOP]
     assert "AccessDeniedException" in found.reasons[STOP]
 
 

@@ -215,7 +215,7 @@ def test_verdicts_are_about_the_principal_that_operates(judge: Any) -> None:
 def test_an_operating_role_of_another_account_leaves_everything_unknown(judge: Any) -> None:
     found = judge(_by_role(OPERATIONS, "Reader", operate_role_arn=f"arn:aws:iam::{MEMBER}:role/Operator"))
     assert set(found.unknown) == {STOP, TERMINATE, TAG, START}
-    assert "another account" in found.reasons[STOP]
+    assert f"it belongs to account {MEMBER}" in found.reasons[STOP]
 
 
 def test_an_operating_profile_that_does_not_exist_leaves_everything_unknown(judge: Any) -> None:

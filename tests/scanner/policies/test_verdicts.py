@@ -11,7 +11,7 @@ import pytest
 from cloudops_nb.iam import Policy, Principal, PrincipalKind, PrincipalPolicies
 from cloudops_nb.model import Account, IamPermissions
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
-from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED, ListedItem, ListingContext, build_resource
+from cloudops_nb.scanner.reading.resource_builder import NOT_REQUESTED, ListedItem, ListingContext, build_resource
 from cloudops_nb.specs.files import parse_specs
 
 pytestmark = pytest.mark.fast
@@ -91,8 +91,8 @@ def test_a_resource_without_a_policy_has_none(policy: str | None) -> None:
     [
         ({"resource_policy": "{}"}, "which a scan does not read"),
         ({"unread": {"attributes": "AccessDenied: no"}}, "its attributes could not be read: AccessDenied: no"),
-        ({"unread": {"attributes": NOT_ASKED}}, "read only by a scan with every detail"),
-        ({"resource_policy": "{path: 'parsed_json(attributes.Attributes.Name)'}"}, "another form than expected"),
+        ({"unread": {"attributes": NOT_REQUESTED}}, "read only by a scan with every detail"),
+        ({"resource_policy": "{path: 'parsed_json(attributes.Attributes.Name)'}"}, "unexpected form"),
         ({"resource_policy": "{path: attributes.Attributes.Name}"}, "is not a valid policy"),
     ],
 )

@@ -14,7 +14,7 @@ from cloudops_nb.model import Account, CellKey, CellState
 from cloudops_nb.scanner.calls.call_errors import TruncatedError
 from cloudops_nb.scanner.reading.batch_reader import BatchReader
 from cloudops_nb.scanner.reading.detail_reader import DetailedItem, DetailReader
-from cloudops_nb.scanner.reading.resource_builder import NOT_ASKED
+from cloudops_nb.scanner.reading.resource_builder import NOT_REQUESTED
 from cloudops_nb.scanner.reading.tag_listing import listed_tags
 from cloudops_nb.scanner.task import ScanTask
 from cloudops_nb.specs.files import parse_specs
@@ -107,7 +107,7 @@ def test_answers_are_put_in_and_the_next_question_may_be_about_them() -> None:
         "DescribeServices": [(REGION, {"cluster": "c"})],
         "DescribeTasks": [(REGION, {"tasks": ["t"]})],
     }
-    assert read.unread == {"dear": NOT_ASKED, "dearer": NOT_ASKED}
+    assert read.unread == {"dear": NOT_REQUESTED, "dearer": NOT_REQUESTED}
 
 
 def test_what_is_expensive_is_asked_for_by_a_scan_with_every_detail() -> None:

@@ -111,7 +111,7 @@ def test_what_was_not_read_is_unknown_and_named() -> None:
 def test_an_item_of_another_form_than_expected_keeps_its_row() -> None:
     odd = _built("rds_instance", _database(Engine=None))
     assert odd.constraints.can_stop.value is Ternary.UNKNOWN
-    assert "another form" in odd.constraints.can_stop.reason
+    assert "unexpected form" in odd.constraints.can_stop.reason
 
 
 def test_a_field_of_an_odd_form_costs_itself_only() -> None:

@@ -117,7 +117,7 @@ def test_a_refused_parent_leaves_the_cell_partial_and_the_others_read(
     faults.set("ecs:ListServices", refused("AccessDeniedException"), region=REGION, calls=range(2, 3))
     found = scan()
     assert found.results[CELL].state is CellState.PARTIAL
-    assert "1 of 3 parents (cluster) not listed: AccessDeniedException: no" in found.results[CELL].detail
+    assert "1 of 3 parents (cluster) could not be listed: AccessDeniedException: no" in found.results[CELL].detail
     lost = {"many": 12, "one": 1, "none": 0}[clusters[1]]
     assert len(found.names("ecs_service")) == found.results[CELL].resources == 13 - lost
 
@@ -131,7 +131,7 @@ def test_refused_parents_are_the_cells_failure(
     faults.set("ecs:ListServices", refused(code), region=REGION)
     result = scan().results[CELL]
     assert (result.state, result.resources) == (state, 0)
-    assert result.detail.startswith("3 of 3 parents (cluster) not listed")
+    assert result.detail.startswith("3 of 3 parents (cluster) could not be listed")
 
 
 def test_a_transient_failure_of_a_parent_is_reported_before_a_denied_one(scan: Any, faults: Any, refused: Any) -> None:
@@ -290,7 +290,7 @@ def test_planned_calls_name_parents_batches_and_only_the_details_asked_for(make_
     planned = [str(call).removeprefix(f"prod {REGION} ecs:") for call in calls]
     assert planned == [
         "ListClusters (once per page)",
-        "ListServices cluster=arn (once per page and cluster)",
+        "ListServices cluster=arn (once per cluster and page)",
         "DescribeServices cluster=cluster.arn include=['TAGS'] services=arn (once per 10 ecs_service)",
     ]
     more = scanner.planned_calls(**choice, every_detail=True)

@@ -245,5 +245,5 @@ def test_a_log_names_neither_accounts_nor_regions(
     with caplog.at_level("INFO", logger="cloudops_nb"):
         collect(make_scanner(events=faults.events), services=["rds"], accounts=["prod"])
     said = [record.getMessage() for record in caplog.records if record.name.startswith("cloudops_nb")]
-    assert "rds_instance: a listing ended with error" in said
+    assert "listing rds_instance ended with the state error" in said
     assert not any(word in line for line in said for word in (PROD, "eu-west-1", "us-east-1"))

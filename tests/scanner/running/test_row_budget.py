@@ -45,15 +45,15 @@ def test_a_page_larger_than_the_limit_is_admitted_alone() -> None:
     assert budget.take(page(500))
     stop = threading.Event()
     stop.set()
-    assert not budget.take(RESULT, stop)
+    assert not budget.take(RESULT, stop=stop)
     budget.give_back([page(500)])
     assert budget.take(RESULT)
 
 
 def test_a_stopped_scan_waits_for_no_room() -> None:
     budget, stop = RowBudget(limit=1), threading.Event()
-    assert budget.take(RESULT, stop)
-    waiting = threading.Thread(target=lambda: results.append(budget.take(RESULT, stop)), daemon=True)
+    assert budget.take(RESULT, stop=stop)
+    waiting = threading.Thread(target=lambda: results.append(budget.take(RESULT, stop=stop)), daemon=True)
     results: list[bool] = []
     waiting.start()
     stop.set()
@@ -69,3 +69,14 @@ def test_a_lifted_limit_lets_every_reader_through() -> None:
     budget.lift()
     reader.join(30)
     assert not reader.is_alive()
+
+
+def test_pages_that_arrive_together_are_admitted_together() -> None:
+    """A remote task brings all of its pages at once, and the thread that takes room for them also passes them on."""
+    budget, stop = RowBudget(limit=15), threading.Event()
+    stop.set()
+    pages = [page(10), page(10), page(10)]
+    assert budget.take(*pages)
+    assert not budget.take(page(1), stop=stop)
+    budget.give_back(pages)
+    assert budget.take(page(1))
