@@ -183,7 +183,7 @@ class Session:
             if self._last_plan is None:
                 raise PlanError(
                     "there is no plan yet",
-                    "no request was made yet, or the last answer has no plan",
+                    "nothing was asked yet, or the last answer has no plan",
                     "Ask with %%ask first.",
                 )
             return self._last_plan

@@ -30,9 +30,9 @@ class Card:
     """One plan on the screen.
 
     A click arrives in the main thread of the notebook kernel, or in another thread while a notebook cell runs; two
-    clicks may arrive at the same time. Each click takes the card's lock, validates and records the decision, and makes no AWS
-    call. At most one decision is recorded, on exactly the plan that was shown. If recording fails, the card shows the
-    failure and accepts no further decision, so that no plan is approved without a record.
+    clicks may arrive at the same time. Each click takes the card's lock, validates and records the decision, and makes
+    no AWS call. At most one decision is recorded, on exactly the plan that was shown. If recording fails, the card
+    shows the failure and accepts no further decision, so that no plan is approved without a record.
 
     Args:
         plan: The plan.
@@ -77,8 +77,8 @@ class Card:
     def close_widgets(self) -> None:
         """Close the widgets of a decided card; its static record has replaced them.
 
-        The click does not close them, because JupyterLab cannot replace the output of a page that was reloaded after the
-        card was shown; such a page shows the decision in the widgets, and would show nothing if they were closed.
+        The click does not close them, because JupyterLab cannot replace the output of a page that was reloaded after
+        the card was shown; such a page shows the decision in the widgets, and would show nothing if they were closed.
         """
         with self._lock:
             view, self._view = (self._view, None) if self._spent else (None, self._view)
@@ -121,7 +121,7 @@ class Card:
         return self._view.bundle()
 
     def _guarded(self, handler: Callable[[], None]) -> None:
-        """Run a click's handler under the lock, and show a failure on the card, because ipywidgets hides it."""
+        """Run a click's handler under the lock; show a failure on the card, because ipywidgets hides it."""
         with self._lock:
             if self._spent:
                 return

@@ -85,7 +85,7 @@ def test_an_error_of_ours_is_shown_as_one_line_and_the_cell_fails(
     outcome = notebook.shell.run_cell("%cloudops_apply", store_history=False)
     assert isinstance(outcome.error_in_exec, PlanError)
     assert capsys.readouterr().out.strip() == (
-        "PlanError: there is no plan yet: no request was made yet, or the last answer has no plan. Ask with %%ask first."
+        "PlanError: there is no plan yet: nothing was asked yet, or the last answer has no plan. Ask with %%ask first."
     )
 
 
