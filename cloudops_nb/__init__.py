@@ -1,6 +1,6 @@
 """An AWS operations assistant for notebooks: ``%load_ext cloudops_nb``, or ``CloudOps`` from Python.
 
-Importing the package imports no other part: each part loads at its first use.
+``import cloudops_nb`` is fast, because every other module is imported at its first use.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
+#: The module of each public name that is imported at its first use, relative to this package.
 _HOMES = {"Answer": "client.answer", "CloudOps": "client", "CloudOpsError": "errors"}
 
 
@@ -42,7 +43,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register magics, completion and displays, without network access or output."""
+    """Register the magics, completion and displays in a shell; access no network and print nothing."""
     from cloudops_nb.notebook.extension import load
 
     load(shell)

@@ -1,4 +1,4 @@
-"""``cloudops-nb demo``: starts and stops the simulated AWS, and runs the quickstart and JupyterLab over it."""
+"""``cloudops-nb demo``: starts and stops the simulated AWS, and runs the quickstart and JupyterLab with it."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 
     Command = Callable[..., None]
 
-#: A staging database of the simulated company.
+#: The quickstart stops this staging database of the simulated online shop.
 TARGET = "pg-instance-staging1"
 SEARCH = "production postgres"
-#: In ``notebooks`` of a checkout, and in the folder of the demo in a wheel.
+#: The quickstart notebook; in a checkout it is in the folder ``notebooks``, in a wheel in ``cloudops_nb/demo``.
 NOTEBOOK = "01-quickstart.ipynb"
 _QUICKSTART_PATH = click.option(
     "--path",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".demo"),
     show_default=True,
-    help="The demo's folder: the simulated AWS's files, and a store of its own.",
+    help="The demo's folder, for the files of the simulated AWS and a separate store.",
 )
 
 
 def _path_option(command: Command) -> Command:
     kind = click.Path(file_okay=False, path_type=Path)
-    return click.option("--path", type=kind, help="The demo's folder; if not set, one per user.")(command)
+    return click.option("--path", type=kind, help="The demo's folder; if not set, a folder of the current user.")(
+        command
+    )
 
 
 @click.group()
@@ -50,18 +52,18 @@ def demo() -> None:
 
 @demo.command()
 @_path_option
-@click.option("--seed", type=int, help="The seed of every id; if not set, the ids are always the same.")
+@click.option("--seed", type=int, help="The seed from which all ids are made; if not set, always the same seed.")
 @click.option(
     "--transition-seconds",
     type=click.FloatRange(0, 600),
     help="How long EC2 and RDS stay in states such as 'stopping'; 1.5 if not set.",
 )
 def up(path: Path | None, seed: int | None, transition_seconds: float | None) -> None:
-    """Start the demo if it is not running, and print how to reach it."""
-    began = time.monotonic()
+    """Start the demo if it is not running, and print how to use it."""
+    started = time.monotonic()
     running = simulation.up(path, seed=seed, transition_seconds=transition_seconds)
     names = ", ".join(account["name"] for account in running.accounts)
-    click.echo(f"The demo answers at {running.endpoint} after {time.monotonic() - began:.1f} s.")
+    click.echo(f"The demo answers at {running.endpoint} after {time.monotonic() - started:.1f} s.")
     click.echo(f"Profiles: {names}. Regions: {', '.join(running.regions)}. Seed: {running.seed}.")
     suffix = f" --path {shlex.quote(str(path))}" if path else ""
     click.echo(f'Point this shell at it: eval "$(cloudops-nb demo env{suffix})"')
@@ -70,14 +72,14 @@ def up(path: Path | None, seed: int | None, transition_seconds: float | None) ->
 @demo.command()
 @_path_option
 def down(path: Path | None) -> None:
-    """Stop the demo; its estate is lost."""
+    """Stop the demo; its simulated resources are lost."""
     click.echo("The demo has stopped." if simulation.down(path) else "No demo was running.")
 
 
 @demo.command()
 @_path_option
 def status(path: Path | None) -> None:
-    """Print whether the demo runs; exit with 1 if it is not ready."""
+    """Print whether the demo runs; the exit code is 1 if it is not running."""
     found = simulation.status(path)
     if found.state == "down":
         click.echo(f"down ({found.path})")
@@ -89,9 +91,11 @@ def status(path: Path | None) -> None:
 
 @demo.command()
 @_path_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: the variables to set, null for those to unset.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: the variables to set; null means to unset the variable."
+)
 def env(path: Path | None, as_json: bool) -> None:
-    """Print shell commands that point a shell at the running demo, and away from every real account."""
+    """Print commands that point a shell at the running demo, and unset the variables of real accounts."""
     running = simulation.find(path)
     if as_json:
         click.echo(json.dumps({**dict.fromkeys(running.unset), **running.environment}, indent=2))
@@ -108,10 +112,10 @@ def env(path: Path | None, as_json: bool) -> None:
 @demo.command()
 @_QUICKSTART_PATH
 def quickstart(path: Path) -> None:
-    """Scan a fresh simulated AWS, stop a staging database in it, and show the record."""
+    """Start a new simulated AWS, scan it, stop a staging database in it, and print the records of this."""
     from cloudops_nb import CloudOps
 
-    began = time.monotonic()
+    started = time.monotonic()
     _print_heading("A simulated AWS")
     simulation.down(path)
     running = simulation.up(path)
@@ -122,12 +126,12 @@ def quickstart(path: Path) -> None:
             _show_every_step(ops)
     finally:
         simulation.down(path)
-    click.echo(f"\nTotal: {time.monotonic() - began:.1f} s. The simulated AWS is down again.")
+    click.echo(f"\nTotal: {time.monotonic() - started:.1f} s. The simulated AWS has been stopped.")
 
 
 @demo.command()
 def lab() -> None:
-    """Bring the simulated AWS up and open JupyterLab on the quickstart notebook."""
+    """Start the simulated AWS, and open the quickstart notebook in JupyterLab."""
     simulation.up().apply(os.environ)
     notebook = quickstart_notebook(Path())
     # Jupyter Server refuses to run as root without this flag; in a container, root is often the only user.
@@ -137,7 +141,10 @@ def lab() -> None:
 
 
 def quickstart_notebook(folder: Path) -> Path:
-    """Return the quickstart notebook: the checkout's, else a copy of the wheel's in a folder, made if missing."""
+    """Return the path of the quickstart notebook: in a checkout the original, else a copy in ``folder``.
+
+    An existing copy is kept, because the user may have edited it.
+    """
     package = Path(str(files("cloudops_nb")))
     checkout = package.parent / "notebooks" / NOTEBOOK
     if checkout.is_file():
@@ -149,7 +156,6 @@ def quickstart_notebook(folder: Path) -> Path:
 
 
 def _show_every_step(ops: CloudOps) -> None:
-    """Scan, search, ask, approve, apply, and read the record."""
     _print_heading("scan: discover the resources")
     click.echo(str(ops.scan()))
 
@@ -161,10 +167,12 @@ def _show_every_step(ops: CloudOps) -> None:
     click.echo(f"The request that leaves this host:\n{ops.preview(prompt).decode()}\n")
     answer = ops.ask(prompt)
     if answer.plan is None:
-        raise ExecutionError("the quickstart got no plan", answer.text)
+        raise ExecutionError("the quickstart did not get a plan", answer.text)
     print_plan(answer.plan)
 
-    _print_heading("approve: from code, channel 'api', because it is a staging database; never enough for production")
+    _print_heading(
+        "approve: from code (channel 'api'), which is allowed for a staging database, but not for production"
+    )
     approval = ops.approve(answer.plan, reason="quickstart: stop the staging database")
     click.echo(f"approved by {approval.by}, channel {approval.channel}, for plan {approval.plan_hash[:16]}…")
 

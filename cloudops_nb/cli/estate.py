@@ -22,11 +22,16 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 @click.option("--account", "accounts", multiple=True, help="A configured account's name or id; may be repeated.")
 @click.option("--region", "regions", multiple=True, help="A region; may be repeated.")
 @click.option("--service", "services", multiple=True, help="A service, as botocore names it; may be repeated.")
-@click.option("--type", "types", multiple=True, help="A resource type, also AWS::Athena::NamedQuery; may be repeated.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    help="A resource type, such as ec2_instance or AWS::Athena::NamedQuery; may be repeated.",
+)
 @click.option("--mode", default="full", show_default=True, type=click.Choice(["full", "incremental"]))
 @click.option("--every-detail", is_flag=True, help="Also read details that take one API call per resource.")
 @click.option("--executor", help="Read on a Dask cluster instead of in this process: dask:ADDRESS.")
-@click.option("--dry-run", is_flag=True, help="Print the calls that a scan would make, and make no call.")
+@click.option("--dry-run", is_flag=True, help="Print the calls that a scan would make, without making them.")
 @click.pass_context
 def scan(
     context: click.Context,
@@ -52,7 +57,7 @@ def scan(
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Add the filters of ``CloudOps.search`` as options."""
-    # In reverse, because click lists the option of the last decorator first.
+    # In reverse order, because click lists the options of the last decorator first.
     for name in reversed(FILTERS):
         command = click.option(f"--{name.replace('_', '-')}", name)(command)
     return command
@@ -70,7 +75,9 @@ def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filt
 
 @click.command()
 @click.option("--cloud-control", is_flag=True, help="Also ask AWS for the types that Cloud Control lists.")
-@click.option("--account", default="", help="The account to ask; the first one if not given.")
+@click.option(
+    "--account", default="", help="The account whose types to list; the first configured account if not given."
+)
 @click.option("--markdown", is_flag=True, help="Print what each declared type needs and returns, as Markdown.")
 @click.pass_context
 def types(context: click.Context, cloud_control: bool, account: str, markdown: bool) -> None:
@@ -85,19 +92,23 @@ def types(context: click.Context, cloud_control: bool, account: str, markdown: b
 
 
 @click.command(name="iam-policy")
-@click.option("--type", "types", multiple=True, help="A resource type or a service; may be repeated. All if not given.")
-@click.option("--every-detail", is_flag=True, help="Include what a scan reads only with --every-detail.")
-@click.option("--managed", is_flag=True, help="Print a list of policies, each small enough for a managed policy.")
+@click.option(
+    "--type", "types", multiple=True, help="A resource type or a service; may be repeated. All types if not given."
+)
+@click.option("--every-detail", is_flag=True, help="Include the actions that a scan needs only with --every-detail.")
+@click.option(
+    "--managed", is_flag=True, help="Print a list of policies, each within the size limit of a managed policy."
+)
 @click.option("--partition", default=PARTITIONS[0], show_default=True, type=click.Choice(PARTITIONS))
 @click.pass_context
 def iam_policy(
     context: click.Context, types: tuple[str, ...], every_detail: bool, managed: bool, partition: str
 ) -> None:
-    """Print the read-only policy that a scan of the given types needs, down to the single action.
+    """Print the least-privilege policy that a scan of the given types needs.
 
-    The policy also lets the scan find regions and read the policies from which verdicts are made; without those
-    actions a scan works, and says which verdicts are unknown. The policy grants no right to read the content of
-    resources.
+    The policy also allows the scan to find regions, and to read the IAM policies from which it computes verdicts.
+    Without those actions the scan still works, and reports which verdicts are unknown. The policy does not allow
+    reading the content of resources.
     """
     from cloudops_nb.scanner.inventory.least_privilege import managed_policies, scan_policy
     from cloudops_nb.scanner.planning.scan_tasks import checked_selection

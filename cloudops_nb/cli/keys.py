@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _passphrase_file = click.option(
     "--passphrase-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Read the passphrase from the first line of a file that only its owner may read.",
+    help="Read the passphrase from the first line of this file, which only its owner may read.",
 )
 _drop_unreadable = click.option(
     "--drop-unreadable", is_flag=True, help="List the rows that cannot be decrypted, and remove them first."
@@ -32,13 +32,13 @@ _drop_unreadable = click.option(
 
 @click.group()
 def key() -> None:
-    """The store's encryption key; with an export of it, the store opens on another machine."""
+    """The store's encryption key. To open a copy of the store on another machine, export and import the key."""
 
 
 @key.command()
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show the key's source and age; never the key itself."""
+    """Show the key's fingerprint, source and age, but never the key."""
     from cloudops_nb.storage.keys.kept_keys import kept_keys
     from cloudops_nb.storage.keys.key_lookup import find_key
     from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION
@@ -48,11 +48,11 @@ def show(context: click.Context) -> None:
     header = existing_store(settings)
     with opened_storage(settings) as storage:
         records = storage.journal.records(kind=(REKEY, KEY_ROTATION))
-    made = next((record.at for record in reversed(records) if record.kind == REKEY), header.created)
+    key_created = next((record.at for record in reversed(records) if record.kind == REKEY), header.created)
     rotated = max((record.at for record in records), default=header.created)
     click.echo(f"fingerprint: {header.key_fingerprint}")
     click.echo(f"source: {find_key(settings, header.key_fingerprint).place.name}")
-    click.echo(f"master key: {_age_text(made)}")
+    click.echo(f"master key: {_age_text(key_created)}")
     click.echo(f"data key: generation {header.data_key_generation}, {_age_text(rotated)}")
     click.echo(f"oldest data key in use: generation {header.oldest_data_key_generation}")
     earlier = [str(record.body["old_fingerprint"]) for record in records if record.kind == REKEY]
@@ -65,7 +65,10 @@ def show(context: click.Context) -> None:
 @_passphrase_file
 @click.pass_context
 def export(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
-    """Write the key to FILE, encrypted under a passphrase; keep the file, the passphrase and the store apart."""
+    """Write the key to FILE, encrypted with a passphrase.
+
+    Keep the file, the passphrase and the store in separate places.
+    """
     from cloudops_nb.storage.keys.key_export import export_store_key, write_export
 
     settings = load_settings(context.obj)
@@ -81,13 +84,13 @@ def export(context: click.Context, file: Path, passphrase_file: Path | None) -> 
 @_passphrase_file
 @click.pass_context
 def import_(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
-    """Put the key of an exported FILE into this machine's key source; another key is never replaced."""
+    """Put the key of an exported FILE into this machine's key source; a different key there is never replaced."""
     from cloudops_nb.storage.keys.key_export import LARGEST_EXPORT
     from cloudops_nb.storage.maintenance.key_import import import_store_key
 
     settings = load_settings(context.obj)
     try:
-        # A file that is not an export may have any bytes and any size; import_store_key refuses it.
+        # The file may be anything, so bytes that are not UTF-8 are replaced and its start is enough to refuse it.
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(LARGEST_EXPORT + 1)
     except OSError as error:
@@ -103,7 +106,7 @@ def import_(context: click.Context, file: Path, passphrase_file: Path | None) ->
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
-    """Encrypt everything under a new data key and retire the older ones; run it again if it was interrupted."""
+    """Encrypt all data with a new data key, and retire the older data keys; if interrupted, run the command again."""
     from cloudops_nb.storage.keys.key_succession import finish_succession
     from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 
@@ -112,8 +115,9 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
     with opened_storage(settings) as storage, storage.alone():
         finish_succession(settings)
         report = rotate_data_key(storage, drop=_rows_to_drop(storage, drop=drop_unreadable, yes=yes))
-    finished = ", which finished an interrupted rotation" if report.continued else ""
-    click.echo(f"Everything is encrypted under data key generation {report.generation}{finished}.")
+    click.echo(f"All data is encrypted with data key generation {report.generation}.")
+    if report.continued:
+        click.echo("This finished an interrupted rotation.")
     _print_counts(report.resealed)
 
 
@@ -122,7 +126,7 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
-    """Encrypt the whole store under a new master key, and keep the old one; run it again if it was interrupted."""
+    """Encrypt the store with a new master key, and keep the old key; if interrupted, run the command again."""
     from cloudops_nb.embedding import open_embedder
     from cloudops_nb.storage.maintenance.master_key_change import rekey as rekey_store
 
@@ -130,7 +134,7 @@ def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
     existing_store(settings)
     if not yes:
         click.echo(
-            "Earlier backups open only with the old key. It stays on this disk; an export of it outlives the disk."
+            "Earlier backups open only with the old key, which is kept. Export it first, in case this machine is lost."
         )
         click.confirm("Replace the key?", abort=True)
     with opened_storage(settings) as storage:
@@ -146,7 +150,10 @@ def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
-    """Remove a kept key for good, by the FINGERPRINT that `key show` prints; never the store's current key."""
+    """Remove the kept key with this FINGERPRINT for ever; `key show` lists the kept keys.
+
+    The store's current key cannot be removed.
+    """
     from cloudops_nb.storage.keys.kept_keys import removable_key, remove_key
 
     settings = load_settings(context.obj)
@@ -154,21 +161,21 @@ def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
     for kept in removable_key(settings, fingerprint):
         click.echo(f"The key {kept.fingerprint} is in {kept.place.name}.")
     if not yes:
-        click.echo("Stores and backups of that key will not open again, unless you have an export of it.")
+        click.echo("Stores and backups that need this key will not open again, unless you have an export of the key.")
         click.confirm("Remove it?", abort=True)
-    for one in remove_key(settings, fingerprint):
-        click.echo(f"Removed {one.place.name}.")
+    for removed in remove_key(settings, fingerprint):
+        click.echo(f"Removed the key from {removed.place.name}.")
 
 
 def _rows_to_drop(storage: StorageService, *, drop: bool, yes: bool) -> list[UnreadableRow]:
-    """List the rows that cannot be decrypted and ask whether to remove them; an empty list unless ``drop``."""
+    """Print the rows that cannot be decrypted, ask whether to remove them, and return them; empty unless ``drop``."""
     from cloudops_nb.storage.maintenance.unreadable_rows import unreadable_rows
 
     rows = unreadable_rows(storage) if drop else []
     for row in rows:
         click.echo(f"Cannot be decrypted: {row}")
     if rows and not yes:
-        click.confirm(f"Remove {len(rows)} rows for good?", abort=True)
+        click.confirm(f"Remove {len(rows)} rows for ever?", abort=True)
     return rows
 
 
@@ -182,17 +189,19 @@ def _print_counts(counts: Mapping[str, int]) -> None:
 
 
 def read_passphrase(file: Path | None, *, confirm: bool) -> str:
-    """Return the passphrase of an exported key; never a command-line argument, which other processes could read.
+    """Return the passphrase of an exported key.
+
+    It is never a command-line argument, because other processes could read it there.
 
     Args:
-        file: Its first line is the passphrase; ``None`` asks at the terminal, without an echo.
-        confirm: Whether to ask twice.
+        file: The file whose first line is the passphrase; with ``None`` the user types the passphrase at the terminal.
+        confirm: Whether the user has to type the passphrase twice.
 
     Raises:
-        ConfigurationError: There is no terminal to ask at, or the file cannot be read or is not private.
+        ConfigurationError: Standard input is not a terminal, or the file cannot be read, or others may read it.
     """
     if file is None:
-        # Without a terminal the answer would be echoed, and a script would wait for it.
+        # Without a terminal, the passphrase would be echoed, and a script would wait for input for ever.
         if not sys.stdin.isatty():
             why = "standard input is not a terminal"
             raise ConfigurationError("cannot ask for the passphrase", why, "Give --passphrase-file FILE.")
@@ -202,10 +211,10 @@ def read_passphrase(file: Path | None, *, confirm: bool) -> str:
 
     try:
         with file.open(encoding="utf-8") as stream:
-            # The open file and not the path, which could name another file by now.
+            # Checks the open file, because the path could name a different file by now.
             if open_to_others(os.fstat(stream.fileno())):
                 fix = f"Run: chmod 600 {file}"
-                raise ConfigurationError(f"{file} is not private", "its mode lets others read it", fix)
+                raise ConfigurationError(f"{file} is not private", "its mode allows others to read it", fix)
             return stream.readline().rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}", error.strerror or "") from error

@@ -1,4 +1,4 @@
-"""``cloudops-nb``: the group of all commands; one module per subject holds them."""
+"""``cloudops-nb``: the group that contains every command of this package."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ COMMANDS = (
 
 
 class CommandGroup(click.Group):
-    """Prints a ``CloudOpsError``, or the error of a standard stream, as one line, and exits with 1."""
+    """Prints a ``CloudOpsError``, or any error of the operating system, as one line, and exits with 1."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run the command line; a closed standard input counts as empty."""
+        """Run the command line; a closed standard input is replaced by an empty one."""
         if sys.stdin is None:  # closed by the shell, as with `<&-`
-            sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open as long as the process
+            sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - stays open until the process exits
         try:
             return super().main(*arguments, **options)
         except OSError as error:
             _close_broken_output()
-            named = f": {error.filename}" if error.filename else ""
-            click.echo(f"Error: {error.strerror or type(error).__name__}{named}", err=True)
+            file_name = f": {error.filename}" if error.filename else ""
+            click.echo(f"Error: {error.strerror or type(error).__name__}{file_name}", err=True)
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and flush its output, so that a full disk is an error of the command."""
+        """Run the command, and flush its output, so that the command fails if the output cannot be written."""
         try:
             result = super().invoke(ctx)
         except CloudOpsError as error:
@@ -50,7 +50,7 @@ class CommandGroup(click.Group):
 
 
 def _close_broken_output() -> None:
-    """Close a standard output that cannot be written; else Python would flush it at exit and print a traceback."""
+    """Close standard output if it cannot be written, because Python would flush it at exit and print a traceback."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -64,7 +64,7 @@ def _close_broken_output() -> None:
 @click.option("--data-path", type=click.Path(file_okay=False), help="The store's folder; ~/.cloudops if not set.")
 @click.pass_context
 def main(context: click.Context, data_path: str | None) -> None:
-    """AWS operations: discover, search, ask, review, approve, run, journal."""
+    """AWS operations: discover and search resources; plan, approve, run and record changes."""
     context.obj = data_path
 
 

@@ -1,4 +1,4 @@
-"""Opens the store or the client of a command; only a command that writes creates a store."""
+"""Opens the store or the client for a command; only some commands, such as ``scan``, may create a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def existing_store(settings: Settings) -> StoreHeader:
 
     Raises:
         InitialisationError: There is no store.
-        StoreCorruptedError: ``store.json`` is damaged, or missing while there is data.
+        StoreCorruptedError: ``store.json`` is damaged, or it is missing although the folder has a store's data.
     """
     from cloudops_nb.storage.files.store_file import StoreFile, starting_over_advice
 
@@ -36,7 +36,7 @@ def existing_store(settings: Settings) -> StoreHeader:
 
 
 def opened_storage(settings: Settings) -> StorageService:
-    """Return the storage service for the settings; each part of the store opens at its first use."""
+    """Return the storage service for the settings; the service opens each part of the store at its first use."""
     from cloudops_nb.embedding import open_embedder
     from cloudops_nb.storage.facade import StorageService
 
@@ -44,14 +44,17 @@ def opened_storage(settings: Settings) -> StorageService:
 
 
 def existing_storage(context: click.Context) -> StorageService:
-    """Return the storage service of an existing store; it is closed when the command ends."""
+    """Return the storage service of an existing store; the service is closed when the command ends."""
     settings = load_settings(context.obj)
     existing_store(settings)
     return context.with_resource(opened_storage(settings))
 
 
 def opened_client(context: click.Context, *, new: bool = False) -> CloudOps:
-    """Return the client on an existing store, or with ``new`` on a new one; it is closed when the command ends."""
+    """Return ``CloudOps`` for an existing store; with ``new``, a missing store is created.
+
+    The client is closed when the command ends.
+    """
     from cloudops_nb import CloudOps
 
     if not new:

@@ -1,4 +1,4 @@
-"""The commands from a request to its record: ``ask``, ``approve``, ``reject``, ``apply``, ``history``, ``ledger``."""
+"""The commands about plans and requests: ``ask``, ``approve``, ``reject``, ``apply``, ``history``, ``ledger``."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("prompt", nargs=-1, required=True)
-@click.option("--dry-run", is_flag=True, help="Print the bytes that would be sent, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the bytes that would be sent, without sending them.")
 @click.pass_context
 def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
-    """Turn a request in words into a plan; it runs only after `approve` and `apply`."""
+    """Make a plan from a request in plain words; the plan runs only after `approve` and `apply`."""
     ops = opened_client(context)
     if dry_run:
         body = ops.preview(" ".join(prompt))
-        click.echo(body.decode() if body else "Nothing would be sent: this host answers alone.")
+        click.echo(body.decode() if body else "Nothing would be sent: the request is answered on this host.")
     else:
         print_answer(ops.ask(" ".join(prompt)))
 
 
 @click.command()
 @click.argument("plan_id")
-@click.option("--reason", required=True, help="Why; the journal keeps the reason.")
+@click.option("--reason", required=True, help="Why the plan is approved; recorded in the journal.")
 @click.pass_context
 def approve(context: click.Context, plan_id: str, reason: str) -> None:
     """Show a plan and, after a person confirms in the terminal, approve it."""
@@ -46,22 +46,22 @@ def approve(context: click.Context, plan_id: str, reason: str) -> None:
 
 
 def _typed_phrase(plan: Plan) -> str:
-    """Ask at the terminal for the phrase that approves; without a terminal there is no consent of a person."""
+    """Ask for the phrase that approves; refused without a terminal, because only a person may approve."""
     if not sys.stdin.isatty():
         raise click.ClickException("an approval needs an interactive terminal")
-    wanted = plan.phrase or "approve"
-    typed: str = click.prompt(f"Type {wanted!r} to approve", default="", show_default=False)
-    if typed != wanted:
+    expected = plan.phrase or "approve"
+    typed: str = click.prompt(f"Type {expected!r} to approve", default="", show_default=False)
+    if typed != expected:
         raise click.ClickException("the phrase does not match; the plan is still undecided")
     return typed
 
 
 @click.command()
 @click.argument("plan_id")
-@click.option("--reason", default="", help="Why; the journal keeps the reason.")
+@click.option("--reason", default="", help="Why the plan is rejected; recorded in the journal.")
 @click.pass_context
 def reject(context: click.Context, plan_id: str, reason: str) -> None:
-    """Reject a plan, so that it can never run."""
+    """Reject a plan for ever."""
     from cloudops_nb.execution.plan import Channel
 
     opened_client(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
@@ -70,7 +70,7 @@ def reject(context: click.Context, plan_id: str, reason: str) -> None:
 
 @click.command()
 @click.argument("plan_id")
-@click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Make every check, but change nothing.")
 @click.pass_context
 def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
     """Run an approved plan."""

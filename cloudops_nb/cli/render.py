@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event, Plan
 
-#: The columns of resources that fit a terminal, in the order shown.
+#: The columns of each kind of DataFrame that fit the width of a terminal, in the order shown.
 RESOURCES = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
 PLANS = ("created", "title", "status", "level", "account_name", "region", "approver", "channel", "plan_id")
 REQUESTS = ("at", "destination", "purpose", "bytes", "sha256")
@@ -27,19 +27,19 @@ CALLS = ("account", "region", "service", "operation", "times")
 
 
 def print_frame(frame: pd.DataFrame, columns: Sequence[str] = RESOURCES) -> None:
-    """Print those of the given columns that a DataFrame has."""
+    """Print a DataFrame as a table; a column that the DataFrame does not have is left out."""
     if frame.empty:
         click.echo("(nothing)")
         return
     shown = frame[[column for column in columns if column in frame.columns]].copy()
-    # pandas would print microseconds and the offset of each time.
+    # By default, pandas prints each time with microseconds and a UTC offset.
     for column in shown.select_dtypes("datetimetz"):
         shown[column] = shown[column].dt.strftime("%Y-%m-%d %H:%M:%S")
     click.echo(shown.to_string(index=False, max_colwidth=48))
 
 
 def print_health(health: Mapping[str, Any]) -> None:
-    """Print the store's health: one line per value, nested values indented below their title."""
+    """Print the store's health, one line per value; the values of a mapping or a list are indented below its name."""
     for line in _health_lines(health, ""):
         click.echo(line)
 
@@ -59,7 +59,9 @@ def _health_lines(values: Mapping[str, Any], indent: str) -> Iterator[str]:
 
 def _health_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')}: {_health_value(one)}" for name, one in value.items() if one != "")
+        return ", ".join(
+            f"{name.replace('_', ' ')}: {_health_value(inner)}" for name, inner in value.items() if inner != ""
+        )
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S %Z}"
     if isinstance(value, bool):
@@ -68,7 +70,7 @@ def _health_value(value: Any) -> str:
 
 
 def print_answer(answer: Answer) -> None:
-    """Print an answer: its text, then its plan or its table."""
+    """Print an answer: its text, its plan or its table, and the number of bytes that were sent."""
     click.echo(answer.text)
     if answer.plan is not None:
         print_plan(answer.plan)
@@ -80,7 +82,7 @@ def print_answer(answer: Answer) -> None:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print a plan with everything that a decision needs."""
+    """Print a plan as the same card that a notebook shows."""
     from cloudops_nb.presentation.as_text import card_text
     from cloudops_nb.presentation.plan_card import card_sections
     from cloudops_nb.presentation.section import CardStatus
@@ -90,7 +92,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def print_events(execution: Execution) -> None:
-    """Print an execution's events as they arrive; Ctrl-C cancels it and waits for its end."""
+    """Print an execution's events as they arrive, then its status; Ctrl-C cancels it and waits for its end."""
     try:
         for event in execution:
             print_event(event)

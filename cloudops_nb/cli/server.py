@@ -1,4 +1,4 @@
-"""``cloudops-server``: the stand-alone playbook server, a program apart from ``cloudops-nb``."""
+"""``cloudops-server``: runs the playbook server as a separate program, which notebooks reach over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
 def main(host: str, port: int) -> None:
-    """Serve playbooks, without credentials and without state. The bearer token is read from CLOUDOPS_SERVER_TOKEN."""
+    """Run a playbook server, which has no AWS credentials and keeps no state.
+
+    Clients must send the bearer token of the environment variable CLOUDOPS_SERVER_TOKEN, if it is set.
+    """
     try:
         import uvicorn
 
@@ -25,6 +28,8 @@ def main(host: str, port: int) -> None:
 
     token = os.environ.get(SERVER_TOKEN_VARIABLE, "")
     if not token and host not in {"127.0.0.1", "localhost", "::1"}:
-        raise click.ClickException(f"{host} is reachable from other hosts; set {SERVER_TOKEN_VARIABLE}")
+        raise click.ClickException(
+            f"{host} may be reachable from other hosts, and there is no bearer token; set {SERVER_TOKEN_VARIABLE}"
+        )
     app = create_app(PlaybookServer(Catalogue.bundled()), token=token)
     uvicorn.run(app, host=host, port=port, access_log=False, server_header=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.maintenance.account_removal import AccountTraces
 
 KINDS = click.Choice(["journal", "aws_estate", "chat_history"])
-#: The columns of snapshots and of regular tasks that fit a terminal, in the order shown.
+#: The columns of the snapshots and of the regular backups that fit the width of a terminal, in the order shown.
 SNAPSHOTS = ("kind", "name", "bytes", "points", "local", "s3", "note")
 TASKS = ("task", "every_hours", "due", "last", "error")
 _NAMES_SHOWN = 20
@@ -48,7 +48,7 @@ def backup() -> None:
 @click.argument("kinds", nargs=-1, type=KINDS)
 @click.pass_context
 def now(context: click.Context, kinds: tuple[str, ...]) -> None:
-    """Take snapshots now, of everything or of the given KINDS; upload them if there is a bucket."""
+    """Take snapshots of the given KINDS, or of every kind, and upload them if a bucket is set."""
     _print_report(context, _backups(context).snapshot(*kinds))
 
 
@@ -69,30 +69,38 @@ def list_snapshots(context: click.Context) -> None:
 @backup.command()
 @click.argument("source", default="latest")
 @click.option("--kind", "kinds", multiple=True, type=KINDS, help="Restore only this kind; may be repeated.")
-@click.option("--merge", is_flag=True, help="Keep the store's content; of two versions, the newer one.")
-@click.option("--set-aside", is_flag=True, help="Copy a journal that the snapshot does not continue, and replace it.")
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="Add to the store's content instead of replacing it; the newer of two versions is kept.",
+)
+@click.option(
+    "--set-aside",
+    is_flag=True,
+    help="Replace a journal that the snapshot does not continue, after copying it to a file.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def restore(
     context: click.Context, /, source: str, *, kinds: tuple[str, ...], merge: bool, set_aside: bool, yes: bool
 ) -> None:
-    """Restore the latest snapshots, or the one that SOURCE names: a snapshot's name or a file.
+    """Restore the latest snapshots, or the snapshot SOURCE, which is a snapshot's name or a file.
 
     Every snapshot is verified before anything is replaced. Other programs that use the store must be closed.
     """
     if not yes:
-        change = "Merge the snapshots into the store" if merge else "Replace the store's content by the snapshots"
+        change = "Merge the snapshots into the store" if merge else "Replace the store's content with the snapshots"
         click.confirm(f"{change}?", abort=True)
-    named = Path(source) if Path(source).is_file() else source
-    # A restore creates a missing store, with the key of the snapshots.
+    name_or_file = Path(source) if Path(source).is_file() else source
+    # Not existing_storage(), because a restore creates a missing store.
     storage = context.with_resource(opened_storage(load_settings(context.obj)))
-    _print_report(context, storage.backup.restore(named, *kinds, merge=merge, set_aside=set_aside))
+    _print_report(context, storage.backup.restore(name_or_file, *kinds, merge=merge, set_aside=set_aside))
 
 
 @backup.command(name="status")
 @click.pass_context
 def backup_status(context: click.Context) -> None:
-    """Show when each regular backup is due, and how the last one ended."""
+    """Show when each regular backup is due, and how its last run ended."""
     import pandas as pd
 
     print_frame(pd.DataFrame(_backups(context).status()["tasks"], columns=list(TASKS)), TASKS)
@@ -111,14 +119,16 @@ def _print_report(context: click.Context, report: BackupReport) -> None:
 
 @click.command()
 @click.option("--to", required=True, type=click.Choice(["remote", "embedded"]), help="Where to move the collections.")
-@click.option("--url", default="", help="The Qdrant server's address, if the settings have none.")
-@click.option("--prefix", default="", help="The prefix of the collections' names there; qdrant_prefix if not given.")
+@click.option("--url", default="", help="The Qdrant server's address; qdrant_url if not given.")
+@click.option(
+    "--prefix", default="", help="The prefix of the collection names on the server; qdrant_prefix if not given."
+)
 @click.pass_context
 def move(context: click.Context, to: str, url: str, prefix: str) -> None:
     """Move the estate and the conversations to a Qdrant server, or back to this host.
 
-    Close every notebook that uses the store first. The server's key is read from CLOUDOPS_QDRANT_API_KEY, or from
-    config.toml. Run the same command again to finish an interrupted move.
+    First close every notebook that uses the store. The API key of the Qdrant server is read from
+    CLOUDOPS_QDRANT_API_KEY or from config.toml. To finish an interrupted move, run the same command again.
     """
     from cloudops_nb.errors import CloudOpsError
     from cloudops_nb.storage.engines.choice import check_engine
@@ -127,37 +137,39 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
 
     settings = load_settings(context.obj)
     existing_store(settings)
-    # The comparison narrows the type from str to the two literals.
+    # mypy cannot narrow a str to the two literals by itself.
     moved = move_store(settings, "remote" if to == "remote" else "embedded", url=url, prefix=prefix)
-    counted = ", ".join(f"{count} points of {name}" for name, count in moved.points.items())
-    click.echo(f"The store is on {moved.location}" + (f"; {counted} were copied and compared." if counted else "."))
+    copied = ", ".join(f"{count} points of {name}" for name, count in moved.points.items())
+    click.echo(f"The store is on {moved.location}" + (f"; {copied} were copied and compared." if copied else "."))
     for problem in moved.problems:
         click.echo(problem, err=True)
-    # The move has changed config.toml, but environment variables override it.
+    # The move has changed config.toml, but an environment variable may still override the new value.
     header = StoreFile(settings.data_path).read()
     try:
         if header is not None:
             check_engine(header, load_settings(context.obj))
     except CloudOpsError as error:
-        click.echo(f"An environment variable still names another engine: {error.why}.", err=True)
+        click.echo(f"An environment variable still selects a different engine: {error.why}.", err=True)
 
 
 @click.command(name="forget-account")
 @click.argument("account")
-@click.option("--dry-run", is_flag=True, help="Show what would be removed and what would stay, and remove nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be removed and what would stay, without removing anything."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def forget_account(context: click.Context, account: str, dry_run: bool, yes: bool) -> None:
-    """Remove an ACCOUNT's resources, scan cells and conversations, also from the disk."""
+    """Remove the resources and scan cells of an ACCOUNT, and the conversations that mention it, also from the disk."""
     from cloudops_nb.storage.maintenance.account_removal import account_traces
     from cloudops_nb.storage.maintenance.account_removal import forget_account as forget
 
     storage = existing_storage(context)
     traces = account_traces(storage, account, storage.backup.names)
-    # Conversations do not count: one may mention any number.
+    # A conversation does not make an account known, because its text may contain any number.
     known = bool(traces.resources or traces.cells)
     if not (account.isdecimal() and len(account) == _ACCOUNT_DIGITS) and not known:
-        raise click.ClickException(f"the store has nothing of {account}; give the account's {_ACCOUNT_DIGITS} digits")
+        raise click.ClickException(f"the store has no account {account}; give the account's {_ACCOUNT_DIGITS} digits")
     _print_traces(traces)
     if dry_run:
         return
@@ -177,7 +189,7 @@ def _print_traces(traces: AccountTraces) -> None:
     if traces.snapshots_problem:
         click.echo(f"There may be more snapshots: {traces.snapshots_problem}")
     if traces.asides:
-        _print_names("Journals that were set aside; their records stay", traces.asides)
+        _print_names("Copies of replaced journals; their records stay", traces.asides)
 
 
 def _print_names(title: str, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The client library: ``CloudOps`` and the wiring of its parts."""
+"""The client library: ``CloudOps``, and the parts that it delegates to."""
 
 from cloudops_nb.client.cloudops import CloudOps
 

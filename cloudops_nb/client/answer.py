@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one request in words.
+    """The answer to one request that a person wrote in plain words.
 
     Attributes:
         kind: ``plan``, ``clarification``, ``information`` or ``refusal``.
-        text: The answer in words.
-        plan: The plan, for kind ``plan``.
-        candidates: The resources to choose from, one row each, for a clarification.
-        frame: The rows of an information answer.
-        bytes_sent: The size of the request that left the notebook host; 0 if this host answered alone.
+        text: The answer as a sentence for the reader.
+        plan: The plan to approve; ``None`` unless the kind is ``plan``.
+        candidates: The resources to choose from, one row each; ``None`` unless the kind is ``clarification``.
+        frame: The resources found, one row each; ``None`` unless the kind is ``information``.
+        bytes_sent: The size of the request to the playbook server; 0 if no request was sent.
         conversation: The id of the conversation that holds the request and the answer.
     """
 

@@ -1,4 +1,8 @@
-"""Answers requests in words: resolves, builds, gates and sends them, binds the answer, and prepares the plan."""
+"""Answers requests that a person wrote in plain words.
+
+A question is answered from the store. For a change, the resources that the prompt names are resolved, a request without
+private values is sent to the playbook server, and a plan is prepared from the playbook in the server's response.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.chat import Role
     from cloudops_nb.storage.facade import StorageService
 
-#: How many messages of a conversation the next request uses; five exchanges are ten messages.
+#: How many of a conversation's last messages are context for the next request: five requests and their answers.
 CONTEXT_MESSAGES = 10
 #: The largest number of rows in an information answer.
 LARGEST_ANSWER = 50
@@ -36,7 +40,7 @@ LARGEST_ANSWER = 50
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """A request as it would leave the host, and the private values that must not be in it."""
+    """A request as it would leave the host, and the private values that must not be in the request."""
 
     request: PlanRequest
     private: set[str]
@@ -44,19 +48,24 @@ class PreparedRequest:
 
 @dataclass(frozen=True)
 class ConversationContext:
-    """Context for the next request of a conversation: the requests that were sent, and the last one's targets."""
+    """Context for the next request of a conversation.
+
+    Attributes:
+        sent: The earlier requests that the playbook server received.
+        targets: The targets of the previous request, whether it was sent or not; "them" in the next prompt means these.
+    """
 
     sent: Sequence[Mapping[str, Any]] = ()
     targets: Sequence[Resource] = ()
 
 
 class Assistant:
-    """Answers requests over one store; keeps nothing between calls, so threads may share it.
+    """Answers requests about the resources of one store; keeps no state between calls, so threads may share it.
 
     Args:
         storage: The store on this host.
         catalogue: The playbooks on this host.
-        transport: Returns the way to the playbook server, opened at the first call.
+        transport: Returns the transport to the playbook server.
         prepare: Makes a plan from a bound playbook.
         environments: The configured environment of each account name.
     """
@@ -77,7 +86,7 @@ class Assistant:
 
     @property
     def _resolver(self) -> Resolver:
-        """A resolver over the current estate, which a restore replaces."""
+        """A resolver over the current estate; made for each request, because a restore replaces the estate."""
         return Resolver(self._storage.estate, self.environment_of, self._catalogue)
 
     def environment_of(self, resource: Resource) -> str:
@@ -86,7 +95,7 @@ class Assistant:
         return environment_class(resource.tags, configured, resource.account_name)
 
     def preview(self, prompt: str, conversation: str) -> bytes:
-        """Return exactly what ``ask`` would send, empty if this host would answer alone; sends nothing."""
+        """Return exactly the bytes that ``ask`` would send; empty if ``ask`` would send no request."""
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
         if resolution.question or not resolution.intent.changes:
@@ -98,16 +107,17 @@ class Assistant:
         """Answer one request, and keep the request and the answer in the conversation.
 
         Raises:
-            CloudOpsError: The request cannot be understood or sent; the conversation keeps it.
+            PromptError: The request is empty or too long; the conversation does not keep it.
+            CloudOpsError: The request was understood but not answered; the conversation keeps the request.
         """
         conversation = conversation or str(uuid.uuid4())
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
-        # Before the answer, so that a request that fails is in the conversation, too.
+        # Kept before it is answered, so that the conversation also has a request that fails.
         self._remember(conversation, "user", prompt, _request_metadata(resolution))
         answer = self._answer(prompt, resolution, context)
-        kept = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
-        self._remember(conversation, "assistant", answer.text, kept)
+        metadata = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
+        self._remember(conversation, "assistant", answer.text, metadata)
         return Answer(**{**vars(answer), "conversation": conversation})
 
     def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext) -> Answer:
@@ -132,26 +142,25 @@ class Assistant:
         return Answer("plan", plan.explanation, plan=plan, bytes_sent=size)
 
     def _inform(self, prompt: str, resolution: Resolution) -> Answer:
-        """Answer a question from the store alone."""
+        """Answer a question from the store, without the playbook server."""
         if resolution.members:
-            found = resolution.members[:LARGEST_ANSWER]
+            shown = resolution.members[:LARGEST_ANSWER]
             total = len(resolution.members)
             text = f"{total} resources match." if total != 1 else "One resource matches."
-            return Answer("information", text, frame=resources_frame(found))
+            return Answer("information", text, frame=resources_frame(shown))
         hits = self._storage.estate.search(prompt, limit=10)
         text = "The closest matches in the estate." if hits else "No resource in the estate matches. Was it scanned?"
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
     def _prepared_request(self, prompt: str, resolution: Resolution, context: ConversationContext) -> PreparedRequest:
-        # All accounts and regions of the estate, because a prompt may mention any of them.
-        places = {
-            place for field in ("account_id", "account_name", "region") for place in self._storage.estate.facets(field)
-        }
+        # Every account and region of the estate is private, because a prompt may mention any of them.
+        facets = self._storage.estate.facets
+        accounts_and_regions = {value for field in ("account_id", "account_name", "region") for value in facets(field)}
         request = build(resolution, self.environment_of, history=context.sent)
-        return PreparedRequest(request, private_values(resolution, prompt, places))
+        return PreparedRequest(request, private_values(resolution, prompt, accounts_and_regions))
 
     def _context(self, conversation: str) -> ConversationContext:
-        """Return the context for a conversation's next request."""
+        """Return the context for a conversation's next request; empty for a new conversation."""
         if not conversation:
             return ConversationContext()
         messages = self._storage.chat.history(conversation, limit=CONTEXT_MESSAGES)
@@ -159,12 +168,12 @@ class Assistant:
         sent = tuple(
             {"words": each.metadata["words"], "intent": each.metadata["intent"]}
             for each, after in pairs
-            # Without bytes sent, the server has never seen the request.
+            # With 0 bytes sent, the server has never received the request.
             if after is not None and after.role == "assistant" and after.metadata["bytes_sent"]
         )
         keys = pairs[-1][0].metadata["targets"] if pairs else []
         found = [resource for key in keys if (resource := self._storage.estate.get(key)) is not None]
-        # If one of the targets is gone, "them" would mean another set of resources.
+        # If a target no longer exists, "them" would mean different resources than the person saw.
         return ConversationContext(sent, tuple(found) if len(found) == len(keys) else ())
 
     def _remember(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any]) -> None:

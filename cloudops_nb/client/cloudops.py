@@ -1,4 +1,4 @@
-"""``CloudOps``, the front door: every magic and every command calls one of its methods."""
+"""``CloudOps``, the Python interface; the magics and the command line call its methods."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class CloudOps:
     """AWS operations from a notebook or a script; also a context manager.
 
-    Opening creates the store if it is missing and checks its key; it reads nothing from AWS. Methods may be called from
-    several threads, and several processes may use one data path.
+    Opening a ``CloudOps`` creates the store if it is missing, checks the store's key, and makes no AWS call. Several
+    threads may call its methods, and several processes may use one data path.
 
     Args:
         data_path: The store's folder; if not given, from the environment or config.toml, else ``~/.cloudops``.
@@ -46,7 +46,7 @@ class CloudOps:
 
     Attributes:
         settings: The settings in force.
-        parts: The parts behind the methods, for tests and tools that replace one of them.
+        parts: The parts that the methods delegate to, for tests and tools that replace one of them.
         storage: The store: ``.estate``, ``.chat``, ``.journal``, ``.backup``.
 
     Raises:
@@ -68,7 +68,7 @@ class CloudOps:
         self.close()
 
     def close(self) -> None:
-        """Wait for running executions, stop the regular scans, flush, and close the store and the AWS sessions."""
+        """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
         self.parts.close()
 
     # --- the estate -----------------------------------------------------------------------------------------------
@@ -88,18 +88,19 @@ class CloudOps:
 
         Args:
             accounts: Names or ids of configured accounts; all if not given.
-            regions: Regions; if not given, those of the settings, else every region that the accounts have enabled.
-            services: botocore's service names, resource types, or CloudFormation types, which Cloud Control lists if
-                they are not declared; if not given, those of the settings, else all that are declared.
-            mode: ``full``, or ``incremental`` for what may have changed since the last scan, by CloudTrail's records.
-            every_detail: Whether to read details that take one API call per resource, too.
-            executor: Reads the cells instead of this process's threads: an executor, which is not shut down, or
+            regions: Regions; if not given, the settings' regions, else every region that the accounts have enabled.
+            services: botocore's service names, resource types, or CloudFormation types; if not given, the settings'
+                services, else every declared type. Cloud Control lists a CloudFormation type that is not declared.
+            mode: ``full``, or ``incremental`` to scan only what may have changed since the last scan, according to
+                CloudTrail.
+            every_detail: Whether to also read details that take one API call per resource.
+            executor: Replaces this process's threads: an executor, which the scan does not shut down, or
                 ``dask:ADDRESS`` for a Dask cluster.
             progress: Called with the scan's progress, on this thread.
 
         Raises:
             ConfigurationError: An account, region, service, mode or executor is unknown.
-            AwsError: No account can be entered.
+            AwsError: No account can be accessed.
         """
         return self.parts.scans.scan(
             accounts=accounts,
@@ -119,7 +120,7 @@ class CloudOps:
         *,
         every_detail: bool = False,
     ) -> pd.DataFrame:
-        """Return the list calls that a scan would make, one row per call, without making them."""
+        """Return the calls that a full scan would make, one row per kind of call, account and region; make none."""
         return self.parts.scans.planned_calls(
             accounts=accounts,
             regions=regions or self.settings.regions or None,
@@ -131,17 +132,17 @@ class CloudOps:
         """Return the resource types that :meth:`scan` can read, one row per type.
 
         Args:
-            cloud_control: Whether to ask AWS for the types that Cloud Control lists in addition.
+            cloud_control: Whether to also ask AWS for the types that Cloud Control lists.
             account: The account to ask; the first one if not given.
 
         Raises:
-            AwsError: AWS does not return the types.
+            AwsError: AWS refuses to list its types.
         """
         return self.parts.scans.resource_types(cloud_control=cloud_control, account=account)
 
     @property
     def schedule(self) -> ScanSchedule:
-        """The regular scans, which run once they are started."""
+        """The regular scans; they run after ``schedule.start()``."""
         return self.parts.schedule
 
     def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
@@ -153,7 +154,7 @@ class CloudOps:
             filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
 
         Returns:
-            One row per resource; ``why`` says why it matches, and ``.attrs["understood"]`` how the query was read.
+            One row per resource; ``why`` explains the match, and ``.attrs["understood"]`` how the query was read.
         """
         estate = self.storage.estate
         frame = hits_frame(estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
@@ -164,7 +165,7 @@ class CloudOps:
         """Return every resource that passes the filters of :meth:`search` (requirement S11).
 
         Args:
-            depends_on: Only resources with a relation to this one, given by id, name or ARN.
+            depends_on: The id, name or ARN of a resource; only resources with a relation to it are returned.
             filters: As for :meth:`search`.
 
         Raises:
@@ -178,7 +179,7 @@ class CloudOps:
         return hits_frame(hits, scored=False)
 
     def places(self) -> dict[str, list[str]]:
-        """Return the accounts, regions, services and resource types in the store, for completion."""
+        """Return the accounts, regions, services and resource types in the store, which the magics complete."""
         fields = ("account_name", "region", "service", "resource_type")
         names = ("accounts", "regions", "services", "resource_types")
         facets = self.storage.estate.facets
@@ -187,9 +188,9 @@ class CloudOps:
     # --- requests and plans ---------------------------------------------------------------------------------------
 
     def preview(self, prompt: str) -> bytes:
-        """Return the exact bytes that :meth:`ask` would send now, except for the random request id; sends nothing.
+        """Return the exact bytes that :meth:`ask` would send now, except for the random request id; send nothing.
 
-        The bytes are empty if :meth:`ask` would answer on this host.
+        The bytes are empty if :meth:`ask` would send no request.
         """
         return self.parts.assistant.preview(prompt, self._conversation)
 
@@ -198,7 +199,7 @@ class CloudOps:
 
         Args:
             prompt: The request.
-            conversation: The conversation that it continues; this object's own if not given.
+            conversation: The id of the conversation that the request continues; if not given, this object's own.
 
         Raises:
             PromptError: The request is empty or too long.
@@ -210,7 +211,11 @@ class CloudOps:
         return answer
 
     def plan(self, plan_id: str) -> Plan:
-        """Return a plan made earlier, by this process or another."""
+        """Return the plan with this id, made by this process or another.
+
+        Raises:
+            PlanError: The store has no such plan.
+        """
         return self.engine.plan(plan_id)
 
     def plan_status(self, plan: Plan) -> PlanStatus:
@@ -218,7 +223,7 @@ class CloudOps:
         return self.engine.status(plan)
 
     def approve(self, plan: Plan, *, reason: str, phrase: str | None = None) -> Approval:
-        """Approve a plan from code (channel ``api``): never enough for production or destructive plans.
+        """Approve a plan from code (channel ``api``); refused for production and for destructive plans.
 
         Raises:
             ApprovalRefusedError: The channel is too weak, the phrase is wrong, or the plan was edited or expired.
@@ -233,12 +238,12 @@ class CloudOps:
         """Record a person's decision on a plan, made on a card or in a terminal.
 
         Args:
-            plan: The plan as it was shown, which must equal the recorded one in every field; or its id.
+            plan: The plan as it was shown, or its id. The plan must equal the recorded plan in every field.
             approve: Whether the person approved.
-            channel: Where they decided.
-            by: Who they are.
+            channel: Where the person decided.
+            by: The person's name.
             reason: Why; an approval needs a reason.
-            phrase: The phrase that they typed, if the plan asks for one.
+            phrase: The phrase that the person typed, if the plan asks for one.
 
         Returns:
             The approval; ``None`` for a rejection.
@@ -253,22 +258,22 @@ class CloudOps:
         return None
 
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> Execution:
-        """Run an approved plan, unchanged; the returned execution yields its events.
+        """Start an approved plan and return its execution; iterating over the execution yields its events.
 
         Args:
             plan: The plan, exactly as it was approved.
-            executor: Makes the calls; ``sdk``, the AWS SDK in this process, is the only one so far (requirement X10).
+            executor: Makes the calls; only ``sdk``, the AWS SDK in this process, exists (requirement X10).
             dry_run: Whether to check everything and change nothing.
 
         Raises:
             ApprovalRequired: The plan has no approval.
-            ApprovalRefusedError: The approval is used or expired, or the plan was edited.
+            ApprovalRefusedError: The approval was already used or has expired, or the plan was edited.
             DriftError: A resource changed since the plan was shown.
-            JournalError: The journal was modified, so its approvals and their uses cannot be trusted.
+            JournalError: The journal was modified from outside, so the approval cannot be trusted.
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
-        # First, because the approval and its use are read from the journal.
+        # Verified first, because the journal is the only proof that the approval exists and was not used.
         self.storage.journal.verify()
         return self.engine.apply(plan, dry_run=dry_run)
 
@@ -284,7 +289,11 @@ class CloudOps:
     # --- the record -----------------------------------------------------------------------------------------------
 
     def history(self, **filters: Any) -> pd.DataFrame:
-        """Return plans and executions, one row each, the newest last."""
+        """Return one row per plan, with its decision and its execution, the newest last.
+
+        Args:
+            filters: ``status``, ``level``, ``effect``, ``resource``, ``account``, ``text``, ``since``, ``until``.
+        """
         from cloudops_nb.execution.history import HISTORY_COLUMNS
 
         return rows_frame(self.engine.history(**filters), HISTORY_COLUMNS)
@@ -298,43 +307,46 @@ class CloudOps:
             purpose: Only requests for this purpose.
         """
         records = self.storage.journal.records(kind="egress", since=since)
-        wanted = {"destination": destination, "purpose": purpose}
+        filters = {"destination": destination, "purpose": purpose}
         return ledger_frame(
-            record for record in records if all(record.body[name] == value for name, value in wanted.items() if value)
+            record for record in records if all(record.body[name] == value for name, value in filters.items() if value)
         )
 
     # --- backup ---------------------------------------------------------------------------------------------------
 
     @property
     def backups(self) -> BackupService:
-        """The list of snapshots, and the regular ones, which run once they are started."""
+        """The snapshots, and the regular backups; they run after ``backups.start()``."""
         return self.storage.backup
 
     def backup(self, *kinds: str) -> BackupReport:
-        """Take a snapshot of the estate, the conversations and the journal, and upload it if a bucket is set.
+        """Take snapshots of the estate, the conversations and the journal, and upload them if a bucket is set.
 
         Args:
             kinds: ``aws_estate``, ``chat_history``, ``journal``; all if not given.
 
         Returns:
-            One row per snapshot, in ``.rows``; ``.problems`` lists failed saves and uploads.
+            A report: ``.rows`` has one row per snapshot, and ``.problems`` lists failed saves and uploads.
         """
         return self.storage.backup.snapshot(*kinds)
 
     def restore(
         self, source: str | Path = "latest", *kinds: str, merge: bool = False, set_aside: bool = False
     ) -> BackupReport:
-        """Verify snapshots, then replace the store's parts by them (requirement S23); a part that fails stays.
+        """Verify snapshots, then restore the store's parts from them (requirement S23).
+
+        A part whose snapshot is invalid stays as it was, and the report lists the failure.
 
         Args:
-            source: ``latest`` for the newest of each kind, here or in the bucket; a snapshot's name; or a file.
+            source: ``latest`` for the newest snapshot of each kind on this disk or in the bucket; a snapshot's name;
+                or a file.
             kinds: For ``latest``, the kinds to restore; all if not given.
-            merge: Whether to keep the store's content; of two versions, the newer one.
-            set_aside: Whether to copy and replace a journal that the snapshot does not continue.
+            merge: Whether to add to the store's content instead of replacing it; the newer of two versions is kept.
+            set_aside: Whether to replace a journal that the snapshot does not continue, after copying it to a file.
 
         Raises:
             BackupError: There is no such snapshot.
-            StoreUnavailableError: Another program, or a run in this one, uses the store.
+            StoreUnavailableError: Another program, or a scan or plan that runs in this program, uses the store.
         """
         return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
 
@@ -346,7 +358,7 @@ class CloudOps:
 
     @property
     def sessions(self) -> AccountSessions:
-        """The AWS sessions of the configured accounts, which scans read with; plans use its ``operators``."""
+        """The AWS sessions with which scans read the configured accounts; ``sessions.operators`` run plans."""
         return self.parts.sessions
 
     @property

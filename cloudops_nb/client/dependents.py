@@ -1,4 +1,4 @@
-"""Which resources depend on which, by the relations that the scanner recorded."""
+"""Finds the resources that depend on a resource, from the relations that the scanner recorded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def dependents_of(estate: EstateStore, targets: Sequence[Resource]) -> dict[str, list[str]]:
-    """Return the labels of the resources with a relation to each target, by the target's canonical key.
+    """Return, for each target's canonical key, a label for every resource that has a relation to the target.
 
     Args:
         estate: The stored estate.
-        targets: Resources of one account and region; only resources of the same account and region are read.
+        targets: Resources of one account and region; only dependents in the same account and region are found.
     """
     keys = {target.identifier: target.canonical_key for target in targets}
     labels: dict[str, list[str]] = {target.canonical_key: [] for target in targets}
@@ -40,10 +40,12 @@ def hits_depending_on(estate: EstateStore, hits: Iterable[SearchHit], text: str)
     """
     named = estate.lookup(text)
     if not named:
-        raise ConfigurationError(f"there is no resource {text}", "", "Give its id, name or ARN; or scan first.")
-    wanted = {(each.account_id, each.resource_type, each.identifier) for each in named}
+        raise ConfigurationError(f"there is no resource {text}", "", "Give an id, name or ARN; or scan first.")
+    named_keys = {(each.account_id, each.resource_type, each.identifier) for each in named}
     return (
         hit
         for hit in hits
-        if any((hit.resource.account_id, to.resource_type, to.identifier) in wanted for to in hit.resource.relations)
+        if any(
+            (hit.resource.account_id, to.resource_type, to.identifier) in named_keys for to in hit.resource.relations
+        )
     )

@@ -19,20 +19,20 @@ _FIELDS = tuple(name for name in RESOURCE_COLUMNS if hasattr(Resource, name))
 
 
 def hits_frame(hits: Iterable[SearchHit], *, scored: bool) -> pd.DataFrame:
-    """Return one row per resource, in the given order; ``score`` and ``why`` only if ``scored``."""
+    """Return one row per resource, in the given order; the columns ``score`` and ``why`` only if ``scored``."""
     import pandas as pd
 
     columns = (*RESOURCE_COLUMNS, "score", "why") if scored else RESOURCE_COLUMNS
     found = list(hits)
     if not found:
         return rows_frame([], columns)
-    # pandas builds a frame from columns in half the time that it needs for rows (measured).
+    # pandas builds a DataFrame from columns in half the time that it takes to build one from rows (measured).
     values = _column_values(found)
     return pd.DataFrame({name: values[name] for name in columns}, copy=False)
 
 
 def resources_frame(resources: Iterable[Resource]) -> pd.DataFrame:
-    """Return one row per resource; the cell state is unknown here and stays empty."""
+    """Return one row per resource; ``cell_state`` is empty, because a resource does not contain the state."""
     return hits_frame((SearchHit(resource, 0.0, "") for resource in resources), scored=False)
 
 

@@ -1,4 +1,7 @@
-"""Regular scans: a full scan every few hours, and an incremental one every few minutes."""
+"""Regular scans: a full scan every few hours, and an incremental scan every few minutes.
+
+A scan reads in cells: a cell is one resource type in one account and region.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,19 @@ _CELLS_SHOWN: Final = 3
 
 
 class ScanSchedule:
-    """Runs due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and asks nothing.
+    """Runs due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and never prompts.
 
-    An interrupt of the notebook does not reach the thread. A scan that a person starts at the same time is harmless:
-    the last reading of each cell counts.
+    An interrupt of the notebook does not stop a scan in the thread. A person may start a scan at the same time: for
+    each cell, the store keeps the scan that read the cell last.
 
-    One of the kernels on a store runs each due scan. The store keeps the due times, as wall-clock times: after a
-    restart or a sleep of the host a missed scan runs once, and its interval starts again.
+    Of several notebook kernels that use one store, only one runs each due scan. The store keeps the due times as
+    wall-clock times: after a restart or a sleep of the host, a missed scan runs once, and its interval starts again.
 
     Args:
         storage: The store that keeps the due times.
         settings: The intervals; 0 means never.
-        scan: Scans in a mode, without MFA codes, and calls back after everything that it reads.
-        ready: Returns whether the store exists; until then nothing is scanned or created.
+        scan: Scans in a mode, never asks for an MFA code, and calls back after each page and cell that it reads.
+        ready: Returns whether the store exists; without a store no scan runs and no file is created.
     """
 
     def __init__(
@@ -50,30 +53,30 @@ class ScanSchedule:
         self._scan = scan
         self._ready = ready
         self._closed = threading.Event()
-        # The full scan first: after it, the incremental one has almost nothing to read.
-        every = {
+        # If both are due, the full scan runs first: the incremental scan after it has almost nothing to read.
+        intervals = {
             FULL_SCAN: settings.full_scan_hours * _HOUR,
             INCREMENTAL_SCAN: settings.incremental_scan_minutes * _MINUTE,
         }
         self._tasks = {
-            name: ScheduledTask(seconds, self._scan_task(name)) for name, seconds in every.items() if seconds
+            name: ScheduledTask(seconds, self._scan_task(name)) for name, seconds in intervals.items() if seconds
         }
         self._scheduler = Scheduler(self._schedule, self._tasks, ready, name="cloudops-scan-schedule")
 
     def start(self) -> None:
-        """Run due scans until :meth:`stop`; the first one is due after one interval."""
+        """Run due scans until :meth:`stop`; in a new store, each scan is first due after one interval."""
         self._closed.clear()
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Start no further scan in this process; a running one continues to its end."""
+        """Start no further scan in this process; a running scan continues to its end."""
         self._scheduler.stop()
 
     def close(self) -> set[threading.Thread]:
-        """Stop, and end a running scan at its next page: what it read is kept, and the rest is due again.
+        """Stop, and abort a running scan after its current page; what the scan has read is kept, and a retry is due.
 
         Returns:
-            The thread, if its scan still runs.
+            The thread, if its scan is still running after a short wait; else an empty set.
         """
         self._closed.set()
         return self._scheduler.stop()
@@ -89,11 +92,11 @@ class ScanSchedule:
 
     def _stop_if_closed(self, _: Progress) -> None:
         if self._closed.is_set():
-            raise StoreUnavailableError("the scan was stopped", "its notebook closed the store")
+            raise StoreUnavailableError("the scan was stopped", "the notebook that ran it closed the store")
 
 
 def _incomplete_cells(report: ScanReport) -> str:
-    """Return the cells that a scan could not complete in words, empty if it completed all."""
+    """Return a note that names the cells that a scan did not complete; empty if the scan completed every cell."""
     failed = report.failures
     if not failed:
         return ""

@@ -1,4 +1,8 @@
-"""Writes a scan's pages in a thread of its own while the scan reads on; many small pages in one batch."""
+"""Writes what a scan reads to the store, in batches and in a separate thread, so that reading and writing overlap.
+
+A scan reads in cells: a cell is one resource type in one account and region. Its resources arrive in pages, followed by
+a result that says whether the cell is complete.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +22,29 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.running.row_budget import RowBudget
     from cloudops_nb.storage.facade import StorageService
 
-#: About how many resources and results one batch has: enough to share the round trips to the store, and few enough
-#: that an interrupt, which waits for the current batch, is short.
+#: The approximate number of rows in a batch: large enough to save round trips to the store, and small enough that an
+#: interrupt, which waits for the current batch, ends soon.
 _BATCH = 512
 
 
 class ScanWriter:
-    """Writes the pages and results of one scan in their order; used by one thread, as a context manager.
+    """Writes the pages and results of one scan in the order in which they were put; a context manager for one thread.
 
-    The block ends when everything is written, or raises the error of a failed write; after the block the writer's
-    thread has ended. An interrupt at the end of the block drops the pages that wait. A cell with fewer resources
-    written than read becomes ``partial``: such a cell must not remove the rows that it did not stamp.
+    The end of the ``with`` block waits until every queued item is written, and raises the error of a failed write.
+    After the block, the writer's thread has ended. An interrupt of the wait drops the queued pages. A cell with fewer
+    resources written than read becomes ``partial``, because the end of a complete cell removes every row that does not
+    have the scan's id.
 
-    The writer has no limit of its own: what it has not written keeps its room in the budget, for which the scan's
-    readers wait.
+    The queue has no limit of its own: an item takes rows of the budget until it is written, and the scan's readers wait
+    while the budget is full.
 
     Args:
         storage: The store.
-        scan_id: The scan's id, with which every row is stamped.
-        budget: Gets the room of each item back when it is written.
+        scan_id: The scan's id, which is written to every row.
+        budget: The limit on rows that are read but not yet written; each written batch returns its rows to the budget.
 
     Attributes:
-        results: The cells' results, as the store keeps them.
+        results: The result of each cell. The store has no new result for a cell that was never read.
     """
 
     def __init__(self, storage: StorageService, scan_id: str, budget: RowBudget) -> None:
@@ -47,13 +52,13 @@ class ScanWriter:
         self._storage = storage
         self._scan_id = scan_id
         self._budget = budget
-        self._begun: set[CellKey] = set()
+        self._started_cells: set[CellKey] = set()
         self._written: Counter[CellKey] = Counter()
         self._waiting: deque[PageRead | CellResult] = deque()
         self._changed = threading.Condition()
         self._closed = self._dropping = False
         self._failure: BaseException | None = None
-        # A daemon, so that a store that does not answer cannot keep the interpreter from exiting.
+        # A daemon thread, so that a store that does not respond cannot keep the interpreter from exiting.
         self._thread = threading.Thread(target=self._write_batches, name="cloudops-scan-writer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,7 +73,7 @@ class ScanWriter:
             self._changed.notify_all()
         try:
             self._thread.join()
-        except BaseException:  # an interrupt of this wait: drop the waiting pages, to end soon
+        except BaseException:  # an interrupt of this wait: drop the queued pages, so that the thread ends soon
             self._dropping = True
             self._thread.join()
             raise
@@ -79,7 +84,7 @@ class ScanWriter:
         """Queue a page or a result.
 
         Raises:
-            BaseException: The error of an earlier write; the item stays queued for :meth:`finish`.
+            BaseException: The error of an earlier write; the new item stays queued, and :meth:`finish` writes it.
         """
         with self._changed:
             self._waiting.append(item)
@@ -88,20 +93,21 @@ class ScanWriter:
                 raise self._failure
 
     def finish(self, unread: Iterable[PageRead | CellResult], remaining: Iterable[CellResult]) -> None:
-        """Write, in this thread, the rest of a scan that ended or was interrupted.
+        """Write, in the calling thread, the rest of a scan that ended or was interrupted.
 
         Args:
-            unread: The pages and results that the scan has read, and that were not put.
-            remaining: A result for each cell without one. Cells without a written page stay as they are in the store.
+            unread: The pages and results that the scan has read but that were not put.
+            remaining: A result for each cell that has no result yet. In the store, a cell without a written page keeps
+                its previous result.
         """
         self._waiting.extend(unread)
         while self._waiting:
             self._write(self._next_batch())
-        left = {result.key: result for result in remaining}
-        self.results.update(left)
-        begun = [result for key, result in left.items() if key in self._begun]
-        if begun:
-            self._storage.estate.finish_cells(begun, scan_id=self._scan_id)
+        unfinished = {result.key: result for result in remaining}
+        self.results.update(unfinished)
+        partly_written = [result for key, result in unfinished.items() if key in self._started_cells]
+        if partly_written:
+            self._storage.estate.finish_cells(partly_written, scan_id=self._scan_id)
 
     def _write_batches(self) -> None:
         while True:
@@ -113,15 +119,16 @@ class ScanWriter:
             try:
                 self._write(batch)
                 self._budget.give_back(batch)
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that puts the items
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that calls put()
                 with self._changed:
                     self._failure = error
-                # The next item that the scan brings raises the failure; without this it could wait for room for ever.
+                # The next put() raises the failure; without lift() a reader could wait for the budget for ever, and no
+                # next item would arrive.
                 self._budget.lift()
                 return
 
     def _next_batch(self) -> Sequence[PageRead | CellResult]:
-        """Take the next batch from the queue; a cell's pages come before its result, as they were put."""
+        """Take the next batch from the queue, in the order of :meth:`put`: a cell's pages, then its result."""
         batch: list[PageRead | CellResult] = []
         size = 0
         while self._waiting and size < _BATCH:
@@ -141,10 +148,10 @@ class ScanWriter:
     def _write_pages(self, pages: Sequence[PageRead]) -> None:
         if self._dropping:
             return
-        new = {page.key for page in pages} - self._begun
-        self._begun |= new
+        new = {page.key for page in pages} - self._started_cells
+        self._started_cells |= new
         if new:
-            # Before the cell's first row, so that a cell whose process dies is never taken as complete.
+            # Marked running before its first row is written, so that a cell whose process dies never looks complete.
             now = datetime.now(UTC)
             running = [CellResult(key, CellState.RUNNING, now, 0.0) for key in new]
             self._storage.scan_state.put_all(running, self._scan_id)

@@ -1,4 +1,8 @@
-"""Runs scans into the store: writes rows as they arrive and cells as they end, and records both in the journal."""
+"""Runs scans, writes what they read to the store, and records each scan's start and end in the journal.
+
+A scan reads in cells: a cell is one resource type in one account and region, with a state such as ``ok``,
+``running`` or ``partial``.
+"""
 
 from __future__ import annotations
 
@@ -40,22 +44,27 @@ _DASK = "dask"
 
 @dataclass(frozen=True)
 class _ScanRun:
-    """One scan: its id, its start in UTC, and its start on the monotonic clock, for the duration."""
+    """One scan: its id, and its start as a time in UTC and, to measure the duration, on the monotonic clock."""
 
     id: str
     started: datetime
-    clock: float
+    monotonic_start: float
+
+    def seconds(self) -> float:
+        """Return the time since the start."""
+        return time.monotonic() - self.monotonic_start
 
 
 class ScanRunner:
-    """Scans the estate into a store; several processes may scan at once, and the last reading of a cell wins.
+    """Scans AWS accounts and keeps the resources in a store.
 
-    Rows are in the store as soon as their page is written. If the process dies while it reads a cell, the next opening
-    of the store marks the cell ``partial``; its rows, old and new, stay.
+    Several processes may scan at the same time; for each cell, the store keeps the scan that read the cell last. Rows
+    are in the store as soon as their page is written. If a process dies while it reads a cell, :meth:`recover` marks
+    the cell ``partial``, and the cell keeps its old and new rows.
 
     Args:
         storage: The store.
-        sessions: Opens the AWS sessions at the first call.
+        sessions: Returns the AWS sessions; called only when a scan needs them.
         settings: The settings in force.
     """
 
@@ -64,12 +73,12 @@ class ScanRunner:
         self._sessions = sessions
         self._settings = settings
         self._locks = settings.data_path / "locks"
-        self._under_way: set[str] = set()
+        self._running_scans: set[str] = set()
 
     @property
     def scanning(self) -> bool:
         """Whether this process is scanning."""
-        return bool(self._under_way)
+        return bool(self._running_scans)
 
     def scan(
         self,
@@ -80,14 +89,17 @@ class ScanRunner:
         executor: Executor | str | None = None,
         **scope: Iterable[str] | None,
     ) -> ScanReport:
-        """Scan and return the report; an interrupt keeps what was read, marks the other cells, and is raised again.
+        """Scan, and return the report.
+
+        After an interrupt, the store keeps what was read, and the interrupt is raised again.
 
         Args:
-            mode: ``full``, or ``incremental`` for what may have changed since the last scan.
-            every_detail: Whether to read details that take one API call per resource, too.
-            progress: Called on this thread after every page and cell that was read; writing happens in another thread.
-            executor: Reads the cells: an executor, which is not shut down, or ``dask:ADDRESS``.
-            scope: ``accounts``, ``regions`` and ``services``, as the scanner takes them.
+            mode: ``full``, or ``incremental`` to scan only what may have changed since the last scan.
+            every_detail: Whether to also read details that take one API call per resource.
+            progress: Called in the calling thread after every page and cell that was read; counts reading, not writing.
+            executor: Replaces this process's threads: an executor, which the scan does not shut down, or
+                ``dask:ADDRESS``.
+            scope: ``accounts``, ``regions`` and ``services``, as for ``Scanner.scan``.
 
         Raises:
             ConfigurationError: The mode, the executor or a part of the scope is unknown.
@@ -106,20 +118,20 @@ class ScanRunner:
         scope: Mapping[str, Iterable[str] | None],
     ) -> ScanReport:
         run = _ScanRun(uuid.uuid4().hex, datetime.now(UTC), time.monotonic())
-        last = {result.key: result for result in self._storage.scan_state.cells()}
-        previous = {key: result.resources for key, result in last.items()}
-        since = last if mode == INCREMENTAL else None
+        last_results = {result.key: result for result in self._storage.scan_state.cells()}
+        previous = {key: result.resources for key, result in last_results.items()}
+        last = last_results if mode == INCREMENTAL else None
         from cloudops_nb.scanner.running.row_budget import RowBudget
 
         budget = RowBudget()
         items = scanner.scan(
-            **scope, every_detail=every_detail, last=since, progress=progress, scan_id=run.id, budget=budget
+            **scope, every_detail=every_detail, last=last, progress=progress, scan_id=run.id, budget=budget
         )
         writer = ScanWriter(self._storage, run.id, budget)
         with self._marked_running(run.id):
-            # On record before the first page, so that recover() finds this scan if the process dies.
-            asked = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}
-            self._storage.journal.append(STARTED, run.id, asked)
+            # Recorded before the first page is read, so that recover() finds this scan if the process dies.
+            parameters = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}
+            self._storage.journal.append(STARTED, run.id, parameters)
             status = "interrupted"
             try:
                 with writer, closing(items):
@@ -127,7 +139,7 @@ class ScanRunner:
                         writer.put(item)
                 status = "completed"
             finally:
-                # After an interrupt, too: what was read is kept, and every other cell gets a result.
+                # Also after an interrupt: keep what was read, and give every unfinished cell a result.
                 writer.finish(scanner.unread(), scanner.remaining())
                 self._storage.scan_state.put_rates(scanner.learned())
                 self._storage.flush()
@@ -136,17 +148,17 @@ class ScanRunner:
         return self._report(run, writer.results, scanner.account_names, previous)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
-        """Return the calls that a full scan of this scope would make, one row per kind of call."""
+        """Return the calls that a full scan of this scope would make, one row per kind of call, account and region."""
         calls = self._scanner().planned_calls(**scope, every_detail=every_detail)
         rows = [{name: getattr(call, name) for name in PLANNED_COLUMNS} for call in calls]
         return rows_frame(rows, PLANNED_COLUMNS)
 
     def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
-        """Return the types that can be scanned; with ``cloud_control``, also those that AWS lists for an account.
+        """Return the types that a scan can read; with ``cloud_control``, also the types that Cloud Control can list.
 
         Raises:
             ConfigurationError: One of the user's own declarations is invalid, or the account is unknown.
-            AwsError: The account cannot be entered, or AWS does not return its types.
+            AwsError: The account cannot be accessed, or AWS refuses to list its types.
         """
         from cloudops_nb.scanner.inventory.resource_types import TYPE_COLUMNS, cloud_control_types, declared_types
         from cloudops_nb.specs.files import specs_of
@@ -158,50 +170,50 @@ class ScanRunner:
         return rows_frame(rows, TYPE_COLUMNS)
 
     def refresh(self, plan: Plan) -> None:
-        """Rescan a plan's targets so that the store shows the result."""
-        # Whole cells and not single resources, because only a complete cell may remove a deleted target.
+        """Rescan a plan's targets, so that the store shows the result of the plan."""
+        # Scans whole cells, because only a complete cell removes the row of a target that the plan deleted.
         types = sorted({target.resource_type for target in plan.target_states})
         self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
 
     def recover(self) -> None:
-        """Mark the running cells of scans whose process died ``partial``, and record that those scans failed."""
+        """Mark cells ``partial``, and scans failed, if their process died; does nothing while another scan runs."""
         records = self._storage.journal.records(kind=(STARTED, ENDED))
         ended = {record.subject for record in records if record.kind == ENDED}
         still_open = [record.subject for record in records if record.subject not in ended]
         if not still_open or not all(map(self._process_died, still_open)):
-            # The running cells of a live scan look the same. The first opening after its end settles the dead one.
+            # A running cell does not say which scan reads it, so the dead scan has to wait until no scan runs.
             return
         for result in self._storage.scan_state.cells():
             if result.state is CellState.RUNNING:
-                left = replace(result, state=CellState.PARTIAL, detail="the process that read it ended")
-                self._storage.scan_state.put(left)
+                abandoned = replace(result, state=CellState.PARTIAL, detail="the process that read it ended")
+                self._storage.scan_state.put(abandoned)
         for scan_id in still_open:
             self._record_end(scan_id, {"status": "failed", "reason": "the process ended"})
             self._lock_path(scan_id).unlink(missing_ok=True)
 
     def scan_unattended(self, mode: str, progress: Callable[[Progress], None]) -> ScanReport:
-        """Scan the settings' regions and services in all accounts that need no MFA code.
+        """Scan the settings' regions and services in every account that needs no MFA code.
 
         Raises:
-            ConfigurationError: Every account needs a code.
+            ConfigurationError: Every account needs an MFA code.
         """
         regions, services = self._settings.regions or None, self._settings.services or None
         accounts = self.unattended_accounts()
         return self.scan(accounts=accounts, regions=regions, services=services, mode=mode, progress=progress)
 
     def unattended_accounts(self) -> list[str] | None:
-        """Return the accounts that can be scanned without an MFA code; ``None`` if all can.
+        """Return the names of the accounts that need no MFA code; ``None``, which means all, if no account needs one.
 
         Raises:
-            ConfigurationError: No account can.
+            ConfigurationError: Every account needs an MFA code.
         """
         sessions = self._sessions()
         names = [account.name for account in sessions.unattended_accounts()]
         if len(names) == len(sessions.configured):
             return None
         if not names:
-            why, fix = "every profile asks for an MFA code", "Add an account whose profile needs no code."
-            raise ConfigurationError("no account can be scanned regularly", why, fix)
+            why, fix = "every profile needs an MFA code", "Add an account whose profile needs no MFA code."
+            raise ConfigurationError("cannot run regular scans", why, fix)
         return names
 
     def _scanner(self, executor: Executor | None = None) -> Scanner:
@@ -209,23 +221,23 @@ class ScanRunner:
         from cloudops_nb.specs.files import specs_of
 
         specs = specs_of(self._settings.data_path)
-        learned, threads = self._storage.scan_state.rates(), self._settings.scan_threads
-        return Scanner(self._sessions(), threads=threads, specs=specs, executor=executor, learned=learned)
+        rates, threads = self._storage.scan_state.rates(), self._settings.scan_threads
+        return Scanner(self._sessions(), threads=threads, specs=specs, executor=executor, learned=rates)
 
     def _record_end(self, scan_id: str, body: dict[str, Any]) -> None:
-        """Record the end of a scan; of several processes, the first records it."""
+        """Record the end of a scan, unless another process has already recorded it."""
         with suppress(AlreadyRecordedError):
             self._storage.journal.append(ENDED, scan_id, body, once=f"{ENDED}:{scan_id}")
 
     @contextmanager
     def _marked_running(self, scan_id: str) -> Iterator[None]:
-        """Mark a scan as running, for this process and, by a lock file, for others."""
+        """Mark a scan as running: in memory for this process, and by a lock file for other processes."""
         with self._lock(scan_id):
-            self._under_way.add(scan_id)
+            self._running_scans.add(scan_id)
             try:
                 yield
             finally:
-                self._under_way.discard(scan_id)
+                self._running_scans.discard(scan_id)
 
     def _lock(self, scan_id: str) -> FileLock:
         self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -235,7 +247,7 @@ class ScanRunner:
         return self._locks / f"scan-{scan_id}.lock"
 
     def _process_died(self, scan_id: str) -> bool:
-        # The operating system releases the lock of a process that ends, however it ends.
+        # The operating system releases a process's locks however the process ends.
         try:
             with self._lock(scan_id).acquire(blocking=False):
                 return True
@@ -254,7 +266,7 @@ class ScanRunner:
         return ScanReport(
             run.id,
             run.started,
-            time.monotonic() - run.clock,
+            run.seconds(),
             sorted(results.values(), key=lambda result: str(result.key)),
             account_names,
             previous,
@@ -271,16 +283,16 @@ def _end_record(run: _ScanRun, results: Sequence[CellResult], status: str) -> di
         "cells": len(results),
         "complete": sum(result.state.complete for result in results),
         "resources": sum(result.resources for result in results),
-        "seconds": round(time.monotonic() - run.clock, 3),
+        "seconds": round(run.seconds(), 3),
     }
 
 
 @contextmanager
 def opened_executor(executor: Executor | str | None) -> Iterator[Executor | None]:
-    """Yield the given executor, or the Dask cluster that ``dask:ADDRESS`` names, which is closed afterwards.
+    """Yield the given executor, or connect to the Dask cluster that ``dask:ADDRESS`` names and disconnect afterwards.
 
     Raises:
-        ConfigurationError: The name is unknown, or the cluster cannot be used.
+        ConfigurationError: The string is not ``dask:ADDRESS``, or the cluster cannot be used.
     """
     if not isinstance(executor, str):
         yield executor

@@ -1,4 +1,4 @@
-"""The parts behind ``CloudOps``, and which part uses which."""
+"""Makes the parts that ``CloudOps`` delegates to, and connects them with each other."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ if TYPE_CHECKING:
 
 
 class Parts:
-    """The parts behind one ``CloudOps``, each made at its first use.
+    """The parts of one ``CloudOps``; except for the store, each part is made at its first use.
 
-    The imports are here and not at the top of the module, because loading all parts takes seconds, and most uses need
-    few of them.
+    Each method imports the module of its part, because importing all modules takes seconds and most programs use few.
 
     Args:
         settings: The settings in force.
 
     Attributes:
-        storage: The store, opened when the parts are made.
+        storage: The store.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -52,27 +51,27 @@ class Parts:
         self.storage.block_maintenance_while(self.busy)
 
     def recover(self) -> None:
-        """Settle the executions and scans of processes that died."""
-        # The engine takes longer to import than the store to open, and most openings have nothing to settle.
+        """Record the end of executions and scans whose process died."""
+        # Importing the engine takes longer than opening the store, and usually no execution is unfinished.
         if unfinished_executions(self.storage.journal):
             self.engine.recover()
         self.scans.recover()
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
-        # A running execution writes to the journal and calls AWS, so it ends before either is closed.
-        # A cached property is in vars() once it was used; closing must not make a part.
+        # A running execution needs the journal and the AWS sessions, so it ends before they are closed.
+        # vars() contains a cached property only after its first use, so closing does not make a part.
         for execution in self.engine.running if "engine" in vars(self) else ():
             execution.wait()
         if "schedule" in vars(self):
-            # A scan's thread may outlast this close; without this it would open the store again.
+            # A scan's thread may still run after this close, and must not reopen the closed store.
             self.storage.shut_out(self.schedule.close())
         self.storage.close()
         if "sessions" in vars(self):
             self.sessions.close()
 
     def busy(self) -> str:
-        """Return what is running here that needs the store, empty if nothing is."""
+        """Return why the store cannot be replaced now, because this process uses it; empty if it can."""
         if "engine" in vars(self) and self.engine.running:
             return "an approved plan is running here"
         return "a scan is running here" if self.scans.scanning else ""
@@ -107,17 +106,17 @@ class Parts:
 
     @cached_property
     def scans(self) -> ScanRunner:
-        """The scans into the store."""
+        """Runs scans and writes what they read to the store."""
         from cloudops_nb.client.scanning import ScanRunner
 
         return ScanRunner(self.storage, lambda: self.sessions, self.settings)
 
     @cached_property
     def schedule(self) -> ScanSchedule:
-        """The regular scans, which run once they are started."""
+        """The regular scans; they run after ``schedule.start()``."""
         from cloudops_nb.client.scan_schedule import ScanSchedule
 
-        # Always ready: the store exists since the parts were made.
+        # Always ready, because __init__ has opened the store.
         return ScanSchedule(self.storage, self.settings, self.scans.scan_unattended, ready=lambda: True)
 
     @cached_property
@@ -136,7 +135,7 @@ class Parts:
 
     @cached_property
     def assistant(self) -> Assistant:
-        """Answers requests in words."""
+        """Answers requests that a person wrote in plain words."""
         from cloudops_nb.client.asking import Assistant
 
         environments = {account.name: account.environment for account in self.accounts}
@@ -144,7 +143,7 @@ class Parts:
 
     @cached_property
     def transport(self) -> Transport:
-        """The way to the playbook server: HTTP if ``server_url`` is set, else a server in this process."""
+        """The transport to the playbook server: HTTP if ``server_url`` is set, else a server in this process."""
         from cloudops_nb.request.transport import HttpTransport, InProcessTransport
 
         if self.settings.server_url:
@@ -155,30 +154,31 @@ class Parts:
         return InProcessTransport(PlaybookServer(self.catalogue, EmbeddingSimilarity(self.embedder)).handle)
 
     def prepare(self, bound: BoundPlaybook, *, rolls_back: str = "") -> Plan:
-        """Return the plan of a bound playbook.
+        """Return a plan for a playbook whose parameters and targets are filled in.
 
         Args:
             bound: The playbook with its parameters and targets.
-            rolls_back: The id of the execution that the plan undoes, if it undoes one.
+            rolls_back: The id of the execution that the plan undoes; empty for any other plan.
 
         Raises:
             ConfigurationError: The targets' account is not configured.
-            PlanError: The plan cannot be made.
+            PlanError: The plan cannot be made, for example because a target no longer exists.
         """
         from cloudops_nb.client.dependents import dependents_of
 
-        # By id, because an account's name may have been another one when the estate was scanned.
+        # By id, because the account may have had a different name when the estate was scanned.
         account_id = bound.targets[0].account_id
         account = next((a for a in self.sessions.accounts({account_id}) if a.account_id == account_id), None)
         if account is None:
-            why = "its resources were scanned under another configuration"
-            raise ConfigurationError(f"account {account_id} is not configured here", why, "Add it to accounts.")
+            why = "its resources were scanned with a different configuration"
+            fix = "Add the account to the setting accounts."
+            raise ConfigurationError(f"account {account_id} is not configured", why, fix)
         dependents = dependents_of(self.storage.estate, bound.targets)
         return self.engine.prepare(bound, account=account, dependents=dependents, rolls_back=rolls_back)
 
 
 class CurrentJournal:
-    """The current journal of the store, for the engine: a restore or a new key replaces the journal object."""
+    """Passes the engine's calls to the current journal, because a restore or a new key replaces the journal object."""
 
     def __init__(self, storage: StorageService) -> None:
         self._storage = storage
@@ -186,24 +186,24 @@ class CurrentJournal:
     def append(
         self, kind: str, subject: str, body: Mapping[str, Any], *, once: str = "", power_safe: bool = False
     ) -> JournalRecord:
-        """Add a record."""
+        """Append a record, and return it."""
         return self._storage.journal.append(kind, subject, body, once=once, power_safe=power_safe)
 
     def records(self, **filters: Any) -> list[JournalRecord]:
-        """Return records, oldest first."""
+        """Return the records that match the filters, oldest first."""
         return self._storage.journal.records(**filters)
 
 
 class LazyClients:
-    """AWS clients for the engine; the sessions are opened when the first client is requested."""
+    """Makes AWS clients for the engine, and opens the AWS sessions only when the engine requests a client."""
 
     def __init__(self, sessions: Callable[[], AccountSessions]) -> None:
         self._sessions = sessions
 
     def client(self, account_id: str, service: str, region: str) -> Any:
-        """Return a client of an account."""
+        """Return a client for a service in an account and region."""
         return self._sessions().client(account_id, service, region)
 
     def caller(self, account_id: str, *, fresh: bool = False) -> Any:
-        """Return the principal that an account's clients act as; ``fresh`` asks AWS again."""
+        """Return the principal whose credentials an account's clients use; ``fresh`` asks AWS again."""
         return self._sessions().caller(account_id, fresh=fresh)

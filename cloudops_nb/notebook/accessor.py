@@ -1,4 +1,4 @@
-"""``df.cloudops``: asks about, plans for, redacts and compares the resources in a DataFrame."""
+"""``df.cloudops``: methods on a DataFrame of resources, which ask about, redact and compare the resources."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.session import Session
 
 NAME = "cloudops"
-#: The columns that identify a row, the best first.
+#: The columns that can identify a row, in the order of preference.
 _KEYS = ("arn", "identifier")
-#: The columns with private names, and the word that replaces each value.
+#: The columns with private values, and the word that replaces a value (``resource-1``, ``resource-2``).
 _PRIVATE = {
     "identifier": "resource",
     "name": "name",
@@ -26,14 +26,14 @@ _PRIVATE = {
     "account_name": "account-name",
     "arn": "arn",
 }
-#: The columns that may repeat such a name, and the type of the empty value that replaces theirs.
+#: The columns whose values may contain a private value, and the empty value that replaces each of them.
 _EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": []}
-#: The columns that differ from scan to scan although the resource is unchanged.
-_NO_CHANGE = frozenset({"as_of", "cell_state", "score", "why"})
+#: The columns that :meth:`CloudOpsAccessor.diff` ignores, because they change although the resource does not.
+_IGNORED_BY_DIFF = frozenset({"as_of", "cell_state", "score", "why"})
 
 
 class CloudOpsAccessor:
-    """The methods of ``df.cloudops`` for a DataFrame of ``search`` or ``resources``; none changes the DataFrame."""
+    """The methods of ``df.cloudops``, for a DataFrame of ``search`` or ``resources``; all leave it unchanged."""
 
     _session: Session
 
@@ -41,21 +41,21 @@ class CloudOpsAccessor:
         self._frame = frame
 
     def ask(self, prompt: str) -> Answer:
-        """Ask about exactly these resources; a plan in the answer is shown as a card.
+        """Ask about all resources of the DataFrame; if the answer has a plan, show the plan as a card.
 
         Raises:
-            PromptError: The DataFrame is empty or has neither an ``arn`` nor an ``identifier`` column.
+            PromptError: The DataFrame is empty, or has no complete ``arn`` or ``identifier`` column.
         """
         return self._session.ask(f"{prompt} {', '.join(self._references())}")
 
     def plan(self, operation: str) -> Answer:
-        """Ask for an operation (``"stop"``) on all of these resources; see :meth:`ask`."""
+        """Ask for an operation, such as ``"stop"``, on all resources of the DataFrame; see :meth:`ask`."""
         return self.ask(operation)
 
     def redact(self) -> pd.DataFrame:
-        """Return a copy to share: names, ids, ARNs and accounts become numbered words, and tags are removed.
+        """Return a copy that is safe to share: names, ids, ARNs and accounts become numbered words; tags are removed.
 
-        Equal values become the same word within the DataFrame, so that counting and grouping still work.
+        Within the DataFrame, equal values of a column become the same word, so that counting and grouping still work.
         """
         copy = self._frame.copy()
         for column, word in _PRIVATE.items():
@@ -67,13 +67,13 @@ class CloudOpsAccessor:
         return copy
 
     def diff(self, other: pd.DataFrame) -> pd.DataFrame:
-        """Return the changes from ``other``, an earlier DataFrame, to this one.
+        """Return the changes from ``other``, an earlier DataFrame, to this DataFrame.
 
-        One row per resource that was ``added`` or ``removed``, and one per field that was ``changed``; the columns are
-        ``key, change, field, before, after``.
+        There is one row per resource that was ``added`` or ``removed``, and one row per field that was ``changed``. The
+        columns are ``key, change, field, before, after``.
 
         Raises:
-            PromptError: One of the two has neither an ``arn`` nor an ``identifier`` column.
+            PromptError: One of the DataFrames has no complete ``arn`` or ``identifier`` column.
         """
         import pandas as pd
 
@@ -85,13 +85,16 @@ class CloudOpsAccessor:
 
     def _references(self) -> list[str]:
         if self._frame.empty:
-            raise PromptError("there is nothing to ask about", "the DataFrame has no rows")
+            raise PromptError("there is no resource to ask about", "the DataFrame has no rows")
         key = _key_of(self._frame)
         return [str(value) for value in self._frame[key]]
 
 
 class AccessorRegistration:
-    """Registers the accessor as soon as pandas is imported, without importing it, and removes it again."""
+    """Registers ``df.cloudops`` once the notebook has imported pandas, and removes it when the extension is unloaded.
+
+    Importing pandas here would make loading the extension slow.
+    """
 
     def __init__(self, session: Session) -> None:
         self._accessor = type(CloudOpsAccessor.__name__, (CloudOpsAccessor,), {"_session": session})
@@ -103,18 +106,18 @@ class AccessorRegistration:
         pandas: Any = sys.modules.get("pandas")
         if self._registered or not hasattr(pandas, "DataFrame"):
             return
-        # Another package's accessor of this name stays.
+        # Never replaces an accessor with this name that another package has registered.
         if not hasattr(pandas.DataFrame, NAME):
             pandas.api.extensions.register_dataframe_accessor(NAME)(self._accessor)
             self._registered = True
 
     def remove(self) -> None:
-        """Remove the accessor from the DataFrame class; pandas has no function for it."""
+        """Remove the accessor from the DataFrame class; pandas has no function that unregisters an accessor."""
         if self._registered:
             pandas: Any = sys.modules["pandas"]
             frame_class = pandas.DataFrame
             delattr(frame_class, NAME)
-            frame_class._accessors.discard(NAME)  # noqa: SLF001 - where pandas lists accessors for completion
+            frame_class._accessors.discard(NAME)  # noqa: SLF001 - pandas completes the names in this set
             self._registered = False
 
 
@@ -123,7 +126,7 @@ def _key_of(frame: pd.DataFrame) -> str:
         if name in frame.columns and bool((frame[name] != "").all()):
             return name
     raise PromptError(
-        "cannot tell the rows apart", "there is no complete arn or identifier column", "Keep one of these columns."
+        "cannot identify the rows", "no arn or identifier column has a value in every row", "Keep one of these columns."
     )
 
 
@@ -135,7 +138,7 @@ def _by_key(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
 def _row_changes(key: Any, before: dict[str, Any] | None, now: dict[str, Any] | None) -> Iterable[tuple[Any, ...]]:
     if before is None or now is None:
         return [(key, "removed" if now is None else "added", "", "", "")]
-    fields = [field for field in now if field in before and field not in _NO_CHANGE]
+    fields = [field for field in now if field in before and field not in _IGNORED_BY_DIFF]
     return [(key, "changed", field, before[field], now[field]) for field in fields if before[field] != now[field]]
 
 

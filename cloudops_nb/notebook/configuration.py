@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class CloudOps(Configurable):
     """Settings of CloudOps in this notebook; they override config.toml and the environment.
 
-    The traits are declared here and not derived from ``Settings``, because importing pydantic would take most of the
-    time that loading the extension may take; ``Settings`` itself validates the values when they are set. There is no
-    trait for the key of a Qdrant server, because a notebook is saved and shared.
+    The traits repeat the fields of ``Settings``, because importing ``Settings`` imports pydantic, which would make
+    loading the extension slow. ``Settings`` validates the values. There is no trait for the API key of a Qdrant
+    server, because notebooks are saved and shared.
     """
 
     data_path = Any("~/.cloudops", help="The store's folder.").tag(config=True)
@@ -32,13 +32,15 @@ class CloudOps(Configurable):
     key_source = Any("auto", help="The source of the key: auto, keyring, file or environment.").tag(config=True)
     key_file = Any(None, help="A file of mode 0600 with the key in hexadecimal.").tag(config=True)
     qdrant_mode = Any("embedded", help="embedded, or remote for a Qdrant server.").tag(config=True)
-    qdrant_url = Any("", help="The Qdrant server in remote mode.").tag(config=True)
-    qdrant_prefix = Any("cloudops_", help="The prefix of the server's collection names.").tag(config=True)
-    qdrant_idle_seconds = Any(60.0, help="Seconds after which the idle store process exits.").tag(config=True)
+    qdrant_url = Any("", help="The address of the Qdrant server, for remote mode.").tag(config=True)
+    qdrant_prefix = Any("cloudops_", help="The prefix of the collection names on the Qdrant server.").tag(config=True)
+    qdrant_idle_seconds = Any(60.0, help="Seconds without requests after which the store process exits.").tag(
+        config=True
+    )
     embedding_backend = Any("onnx", help="onnx or sentence-transformers.").tag(config=True)
     embedding_model = Any("", help="The embedding model; empty for the bundled one.").tag(config=True)
     embedding_path = Any(None, help="The folder of exported models.").tag(config=True)
-    server_url = Any("", help="The playbook server; empty to run it in process.").tag(config=True)
+    server_url = Any("", help="The address of the playbook server; empty to run it in this process.").tag(config=True)
     s3_bucket = Any("", help="The bucket for backups.").tag(config=True)
     s3_prefix = Any("cloudops", help="The prefix of the backups' keys in the bucket.").tag(config=True)
     s3_profile = Any("", help="The AWS profile with access to the bucket.").tag(config=True)
@@ -48,7 +50,7 @@ class CloudOps(Configurable):
     backup_chat_hours = Any(24.0, help="Hours between snapshots of the conversations; 0 for never.").tag(config=True)
     backup_retention_days = Any(7.0, help="Days that backups stay on this disk; 0 for ever.").tag(config=True)
     chat_retention_days = Any(90.0, help="Days until an unused conversation is deleted; 0: never.").tag(config=True)
-    scan_threads = Any(64, help="Threads of a scan.").tag(config=True)
+    scan_threads = Any(64, help="The number of threads with which a scan reads.").tag(config=True)
     regular_scans = Any(default_value=False, help="Whether notebooks run due scans by themselves.").tag(config=True)
     full_scan_hours = Any(6.0, help="Hours between scheduled scans of everything; 0 for never.").tag(config=True)
     incremental_scan_minutes = Any(15.0, help="Minutes between scheduled scans of changes; 0 for never.").tag(
@@ -60,12 +62,12 @@ class CloudOps(Configurable):
         self._session = session
         given = dict(shell.config.get(type(self).__name__, {}))
         _refuse_unknown(given, self.trait_names(config=True))
-        # Not validated here, because that would import pydantic; the first use validates the settings.
+        # Not validated here, because that would import pydantic. The values are validated when CloudOps is opened.
         session.preset(**given)
         super().__init__(config=shell.config)
 
     def update_config(self, config: typing.Any) -> None:
-        """Set the settings that ``%config`` was given.
+        """Apply the settings of a ``%config`` line.
 
         Raises:
             ConfigurationError: A setting is unknown (the error names the nearest one) or a value is invalid.
@@ -81,5 +83,5 @@ class CloudOps(Configurable):
 def _refuse_unknown(given: typing.Mapping[str, object], names: typing.Sequence[str]) -> None:
     for name in given:
         if name not in names:
-            hint = did_you_mean(name, names, otherwise="%config CloudOps lists them")
+            hint = did_you_mean(name, names, otherwise="%config CloudOps lists the settings")
             raise ConfigurationError(f"there is no setting CloudOps.{name}", hint)

@@ -1,4 +1,4 @@
-"""``%load_ext cloudops_nb`` and ``%unload_ext``: registers everything in a shell, and removes it again."""
+"""``%load_ext cloudops_nb`` and ``%unload_ext``: registers the extension's parts in a shell, and removes them again."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from cloudops_nb.client.cloudops import CloudOps as Client
     from cloudops_nb.notebook.session import OpenCloudOps
 
-#: The short name of ``%%cloudops_ask``; another extension's ``%%ask`` is not replaced.
+#: The short name of ``%%cloudops_ask``; not registered if another extension already has a ``%%ask``.
 _SHORT_NAME = "ask"
 _KINDS = ("line", "cell")
-#: The method of ``MimeBundles`` for each class; the classes by name, so that they need not be imported.
+#: The method of ``MimeBundles`` for each class. Classes are given by name, so that their modules are not imported.
 _PRINTERS = {
     ("cloudops_nb.execution.plan", "Plan"): "plan",
     ("cloudops_nb.client.answer", "Answer"): "answer",
@@ -32,7 +32,7 @@ _PRINTERS = {
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
     ("cloudops_nb.storage.backup.backup_report", "BackupReport"): "backup_report",
 }
-#: Weak, so that a shell that is no longer used can be collected.
+#: The loaded extension of each shell; weak, so that a shell that is no longer used can be garbage-collected.
 _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()
 
 
@@ -41,7 +41,7 @@ class Extension:
 
     def __init__(self, shell: InteractiveShell, open_cloudops: OpenCloudOps) -> None:
         # A copy, because %config changes the shell's configuration in place.
-        self._given = copy.deepcopy(dict(shell.config).get(CloudOps.__name__))
+        self._original_config = copy.deepcopy(dict(shell.config).get(CloudOps.__name__))
         self._shell: Any = shell  # Any: IPython documents attributes that its annotations lack
         self.session = Session(shell, Screen(shell), open_cloudops)
         self._configuration = CloudOps(shell, self.session)
@@ -79,10 +79,10 @@ class Extension:
         self.session.close()
 
     def _restore_config(self) -> None:
-        """Restore the shell's configuration of ``CloudOps``, into which ``%config`` wrote."""
+        """Undo the changes that ``%config`` made to the shell's configuration of ``CloudOps``."""
         self._shell.config.pop(CloudOps.__name__, None)
-        if self._given is not None:
-            self._shell.config[CloudOps.__name__] = self._given
+        if self._original_config is not None:
+            self._shell.config[CloudOps.__name__] = self._original_config
 
     def _register_magics(self) -> None:
         shell, manager = self._shell, self._shell.magics_manager
@@ -99,7 +99,7 @@ class Extension:
         manager = self._shell.magics_manager
         for kind, name, previous in self._replaced:
             current = manager.magics[kind].get(name)
-            # A magic that another extension has registered since stays.
+            # Keeps a magic that another extension has registered under this name in the meantime.
             if getattr(current, "__self__", None) is not self._magics:
                 continue
             if previous is None:
@@ -119,7 +119,7 @@ class Extension:
 
 
 def load(shell: InteractiveShell, open_cloudops: OpenCloudOps | None = None) -> None:
-    """Load the extension into a shell; a second call does nothing."""
+    """Load the extension into a shell; does nothing if it is already loaded."""
     if shell not in _LOADED:
         extension = Extension(shell, open_cloudops or _open_client)
         extension.load()
@@ -127,7 +127,7 @@ def load(shell: InteractiveShell, open_cloudops: OpenCloudOps | None = None) -> 
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Unload the extension from a shell; without the extension this does nothing."""
+    """Unload the extension from a shell; does nothing if it is not loaded."""
     extension = _LOADED.pop(shell, None)
     if extension is not None:
         extension.unload()

@@ -1,4 +1,4 @@
-"""Shows plans, answers, executions and reports in a notebook; their own modules do not depend on the notebook."""
+"""Shows plans, answers, executions and reports in a notebook, so that their classes need not know the notebook."""
 
 from __future__ import annotations
 
@@ -29,19 +29,22 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.backup_report import BackupReport
 
 Bundle = dict[str, Any]
-#: The columns that tell resources apart; the DataFrame itself has all columns.
+#: The columns shown in an answer; the answer's DataFrame has more.
 _COLUMNS = ("name", "identifier", "resource_type", "account_name", "region", "state")
 _ROWS_SHOWN = 20
 
 
 class MimeBundles:
-    """Makes the MIME bundles of domain objects: plain text complete enough to decide on, Markdown, HTML and JSON."""
+    """Makes MIME bundles of domain objects: plain text, Markdown and HTML, and for plans and answers also JSON."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def plan(self, plan: Plan) -> Bundle:
-        """Return a plan's card without buttons, with the current status if this notebook's store is open and has it."""
+        """Return a plan's card without buttons.
+
+        The card shows the plan's current status if the store is open in this notebook and has the plan.
+        """
         sections = card_sections(plan, kernel_user=kernel_user(), now=datetime.now(UTC))
         data = Redactor.of(plan).within(json.loads(canonical_json(asdict(plan))))
         return {**card_bundle(sections, self._plan_status(plan)), "application/vnd.cloudops.plan+json": data}
@@ -60,7 +63,7 @@ class MimeBundles:
         data: Bundle = {"kind": answer.kind, "text": answer.text, "bytes_sent": answer.bytes_sent}
         if answer.plan is not None:
             plan = self.plan(answer.plan)
-            if answer.plan.id not in self._session.plan_ids:  # else its card is already on the screen
+            if answer.plan.id not in self._session.plan_ids:  # the notebook already shows the card of these plans
                 bundle = {form: f"{bundle[form]}\n{plan[form]}" for form in bundle}
             data["plan"] = plan["application/vnd.cloudops.plan+json"]
         return {**bundle, "application/vnd.cloudops.answer+json": data}
@@ -79,7 +82,7 @@ class MimeBundles:
         return run_bundle(execution)
 
     def scan_report(self, report: ScanReport) -> Bundle:
-        """Return a scan's resources by type, and the cells that it could not read completely."""
+        """Return the number of resources by type, and the cells that the scan could not read completely."""
         return sections_bundle(scan_sections(report), label="Scan report", text=str(report))
 
     def backup_report(self, report: BackupReport) -> Bundle:

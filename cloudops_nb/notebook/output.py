@@ -1,4 +1,4 @@
-"""Output and input of a shell: through a kernel to a front end, in a terminal, or on plain streams."""
+"""Output and input of a shell: in a kernel's front end (such as JupyterLab), in a terminal, or on plain streams."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Screen:
 
     @property
     def rich(self) -> bool:
-        """Whether a kernel's front end shows the output; it can replace an output in place."""
+        """Whether the shell runs in a notebook kernel, whose front end shows MIME bundles and can replace an output."""
         return getattr(self._shell, "kernel", None) is not None
 
     @property
@@ -49,7 +49,7 @@ class Screen:
         self._shell.display_pub.publish(dict(bundle), transient=transient, update=update)
 
     def line(self, text: str) -> None:
-        """Print one line, and flush it."""
+        """Print text and a line break, and flush the output."""
         print(text, flush=True)  # noqa: T201 - the notebook's own output
 
     def question(self, prompt: str) -> str | None:
@@ -63,10 +63,10 @@ class Screen:
 
 
 class Throttle:
-    """Lets at most one update per interval through; threads may share it.
+    """Allows at most one update per interval; threads may share it.
 
     Args:
-        interval: Seconds.
+        interval: The interval in seconds.
         clock: Returns the time in seconds.
     """
 

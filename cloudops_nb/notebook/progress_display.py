@@ -1,4 +1,4 @@
-"""The progress of a long call: one display that is replaced in place, or a line every ten seconds on a plain stream."""
+"""Shows the progress of a scan: one display that is updated in place, or a line every ten seconds on a plain stream."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
     from cloudops_nb.scanner.running.scan_progress import Progress
 
-#: Seconds between two updates of a display that is replaced in place, and between two lines of a log.
+#: The least number of seconds between two updates of a display that is updated in place.
 REDRAW_INTERVAL = 0.25
+#: The least number of seconds between two lines on a plain stream.
 LINE_INTERVAL = 10.0
 _TERMINAL_WIDTH = 100
 _MINUTE = 60
 
 
 class ProgressDisplay:
-    """Shows the progress of a call, at most four times a second; threads may share it."""
+    """Shows the progress of a scan, at most once per interval; threads may share it."""
 
     def __init__(self, screen: Screen, title: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._screen = screen
@@ -40,13 +41,13 @@ class ProgressDisplay:
         self._lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
-        """Keep the progress, and show it if the interval is over."""
+        """Remember the progress, and show it if the interval since the last update has passed."""
         self._last = progress
         if self._throttle.due():
             self._draw(progress, self._line(progress))
 
     def end(self, outcome: str) -> None:
-        """Show the last line: the outcome (``done``, ``interrupted`` or ``failed``) and the duration."""
+        """Show the outcome (``done``, ``interrupted`` or ``failed``) and the duration."""
         elapsed = duration_text(self._clock() - self._started)
         if self._last is None:
             return
@@ -55,12 +56,12 @@ class ProgressDisplay:
         self._draw(last, text, final=True)
 
     def _line(self, progress: Progress) -> str:
-        left = f", {duration_text(progress.eta)} left" if progress.eta is not None else ""
+        time_left = f", {duration_text(progress.eta)} left" if progress.eta is not None else ""
         current = f" · {visible(progress.current, limit=60)}" if progress.current else ""
-        return f"{self._title}: {_counts_text(progress)}, {progress.rate:.1f} cells/s{left}{current}"
+        return f"{self._title}: {_counts_text(progress)}, {progress.rate:.1f} cells/s{time_left}{current}"
 
     def _draw(self, progress: Progress, text: str, *, final: bool = False) -> None:
-        # Two threads must not publish the first display twice.
+        # Without the lock, two threads could both create the display instead of updating it.
         with self._lock:
             if self._screen.rich:
                 bundle = {PLAIN: text, HTML: _progress_html(progress, text)}
@@ -75,7 +76,7 @@ class ProgressDisplay:
 
 @contextmanager
 def shown_progress(screen: Screen, title: str) -> Iterator[ProgressDisplay]:
-    """Show a call's progress while the block runs, and its outcome at the end."""
+    """Show the progress while the ``with`` block runs, and the outcome when the block ends."""
     display = ProgressDisplay(screen, title)
     try:
         yield display
@@ -87,7 +88,7 @@ def shown_progress(screen: Screen, title: str) -> Iterator[ProgressDisplay]:
 
 def duration_text(seconds: float) -> str:
     """Return a duration for a reader: ``0.4 s``, ``12 s``, ``3 min 20 s``."""
-    if seconds < 10:  # noqa: PLR2004 - from ten seconds on, a decimal says nothing
+    if seconds < 10:  # noqa: PLR2004 - from ten seconds on, tenths do not matter
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < _MINUTE else f"{whole // _MINUTE} min {whole % _MINUTE} s"

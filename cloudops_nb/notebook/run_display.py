@@ -1,4 +1,4 @@
-"""Shows an execution while it runs: each step with its status, until it ends or an interrupt cancels it."""
+"""Shows an execution while it runs: each step with its status, until the execution ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ DRY_RUN = "dry run: nothing was changed"
 
 
 class RunDisplay:
-    """Shows an execution's steps, redrawn at most four times a second; one line per event if the output is not rich.
+    """Shows an execution's steps; in a notebook as one display, redrawn at most four times a second, else as lines.
+
+    As lines, every event is a line, except that polls are shown at most every ten seconds.
 
     Attributes:
         seen: The number of events shown so far.
@@ -52,7 +54,7 @@ class RunDisplay:
         self.seen = 0
 
     def show(self, event: Event) -> None:
-        """Count an event, and show it if the interval is over."""
+        """Count an event, and show it, unless the last update was less than the interval ago."""
         self.seen += 1
         if self._screen.rich:
             if self._redraw.due():
@@ -75,15 +77,15 @@ class RunDisplay:
 def follow(execution: Execution, display: RunDisplay) -> None:
     """Show an execution's events until it ends.
 
-    An interrupt cancels the execution: the current call is awaited, and no further one starts.
+    An interrupt cancels the execution: the current call ends, and no further call starts.
 
     Raises:
-        ExecutionError: The execution did not complete; the cell fails, so that Run All stops here.
+        ExecutionError: The execution did not complete. The error fails the notebook cell, so that Run All stops there.
     """
     try:
         _show_new_events(execution, display)
     except KeyboardInterrupt:
-        # Cancelling ends the execution between two calls; until then its events are shown.
+        # The execution ends after its current call; its events are shown until then.
         execution.cancel()
         _show_new_events(execution, display)
     finally:
@@ -91,16 +93,16 @@ def follow(execution: Execution, display: RunDisplay) -> None:
     if execution.status in _SUCCESS:
         return
     if execution.dry_run:
-        raise ExecutionError(f"the dry run ended as {execution.status}", "its steps above show what would fail")
+        raise ExecutionError(f"the dry run ended as {execution.status}", "the steps above show what would fail")
     raise ExecutionError(
         f"execution {execution.id} ended as {execution.status}",
-        "its steps are shown above",
+        "the steps above show why",
         "See %cloudops_history; %cloudops_rollback plans how to undo it.",
     )
 
 
 def run_bundle(execution: Execution) -> dict[str, Any]:
-    """Return an execution's status as text and HTML, without output values, which may be sensitive."""
+    """Return an execution's status as text and HTML, without the outputs of steps, because outputs may be sensitive."""
     return {PLAIN: run_text(execution), HTML: run_html(execution)}
 
 
@@ -140,7 +142,7 @@ def event_line(event: Event) -> str:
 
 
 def _show_new_events(execution: Execution, display: RunDisplay) -> None:
-    # Every iteration of an execution starts with its first event.
+    # Skips the events that were already shown, because every iteration starts with the first event.
     for event in itertools.islice(execution, display.seen, None):
         display.show(event)
 

@@ -1,4 +1,4 @@
-"""One shell's use of ``CloudOps``: opens it at the first use, and keeps this notebook's cards and last plan."""
+"""The state of one shell: its ``CloudOps``, opened at the first use, and the notebook's cards and last plan."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The state of one shell; used from its main thread only. The cards are safe in any thread.
+    """The state of one shell; used only from the shell's main thread, except that other threads may use the cards.
 
     Args:
         shell: The shell.
         screen: The shell's output and input.
-        open_cloudops: Opens ``CloudOps`` with settings as keywords.
+        open_cloudops: Opens ``CloudOps``; takes the settings as keyword arguments.
     """
 
     def __init__(self, shell: InteractiveShell, screen: Screen, open_cloudops: OpenCloudOps) -> None:
@@ -47,7 +47,7 @@ class Session:
 
     @property
     def cloudops(self) -> CloudOps:
-        """``CloudOps`` with this notebook's settings; the first use opens it and starts its regular tasks."""
+        """``CloudOps`` with this notebook's settings; the first use opens it, and starts the regular tasks."""
         if self._cloudops is None:
             self._cloudops = self._open_cloudops(**self._settings)
             self._cloudops.backups.start()
@@ -66,16 +66,16 @@ class Session:
         return list(reversed(self._cards))
 
     def cell_started(self, *_: Any) -> None:
-        """Count the cell, and close the widgets of decided cards; called by the shell before each cell."""
+        """Count the notebook cell, and close the widgets of decided cards; called before each cell."""
         self.screen.cells_started += 1
         for card in self._cards.values():
             card.close_widgets()
 
     def configure(self, **settings: Any) -> None:
-        """Change settings from the next use on; the open store is closed, and its undecided cards are withdrawn.
+        """Change settings: close the open store and withdraw undecided cards; the next use opens the store again.
 
         Raises:
-            ConfigurationError: A value is invalid; the settings stay as they were.
+            ConfigurationError: A value is invalid; nothing is changed or closed.
         """
         from cloudops_nb.settings import load_settings
 
@@ -86,8 +86,8 @@ class Session:
         self._close_cloudops()
 
     def ask(self, prompt: str) -> Answer:
-        """Ask; show the plan of the answer, if there is one, as a card, and make it the last plan."""
-        # Reset first: after a question, %cloudops_apply must not run the plan of an earlier request.
+        """Ask; if the answer has a plan, show the plan as a card and make it the last plan."""
+        # Reset before asking, so that %cloudops_apply never runs the plan of an earlier request.
         self._last_plan = None
         answer = self.cloudops.ask(prompt, conversation=self._conversation)
         if answer.plan is not None:
@@ -95,21 +95,21 @@ class Session:
         return answer
 
     def preview(self, prompt: str) -> bytes:
-        """Print and return the request that asking would send; nothing is sent."""
+        """Print and return the request that :meth:`ask` would send; send nothing."""
         body = self.cloudops.preview(prompt)
         if body:
             self.screen.line(f"{len(body):,} bytes would be sent, exactly these; nothing was sent:\n{body.decode()}")
         else:
-            self.screen.line("Nothing would be sent: this host answers alone.")
+            self.screen.line("Nothing would be sent: the request is answered on this host.")
         return body
 
     def show_plan(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
-        """Show a plan's card and make the plan the last one; the cards that it replaces say so."""
+        """Show a plan as a card, and make it the last plan; mark the cards that the new card replaces as superseded."""
         from cloudops_nb.notebook.cards.card import Card
         from cloudops_nb.presentation.section import CardStatus
 
         for old_id in {plan.id, plan.replaces} & self._cards.keys():
-            detail = "The plan is shown again below." if old_id == plan.id else f"Plan {plan.id} replaces it."
+            detail = "The plan is shown again below." if old_id == plan.id else f"Plan {plan.id} replaces this plan."
             old = self._cards.pop(old_id)
             old.settle(CardStatus("superseded", detail=detail))
             old.close_widgets()
@@ -119,16 +119,16 @@ class Session:
         card.show()
 
     def services(self) -> CardServices:
-        """Return what a card, or a decision by typing, needs from this notebook."""
+        """Return what a decision, by click or by typing, needs from this notebook."""
         from cloudops_nb.notebook.cards.decision import CardServices, approver
 
         return CardServices(screen=self.screen, cloudops=self.cloudops, approver=lambda: approver(self._shell))
 
     def decide(self, plan: Plan) -> None:
-        """Show a plan as text, let a person decide by typing, and show the decision on the plan's card.
+        """Show a plan as text, let a person decide by typing, and show the decision as text and on the plan's card.
 
         Raises:
-            ApprovalRequired: No person can answer here, or the typed text decides nothing.
+            ApprovalRequired: The shell takes no input, or the typed text is neither an approval nor a rejection.
         """
         from cloudops_nb.notebook.cards.decision import decide_by_typing, kernel_user
         from cloudops_nb.presentation.as_text import card_text, status_line
@@ -145,7 +145,7 @@ class Session:
         self.screen.line(visible(status_line(status), limit=LONG_LIMIT))
 
     def follow(self, execution: Execution) -> None:
-        """Show an execution until it ends, and make it the last one unless it is a dry run.
+        """Show an execution until it ends, and make it the last execution unless it is a dry run.
 
         Raises:
             ExecutionError: The execution did not complete.
@@ -160,7 +160,7 @@ class Session:
         """Take snapshots and return the report.
 
         Raises:
-            BackupError: A snapshot was not saved or uploaded; the report is on the screen.
+            BackupError: A snapshot was not saved or uploaded; the report is shown before the error.
         """
         from cloudops_nb.presentation.backup_report import backup_bundle
 
@@ -171,21 +171,26 @@ class Session:
         return report
 
     def named_plan(self, name: str) -> Plan:
-        """Return the plan that a magic's argument names, and make it the last one.
+        """Return the plan that a magic's argument names, and make it the last plan.
 
         Args:
-            name: A variable with a plan or an answer, a plan id, or empty for the last plan.
+            name: The name of a variable that holds a plan or an answer, or a plan's id; empty for the last plan.
 
         Raises:
-            PlanError: There is no such plan, or no last plan.
+            PlanError: There is no plan with this id, or no last plan.
         """
         if not name:
             if self._last_plan is None:
-                raise PlanError("there is no plan yet", "this notebook has not asked for one", "Ask with %%ask first.")
+                raise PlanError(
+                    "there is no plan yet",
+                    "nothing was asked yet, or the last answer has no plan",
+                    "Ask with %%ask first.",
+                )
             return self._last_plan
-        held = self._variable(name)
-        held = getattr(held, "plan", held)  # of an answer
-        plan: Plan = self.cloudops.plan(name) if held is None or not hasattr(held, "intent_hash") else held
+        value = self._variable(name)
+        value = getattr(value, "plan", value)  # an answer holds its plan
+        # Only a plan has an intent_hash. Without a plan in the variable, the name is an id.
+        plan: Plan = value if hasattr(value, "intent_hash") else self.cloudops.plan(name)
         self._last_plan = plan
         return plan
 
@@ -193,16 +198,18 @@ class Session:
         """Return the execution that a magic's argument names.
 
         Args:
-            name: A variable with an execution, an execution id, or empty for the last execution.
+            name: The name of a variable that holds an execution, or an execution's id; empty for the last execution.
 
         Raises:
             PlanError: There is no last execution.
         """
         if name:
-            held: Execution | None = self._variable(name)
-            return name if held is None else held
+            value: Execution | None = self._variable(name)
+            return name if value is None else value
         if self._last_execution is None:
-            raise PlanError("there is nothing to roll back", "no plan ran in this notebook", "Give an execution's id.")
+            raise PlanError(
+                "there is nothing to roll back", "no plan ran in this notebook", "Give the id of an execution."
+            )
         return self._last_execution
 
     def set_variable(self, name: str, value: Any) -> None:
@@ -210,7 +217,7 @@ class Session:
         self._shell.push({name: value})
 
     def preset(self, **settings: Any) -> None:
-        """Set the settings that the shell was started with; they are validated at the first use."""
+        """Set the settings of the shell's configuration; they are validated when ``CloudOps`` is opened."""
         self._settings = settings
 
     def close(self) -> None:

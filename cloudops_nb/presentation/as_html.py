@@ -29,7 +29,7 @@ _STATUS_TONES: dict[str, Tone] = {
 
 @functools.cache
 def stylesheet() -> str:
-    """Return the style element that every HTML output contains: a notebook may show each output without the others."""
+    """Return the style element that every HTML output contains, because a notebook may show one output alone."""
     css = (resources.files("cloudops_nb.presentation") / "cloudops.css").read_text(encoding="utf-8")
     return f"<style>{css}</style>"
 
@@ -51,7 +51,7 @@ def card_html(sections: Sequence[Section], status: CardStatus) -> str:
 
 
 def record_html(sections: Sequence[Section], status: CardStatus) -> str:
-    """Return a decided card: its status and its first two sections; the other sections are folded, not removed."""
+    """Return a decided card: its status and first two sections; the other sections are in a folded element."""
     shown, folded = sections[:2], sections[2:]  # "where" and "what" stay visible
     details = f"<details><summary>The plan as it was shown</summary>{_sections_html(folded)}</details>"
     return _card_box(sections, status_html(status) + _sections_html(shown) + details)
@@ -91,7 +91,7 @@ def _sections_html(sections: Sequence[Section]) -> str:
 
 
 def section_html(section: Section) -> str:
-    """Return one section; its CSS class is ``co-`` and its key."""
+    """Return one section; its CSS class is its key with the prefix ``co-``."""
     level = "h3" if section.key == "what" else "h4"
     badges = "".join(badge_html(badge) for badge in section.badges)
     head = f'<div class="co-head"><{level}>{marked_html(section.title)}</{level}>{badges}</div>'

@@ -29,7 +29,7 @@ def status_line(status: CardStatus) -> str:
 
 
 def card_text(sections: Sequence[Section], status: CardStatus) -> str:
-    """Return a card as plain text without any control characters: an attacker may have chosen its values."""
+    """Return a card as plain text; control characters are made visible, because an attacker may choose values."""
     lines = [visible(status_line(status), limit=LONG_LIMIT)]
     for section in sections:
         lines.append("")
@@ -62,7 +62,7 @@ def section_text(section: Section) -> Iterator[str]:
 
 def _table_lines(head: Sequence[str], rows: Sequence[TableRow]) -> Iterator[str]:
     cells = [[visible(cell, limit=LONG_LIMIT) for cell in row.cells] for row in rows]
-    # Rows may be shorter than the head: badges fill the last column, which needs no width.
+    # Rows may be one cell shorter than the head, because badges fill the last column; it is not padded.
     widths = [max(map(len, column)) for column in zip(*cells, *([head] if head else []), strict=False)]
     if head and rows:
         yield "  " + "  ".join(f"{name:<{width}}" for name, width in zip(head, widths, strict=False))

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.backup_report import BackupReport
 
 _ROWS_SHOWN = 20
-#: The name of a snapshot contains it.
+#: Columns that are not shown; the name of a snapshot already contains its creation time.
 _NOT_SHOWN = ("created",)
 _HEADS = {"bytes": "Size", "points": "Rows", "local": "This disk", "s3": "S3", "place": "From"}
 _EMPTY = "There is no snapshot."
 
 
 def backup_bundle(report: BackupReport) -> dict[str, str]:
-    """Return the MIME bundle of a report: what was backed up or restored, kind by kind, and every problem."""
+    """Return a report as a MIME bundle: the snapshots that were taken, listed or restored, and every problem."""
     return sections_bundle(backup_sections(report), label="Backup", text=str(report) or _EMPTY)
 
 

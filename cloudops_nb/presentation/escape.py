@@ -1,7 +1,7 @@
-"""Makes text that an attacker may have chosen (names, tags, states, reasons) safe to show, with nothing hidden.
+"""Makes text that an attacker may have chosen (names, tags, states, reasons) safe to show, and shows hidden characters.
 
-Escaping alone is not enough: a right-to-left override or a zero-width space is legal text that makes one name look like
-another. Such characters become marks, ``⟨U+202E⟩``, in every output format, and every value has a length limit.
+Escaping is not enough, because a right-to-left override or a zero-width space can make one name look like another.
+Such characters become marks, ``⟨U+202E⟩``, in every output format, and every value has a length limit.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import html
 import re
 import unicodedata
 
-#: The longest value shown whole; AWS's longest tag value is 256 characters.
+#: The number of characters that are shown of a value; the longest tag value in AWS has 256.
 VALUE_LIMIT = 256
 #: Commands, explanations and policy statements may be longer than a value.
 LONG_LIMIT = 4000
 #: Unicode categories of characters that draw nothing, change how their neighbours are drawn, or are unassigned.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-#: Characters that draw nothing, in other categories than these: Unicode's Default_Ignorable_Code_Point property
-#: (DerivedCoreProperties.txt), and the Braille blank.
+#: Characters that draw nothing although they are not in the categories above: Unicode's property
+#: Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and the Braille blank.
 _INVISIBLE_RANGES = (
     (0x034F, 0x034F),
     (0x115F, 0x1160),
@@ -36,7 +36,7 @@ _MARKDOWN_PUNCTUATION = re.compile(r"([!-%'-.:;=?@\[-`{-~])")
 
 
 def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
-    """Return one line of text in which nothing is hidden.
+    """Return text as one line without hidden characters.
 
     Invisible, direction-changing and control characters (line breaks included) become ``⟨U+XXXX⟩``. A text of more than
     ``limit`` characters is cut, and ends with the number of characters that were cut.

@@ -1,4 +1,4 @@
-"""The MIME types that a notebook shows, and bundles with a value in each of them."""
+"""The MIME types that a notebook shows, and bundles that contain the same content in each text type."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sections_bundle(sections: Iterable[Section], *, label: str, text: str = "") 
     Args:
         sections: The sections, in the order shown.
         label: The name of the HTML box, for screen readers.
-        text: The plain text, if it is not made from the sections.
+        text: The plain text; if empty, it is rendered from the sections.
     """
     shown = list(sections)
     return {
@@ -36,7 +36,7 @@ def sections_bundle(sections: Iterable[Section], *, label: str, text: str = "") 
 
 
 def card_bundle(sections: Sequence[Section], status: CardStatus, *, html: str = "") -> dict[str, str]:
-    """Return a plan's card as a MIME bundle of plain text, Markdown and HTML (``html``, if it is given)."""
+    """Return a plan's card as a MIME bundle of plain text, Markdown and HTML; ``html`` replaces the rendered HTML."""
     return {
         PLAIN: card_text(sections, status),
         MARKDOWN: card_markdown(sections, status),

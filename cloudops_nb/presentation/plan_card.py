@@ -53,7 +53,7 @@ def card_sections(plan: Plan, *, kernel_user: str, now: datetime, bytes_sent: in
 
 
 def environment_badge(plan: Plan) -> Badge:
-    """Return the environment as a badge: ``production``, another class, or that it has no label."""
+    """Return a badge with the environment's class, such as ``production``, or ``environment not labelled``."""
     environment = "production" if plan.production else plan.environment
     return Badge(environment or "environment not labelled", _ENVIRONMENT_TONES.get(environment, Tone.PLAIN))
 
@@ -141,7 +141,7 @@ def _difference_section(plan: Plan, hide: Callable[[str], str], now: datetime) -
 
 
 def _field_rows(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[TableRow]:
-    """Yield a row per field. A playbook states only the new state, so every other field's new value is ``rest``."""
+    """Yield a row per field; a playbook declares only the new state, so every other new value is shown as ``rest``."""
     changes = bool(target.expected_state) and target.expected_state != target.state
     after = hide(target.expected_state) if changes else "unchanged"
     yield TableRow((target_label(target), "state", hide(target.state) or "none", after))
@@ -172,7 +172,7 @@ def _related_resources(target: Target, *, alone: bool) -> Iterator[tuple[str, Se
 
 
 def _permission_section(plan: Plan, hide: Callable[[str], str]) -> Section:
-    # Steps with the same operation and verdict share a row: a plan for many targets repeats its operations.
+    # Steps with the same operation, verdict and reason share a row, because a plan repeats its operations per target.
     steps: dict[tuple[str, str, str], list[str]] = {}
     for number, step in enumerate(plan.steps, start=1):
         if step.api:
@@ -205,7 +205,7 @@ def _checks_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     rows: list[TableRow] = []
     when = ""
     for check in plan.checks:
-        # The first row of a group names when its checks run.
+        # Only the first of several checks that run at the same time shows when they run.
         first = "" if check.when == when else check.when.capitalize()
         when = check.when
         rows.append(TableRow((first, hide(check.what), hide(check.outcome) or "runs with the plan")))

@@ -1,4 +1,7 @@
-"""A scan report as sections: the summary, the cells that were not read, and the types found."""
+"""A scan report as sections: the summary, the cells that were not read completely, and the types found.
+
+A cell is one resource type in one account and region.
+"""
 
 from __future__ import annotations
 

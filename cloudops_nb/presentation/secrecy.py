@@ -1,7 +1,8 @@
 """Redacts secret parameter values in everything that a notebook shows or saves.
 
-A plan may need a secret to run (a new master password); its display never does. A parameter is secret by its name, as
-AWS's service models name such parameters, because the value of a secret can look like anything.
+A plan may need a secret to run, such as a new master password, but showing the plan never needs the secret. A parameter
+is recognised as secret by its name, because the value of a secret can look like anything. The names are those of AWS's
+service models.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HIDDEN = "●●●●●●"
 _SECRET_NAME = re.compile(
     r"pass(word|phrase|wd)|secret|auth_?token|session_?token|private_?key|api_?key|credential", re.IGNORECASE
 )
-#: Names that match the pattern above, but belong to an identifier, a number or a setting, never to the secret.
+#: Names that match the pattern above, but whose values are identifiers, numbers or settings and never secrets.
 _HARMLESS_NAME = re.compile(
     r"(id|arn|name|length|version|stage|policy|type|status|enabled|window.*|days)$", re.IGNORECASE
 )
@@ -31,7 +32,7 @@ class Redactor:
     """Replaces a plan's secret values in any text that is made from the plan."""
 
     def __init__(self, values: Sequence[str] = ()) -> None:
-        # The longest first, so that a secret that contains another one is replaced whole.
+        # The longest first, so that a secret that contains a shorter secret is replaced as a whole.
         spellings = {spelling for value in values if value for spelling in _spellings(value)}
         self._values = sorted(spellings, key=len, reverse=True)
 
@@ -63,7 +64,7 @@ class Redactor:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """Yield the value itself, and its spellings in JSON and in shell quotes, as commands contain them."""
+    """Yield the value, and the value as it appears in JSON and in shell quotes, because commands contain both."""
     for spelled in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
         yield spelled
         yield shlex.quote(f" {spelled}")[2:-1]
@@ -79,7 +80,7 @@ def _secret_values(data: Any, *, secret: bool) -> Iterator[str]:
         for name, value in data.items():
             yield from _secret_values(value, secret=secret or is_secret_name(str(name)))
     elif isinstance(data, str):
-        # A reference to another parameter is not a secret, and the same reference occurs in many texts.
+        # A reference to another parameter is not a secret, and hiding it would make many texts unreadable.
         if secret and not _REFERENCE.fullmatch(data):
             yield data
     elif isinstance(data, Sequence):

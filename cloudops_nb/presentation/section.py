@@ -1,6 +1,6 @@
-"""Sections: the content of cards, tables and reports before a renderer makes HTML, text or Markdown of it.
+"""Sections: the content of cards, tables and reports, from which renderers make HTML, text and Markdown.
 
-Their texts are not escaped; each renderer escapes them for its own format.
+The texts of a section are not escaped; each renderer escapes them for its own format.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tone(StrEnum):
-    """The meaning of a colour; the text always says the same in words."""
+    """The meaning of a colour; the coloured text always expresses the same meaning in words."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -40,7 +40,7 @@ class TableRow:
         cells: The cells, from the first column on.
         command: A command, shown unshortened on a line below the row.
         badges: The content of the last cell.
-        muted: Whether the row is shown in the background colour of secondary facts.
+        muted: Whether the row is shown as less important.
     """
 
     cells: Sequence[str]
@@ -80,10 +80,10 @@ class CardStatus:
 
     Attributes:
         word: The plan's status, or another word (``withdrawn``, ``superseded``, ``not approved``).
-        by: Who decided; empty while the plan is undecided.
-        channel: Where they decided.
-        reason: Why.
-        at: When.
+        by: The person who decided; empty while the plan is undecided.
+        channel: Where the person decided, such as on the card or in a terminal.
+        reason: The reason for the decision.
+        at: The time of the decision.
         detail: What the reader can do next, or what went wrong.
     """
 

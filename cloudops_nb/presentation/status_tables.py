@@ -36,8 +36,8 @@ class StatusTables:
 
 
 def _status_sections(data: Mapping[str, Any], title: str) -> Iterator[Section]:
-    """Yield single values as facts, with warnings below them, and groups of similar mappings as tables."""
-    # Empty mappings count as nested, so that they do not show as a fact with the value "none".
+    """Yield a section of single values and warnings, then a table or sections for each nested value."""
+    # An empty mapping counts as nested, because as a fact it would have the misleading value "none".
     nested = {name: value for name, value in data.items() if _table_groups(value) or isinstance(value, Mapping)}
     facts = [
         (_readable_name(name.removesuffix(_BYTES)), _value_text(name, value))
@@ -82,7 +82,7 @@ def _warning_row(text: str) -> TableRow:
 
 
 def _readable_name(name: str) -> str:
-    # A single word is one of our names, such as aws_estate; sentences keep their underscores.
+    # Text without a space is an internal name, such as aws_estate; text with spaces may quote names, and is kept.
     return name if " " in name else name.replace("_", " ")
 
 

@@ -180,7 +180,7 @@ def test_a_key_takes_the_place_in_an_empty_store_only(run: Any, tmp_path: Path, 
 def test_of_something_that_is_no_account_nothing_is_found(run: Any) -> None:
     refused = run("forget-account", "1234", "--yes", ok=False)
 
-    assert "the store has nothing of 1234" in refused.output
+    assert "the store has no account 1234" in refused.output
     assert "account 123456789012: 1 resources" in run("forget-account", "prod", "--dry-run").output
 
 

@@ -50,7 +50,7 @@ def test_a_restore_asks_first(run: Callable[..., Result]) -> None:
     refused = run("restore", input="n\n")
 
     assert refused.exit_code == 1
-    assert "Replace the store's content by the snapshots?" in refused.output
+    assert "Replace the store's content with the snapshots?" in refused.output
 
 
 def test_a_failure_is_one_line_and_exit_code_1(run: Callable[..., Result], tmp_path: Path) -> None:

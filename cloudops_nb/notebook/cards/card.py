@@ -1,4 +1,4 @@
-"""The approval card: shows one plan, accepts one decision on it, and then shows the record in place of the buttons."""
+"""The approval card: shows one plan, accepts one decision, and then shows the decision in place of the buttons."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _REASON_LIMIT = 1000
 class Card:
     """One plan on the screen.
 
-    A click arrives in the kernel's main thread, or in another thread while a cell runs; two clicks may arrive at the
-    same time. Each takes the card's lock, validates, records and returns within milliseconds: no AWS call, no waiting.
-    At most one decision is recorded, on exactly the plan that was shown. A failure is written on the card, which then
-    accepts no further decision: a plan is never approved without its record.
+    A click arrives in the main thread of the notebook kernel, or in another thread while a notebook cell runs; two
+    clicks may arrive at the same time. Each click takes the card's lock, validates and records the decision, and makes
+    no AWS call. At most one decision is recorded, on exactly the plan that was shown. If recording fails, the card
+    shows the failure and accepts no further decision, so that no plan is approved without a record.
 
     Args:
         plan: The plan.
@@ -77,8 +77,8 @@ class Card:
     def close_widgets(self) -> None:
         """Close the widgets of a decided card; its static record has replaced them.
 
-        The click itself leaves them open: a page that was reloaded after the card was shown cannot replace the output
-        (JupyterLab), and would show nothing in place of the decision.
+        The click does not close them, because JupyterLab cannot replace the output of a page that was reloaded after
+        the card was shown; such a page shows the decision in the widgets, and would show nothing if they were closed.
         """
         with self._lock:
             view, self._view = (self._view, None) if self._spent else (None, self._view)
@@ -86,7 +86,7 @@ class Card:
             view.close()
 
     def withdraw(self) -> None:
-        """Close the card undecided, because its store is being closed."""
+        """Mark an undecided card as withdrawn, because the store is being closed."""
         self.settle(CardStatus("withdrawn", detail=f"Undecided. Plan {self.plan.id} can still be decided elsewhere."))
 
     def approve(self, reason: str, phrase: str) -> None:
@@ -98,7 +98,7 @@ class Card:
         self._guarded(lambda: self._decide(approve=False, reason=reason, phrase=""))
 
     def phrase_fits(self, phrase: str) -> bool:
-        """Return whether the text is exactly the plan's phrase; a plan without a phrase accepts any text."""
+        """Return whether the text is the plan's phrase; true for any text if the plan has no phrase."""
         return not self.plan.phrase or phrase == self.plan.phrase
 
     def _how_to_decide(self, *, clickable: bool) -> str:
@@ -121,7 +121,7 @@ class Card:
         return self._view.bundle()
 
     def _guarded(self, handler: Callable[[], None]) -> None:
-        """Run a click's handler under the lock, and write its failure on the card: ipywidgets swallows exceptions."""
+        """Run a click's handler under the lock; show a failure on the card, because ipywidgets hides it."""
         with self._lock:
             if self._spent:
                 return
@@ -129,7 +129,7 @@ class Card:
                 handler()
             except Exception as error:  # noqa: BLE001 - recorded on the card and in the log
                 self._spent = True
-                # The type only: the text of a foreign exception may contain a secret.
+                # Logs only the type, because the text of an exception from another library may contain a secret.
                 _LOGGER.warning("a decision on plan %s failed: %s", self.plan.id, type(error).__name__)
                 self._fail(error)
 
@@ -146,12 +146,12 @@ class Card:
             return
         # Recomputed from the plan in this kernel: what a front end sends is never trusted.
         if plan_hash(plan) != plan.hash:
-            raise ApprovalRefusedError("this is not the plan that was shown", "its hash differs", "Ask again.")
+            raise ApprovalRefusedError("the plan is not the one that was shown", "its hash has changed", "Ask again.")
         if approve and not reason.strip():
             if self._view is not None:
                 self._view.show_notice("Give a reason: the journal keeps it. Nothing was approved yet.")
             return
-        self._spent = True  # before the record, so that an interrupt leaves a card that accepts no second decision
+        self._spent = True  # set before recording, so that an interrupted card accepts no second decision
         if self._view is not None:
             self._view.remove_buttons()
         by, reason = services.approver(), reason.strip()[:_REASON_LIMIT]

@@ -1,4 +1,4 @@
-"""The live card: ipywidgets around the static body. They contain no secret, and decide nothing."""
+"""The widgets of a card: the static HTML, input fields and buttons. They contain no secret, and only report clicks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class CardView:
     """The widgets of one card: body, reason, phrase for a destructive plan, Reject and Approve.
 
     Reject comes first and has the focus, so that an accidental Enter or space rejects. Approve is disabled until the
-    phrase fits; the phrase is checked again when the click arrives, so that a front end cannot skip it.
+    phrase matches; the card checks the phrase again when the click arrives, so that a front end cannot skip the check.
 
     Args:
         plan: The plan on the card.
         body: The card as static HTML.
         approve: Called with the reason and the phrase when Approve is clicked.
         reject: Called with the reason when Reject is clicked.
-        phrase_fits: Returns whether the phrase typed is the one that the plan asks for.
+        phrase_fits: Returns whether the typed text is the phrase of the plan.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class CardView:
         phrase_fits: Callable[[str], bool],
     ) -> None:
         self._phrase_fits = phrase_fits
-        self._reason = _text_field("Reason", "Why? It goes into the journal.", "cloudops-reason")
-        # Sent in one piece when the field is left: a front end holds back typed text while the kernel is busy, but not
-        # a click, so that the click would be recorded with the first letter alone (observed in JupyterLab 4.6).
+        self._reason = _text_field("Reason", "Why? The reason is recorded in the journal.", "cloudops-reason")
+        # Sends the whole text when the field loses the focus. With updates per letter, JupyterLab 4.6 delays the text
+        # while the kernel is busy, but not the click, so that only the first letter would be recorded (observed).
         self._reason.continuous_update = False
         self._phrase = _text_field("Phrase", "", "cloudops-phrase")
         self._reject = _button("Reject", "Nothing will run; the rejection is recorded.", "cloudops-reject")
@@ -73,9 +73,9 @@ class CardView:
         return {WIDGET: self._root._repr_mimebundle_()[WIDGET]}
 
     def focus_reject(self, still_wanted: Callable[[], bool]) -> None:
-        """Give Reject the focus once the front end has drawn it, unless the person has moved on by then."""
+        """Give Reject the focus once the front end has drawn the button, if ``still_wanted`` is true then."""
 
-        # A front end ignores a focus request that comes before it has drawn the widget (observed in JupyterLab 4).
+        # A front end ignores a focus request for a widget that it has not drawn yet (observed in JupyterLab 4).
         def drawn(_: object) -> None:
             self._reject.unobserve(drawn, names="_view_count")
             self._keep_order()
@@ -85,7 +85,7 @@ class CardView:
         self._reject.observe(drawn, names="_view_count")
 
     def show_notice(self, text: str) -> None:
-        """Show a failure on the card."""
+        """Show a failure, or what is missing for an approval, below the buttons."""
         self._notice.value = f'<p class="co-notice co-danger" role="alert">{marked_html(text, limit=_NOTICE_LIMIT)}</p>'
 
     def remove_buttons(self) -> None:
@@ -93,14 +93,14 @@ class CardView:
         self._controls.children = (self._notice,)
 
     def show_record(self, html: str) -> None:
-        """Show only the record, for a page that was reloaded and therefore cannot replace its output."""
+        """Show only the record in the widgets, for a page that was reloaded and cannot replace the card's output."""
         self._body.value = html
         self._root.children = (self._body,)
 
     def close(self) -> None:
-        """Close every widget, so that the notebook is saved without them."""
+        """Close every widget, so that the saved notebook contains no widget state."""
         for widget in (*self._all, self._controls, self._body, self._root):
-            # A layout and a style are widgets of their own, with their own saved state.
+            # A widget's layout and style are separate widgets, which the notebook also saves.
             for owned in (widget.layout, getattr(widget, "style", None)):
                 if owned is not None:
                     owned.close()

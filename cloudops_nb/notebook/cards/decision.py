@@ -1,4 +1,4 @@
-"""A person's decision on a plan: who decides, the record of it, and deciding by typing instead of clicking."""
+"""A person's decision on a plan: the name to record, the status that shows the decision, and deciding by typing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REJECT = "reject"
 APPROVE = "approve"
-#: Jupyter clients send these if they have no user name.
+#: Jupyter front ends send these names if they do not know the user.
 _NO_NAME = frozenset({"", "username"})
 
 
@@ -46,7 +46,7 @@ class CardServices:
 
 
 def kernel_user() -> str:
-    """Return the operating system's user of the kernel, as whom the kernel acts."""
+    """Return the name of the operating system's user that runs the notebook kernel."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user id may have no passwd entry
@@ -54,7 +54,7 @@ def kernel_user() -> str:
 
 
 def approver(shell: InteractiveShell) -> str:
-    """Return the name to record for a decision: the kernel's user, and the name that the front end claims."""
+    """Return the name to record for a decision: the kernel's user, and any different name that the front end claims."""
     user = kernel_user()
     claimed = _front_end_user(shell)
     return user if claimed in _NO_NAME or claimed == user else f"{user} (the front end says {claimed})"
@@ -71,7 +71,7 @@ def _front_end_user(shell: InteractiveShell) -> str:
 def decision_status(
     plan: Plan, approval: Approval | None, *, by: str, reason: str, channel: Channel, at: datetime
 ) -> CardStatus:
-    """Return the status of a decided plan; without an approval the plan is rejected."""
+    """Return the status of a decided plan; ``None`` as the approval means that the plan was rejected."""
     if approval is None:
         return CardStatus(PlanStatus.REJECTED, by=by, channel=channel, reason=reason, at=at)
     detail = f"Valid for one run until {utc_text(approval.expires)}: %cloudops_apply {plan.id}"
@@ -86,12 +86,12 @@ def decision_status(
 
 
 def decide_by_typing(plan: Plan, services: CardServices) -> CardStatus:
-    """Ask for the phrase (``approve`` if the plan has none) and a reason, record the decision, and return it.
+    """Ask for the phrase (``approve`` if the plan has no phrase) and a reason, and record the decision.
 
-    Any other text than the phrase or ``reject`` leaves the plan undecided.
+    The phrase approves, ``reject`` rejects, and any other text leaves the plan undecided.
 
     Raises:
-        ApprovalRequired: No person can answer here, or the text is neither the phrase nor ``reject``.
+        ApprovalRequired: The shell takes no input, or the text is neither the phrase nor ``reject``.
         ApprovalRefusedError: The plan cannot be approved any more.
     """
     phrase = plan.phrase or APPROVE

@@ -1,4 +1,4 @@
-"""Argument parsing of the magics: IPython's parser, made strict, with ``--help`` and one-line errors."""
+"""Parses the arguments of the magics: IPython's parser with ``--help``, unabbreviated flags and one-line errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def cloudops_magic(function: Callable[..., Any]) -> Magic:
     asks_help = argument("-h", "--help", action="store_true", help="Show this help.")
     parsed = magic_arguments()(asks_help(function))  # type: ignore[no-untyped-call]  # IPython's
     parser: ArgumentParser = parsed.parser
-    # argparse would accept --reg for --region.
+    # By default, argparse accepts --reg for --region.
     parser.allow_abbrev = False
 
     @functools.wraps(parsed)

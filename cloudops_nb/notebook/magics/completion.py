@@ -1,4 +1,4 @@
-"""Completes the magics' flags and live values: accounts, regions, services, resource types and plan ids."""
+"""Completes the magics' flags and their values: accounts, regions, services, resource types and plan ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.magics.magics import CloudOpsMagics
     from cloudops_nb.notebook.session import Session
 
-#: The key in ``CloudOps.places`` of each flag's values.
+#: The key in the result of ``CloudOps.places`` that holds the values of each flag.
 _VALUES = {"--account": "accounts", "--region": "regions", "--service": "services", "--type": "resource_types"}
 _CHOICES = {
     "--mode": ("full", "incremental"),
@@ -26,13 +26,13 @@ _CHOICES = {
 }
 #: The magics whose positional argument is a plan.
 _PLAN_MAGICS = ("cloudops_approve", "cloudops_apply")
-#: Seconds for which values read from the store are reused.
+#: Seconds for which values that were read from the store are reused.
 _CACHE_SECONDS = 10.0
 _HOOK = "complete_command"
 
 
 class Completion:
-    """Answers the shell's completion requests for our magics; if the store fails, there are no values, and no error."""
+    """Finds completions for the magics; if the store cannot be read, there are no values, and no error."""
 
     def __init__(self, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
@@ -63,7 +63,7 @@ class Completion:
     def _live_values(self) -> Mapping[str, Sequence[str]]:
         now = self._clock()
         if self._read_at is None or now - self._read_at > _CACHE_SECONDS:
-            # Set before reading, so that a store that fails is not asked at every key press.
+            # Set before reading, so that a failing store is not read again at every key press.
             self._read_at = now
             try:
                 self._places = self._session.cloudops.places()
@@ -85,7 +85,7 @@ class CompletionHooks:
 
         Args:
             magics: The magics.
-            names: The magic's method by the typed name.
+            names: The name of the magic's method for each typed name.
         """
         for typed, method in names.items():
             flags = flags_of(getattr(type(magics), method))
@@ -94,7 +94,7 @@ class CompletionHooks:
             self._added.append((typed, hook))
 
     def remove(self) -> None:
-        """Remove exactly the hooks that :meth:`add` registered; IPython has no function for it."""
+        """Remove exactly the hooks that :meth:`add` registered; IPython has no function that removes a hook."""
         dispatcher = self._shell.strdispatchers[_HOOK]
         for typed, hook in self._added:
             # set_hook() stores a method that binds the hook to the shell.

@@ -40,7 +40,7 @@ class CloudOpsMagics(Magics):
     @cloudops_magic
     @output
     def cloudops_status(self, _: Namespace, __: str) -> Any:
-        """Show the health of the store on this host; asks AWS nothing."""
+        """Show the health of the store on this host; makes no AWS call."""
         from cloudops_nb.presentation.status_tables import StatusTables
 
         return StatusTables(self.session.cloudops.health())
@@ -60,7 +60,7 @@ class CloudOpsMagics(Magics):
     @argument("--mode", default="full", help="full (the default), or incremental for changes since the last scan.")
     @argument("--every-detail", action="store_true", help="Also read details that take one API call per resource.")
     @argument("--executor", metavar="NAME", help="Read on a Dask cluster instead of in this process: dask:ADDRESS.")
-    @argument("--dry-run", action="store_true", help="Show the calls that the scan would make, and make no call.")
+    @argument("--dry-run", action="store_true", help="Show the calls that the scan would make, without making them.")
     @output
     def cloudops_scan(self, args: Namespace, _: str) -> Any:
         """Discover the resources of the configured accounts and keep them in the store."""
@@ -78,7 +78,9 @@ class CloudOpsMagics(Magics):
     @line_magic
     @cloudops_magic
     @argument("--cloud-control", action="store_true", help="Also ask AWS for the types that Cloud Control lists.")
-    @argument("--account", metavar="NAME", default="", help="The account to ask; the first one if not given.")
+    @argument(
+        "--account", metavar="NAME", default="", help="The account whose types to list; the first account if not given."
+    )
     @output
     def cloudops_types(self, args: Namespace, _: str) -> Any:
         """Show the resource types that a scan can read."""
@@ -111,7 +113,7 @@ class CloudOpsMagics(Magics):
     @argument("--limit", type=int, default=10, metavar="N", help="The largest number of rows (10).")
     @output
     def cloudops_search(self, args: Namespace, _: str) -> Any:
-        """Find resources in the store, best match first; asks AWS nothing."""
+        """Find resources in the store, best match first; makes no AWS call."""
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
         found = self.session.cloudops.search(" ".join(args.query), limit=args.limit, **_given(filters))
         if understood := found.attrs.get("understood"):
@@ -134,13 +136,13 @@ class CloudOpsMagics(Magics):
     @cloudops_magic
     @_plan
     def cloudops_approve(self, args: Namespace, _: str) -> None:
-        """Show a plan and decide on it by typing; without input, nothing is approved."""
+        """Show a plan, and approve or reject it by typing."""
         self.session.decide(self.session.named_plan(args.plan))
 
     @line_magic
     @cloudops_magic
     @_plan
-    @argument("--executor", default="sdk", help="What makes the calls: sdk (the default).")
+    @argument("--executor", default="sdk", help="How the AWS calls are made: only sdk, the default.")
     @argument("--dry-run", action="store_true", help="Ask AWS whether the plan would work, and change nothing.")
     @output
     def cloudops_apply(self, args: Namespace, _: str) -> Any:
@@ -156,7 +158,7 @@ class CloudOpsMagics(Magics):
         "execution",
         nargs="?",
         default="",
-        help="An execution's id or a variable; the last one if not given.",
+        help="An execution's id, or a variable that holds an execution; if not given, the last execution.",
     )
     def cloudops_rollback(self, args: Namespace, _: str) -> None:
         """Plan how to undo an execution; the plan needs its own approval."""
@@ -172,7 +174,7 @@ class CloudOpsMagics(Magics):
     @argument("--text", metavar="TEXT", help="Only plans whose title, reason or detail contains this.")
     @output
     def cloudops_history(self, args: Namespace, _: str) -> Any:
-        """Show plans and their executions, the newest last."""
+        """Show each plan with its decision and execution, the newest last."""
         filters = {name: getattr(args, name) for name in ("status", "level", "effect", "resource", "account", "text")}
         return self.session.cloudops.history(**_given(filters))
 

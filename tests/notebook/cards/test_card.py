@@ -246,7 +246,7 @@ def test_a_plan_altered_since_it_was_made_cannot_be_approved(
     card = show_card(replace(stop_database(), region="us-east-1"))
     part(card, "approve").click()
     assert not cloudops.called("decide")
-    assert "its hash differs" in shown(screen)[PLAIN]
+    assert "its hash has changed" in shown(screen)[PLAIN]
 
 
 def test_a_decided_card_leaves_no_widget_behind(show_card: Callable[..., Card]) -> None:

@@ -85,7 +85,7 @@ def test_an_error_of_ours_is_shown_as_one_line_and_the_cell_fails(
     outcome = notebook.shell.run_cell("%cloudops_apply", store_history=False)
     assert isinstance(outcome.error_in_exec, PlanError)
     assert capsys.readouterr().out.strip() == (
-        "PlanError: there is no plan yet: this notebook has not asked for one. Ask with %%ask first."
+        "PlanError: there is no plan yet: nothing was asked yet, or the last answer has no plan. Ask with %%ask first."
     )
 
 
@@ -224,7 +224,7 @@ def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) 
 def test_a_dry_run_that_would_send_nothing_says_so(notebook: Notebook) -> None:
     notebook.cloudops.request = b""
     notebook.run("%%ask --dry-run\nlist databases")
-    assert notebook.screen.lines == ["Nothing would be sent: this host answers alone."]
+    assert notebook.screen.lines == ["Nothing would be sent: the request is answered on this host."]
 
 
 def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:
