@@ -165,6 +165,6 @@ def _problems(spec: ResourceSpec, answer: dict[str, Any]) -> Iterator[str]:
 
 def test_every_example_becomes_resources() -> None:
     listings = list(_listings())
-    problems = {name: found for name, *example in listings if (found := list(_problems(*example)))}
+    problems = {name: found for name, spec, answer in listings if (found := list(_problems(spec, answer)))}
     assert problems == {}
     assert len({spec.resource_type for _, spec, _ in listings}) > 20
