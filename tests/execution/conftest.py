@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cloudops_nb.execution import ports
     from cloudops_nb.execution.execution import Execution
 
 ACCOUNT_ID = "123456789012"
@@ -127,7 +128,7 @@ class Clients:
     def client(self, account_id: str, service: str, region: str) -> Any:
         return self.sessions.client(account_id, service, region)
 
-    def caller(self, account_id: str, *, fresh: bool = False) -> Any:
+    def caller(self, account_id: str, *, fresh: bool = False) -> ports.Caller:
         self.asked_afresh += fresh
         return self.as_caller or self.sessions.caller(account_id, fresh=fresh)
 
@@ -290,10 +291,13 @@ def make_engine(aws: Aws, journal: FakeJournal, clock: Clock, locks_path: Path) 
     """Make an engine over the bundled playbooks and those a test adds."""
 
     def make(*playbooks: Playbook, **settings: Any) -> ExecutionEngine:
+        # Annotated, so that the doubles are held to what the engine asks for.
+        clients: ports.Clients = settings.pop("clients", aws.clients)
+        records: ports.JournalPort = settings.pop("journal", journal)
         catalogue = Catalogue([*Catalogue.bundled().playbooks, *playbooks])
         return ExecutionEngine(
-            settings.pop("clients", aws.clients),
-            settings.pop("journal", journal),
+            clients,
+            records,
             catalogue,
             locks_path=locks_path,
             clock=clock,
