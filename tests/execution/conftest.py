@@ -17,7 +17,7 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
 from cloudops_nb.aws.sessions import AccountSessions
-from cloudops_nb.errors import AlreadyRecordedError
+from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.execution.plan import (
     Channel,
@@ -67,7 +67,10 @@ class FakeJournal:
     def append(
         self, kind: str, subject: str, body: Mapping[str, Any], *, once: str = "", power_safe: bool = False
     ) -> JournalRecord:
-        body = json.loads(json.dumps(body, allow_nan=False))
+        try:
+            body = json.loads(json.dumps(body, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise JournalError("the record was not written", "its body is not plain JSON data") from error
         with self._lock:
             if once and once in self._once:
                 raise AlreadyRecordedError(f"a {kind} record exists already")
@@ -86,7 +89,7 @@ class FakeJournal:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> list[JournalRecord]:
-        kinds = [kind] if isinstance(kind, str) else list(kind)
+        kinds = [name for name in ([kind] if isinstance(kind, str) else kind) if name]
         with self._lock:
             found = [
                 record
@@ -95,7 +98,7 @@ class FakeJournal:
                 and (not subject or record.subject == subject)
                 and (since is None or record.at >= since)
             ]
-        return found if limit is None else found[-limit:]
+        return found if limit is None else found[max(len(found) - limit, 0) :]
 
     def kinds(self, subject: str = "") -> list[str]:
         return [record.kind for record in self.records(subject=subject)]
@@ -291,13 +294,13 @@ def make_engine(aws: Aws, journal: FakeJournal, clock: Clock, locks_path: Path) 
     """Make an engine over the bundled playbooks and those a test adds."""
 
     def make(*playbooks: Playbook, **settings: Any) -> ExecutionEngine:
-        # Annotated, so that the doubles are held to what the engine asks for.
-        clients: ports.Clients = settings.pop("clients", aws.clients)
-        records: ports.JournalPort = settings.pop("journal", journal)
+        # Annotated before a test's own come in, so that the doubles are held to what the engine asks for.
+        clients: ports.Clients = aws.clients
+        records: ports.JournalPort = journal
         catalogue = Catalogue([*Catalogue.bundled().playbooks, *playbooks])
         return ExecutionEngine(
-            clients,
-            records,
+            settings.pop("clients", clients),
+            settings.pop("journal", records),
             catalogue,
             locks_path=locks_path,
             clock=clock,
