@@ -96,9 +96,10 @@ class Cloud:
                 self.aws.real(Call(next(iter(ACCOUNTS)), "us-east-1", spec.service, spec.list.operation, {}))
             if spec.resource_type in self.counts:
                 regions = ["us-east-1"] if spec.scope == "account" else REGIONS
-                limit = paging(spec.service, spec.list.operation).limit
+                pages = paging(spec.service, spec.list.operation)
+                assert pages, f"{spec.resource_type} is listed in one piece"
                 for account, region in product(ACCOUNTS, regions):
-                    given = {limit: spec.list.page_size}
+                    given = {pages.limit: spec.list.page_size}
                     self.aws.prepare(Call(account, region, spec.service, spec.list.operation, given))
 
     def network_seconds(self, threads: int) -> float:

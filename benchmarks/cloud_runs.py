@@ -203,16 +203,13 @@ def _loop_sessions(cloud: Cloud) -> Iterator[boto3.Session]:
     for account in ACCOUNTS:
         role = f"arn:aws:iam::{account}:role/Scan"
         given = source.client("sts").assume_role(RoleArn=role, RoleSessionName="loop")["Credentials"]
-        yield _session(
-            cloud,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
+        yield _session(cloud, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
 
-def _session(cloud: Cloud, **credentials: str) -> boto3.Session:
-    session = boto3.Session(**credentials, region_name="us-east-1")
+def _session(
+    cloud: Cloud, key: str | None = None, secret: str | None = None, token: str | None = None
+) -> boto3.Session:
+    session = boto3.Session(key, secret, token, "us-east-1")
     for event, handler in cloud.events().items():
         session.events.register(event, handler)
     return session

@@ -60,7 +60,8 @@ def questions(count: int) -> Sequence[str]:
 
 @cache
 def _company() -> Mapping[str, Any]:
-    return yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+    company: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+    return company
 
 
 def _resource(company: Mapping[str, Any], types: Mapping[str, Any], generator: random.Random) -> Resource:

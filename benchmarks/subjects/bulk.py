@@ -121,7 +121,8 @@ def _engine_seconds(estate: Sequence[Resource]) -> float:
         for name in (*SINGLE_FIELDS, "tags", "tag_keys"):
             keyword = qdrant_edge.PayloadSchemaType.Keyword
             shard.update(qdrant_edge.UpdateOperation.create_field_index(name, keyword))
-        made = [
+        # Any: the engine takes a buffer too, which its stubs do not say.
+        made: list[tuple[str, Any, dict[str, Any]]] = [
             (str(uuid.uuid4()), array("f", row.tobytes()), _plain(each))
             for each, row in zip(estate, vectors, strict=True)
         ]

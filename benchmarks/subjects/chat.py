@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,16 +27,22 @@ def run(*, quick: bool) -> Iterator[Figure]:
     runs = 30 if quick else 200
     with new_storage() as (storage, _), tempfile.TemporaryDirectory() as folder:
         storage.chat.append("c", "user", TEXT)
-        for promise, ours, synchronous in (
-            ("survives a crash", lambda: storage.chat.append("c", "user", TEXT), "NORMAL"),
-            ("survives a power cut", lambda: (storage.chat.append("c", "user", TEXT), storage.flush()), "FULL"),
-        ):
+
+        def append() -> None:
+            storage.chat.append("c", "user", TEXT)
+
+        def append_and_flush() -> None:
+            append()
+            storage.flush()
+
+        ways = ("survives a crash", append, "NORMAL"), ("survives a power cut", append_and_flush, "FULL")
+        for promise, ours, synchronous in ways:
             insert, name = _inserter(Path(folder), synchronous), f"SQLite insert, WAL, {synchronous}"
             safe = synchronous == "FULL"
-            both = {
+            both: dict[str, Callable[[], object]] = {
                 f"append a message that {promise}": ours,
-                f"append to the journal, {promise}": lambda safe=safe: storage.journal.append(
-                    "egress", "s", {"text": TEXT}, power_safe=safe
+                f"append to the journal, {promise}": partial(
+                    storage.journal.append, "egress", "s", {"text": TEXT}, power_safe=safe
                 ),
             }
             reference = _times(insert, runs)
@@ -48,7 +55,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
 def _many(chat: ChatStore, conversations: int, messages: int) -> Iterator[Figure]:
     """Whether a store full of conversations is as quick as an empty one."""
     names = [f"conversation {number}" for number in range(conversations)]
-    times = [_times(lambda name=name: chat.append(name, "user", TEXT), 1)[0] for _ in range(messages) for name in names]
+    times = [_times(partial(chat.append, name, "user", TEXT), 1)[0] for _ in range(messages) for name in names]
     # What begins a conversation also makes its own point.
     counted = times[conversations:]
     slice_ = max(len(counted) // 100, 10)
@@ -56,7 +63,7 @@ def _many(chat: ChatStore, conversations: int, messages: int) -> Iterator[Figure
     first, last = median(counted[:slice_]), median(counted[-slice_:])
     yield Figure(f"append, the last 1 % {label}", last, "ms", first, "the first 1 %", runs=slice_)
     yield Figure(f"append, mean {label}", sum(times) / len(times), "ms", first, "the first 1 %", runs=len(times))
-    reads = [_times(lambda name=name: chat.history(name, LAST), 1)[0] for name in names[:READS]]
+    reads = [_times(partial(chat.history, name, LAST), 1)[0] for name in names[:READS]]
     yield Figure(
         f"last {LAST} messages {label}",
         median(reads),
@@ -65,7 +72,7 @@ def _many(chat: ChatStore, conversations: int, messages: int) -> Iterator[Figure
         "SQLite select",
         runs=len(reads),
     )
-    deletions = [_times(lambda name=name: chat.delete(name), 1)[0] for name in names[:READS]]
+    deletions = [_times(partial(chat.delete, name), 1)[0] for name in names[:READS]]
     yield Figure(f"delete one {label}", median(deletions), "ms", last, "one append", runs=len(deletions))
 
 

@@ -73,7 +73,8 @@ def _judged(estate: Sequence[Resource], actions: Actions, *, remember: bool) -> 
 
 @cache
 def _declared() -> Mapping[str, Any]:
-    return yaml.safe_load(POLICIES.read_text("utf-8"))
+    declared: Mapping[str, Any] = yaml.safe_load(POLICIES.read_text("utf-8"))
+    return declared
 
 
 def _policies(declared: Mapping[str, Any], account: str) -> PrincipalPolicies:

@@ -87,7 +87,8 @@ def _together(kernels: int, seconds: int) -> tuple[list[dict[str, Any]], float]:
 
 def _found(settings: Settings, results: Sequence[dict[str, Any]]) -> float:
     """The share of what was acknowledged that is there afterwards, in percent."""
-    written, said = _all(results, "written"), sum(result["said"] for result in results)
+    written = _all(results, "written")
+    said: int = sum(result["said"] for result in results)
     with StorageService(settings, SeededEmbedder) as storage:
         there = sum(storage.estate.get(arn) is not None for arn in written)
         return 100 * (there + len(storage.chat.history("shared", said))) / (len(written) + said)

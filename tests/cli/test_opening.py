@@ -6,16 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 import cloudops_nb
 from cloudops_nb.cli.main import main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 COMMANDS = (
     "status", "history", "ledger", "search words", "ask words", "apply p", "approve p --reason r", "reject p",
@@ -25,7 +21,7 @@ COMMANDS = (
 
 
 @pytest.fixture(autouse=True)
-def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CLOUDOPS_KEY_FILE", str(tmp_path / "config" / "key"))
     return tmp_path / "config" / "key"
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from cloudops_nb.cli.store import backup
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.facade import StorageService
+from tests.embedders import no_embedder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
     monkeypatch.setenv("CLOUDOPS_DATA_PATH", str(tmp_path / "store"))
     monkeypatch.setenv("CLOUDOPS_KEY_FILE", str(tmp_path / "key"))
     monkeypatch.setenv("CLOUDOPS_QDRANT_IDLE_SECONDS", "1")
-    with StorageService(load_settings(), lambda: None) as storage:
+    with StorageService(load_settings(), no_embedder) as storage:
         for number in range(2):
             storage.journal.append("scan", str(number), {})
 

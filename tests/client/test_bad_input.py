@@ -21,6 +21,7 @@ from cloudops_nb.errors import (
     WrongKeyError,
 )
 from cloudops_nb.model import PlaybookRef
+from tests.canned_response import canned_response
 
 
 def line(caught):
@@ -67,15 +68,11 @@ def test_an_expired_token(demo_environment, store, monkeypatch):
         client = create(self, *arguments, **keywords)
 
         def answer(**_):
-            from botocore.awsrequest import AWSResponse
-
             body = (
                 b"<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code>"
                 b"<Message>The security token included in the request is expired</Message></Error></ErrorResponse>"
             )
-            response = AWSResponse("http://127.0.0.1", 403, {}, None)
-            response._content = body
-            return response
+            return canned_response("http://127.0.0.1", 403, body)
 
         client.meta.events.register("before-send.sts.*", answer)
         return client

@@ -12,12 +12,15 @@ from cloudops_nb import CloudOps
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState
-from tests.even_embedder import EvenEmbedder
+from tests.embedders import EvenEmbedder
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.synthetic_aws.aws import Content, Place
+    from tests.synthetic_aws.call import Call
 
 REGION = "eu-west-1"
 TYPES = ["dynamodb_backup", "kms_alias"]
@@ -42,7 +45,7 @@ class Estate:
 
     def __init__(self, ops: CloudOps) -> None:
         self.events: list[tuple[str, datetime]] = []
-        answers = {
+        answers: dict[Place, Content | Callable[[Call], Content]] = {
             ALIASES: [alias("web"), alias("api")],
             BACKUPS: [saved("orders"), saved("carts")],
             ("*", "*", "cloudtrail", "LookupEvents"): self._answer,
@@ -60,7 +63,7 @@ class Estate:
         """What the store has."""
         return set(self.ops.resources().name)
 
-    def read(self, mode: str = "incremental", **scope: Any) -> set[str]:
+    def read(self, mode: str = "incremental", **scope: Any) -> set[Any]:
         """Scan, and return the types that were read."""
         report = self.ops.scan(mode=mode, services=TYPES, **scope)
         return {cell.resource_type for cell in report.cells.itertuples()} & set(TYPES)
@@ -71,7 +74,7 @@ class Estate:
         state.put_all(replace(each, started=each.started - hours * HOUR) for each in state.cells())
         self.events = [(source, at - hours * HOUR) for source, at in self.events]
 
-    def _answer(self, call: Any) -> list[dict[str, Any]]:
+    def _answer(self, call: Call) -> list[dict[str, Any]]:
         since = call.parameters["StartTime"]
         return [{"EventSource": source, "EventTime": at} for source, at in self.events if at >= since]
 
@@ -123,7 +126,8 @@ def test_a_row_says_when_it_was_read_not_when_it_was_last_thought_of(estate: Est
     began = datetime.now(UTC)
     assert estate.read() == {"kms_alias"}
     after = estate.ops.resources().set_index("name")
-    for name, row in after.iterrows():
+    for name in after.index:
+        row: Any = after.loc[name]
         if row.resource_type == "kms_alias":
             assert row.as_of >= began
         else:

@@ -37,11 +37,12 @@ types:
     constraints: {can_delete: [{value: true}]}
     actions: [polly:DeleteLexicon]
 """
+ARN = f"arn:aws:polly:{REGION}:123456789012:lexicon/checkoutwords"
 LEXICON = {
     "Name": "checkoutwords",
     "Attributes": {
         "Alphabet": "ipa",
-        "LexiconArn": f"arn:aws:polly:{REGION}:123456789012:lexicon/checkoutwords",
+        "LexiconArn": ARN,
         "LastModified": datetime(2025, 1, 1, tzinfo=UTC),
     },
 }
@@ -65,6 +66,7 @@ class Estate:
             environment.setenv(name, value)
         self.ops = CloudOps(home, key_file=str(home.parent / "key"), regions=[REGION], **settings)
         self.ops.parts.sessions = AccountSessions(self.aws.accounts, events=self.aws.events())
+        self.report = self.ops.scan(services=["polly_lexicon", QUERY, "sqs"])
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, models_path: Path) -> Iterato
     home = tmp_path_factory.mktemp("own") / "store"
     with pytest.MonkeyPatch.context() as environment:
         estate = Estate(home, environment, embedding_path=str(models_path), qdrant_idle_seconds=2.0)
-        estate.report = estate.ops.scan(services=["polly_lexicon", QUERY, "sqs"])
         yield estate
         estate.ops.close()
 
@@ -93,10 +94,10 @@ def test_a_type_of_ones_own_is_scanned_and_found_by_name_meaning_and_filter(esta
     assert not estate.report.failures
     (found,) = estate.ops.resources(resource_type="polly_lexicon").itertuples()
     assert (found.identifier, found.service, found.cell_state) == ("checkoutwords", "polly", "ok")
-    assert found.arn == LEXICON["Attributes"]["LexiconArn"]
+    assert found.arn == ARN
     (hit,) = estate.ops.storage.estate.lookup("checkoutwords")
     assert hit.metadata == {"alphabet": "ipa"}
-    for query in ("checkoutwords", "polly lexicon", "pronunciation lexicons", found.arn):
+    for query in ("checkoutwords", "polly lexicon", "pronunciation lexicons", ARN):
         assert estate.ops.search(query, limit=1).iloc[0].identifier == "checkoutwords", query
     assert "polly_lexicon" in estate.ops.places()["resource_types"]
     assert len(estate.ops.search("checkout", service="polly")) == 1
@@ -173,11 +174,12 @@ def test_a_type_that_cannot_be_listed_says_what_that_means_and_keeps_its_rows(
 
     estate.aws.faults.append(Fault(lambda call, _: error(call, code, 400, told), operation="ListResources"))
     (cell,) = estate.ops.scan(services=[QUERY]).cells.itertuples()
-    assert meant in cell.detail
-    assert code in cell.detail
-    assert told.rsplit(maxsplit=1)[-1].strip("[]") in cell.detail
-    assert ("one parent" in cell.detail) == ("ResourceModel" in told)
-    assert "\n" not in cell.detail
+    detail = str(cell.detail)
+    assert meant in detail
+    assert code in detail
+    assert told.rsplit(maxsplit=1)[-1].strip("[]") in detail
+    assert ("one parent" in detail) == ("ResourceModel" in told)
+    assert "\n" not in detail
     assert len(estate.ops.resources(service="athena")) == 2
     estate.aws.faults.clear()
     assert not estate.ops.scan(services=[QUERY]).failures
@@ -230,10 +232,10 @@ def _in_a_notebook(ops: CloudOps, line: str) -> list[str]:
     shell = InteractiveShell(config=config)
     try:
         extension.load(shell, lambda **_: ops)
-        extension._LOADED[shell].session._operations = ops
+        extension._LOADED[shell].session._cloudops = ops
         error = shell.run_cell(line, store_history=False).error_in_exec
         assert isinstance(error, ConfigurationError)
-        extension._LOADED[shell].session._operations = None
+        extension._LOADED[shell].session._cloudops = None
         extension.unload(shell)
         return error._render_traceback_()
     finally:

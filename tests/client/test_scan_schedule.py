@@ -17,7 +17,7 @@ from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule.due_times import Schedule
-from tests.even_embedder import EvenEmbedder
+from tests.embedders import EvenEmbedder, no_embedder
 from tests.synthetic_aws import SyntheticAws
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def storage(settings: Settings) -> Iterator[StorageService]:
     """A store; these tests use only its journal."""
-    with StorageService(settings, lambda: None) as service:
+    with StorageService(settings, no_embedder) as service:
         yield service
 
 
@@ -61,6 +61,16 @@ def report(*states: CellState) -> ScanReport:
         for number, state in enumerate(states)
     ]
     return ScanReport("scan", START, 1.0, results)
+
+
+def noting(modes: list[str], found: ScanReport) -> Callable[[str], ScanReport]:
+    """Make a scan that notes its mode."""
+
+    def scan(mode: str) -> ScanReport:
+        modes.append(mode)
+        return found
+
+    return scan
 
 
 def made(storage: StorageService, settings: Settings, clock: Clock, scan: Callable[[str], ScanReport]) -> ScanSchedule:
@@ -77,8 +87,9 @@ def at(schedule: ScanSchedule, storage: StorageService, clock: Clock) -> ScanSch
 def test_a_day_has_four_full_scans_and_an_incremental_one_every_quarter_of_an_hour(
     storage: StorageService, settings: Settings
 ) -> None:
-    clock, modes = Clock(), []
-    schedule = made(storage, settings, clock, lambda mode: modes.append(mode) or report(CellState.OK))
+    clock = Clock()
+    modes: list[str] = []
+    schedule = made(storage, settings, clock, noting(modes, report(CellState.OK)))
     for _ in range(24 * 60):
         schedule._scheduler.run_due()
         clock.now += MINUTE
@@ -88,8 +99,9 @@ def test_a_day_has_four_full_scans_and_an_incremental_one_every_quarter_of_an_ho
 
 
 def test_what_a_closed_laptop_missed_is_made_up_for_once(storage: StorageService, settings: Settings) -> None:
-    clock, modes = Clock(), []
-    schedule = made(storage, settings, clock, lambda mode: modes.append(mode) or report(CellState.OK))
+    clock = Clock()
+    modes: list[str] = []
+    schedule = made(storage, settings, clock, noting(modes, report(CellState.OK)))
     schedule._scheduler.run_due()
     clock.now += 3 * 24 * 60 * MINUTE
 
@@ -109,11 +121,10 @@ def test_a_restarted_kernel_keeps_the_due_times(storage: StorageService, setting
 
 
 def test_of_two_kernels_one_makes_a_due_scan(storage: StorageService, settings: Settings) -> None:
-    clock, modes = Clock(), []
-    with StorageService(settings, lambda: None) as second:
-        kernels = [
-            made(each, settings, clock, lambda mode: modes.append(mode) or report()) for each in (storage, second)
-        ]
+    clock = Clock()
+    modes: list[str] = []
+    with StorageService(settings, no_embedder) as second:
+        kernels = [made(each, settings, clock, noting(modes, report())) for each in (storage, second)]
         for kernel in kernels:
             kernel._scheduler.run_due()
         clock.now += 15 * MINUTE
@@ -137,7 +148,11 @@ def test_a_failed_scan_is_reported_and_retried_within_its_interval(storage: Stor
     full, incremental = schedule.status()["tasks"]
 
     assert "the credentials have expired" in full["error"]
+    assert full["due"]
+    assert full["last"]
     assert (full["due"] - full["last"]).total_seconds() == 30 * MINUTE
+    assert incremental["due"]
+    assert incremental["last"]
     assert (incremental["due"] - incremental["last"]).total_seconds() == 15 * MINUTE
 
 

@@ -26,8 +26,6 @@ from tests.crash.worker import CONVERSATIONS, settings_of
 from tests.storage.conftest import WordEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tests.crash.model import Operation
 
 ROOT = Path(__file__).parents[2]
@@ -100,9 +98,12 @@ class Driver:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         lines: SimpleQueue[Operation | None] = SimpleQueue()
 
+        assert process.stdout
+        output = process.stdout
+
         def read() -> None:
-            with process.stdout:
-                for line in process.stdout:
+            with output:
+                for line in output:
                     lines.put(json.loads(line))
             lines.put(None)
 
@@ -174,7 +175,7 @@ def _verify_snapshots(storage: StorageService) -> None:
             Archive(stream, path.name).verify(storage.vault.master)
 
 
-def _texts(storage: StorageService, conversation: str) -> Sequence[str]:
+def _texts(storage: StorageService, conversation: str) -> list[str]:
     messages = storage.chat.history(conversation, limit=100_000)
     assert [message.index for message in messages] == sorted({message.index for message in messages})
     return [message.content for message in messages]

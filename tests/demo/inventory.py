@@ -91,7 +91,8 @@ def _list_rows(
     session: boto3.Session, listings: Mapping[str, Listing], account: str, region: str
 ) -> Iterator[EstateRow]:
     for kind, listing in listings.items():
-        client: Any = session.client(listing.service, region_name=region)
+        service: Any = listing.service  # the stubs want a literal
+        client = session.client(service, region_name=region)
         answer = getattr(client, listing.operation)(**listing.arguments)
         for item in jmespath.search(listing.items, answer) or []:
             columns = (listing.identifier, listing.name, listing.state)

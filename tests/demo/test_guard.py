@@ -193,7 +193,7 @@ def test_the_folder_is_its_owners_alone(running: Demo) -> None:
 def test_what_the_client_learns_of_the_demo_has_its_own_store(running: Demo) -> None:
     from cloudops_nb.settings import load_settings
 
-    settings = load_settings(environment=running.environment | dict.fromkeys(()))
+    settings = load_settings(environment=running.environment)
 
     assert settings.data_path == running.path / "store"
     assert [account.profile for account in settings.accounts] == ["production", "staging", "development"]

@@ -30,8 +30,7 @@ def read(running: Demo) -> list[PageRead | CellResult]:
         accounts = [Account(name=each["name"], profile=each["profile"]) for each in running.accounts]
         sessions = AccountSessions(accounts, threads=8)
         try:
-            chosen = {"accounts": ["production", "staging"], "regions": ["eu-west-1"]}
-            return list(Scanner(sessions, threads=8).scan(**chosen))
+            return list(Scanner(sessions, threads=8).scan(accounts=["production", "staging"], regions=["eu-west-1"]))
         finally:
             sessions.close()
 

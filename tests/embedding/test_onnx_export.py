@@ -15,6 +15,7 @@ import pytest
 
 from cloudops_nb.embedding import open_embedder
 from cloudops_nb.embedding.model_weights import BUNDLED_SHA256, find_weights
+from cloudops_nb.embedding.onnx_backend import OnnxEmbedder
 from cloudops_nb.embedding.onnx_export import _require_equal_vectors, export_model
 from cloudops_nb.errors import EmbeddingError
 from cloudops_nb.settings import Settings
@@ -112,6 +113,7 @@ class Model:
 
 
 def test_a_graph_is_accepted_only_if_every_probe_agrees(embedder: Embedder) -> None:
+    assert isinstance(embedder, OnnxEmbedder)
     _require_equal_vectors(Model(embedder, 0.0), embedder)
     with pytest.raises(EmbeddingError, match=r"differs from its source: a probe text has cosine 0\.99"):
         _require_equal_vectors(Model(embedder, 0.05), embedder)

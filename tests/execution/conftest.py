@@ -17,7 +17,7 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
 from cloudops_nb.aws.sessions import AccountSessions
-from cloudops_nb.errors import AlreadyRecordedError
+from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.execution.plan import (
     Channel,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cloudops_nb.execution import ports
     from cloudops_nb.execution.execution import Execution
 
 ACCOUNT_ID = "123456789012"
@@ -66,7 +67,10 @@ class FakeJournal:
     def append(
         self, kind: str, subject: str, body: Mapping[str, Any], *, once: str = "", power_safe: bool = False
     ) -> JournalRecord:
-        body = json.loads(json.dumps(body, allow_nan=False))
+        try:
+            body = json.loads(json.dumps(body, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise JournalError("the record was not written", "its body is not plain JSON data") from error
         with self._lock:
             if once and once in self._once:
                 raise AlreadyRecordedError(f"a {kind} record exists already")
@@ -85,7 +89,7 @@ class FakeJournal:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> list[JournalRecord]:
-        kinds = [kind] if isinstance(kind, str) else list(kind)
+        kinds = [name for name in ([kind] if isinstance(kind, str) else kind) if name]
         with self._lock:
             found = [
                 record
@@ -94,7 +98,7 @@ class FakeJournal:
                 and (not subject or record.subject == subject)
                 and (since is None or record.at >= since)
             ]
-        return found if limit is None else found[-limit:]
+        return found if limit is None else found[max(len(found) - limit, 0) :]
 
     def kinds(self, subject: str = "") -> list[str]:
         return [record.kind for record in self.records(subject=subject)]
@@ -127,7 +131,7 @@ class Clients:
     def client(self, account_id: str, service: str, region: str) -> Any:
         return self.sessions.client(account_id, service, region)
 
-    def caller(self, account_id: str, *, fresh: bool = False) -> Any:
+    def caller(self, account_id: str, *, fresh: bool = False) -> ports.Caller:
         self.asked_afresh += fresh
         return self.as_caller or self.sessions.caller(account_id, fresh=fresh)
 
@@ -290,10 +294,13 @@ def make_engine(aws: Aws, journal: FakeJournal, clock: Clock, locks_path: Path) 
     """Make an engine over the bundled playbooks and those a test adds."""
 
     def make(*playbooks: Playbook, **settings: Any) -> ExecutionEngine:
+        # Annotated before a test's own come in, so that the doubles are held to what the engine asks for.
+        clients: ports.Clients = aws.clients
+        records: ports.JournalPort = journal
         catalogue = Catalogue([*Catalogue.bundled().playbooks, *playbooks])
         return ExecutionEngine(
-            settings.pop("clients", aws.clients),
-            settings.pop("journal", journal),
+            settings.pop("clients", clients),
+            settings.pop("journal", records),
             catalogue,
             locks_path=locks_path,
             clock=clock,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.errors import ExecutionError, JournalError, PlanError
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
+from tests.canned_response import canned_response
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
 
 LOOK = {"Service": "ec2", "Api": "DescribeInstances", "InstanceIds": ["{{ InstanceId }}"]}
 LOOKING = "provide-client-params.ec2.DescribeInstances"
@@ -59,7 +63,7 @@ def test_reading_is_tried_again_after_a_lost_answer(aws: Any, engine: Any, bind:
     from botocore.exceptions import ConnectionClosedError
 
     plan = approved(engine, bind("rds-stop", aws.database()))
-    broken = []
+    broken: list[bool] = []
 
     def break_once(request: Any, **_: Any) -> None:
         if not broken:
@@ -341,7 +345,6 @@ def test_an_interrupt_after_the_thread_began_does_not_stop_the_run(
 def test_nothing_but_success_replaces_an_unknown_outcome(
     *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any, ending: str
 ) -> None:
-    from botocore.awsrequest import AWSResponse
     from botocore.exceptions import ConnectionClosedError
     from botocore.httpsession import URLLib3Session
 
@@ -353,7 +356,7 @@ def test_nothing_but_success_replaces_an_unknown_outcome(
     def lose_the_first(request: Any, **_: Any) -> Any:
         seen.append(request.url)
         if len(seen) > 1:
-            return AWSResponse(request.url, 503, {}, Refusal())
+            return refusal(request.url, 503, "RequestLimitExceeded")
         URLLib3Session().send(request)
         if ending == "cancelled":
             engine.running[0].cancel()
@@ -370,23 +373,16 @@ def test_nothing_but_success_replaces_an_unknown_outcome(
     assert len(seen) == (2 if ending == "refused" else 1)
 
 
-class Refusal:
-    """The body of a throttled answer, or of one that denies."""
-
-    def __init__(self, code: str = "RequestLimitExceeded") -> None:
-        self.code = code
-
-    def stream(self) -> Any:
-        yield f"<Response><Errors><Error><Code>{self.code}</Code></Error></Errors></Response>".encode()
+def refusal(url: str, status: int, code: str) -> AWSResponse:
+    body = f"<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>"
+    return canned_response(url, status, body.encode())
 
 
 def test_a_dry_run_that_aws_denies_ends_failed(aws: Any, engine: Any, bind: Any, account: Any) -> None:
-    from botocore.awsrequest import AWSResponse
-
     plan = engine.prepare(bind("ec2-stop", aws.instance()), account=account)
 
     def deny(request: Any, **_: Any) -> Any:
-        return AWSResponse(request.url, 403, {}, Refusal("UnauthorizedOperation"))
+        return refusal(request.url, 403, "UnauthorizedOperation")
 
     aws.hook("ec2", "before-send.ec2.StopInstances", deny)
     execution = engine.apply(plan, dry_run=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore import exceptions
-from botocore.awsrequest import AWSResponse
 
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.execution.executor import ApiCall, InProcess
+from tests.canned_response import canned_response
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
 
 ACCOUNT_ID, REGION = "123456789012", "eu-central-1"
 
@@ -18,14 +21,12 @@ def answer(status: int, code: str) -> Any:
     body = f"<Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors></Response>"
 
     def respond(request: Any, **_: Any) -> AWSResponse:
-        response = AWSResponse(request.url, status, {}, None)
-        response._content = body.encode()
-        return response
+        return canned_response(request.url, status, body.encode())
 
     return respond
 
 
-def break_off(kind: type[Exception], **facts: Any) -> Any:
+def break_off(kind: type[exceptions.BotoCoreError], **facts: Any) -> Any:
     def respond(request: Any, **_: Any) -> None:
         raise kind(endpoint_url=request.url, **facts)
 
@@ -81,7 +82,7 @@ def test_missing_credentials_are_a_failure_not_an_exception() -> None:
         def client(self, *_: Any) -> Any:
             raise CredentialsError("no credentials")
 
-        def caller(self, *_: Any) -> Any:
+        def caller(self, *_: Any, fresh: bool = False) -> Any:
             raise CredentialsError("no credentials")
 
     result = InProcess(Nobody()).call(ApiCall(ACCOUNT_ID, REGION, "ec2", "StopInstances", {}, changes=True))

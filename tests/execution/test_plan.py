@@ -123,7 +123,8 @@ def test_every_acting_field_is_in_the_hash(a_plan: Plan, name: str) -> None:
 )
 def test_every_acting_field_of_a_target_is_in_the_intent(a_plan: Plan, name: str, value: str) -> None:
     first, *others = a_plan.target_states
-    edited = replace(a_plan, target_states=(replace(first, **{name: value}), *others))
+    edit: dict[str, Any] = {name: value}
+    edited = replace(a_plan, target_states=(replace(first, **edit), *others))
     assert intent_hash(edited) != intent_hash(a_plan)
 
 

@@ -11,8 +11,9 @@ import pytest
 from cloudops_nb.errors import PlanError, PlaybookError
 from cloudops_nb.execution.plan import Effect, Level, intent_hash, plan_hash
 from cloudops_nb.model import Account, Constraint, Constraints, IamPermissions, PlaybookRef, Ternary
+from tests.canned_response import canned_response
 
-STOP = {
+STOP: dict[str, Any] = {
     "name": "stop",
     "action": "aws:executeAwsApi",
     "inputs": {"Service": "ec2", "Api": "StopInstances", "InstanceIds": ["{{ InstanceId }}"]},
@@ -71,15 +72,11 @@ def test_where_aws_has_no_dry_run_the_scans_verdict_counts(aws: Any, engine: Any
 
 
 def test_a_dry_run_that_aws_denies_is_shown_as_denied(aws: Any, engine: Any, bind: Any, account: Any) -> None:
-    from botocore.awsrequest import AWSResponse
-
     instance = aws.instance()
 
     def deny(request: Any, **_: Any) -> Any:
         body = b"<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>"
-        response = AWSResponse(request.url, 403, {}, None)
-        response._content = body
-        return response
+        return canned_response(request.url, 403, body)
 
     aws.hook("ec2", "before-send.ec2.StopInstances", deny)
     plan = engine.prepare(bind("ec2-stop", instance), account=account)

@@ -75,7 +75,7 @@ tests = st.one_of(
     ),
 )
 #: Mostly broad, so that requests are often allowed.
-conditions = st.one_of(st.just({}), st.just({}), tests)
+conditions: SearchStrategy[dict[str, dict[str, list[str]]]] = st.one_of(st.just({}), st.just({}), tests)
 
 
 @st.composite

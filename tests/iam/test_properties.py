@@ -229,8 +229,8 @@ def test_any_document_is_a_policy_or_a_policy_error(document: Any) -> None:
     except PolicyError:
         return
     policies = principal_policies({**dict.fromkeys(NAMES), "identity": []}, PRINCIPALS[0], {})
-    request = {"action": "sqs:PurgeQueue", "resource_arn": "arn:aws:sqs:eu-west-1:123456789012:red"}
-    Evaluator(policies).verdict(**request, account_id="1", region="", tags={}, resource_policy=parsed)
+    queue = "arn:aws:sqs:eu-west-1:123456789012:red"
+    Evaluator(policies).verdict("sqs:PurgeQueue", queue, account_id="1", region="", tags={}, resource_policy=parsed)
 
 
 @many

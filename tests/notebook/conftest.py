@@ -13,11 +13,12 @@ from traitlets.config import Config
 from cloudops_nb.notebook import extension
 from cloudops_nb.notebook.cards.card import Card
 from cloudops_nb.notebook.cards.decision import CardServices
+from cloudops_nb.notebook.output import Screen
 from tests.notebook.fake_cloudops import FakeCloudOps
 from tests.sample_plans import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from cloudops_nb.execution.plan import Plan
 
@@ -30,22 +31,24 @@ def shell_of(username: str | None = None, *, allow_stdin: bool = True) -> Any:
     return SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: parent, _allow_stdin=allow_stdin))
 
 
-class ShownScreen:
+class ShownScreen(Screen):
     """A front end in memory: ``displays`` is what it would show by now, by display id; ``bundles`` everything sent."""
 
+    rich = True
+    attended = True
+    terminal = False
+
     def __init__(self) -> None:
-        self.rich = True
-        self.attended = True
-        self.terminal = False
+        """Have no shell."""
         self.cells_started = 0
         self.displays: dict[str, dict[str, Any]] = {}
         self.bundles: list[tuple[dict[str, Any], str, bool]] = []
         self.lines: list[str] = []
         self.answers: list[str] = []
 
-    def publish(self, bundle: dict[str, Any], *, display_id: str = "", update: bool = False) -> None:
-        self.bundles.append((bundle, display_id, update))
-        self.displays[display_id] = bundle
+    def publish(self, bundle: Mapping[str, Any], *, display_id: str = "", update: bool = False) -> None:
+        self.bundles.append((dict(bundle), display_id, update))
+        self.displays[display_id] = dict(bundle)
 
     def line(self, text: str) -> None:
         self.lines.append(text)
@@ -71,6 +74,13 @@ class Notebook:
         outcome = self.shell.run_cell(cell, store_history=False)
         outcome.raise_error()
         return outcome.result
+
+    def formatted(self, value: Any) -> dict[str, Any]:
+        """Return the MIME bundle that the shell makes of a value."""
+        assert self.shell.display_formatter
+        bundle: dict[str, Any]
+        bundle, _ = self.shell.display_formatter.format(value)
+        return bundle
 
     def _open(self, **settings: Any) -> FakeCloudOps:
         self.opened.append(settings)

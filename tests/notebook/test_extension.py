@@ -17,6 +17,8 @@ from tests.notebook.fake_cloudops import FakeCloudOps
 from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from tests.notebook.conftest import Notebook
@@ -24,8 +26,14 @@ if TYPE_CHECKING:
 MAGICS = set(CloudOpsMagics.magics["line"])
 
 
+def register_magic(shell: Any, function: Callable[[str, str], str], name: str) -> None:
+    """Register a cell magic; Any, because the method's decorator hides its parameters."""
+    shell.register_magic_function(function, magic_kind="cell", magic_name=name)
+
+
 def state_of(shell: InteractiveShell) -> dict[str, Any]:
     """Everything in a shell that an extension could leave behind."""
+    assert shell.display_formatter
     formatters = {
         name: (dict(formatter.type_printers), dict(formatter.deferred_printers))
         for name, formatter in shell.display_formatter.formatters.items()
@@ -59,6 +67,7 @@ def test_unloading_after_use_leaves_the_shell_as_it_was_too(shell: InteractiveSh
     cloudops = FakeCloudOps()
     extension.load(shell, lambda **_: cloudops)
     shell.run_cell("%cloudops_history", store_history=False).raise_error()
+    assert shell.display_formatter
     shell.display_formatter.format(stop_database())
     extension.unload(shell)
     after = state_of(shell)
@@ -95,7 +104,7 @@ def test_another_extensions_ask_magic_is_not_replaced(shell: InteractiveShell) -
     def ask(line: str, cell: str) -> str:
         return "theirs"
 
-    shell.register_magic_function(ask, magic_kind="cell")
+    register_magic(shell, ask, "ask")
     extension.load(shell, FakeCloudOps)
     assert shell.run_cell_magic("ask", "", "stop it") == "theirs"
     assert "cloudops_ask" in shell.magics_manager.magics["cell"]
@@ -106,7 +115,7 @@ def test_another_extensions_ask_magic_is_not_replaced(shell: InteractiveShell) -
 @pytest.mark.fast
 def test_an_ask_magic_that_came_after_ours_survives_unloading(shell: InteractiveShell) -> None:
     extension.load(shell, FakeCloudOps)
-    shell.register_magic_function(lambda line, cell: "theirs", magic_kind="cell", magic_name="ask")
+    register_magic(shell, lambda line, cell: "theirs", "ask")
     extension.unload(shell)
     assert shell.run_cell_magic("ask", "", "stop it") == "theirs"
 
@@ -181,7 +190,12 @@ def test_a_wrong_setting_is_one_line_and_changes_nothing(
 def test_settings_of_the_shell_s_own_configuration_are_taken_over(shell: InteractiveShell) -> None:
     opened: list[dict[str, Any]] = []
     shell.config.CloudOps.regions = ["eu-west-1"]
-    extension.load(shell, lambda **settings: opened.append(settings) or FakeCloudOps())
+
+    def open_fake(**settings: Any) -> FakeCloudOps:
+        opened.append(settings)
+        return FakeCloudOps()
+
+    extension.load(shell, open_fake)
     shell.run_cell("%cloudops_history", store_history=False).raise_error()
     extension.unload(shell)
     assert opened == [{"regions": ["eu-west-1"]}]

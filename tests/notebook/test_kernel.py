@@ -12,7 +12,7 @@ from jupyter_client.manager import start_new_kernel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jupyter_client import BlockingKernelClient
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 120

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
+from botocore.model import ListShape, MapShape, StructureShape
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
@@ -39,11 +40,11 @@ def _answer(shape: Shape, above: tuple[str, ...] = ()) -> Any:
     if shape.name in above:
         return None
     below = (*above, shape.name)
-    if shape.type_name == "structure":
+    if isinstance(shape, StructureShape):
         return {name: _answer(member, below) for name, member in shape.members.items()}
-    if shape.type_name == "list":
+    if isinstance(shape, ListShape):
         return [_answer(shape.member, below)]
-    if shape.type_name == "map":
+    if isinstance(shape, MapShape):
         return {"key": _answer(shape.value, below)}
     return SCALARS.get(shape.type_name, "text")
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 from cloudops_nb.model import Account, Constraint, Constraints, Resource, ResourceFilter, SearchHit, Ternary
 from cloudops_nb.protocol import closed_words
 from cloudops_nb.understanding.environment import environment_class
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SERVICES = {"ec2_instance": "ec2", "rds_instance": "rds", "s3_bucket": "s3", "ec2_volume": "ec2"}
 #: What runnable playbooks act on, by intent.
@@ -22,19 +26,22 @@ TYPES = {
 }
 
 
+EVERYTHING = ResourceFilter()
+
+
 class MemoryEstate:
     """Resources in a list, found by plain comparison."""
 
-    def __init__(self, resources):
+    def __init__(self, resources: Iterable[Resource]) -> None:
         self.all = list(resources)
-        self.queries = []
+        self.queries: list[str] = []
 
-    def lookup(self, text):
+    def lookup(self, text: str) -> list[Resource]:
         wanted = text.casefold()
         return [r for r in self.all if wanted in {r.identifier.casefold(), r.name.casefold(), r.arn.casefold()} - {""}]
 
-    def resources(self, where=ResourceFilter(), *, limit=None):  # noqa: B008 - frozen
-        def fits(resource):
+    def resources(self, where: ResourceFilter = EVERYTHING, *, limit: int | None = None) -> list[SearchHit]:
+        def fits(resource: Resource) -> bool:
             tags = {key.casefold(): value.casefold() for key, value in resource.tags.items()}
             return (
                 where.resource_type in {"", resource.resource_type}
@@ -45,25 +52,25 @@ class MemoryEstate:
 
         return [SearchHit(resource, 0.0, "") for resource in self.all if fits(resource)][:limit]
 
-    def search(self, query, *, limit=10, where=ResourceFilter()):  # noqa: B008 - frozen
+    def search(self, query: str, *, limit: int = 10, where: ResourceFilter = EVERYTHING) -> list[SearchHit]:
         self.queries.append(query)
         return self.resources(where, limit=limit)
 
-    def facets(self, field):
+    def facets(self, field: str) -> Mapping[str, int]:
         return Counter(getattr(resource, field) for resource in self.all)
 
 
-def environment_of(resource):
+def environment_of(resource: Resource) -> str:
     return environment_class(resource.tags, resource.account_name)
 
 
 class Abilities:
     """What the playbooks of these tests can do."""
 
-    def types_for(self, intent):
+    def types_for(self, intent: str) -> set[str]:
         return TYPES.get(intent, set())
 
-    def value_types_for(self, intent):
+    def value_types_for(self, intent: str) -> set[str]:
         return {"snapshot": {"text"}, "tag": {"key_value"}}.get(intent, set())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -10,11 +12,14 @@ from hypothesis import strategies as st
 
 from cloudops_nb import protocol
 from cloudops_nb.errors import EgressRefusedError
-from cloudops_nb.model import Ternary
+from cloudops_nb.model import JournalRecord, Ternary
 from cloudops_nb.request.builder import build, private_values
 from cloudops_nb.request.egress import EgressGate, check, serialise
 from cloudops_nb.request.resolve import Resolver
 from tests.request.estates import Abilities, MemoryEstate, environment_of, instance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 pytestmark = pytest.mark.fast
 
@@ -29,13 +34,15 @@ class Recorder:
 
     destination = "test"
 
-    def __init__(self, answer=b"{}"):
-        self.events, self.answer = [], answer
+    def __init__(self, answer: bytes = b"{}") -> None:
+        self.events: list[Any] = []
+        self.answer = answer
 
-    def append(self, kind, subject, body):
+    def append(self, kind: str, subject: str, body: Mapping[str, Any]) -> JournalRecord:
         self.events.append((kind, subject, body))
+        return JournalRecord(len(self.events), datetime.now(UTC), kind, subject, body)
 
-    def send(self, body):
+    def send(self, body: bytes) -> bytes:
         self.events.append(("sent", body))
         return self.answer
 
@@ -58,7 +65,7 @@ def test_a_request_is_on_record_before_it_leaves_with_its_whole_body():
 
 def test_what_cannot_be_recorded_does_not_leave():
     class Broken(Recorder):
-        def append(self, *_):
+        def append(self, kind: str, subject: str, body: Mapping[str, Any]) -> JournalRecord:
             raise OSError("disk full")
 
     request, private = request_for()

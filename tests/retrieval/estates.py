@@ -13,6 +13,7 @@ from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import Account
 from cloudops_nb.scanner.reading.task_reader import PageRead
 from cloudops_nb.scanner.scan import Scanner
+from cloudops_nb.storage.estate.search.estate_words import WordsAtGeneration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,8 +33,11 @@ LARGE = 10_000
 WANTED, ONE_IN = 6, 25
 
 
-class EmptyEstate:
+class EmptyEstate(WordsAtGeneration):
     """An estate that says nothing about the words of a query."""
+
+    def __init__(self) -> None:
+        """Ask no store."""
 
     def accounts(self) -> tuple[str, ...]:
         return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cloudops_nb.model import Resource
 
@@ -85,7 +86,8 @@ def evaluate(
         found = [resource.canonical_key for resource in search(question.query, DEEP)]
         yield Score(
             question,
-            *(_recall(found[:depth], relevant, depth) for depth in (1, SHORT)),
+            _recall(found[:1], relevant, 1),
+            _recall(found[:SHORT], relevant, SHORT),
             _reciprocal_rank(found, relevant),
             lacking=bool(question.want) and not relevant,
         )
@@ -114,7 +116,7 @@ def _declared() -> Mapping[str, Any]:
 
 
 def _alternatives(want: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    return want if isinstance(want, list) else [want]
+    return [want] if isinstance(want, Mapping) else want
 
 
 def _flat(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

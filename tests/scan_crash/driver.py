@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.model import CellState
 from cloudops_nb.storage.facade import StorageService
-from tests.even_embedder import EvenEmbedder
+from tests.embedders import EvenEmbedder
 from tests.scan_crash import worker
 from tests.scan_crash.world import TYPES, Rows, aws_of, by_cell, sessions_of, settings_of, truth
 
@@ -123,6 +123,8 @@ class Driver:
         ear, mouth = self._processes.Pipe(duplex=False)
         process = self._processes.Process(target=worker.main, args=(self._folder, self._version, mouth))
         process.start()
+        pid = process.pid
+        assert pid
         mouth.close()
         said, count = Acknowledged(), 0
         with ear:
@@ -130,9 +132,10 @@ class Driver:
                 said.take(line)
                 if count == after:
                     time.sleep(self._chance.uniform(0, _LATEST))
-                    os.kill(process.pid, how)
+                    os.kill(pid, how)
                 count += 1
         process.join()
+        assert process.exitcode is not None
         return said, process.exitcode
 
     def _look(self) -> Left:

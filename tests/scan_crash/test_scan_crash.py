@@ -12,10 +12,12 @@ from tests.storage.conftest import ended_owners
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.scan_crash.world import Rows
+
 CELL = CellKey("123456789012", "eu-west-1", "ec2_instance")
 #: "a" lives on, "gone" does not, "new" came.
 BEFORE = Left({CELL: {"a": {}, "gone": {}}}, {CELL: CellState.OK})
-TARGET = {CELL: {"a": {}, "new": {}}}
+TARGET: Rows = {CELL: {"a": {}, "new": {}}}
 
 
 def left(*names: str, state: CellState = CellState.PARTIAL) -> Left:

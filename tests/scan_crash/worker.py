@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.client.scanning import ScanRunner
 from cloudops_nb.storage.estate.store import EstateStore
 from cloudops_nb.storage.facade import StorageService
-from tests.even_embedder import EvenEmbedder
+from tests.embedders import EvenEmbedder
 from tests.scan_crash.world import TYPES, aws_of, sessions_of, settings_of
 from tests.synthetic_aws import Latency
 
@@ -37,9 +37,9 @@ def main(folder: Path, version: int, listener: Connection) -> None:
     aws = aws_of(version, Latency({}, _LATENCY / 2))
     os.environ.update(aws.environment)
     say = partial(_say, listener, threading.Lock())
-    EstateStore.upsert = _telling(EstateStore.upsert, partial(_written, say))
-    EstateStore.finish_cell = _telling(EstateStore.finish_cell, partial(_finished, say))
-    EstateStore.finish_cells = _telling(EstateStore.finish_cells, partial(_all_finished, say))
+    _tell_of("upsert", partial(_written, say))
+    _tell_of("finish_cell", partial(_finished, say))
+    _tell_of("finish_cells", partial(_all_finished, say))
     embedder, settings = EvenEmbedder(), settings_of(folder)
     with StorageService(settings, lambda: embedder) as storage:
         inventory = ScanRunner(storage, lambda: sessions_of(aws), settings)
@@ -49,14 +49,17 @@ def main(folder: Path, version: int, listener: Connection) -> None:
         say(done=version)
 
 
-def _telling(method: Callable[..., Any], told: Callable[[Any, Any], None]) -> Callable[..., Any]:
+def _tell_of(name: str, told: Callable[[Any, Any], None]) -> None:
+    """Have a method of the estate's store say what it was given and what it returned."""
+    method = getattr(EstateStore, name)
+
     @wraps(method)
     def tell(self: EstateStore, given: Any, **options: Any) -> Any:
         answer = method(self, given, **options)
         told(given, answer)
         return answer
 
-    return tell
+    setattr(EstateStore, name, tell)
 
 
 def _written(say: Say, resources: Sequence[Resource], _: Any) -> None:

@@ -8,22 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from botocore.awsrequest import AWSResponse
-
+from tests.canned_response import canned_response
 from tests.scanner.moto_estate import KEYS, PROD, STAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-
-class _Body:
-    """As much of urllib3's response as botocore reads."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self) -> Iterator[bytes]:
-        yield self._body
+    from botocore.awsrequest import AWSResponse
 
 
 @dataclass
@@ -50,11 +41,13 @@ class Faults:
         return sum(count for key, count in self.calls.items() if key[0] == operation)
 
     def __call__(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
-        _, service, name = event_name.split(".")
+        _event, service, name = event_name.split(".")
         operation = f"{service}:{name}"
         signature = request.headers["Authorization"]
         signature = signature.decode() if isinstance(signature, bytes) else signature
-        key, region = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", signature).groups()
+        signed = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", signature)
+        assert signed
+        key, region = signed.groups()
         place = (operation, PROD if key == KEYS["aws_access_key_id"] else STAGE, region)
         agent = request.headers["User-Agent"]
         self.agents.append(agent.decode() if isinstance(agent, bytes) else agent)
@@ -73,15 +66,15 @@ def refusal(code: str, status: int = 400, message: str = "refused") -> Callable[
     def answer(url: str, service: str) -> AWSResponse:
         if service in ("dynamodb", "sqs", "resource-groups-tagging-api", "lambda"):
             body = json.dumps({"__type": code, "message": message}).encode()
-            return AWSResponse(url, status, {"x-amzn-errortype": code}, _Body(body))
+            return canned_response(url, status, body, {"x-amzn-errortype": code})
         error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
         wrapped = {"ec2": f"<Response><Errors>{error}</Errors></Response>", "s3": error}
         body = wrapped.get(service, f"<ErrorResponse>{error}</ErrorResponse>").encode()
-        return AWSResponse(url, status, {}, _Body(body))
+        return canned_response(url, status, body)
 
     return answer
 
 
 def body(text: str, status: int = 200) -> Callable[[str, str], AWSResponse]:
     """Return a fault that answers with exactly this text."""
-    return lambda url, service: AWSResponse(url, status, {}, _Body(text.encode()))
+    return lambda url, service: canned_response(url, status, text.encode())

@@ -21,7 +21,7 @@ from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_S
 from cloudops_nb.settings import Settings
 from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.storage.facade import StorageService
-from tests.even_embedder import EvenEmbedder
+from tests.embedders import EvenEmbedder
 from tests.scanner.bundled import bundled_spec
 from tests.storage.conftest import ended_owners, quick_folder
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
@@ -254,6 +254,7 @@ def faults_of(spec: ResourceSpec, case: Case) -> Sequence[Fault]:
         case "parent":
             calls = listing_calls(spec)[1:]
         case "tags":
+            assert spec.tags
             calls, when = [(TAGGING_SERVICE, TAGGING_OPERATION)], {"ResourceTypeFilters": [spec.tags.filter]}
         case _:
             calls = _further(spec, case)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PROD, STAGE = "123456789012", "111122223333"
 REGIONS = ("eu-west-1", "us-east-1")
 ROLE = f"arn:aws:iam::{STAGE}:role/audit/Scan"
-KEYS = {
+KEYS: dict[str, Any] = {
     "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
@@ -65,6 +65,7 @@ def served() -> Iterator[Estate]:
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER], stdin=pipe, stdout=pipe, text=True, env=environment
     ) as server:
+        assert server.stdout
         endpoint = server.stdout.readline().strip()
         yield Estate(endpoint, _make(endpoint))
 
@@ -72,7 +73,7 @@ def served() -> Iterator[Estate]:
 def _make(endpoint: str) -> dict[str, str]:
     """Make the estate: most of it in prod/eu-west-1, one bucket and one table elsewhere, one database in stage."""
 
-    def prod(service: str, region: str = "eu-west-1") -> Any:
+    def prod(service: Any, region: str = "eu-west-1") -> Any:  # the stubs ask for a literal
         return boto3.client(service, region_name=region, endpoint_url=endpoint, **KEYS)
 
     token = prod("sts").assume_role(RoleArn=ROLE, RoleSessionName="estate")["Credentials"]

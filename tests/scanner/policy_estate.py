@@ -34,10 +34,10 @@ class Account:
 
     endpoint: str
     account_id: str
-    keys: Mapping[str, str]
+    keys: Mapping[str, Any]
     _clients: dict[str, Any] = field(default_factory=dict)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: Any) -> Any:  # the stubs ask for a literal
         if service not in self._clients:
             arn = f"arn:aws:iam::{self.account_id}:role/Builder"
             sts = boto3.client("sts", region_name="us-east-1", endpoint_url=self.endpoint, **self.keys)
@@ -66,8 +66,8 @@ class Account:
         more = {"PermissionsBoundary": boundary} if boundary else {}
         listed = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
         role = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=document(), Tags=listed, **more)
-        for arn in attached:
-            iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+        for policy_arn in attached:
+            iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
         for policy, statements in (inline or {}).items():
             iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document(*statements))
         arn: str = role["Role"]["Arn"]

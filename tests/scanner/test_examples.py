@@ -13,9 +13,10 @@ import pytest
 from botocore.exceptions import ClientError, UnknownServiceError
 
 from cloudops_nb.aws.account_session import Caller
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.declarations.selectors import fields, select
 from cloudops_nb.model import Account, CellKey, CellState, Ternary
-from cloudops_nb.scanner.calls.aws_calls import CallTally
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls, CallTally
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
 from cloudops_nb.scanner.task import ScanTask
@@ -66,7 +67,7 @@ def _refused(operation: str) -> ClientError:
 
 
 @dataclass
-class _Calls:
+class _Calls(AwsCalls):
     """An account that answers with examples, and refuses what there is no example of."""
 
     spec: ResourceSpec
@@ -100,13 +101,13 @@ class _Calls:
         raise _refused(operation)
 
 
-class _Sessions:
+class _Sessions(AccountSessions):
     """As much of the ways into accounts as a reader asks for."""
 
     def __init__(self, account_id: str) -> None:
         self._caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/reader")
 
-    def caller(self, account_id: str) -> Caller:
+    def caller(self, account_id: str, *, fresh: bool = False) -> Caller:
         return self._caller
 
     def partition(self, account_id: str) -> str:
@@ -135,8 +136,7 @@ def _read(spec: ResourceSpec, answer: dict[str, Any]) -> tuple[CellResult, Seque
     task = ScanTask(
         spec, Account(name="prod", account_id=account_id), region, keys, every_region=True, every_detail=True
     )
-    calls: Any = _Calls(spec, answer)
-    sessions: Any = _Sessions(account_id)
+    calls, sessions = _Calls(spec, answer), _Sessions(account_id)
     read = list(
         TaskReader(task, sessions, calls, lambda function, items: list(map(function, items)), Unjudged()).read()
     )
@@ -167,6 +167,6 @@ def _problems(spec: ResourceSpec, answer: dict[str, Any]) -> Iterator[str]:
 
 def test_every_example_becomes_resources() -> None:
     listings = list(_listings())
-    problems = {name: found for name, *example in listings if (found := list(_problems(*example)))}
+    problems = {name: found for name, spec, answer in listings if (found := list(_problems(spec, answer)))}
     assert problems == {}
     assert len({spec.resource_type for _, spec, _ in listings}) > 20

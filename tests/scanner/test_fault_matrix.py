@@ -30,7 +30,7 @@ from tests.scanner.fault_matrix import (
     many,
     opened,
 )
-from tests.synthetic_aws import Fault, Listing
+from tests.synthetic_aws import EstateOfSpecs, Fault, Listing
 from tests.synthetic_aws.models import paging, protocol
 
 if TYPE_CHECKING:
@@ -130,9 +130,12 @@ NEEDLESS = {("s3", "HeadBucket")}
 def test_undisturbed_every_call_of_every_type_is_made(matrix: Matrix) -> None:
     assert matrix.before
     further = {
-        (spec.called, call.operation)
+        (spec.called, operation)
         for spec in bundled_specs()
-        for call in (*spec.batches, *(detail for detail in spec.details if not detail.on_demand))
+        for operation in (
+            *(batch.operation for batch in spec.batches),
+            *(detail.operation for detail in spec.details if not detail.on_demand),
+        )
     }
     assert further - matrix.asked == NEEDLESS
 
@@ -142,7 +145,9 @@ def test_undisturbed_every_call_of_every_type_is_made(matrix: Matrix) -> None:
 def test_a_bucket_of_which_nobody_tells_the_region_is_kept(matrix: Matrix, trouble: str) -> None:
     assert matrix.before
     spec = bundled_spec("s3_bucket")
-    (template,) = matrix.aws.otherwise.templates(spec)
+    estate = matrix.aws.otherwise
+    assert isinstance(estate, EstateOfSpecs)
+    (template,) = estate.templates(spec)
     listing = Listing([{"Name": template["Name"]}], ITEMS, "Buckets")
     untold = {
         ("*", "*", "s3", "ListBuckets"): listing,

@@ -88,7 +88,8 @@ def said(problem: object) -> str:
 
 
 def test_every_bundled_file_is_valid() -> None:
-    wrong, types = [], []
+    wrong: list[str] = []
+    types: list[ResourceSpec] = []
     for file in FILES:
         try:
             types += parse_specs(file.read_text(encoding="utf-8"), file.name, own=False)

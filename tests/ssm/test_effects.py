@@ -27,7 +27,7 @@ REFUSED = [
 def members():
     """Every API of the table with the input members that the installed botocore knows; ``None`` for an unknown API."""
     session = botocore.session.get_session()
-    found = {}
+    found: dict[tuple[str, str], set[str] | None] = {}
     for service, api in effects():
         try:
             model = session.get_service_model(service)

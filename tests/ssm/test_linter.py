@@ -115,8 +115,8 @@ def test_user_data_is_refused_in_an_api_that_is_otherwise_accepted(report):
 
 
 def test_an_action_that_hides_its_api_calls_is_refused(report):
-    step = {"name": "label", "action": "aws:createTags", "timeoutSeconds": 5, "inputs": {"ResourceIds": ["i-1"]}}
-    step["inputs"] |= {"ResourceType": "EC2", "Tags": [{"Key": "a", "Value": "b"}]}
+    inputs = {"ResourceIds": ["i-1"], "ResourceType": "EC2", "Tags": [{"Key": "a", "Value": "b"}]}
+    step = {"name": "label", "action": "aws:createTags", "timeoutSeconds": 5, "inputs": inputs}
 
     assert "unsupported-action" in rules(report(steps=lambda steps: [*steps, step]))
 

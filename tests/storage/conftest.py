@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from cloudops_nb.storage.opening.vault_opening import open_vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cloudops_nb.storage.files.store_file import StoreFile, StoreHeader
     from cloudops_nb.storage.vault import Vault
     from tests.storage.engines.remote.qdrant_server import QdrantServer
 
@@ -96,6 +97,17 @@ def key_settings(tmp_path: Path, engine: str, request: pytest.FixtureRequest) ->
         yield settings
 
 
+def key_file_of(settings: Settings) -> Path:
+    assert settings.key_file
+    return settings.key_file
+
+
+def header_of(store_file: StoreFile) -> StoreHeader:
+    header = store_file.read()
+    assert header, f"{store_file} does not exist"
+    return header
+
+
 @pytest.fixture
 def vault(key_settings: Settings) -> Vault:
     return open_vault(key_settings)
@@ -124,6 +136,13 @@ def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in running:
         process.kill()
         process.communicate()
+
+
+def pipes_of(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    """The standard input and output of a program that :func:`start_python` started."""
+    assert process.stdin
+    assert process.stdout
+    return process.stdin, process.stdout
 
 
 class WordEmbedder:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
 from cloudops_nb.storage.facade import StorageService
-from tests.storage.conftest import both_engines
+from tests.embedders import no_embedder
+from tests.storage.conftest import WordEmbedder, both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
@@ -50,13 +51,14 @@ def test_history_is_the_last_messages_in_order_of_one_conversation(storage: Stor
 
 
 def test_an_unknown_role_is_refused(storage: StorageService) -> None:
+    wizard: Any = "wizard"
     with pytest.raises(StorageError, match="there is no role wizard"):
-        storage.chat.append("one", "wizard", "abracadabra")
+        storage.chat.append("one", wizard, "abracadabra")
     assert storage.chat.history("one") == []
 
 
 def test_two_kernels_never_give_a_message_the_same_number(
-    storage: StorageService, key_settings: Settings, embedder: object
+    storage: StorageService, key_settings: Settings, embedder: WordEmbedder
 ) -> None:
     def talk(service: StorageService, name: str) -> None:
         for number in range(25):
@@ -155,9 +157,9 @@ def test_a_message_said_while_its_conversation_expires_is_kept(
     between = datetime.now(UTC)
     listed = storage.chat._store.rows
 
-    def interrupted_by_another_kernel(*arguments: object) -> list[StoredRow]:
+    def interrupted_by_another_kernel(*arguments: Any) -> list[StoredRow]:
         rows = list(listed(*arguments))
-        with StorageService(key_settings, lambda: None) as other:
+        with StorageService(key_settings, no_embedder) as other:
             other.chat.append("busy", "user", "now")
         return rows
 
@@ -176,7 +178,7 @@ def test_a_message_that_has_only_just_been_kept_outlives_its_expired_conversatio
     between = datetime.now(UTC)
     append, expired = storage.chat._store.append, []
 
-    def expire_before_it_returns(*arguments: object, **options: object) -> int:
+    def expire_before_it_returns(*arguments: Any, **options: Any) -> int:
         index = append(*arguments, **options)
         expired.append(storage.chat.expire(between))
         return index

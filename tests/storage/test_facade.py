@@ -10,17 +10,23 @@ from cloudops_nb.model import Resource
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.facade import StorageService
+from tests.embedders import no_embedder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.storage.conftest import WordEmbedder
+
 HOST = Resource("ec2_instance", "i-1", "123456789012", "eu-west-1", "ec2", name="jenkins")
 
 
-def test_making_a_service_touches_nothing(tmp_path: Path) -> None:
-    def no_embedder() -> None:
-        raise AssertionError
+def kill_owner(paths: OwnerPaths) -> None:
+    endpoint = Endpoint.read(paths.endpoint)
+    assert endpoint
+    os.kill(endpoint.pid, signal.SIGKILL)
 
+
+def test_making_a_service_touches_nothing(tmp_path: Path) -> None:
     StorageService(Settings(data_path=tmp_path / "store"), no_embedder).close()
     assert not (tmp_path / "store").exists()
 
@@ -35,18 +41,20 @@ def test_what_was_written_is_there_after_closing_and_opening(storage: StorageSer
 
 
 def test_a_closed_store_leaves_its_keys_and_journal_usable_by_another(
-    storage: StorageService, key_settings: Settings, embedder: object
+    storage: StorageService, key_settings: Settings, embedder: WordEmbedder
 ) -> None:
     storage.estate.upsert([HOST], scan_id="one")
     with StorageService(key_settings, lambda: embedder) as other:
         storage.close()
-        assert other.estate.get(HOST.canonical_key).name == "jenkins"
+        stored = other.estate.get(HOST.canonical_key)
+        assert stored
+        assert stored.name == "jenkins"
 
 
 def test_flushed_writes_survive_the_death_of_the_owner(storage: StorageService, key_settings: Settings) -> None:
     storage.estate.upsert([HOST], scan_id="one")
     storage.flush()
-    os.kill(Endpoint.read(OwnerPaths(key_settings.data_path).endpoint).pid, signal.SIGKILL)
+    kill_owner(OwnerPaths(key_settings.data_path))
 
     assert storage.estate.count() == 1
 
@@ -70,7 +78,7 @@ def test_health_reports_a_damaged_collection_instead_of_failing(
     storage.estate.upsert([HOST], scan_id="one")
     storage.chat.append("one", "user", "hello")
     paths = OwnerPaths(key_settings.data_path)
-    os.kill(Endpoint.read(paths.endpoint).pid, signal.SIGKILL)
+    kill_owner(paths)
     (paths.folder / "aws_estate" / "edge_config.json").write_text("{")
     health = storage.health()
 

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.errors import BackupError, StorageError
-from cloudops_nb.storage import health as module
+from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.health import Health, check_health
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.storage.backup.backup_report import BackupHealth
+    from cloudops_nb.storage.engines.vector_store import PointFilter
 
 pytestmark = pytest.mark.fast
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-class Store:
+class Store(OwnerClient):
     """An engine with seven points in one collection, and another that is damaged."""
 
-    def count(self, collection: str, _: Any, *, seconds: float) -> int:
+    def __init__(self) -> None:
+        """Start no owner process."""
+
+    def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
         if collection == "aws_estate":
             raise StorageError("aws_estate cannot be opened", "it is damaged")
         return 7
 
 
 def backups(hours: float = 1, **changes: Any) -> BackupHealth:
-    newest = dict.fromkeys(("journal", "aws_estate", "chat_history"), NOW - timedelta(hours=hours))
-    schedule = {"running": True, "trouble": "", "tasks": []}
-    s3 = {"s3_configured": True, "s3_reachable": True, "s3_problem": ""}
-    return {**s3, "newest": newest, "schedule": schedule, **changes}
+    made = NOW - timedelta(hours=hours)
+    found: BackupHealth = {
+        "s3_configured": True,
+        "s3_reachable": True,
+        "s3_problem": "",
+        "newest": {"journal": made, "aws_estate": made, "chat_history": made},
+        "schedule": {"running": True, "trouble": "", "tasks": []},
+    }
+    changed: Any = changes
+    found.update(changed)
+    return found
 
 
 def look(path: Path, found: Any = None, **options: Any) -> Health:
@@ -82,7 +94,7 @@ def test_backups_that_cannot_be_looked_at_are_a_warning(tmp_path: Path) -> None:
 
 
 def test_little_room_and_values_that_do_not_open_are_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 999_000_000}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 999_000_000}))
     health = look(tmp_path, decrypt_failures=lambda: 3)
 
     assert health["free_bytes"] == 999_000_000

@@ -6,6 +6,7 @@ import itertools
 import re
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from tests.synthetic_aws.models import is_listing, paging
 from tests.synthetic_aws.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from botocore.awsrequest import AWSResponse
 
@@ -163,7 +164,7 @@ class SyntheticAws:
 
     def prepare(self, call: Call) -> None:
         """Make the answers to a list call and to those for its further pages, which are faster from then on."""
-        listing = self._listing(self._content(call))
+        listing = self._listed(call)
         rules = paging(call.service, call.operation)
         while rules and (token := self._writer.pages.page(call, listing).token):
             self.real(call)
@@ -177,12 +178,12 @@ class SyntheticAws:
 
     def cut(self, call: Call) -> Answer:
         """Answer a list call with a first page that says there is more, and not how to get it."""
-        return self._writer.cut(call, self._listing(self._content(call)))
+        return self._writer.cut(call, self._listed(call))
 
     def _written(self, call: Call, content: Content) -> Answer:
         if content is None and not is_listing(call.service, call.operation):
             return self._writer.whole(call, None)
-        if not isinstance(content, Listing | list | tuple | None):
+        if isinstance(content, Mapping):
             return self._writer.whole(call, content)
         try:
             return self._writer.listing(call, self._listing(content))
@@ -198,6 +199,11 @@ class SyntheticAws:
         if (own := _OWN.get(tuple(what))) is not None:
             return own(self, call)
         return self.otherwise(call) if self.otherwise else None
+
+    def _listed(self, call: Call) -> Listing:
+        content = self._content(call)
+        assert not isinstance(content, Mapping), f"{call.operation} answers in one piece"
+        return self._listing(content)
 
     def _listing(self, content: Listing | Sequence[Any] | None) -> Listing:
         if isinstance(content, Listing):

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from botocore.awsrequest import AWSResponse
-
+from tests.canned_response import canned_response
 from tests.synthetic_aws.models import paging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+
+    from botocore.awsrequest import AWSResponse
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,4 @@ class Answer:
 
     def response(self, url: str) -> AWSResponse:
         """Return it as what botocore takes from the network."""
-        return AWSResponse(url, self.status, dict(self.headers), _Body(self.body))
-
-
-class _Body:
-    """As much of urllib3's response as botocore reads."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self) -> Iterator[bytes]:
-        yield self._body
+        return canned_response(url, self.status, self.body, self.headers)

@@ -11,7 +11,7 @@ import yaml
 
 from cloudops_nb.declarations.selectors import select
 from tests.synthetic_aws.listing import Listing
-from tests.synthetic_aws.models import list_path, operation_model
+from tests.synthetic_aws.models import list_path, output_shape
 from tests.synthetic_aws.samples import ACCOUNT, NUMBER, REGION, filled, put, sample, satisfy
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ class EstateOfSpecs:
 
 def whole(service: str, operation: str) -> dict[str, Any]:
     """Return an answer of one piece: a sample of its shape with what is told of it."""
-    shape = operation_model(service, operation).output_shape
-    data: dict[str, Any] = sample(shape, service)
+    data: dict[str, Any] = sample(output_shape(service, operation), service)
     for selector, value in _told().get(f"{service}:{operation}", {}).items():
         put(selector, data, value)
     return data
@@ -159,7 +158,7 @@ def is_single(spec: ResourceSpec) -> bool:
 
 def _page(service: str, listing: ListCall) -> Any:
     """Return a list answer with an item that its selector lets pass."""
-    page = sample(operation_model(service, listing.operation).output_shape, service)
+    page = sample(output_shape(service, listing.operation), service)
     satisfy(listing.items, page)
     told = _told().get(f"{service}:{listing.operation}", {})
     for selector, value in told.items():
@@ -183,7 +182,7 @@ def _template(spec: ResourceSpec, place: str) -> Any:
 
 def _batched(call: Call, batch: BatchCall) -> Listing:
     """Return an answer for every key of a batch call."""
-    page = sample(operation_model(call.service, call.operation).output_shape, call.service)
+    page = sample(output_shape(call.service, call.operation), call.service)
     (member, *_) = select(batch.items, page)
     items = []
     for key in call.parameters[batch.keys]:

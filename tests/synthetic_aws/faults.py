@@ -86,7 +86,7 @@ def is_text(service: str, operation: str) -> bool:
     """Return whether an answer is one text in a form of its own, as a policy of S3."""
     shape = operation_model(service, operation).output_shape
     payload = shape.serialization.get("payload") if shape else None
-    return payload is not None and shape.members[payload].type_name == "string"
+    return shape is not None and payload is not None and shape.members[payload].type_name == "string"
 
 
 def _refused(kind: str) -> Trouble:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.model import StructureShape
 from botocore.session import Session
 from moto.core.model import ServiceModel
 
@@ -59,6 +60,13 @@ def operation_model(service: str, operation: str) -> OperationModel:
     return service_model(service).operation_model(operation)
 
 
+def output_shape(service: str, operation: str) -> StructureShape:
+    """Return the shape of an operation's answer."""
+    shape = operation_model(service, operation).output_shape
+    assert shape, f"{service}:{operation} answers with nothing"
+    return shape
+
+
 def protocol(service: str) -> str:
     """Return the protocol that botocore speaks with a service."""
     return str(service_model(service).resolved_protocol)
@@ -93,7 +101,7 @@ def list_path(service: str, operation: str) -> str:
     found += [
         f"{name}.{inner}"
         for name, member in members.items()
-        if member.type_name == "structure"
+        if isinstance(member, StructureShape)
         for inner, deep in member.members.items()
         if deep.type_name == "list"
     ]
@@ -119,7 +127,7 @@ def _undeclared(service: str, operation: str) -> Paging | None:
     given = model.input_shape.members if model.input_shape else {}
     answered = model.output_shape.members if model.output_shape else {}
     places = {"": answered} | {
-        f"{name}.": member.members for name, member in answered.items() if member.type_name == "structure"
+        f"{name}.": member.members for name, member in answered.items() if isinstance(member, StructureShape)
     }
     limit = next((name for name in _LIMIT_NAMES if name in given), "")
     for token in TOKEN_NAMES:

@@ -11,6 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.model import ListShape, MapShape, StructureShape
 from jmespath.visitor import TreeInterpreter
 
 from cloudops_nb.declarations.selectors import _OPTIONS, compiled
@@ -31,21 +32,20 @@ _POLICY_NAMES = re.compile(r"(?i)policy(document|text|json)?$|^document$")
 
 def sample(shape: Shape, service: str, name: str = "", depth: int = 0) -> Any:
     """Return data of a shape in which every member is there, and every list has one."""
-    match shape.type_name:
-        case "structure":
+    match shape:
+        case StructureShape():
             return _structure(shape, service, depth)
-        case "list":
+        case ListShape():
             return [sample(shape.member, service, name, depth + 1)] if depth < _DEEPEST else []
-        case "map":
+        case MapShape():
             keys = getattr(shape.key, "enum", None) or ["key"]
             return {key: sample(shape.value, service, key, depth + 1) for key in keys} if depth < _DEEPEST else {}
-        case "integer" | "long":
-            return max(1, int(shape.metadata.get("min", 1)))
-        case kind:
-            return _PLAIN[kind] if kind in _PLAIN else _text(shape, service, name)
+    if shape.type_name in ("integer", "long"):
+        return max(1, int(shape.metadata.get("min", 1)))
+    return _PLAIN[shape.type_name] if shape.type_name in _PLAIN else _text(shape, service, name)
 
 
-def _structure(shape: Shape, service: str, depth: int) -> dict[str, Any]:
+def _structure(shape: StructureShape, service: str, depth: int) -> dict[str, Any]:
     if depth >= _DEEPEST or getattr(shape, "is_document_type", False):
         return {}
     members = dict(shape.members)

@@ -142,8 +142,8 @@ def test_the_fields_that_a_selector_reads(selector: str, whole: set[str], throug
 @pytest.mark.fast
 def test_parameters_of_further_calls_are_read() -> None:
     parent = {"into": "up", "list": {"operation": "DescribeVpcs", "items": "Vpcs[]"}, "parameters": {"P": "a1.b1"}}
-    batch = {"into": "more", "operation": "DescribeMore", "keys": "Ks", "key": "a2.b2", "items": "I", "match": "M"}
-    batch |= {"size": 9, "parameters": {"P": "a3.b3"}}
+    more = {"into": "more", "operation": "DescribeMore", "keys": "Ks", "key": "a2.b2", "items": "I", "match": "M"}
+    batch = {**more, "size": 9, "parameters": {"P": "a3.b3"}}
     detail = {"into": "rest", "operation": "DescribeRest", "parameters": {"P": "a4.b4"}, "when": "a5.b5"}
     read = answer_fields_by_call(spec_of(parent=parent, batches=[batch], details=[detail]))
     assert set(read) == {EC2, ("ec2", "DescribeVpcs")}
@@ -188,7 +188,7 @@ def test_a_client_made_before_another_type_was_expected_is_not_used_for_it(monke
     (account,) = sessions.accounts()
     for spec, read in ((spec_of(), False), (spec_of(state="State.Name"), True)):
         sessions.expect(answer_fields_by_call(spec), answer_fields_by_call(spec))
-        client = sessions.client(account.account_id, "ec2", REGION, "DescribeInstances")
+        client: Any = sessions.client(account.account_id, "ec2", REGION, "DescribeInstances")
         (instance,) = client.describe_instances()["Reservations"][0]["Instances"]
         assert ("State" in instance) is read
     sessions.close()

@@ -318,7 +318,8 @@ def test_a_card_that_cannot_be_drawn_does_not_deny_the_decision(
     show_card: Callable[..., Card], screen: ShownScreen, cloudops: FakeCloudOps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = show_card(stop_database())
-    publish, failed = screen.publish, []
+    publish = screen.publish
+    failed: list[bool] = []
 
     def fail_once(*arguments: Any, **options: Any) -> None:
         if not failed:

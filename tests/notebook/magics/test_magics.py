@@ -100,7 +100,7 @@ def test_status_shows_the_health(notebook: Notebook) -> None:
 def test_a_backup_shows_what_was_saved(notebook: Notebook) -> None:
     report = notebook.run("%cloudops_backup aws_estate journal")
     assert notebook.cloudops.called("backup") == [("aws_estate", "journal")]
-    bundle, _ = notebook.shell.display_formatter.format(report)
+    bundle = notebook.formatted(report)
     for text in ("aws_estate_2026-01-02T03-04-05.snapshot", "1.2 MB", "630"):
         assert text in bundle["text/html"]
         assert text in bundle[PLAIN]
@@ -378,7 +378,7 @@ def test_without_input_nothing_is_approved_and_the_error_names_the_command(noteb
 def test_a_question_without_a_plan_forgets_the_plan_before(notebook: Notebook) -> None:
     plan = with_plan(notebook)
     notebook.cloudops.decisions[plan.id] = True
-    notebook.cloudops.answer = Answer("question", "Which one?")
+    notebook.cloudops.answer = Answer("clarification", "Which one?")
     notebook.run("%%ask\nstop the other one")
 
     with pytest.raises(PlanError, match="there is no plan yet"):

@@ -30,6 +30,8 @@ from tests.scanner.policy_estate import Account as Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cloudops_nb.model import CellResult, Resource
+
 KEYS = {
     "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -184,7 +186,8 @@ def scan_with(aws: Any, guarded: Any, make_scanner: Any) -> Iterator[Callable[..
         sessions = AccountSessions([account], threads=4)
         opened.append(sessions)
         sessions.accounts()
-        results, found = {}, []
+        results: dict[str, CellResult] = {}
+        found: list[Resource] = []
         with _enforced(guarded.endpoint):
             for item in Scanner(sessions, threads=4).scan(regions=["us-east-1"], services=TYPES):
                 if isinstance(item, PageRead):

@@ -186,9 +186,14 @@ def test_clients_are_made_for_what_is_chosen_and_where_it_is_asked(
     Scanner(sessions, threads=4, specs=chosen)
     last, deadline = threading.Event(), time.monotonic() + 60
     made = sessions.likely_sessions()[0].client
-    monkeypatch.setattr(
-        sessions.likely_sessions()[0], "client", lambda *asked: (made(*asked), asked[0] == "ec2" and last.set())[0]
-    )
+
+    def noted(service: str, *rest: Any) -> Any:
+        client = made(service, *rest)
+        if service == "ec2":
+            last.set()
+        return client
+
+    monkeypatch.setattr(sessions.likely_sessions()[0], "client", noted)
     with background_warm_up(Selection(tuple(chosen), ("eu-north-1",), ("account-1",)), sessions):
         assert last.wait(deadline - time.monotonic())
     first, second = sessions.likely_sessions()

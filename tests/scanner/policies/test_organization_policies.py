@@ -59,7 +59,7 @@ def judge(aws: Any) -> Callable[..., tuple[IamPermissions, list[str]]]:
         made: list[str] = []
 
         def handler(request: Any, event_name: str, **_: Any) -> Any:
-            _, service, operation = event_name.split(".")
+            _event, service, operation = event_name.split(".")
             if service == "organizations":
                 made.append(operation)
                 fault = refused(operation, request.headers["Authorization"].decode())

@@ -21,7 +21,7 @@ from tests.scanner.policy_estate import Account as Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-KEYS = {
+KEYS: dict[str, Any] = {
     "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
@@ -104,7 +104,7 @@ def refusing(refuse: Any) -> Callable[..., dict[str, Any]]:
         *operations: str, code: str = "AccessDenied", status: int = 403, made: list[str] | None = None
     ) -> dict[str, Any]:
         def handler(request: Any, event_name: str, **_: Any) -> Any:
-            _, service, operation = event_name.split(".")
+            _event, service, operation = event_name.split(".")
             if made is not None:
                 made.append(f"{service}:{operation}")
             named = f"{service}:{operation}" in operations or operation in operations

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.error_states import Failure
 from cloudops_nb.model import Account, CellKey, CellState
+from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import TruncatedError
 from cloudops_nb.scanner.reading.batch_reader import BatchReader
 from cloudops_nb.scanner.reading.detail_reader import DetailedItem, DetailReader
@@ -55,7 +56,7 @@ def refused(code: str, status: int = 400) -> ClientError:
 
 
 @dataclass
-class Calls:
+class Calls(AwsCalls):
     """Answers by operation, or raises; a function of what is given may do either."""
 
     answers: Mapping[str, Any]
@@ -69,13 +70,23 @@ class Calls:
             raise answer
         return answer
 
-    def joined_pages(self, _: str, region: str, operation: str, given: Any) -> Any:
-        return {**self._answer(region, operation, given), "ResponseMetadata": {"RequestId": "1"}}
+    def call(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self._answer(region, operation, parameters), "ResponseMetadata": {"RequestId": "1"}}
 
-    call = joined_pages
+    def joined_pages(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return self.call(service, region, operation, parameters)
 
-    def pages(self, _: str, region: str, operation: str, given: Any, size: int) -> Iterator[Any]:
-        yield from self._answer(region, operation, {**given, "size": size})
+    def pages(
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        page_size: int | None,
+        *,
+        rules: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        yield from self._answer(region, operation, {**parameters, "size": page_size})
 
 
 def task(text: str, *, every_detail: bool = False) -> ScanTask:
@@ -85,7 +96,7 @@ def task(text: str, *, every_detail: bool = False) -> ScanTask:
 
 
 def detailed(
-    calls: Any, item: Mapping[str, Any] | None = None, *, text: str = DETAILS, every_detail: bool = False
+    calls: AwsCalls, item: Mapping[str, Any] | None = None, *, text: str = DETAILS, every_detail: bool = False
 ) -> DetailedItem | None:
     return DetailReader(task(text, every_detail=every_detail), calls).read(DetailedItem(item or {"cluster": "c"}))
 
@@ -160,12 +171,12 @@ def test_a_failure_is_what_it_means_there(error: Exception, state: CellState, de
     assert read.failures["one"] == Failure(state, detail)
     (item,) = batched(Calls({"DescribeServices": error}), {"number": 1})
     assert item.failures == {"described": Failure(state, detail)}
-    calls: Any = Calls({"GetResources": error})
+    calls = Calls({"GetResources": error})
     assert listed_tags(task(TAGS), calls) == Failure(state, detail)
 
 
 def test_expired_credentials_are_a_matter_of_the_whole_task() -> None:
-    calls: Any = Calls({"DescribeServices": refused("ExpiredToken", 403), "GetResources": refused("ExpiredToken", 403)})
+    calls = Calls({"DescribeServices": refused("ExpiredToken", 403), "GetResources": refused("ExpiredToken", 403)})
     for read in (
         lambda: detailed(calls),
         lambda: batched(calls, {"number": 1}),
@@ -184,7 +195,7 @@ def test_details_are_asked_where_the_resource_is() -> None:
 
 def test_a_reader_without_a_call_to_make_says_so() -> None:
     dear = "    details: [{into: dear, operation: ListTasks, parameters: {}, on_demand: true}]\n"
-    calls: Any = Calls({})
+    calls = Calls({})
 
     def makes_calls(text: str, *, every_detail: bool) -> bool:
         return DetailReader(task(text, every_detail=every_detail), calls).makes_calls
@@ -202,18 +213,18 @@ TAGS = '    tags: {style: tagging_api, filter: "ecs:service"}\n'
 
 def test_tags_are_listed_by_their_filter_in_the_largest_pages_that_aws_gives() -> None:
     mappings = [{"ResourceARN": f"arn:{each}", "Tags": [{"Key": "Team", "Value": each}]} for each in "ab"]
-    calls: Any = Calls({"GetResources": [{"ResourceTagMappingList": [each]} for each in mappings]})
+    calls = Calls({"GetResources": [{"ResourceTagMappingList": [each]} for each in mappings]})
     assert listed_tags(task(TAGS), calls) == {"arn:a": {"Team": "a"}, "arn:b": {"Team": "b"}}
     assert calls.asked == {"GetResources": [(REGION, {"ResourceTypeFilters": ["ecs:service"], "size": 100})]}
 
 
 def test_a_page_without_its_list_is_no_page_without_tags() -> None:
-    calls: Any = Calls({"GetResources": [{"ResourceTagMappingList": []}, {}]})
+    calls = Calls({"GetResources": [{"ResourceTagMappingList": []}, {}]})
     assert listed_tags(task(TAGS), calls) == Failure(CellState.ERROR, "GetResources returned no ResourceTagMappingList")
 
 
 def test_tags_that_come_with_the_resource_are_not_listed() -> None:
-    calls: Any = Calls({})
+    calls = Calls({})
     for text in ("", "    tags: {style: list, path: Tags}\n"):
         assert listed_tags(task(text), calls) is None
 

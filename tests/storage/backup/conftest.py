@@ -66,7 +66,7 @@ def seaweedfs(**environment: str) -> Iterator[str]:
     unused = iter(ports)
     places = [f"-{name}.port{suffix}={next(unused)}" for name in _SERVICES for suffix in ("", ".grpc")]
     port = places[-2].partition("=")[2]
-    program = Path(sysconfig.get_path("scripts")) / "weed"
+    program = str(Path(sysconfig.get_path("scripts")) / "weed")
     command = [program, "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

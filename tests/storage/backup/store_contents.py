@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Constraint, Constraints, IamPermissions, Resource, Ternary
 from cloudops_nb.storage.backup.archive import Header, write_archive
+from cloudops_nb.storage.backup.backup_report import RestoreRow, SnapshotRow
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.facade import StorageService
 
 ACCOUNT = "123456789012"
@@ -68,7 +70,21 @@ def change(storage: StorageService) -> None:
 
 
 def outcomes(storage: StorageService, *arguments: Any, **options: Any) -> dict[str, str]:
-    return {row.kind: row.outcome for row in storage.backup.restore(*arguments, **options).rows}
+    return {row.kind: row.outcome for row in restored(storage.backup.restore(*arguments, **options))}
+
+
+def saved(report: BackupReport) -> list[SnapshotRow]:
+    """The rows of a backup, or of a listing of snapshots."""
+    rows = [row for row in report.rows if isinstance(row, SnapshotRow)]
+    assert len(rows) == len(report.rows)
+    return rows
+
+
+def restored(report: BackupReport) -> list[RestoreRow]:
+    """The rows of a restore."""
+    rows = [row for row in report.rows if isinstance(row, RestoreRow)]
+    assert len(rows) == len(report.rows)
+    return rows
 
 
 def paths(storage: StorageService) -> list[Path]:

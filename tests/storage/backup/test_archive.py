@@ -154,7 +154,7 @@ def test_rows_are_authentic_even_without_verification_first() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"format": 2}, {"store_format": 99}])
-def test_another_format_is_refused_by_name(changes: dict[str, int]) -> None:
+def test_another_format_is_refused_by_name(changes: dict[str, Any]) -> None:
     with pytest.raises(BackupError, match=r"it has format .*Use the version of cloudops-nb that wrote it"):
         read(written(**changes))
 

@@ -14,7 +14,7 @@ from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.backup.snapshot import KINDS, Snapshot, snapshot_name
 from cloudops_nb.storage.facade import StorageService
 from tests.storage.backup.conftest import BUCKET, free_ports
-from tests.storage.backup.store_contents import contents, fill, forge
+from tests.storage.backup.store_contents import contents, fill, forge, restored, saved
 from tests.storage.canaries import found, readable
 
 if TYPE_CHECKING:
@@ -69,16 +69,16 @@ def test_a_new_machine_with_the_key_gets_everything_from_s3(
     before = contents(filled)
     report = filled.backup.snapshot()
     assert report.ok
-    assert {(row.kind, row.points, row.local, row.s3) for row in report.rows} == {
+    assert {(row.kind, row.points, row.local, row.s3) for row in saved(report)} == {
         ("journal", 3, True, True),
         ("aws_estate", 5, True, True),
         ("chat_history", 5, True, True),
     }
 
     with StorageService(elsewhere(key_settings, tmp_path), lambda: embedder) as other:
-        restored = other.backup.restore("latest")
-        assert restored.ok
-        assert {row.place for row in restored.rows} == {"S3"}
+        loaded = other.backup.restore("latest")
+        assert loaded.ok
+        assert {row.place for row in restored(loaded)} == {"S3"}
         assert contents(other) == before
         assert [hit.resource.iam.allowed for hit in other.estate.resources()] == [("rds:StopDBInstance",)] * 5
 
@@ -105,7 +105,7 @@ def test_the_copy_in_s3_serves_when_the_one_here_is_damaged(filled: StorageServi
     filled.backup.local.path(here).write_bytes(b"damaged")
     filled.chat.append("incident", "user", "one more")
 
-    (row,) = filled.backup.restore(here.name).rows
+    (row,) = restored(filled.backup.restore(here.name))
     assert (row.outcome, row.place) == ("replaced", "S3")
     assert contents(filled) == before
 
@@ -124,14 +124,14 @@ def test_half_an_upload_is_refused_and_nothing_is_replaced(
     before = contents(filled)
     report = filled.backup.restore()
 
-    assert [row.outcome for row in report.rows] == ["failed"] * 3
+    assert [row.outcome for row in restored(report)] == ["failed"] * 3
     assert contents(filled) == before
     assert not list(filled.backup.local.folder.glob("*/*"))
 
 
 def test_without_s3_the_snapshot_is_here_and_the_report_says_so(filled: StorageService, down: None) -> None:
     report = filled.backup.snapshot("journal")
-    (row,) = report.rows
+    (row,) = saved(report)
     (problem,) = report.problems
 
     assert (row.local, row.s3) == (True, False)
@@ -143,10 +143,10 @@ def test_without_s3_the_snapshot_is_here_and_the_report_says_so(filled: StorageS
 def test_without_s3_the_list_and_a_restore_use_this_disk_and_say_so(filled: StorageService, down: None) -> None:
     filled.backup.snapshot("chat_history")
     listed = filled.backup.snapshots()
-    assert [(row.kind, row.local, row.s3) for row in listed.rows] == [("chat_history", True, False)]
+    assert [(row.kind, row.local, row.s3) for row in saved(listed)] == [("chat_history", True, False)]
     assert listed.problems[0].startswith("the snapshots in S3 cannot be listed: S3 does not answer.")
 
-    (row,) = filled.backup.restore("latest", "chat_history").rows
+    (row,) = restored(filled.backup.restore("latest", "chat_history"))
     assert row.outcome == "replaced"
     assert row.note.startswith("only the local disk was searched: ")
 
@@ -188,7 +188,7 @@ def test_one_kind_that_fails_keeps_no_other_from_being_saved(filled: StorageServ
         connection.execute("DELETE FROM records WHERE sequence = 2")
     report = filled.backup.snapshot()
 
-    assert [(row.kind, row.local, row.s3) for row in report.rows] == [
+    assert [(row.kind, row.local, row.s3) for row in saved(report)] == [
         ("journal", False, False),
         ("aws_estate", True, True),
         ("chat_history", True, True),
@@ -267,7 +267,7 @@ def test_health_looks_at_both_places(filled: StorageService) -> None:
     health = filled.health()
 
     assert health["s3"] == {"configured": True, "reachable": True, "problem": ""}
-    assert health["newest_backup"] == filled.backup.snapshots().rows[0].created
+    assert health["newest_backup"] == saved(filled.backup.snapshots())[0].created
     assert health["warnings"] == ["there is no backup of aws_estate", "there is no backup of chat_history"]
     assert not health["schedule"]["running"]
 
@@ -297,7 +297,7 @@ def test_a_snapshot_without_bytes_says_no_number_of_rows(filled: StorageService)
     with filled.backup.local.create("journal", moment):
         pass
 
-    (row,) = filled.backup.snapshots().rows
+    (row,) = saved(filled.backup.snapshots())
     assert (row.name, row.points, row.bytes) == (snapshot_name("journal", moment), None, 0)
     assert filled.backup.s3.rows(Snapshot("journal", row.name, moment, 0)) is None
 
@@ -310,13 +310,15 @@ def test_stores_that_share_a_key_and_a_prefix_leave_each_other_s_snapshots_alone
     with StorageService(elsewhere(key_settings, tmp_path), lambda: embedder) as other:
         other.chat.append("mine", "user", "hello")
         report = other.backup.snapshot()
-        assert [(row.local, row.s3) for row in report.rows] == [(True, False)] * 3
+        assert [(row.local, row.s3) for row in saved(report)] == [(True, False)] * 3
         assert all("Set another s3_prefix for this store" in p for p in report.problems)
-        assert {row.s3 for row in other.backup.snapshots().rows} == {False}
-        assert {row.place for row in other.backup.restore("latest").rows} == {"this disk"}
+        assert {row.s3 for row in saved(other.backup.snapshots())} == {False}
+        assert {row.place for row in restored(other.backup.restore("latest"))} == {"this disk"}
         assert [conversation.name for conversation in other.chat.conversations()] == ["mine"]
 
-        (row,) = other.backup.restore(filled.backup.local.path(filled.backup.local.snapshots("chat_history")[0])).rows
+        (row,) = restored(
+            other.backup.restore(filled.backup.local.path(filled.backup.local.snapshots("chat_history")[0]))
+        )
         assert (row.outcome, row.note) == ("replaced", "it is a snapshot of another store with the same key")
     assert objects(bucket, key_settings) == kept
 
@@ -342,7 +344,7 @@ def test_a_name_that_another_host_took_in_s3_gets_the_next_second(
     backups.close()
 
     assert report.ok
-    assert report.rows[0].name == snapshot_name("journal", clock.now + timedelta(seconds=1))
+    assert saved(report)[0].name == snapshot_name("journal", clock.now + timedelta(seconds=1))
     assert objects(bucket, key_settings)[key] == b"another host's"
     assert len(filled.backup.local.snapshots("journal")) == 1
 
@@ -385,10 +387,10 @@ def test_the_latest_is_the_next_whole_one_where_the_newest_is_damaged_and_never_
     future = middle.name.replace("2026-", "2031-")
     backups.local.path(middle).rename(backups.local.path(middle).with_name(future))
 
-    (row,) = backups.restore("latest", "chat_history").rows
+    (row,) = restored(backups.restore("latest", "chat_history"))
     assert (row.outcome, row.name) == ("replaced", oldest.name)
     assert newest.name in row.note
     assert filled.chat.history("incident") == before
-    (row,) = backups.restore(future).rows
+    (row,) = restored(backups.restore(future))
     assert row.outcome == "failed"
     assert "under another name" in row.note

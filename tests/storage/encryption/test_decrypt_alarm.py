@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 
 pytestmark = pytest.mark.fast
 
-PLACE = {"collection": "aws_estate", "point_id": "one"}
+PLACE: dict[str, Any] = {"collection": "aws_estate", "point_id": "one"}
 
 
 def test_several_failures_close_together_warn_once() -> None:

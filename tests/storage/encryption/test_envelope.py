@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.fast
 MASTER = MasterKey(bytes(range(32)))
 ENVELOPE = Envelope(StoreKeys(MASTER))
 names = st.text(max_size=20).filter(lambda text: "\0" not in text)
-PLACE = {"collection": "aws_estate", "point_id": "one"}
+PLACE: dict[str, Any] = {"collection": "aws_estate", "point_id": "one"}
 
 
 @given(plaintext=st.binary(max_size=300), collection=names, point_id=st.text(max_size=40))

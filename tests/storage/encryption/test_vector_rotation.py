@@ -82,7 +82,7 @@ def test_small_dimensions_rotate_too(dimension: int) -> None:
 def test_shapes_are_kept_in_float32(shape: tuple[int, ...]) -> None:
     rotated = ROTATION.apply(np.zeros(shape))
 
-    assert (rotated.shape, rotated.dtype) == (shape, np.float32)
+    assert (rotated.shape, rotated.dtype) == (shape, np.dtype(np.float32))
 
 
 @pytest.mark.fast

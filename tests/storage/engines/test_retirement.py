@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import uuid
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.errors import InitialisationError, StoreUnavailableError
 from cloudops_nb.storage.engines.owner import owner_client as client_module
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
+from cloudops_nb.storage.engines.owner.owner_connection import connect_to_owner
 from cloudops_nb.storage.engines.retirement import Retirement
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
 from tests.storage.conftest import ended_owners
@@ -83,10 +84,11 @@ def test_an_operation_that_does_not_end_is_said_and_the_others_go_on() -> None:
 def test_a_write_that_is_connecting_while_the_store_is_retired_is_not_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, connect = OwnerClient(tmp_path, idle_seconds=30), client_module.connect_to_owner
-    connecting, let_go, outcomes = threading.Event(), threading.Event(), []
+    client, connect = OwnerClient(tmp_path, idle_seconds=30), connect_to_owner
+    connecting, let_go = threading.Event(), threading.Event()
+    outcomes: list[str] = []
 
-    def slow_connect(paths: object) -> object:
+    def slow_connect(paths: Any) -> Any:
         connecting.set()
         let_go.wait(DEADLINE_SECONDS)
         return connect(paths)

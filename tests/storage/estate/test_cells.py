@@ -10,7 +10,8 @@ import pytest
 
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource, ResourceFilter
 from cloudops_nb.storage.facade import StorageService
-from tests.storage.conftest import both_engines
+from tests.embedders import no_embedder
+from tests.storage.conftest import WordEmbedder, both_engines
 
 if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
@@ -76,7 +77,7 @@ def test_a_scan_concurrent_with_the_suspicious_one_does_not_confirm_it(
     storage: StorageService, key_settings: Settings
 ) -> None:
     storage.estate.apply_full(ended(), hosts(3), scan_id="first")
-    with StorageService(key_settings, lambda: None) as beside:
+    with StorageService(key_settings, no_embedder) as beside:
         beside.estate.upsert([], scan_id="beside")
         storage.estate.finish_cell(ended(CellState.OK_EMPTY), scan_id="second")
         result = beside.estate.finish_cell(ended(CellState.OK_EMPTY), scan_id="beside")
@@ -110,7 +111,7 @@ def test_a_cell_of_two_rows_may_become_empty_at_once(storage: StorageService) ->
 
 
 def test_two_kernels_that_scan_one_cell_at_once_keep_each_others_rows(
-    storage: StorageService, key_settings: Settings, embedder: object
+    storage: StorageService, key_settings: Settings, embedder: WordEmbedder
 ) -> None:
     with StorageService(key_settings, lambda: embedder) as beside:
         storage.estate.upsert(hosts(2), scan_id="one")
@@ -142,7 +143,7 @@ def read_at(resources: list[Resource], at: datetime) -> list[Resource]:
 
 
 def test_a_late_page_of_a_scan_that_began_before_keeps_the_rows_of_the_other(
-    storage: StorageService, key_settings: Settings, embedder: object
+    storage: StorageService, key_settings: Settings, embedder: WordEmbedder
 ) -> None:
     earlier, later = datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC)
     with StorageService(key_settings, lambda: embedder) as beside:
@@ -169,7 +170,7 @@ def test_a_scan_that_began_before_the_suspicion_does_not_confirm_it(
     storage.estate.apply_full(ended(), hosts(3), scan_id="first")
     began = datetime.now(UTC)
     empty = replace(ended(CellState.OK_EMPTY), started=began)
-    with StorageService(key_settings, lambda: None) as beside:
+    with StorageService(key_settings, no_embedder) as beside:
         results = [storage.estate.finish_cell(empty, scan_id="one"), beside.estate.finish_cell(empty, scan_id="other")]
 
     assert [result.state for result in results] == [CellState.SUSPICIOUS_EMPTY] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import pytest
 import yaml
@@ -26,9 +27,10 @@ OF_NAMES = (
 
 
 @cache
-def declared() -> dict:
+def declared() -> dict[str, Any]:
     text = (files("cloudops_nb.storage.estate") / "search_words.yaml").read_text("utf-8")
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+    found: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return found
 
 
 def spoken_words() -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,9 +22,10 @@ from cloudops_nb.model import (
 from cloudops_nb.storage.engines.vector_store import Patch, PointFilter
 from cloudops_nb.storage.estate.estate_writer import UpsertReport
 from cloudops_nb.storage.facade import StorageService
-from tests.storage.conftest import both_engines
+from tests.storage.conftest import WordEmbedder, both_engines, pipes_of
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from cloudops_nb.settings import Settings
@@ -73,7 +74,7 @@ def settled(company: StorageService) -> StorageService:
     return company
 
 
-def names(storage: StorageService, **where: object) -> set[str]:
+def names(storage: StorageService, **where: Any) -> set[str]:
     return {hit.resource.identifier for hit in storage.estate.resources(ResourceFilter(**where))}
 
 
@@ -107,7 +108,7 @@ def test_a_resource_without_an_arn_is_found_by_its_canonical_key(storage: Storag
     ],
 )
 def test_filters_and_together_without_regard_to_case(
-    settled: StorageService, where: dict[str, object], expected: set[str]
+    settled: StorageService, where: dict[str, Any], expected: set[str]
 ) -> None:
     assert names(settled, **where) == expected
     assert settled.estate.count(ResourceFilter(**where)) == len(expected)
@@ -140,7 +141,7 @@ def test_facets_name_the_values_they_count(settled: StorageService) -> None:
 
 
 def test_an_unchanged_resource_is_not_embedded_or_written_again_but_is_seen_again(
-    filled: StorageService, embedder: object
+    filled: StorageService, embedder: WordEmbedder
 ) -> None:
     before = len(embedder.embedded)
     later = SEEN.replace(day=2)
@@ -151,7 +152,9 @@ def test_an_unchanged_resource_is_not_embedded_or_written_again_but_is_seen_agai
     assert filled.estate.get(DATABASE.arn) == replace(DATABASE, last_synced=later)
 
 
-def test_a_change_that_no_word_shows_is_written_without_embedding(filled: StorageService, embedder: object) -> None:
+def test_a_change_that_no_word_shows_is_written_without_embedding(
+    filled: StorageService, embedder: WordEmbedder
+) -> None:
     before = len(embedder.embedded)
     larger = replace(DATABASE, metadata={**DATABASE.metadata, "storage_gib": 500})
     report = filled.estate.upsert([larger], scan_id="scan-2")
@@ -170,7 +173,7 @@ def test_what_a_resource_no_longer_has_is_no_longer_found(filled: StorageService
     assert names(filled, tags={"Team": "*"}) == set()
 
 
-def test_equal_descriptions_are_embedded_once(storage: StorageService, embedder: object) -> None:
+def test_equal_descriptions_are_embedded_once(storage: StorageService, embedder: WordEmbedder) -> None:
     fleet = [replace(SERVER, identifier=f"i-{number:017x}", arn="") for number in range(600)]
     report = storage.estate.upsert(fleet, scan_id="scan-1")
 
@@ -182,7 +185,9 @@ def test_the_last_of_two_in_one_batch_wins(storage: StorageService) -> None:
     storage.estate.upsert([SERVER, replace(SERVER, state="stopped")], scan_id="scan-1")
 
     assert storage.estate.count() == 1
-    assert storage.estate.get(SERVER.arn).state == "stopped"
+    stored = storage.estate.get(SERVER.arn)
+    assert stored
+    assert stored.state == "stopped"
 
 
 def test_delete_says_how_many_there_were(filled: StorageService) -> None:
@@ -240,7 +245,7 @@ def test_a_damaged_envelope_is_an_error_that_names_nothing(filled: StorageServic
     assert not any(word in str(raised.value) for word in ("main1", "jenkins", "123456789012", data))
 
 
-def test_an_embedder_of_another_dimension_is_refused(key_settings: Settings, embedder: object) -> None:
+def test_an_embedder_of_another_dimension_is_refused(key_settings: Settings, embedder: WordEmbedder) -> None:
     embedder.dimension = 768
     service = StorageService(key_settings, lambda: embedder)
     with pytest.raises(InitialisationError, match="768 components, and the estate's have 384"):
@@ -249,7 +254,7 @@ def test_an_embedder_of_another_dimension_is_refused(key_settings: Settings, emb
 
 
 def test_another_model_embeds_everything_again(
-    filled: StorageService, key_settings: Settings, embedder: object
+    filled: StorageService, key_settings: Settings, embedder: WordEmbedder
 ) -> None:
     embedder.model_id = "words/2"
     with StorageService(key_settings, lambda: embedder) as other:
@@ -257,17 +262,17 @@ def test_another_model_embeds_everything_again(
 
 
 def test_two_kernels_write_and_search_one_estate_at_once(
-    storage: StorageService, key_settings: Settings, start_python: Callable[..., object]
+    storage: StorageService, key_settings: Settings, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
     storage.estate.upsert([SERVER], scan_id="scan-0")
     key = key_settings.qdrant_api_key and key_settings.qdrant_api_key.get_secret_value()
     given = json.dumps({**key_settings.model_dump(mode="json", exclude_unset=True), "qdrant_api_key": key})
-    kernels = [start_python(KERNEL, given, number) for number in range(2)]
-    for kernel in kernels:
-        kernel.stdin.write("go\n")
-        kernel.stdin.flush()
-    for kernel in kernels:
-        assert kernel.stdout.readline() == "done\n"
+    kernels = [pipes_of(start_python(KERNEL, given, number)) for number in range(2)]
+    for stdin, _ in kernels:
+        stdin.write("go\n")
+        stdin.flush()
+    for _, stdout in kernels:
+        assert stdout.readline() == "done\n"
 
     assert storage.estate.count() == 2 * 300 + 1
     assert {hit.resource.name for hit in storage.estate.search("kernel1-host299", limit=1)} == {"kernel1-host299"}

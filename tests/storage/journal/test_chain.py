@@ -379,9 +379,9 @@ class JournalModel(RuleBasedStateMachine):
 def test_it_verifies_exactly_as_long_as_it_is_untouched(tmp_path_factory: pytest.TempPathFactory) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    def machine() -> JournalModel:
-        model = JournalModel()
-        model.folder = tmp_path_factory.mktemp("model")
-        return model
+    class InAFolder(JournalModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.folder = tmp_path_factory.mktemp("model")
 
-    run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(InAFolder, settings=settings(max_examples=30, stateful_step_count=15, deadline=None))

@@ -4,7 +4,7 @@ import math
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,7 +98,7 @@ def test_filters_and_together_and_keep_the_order(vault: Vault) -> None:
     for number in range(12):
         journal.append(("plan", "approval", "egress")[number % 3], f"s{number % 2}", {"n": number})
 
-    def found(**filters: object) -> list[int]:
+    def found(**filters: Any) -> list[int]:
         return [record.body["n"] for record in journal.records(**filters)]
 
     assert found() == list(range(12))
@@ -132,7 +132,7 @@ def test_every_file_is_private_to_its_owner(journal: Journal, vault: Vault) -> N
 
 @pytest.mark.fast
 @pytest.mark.parametrize("body", [{"a": object()}, {"a": math.nan}, {"a": datetime(2026, 1, 1, tzinfo=UTC)}, {(): 1}])
-def test_a_body_that_is_no_json_is_refused_and_nothing_is_added(journal: Journal, body: dict) -> None:
+def test_a_body_that_is_no_json_is_refused_and_nothing_is_added(journal: Journal, body: dict[Any, Any]) -> None:
     with pytest.raises(JournalError, match="plain JSON"):
         journal.append("plan", "p1", body)
 
@@ -155,7 +155,7 @@ def test_an_exception_during_an_append_adds_nothing(journal: Journal, monkeypatc
 
     insert = journal._insert
 
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: Any) -> None:
         insert(*arguments)
         raise KeyboardInterrupt
 
@@ -327,7 +327,7 @@ def test_a_key_is_verified_among_the_records_that_another_journal_added(journal:
     ],
 )
 def test_a_record_filed_under_anothers_kind_or_subject_is_refused(
-    journal: Journal, statement: str, filters: dict[str, str]
+    journal: Journal, statement: str, filters: dict[str, Any]
 ) -> None:
     journal.append("approval", "p1", {})
     journal.append("rejection", "p2", {})

@@ -14,6 +14,7 @@ from cloudops_nb.storage.keys.key_lookup import key_sources
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.opening.vault_opening import open_vault
+from tests.storage.conftest import key_file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def test_kept_keys_are_listed_without_the_present_one(key_settings: Settings) ->
     slot = key_sources(key_settings)[0].slot(StoreKeys(present).fingerprint)
     assert slot is not None
     slot.save(present)
-    key_settings.key_file.with_name("encryption.key.notes").touch(mode=0o600)
+    key_file_of(key_settings).with_name("encryption.key.notes").touch(mode=0o600)
 
     assert [kept.fingerprint for kept in kept_keys(key_settings)] == [fingerprint]
 

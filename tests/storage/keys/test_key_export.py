@@ -21,7 +21,7 @@ from cloudops_nb.storage.keys.key_export import export_key, export_store_key, un
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.maintenance.key_import import import_store_key
 from cloudops_nb.storage.opening.vault_opening import open_vault
-from tests.storage.conftest import WordEmbedder
+from tests.storage.conftest import WordEmbedder, key_file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,14 +159,14 @@ def test_a_store_made_after_the_import_has_the_same_key(key_settings: Settings, 
     place = import_key(new_machine, export_store_key(key_settings, PASSPHRASE), PASSPHRASE)
 
     assert str(new_machine.key_file) in place.name
-    assert stat.S_IMODE(new_machine.key_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key_file_of(new_machine).stat().st_mode) == 0o600
     assert open_vault(new_machine).keys.fingerprint == fingerprint
 
 
 def test_a_lost_key_comes_back(key_settings: Settings) -> None:
     fingerprint = open_vault(key_settings).keys.fingerprint
     export = export_store_key(key_settings, PASSPHRASE)
-    key_settings.key_file.unlink()
+    key_file_of(key_settings).unlink()
     import_key(key_settings, export, PASSPHRASE)
 
     assert open_vault(key_settings).keys.fingerprint == fingerprint
@@ -176,45 +176,45 @@ def test_importing_twice_changes_nothing(new_machine: Settings) -> None:
     import_key(new_machine, EXPORT, PASSPHRASE)
     import_key(new_machine, EXPORT, PASSPHRASE)
 
-    assert new_machine.key_file.read_text().strip() == MASTER.hex()
+    assert key_file_of(new_machine).read_text().strip() == MASTER.hex()
 
 
 def test_a_wrong_passphrase_changes_nothing(new_machine: Settings) -> None:
     with pytest.raises(EncryptionError):
         import_key(new_machine, EXPORT, "something else entirely")
 
-    assert not new_machine.key_file.exists()
+    assert not key_file_of(new_machine).exists()
 
 
 def test_another_key_is_never_overwritten(key_settings: Settings) -> None:
     open_vault(key_settings)
-    kept = key_settings.key_file.read_bytes()
+    kept = key_file_of(key_settings).read_bytes()
     beside = key_settings.model_copy(update={"data_path": key_settings.data_path.with_name("beside")})
 
     with pytest.raises(WrongKeyError, match="holds a different key, which is not replaced"):
         import_key(beside, EXPORT, PASSPHRASE)
-    assert key_settings.key_file.read_bytes() == kept
+    assert key_file_of(key_settings).read_bytes() == kept
 
 
 def test_a_store_with_another_key_is_left_alone(key_settings: Settings) -> None:
     open_vault(key_settings)
-    kept = key_settings.key_file.read_bytes()
-    key_settings.key_file.unlink()
+    kept = key_file_of(key_settings).read_bytes()
+    key_file_of(key_settings).unlink()
 
     with pytest.raises(WrongKeyError, match="belongs to a different store"):
         import_key(key_settings, EXPORT, PASSPHRASE)
-    assert not key_settings.key_file.exists()
+    assert not key_file_of(key_settings).exists()
     assert len(kept) == 65
 
 
 def test_a_store_whose_source_has_another_key_finds_its_own_in_a_slot(key_settings: Settings) -> None:
     fingerprint = open_vault(key_settings).keys.fingerprint
     export = export_store_key(key_settings, PASSPHRASE)
-    key_settings.key_file.write_text(MASTER.hex())
+    key_file_of(key_settings).write_text(MASTER.hex())
     place = import_key(key_settings, export, PASSPHRASE)
 
     assert place.name.endswith(fingerprint)
-    assert key_settings.key_file.read_text() == MASTER.hex()
+    assert key_file_of(key_settings).read_text() == MASTER.hex()
     assert open_vault(key_settings).keys.fingerprint == fingerprint
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudops_nb.errors import CloudOpsWarning, EncryptionError
-from cloudops_nb.storage.keys.key_sources import EnvironmentSource, FileSource, verify_saved
+from cloudops_nb.storage.keys.key_sources import EnvironmentSource, FileSource, KeySource, verify_saved
 from cloudops_nb.storage.keys.master_key import MasterKey
 
 pytestmark = pytest.mark.fast
@@ -133,6 +133,7 @@ def test_a_key_file_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_environment_has_no_second_place_and_removes_nothing() -> None:
-    assert EnvironmentSource({}).slot("f" * 32) is None
+    source: KeySource = EnvironmentSource({})
+    assert source.slot("f" * 32) is None
     with pytest.raises(EncryptionError, match="Remove the variable where it is defined"):
-        EnvironmentSource({}).remove()
+        source.remove()

@@ -54,7 +54,8 @@ class LockedKeyring(MemoryKeyring):
     def get_password(self, service: str, username: str) -> str | None:
         raise KeyringLocked("locked")
 
-    set_password = get_password
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise KeyringLocked("locked")
 
 
 class FailingKeyring(MemoryKeyring):
@@ -84,7 +85,7 @@ PromptingKeyring.__module__ = "keyrings.cryptfile.cryptfile"
 
 class BrokenKeyring(MemoryKeyring):
     @property
-    def priority(self) -> float:
+    def priority(self) -> float:  # type: ignore[override]  # backends have it as a property that may raise
         raise RuntimeError("no D-Bus")
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +18,7 @@ from jeepney.io.blocking import open_dbus_connection
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 import cloudops_nb
+from tests.storage.conftest import pipes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ def session() -> Iterator[dict[str, str]]:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyring-"))
         environment = _environment(home)
         bus = _started(stack, ["dbus-daemon", "--session", "--nofork", "--print-address"], environment)
-        environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        environment["DBUS_SESSION_BUS_ADDRESS"] = pipes_of(bus)[1].readline().strip()
         command = ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"]
         _started(stack, command, environment, typed="a password")
         _wait_for_the_service(environment["DBUS_SESSION_BUS_ADDRESS"])
@@ -79,11 +80,13 @@ def _environment(home: str) -> dict[str, str]:
 
 
 def _started(stack: ExitStack, command: list[str], environment: dict[str, str], typed: str = "") -> Popen[str]:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    process = stack.enter_context(Popen(command, env=environment, text=True, **pipes))
+    process = stack.enter_context(
+        Popen(command, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL)
+    )
     stack.callback(process.terminate)
-    process.stdin.write(typed)
-    process.stdin.close()
+    stdin, _ = pipes_of(process)
+    stdin.write(typed)
+    stdin.close()
     return process
 
 

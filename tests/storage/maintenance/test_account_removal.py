@@ -13,6 +13,7 @@ from cloudops_nb.storage.engines.vector_store import PointFilter
 from cloudops_nb.storage.maintenance import account_removal
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
 from cloudops_nb.storage.maintenance.account_removal import ACCOUNT_FORGOTTEN, account_traces, forget_account
+from cloudops_nb.storage.opening.handover import hand_over
 from tests.storage.filled_store import ACCOUNT, fill
 
 if TYPE_CHECKING:
@@ -122,8 +123,6 @@ def test_cut_short_before_its_handover_it_removed_nothing(
 def test_cut_short_after_its_handover_it_is_finished_by_another_run(
     shared: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_over = account_removal.hand_over
-
     def killed(*arguments: Any) -> None:
         hand_over(*arguments)
         raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.maintenance import data_key_rotation
 from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION, rotate_data_key
+from tests.storage.conftest import header_of
 from tests.storage.filled_store import fill, kept_in
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def generations(storage: StorageService) -> set[int]:
 
 
 def header(storage: StorageService) -> tuple[int, int]:
-    found = storage.vault.store_file.read()
+    found = header_of(storage.vault.store_file)
     return found.oldest_data_key_generation, found.data_key_generation
 
 
@@ -82,7 +83,7 @@ def test_a_killed_rotation_is_finished_by_the_next(
     before = kept_in(storage)
     reseal, calls = data_key_rotation._reencrypt_rows, iter([True, False])
 
-    def killed(*arguments: object) -> int:
+    def killed(*arguments: Any) -> int:
         if next(calls):
             return reseal(*arguments)
         raise KeyboardInterrupt
@@ -128,7 +129,7 @@ def test_a_point_that_vanishes_during_a_rotation_stops_it(
 
 def test_after_the_last_generation_nothing_is_changed(storage: StorageService) -> None:
     last = {"data_key_generation": 0xFFFF, "oldest_data_key_generation": 0xFFFF}
-    storage.vault.store_file.write(storage.vault.store_file.read().model_copy(update=last))
+    storage.vault.store_file.write(header_of(storage.vault.store_file).model_copy(update=last))
     head = storage.vault.data_path / "journal.head"
     head.unlink()
     storage.close()

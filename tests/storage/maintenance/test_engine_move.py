@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,13 +23,15 @@ from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.maintenance import abandoned_copies, engine_move
 from cloudops_nb.storage.maintenance.abandoned_copies import AbandonedCopies
 from cloudops_nb.storage.maintenance.engine_move import move_store
-from tests.storage.conftest import WordEmbedder, ended_owners, quick_folder
-from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
+from tests.storage.conftest import WordEmbedder, ended_owners, header_of, quick_folder
+from tests.storage.engines.remote.qdrant_server import API_KEY
+from tests.storage.engines.remote.qdrant_shard import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cloudops_nb.storage.engines.vector_store import Point
     from tests.storage.engines.remote.qdrant_server import QdrantServer
 
 HOSTS = [
@@ -62,7 +64,7 @@ def as_configured(settings: Settings) -> Settings:
 
 def whole(settings: Settings) -> bool:
     """Whether everything is in the engine that the store names."""
-    header = StoreFile(settings.data_path).read()
+    header = header_of(StoreFile(settings.data_path))
     place = {"qdrant_mode": header.engine, "qdrant_url": header.remote_url}
     with opened(settings.model_copy(update=place)) as storage:
         found = [hit.resource.name for hit in storage.estate.search("web 1", limit=1)]
@@ -214,7 +216,7 @@ def test_a_copy_that_is_not_as_the_original_is_not_adopted(
 ) -> None:
     upsert = RemoteStore.upsert
 
-    def damaged(store: RemoteStore, collection: str, points: list) -> None:
+    def damaged(store: RemoteStore, collection: str, points: list[Point]) -> None:
         first, *others = points
         altered = {
             "lost": [],
@@ -230,7 +232,7 @@ def test_a_copy_that_is_not_as_the_original_is_not_adopted(
     with pytest.raises(StorageError, match="the copy of aws_estate differs from the original"):
         move_store(embedded, "remote", url=server.url)
     assert whole(embedded)
-    assert StoreFile(embedded.data_path).read().engine == "embedded"
+    assert header_of(StoreFile(embedded.data_path)).engine == "embedded"
     assert (notes_of(embedded), collections_of(server, embedded)) == ([], [])
 
 
@@ -298,7 +300,7 @@ def test_a_server_that_stops_after_the_store_has_left_it_is_cleared_later(
     move_store(embedded, "remote", url=server.url)
     write = StoreFile.write
 
-    def write_and_go(*arguments: object) -> None:
+    def write_and_go(*arguments: Any) -> None:
         write(*arguments)
         server.before = gone
 

@@ -26,6 +26,7 @@ from cloudops_nb.storage.maintenance import master_key_change
 from cloudops_nb.storage.maintenance.master_key_change import rekey
 from cloudops_nb.storage.opening.handover import hand_over
 from cloudops_nb.storage.opening.vault_opening import open_vault
+from tests.storage.conftest import key_file_of
 from tests.storage.filled_store import fill, kept_in
 
 if TYPE_CHECKING:
@@ -40,14 +41,14 @@ def model_id() -> str:
 
 def slots(settings: Settings) -> list[str]:
     """The files of further keys, which have a fingerprint behind their names."""
-    return [path.name for path in settings.key_file.parent.iterdir() if len(path.suffix) == 33]
+    return [path.name for path in key_file_of(settings).parent.iterdir() if len(path.suffix) == 33]
 
 
 def test_everything_is_as_it_was_under_another_key(
     storage: StorageService, key_settings: Settings, embedder: Any
 ) -> None:
     fill(storage)
-    before, old_key = kept_in(storage), key_settings.key_file.read_text()
+    before, old_key = kept_in(storage), key_file_of(key_settings).read_text()
     old = storage.vault.keys.fingerprint
     report = rekey(storage, key_settings, model_id)
 
@@ -56,10 +57,10 @@ def test_everything_is_as_it_was_under_another_key(
     assert report.old_fingerprint == old
     assert kept_in(storage) == {**before, "journal": before["journal"] + 1}
     assert storage.vault.keys.fingerprint == report.fingerprint
-    assert key_settings.key_file.read_text() != old_key
+    assert key_file_of(key_settings).read_text() != old_key
     assert slots(key_settings) == [f"encryption.key.{old}"]
     assert report.old_key_place == f"the key file {key_settings.key_file}.{old}"
-    assert key_settings.key_file.with_name(f"encryption.key.{old}").read_text() == old_key
+    assert key_file_of(key_settings).with_name(f"encryption.key.{old}").read_text() == old_key
     with StorageService(key_settings, lambda: embedder) as other:
         assert kept_in(other) == {**before, "journal": before["journal"] + 1}
 
@@ -119,7 +120,7 @@ def test_what_was_recorded_once_stays_so(storage: StorageService, key_settings: 
 
 
 def test_what_version_1_recorded_once_stays_so(storage: StorageService, key_settings: Settings) -> None:
-    storage.journal._insert = _as_version_1(storage.journal._insert)
+    _write_as_version_1(storage.journal)
     fill(storage)
     assert all("once" not in content for _, content in storage.journal.contents())
     rekey(storage, key_settings, model_id)
@@ -130,7 +131,7 @@ def test_what_version_1_recorded_once_stays_so(storage: StorageService, key_sett
 
 
 def test_an_unknown_once_key_stops_it(storage: StorageService, key_settings: Settings) -> None:
-    storage.journal._insert = _as_version_1(storage.journal._insert)
+    _write_as_version_1(storage.journal)
     storage.journal.append("plan", "p1", {}, once="something unheard of")
     fingerprint = storage.vault.keys.fingerprint
 
@@ -140,14 +141,16 @@ def test_an_unknown_once_key_stops_it(storage: StorageService, key_settings: Set
     assert storage.journal.verify().count == 1
 
 
-def _as_version_1(insert: Any) -> Any:
+def _write_as_version_1(journal: Any) -> None:
+    insert = journal._insert
+
     def inserted(connection: Any, head: Any, content: dict[str, Any], plaintext: bytes) -> Any:
         import json
 
         bare = {name: value for name, value in content.items() if name != "once"}
         return insert(connection, head, content, json.dumps(bare).encode())
 
-    return inserted
+    journal._insert = inserted
 
 
 def test_heads_exported_under_earlier_keys_can_still_be_checked(
@@ -199,7 +202,7 @@ def test_a_store_whose_settings_name_the_key_file_by_a_link_opens_afterwards(
     storage: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any, *, through_the_link: bool
 ) -> None:
     old = storage.vault.keys.fingerprint
-    (tmp_path / "link").symlink_to(key_settings.key_file)
+    (tmp_path / "link").symlink_to(key_file_of(key_settings))
     linked = key_settings.model_copy(update={"data_path": tmp_path / "beside", "key_file": tmp_path / "link"})
     assert open_vault(linked).keys.fingerprint == old
     changed, kept = (linked, key_settings) if through_the_link else (key_settings, linked)
@@ -333,4 +336,4 @@ def test_a_process_killed_in_the_handover_leaves_the_new_store(
 
 
 def test_the_handover_is_the_one_that_the_storage_service_finishes() -> None:
-    assert master_key_change.hand_over is hand_over
+    assert vars(master_key_change)["hand_over"] is hand_over

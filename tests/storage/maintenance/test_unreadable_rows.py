@@ -12,6 +12,7 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 from cloudops_nb.storage.maintenance.master_key_change import rekey
 from cloudops_nb.storage.maintenance.unreadable_rows import SCAN_STATE, UnreadableRow, unreadable_rows
+from tests.storage.conftest import key_file_of
 from tests.storage.filled_store import fill
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def test_the_row_is_named_and_nothing_is_changed(storage: StorageService, key_se
     with pytest.raises(DecryptionError, match=named):
         NEW_KEYS[change](storage, key_settings)
     assert storage.vault.store_file.read() == before
-    assert [path.name for path in key_settings.key_file.parent.glob("*.key.*")] == ["encryption.key.lock"]
+    assert [path.name for path in key_file_of(key_settings).parent.glob("*.key.*")] == ["encryption.key.lock"]
 
 
 @pytest.mark.parametrize("change", NEW_KEYS)

@@ -19,6 +19,7 @@ from cloudops_nb.storage.files.store_file import HEAD_NAME, STORE_NAME
 from cloudops_nb.storage.opening import handover, usage_lock
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, handover_pending, next_file
 from cloudops_nb.storage.schedule import scheduler
+from tests.storage.conftest import header_of
 
 OLD = Resource("s3_bucket", "old", "123456789012", "eu-west-1", "s3", name="old")
 NEW = Resource("s3_bucket", "new", "123456789012", "eu-west-1", "s3", name="new")
@@ -41,13 +42,13 @@ def build_aside(storage: StorageService) -> None:
     storage.estate.delete(NEW.canonical_key)
     staged = storage.vector_store.stage(AWS_ESTATE.name)
     storage.vector_store.upsert(staged, new)
-    header = storage.vault.store_file.read()
+    header = header_of(storage.vault.store_file)
     later = header.model_copy(update={"created": header.created.replace(year=2001)})
     next_file(storage.vault.data_path, STORE_NAME).write_text(later.model_dump_json())
 
 
 def year(storage: StorageService) -> int:
-    return storage.vault.store_file.read().created.year
+    return header_of(storage.vault.store_file).created.year
 
 
 def test_all_parts_are_replaced(storage: StorageService) -> None:
@@ -95,7 +96,7 @@ def test_a_kill_between_the_two_renames_of_a_shard_is_mended(tmp_path: Path, mon
     for name, identifier in ((CHAT_HISTORY.name, 1), ("chat_history.staged", 2)):
         point = Point(f"00000000-0000-4000-8000-{identifier:012}", {}, b"\0\0\x80?")
         shards.run("upsert", {"collection": name, "points": [point]})
-    renamed = []
+    renamed: list[Path] = []
     rename = Path.rename
 
     def once(path: Path, target: Path) -> Path:
@@ -210,7 +211,8 @@ def test_maintenance_is_refused_while_a_reason_blocks_it(storage: StorageService
 
 def test_a_regular_run_that_outlasts_closing_does_not_open_the_store_again(storage, monkeypatch) -> None:
     monkeypatch.setattr(scheduler, "STOP_SECONDS", 0.1)
-    begun, go_on, seen = threading.Event(), threading.Event(), SimpleQueue()
+    begun, go_on = threading.Event(), threading.Event()
+    seen: SimpleQueue[int | str] = SimpleQueue()
 
     def slow() -> None:
         begun.set()

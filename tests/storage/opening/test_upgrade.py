@@ -14,6 +14,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.files.store_file import FORMAT, StoreFile
 from cloudops_nb.storage.opening import upgrade as upgrading
 from cloudops_nb.storage.opening.upgrade import STEPS, upgrade
+from tests.storage.conftest import header_of
 from tests.storage.filled_store import fill, kept_in
 from tests.storage.format_2_points import write_as_format_2
 
@@ -30,18 +31,19 @@ if TYPE_CHECKING:
 @pytest.fixture
 def version_1(storage: StorageService, key_settings: Settings) -> dict[str, Any]:
     """A full store with the store.json and the journal's contents of version 1; returns what it holds."""
-    insert = storage.journal._insert
+    journal: Any = storage.journal
+    insert = journal._insert
 
     def insert_as_version_1(connection: Any, head: Any, content: dict[str, Any], _plaintext: bytes) -> Any:
         written = {name: content[name] for name in ("at", "kind", "subject", "body")}
         return insert(connection, head, content, json.dumps(written, separators=(",", ":")).encode())
 
-    storage.journal._insert = insert_as_version_1
+    journal._insert = insert_as_version_1
     fill(storage)
     kept = kept_in(storage)
     write_as_format_2(storage, "scan-1")
     storage.close()
-    header = StoreFile(key_settings.data_path).read()
+    header = header_of(StoreFile(key_settings.data_path))
     written = {
         "format": 1,
         "created": header.created.isoformat().replace("+00:00", "Z"),

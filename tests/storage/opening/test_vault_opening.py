@@ -23,6 +23,7 @@ from cloudops_nb.settings import Settings
 from cloudops_nb.storage.files.store_file import StoreFile
 from cloudops_nb.storage.keys.master_key import MasterKey
 from cloudops_nb.storage.opening.vault_opening import open_vault
+from tests.storage.conftest import header_of, key_file_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -97,7 +98,7 @@ def test_the_first_run_makes_a_store_and_the_second_opens_it(key_settings: Setti
 @pytest.mark.fast
 def test_nothing_of_the_key_shows_or_travels(key_settings: Settings) -> None:
     vault = open_vault(key_settings)
-    key = key_settings.key_file.read_text().strip()
+    key = key_file_of(key_settings).read_text().strip()
 
     assert key not in repr(vault)
     assert bytes.fromhex(key) not in b"".join(path.read_bytes() for path in vault.data_path.iterdir())
@@ -108,7 +109,7 @@ def test_nothing_of_the_key_shows_or_travels(key_settings: Settings) -> None:
 @pytest.mark.fast
 def test_the_current_generation_comes_from_the_store(key_settings: Settings) -> None:
     store_file = open_vault(key_settings).store_file
-    store_file.write(store_file.read().model_copy(update={"data_key_generation": 4}))
+    store_file.write(header_of(store_file).model_copy(update={"data_key_generation": 4}))
 
     assert open_vault(key_settings).keys.generation == 4
 
@@ -239,7 +240,7 @@ def test_data_without_its_store_file_is_damage_and_never_a_new_store(key_setting
 
     with pytest.raises(StoreCorruptedError, match="missing next to the store's data"):
         open_vault(key_settings)
-    assert not key_settings.key_file.exists()
+    assert not key_file_of(key_settings).exists()
 
 
 @pytest.mark.fast

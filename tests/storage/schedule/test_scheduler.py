@@ -12,6 +12,7 @@ from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.schedule import scheduler as module
 from cloudops_nb.storage.schedule.due_times import LEASE_SECONDS, RETRY_SECONDS, Schedule, TaskState
 from cloudops_nb.storage.schedule.scheduler import ScheduledTask, Scheduler
+from tests.embedders import no_embedder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture
 def storage(key_settings: Settings) -> Iterator[StorageService]:
     """A store of which only the journal's file is used."""
-    with StorageService(key_settings, lambda: None) as service:
+    with StorageService(key_settings, no_embedder) as service:
         yield service
 
 
@@ -50,7 +51,17 @@ def schedule(storage: StorageService, clock: Clock) -> Schedule:
 
 
 def scheduler_of(schedule: Schedule, run: Callable[[], object], every: float = HOUR) -> Scheduler:
-    return Scheduler(schedule, {"task": ScheduledTask(every, run)}, lambda: True)
+    def task() -> str:
+        run()
+        return ""
+
+    return Scheduler(schedule, {"task": ScheduledTask(every, task)}, lambda: True)
+
+
+def state_of(schedule: Schedule) -> TaskState:
+    state = schedule.state("task")
+    assert state
+    return state
 
 
 def test_a_new_task_is_due_after_one_interval_and_then_again(schedule: Schedule, clock: Clock) -> None:
@@ -73,7 +84,7 @@ def test_missed_runs_are_made_up_for_once(schedule: Schedule, clock: Clock) -> N
     assert scheduler.run_due() == ["task"]
     assert scheduler.run_due() == []
     assert len(runs) == 1
-    assert schedule.state("task").due == clock.now + HOUR
+    assert state_of(schedule).due == clock.now + HOUR
 
 
 def test_two_kernels_that_see_a_due_run_at_once_make_it_once(
@@ -90,7 +101,7 @@ def test_two_kernels_that_see_a_due_run_at_once_make_it_once(
     schedule.claim("task", HOUR)
     clock.now += 2 * HOUR
     runs: list[str] = []
-    with StorageService(key_settings, lambda: None) as other:
+    with StorageService(key_settings, no_embedder) as other:
         racers = [scheduler_of(Racing(one, clock), lambda: runs.append("run")) for one in (storage, other)]
         threads = [threading.Thread(target=racer.run_due) for racer in racers]
         for thread in threads:
@@ -113,9 +124,9 @@ def test_a_run_in_progress_is_left_alone_until_its_kernel_counts_as_dead(schedul
     second = schedule.claim("task", HOUR)
     assert second
     schedule.finish("task", first, HOUR, "the dead one reports")
-    assert schedule.state("task").error == ""
+    assert state_of(schedule).error == ""
     schedule.finish("task", second, HOUR)
-    assert schedule.state("task").due == clock.now + HOUR
+    assert state_of(schedule).due == clock.now + HOUR
 
 
 @pytest.mark.parametrize("back", [HOUR, 1000 * HOUR])
@@ -145,7 +156,7 @@ def test_a_shorter_interval_counts_at_once(schedule: Schedule, clock: Clock) -> 
     schedule.claim("task", 24 * HOUR)
     assert schedule.claim("task", HOUR) == ""
 
-    assert schedule.state("task").due == clock.now + HOUR
+    assert state_of(schedule).due == clock.now + HOUR
 
 
 def test_a_failure_is_recorded_and_tried_again_sooner(schedule: Schedule, clock: Clock) -> None:
@@ -161,7 +172,7 @@ def test_a_failure_is_recorded_and_tried_again_sooner(schedule: Schedule, clock:
     clock.now += HOUR
     for _ in range(3):
         assert scheduler.run_due() == ["task"]
-        errors.append(schedule.state("task").error)
+        errors.append(state_of(schedule).error)
         clock.now += RETRY_SECONDS
 
     assert errors == ["the bucket is gone: it was deleted.", "ValueError", ""]
@@ -180,11 +191,11 @@ def test_the_state_is_encrypted_and_an_altered_state_starts_again(
     assert schedule.state("task") is None
     clock.now += 2 * HOUR
     assert schedule.claim("task", HOUR) == ""
-    assert schedule.state("task").due == clock.now + HOUR
+    assert state_of(schedule).due == clock.now + HOUR
 
 
 def test_nothing_is_done_or_made_where_there_is_no_store(key_settings: Settings) -> None:
-    service = StorageService(key_settings, lambda: None)
+    service = StorageService(key_settings, no_embedder)
     assert service.backup._scheduler.run_due() == []
     assert [task["due"] for task in service.backup.status()["tasks"]] == [None] * 4
 

@@ -14,6 +14,7 @@ from cloudops_nb.storage.backup.places import snapshot_bucket as module
 from cloudops_nb.storage.backup.places.snapshot_bucket import SnapshotBucket
 from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 from cloudops_nb.storage.files.store_file import prepare_data_path
+from tests.canned_response import canned_response
 from tests.storage.backup.conftest import BUCKET, client_of, free_ports, seaweedfs
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def test_what_arrives_altered_is_no_upload(
     snapshot = snapshot_in(local, bytes(size))
     put = place._put_if_absent
 
-    def put_and_alter(*arguments: Any) -> str:
+    def put_and_alter(*arguments: Any) -> str | None:
         note = put(*arguments)
         local.path(snapshot).write_bytes(b"\x01" + bytes(size - 1))
         return note
@@ -230,7 +231,7 @@ def test_passing_failures_are_tried_again_and_refusals_are_not(
     def busy(request: Any, **_: Any) -> Any:
         asked.append(request.method)
         code = next(answers, None)
-        return None if code is None else _response(request, code)
+        return None if code is None else canned_response(request.url, code)
 
     place._client.meta.events.register("before-send.s3", busy)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -248,18 +249,6 @@ def test_passing_failures_are_tried_again_and_refusals_are_not(
 def _elsewhere(place: SnapshotBucket) -> SnapshotBucket:
     place.bucket = "nowhere"
     return place
-
-
-def _response(request: Any, code: int) -> Any:
-    from io import BytesIO
-
-    from botocore.awsrequest import AWSResponse
-
-    class Raw(BytesIO):
-        def stream(self, **_: Any) -> Iterator[bytes]:
-            yield self.read()
-
-    return AWSResponse(request.url, code, {}, Raw(b""))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import stat
 from datetime import UTC, datetime, timedelta
@@ -135,7 +136,7 @@ def test_a_full_disk_leaves_no_file_and_one_line(
 
 @pytest.mark.fast
 def test_twice_the_room_must_be_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10_000_000}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10_000_000}))
     disk.require_room(tmp_path, 5_000_000, "it failed")
 
     with pytest.raises(BackupError, match="it failed: the disk has 10 MB free, and 12 MB are needed"):

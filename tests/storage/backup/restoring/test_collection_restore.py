@@ -16,7 +16,9 @@ from cloudops_nb.storage.encryption.sealed_data import seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
-from tests.storage.backup.store_contents import change, contents, fill, forge, outcomes, paths
+from tests.embedders import no_embedder
+from tests.storage.backup.store_contents import change, contents, fill, forge, outcomes, paths, restored
+from tests.storage.conftest import header_of
 from tests.storage.format_2_points import write_as_format_2
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def test_everything_is_as_it_was(filled: StorageService) -> None:
     report = filled.backup.restore()
 
     assert report.ok
-    assert {row.kind: (row.outcome, row.place) for row in report.rows} == {
+    assert {row.kind: (row.outcome, row.place) for row in restored(report)} == {
         "journal": ("kept", "this disk"),
         "aws_estate": ("replaced", "this disk"),
         "chat_history": ("replaced", "this disk"),
@@ -100,7 +102,7 @@ def test_a_damaged_snapshot_is_refused_and_nothing_is_replaced(filled: StorageSe
             path.write_bytes(damage(content))
         report = filled.backup.restore()
 
-        assert [row.outcome for row in report.rows] == ["failed"] * 3, name
+        assert [row.outcome for row in restored(report)] == ["failed"] * 3, name
         # Damage to the store's id makes it look as if it were another's.
         assert all("restored" in problem and "\n" not in problem for problem in report.problems)
     assert contents(filled) == before
@@ -114,7 +116,7 @@ def test_a_snapshot_of_another_key_is_refused_and_nothing_is_replaced(
         fill(other)
         before = contents(other)
         for path in paths(filled):
-            (row,) = other.backup.restore(path).rows
+            (row,) = restored(other.backup.restore(path))
             assert row.outcome == "failed"
             assert "made with another encryption key" in row.note
         assert contents(other) == before
@@ -124,7 +126,7 @@ def test_a_new_machine_without_the_key_gets_one_line_and_no_store(
     filled: StorageService, key_settings: Settings, tmp_path: Path
 ) -> None:
     keyless = key_settings.model_copy(update={"data_path": tmp_path / "other", "key_file": tmp_path / "other.key"})
-    (row,) = StorageService(keyless, lambda: None).backup.restore(paths(filled)[0]).rows
+    (row,) = restored(StorageService(keyless, no_embedder).backup.restore(paths(filled)[0]))
 
     assert row.outcome == "failed"
     assert "Import the key first" in row.note
@@ -147,7 +149,7 @@ def test_a_snapshot_under_the_name_of_another_kind_is_refused(filled: StorageSer
     before = contents(filled)
     journal.write_bytes(estate.read_bytes())
 
-    (row,) = filled.backup.restore("latest", "journal").rows
+    (row,) = restored(filled.backup.restore("latest", "journal"))
     assert row.outcome == "failed"
     assert f"it is {estate.name} under another name" in row.note
     assert contents(filled) == before
@@ -160,14 +162,14 @@ def test_rows_that_the_key_does_not_open_are_refused_and_single_ones_are_said(fi
     foreign = [point.id, {**point.payload, "data": seal(envelope, {}, AWS_ESTATE, point.id)}, point.dense, None]
     name = forge(filled, [foreign, [str(point.id).replace("8", "9"), {"data": "?"}, point.dense, None]])
 
-    (row,) = filled.backup.restore(name).rows
+    (row,) = restored(filled.backup.restore(name))
     assert row.outcome == "failed"
     assert "the store's key opens no row of it" in row.note
     assert contents(filled) == before
 
     good = [point.id, dict(point.payload), point.dense, None]
     name = forge(filled, [good, [point.id.replace("8", "9"), {"data": "?"}, point.dense, None]])
-    (row,) = filled.backup.restore(name).rows
+    (row,) = restored(filled.backup.restore(name))
     assert (row.outcome, row.points) == ("replaced", 2)
     assert row.note.startswith("1 rows are unreadable")
 
@@ -175,7 +177,7 @@ def test_rows_that_the_key_does_not_open_are_refused_and_single_ones_are_said(fi
 def test_a_snapshot_with_a_newer_data_key_lets_the_store_seal_under_it(
     filled: StorageService, key_settings: Settings, tmp_path: Path, embedder: Any
 ) -> None:
-    header = filled.vault.store_file.read()
+    header = header_of(filled.vault.store_file)
     filled.vault.store_file.write(header.model_copy(update={"data_key_generation": 3}))
     filled.close()
     filled.chat.append("incident", "user", "under the third key")
@@ -188,13 +190,13 @@ def test_a_snapshot_with_a_newer_data_key_lets_the_store_seal_under_it(
         for path in newest:
             assert other.backup.restore(path).ok
         assert other.vault.keys.generation == 3
-        assert other.vault.store_file.read().data_key_generation == 3
+        assert header_of(other.vault.store_file).data_key_generation == 3
         assert contents(other) == before
 
 
 def test_rows_under_a_retired_data_key_are_resealed(filled: StorageService) -> None:
     before = contents(filled)
-    header = filled.vault.store_file.read()
+    header = header_of(filled.vault.store_file)
     retired = {"data_key_generation": 2, "oldest_data_key_generation": 2}
     filled.vault.store_file.write(header.model_copy(update=retired))
     filled.close()

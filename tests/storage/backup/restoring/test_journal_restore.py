@@ -13,7 +13,8 @@ from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.storage.backup import journal_tables as tables
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
 from cloudops_nb.storage.facade import StorageService
-from tests.storage.backup.store_contents import CELL, STARTED, forge
+from tests.embedders import no_embedder
+from tests.storage.backup.store_contents import CELL, STARTED, forge, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def storage(storage: StorageService) -> StorageService:
 def other(key_settings: Settings, tmp_path: Path) -> Iterator[StorageService]:
     """Another, empty store with the same key."""
     settings = key_settings.model_copy(update={"data_path": tmp_path / "other"})
-    with StorageService(settings, lambda: None) as service:
+    with StorageService(settings, no_embedder) as service:
         yield service
 
 
@@ -48,7 +49,7 @@ def snapshot(storage: StorageService) -> Path:
 
 
 def restore(storage: StorageService, source: Any, **options: Any) -> RestoreRow:
-    (row,) = storage.backup.restore(source, "journal", **options).rows
+    (row,) = restored(storage.backup.restore(source, "journal", **options))
     return row
 
 
@@ -183,7 +184,7 @@ def test_no_snapshot_is_taken_of_a_journal_that_does_not_verify(storage: Storage
 def test_records_appended_while_the_snapshot_is_taken_do_no_harm(
     storage: StorageService, other: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored = taking.stored_records
+    stored = tables.stored_records
 
     def appending(database: Any) -> Any:
         storage.journal.append("plan", "meanwhile", {})

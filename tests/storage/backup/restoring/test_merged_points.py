@@ -36,7 +36,9 @@ def test_a_merge_takes_a_newer_cell_and_newer_rows_from_the_snapshot(filled: Sto
     assert filled.scan_state.cells() == [CellResult(CELL, CellState.OK, STARTED, 1.5, resources=5)]
 
     assert filled.backup.restore(newest, merge=True).ok
-    assert filled.estate.get(database(0).canonical_key).name == "newest"
+    newest_row = filled.estate.get(database(0).canonical_key)
+    assert newest_row
+    assert newest_row.name == "newest"
     assert filled.scan_state.cells() == [newer]
 
 

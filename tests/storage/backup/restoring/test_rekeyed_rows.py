@@ -14,7 +14,8 @@ from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 from cloudops_nb.storage.maintenance.key_import import import_store_key
 from cloudops_nb.storage.maintenance.master_key_change import rekey
 from cloudops_nb.storage.opening.vault_opening import open_vault
-from tests.storage.backup.store_contents import change, contents, paths
+from tests.storage.backup.store_contents import change, contents, paths, restored
+from tests.storage.conftest import header_of, key_file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def test_a_snapshot_from_before_a_rekeying_comes_back_under_the_present_key(
     report = filled.backup.restore(merge=merge)
 
     assert report.ok, str(report)
-    assert {row.kind: row.outcome for row in report.rows}["journal"] == "kept"
+    assert {row.kind: row.outcome for row in restored(report)}["journal"] == "kept"
     after = contents(filled)
     if not merge:
         for part in ("resources", "chat", "cells"):
@@ -47,7 +48,7 @@ def test_a_snapshot_whose_kept_key_was_removed_says_so(filled: StorageService, k
     before = contents(filled)
     report = filled.backup.restore()
 
-    assert {row.outcome for row in report.rows} == {"failed"}
+    assert {row.outcome for row in restored(report)} == {"failed"}
     assert all("Import the key first" in problem for problem in report.problems)
     assert contents(filled) == before
 
@@ -62,7 +63,7 @@ def test_a_fresh_machine_without_the_key_makes_nothing_and_restores_after_the_im
             (problem,) = storage.backup.restore(file).problems
             assert "Import the key first" in problem
         assert not (fresh.data_path / "store.json").exists()
-        assert not fresh.key_file.exists()
+        assert not key_file_of(fresh).exists()
         import_store_key(storage, fresh, exported, PASSPHRASE)
         assert all(storage.backup.restore(file).ok for file in files)
         assert storage.vault.keys.fingerprint == filled.vault.keys.fingerprint
@@ -93,7 +94,7 @@ def test_after_a_restore_on_a_new_machine_a_rotation_is_a_new_one(
     with StorageService(new, lambda: embedder) as storage:
         assert all(storage.backup.restore(file).ok for file in files)
         report = rotate_data_key(storage)
-        header = storage.vault.store_file.read()
+        header = header_of(storage.vault.store_file)
     assert header is not None
     assert not report.continued
     assert header.oldest_data_key_generation == header.data_key_generation == report.generation

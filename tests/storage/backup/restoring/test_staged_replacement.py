@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.errors import StorageError, StoreUnavailableError
-from cloudops_nb.storage.backup import disk
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.opening import usage_lock
-from tests.storage.backup.store_contents import change, contents, fill, paths
+from tests.storage.backup.store_contents import change, contents, fill, paths, restored
 
 if TYPE_CHECKING:
     import subprocess
@@ -60,7 +60,7 @@ def test_a_handover_that_fails_halfway_is_finished_at_the_next_opening(
 
     with monkeypatch.context() as patch:
         patch.setattr(OwnerClient, "adopt", failing)
-        (row,) = filled.backup.restore("latest", "aws_estate").rows
+        (row,) = restored(filled.backup.restore("latest", "aws_estate"))
 
     assert (row.outcome, row.note) == ("failed", "the disk failed.")
     assert [hit.resource for hit in filled.estate.resources()] == before["resources"]
@@ -71,7 +71,7 @@ def test_too_little_room_is_said_before_anything_is_written(
     filled: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(filled)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 50}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 50}))
     restored, taken = filled.backup.restore("latest", "aws_estate"), filled.backup.snapshot("aws_estate")
 
     for report in (restored, taken):
@@ -146,7 +146,7 @@ def test_rows_that_are_lost_on_the_way_are_noticed(filled: StorageService, monke
     upsert = OwnerClient.upsert
     with monkeypatch.context() as patch:
         patch.setattr(OwnerClient, "upsert", lambda self, name, points: upsert(self, name, points[1:]))
-        (row,) = filled.backup.restore("latest", "aws_estate").rows
+        (row,) = restored(filled.backup.restore("latest", "aws_estate"))
 
     assert row.outcome == "failed"
     assert "only 4 of 5 rows are in the store" in row.note

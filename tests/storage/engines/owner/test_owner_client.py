@@ -12,6 +12,7 @@ import threading
 import uuid
 from array import array
 from contextlib import closing, suppress
+from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
 from pathlib import Path
@@ -121,11 +122,14 @@ def test_nothing_acknowledged_is_lost_when_it_is_killed_in_mid_write(client: Own
             failures.append(error)
             raise
 
+    def written(threshold: int) -> bool:
+        return len(acknowledged) >= threshold or bool(failures)
+
     writer = threading.Thread(target=write)
     writer.start()
     pids = set()
     for threshold in (100, 500, 1000):
-        until(lambda limit=threshold: len(acknowledged) >= limit or failures, "writing")
+        until(partial(written, threshold), "writing")
         pids.add(owner_of(client).pid)
         kill(client)
     writer.join(DEADLINE_SECONDS)

@@ -24,6 +24,7 @@ from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.owner.owner_connection import ConnectionLostError
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter
+from tests.storage.conftest import pipes_of
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -102,12 +103,12 @@ def ended(pid: int) -> bool:
 def test_twenty_processes_that_start_at_once_share_one_owner(
     folder: Path, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    kernels = [start_python(KERNEL, folder) for _ in range(RUSHING)]
-    for kernel in kernels:
-        kernel.stdin.write("go\n")
-        kernel.stdin.flush()
+    kernels = [pipes_of(start_python(KERNEL, folder)) for _ in range(RUSHING)]
+    for stdin, _ in kernels:
+        stdin.write("go\n")
+        stdin.flush()
 
-    assert len({int(kernel.stdout.readline()) for kernel in kernels}) == 1
+    assert len({int(stdout.readline()) for _, stdout in kernels}) == 1
     assert OwnerPaths(folder).log.read_text().count("serving as process") == 1
 
 

@@ -8,9 +8,9 @@ from array import array
 from pathlib import Path
 
 import pytest
+import qdrant_edge
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.engines import edge
 from cloudops_nb.storage.engines.edge import EdgeCollection
 from cloudops_nb.storage.engines.owner.shards import Shard, Shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
@@ -140,7 +140,7 @@ def test_a_collection_whose_creation_was_killed_is_created_again(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(edge.qdrant.EdgeShard, "create", staticmethod(killed))
+        patch.setattr(qdrant_edge.EdgeShard, "create", staticmethod(killed))
         with pytest.raises(SystemExit):
             EdgeCollection(tmp_path / "shard", CHAT_HISTORY)
 

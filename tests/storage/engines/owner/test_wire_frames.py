@@ -23,7 +23,7 @@ from cloudops_nb.storage.engines.vector_store import (
 
 pytestmark = pytest.mark.fast
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 CONDITIONS = st.one_of(
     st.builds(AnyOf, TEXT, st.lists(TEXT)),
     st.builds(Below, TEXT, st.floats(allow_nan=False)),

@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.storage.engines.remote.qdrant_shard import RefusedError, ServedCollection
+from tests.storage.engines.remote.qdrant_shard import RefusedError, ServedCollection, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -102,7 +102,10 @@ class QdrantServer:
 
     def create_index(self, name: str, body: bytes) -> Any:
         wanted = models.CreateFieldIndex.model_validate_json(body)
-        return self._named(name).index(wanted.field_name, wanted.field_schema)
+        kind = wanted.field_schema
+        if not isinstance(kind, models.PayloadSchemaType | models.IntegerIndexParams):
+            raise RefusedError(400, f"the stand-in does not know the index {kind}")
+        return self._named(name).index(wanted.field_name, kind)
 
     def upsert(self, name: str, body: bytes) -> Any:
         return self._named(name).upsert(models.PointsList.model_validate_json(body))
@@ -114,9 +117,8 @@ class QdrantServer:
         return self._named(name).delete(TypeAdapter(models.PointsSelector).validate_json(body))
 
     def batch(self, name: str, body: bytes) -> Any:
-        operations = models.UpdateOperations.model_validate_json(body).operations
-        if not all(isinstance(operation, models.SetPayloadOperation) for operation in operations):
-            raise RefusedError(400, "the stand-in sets payloads in batches only")
+        wanted = models.UpdateOperations.model_validate_json(body).operations
+        operations = [known(operation, models.SetPayloadOperation) for operation in wanted]
         return [self._named(name).set_payload(operation.set_payload) for operation in operations]
 
     def scroll(self, name: str, body: bytes) -> Any:

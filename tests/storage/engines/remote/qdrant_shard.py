@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import qdrant_edge as edge
 from qdrant_client import models
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_Kind = TypeVar("_Kind")
 
 
 class RefusedError(Exception):
@@ -24,12 +27,19 @@ class RefusedError(Exception):
         self.status, self.reason = status, reason
 
 
+def known(value: object, kind: type[_Kind]) -> _Kind:
+    """Return a part of a request if it is of the kind that the stand-in knows; refuse it otherwise."""
+    if not isinstance(value, kind):
+        raise RefusedError(400, f"the stand-in knows a {kind.__name__} here, not a {type(value).__name__}")
+    return value
+
+
 class ServedCollection:
     """One collection in one shard; calls take turns, as the engine's GIL would make them anyway."""
 
     def __init__(self, folder: Path, wanted: models.CreateCollection) -> None:
-        known = {"vectors", "sparse_vectors", "hnsw_config", "metadata"}
-        if unknown := wanted.model_fields_set - known:
+        fields = {"vectors", "sparse_vectors", "hnsw_config", "metadata"}
+        if unknown := wanted.model_fields_set - fields:
             raise RefusedError(400, f"the stand-in does not know {sorted(unknown)} of a collection")
         self.wanted = wanted
         self.indexes: dict[str, str] = {}
@@ -47,15 +57,17 @@ class ServedCollection:
                     name: edge.EdgeVectorParams(
                         params.size,
                         _same_name(edge.Distance, params.distance),
-                        datatype=params.datatype and _same_name(edge.VectorStorageDatatype, params.datatype),
+                        datatype=_same_name(edge.VectorStorageDatatype, params.datatype) if params.datatype else None,
                     )
-                    for name, params in wanted.vectors.items()
+                    for name, params in known(wanted.vectors, dict).items()
                 },
                 sparse_vectors={
                     name: edge.EdgeSparseVectorParams(modifier=_same_name(edge.Modifier, params.modifier))
                     for name, params in (wanted.sparse_vectors or {}).items()
                 },
-                hnsw_config=edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, full_scan_threshold=10_000),
+                hnsw_config=edge.HnswIndexConfig(
+                    known(hnsw.m, int), known(hnsw.ef_construct, int), full_scan_threshold=10_000
+                ),
             ),
         )
 
@@ -67,7 +79,8 @@ class ServedCollection:
     def info(self) -> dict[str, Any]:
         with self._lock:
             counted = self._shard.info()
-        parameters = {"vectors": _json(self.wanted.vectors), "sparse_vectors": _json(self.wanted.sparse_vectors)}
+        vectors = known(self.wanted.vectors, dict)
+        parameters = {"vectors": _json(vectors), "sparse_vectors": _json(self.wanted.sparse_vectors)}
         return {
             "status": "green",
             "optimizer_status": "ok",
@@ -98,7 +111,7 @@ class ServedCollection:
     def upsert(self, points: models.PointsList) -> dict[str, Any]:
         if points.model_fields_set != {"points"}:
             raise RefusedError(400, "the stand-in knows plain upserts only")
-        rows = [edge.Point(point.id, _vectors(point.vector), point.payload) for point in points.points]
+        rows = [edge.Point(point.id, _vectors(known(point.vector, dict)), point.payload) for point in points.points]
         return self._update(edge.UpdateOperation.upsert_points(rows))
 
     def delete(self, selector: models.PointsSelector) -> dict[str, Any]:
@@ -109,7 +122,9 @@ class ServedCollection:
     def set_payload(self, wanted: models.SetPayload) -> dict[str, Any]:
         if wanted.model_fields_set != {"payload", "filter"}:
             raise RefusedError(400, "the stand-in sets payload by filter only")
-        return self._update(edge.UpdateOperation.set_payload_by_filter(_filter(wanted.filter), wanted.payload))
+        return self._update(
+            edge.UpdateOperation.set_payload_by_filter(_filter(wanted.filter) or edge.Filter(), wanted.payload)
+        )
 
     def retrieve(self, wanted: models.PointRequest) -> list[dict[str, Any]]:
         with self._lock:
@@ -119,10 +134,11 @@ class ServedCollection:
     def scroll(self, wanted: models.ScrollRequest) -> dict[str, Any]:
         order = None
         if wanted.order_by is not None:
-            key = wanted.order_by.key
+            order_by = known(wanted.order_by, models.OrderBy)
+            key = order_by.key
             if self.indexes.get(key) not in ("integer", "float") or key in self.lookups:
-                raise RefusedError(400, f"No range index for `order_by` key: `{wanted.order_by.key}`")
-            order = edge.OrderBy(wanted.order_by.key, _same_name(edge.Direction, wanted.order_by.direction))
+                raise RefusedError(400, f"No range index for `order_by` key: `{key}`")
+            order = edge.OrderBy(key, _same_name(edge.Direction, order_by.direction))
         request = edge.ScrollRequest(
             offset=wanted.offset,
             limit=wanted.limit,
@@ -144,7 +160,7 @@ class ServedCollection:
         if self.indexes.get(wanted.key) != "keyword" and wanted.key not in self.lookups:
             raise RefusedError(400, f"No appropriate index for faceting: `{wanted.key}`")
         request = edge.FacetRequest(
-            wanted.key, limit=wanted.limit, exact=bool(wanted.exact), filter=_filter(wanted.filter)
+            wanted.key, limit=known(wanted.limit, int), exact=bool(wanted.exact), filter=_filter(wanted.filter)
         )
         with self._lock:
             return {"hits": [{"value": hit.value, "count": hit.count} for hit in self._shard.facet(request)]}
@@ -152,9 +168,10 @@ class ServedCollection:
     def query(self, wanted: models.QueryRequest) -> dict[str, Any]:
         if wanted.with_payload or wanted.with_vector:
             raise RefusedError(400, "the stand-in answers queries without content only")
-        nearest = wanted.query and _nearest(wanted.query, wanted.using)
+        nearest = None if wanted.query is None else _nearest(wanted.query, known(wanted.using, str))
         with self._lock:
-            hits = self._shard.query(edge.QueryRequest(wanted.limit, query=nearest, filter=_filter(wanted.filter)))
+            limit = known(wanted.limit, int)
+            hits = self._shard.query(edge.QueryRequest(limit, query=nearest, filter=_filter(wanted.filter)))
         return {"points": [{"id": str(hit.id), "version": hit.version, "score": hit.score} for hit in hits]}
 
     def _update(self, operation: edge.UpdateOperation) -> dict[str, Any]:
@@ -195,7 +212,7 @@ def _payload(wanted: Any) -> bool | edge.PayloadSelector:
 def _record(record: edge.Record) -> dict[str, Any]:
     vectors = {
         name: {"indices": vector.indices, "values": vector.values} if isinstance(vector, edge.SparseVector) else vector
-        for name, vector in (record.vector or {}).items()
+        for name, vector in known(record.vector or {}, dict).items()
     }
     whole = {"id": str(record.id), "payload": record.payload}
     return {**whole, "vector": vectors} if record.vector else whole

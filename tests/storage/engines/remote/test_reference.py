@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 import warnings
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,11 +28,12 @@ from cloudops_nb.storage.engines.vector_store import (
     Point,
     PointFilter,
     Sparse,
+    StoredRow,
     VectorQuery,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 ESTATE = AWS_ESTATE.name
@@ -76,12 +77,12 @@ class Embedded:
     def __getattr__(self, name: str) -> Callable[..., object]:
         return lambda _collection, *arguments, **options: getattr(self.engine, name)(*arguments, **options)
 
-    def rows(self, _collection: str, where: PointFilter, fields: tuple[str, ...]) -> list[object]:
+    def rows(self, _collection: str, where: PointFilter, fields: tuple[str, ...]) -> list[StoredRow]:
         return self.engine.page(where, fields, 1000, None)[0]
 
 
 @pytest.fixture(scope="module")
-def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list]:
+def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
     from pydantic import SecretStr
 
     from tests.storage.engines.remote.qdrant_server import API_KEY
@@ -91,14 +92,15 @@ def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Payload indexes have no effect in the local Qdrant")
         remote, local = RemoteStore(server.url, SecretStr(API_KEY), "reference_", host), LocalStore(folder)
-        engines = [remote, local, Embedded(folder / "shard")]
+        embedded = Embedded(folder / "shard")
+        engines: list[Any] = [remote, local, embedded]
         for engine in engines:
             engine.upsert(ESTATE, POINTS)
             engine.patch(ESTATE, [Patch([POINTS[0].id, POINTS[7].id], {"scan": VALUES[2], "seen": 3.0})])
     yield engines
     remote.close()
     local.close()
-    engines[2].engine.close()
+    embedded.engine.close()
     server.forget("reference_")
 
 
@@ -113,13 +115,13 @@ slow = settings(
 )
 
 
-def same(answers: list[object]) -> bool:
+def same(answers: Sequence[object]) -> bool:
     return all(answer == answers[0] for answer in answers)
 
 
 @slow
 @given(where=filters)
-def test_filters_let_the_same_points_through(engines: list, where: PointFilter) -> None:
+def test_filters_let_the_same_points_through(engines: list[Any], where: PointFilter) -> None:
     rows = [[(row.id, row.payload) for row in engine.rows(ESTATE, where, ("scan", "seen"))] for engine in engines]
 
     assert same(rows)
@@ -129,7 +131,7 @@ def test_filters_let_the_same_points_through(engines: list, where: PointFilter) 
 
 @slow
 @given(where=filters)
-def test_values_are_counted_alike(engines: list, where: PointFilter) -> None:
+def test_values_are_counted_alike(engines: list[Any], where: PointFilter) -> None:
     for key in ("scan", "groups", "marks"):
         counted = [engine.facet(ESTATE, key, where) for engine in engines]
         # Local mode names values of no point as well.
@@ -138,7 +140,7 @@ def test_values_are_counted_alike(engines: list, where: PointFilter) -> None:
 
 @slow
 @given(where=filters, seed=st.integers(100, 200))
-def test_nearest_points_are_the_same_with_the_same_scores(engines: list, where: PointFilter, seed: int) -> None:
+def test_nearest_points_are_the_same_with_the_same_scores(engines: list[Any], where: PointFilter, seed: int) -> None:
     query = VectorQuery(dense(seed), 5, where)
     found = [engine.query(ESTATE, [query])[0] for engine in engines]
 
@@ -149,7 +151,7 @@ def test_nearest_points_are_the_same_with_the_same_scores(engines: list, where: 
 
 @slow
 @given(dimensions=st.sets(st.integers(0, 13), min_size=1))
-def test_words_are_weighed_alike(engines: list, dimensions: set[int]) -> None:
+def test_words_are_weighed_alike(engines: list[Any], dimensions: set[int]) -> None:
     query = VectorQuery(Sparse.of(dict.fromkeys(dimensions, 1.0)), 60)
     found = [{hit.id: hit.score for hit in engine.query(ESTATE, [query])[0]} for engine in engines]
 
@@ -159,14 +161,16 @@ def test_words_are_weighed_alike(engines: list, dimensions: set[int]) -> None:
 
 @slow
 @given(where=filters, limit=st.integers(1, 70))
-def test_without_a_vector_points_come_in_the_order_of_their_ids(engines: list, where: PointFilter, limit: int) -> None:
+def test_without_a_vector_points_come_in_the_order_of_their_ids(
+    engines: list[Any], where: PointFilter, limit: int
+) -> None:
     asked = [VectorQuery(None, limit, where), VectorQuery(dense(1), limit, where)]
     found = [[hit.id for hit in engine.query(ESTATE, asked)[0]] for engine in engines]
 
     assert same([*found, [row.id for row in engines[0].rows(ESTATE, where, ())][:limit]])
 
 
-def test_the_newest_come_first_everywhere(engines: list) -> None:
+def test_the_newest_come_first_everywhere(engines: list[Any]) -> None:
     where = PointFilter([AnyOf("scan", [VALUES[0], VALUES[2]])])
     found = [engine.newest(ESTATE, where, ["seen"], order="seen", limit=7) for engine in engines]
 

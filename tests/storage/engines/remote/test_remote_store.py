@@ -7,7 +7,7 @@ import socket
 import threading
 import uuid
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
@@ -16,7 +16,8 @@ from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageE
 from cloudops_nb.storage.engines.remote.host_state import HostState
 from cloudops_nb.storage.engines.remote.remote_store import PAGE, RemoteStore
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, AnyOf, Patch, Point, PointFilter, Sparse, VectorQuery
-from tests.storage.engines.remote.qdrant_server import API_KEY, RefusedError
+from tests.storage.engines.remote.qdrant_server import API_KEY
+from tests.storage.engines.remote.qdrant_shard import RefusedError
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -92,22 +93,23 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(store: RemoteStore, s
     assert server.requests.count("upsert") == 4
 
 
-def test_a_write_whose_answer_was_lost_is_repeated_without_doubling(store: RemoteStore, server: QdrantServer) -> None:
+def test_a_write_whose_answer_was_lost_is_repeated_without_doubling(
+    store: RemoteStore, server: QdrantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     append(store, message())
-    answer, lost = server.answer, []
+    answer = server.answer
+    lost: list[str] = []
 
-    def lose_one(*request: object) -> object:
-        result = answer(*request)
-        if request[0] == "PUT" and not lost:
-            lost.append(request)
+    def lose_one(method: str, path: str, *request: Any) -> Any:
+        result = answer(method, path, *request)
+        if method == "PUT" and not lost:
+            lost.append(path)
             raise RefusedError(503, "lost")
         return result
 
-    server.answer = lose_one
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "answer", lose_one)
         assert append(store, message()) == 1
-    finally:
-        del server.answer
     assert lost
     assert store.count(CHAT, EVERY_POINT) == 2
 
@@ -310,13 +312,18 @@ def test_every_write_of_any_kernel_of_the_host_changes_the_generation(
     store: RemoteStore, kernel: Callable[..., RemoteStore]
 ) -> None:
     beside, point = kernel(), message()
-    writes = [
+
+    def replace_it() -> None:
+        store.stage(CHAT)
+        store.adopt([CHAT])
+
+    writes: list[Callable[[], object]] = [
         lambda: store.upsert(CHAT, [point]),
         lambda: append(store, message()),
         lambda: store.patch(CHAT, [Patch([point.id], {"role": "user"})]),
         lambda: store.delete_ids(CHAT, [point.id]),
         lambda: store.delete(CHAT, EVERY_POINT),
-        lambda: (store.stage(CHAT), store.adopt([CHAT])),
+        replace_it,
     ]
     for write in writes:
         before = beside.generation(CHAT)

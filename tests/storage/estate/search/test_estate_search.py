@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.storage.conftest import both_engines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.facade import StorageService
     from tests.storage.conftest import WordEmbedder
 
@@ -248,11 +249,14 @@ class Heard:
 
         return ask
 
+    def as_store(self) -> VectorStore:
+        return cast("VectorStore", self)  # every method is the real store's
+
 
 def test_a_name_takes_three_turns_with_the_store(storage: StorageService, embedder: WordEmbedder) -> None:
     storage.estate.upsert(ESTATE, scan_id="scan-1")
     heard = Heard(storage)
-    estate = EstateStore(heard, storage.vault, storage.scan_state, lambda: embedder)
+    estate = EstateStore(heard.as_store(), storage.vault, storage.scan_state, lambda: embedder)
     estate.search("orders-web-1")
     heard.asked.clear()
 
@@ -284,7 +288,7 @@ def test_a_type_without_declared_words_is_a_filter_as_soon_as_it_is_stored(stora
 def test_declared_types_are_known_without_opening_rows(storage: StorageService, embedder: WordEmbedder) -> None:
     storage.estate.upsert(ESTATE, scan_id="scan-1")
     heard = Heard(storage)
-    estate = EstateStore(heard, storage.vault, storage.scan_state, lambda: embedder)
+    estate = EstateStore(heard.as_store(), storage.vault, storage.scan_state, lambda: embedder)
 
     assert set(estate._search._estate_words.now().types()) == {resource.resource_type for resource in ESTATE}
     assert heard.asked == ["generation", "values"]
