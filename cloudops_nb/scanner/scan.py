@@ -121,7 +121,7 @@ class Scanner:
             ConfigurationError: The selection names something that does not exist, the configuration of an account does
                 not match what AWS reports, or workers in other processes would need an MFA code.
             CredentialsError: No selected account can be entered, or an account without a configured id cannot.
-            AwsUnreachableError: As for ``CredentialsError``, because the endpoint does not respond.
+            AwsUnreachableError: The same, because the endpoint does not respond.
         """
         selection = self._selection(accounts, regions, services, every_detail=every_detail)
         user_agent_purpose = f"scan/{scan_id or uuid.uuid4().hex[:12]}"

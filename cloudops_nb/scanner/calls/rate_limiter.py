@@ -64,9 +64,9 @@ class Grant:
 
 
 class TokenBucket:
-    """Tokens that refill steadily; a throttle halves the rate, and each success restores a little; thread-safe.
+    """Tokens that refill steadily. A throttled call halves the rate, and each success raises it a little. Thread-safe.
 
-    A throttle also sets a ceiling below the rate at which AWS throttled. Successes of calls that had to wait for their
+    A throttled call also sets a ceiling below the rate at that time. Successes of calls that had to wait for their
     token raise the ceiling slowly: up to the seeded rate, or above it if the seeded rate is only assumed.
 
     Args:
@@ -102,7 +102,7 @@ class TokenBucket:
         return self._ceiling == self._seed
 
     def reserve(self) -> Grant:
-        """Take one token, possibly one that is not there yet; the grant says how long to wait for it."""
+        """Take one token, possibly a future one; the grant says how long to wait before the call."""
         with self._lock:
             now = self._clock()
             # A negative number of tokens means that future tokens are already granted, so later calls wait longer.

@@ -103,7 +103,7 @@ def event_sources(service: str) -> frozenset[str]:
 
 @cache
 def _services_with_known_source() -> frozenset[str]:
-    """Return the services of the bundled types; the event source of another service may differ from its name."""
+    """Return the services of the bundled types; for all other services, the event source may be unknown."""
     return frozenset(spec.service for spec in bundled_specs())
 
 

@@ -67,55 +67,55 @@ class OrganizationPolicies:
         self._responses: dict[tuple[str, ...], Any] = {}
 
     def layers(self, account_id: str, calls: PolicyCalls) -> OrganizationLayers:
-        """Return the organization's policies that apply to an account, read with ``calls`` into that account.
+        """Return the organization's policies that apply to an account; ``calls`` are calls into the account.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
             ScanStoppedError: The scan was stopped.
         """
-        described = read_or_unreadable("the organization", lambda: _organization_of(calls))
-        if isinstance(described, Unreadable):
-            return OrganizationLayers(described, described)
-        if described is None:
+        organization = read_or_unreadable("the organization", lambda: _organization_of(calls))
+        if isinstance(organization, Unreadable):
+            return OrganizationLayers(organization, organization)
+        if organization is None:
             return OrganizationLayers(None, None, {"aws:PrincipalOrgID": ()})
-        context = {"aws:PrincipalOrgID": (described["Id"],)}
-        management = described["MasterAccountId"]
-        if described.get("FeatureSet") == _BILLING_ONLY or management == account_id:
+        context = {"aws:PrincipalOrgID": (organization["Id"],)}
+        management_id = organization["MasterAccountId"]
+        if organization.get("FeatureSet") == _BILLING_ONLY or management_id == account_id:
             # Neither kind of policy applies to the management account:
             # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
             return OrganizationLayers(None, None, context)
-        management_calls = self._calls_of(management)
+        management_calls = self._calls_of(management_id)
         readers = [management_calls, calls] if management_calls else [calls]
-        service, resource = self._layers_without_gaps(described["Id"], account_id, readers)
+        service, resource = self._layers_without_gaps(organization["Id"], account_id, readers)
         return OrganizationLayers(service, resource, context)
 
     def _layers_without_gaps(
-        self, organization: str, account_id: str, readers: Sequence[PolicyCalls]
+        self, organization_id: str, account_id: str, readers: Sequence[PolicyCalls]
     ) -> list[PolicyLayer]:
         """Return the layer of each kind from a reader that can read it without gaps, else from the first reader."""
-        layers = self._layers_of_both_kinds(organization, account_id, readers[0])
+        layers = self._layers_of_both_kinds(organization_id, account_id, readers[0])
         for calls in readers[1:]:
             if any(map(_has_gaps, layers)):
-                pairs = zip(layers, self._layers_of_both_kinds(organization, account_id, calls), strict=True)
+                pairs = zip(layers, self._layers_of_both_kinds(organization_id, account_id, calls), strict=True)
                 layers = [earlier if _has_gaps(later) else later for earlier, later in pairs]
         return layers
 
-    def _layers_of_both_kinds(self, organization: str, account_id: str, calls: PolicyCalls) -> list[PolicyLayer]:
+    def _layers_of_both_kinds(self, organization_id: str, account_id: str, calls: PolicyCalls) -> list[PolicyLayer]:
         return calls.in_parallel(
-            *(partial(self._layer_of_kind, organization, account_id, calls, kind) for kind in _KINDS)
+            *(partial(self._layer_of_kind, organization_id, account_id, calls, kind) for kind in _KINDS)
         )
 
-    def _layer_of_kind(self, organization: str, account_id: str, calls: PolicyCalls, kind: str) -> PolicyLayer:
+    def _layer_of_kind(self, organization_id: str, account_id: str, calls: PolicyCalls, kind: str) -> PolicyLayer:
         def read_targets() -> list[str] | None:
-            return self._ids_from_root(account_id, calls) if self._is_enabled(organization, calls, kind) else None
+            return self._ids_from_root(account_id, calls) if self._is_enabled(organization_id, calls, kind) else None
 
         targets = read_or_unreadable(f"the organization's {_KINDS[kind]}", read_targets)
         if targets is None or isinstance(targets, Unreadable):
             return targets
         return calls.in_parallel(*(partial(self._policies_of_target, calls, kind, target) for target in targets))
 
-    def _is_enabled(self, organization: str, calls: PolicyCalls, kind: str) -> bool:
-        roots = self._read_once(("roots", organization), lambda: calls.listed_items(_SERVICE, "ListRoots", "Roots"))
+    def _is_enabled(self, organization_id: str, calls: PolicyCalls, kind: str) -> bool:
+        roots = self._read_once(("roots", organization_id), lambda: calls.listed_items(_SERVICE, "ListRoots", "Roots"))
         return any(
             each["Type"] == kind and each["Status"] == "ENABLED" for root in roots for each in root["PolicyTypes"]
         )

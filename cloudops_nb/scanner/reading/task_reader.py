@@ -75,8 +75,8 @@ class TaskReader:
     def read(self) -> Iterator[PageRead | CellResult]:
         """Yield pages as they arrive, then one result per cell.
 
-        If the credentials expire, they are renewed once, and the task is read again from its first page. The pages of
-        the first attempt are then yielded twice, but only the second attempt counts in the results.
+        If the credentials expire, they are renewed once, and the task is read again from its first page. Pages that
+        were already yielded are then yielded again, but only the second attempt counts in the results.
 
         Raises:
             ScanStoppedError: The scan was stopped; the task's cells have no result.
@@ -152,10 +152,10 @@ class TaskReader:
         for each in detailed:
             if each is None:  # the resource no longer exists
                 continue
-            complete = each.without_response(_TAGS, tags) if isinstance(tags, Failure) else each
-            self._note_failures(complete.failures)
-            self._note_unknown_region(complete.data)
-            item = ListedItem(complete.data, complete.unread, tags_by_arn)
+            read = each.without_response(_TAGS, tags) if isinstance(tags, Failure) else each
+            self._note_failures(read.failures)
+            self._note_unknown_region(read.data)
+            item = ListedItem(read.data, read.unread, tags_by_arn)
             if has_identity(self._spec, item):
                 resources.append(build_resource(self._spec, item, context))
             else:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TICK = 0.1
 #: Seconds that a cluster may be without workers, for example while all of them restart.
 _MAX_SECONDS_WITHOUT_WORKERS = 60.0
-#: How many tasks wait in the executor for each thread of a worker, in addition to the tasks that workers run.
+#: How many tasks wait in the executor, in addition to those that workers run, as a multiple of one worker's threads.
 _TASKS_WAITING = 2
 
 
