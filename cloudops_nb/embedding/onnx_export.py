@@ -1,7 +1,8 @@
-"""Export of a sentence-transformers model to ONNX; runs as a child process, because it imports torch.
+"""Exports a sentence-transformers model to ONNX; runs as a child process, because it imports torch.
 
-``python -m cloudops_nb.embedding.onnx_export <model folder> <target folder>``. The graph maps token ids and a mask to
-the finished vector, pooling and normalisation included. The export succeeds only if its vectors equal the model's.
+Usage: ``python -m cloudops_nb.embedding.onnx_export <model folder> <target folder>``. The graph maps token ids and an
+attention mask to the finished vector, pooling and normalisation included. The export fails if a vector of the graph
+differs noticeably from the model's.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from cloudops_nb.errors import EmbeddingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MINIMAL_PROBE_COSINE = 0.9999
-#: Texts of every kind that is embedded, and of every shape that tracing could freeze: empty, one token, truncated, not
-#: English.
+#: Least cosine between the vectors of the model and of the graph for the same text.
+MIN_PROBE_COSINE = 0.9999
+#: Texts of every kind that is embedded, and of every shape that the traced graph could handle wrongly: empty, one
+#: token, truncated, not English.
 PROBE_TEXTS = (
     "",
     "production",
@@ -42,7 +44,7 @@ def export_model(source: Path, target: Path) -> None:
     """Export the model in ``source`` to the folder ``target``, which appears only when it is complete.
 
     An existing ``target`` is left as it is. Processes with the same target wait for each other, and remove the
-    leftovers of a killed one.
+    leftovers of a killed process.
 
     Raises:
         EmbeddingError: The model cannot be loaded, or the vectors of its graph differ from the model's.
@@ -97,7 +99,8 @@ def _write_graph(model: Any, folder: Path) -> None:
     tokens = torch.tensor([[101, 1000, 1001, 102], [101, 1000, 102, 0]])
     axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "sequence"} for name in INPUT_NAMES}
     path = folder / GRAPH_FILE
-    # Tracing takes a fifth of the time of torch.export. It may freeze a shape; the comparison of vectors detects that.
+    # Tracing (dynamo=False) takes a fifth of the time of torch.export. It may make a shape constant that depends on the
+    # input; the comparison of vectors detects that.
     torch.onnx.export(
         Encoder().eval(),
         (tokens, (tokens != 0).long()),
@@ -107,15 +110,15 @@ def _write_graph(model: Any, folder: Path) -> None:
         dynamic_axes={**axes, OUTPUT_NAME: {0: "batch"}},
         dynamo=False,
     )
-    # ONNX Runtime maps weights in a separate file into memory: a faster start, and one copy for all processes.
+    # ONNX Runtime maps weights in a separate file into memory, so it starts faster and all processes share one copy.
     onnx.save_model(onnx.load(path), path, save_as_external_data=True, location=GRAPH_DATA_FILE)
 
 
 def _use_eager_attention(model: Any) -> None:
-    """Make the model compute attention with separate operations, which makes the traced graph faster.
+    """Make the model compute attention with separate operations, so that the traced graph is faster.
 
-    Tracing PyTorch's fused function yields more operations, guards included. :func:`_require_equal_vectors` checks that
-    the vectors stay the same.
+    Tracing PyTorch's fused attention function yields more operations, such as guards. :func:`_require_equal_vectors`
+    checks that the vectors stay the same.
     """
     from transformers import PreTrainedModel
 
@@ -125,18 +128,19 @@ def _use_eager_attention(model: Any) -> None:
 
 
 def _require_equal_vectors(model: Any, embedder: OnnxEmbedder) -> None:
-    """Check that the graph gives the model's vectors, for single texts and for a batch.
+    """Check that the graph gives nearly the model's vectors, for single texts and for a batch.
 
     Raises:
-        EmbeddingError: A vector differs.
+        EmbeddingError: The cosine of two vectors is below :data:`MIN_PROBE_COSINE`.
     """
     expected = model.encode(list(PROBE_TEXTS), normalize_embeddings=True, show_progress_bar=False)
     alone = np.concatenate([embedder.embed([text]) for text in PROBE_TEXTS])
     for vectors in (alone, embedder.embed(PROBE_TEXTS)):
         cosine = float((vectors * expected).sum(axis=1).min())
-        if not cosine >= MINIMAL_PROBE_COSINE:
+        if not cosine >= MIN_PROBE_COSINE:  # also true for NaN
             raise EmbeddingError(
-                "the exported embedding model differs from its source", f"a probe text has cosine {cosine:.6f}"
+                "the exported embedding model differs from its source",
+                f"a test text has cosine {cosine:.6f}",
             )
 
 

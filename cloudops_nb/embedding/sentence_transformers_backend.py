@@ -1,4 +1,4 @@
-"""The reference backend: the sentence-transformers model itself, which needs torch."""
+"""The optional backend: runs the sentence-transformers model itself, which needs torch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BATCH_SIZE = 32
 
 
 class SentenceTransformersEmbedder:
-    """The embedder of a sentence-transformers model in this process: slow to open, and for models that ONNX cannot run.
+    """Embeds texts with torch in this process; it opens slowly, but can run models that cannot be exported to ONNX.
 
-    Threads can share it and take turns, because the tokenizer keeps state during a call.
+    Threads may share it; their calls run one at a time, because the tokenizer keeps state during a call.
 
     Raises:
         EmbeddingError: The model is modified or not loadable.
@@ -36,7 +36,7 @@ class SentenceTransformersEmbedder:
         self.dimension: int = self._model.get_embedding_dimension()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts, in order, each truncated to the model's maximal number of tokens.
+        """Embed texts, in order, each truncated to the model's maximum number of tokens.
 
         Returns:
             ``(len(texts), dimension)`` float32, each row of length 1.
@@ -60,7 +60,7 @@ def load_model(path: Path) -> Any:
     from transformers.utils import logging
 
     bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers annotates in part
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has only some annotations
     try:
         return SentenceTransformer(str(path), device="cpu", local_files_only=True).eval()
     except Exception as error:

@@ -113,7 +113,7 @@ def test_a_modified_file_is_refused(copy: Path, name: str) -> None:
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
     (copy / name).write_bytes(data)
-    with pytest.raises(EmbeddingError, match=f"was modified: the SHA-256 of {name} differs.*Delete that folder"):
+    with pytest.raises(EmbeddingError, match=f"was modified: the SHA-256 of {name} differs.*Delete this folder"):
         OnnxEmbedder(copy)
 
 

@@ -115,7 +115,7 @@ class Model:
 def test_a_graph_is_accepted_only_if_every_probe_agrees(embedder: Embedder) -> None:
     assert isinstance(embedder, OnnxEmbedder)
     _require_equal_vectors(Model(embedder, 0.0), embedder)
-    with pytest.raises(EmbeddingError, match=r"differs from its source: a probe text has cosine 0\.99"):
+    with pytest.raises(EmbeddingError, match=r"differs from its source: a test text has cosine 0\.99"):
         _require_equal_vectors(Model(embedder, 0.05), embedder)
     with pytest.raises(EmbeddingError, match="differs from its source"):
         _require_equal_vectors(Model(embedder, float("nan")), embedder)

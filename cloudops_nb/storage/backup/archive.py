@@ -2,13 +2,14 @@
 
 ::
 
-    magic (8 bytes) | length of the header (4, big-endian) | header (JSON)
-    ciphertext      AES-256-GCM over zlib over msgpack; everything before it is the additional data
-    tag (16) | rows (8, big-endian) | SHA-256 of everything before (32)
+    beginning   magic (8 bytes) | length of the header (4, big-endian) | header (JSON)
+    ciphertext  msgpack records, compressed with zlib, encrypted with AES-256-GCM; the beginning is the additional data
+    trailer     tag (16) | number of rows (8, big-endian) | SHA-256 of all bytes before it (32)
 
-The key is derived from the master key and the header's salt by HKDF-SHA256. The checksum needs no key, so that damage
-can be distinguished from a wrong key; the tag reveals deliberate changes. The number of rows is unencrypted, for
-listings, and is compared with the number of decrypted rows.
+The first records are the front records (the scan cells or the journal's head), the others are the rows. The key is
+derived from the master key and the header's salt by HKDF-SHA256. The checksum needs no key, so that damage can be
+distinguished from a wrong key; the tag reveals deliberate changes. The number of rows is unencrypted, for listings, and
+is compared with the number of decrypted rows.
 """
 
 from __future__ import annotations
@@ -44,23 +45,23 @@ FORMAT: Final = 1
 MAGIC: Final = b"CLOUDOPS"
 _LENGTH = struct.Struct(">I")
 _TRAILER = struct.Struct(">16sQ32s")
-#: Length of a snapshot's end, from which :func:`rows_in` reads the number of rows.
+#: Length of the trailer, from which :func:`rows_in` reads the number of rows.
 TRAILER_BYTES: Final = _TRAILER.size
 _CHECKSUM_BYTES = 32
 _LONGEST_HEADER = 4096
-#: Upper bound of the length of a snapshot's beginning, from which :func:`header_in` reads the header.
+#: Greatest length of the beginning, from which :func:`header_in` reads the header.
 HEADER_BYTES: Final = len(MAGIC) + _LENGTH.size + _LONGEST_HEADER
-_CHUNK = 1 << 18
+_CHUNK_BYTES = 1 << 18
 #: Vectors hardly compress: a higher level costs time and saves almost nothing.
-_LEVEL = 1
+_COMPRESSION_LEVEL = 1
 _DAMAGED_FIX = "Restore another snapshot."
 
 
 class Header(BaseModel):
     """The unencrypted description of a snapshot.
 
-    ``front`` counts the records before the rows. The rows are sealed under data keys up to ``data_key_generation``.
-    ``store_id`` is the id of the store that the snapshot was taken of, empty in snapshots of older versions.
+    ``front`` is the number of front records. The rows are encrypted under data keys up to ``data_key_generation``.
+    ``store_id`` identifies the store of the snapshot; it is empty in snapshots that older versions wrote.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,7 +81,7 @@ class Header(BaseModel):
 def write_archive(
     stream: BinaryIO, master: MasterKey, header: Header, front: Sequence[Any], rows: Iterable[Any]
 ) -> int:
-    """Write a snapshot of plain msgpack values in bounded memory; returns the number of rows.
+    """Write front records and rows, all plain msgpack values, in bounded memory; returns the number of rows.
 
     Raises:
         OSError: The disk is full or fails.
@@ -97,7 +98,7 @@ def write_archive(
 
     write(beginning)
     count = 0
-    compressor = zlib.compressobj(_LEVEL)
+    compressor = zlib.compressobj(_COMPRESSION_LEVEL)
     for record in front:
         write(encryptor.update(compressor.compress(msgpack.packb(record))))
     for record in rows:
@@ -110,7 +111,7 @@ def write_archive(
 
 
 def rows_in(trailer: bytes) -> int | None:
-    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` from fewer bytes."""
+    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` if there are fewer."""
     return int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
 
 
@@ -127,14 +128,14 @@ def header_in(beginning: bytes) -> Header | None:
 
 
 class Archive:
-    """A snapshot's file, open for reading; untrusted until :meth:`verify` has succeeded.
+    """A snapshot's file, open for reading; its content is untrusted until :meth:`verify` has succeeded.
 
     Args:
         stream: The seekable file; the caller closes it.
-        name: The snapshot's name in errors.
+        name: The file's name, for errors and for the comparison with the header.
 
     Raises:
-        BackupError: The file does not begin like a snapshot.
+        BackupError: The file is not a snapshot, is too short, or has a damaged header.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
@@ -157,7 +158,7 @@ class Archive:
             BackupError: The file was cut short, modified or renamed, or has a newer format.
             WrongKeyError: The file is complete and was made with another key.
         """
-        # The checksum first: it needs no key, so that damage is never reported as a wrong key.
+        # Check the checksum first: it needs no key, so damage is never reported as a wrong key.
         self.check_whole()
         self._check_formats()
         if StoreKeys(master).fingerprint != self.header.key_fingerprint:
@@ -185,10 +186,10 @@ class Archive:
     def read(self, master: MasterKey) -> tuple[list[Any], Iterator[Any]]:
         """Decrypt the file; returns the front records and an iterator over the rows.
 
-        The iterator ends without an error only if the tag and the number of rows match: do not act on rows before that.
+        The iterator checks the tag and the number of rows at its end: do not replace anything with the rows before.
 
         Raises:
-            BackupError: The file was modified; also raised by the iterator.
+            BackupError: The file was damaged or modified; the iterator raises it too.
         """
         records = self._records(master)
         return list(islice(records, self.header.front)), self._counted(records)
@@ -214,11 +215,11 @@ class Archive:
     def _records(self, master: MasterKey) -> Iterator[Any]:
         unpacker = msgpack.Unpacker(strict_map_key=False)
         decompressor = zlib.decompressobj()
-        with self._readable():
+        with self._decoding_errors():
             for chunk in self._decrypted(master):
                 rest = chunk
                 while rest:
-                    unpacker.feed(decompressor.decompress(rest, _CHUNK))
+                    unpacker.feed(decompressor.decompress(rest, _CHUNK_BYTES))
                     yield from unpacker
                     rest = decompressor.unconsumed_tail
             if not decompressor.eof:
@@ -237,7 +238,7 @@ class Archive:
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         self._stream.seek(start)
         while start < end:
-            chunk = self._stream.read(min(_CHUNK, end - start))
+            chunk = self._stream.read(min(_CHUNK_BYTES, end - start))
             if not chunk:
                 raise self._damaged("the file was cut short during reading")
             start += len(chunk)
@@ -259,7 +260,7 @@ class Archive:
             raise self._damaged("its header is damaged, or a newer version of cloudops-nb wrote it") from None
 
     @contextmanager
-    def _readable(self) -> Iterator[None]:
+    def _decoding_errors(self) -> Iterator[None]:
         try:
             yield
         except (zlib.error, ValueError, msgpack.UnpackException) as error:

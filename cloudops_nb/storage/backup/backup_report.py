@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class SnapshotRow:
     """One snapshot: its size in bytes, its number of rows (``None`` if unknown), and whether each place has it.
 
-    ``note`` holds a remark, or the reason why the snapshot was not made or not uploaded.
+    ``note`` holds a remark, or the reason why the snapshot was not taken, not uploaded or not readable.
     """
 
     kind: str
@@ -30,7 +30,10 @@ class SnapshotRow:
 
 @dataclass(frozen=True, slots=True)
 class RestoreRow:
-    """The restore of one kind: ``replaced``, ``merged``, ``kept`` or ``failed``, the snapshot's place, and a remark."""
+    """The outcome of restoring one kind: ``replaced``, ``merged``, ``kept`` or ``failed``.
+
+    ``place`` is where the snapshot was found, ``points`` is the number of rows afterwards, and ``note`` is a remark.
+    """
 
     kind: str
     name: str
@@ -42,7 +45,7 @@ class RestoreRow:
 
 @dataclass(frozen=True)
 class BackupReport:
-    """Rows of one class, and one line per problem; without problems the request succeeded completely.
+    """The rows of a backup, a listing or a restore, and one line per problem; without problems everything succeeded.
 
     ``warnings`` are failures of work that the caller did not ask for, such as the removal of old snapshots.
     """
@@ -57,7 +60,7 @@ class BackupReport:
         return not self.problems
 
     def table(self) -> list[dict[str, Any]]:
-        """Return the rows as mappings with the same keys, as ``pandas.DataFrame`` takes them."""
+        """Return the rows as mappings with the same keys, for ``pandas.DataFrame``."""
         return [asdict(row) for row in self.rows]
 
     def __str__(self) -> str:
@@ -80,7 +83,7 @@ class BackupHealth(TypedDict):
 
 
 def _snapshot_line(row: SnapshotRow) -> str:
-    places = " and ".join(name for name, there in (("on this disk", row.local), ("in S3", row.s3)) if there)
+    places = " and ".join(name for name, has_it in (("on this disk", row.local), ("in S3", row.s3)) if has_it)
     if not places:
         return f"{row.kind}: no snapshot"
     size = f"{row.points if row.points is not None else 'unknown'} rows, {(row.bytes or 0) / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""Disk space for backups: checked before writing, and a one-line error when the disk fails or fills up."""
+"""Checks the disk space before a backup is written, and turns disk failures into one-line errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Free space required, as a multiple of the expected size.
+#: Required free space, as a multiple of the expected size.
 MARGIN = 2
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FIX = "Free some space and try again."

@@ -1,4 +1,7 @@
-"""The encrypted rows of ``journal.db`` as stored: journal records, scan cells and schedule."""
+"""Reads and writes the rows of ``journal.db`` as stored, still encrypted: journal records, scan cells and schedule.
+
+A scan cell is the latest scan result for one account, region and resource type.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGE = 500
-# SQLite columns may hold any type. The casts turn an altered value into bytes, so that verification fails, not reading.
+# SQLite columns may hold any type. The casts turn an altered value into bytes, so that the record can be read and then
+# fails verification.
 _RECORDS = """
 SELECT sequence, CAST(kind AS BLOB), CAST(subject AS BLOB), CAST(once AS BLOB),
     CAST(envelope AS BLOB), CAST(mac AS BLOB)
@@ -23,13 +27,13 @@ FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?
 """
 _CELLS = "SELECT cell, CAST(envelope AS BLOB) FROM cells ORDER BY cell"
 _SCHEDULE = "SELECT task, CAST(envelope AS BLOB) FROM schedule"
-#: A row's blind name and its envelope.
+#: A row's name (a scan cell's is a keyed hash, a task's is plain) and its envelope, the encrypted content.
 SealedRow = tuple[str, bytes]
 
 
 def stored_records(database: Database) -> Iterator[StoredRecord]:
-    """Yield the journal's records page by page, so that the database is never held for the whole read."""
-    last = -(2**63)
+    """Yield the journal's records in pages, so that the database is not locked for the whole read."""
+    last = -(2**63)  # SQLite's smallest integer, because an altered sequence number may be negative
     while True:
         with database.reading() as connection:
             page = connection.execute(_RECORDS, (last, _PAGE)).fetchall()
@@ -54,7 +58,7 @@ def stored_schedule(database: Database) -> list[SealedRow]:
 def write_next_journal(
     data_path: Path, *, records: Iterable[StoredRecord], cells: Iterable[SealedRow], schedule: Iterable[SealedRow]
 ) -> None:
-    """Write the successor of ``journal.db`` next to it; complete and synced to disk when this returns.
+    """Write a new ``journal.db`` next to the current one; the file is complete and synced when this returns.
 
     Raises:
         StorageError: The disk is full or fails.

@@ -47,15 +47,15 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.schedule.scheduler import ScheduledTask
 
-_FOREIGN = "it is a snapshot of another store with the same key"
+_FOREIGN = "it is a snapshot of another store"
 
 
 class BackupService:
     """Takes snapshots of a store's parts, keeps them on the local disk and in S3, and restores from them.
 
-    The store stays in use while a snapshot is taken. A restore needs the store alone, and leaves it unchanged if it
-    fails. The failure of one part does not stop the backup or restore of the others: the report has a row for each.
-    Threads may share a service; its operations run one at a time.
+    The store stays in use while a snapshot is taken. A restore is refused while another program has the store open. A
+    part whose restore fails stays unchanged. The failure of one part does not stop the backup or restore of the other
+    parts: the report has a row for each. Threads may share a service; its backups and restores run one at a time.
 
     Args:
         storage: The store.
@@ -71,39 +71,40 @@ class BackupService:
         self._clock = clock
         self.local = SnapshotFolder(settings.data_path)
         self.s3 = SnapshotBucket(settings, self.local)
-        self._looks = SnapshotBucket(settings, self.local, looks_only=True)
+        self._impatient_s3 = SnapshotBucket(settings, self.local, fail_fast=True)
         self._places = SnapshotPlaces(self.local, self.s3)
-        self._own = SnapshotOwnership(storage, settings)
-        self._saving = SnapshotSaver(storage, settings, self._places, clock)
-        self._lock = self._saving.lock
+        self._ownership = SnapshotOwnership(storage, settings)
+        self._saver = SnapshotSaver(storage, settings, self._places, clock)
+        self._lock = self._saver.lock
 
     def snapshot(self, *kinds: str) -> BackupReport:
-        """Take and upload a snapshot of each kind, every kind by default, and remove the kind's expired snapshots.
+        """Take a snapshot of each kind (every kind by default), upload it to S3 if configured, and remove expired ones.
 
         Raises:
             BackupError: A kind does not exist.
         """
-        return self._saving.save(checked_kinds(kinds))
+        return self._saver.save(checked_kinds(kinds))
 
     def snapshots(self) -> BackupReport:
-        """List the store's snapshots in both places, newest first; an S3 failure becomes a problem of the report.
+        """List the store's snapshots on the local disk and in S3, newest first.
 
-        A new or empty store lists the snapshots of other stores too, because it may restore them.
+        An S3 failure becomes a problem of the report. A new or empty store lists the snapshots of other stores too,
+        because it may restore them.
 
         Raises:
             BackupError: The local disk cannot be listed.
         """
-        # Cached, because for snapshots of other stores each answer verifies the journal.
-        inventory = take_inventory(self._places, cache(self._own.may_restore))
+        # Cached per store id, because for another store's snapshot may_restore() verifies the whole journal.
+        inventory = take_inventory(self._places, cache(self._ownership.may_restore))
         return BackupReport(inventory.rows(), (inventory.problem,) if inventory.problem else ())
 
     def names(self) -> list[str]:
         """Return the names of the store's snapshots of the estate and the conversations, newest first.
 
         Raises:
-            BackupError: A place cannot be listed.
+            BackupError: The local disk or S3 cannot be listed.
         """
-        inventory = take_inventory(self._places, self._own.owns)
+        inventory = take_inventory(self._places, self._ownership.owns)
         if inventory.problem:
             raise BackupError("cannot list all snapshots", inventory.problem)
         return [snapshot.name for snapshot in inventory.newest_first(list(COLLECTIONS))]
@@ -116,8 +117,9 @@ class BackupService:
         Args:
             source: ``latest`` for the newest of each kind, the name of a snapshot, or the path of a file.
             kinds: For ``latest``, the kinds to restore; every kind by default.
-            merge: Whether to keep what the store has; of two versions the newer one stays.
-            set_aside: Whether to replace a journal that the snapshot does not continue, after copying it.
+            merge: Whether to merge the snapshot into a collection instead of replacing the collection; the newer of two
+                versions of a row is kept.
+            set_aside: Whether to replace a journal that the snapshot does not continue; the journal is first copied.
 
         Raises:
             BackupError: The snapshot does not exist.
@@ -125,13 +127,13 @@ class BackupService:
         """
         rows: list[RestoreRow] = []
         with self._lock, ExitStack() as opened:
-            sources = find_sources(source, kinds, self._places, self._own, self._clock())
-            ready = [(one, found) for one in sources if (found := self._verify(one, opened, rows)) is not None]
+            sources = find_sources(source, kinds, self._places, self._ownership, self._clock())
+            ready = [(each, found) for each in sources if (found := self._verify(each, opened, rows)) is not None]
             if ready:
                 with self._storage.alone():
-                    empty = self._own.is_empty()
+                    take_over = self._ownership.is_empty()
                     self._create_missing_store([found.archive for _, found in ready])
-                    rows += [self._restore(one, found, merge, set_aside, take_over=empty) for one, found in ready]
+                    rows += [self._restore(each, found, merge, set_aside, take_over=take_over) for each, found in ready]
         failed = [f"{row.kind}: {row.note}" for row in rows if row.outcome == "failed"]
         return BackupReport(tuple(rows), tuple(failed))
 
@@ -145,20 +147,22 @@ class BackupService:
 
     def status(self) -> ScheduleStatus:
         """Return each task's due time and last result."""
-        tasks = task_statuses(self._schedule, self._tasks, ready=self._own.ready)
+        tasks = task_statuses(self._schedule, self._tasks, ready=self._ownership.ready)
         return ScheduleStatus(running=self._scheduler.running, trouble=self._scheduler.trouble, tasks=tasks)
 
     def health(self) -> BackupHealth:
-        """Look at both places and the schedule; returns within a few seconds even if S3 does not answer.
+        """Report on the snapshots in both places and on the schedule, within a few seconds even if S3 does not answer.
 
         Raises:
             StorageError: The local disk or the schedule cannot be read.
         """
-        late = f"the snapshots in S3 cannot be listed: S3 does not answer within {LOOK_SECONDS:.0f} seconds."
-        local, doubtful = list_local_snapshots(self.local, self._own.owns)
-        unseen: tuple[dict[str, Snapshot], str] = ({}, late)
-        there, problem = within(LOOK_SECONDS, lambda: list_s3_snapshots(self._looks, self._own.owns), unseen)
-        inventory = SnapshotInventory(self._places, local, there, doubtful, problem)
+        timeout_problem = f"the snapshots in S3 cannot be listed: S3 does not answer within {LOOK_SECONDS:.0f} seconds."
+        local, doubtful = list_local_snapshots(self.local, self._ownership.owns)
+        on_timeout: tuple[dict[str, Snapshot], str] = ({}, timeout_problem)
+        in_s3, problem = within(
+            LOOK_SECONDS, lambda: list_s3_snapshots(self._impatient_s3, self._ownership.owns), on_timeout
+        )
+        inventory = SnapshotInventory(self._places, local, in_s3, doubtful, problem)
         return BackupHealth(
             s3_configured=self.s3.configured,
             s3_reachable=not inventory.problem if self.s3.configured else None,
@@ -168,14 +172,14 @@ class BackupService:
         )
 
     def close(self) -> set[threading.Thread]:
-        """Stop the thread and close the connections; returns the thread if it is still running a task."""
-        left = self._scheduler.stop()
+        """Stop the scheduler's thread and close the connections; returns the thread if it is still running a task."""
+        still_running = self._scheduler.stop()
         self.s3.close()
-        self._looks.close()
-        return left
+        self._impatient_s3.close()
+        return still_running
 
     def _verify(self, source: RestoreSource, opened: ExitStack, rows: list[RestoreRow]) -> VerifiedSnapshot | None:
-        """Verify a source before anything is replaced; a failure becomes a row."""
+        """Return a source's verified snapshot; if it has no usable one, add a failed row and return ``None``."""
         try:
             return opened.enter_context(source.verified(self._master))
         except CloudOpsError as error:
@@ -183,17 +187,17 @@ class BackupService:
             return None
 
     def _master(self, fingerprint: str) -> MasterKey:
-        """Return a snapshot's master key, the store's or a kept one; a useless new key if it is missing."""
+        """Return the master key with a snapshot's key fingerprint; if that key is missing, a new random key."""
         try:
             return find_master_key(self._settings, fingerprint)
         except (KeyMissingError, WrongKeyError):
-            # The checksum is verified first and needs no key, so that damage is reported as such. Then the useless key
-            # leads to the error that the snapshot has another key.
+            # Verification begins with the checksum, which needs no key, so a damaged snapshot is reported as damaged.
+            # With the random key, an intact snapshot is then reported as made with another key.
             return MasterKey.generate()
 
     def _create_missing_store(self, archives: Sequence[Archive]) -> None:
-        """Create the store if it is missing, with the snapshots' key, not with the first key that is found."""
-        if not self._own.ready:
+        """Create the store if it is missing, under the first snapshot's master key, not under the first key found."""
+        if not self._ownership.ready:
             first = archives[0].header.key_fingerprint
             headers = [archive.header for archive in archives if archive.header.key_fingerprint == first]
             generation = max(header.data_key_generation for header in headers)
@@ -203,7 +207,7 @@ class BackupService:
         self, source: RestoreSource, found: VerifiedSnapshot, merge: bool, set_aside: bool, *, take_over: bool
     ) -> RestoreRow:
         name, header = found.archive.name, found.archive.header
-        foreign = not take_over and not self._own.owns(header.store_id)
+        foreign = not take_over and not self._ownership.owns(header.store_id)
         try:
             done = self._replace(found.archive, merge, set_aside, header.store_id if take_over else "")
         except CloudOpsError as error:
@@ -225,8 +229,8 @@ class BackupService:
 
     @cached_property
     def _scheduler(self) -> Scheduler:
-        return Scheduler(self._schedule, self._tasks, lambda: self._own.ready)
+        return Scheduler(self._schedule, self._tasks, lambda: self._ownership.ready)
 
     @cached_property
     def _tasks(self) -> dict[str, ScheduledTask]:
-        return RegularTasks(self._storage, self._settings, self._own, self._saving, self._clock).tasks()
+        return RegularTasks(self._storage, self._settings, self._ownership, self._saver, self._clock).tasks()

@@ -1,4 +1,7 @@
-"""Kinds and names of snapshots, the same in every place, and the form of a point in a snapshot."""
+"""The kinds and names of snapshots, and the record that holds a point in a snapshot.
+
+A snapshot has the same name on the local disk and in S3.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import Point, Sparse
 
 JOURNAL: Final = "journal"
-#: Every kind of snapshot, in the order of backup and restore. The journal is first because its file also holds the scan
-#: state, which is part of the estate's snapshot.
+#: Every kind of snapshot, in the order of backup and restore. The journal is first because restoring the estate also
+#: rewrites ``journal.db``, which holds the scan state: a damaged ``journal.db`` must be replaced before.
 KINDS: Final = (JOURNAL, AWS_ESTATE.name, CHAT_HISTORY.name)
 SUFFIX: Final = ".snapshot"
-#: A snapshot dated further ahead than this never counts as the newest: the clock that dated it was wrong.
-AHEAD: Final = timedelta(days=1)
-#: Upper bound of a row's average size, vectors included, in bytes; for estimates of the disk space needed.
+#: Snapshots dated further in the future than this are never the latest, because the clock that dated them was wrong.
+MAX_CLOCK_LEAD: Final = timedelta(days=1)
+#: Upper bound of a row's average size in bytes, vectors included; used to estimate the disk space needed.
 ROW_BYTES: Final = 8_000
 _TIME = "%Y-%m-%dT%H-%M-%S"
 _NAME = re.compile(rf"({'|'.join(KINDS)})_(\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d){re.escape(SUFFIX)}")
@@ -26,7 +29,7 @@ _NAME = re.compile(rf"({'|'.join(KINDS)})_(\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d){re.
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot in one place: its kind, its name, its time (UTC), and its size in bytes."""
+    """A snapshot on the local disk or in S3: its kind, its name, its time (UTC), and its size in bytes."""
 
     kind: str
     name: str
@@ -35,7 +38,7 @@ class Snapshot:
 
 
 def snapshot_name(kind: str, created: datetime) -> str:
-    """Return the name of a snapshot; its time is exact to the second."""
+    """Return the name of a snapshot; the name holds the time to the second."""
     return f"{kind}_{created.astimezone(UTC).strftime(_TIME)}{SUFFIX}"
 
 
@@ -58,18 +61,19 @@ def checked_kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
     """
     for kind in kinds:
         if kind not in KINDS:
-            raise BackupError("nothing to back up", f"{kind} is not a kind of snapshot", f"Use {', '.join(KINDS)}.")
+            why = f"{kind} is not a kind of snapshot"
+            raise BackupError("nothing was backed up or restored", why, f"Use {', '.join(KINDS)}.")
     return tuple(kind for kind in KINDS if kind in kinds) if kinds else KINDS
 
 
 def packed_point(point: Point) -> list[Any]:
     """Return a point as a record of plain values."""
     sparse = point.sparse
-    words = None if sparse is None else [sparse.indices, sparse.values]
-    return [point.id, dict(point.payload), point.dense, words]
+    sparse_record = None if sparse is None else [sparse.indices, sparse.values]
+    return [point.id, dict(point.payload), point.dense, sparse_record]
 
 
 def unpacked_point(record: list[Any]) -> Point:
     """Return the point of a record that :func:`packed_point` made."""
-    point_id, payload, dense, words = record
-    return Point(point_id, payload, dense, None if words is None else Sparse(*words))
+    point_id, payload, dense, sparse_record = record
+    return Point(point_id, payload, dense, None if sparse_record is None else Sparse(*sparse_record))

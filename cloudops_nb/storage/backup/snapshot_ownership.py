@@ -1,4 +1,4 @@
-"""Which snapshots belong to a store: one key may open, and one bucket may hold, snapshots of several stores."""
+"""Decides which snapshots belong to a store: one bucket may hold, and one key may open, those of several stores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class SnapshotOwnership:
-    """Distinguishes a store's own snapshots from those of other stores, by the store's id.
+    """Distinguishes a store's own snapshots from those of other stores, by store id.
 
-    A new or empty store may restore any snapshot, and takes over its store id.
+    A new or empty store may restore any snapshot, and then takes over the snapshot's store id.
     """
 
     def __init__(self, storage: OpenStore, settings: Settings) -> None:
@@ -26,7 +26,7 @@ class SnapshotOwnership:
 
     @property
     def ready(self) -> bool:
-        """Whether the store exists; reading this does not create one."""
+        """Whether the store exists; reading this property does not create it."""
         return self._file.path.exists()
 
     def store_id(self) -> str:
@@ -35,20 +35,20 @@ class SnapshotOwnership:
         return header.store_id if header else ""
 
     def owns(self, store_id: str) -> bool:
-        """Whether snapshots with this id belong to the store; those without an id, of an older version, may."""
+        """Return whether a snapshot with this id counts as the store's own; snapshots of older versions have no id."""
         return store_id in ("", self.store_id())
 
     def may_restore(self, store_id: str) -> bool:
-        """Whether a snapshot with this id may be restored without being named."""
+        """Return whether the restore of the latest snapshots may use a snapshot with this store id."""
         return self.owns(store_id) or self.is_empty()
 
     def is_empty(self) -> bool:
-        """Whether the store does not exist, or holds no resource, no conversation and no journal record."""
+        """Return whether the store does not exist, or holds no resource, no conversation and no journal record."""
         if not self.ready:
             return True
         try:
             if self._storage.journal.verify().count:
                 return False
             return not any(self._storage.vector_store.count(name, EVERY_POINT) for name in COLLECTIONS)
-        except StorageError:  # unreadable is not empty
+        except StorageError:  # an unreadable store may hold data, so it does not count as empty
             return False

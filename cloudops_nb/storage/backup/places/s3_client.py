@@ -1,4 +1,4 @@
-"""The S3 client for snapshots: bounded waiting, and uploads that never replace an object."""
+"""The S3 client for snapshots: requests with time limits, and uploads that never replace an object."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from boto3.s3.transfer import TransferConfig
 
 CONNECT_SECONDS: Final = 5.0
-#: The two operations that create an object: a single upload, and the end of an upload in parts.
+#: The two operations that create an object: a single upload, and the completion of a multipart upload.
 _WRITES: Final = ("PutObject", "CompleteMultipartUpload")
 
 
 def open_client(profile: str, region: str, *, attempts: int, read_seconds: float) -> Any:
-    """Return a client that never replaces an object: writing over an existing one fails with ``PreconditionFailed``.
+    """Return a client that never replaces an object: an upload to an existing key fails with ``PreconditionFailed``.
 
     Args:
         profile: The profile of the credentials; empty for boto3's default.
         region: The region; empty for boto3's default.
         attempts: Number of times that a request is sent before it fails.
-        read_seconds: Longest wait for an answer, in seconds.
+        read_seconds: Longest wait for a response, in seconds.
     """
     import boto3
     from botocore.config import Config
@@ -40,7 +40,7 @@ def transfer_config(part_bytes: int) -> TransferConfig:
     """Return the configuration of uploads and downloads: parts of this size, transferred in the calling thread."""
     from boto3.s3.transfer import TransferConfig
 
-    # Without threads: at its exit Python waits for the transfer threads, so that a slow transfer would delay it.
+    # Without threads, because Python waits for the transfer threads at exit, so a slow transfer would delay the exit.
     return TransferConfig(multipart_threshold=part_bytes, multipart_chunksize=part_bytes, use_threads=False)
 
 

@@ -19,14 +19,14 @@ _PERMISSIONS: Final = (
 )
 #: Cause and remedy by error code; ``{bucket}`` is the bucket's name.
 _MEANINGS: Final = {
-    "NoSuchBucket": ("the bucket {bucket} does not exist", "Create it, or correct s3_bucket."),
-    "404": ("the bucket {bucket} does not exist", "Create it, or correct s3_bucket."),
-    "NoSuchKey": ("it is not in the bucket {bucket}", "List the backups."),
+    "NoSuchBucket": ("the bucket {bucket} does not exist", "Create the bucket, or correct s3_bucket."),
+    "404": ("the bucket {bucket} does not exist", "Create the bucket, or correct s3_bucket."),
+    "NoSuchKey": ("the object is not in the bucket {bucket}", "List the backups."),
     "AccessDenied": ("S3 denies access", _PERMISSIONS),
     "403": ("S3 denies access", _PERMISSIONS),
-    "ExpiredToken": ("the credentials have expired", "Renew them."),
-    "InvalidAccessKeyId": ("S3 does not know the credentials", "Correct s3_profile."),
-    "SignatureDoesNotMatch": ("S3 does not know the credentials", "Correct s3_profile."),
+    "ExpiredToken": ("the credentials have expired", "Renew the credentials."),
+    "InvalidAccessKeyId": ("S3 rejects the credentials", "Correct s3_profile."),
+    "SignatureDoesNotMatch": ("S3 rejects the credentials", "Correct s3_profile."),
     "PermanentRedirect": ("the bucket {bucket} is in another region", "Correct s3_region."),
     "AuthorizationHeaderMalformed": ("the bucket {bucket} is in another region", "Correct s3_region."),
     "301": ("the bucket {bucket} is in another region", "Correct s3_region."),
@@ -38,7 +38,7 @@ def s3_errors(what: str, bucket: str) -> Iterator[None]:
     """Turn boto3's errors into one-line errors that begin with ``what``.
 
     Raises:
-        BackupError: S3 refused the request, failed, or does not answer.
+        BackupError: S3 refused the request, failed or did not respond, or boto3 could not send the request.
     """
     try:
         yield
@@ -51,7 +51,7 @@ def s3_errors(what: str, bucket: str) -> Iterator[None]:
 
 
 def code_of(error: BaseException | None) -> str:
-    """Return S3's error code, also from an error that boto3 wrapped; empty for other errors."""
+    """Return S3's error code, even if boto3 wrapped S3's error in its own; empty for other errors."""
     while error is not None:
         if isinstance(error, ClientError):
             return str(error.response.get("Error", {}).get("Code", ""))
@@ -65,7 +65,7 @@ def _meaning(error: Exception, bucket: str) -> tuple[str, str]:
         why, fix = _MEANINGS[code]
         return why.format(bucket=bucket), fix
     if code:
-        return f"S3 answered {code}", "Try again later."
+        return f"S3 returned the error {code}", "Try again later."
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials were found", "Set s3_profile, or log in."
     if isinstance(error, ProfileNotFound):

@@ -1,4 +1,4 @@
-"""Snapshots in an S3 bucket: encrypted before the upload, and compared with the object after it."""
+"""Snapshots in an S3 bucket. After an upload, the object's size and checksum are compared with the file's."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 #: Files of at least this size are uploaded in parts of this size.
 PART_BYTES: Final = 16 << 20
-#: Longest wait for an answer, in seconds; the second one applies while a person waits for a listing.
-_READ_SECONDS, _LOOK_SECONDS = 20.0, 4.0
-#: An upload in parts that is older than this is abandoned.
+#: Longest wait for a response, in seconds; the shorter one applies with ``fail_fast``.
+_READ_SECONDS, _FAIL_FAST_SECONDS = 20.0, 4.0
+#: A multipart upload that is older than this counts as abandoned.
 _ABANDONED = timedelta(days=1)
-#: Error codes of servers that cannot encrypt at rest; a server without a key for it may answer InternalError.
+#: Error codes of servers that cannot encrypt at rest; a server without an encryption key may return InternalError.
 _CANNOT_ENCRYPT = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "InternalError"})
 
-#: Error codes if the object exists and must not be replaced.
+#: Error codes of an upload to a key that exists, because uploads never replace an object.
 _OBJECT_EXISTS = frozenset({"PreconditionFailed", "412"})
 _LONGEST_MARKER = 4096
-#: The owner of a prefix whose marker is unreadable; differs from every store's id.
+#: The owner of a prefix whose ``store.json`` is unreadable; differs from every store's id.
 _UNKNOWN_OWNER = "?"
 
 
 class SnapshotBucket:
     """Snapshots below ``{s3_prefix}/snapshots/`` in ``s3_bucket``; the bucket must exist.
 
-    A prefix belongs to the store whose id is in ``{s3_prefix}/store.json``; the first store that uploads writes it. No
-    object is ever replaced, even if several hosts upload at the same time.
+    A prefix belongs to the store whose id is in ``{s3_prefix}/store.json``. The first store that uploads to the prefix
+    writes this file. No object is ever replaced, even if several hosts upload at the same time.
 
     botocore repeats requests with transient failures, :data:`ATTEMPTS` in total; a denial, a missing bucket and missing
     credentials fail at once. boto3's own configuration applies, including ``AWS_ENDPOINT_URL``.
 
     Args:
         settings: The bucket, the prefix, the profile and the region.
-        local: The folder for the temporary files of downloads.
-        looks_only: Whether a person waits for the answers: each request is sent once, with a short time limit.
+        local: The local snapshots; downloads are stored there temporarily.
+        fail_fast: Whether to send each request only once, with a short time limit, because a person waits.
     """
 
-    def __init__(self, settings: Settings, local: SnapshotFolder, *, looks_only: bool = False) -> None:
+    def __init__(self, settings: Settings, local: SnapshotFolder, *, fail_fast: bool = False) -> None:
         self.bucket = settings.s3_bucket
         self._marker = "/".join(part for part in (settings.s3_prefix, STORE_NAME) if part)
-        self._looks_only = looks_only
+        self._fail_fast = fail_fast
         self._prefix = "/".join(part for part in (settings.s3_prefix, FOLDER_NAME) if part)
         self._profile, self._region = settings.s3_profile, settings.s3_region
         self._local = local
@@ -91,7 +91,7 @@ class SnapshotBucket:
             return _UNKNOWN_OWNER
 
     def claim(self, store_id: str) -> None:
-        """Claim the prefix for a store unless it is claimed already; asks S3 once.
+        """Claim the prefix for a store if it is unclaimed; after the first success, this does not ask S3 again.
 
         Raises:
             BackupError: The prefix belongs to another store.
@@ -114,7 +114,7 @@ class SnapshotBucket:
         return BackupError(what, why, "Set another s3_prefix for this store.")
 
     def snapshots(self, kind: str) -> list[Snapshot]:
-        """List the snapshots of a kind, in no particular order, without other objects."""
+        """List the snapshots of a kind in no particular order; other objects are ignored."""
         found = []
         with self._errors("the snapshots in S3 cannot be listed") as client:
             pages = client.get_paginator("list_objects_v2").paginate(
@@ -128,7 +128,7 @@ class SnapshotBucket:
         return found
 
     def rows(self, snapshot: Snapshot) -> int | None:
-        """Read the number of rows from the object's end; remembered, because snapshots never change."""
+        """Read the number of rows from the object's end; the number is cached, because snapshots never change."""
         if snapshot not in self._rows:
             self._rows[snapshot] = self._read_row_count(snapshot) if snapshot.bytes >= TRAILER_BYTES else None
         return self._rows[snapshot]
@@ -136,12 +136,13 @@ class SnapshotBucket:
     def header(self, snapshot: Snapshot) -> Header | None:
         """Read the unverified header from the object's beginning; ``None`` if it is unreadable."""
         with self._errors(f"{snapshot.name} cannot be read") as client:
-            wanted = f"bytes=0-{HEADER_BYTES - 1}"
-            return header_in(client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=wanted)["Body"].read())
+            first_bytes = f"bytes=0-{HEADER_BYTES - 1}"
+            response = client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=first_bytes)
+            return header_in(response["Body"].read())
 
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
-        """Download the object to a hidden file, which is open for the block."""
+        """Download the object to a hidden file, and keep the file open for the block."""
         what = f"{snapshot.name} cannot be downloaded"
         with self._local.scratch(snapshot.kind, what) as (stream, _):
             require_room(self._local.folder, snapshot.bytes, what)
@@ -156,40 +157,43 @@ class SnapshotBucket:
             client.delete_object(Bucket=self.bucket, Key=self.key(snapshot))
 
     def upload(self, snapshot: Snapshot, path: Path) -> str | None:
-        """Upload a snapshot's file and compare the object with it; returns a remark, usually empty.
+        """Upload a snapshot's file, then compare the object in S3 with the file.
 
-        ``None`` means that another snapshot has the name and was not replaced. The request asks the server to encrypt
-        at rest; a server that cannot still gets the file, which is encrypted already.
+        The upload requests encryption at rest. A server that does not support it gets the file without, because the
+        snapshot itself is encrypted.
+
+        Returns:
+            A remark, usually empty; ``None`` if a different snapshot has the name, which is not replaced.
 
         Raises:
-            BackupError: S3 refused the request, failed, does not answer, or holds different content afterwards.
+            BackupError: S3 refused the request, failed or did not respond, or its object differs from the file.
         """
         what = f"{snapshot.name} was not uploaded"
         with self._errors(what) as client:
             client.head_bucket(Bucket=self.bucket)
             note = self._put_if_absent(client, snapshot, path)
             found = client.head_object(Bucket=self.bucket, Key=self.key(snapshot), ChecksumMode="ENABLED")
-        kept = found.get("ChecksumSHA256")
-        same = found["ContentLength"] == path.stat().st_size and not _differs(kept, path)
-        if note is None:  # the object exists; it is this snapshot if the answer to an earlier attempt was lost
-            return "" if same and kept else None
-        if not same:
+        checksum = found.get("ChecksumSHA256")
+        matches = found["ContentLength"] == path.stat().st_size and not _differs(checksum, path)
+        if note is None:  # the object existed; it is this snapshot if S3's response to an earlier attempt was lost
+            return "" if matches and checksum else None
+        if not matches:
             raise BackupError(what, "the object in S3 differs from the file", "Back up again.")
         return note
 
     def abort_abandoned(self) -> int:
-        """Abort this prefix's abandoned uploads in parts; returns their number."""
+        """Abort this prefix's abandoned multipart uploads of snapshots; returns their number."""
         aborted = 0
         with self._errors("unfinished uploads cannot be removed from S3") as client:
-            answer = client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self._prefix}/")
-            for upload in answer.get("Uploads", []):
+            response = client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self._prefix}/")
+            for upload in response.get("Uploads", []):
                 old = datetime.now(UTC) - upload["Initiated"] > _ABANDONED
-                if old and self._is_ours(upload["Key"]):
+                if old and self._is_snapshot_key(upload["Key"]):
                     client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                     aborted += 1
         return aborted
 
-    def _is_ours(self, key: str) -> bool:
+    def _is_snapshot_key(self, key: str) -> bool:
         folder, _, name = key.rpartition("/")
         parsed = parse_name(name)
         return parsed is not None and folder == f"{self._prefix}/{parsed[0]}"
@@ -201,35 +205,35 @@ class SnapshotBucket:
             client.close()
 
     def _put_if_absent(self, client: Any, snapshot: Snapshot, path: Path) -> str | None:
-        """Upload a file unless the object exists; returns a remark, ``None`` if it exists."""
+        """Upload a file unless the object exists; returns a remark, or ``None`` if the object exists."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import ClientError
 
         from cloudops_nb.storage.backup.places.s3_errors import code_of
 
-        where = (str(path), self.bucket, self.key(snapshot))
+        transfer = (str(path), self.bucket, self.key(snapshot))
         checksum = {"ChecksumAlgorithm": "SHA256"}
         encrypted = {**checksum, "ServerSideEncryption": "AES256"}
         with _ignore_existing_object():
             try:
-                client.upload_file(*where, ExtraArgs=encrypted, Config=transfer_config(PART_BYTES))
+                client.upload_file(*transfer, ExtraArgs=encrypted, Config=transfer_config(PART_BYTES))
             except (Boto3Error, ClientError) as error:
                 if code_of(error) not in _CANNOT_ENCRYPT:
                     raise
             else:
                 return ""
-            client.upload_file(*where, ExtraArgs=checksum, Config=transfer_config(PART_BYTES))
+            client.upload_file(*transfer, ExtraArgs=checksum, Config=transfer_config(PART_BYTES))
             return "the server does not encrypt at rest; the snapshot itself is encrypted"
         return None
 
     def _read_row_count(self, snapshot: Snapshot) -> int | None:
         with self._errors(f"{snapshot.name} cannot be read") as client:
-            answer = client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=f"bytes=-{TRAILER_BYTES}")
-            return rows_in(answer["Body"].read())
+            response = client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=f"bytes=-{TRAILER_BYTES}")
+            return rows_in(response["Body"].read())
 
     @cached_property
     def _client(self) -> Any:
-        attempts, seconds = (1, _LOOK_SECONDS) if self._looks_only else (ATTEMPTS, _READ_SECONDS)
+        attempts, seconds = (1, _FAIL_FAST_SECONDS) if self._fail_fast else (ATTEMPTS, _READ_SECONDS)
         return open_client(self._profile, self._region, attempts=attempts, read_seconds=seconds)
 
     @contextmanager
@@ -242,7 +246,7 @@ class SnapshotBucket:
 
 @contextmanager
 def _ignore_existing_object() -> Iterator[None]:
-    """Ignore the error that an object with this key exists."""
+    """Suppress the error that S3 returns if the object exists already."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import ClientError
 
@@ -255,19 +259,20 @@ def _ignore_existing_object() -> Iterator[None]:
             raise
 
 
-def _differs(kept: str | None, path: Path) -> bool:
-    """Whether S3's checksum differs from the file's; a server without stored checksums compares it on arrival.
+def _differs(checksum: str | None, path: Path) -> bool:
+    """Return whether the object's checksum in S3 differs from the file's; a missing checksum counts as equal.
 
-    The checksum of an object in parts is that of the concatenated digests of its parts, with ``-<number of parts>``
+    A server that does not store checksums compares the checksum during the upload. The checksum of a multipart object
+    is the hash of its parts' concatenated digests, followed by ``-<number of parts>``
     (docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
     """
-    if not kept:
+    if not checksum:
         return False
     digests = _part_digests(path)
-    if "-" not in kept:
-        return kept != base64.b64encode(digests[0]).decode()
+    if "-" not in checksum:
+        return checksum != base64.b64encode(digests[0]).decode()
     whole = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
-    return kept != f"{whole}-{len(digests)}"
+    return checksum != f"{whole}-{len(digests)}"
 
 
 def _part_digests(path: Path) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Snapshots below the data path: only complete files, even if a writer is killed."""
+"""Snapshots in a folder below the data path; a snapshot's file appears only when complete, even after a crash."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PARTIAL = ".partial"
 
 @dataclass
 class SnapshotDraft:
-    """An unfinished snapshot: its time, and the stream that it is written to.
+    """An unfinished snapshot: the stream to write it to, and its time.
 
     ``snapshot`` is set once the file is complete and has its name.
     """
@@ -41,8 +41,8 @@ class SnapshotDraft:
 class SnapshotFolder:
     """Snapshots in ``snapshots/{kind}/``, mode 0600.
 
-    A writer locks a hidden file, and renames it only once it is complete and synced to disk. The file of a killed
-    writer is unlocked, so :meth:`clean` can remove it.
+    A writer locks a hidden file, and renames the file once it is complete and synced to disk. If the writer is killed,
+    the operating system releases the lock, so :meth:`clean` can remove the file.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -53,7 +53,7 @@ class SnapshotFolder:
         return self.folder / snapshot.kind / snapshot.name
 
     def snapshots(self, kind: str) -> list[Snapshot]:
-        """List the snapshots of a kind, in no particular order, without other files."""
+        """List the snapshots of a kind in no particular order; other files are ignored."""
         found = []
         folder = self.folder / kind
         with disk_errors("the snapshots cannot be listed"):
@@ -64,7 +64,7 @@ class SnapshotFolder:
         return found
 
     def rows(self, snapshot: Snapshot) -> int | None:
-        """Read the number of rows from the file's end; ``None`` if it is too short."""
+        """Read the number of rows from the file's end; ``None`` if the file is too short."""
         if snapshot.bytes < TRAILER_BYTES:
             return None
         with self.opened(snapshot) as stream:
@@ -72,7 +72,7 @@ class SnapshotFolder:
             return rows_in(stream.read(TRAILER_BYTES))
 
     def header(self, snapshot: Snapshot) -> Header | None:
-        """Read the unverified header; ``None`` if it is unreadable."""
+        """Read the unverified header from the file's beginning; ``None`` if it is unreadable."""
         with self.opened(snapshot) as stream:
             return header_in(stream.read(HEADER_BYTES))
 
@@ -91,10 +91,10 @@ class SnapshotFolder:
 
     @contextmanager
     def create(self, kind: str, created: datetime) -> Iterator[SnapshotDraft]:
-        """Create a file for a snapshot; the end of the block gives it its name, an exception removes it.
+        """Create a file for a snapshot; it gets its name at the end of the block, and is removed after an exception.
 
-        A snapshot's name holds its second. If that second is taken, the draft's time is the next free one, because the
-        header must agree with the name.
+        A name holds the time to the second. If a snapshot of that second exists, the draft's time is the next free
+        second; the writer must use the draft's time in the header, which must agree with the name.
 
         Raises:
             BackupError: The disk is full or fails.
@@ -119,8 +119,8 @@ class SnapshotFolder:
         """Create a hidden, locked file with mode 0600, and remove it at the end of the block.
 
         Args:
-            kind: The kind of snapshot for which it is needed.
-            what: The failure to report if the file cannot be created.
+            kind: The kind of snapshot that the file is for.
+            what: What failed, for the error if the file cannot be created.
 
         Raises:
             BackupError: The disk is full, or permission is missing.
@@ -132,7 +132,7 @@ class SnapshotFolder:
             yield stream, partial
 
     def clean(self) -> int:
-        """Remove the hidden files of killed writers; returns their number."""
+        """Remove the hidden files of killed writers; returns the number of removed files."""
         removed = 0
         for kind in KINDS:
             with disk_errors("an unfinished snapshot cannot be removed"):
@@ -140,7 +140,7 @@ class SnapshotFolder:
         return removed
 
     def _reserved_second(self, kind: str, created: datetime) -> tuple[datetime, Path, BinaryIO]:
-        """Reserve the first second from ``created`` on that no snapshot has; the hidden file marks it as taken."""
+        """Reserve the first second, from ``created`` on, without a snapshot; the hidden file reserves the name."""
         moment = created.replace(microsecond=0)
         while True:
             final = self._kind_folder(kind) / snapshot_name(kind, moment)
@@ -170,14 +170,13 @@ def _create_locked(path: Path) -> BinaryIO:
 
 @contextmanager
 def _temporary(path: Path, stream: BinaryIO) -> Iterator[None]:
-    """Close a file at the end of the block, and remove it if it still has this name."""
+    """Close a file at the end of the block, and remove it unless the block renamed it."""
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
-        with suppress(
-            OSError
-        ):  # closing writes the last buffer, which fails on a full disk; the file is removed anyway
+        # Closing writes the last buffer, which fails on a full disk. The file is already removed, so that is harmless.
+        with suppress(OSError):
             stream.close()
 
 

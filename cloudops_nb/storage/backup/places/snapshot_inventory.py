@@ -1,4 +1,4 @@
-"""The snapshots of both places, the local disk and S3, as one list."""
+"""The snapshots on the local disk and in S3 as one list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.backup_report import SnapshotRow
-from cloudops_nb.storage.backup.snapshot import AHEAD, KINDS
+from cloudops_nb.storage.backup.snapshot import KINDS, MAX_CLOCK_LEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 #: Number of parallel requests for the row counts of snapshots in S3.
 _PARALLEL_ROW_COUNTS = 8
 
-#: A place's name, and a function that opens the snapshot there.
+#: A place's name, and a function that opens a snapshot in that place.
 SnapshotOpening = tuple[str, "Callable[[], AbstractContextManager[BinaryIO]]"]
 
 
 class SnapshotPlaces(NamedTuple):
-    """The two places; the bucket may be unconfigured."""
+    """The two places that hold snapshots; the bucket may be unconfigured."""
 
     local: SnapshotFolder
     s3: SnapshotBucket
@@ -38,7 +38,7 @@ class SnapshotInventory:
     """The snapshots of each place, by name.
 
     ``doubtful`` holds the names of local snapshots whose header is unreadable or disagrees with the file name.
-    ``problem`` is the reason why S3 was not listed, empty if it was.
+    ``problem`` is the error of listing S3; empty if S3 was listed or is not configured.
     """
 
     places: SnapshotPlaces
@@ -48,12 +48,12 @@ class SnapshotInventory:
     problem: str = ""
 
     def rows(self) -> tuple[SnapshotRow, ...]:
-        """Return a row for each snapshot, newest first; S3 is asked for row counts only of snapshots not found here."""
+        """Return a row for each snapshot, newest first; S3 provides only the row counts missing on the local disk."""
         with ThreadPoolExecutor(_PARALLEL_ROW_COUNTS) as pool:
             return tuple(pool.map(self._snapshot_row, self.newest_first()))
 
     def openings(self, name: str) -> list[SnapshotOpening]:
-        """Return each place that has the snapshot, with a function that opens it there."""
+        """Return each place that has the snapshot, the local disk first, with a function that opens it there."""
         found: list[SnapshotOpening] = []
         if name in self.local:
             found.append(("this disk", lambda: self.places.local.opened(self.local[name])))
@@ -68,11 +68,14 @@ class SnapshotInventory:
         return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.kind), reverse=True)
 
     def candidates(self, kind: str, now: datetime) -> list[Snapshot]:
-        """Return the snapshots of a kind, newest first, without those dated in the future."""
-        return [snapshot for snapshot in self.newest_first([kind]) if snapshot.created - now <= AHEAD]
+        """Return the snapshots of a kind, newest first, without those dated more than a day in the future."""
+        return [snapshot for snapshot in self.newest_first([kind]) if snapshot.created - now <= MAX_CLOCK_LEAD]
 
     def newest_times(self, now: datetime) -> dict[str, datetime | None]:
-        """Return the time of each kind's newest snapshot, ``None`` if it has none; doubtful snapshots do not count."""
+        """Return the time of each kind's newest snapshot, ``None`` for a kind without one.
+
+        A doubtful local snapshot counts only if S3 has it too.
+        """
         newest = {kind: self._newest(kind, now) for kind in KINDS}
         return {kind: snapshot.created if snapshot else None for kind, snapshot in newest.items()}
 
@@ -83,17 +86,15 @@ class SnapshotInventory:
         return next(sound, None)
 
     def _snapshot_row(self, snapshot: Snapshot) -> SnapshotRow:
-        here, there = snapshot.name in self.local, snapshot.name in self.s3
-        note, points = (
-            ("it is damaged, or its content and its name differ" if snapshot.name in self.doubtful else ""),
-            None,
-        )
+        local, in_s3 = snapshot.name in self.local, snapshot.name in self.s3
+        note = "it is damaged, or its header does not match its name" if snapshot.name in self.doubtful else ""
+        points = None
         try:
-            points = self.places.local.rows(snapshot) if here else self.places.s3.rows(snapshot)
+            points = self.places.local.rows(snapshot) if local else self.places.s3.rows(snapshot)
         except BackupError as error:
             note = error.why
         created, size = snapshot.created, snapshot.bytes
-        return SnapshotRow(snapshot.kind, snapshot.name, created, size, points, here, there, note)
+        return SnapshotRow(snapshot.kind, snapshot.name, created, size, points, local, in_s3, note)
 
 
 def take_inventory(places: SnapshotPlaces, owns: Callable[[str], bool]) -> SnapshotInventory:
@@ -101,7 +102,7 @@ def take_inventory(places: SnapshotPlaces, owns: Callable[[str], bool]) -> Snaps
 
     Args:
         places: The places.
-        owns: Whether snapshots with this store id belong to the list.
+        owns: Returns whether to list snapshots with a store id.
 
     Raises:
         BackupError: The local disk cannot be listed.
@@ -112,7 +113,7 @@ def take_inventory(places: SnapshotPlaces, owns: Callable[[str], bool]) -> Snaps
 
 
 def list_s3_snapshots(bucket: SnapshotBucket, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], str]:
-    """List a store's snapshots in S3; returns them by name, and the error if that failed, else an empty text."""
+    """List a store's snapshots in S3; returns the snapshots by name, and the error text, empty on success."""
     if not bucket.configured:
         return {}, ""
     try:
@@ -127,7 +128,10 @@ def list_s3_snapshots(bucket: SnapshotBucket, owns: Callable[[str], bool]) -> tu
 def list_local_snapshots(
     folder: SnapshotFolder, owns: Callable[[str], bool]
 ) -> tuple[dict[str, Snapshot], frozenset[str]]:
-    """List a store's snapshots on the local disk; returns them by name, and the names of the doubtful ones."""
+    """List a store's snapshots on the local disk; returns them by name, and the names of the doubtful ones.
+
+    A snapshot with an unreadable header is listed as doubtful, because it may be the store's own.
+    """
     found, doubtful = {}, set()
     for snapshot in (snapshot for kind in KINDS for snapshot in folder.snapshots(kind)):
         header = folder.header(snapshot)

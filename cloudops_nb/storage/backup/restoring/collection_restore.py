@@ -1,4 +1,7 @@
-"""Restores a collection from a verified snapshot: staged next to the live one, which it replaces once complete."""
+"""Restores a collection from a verified snapshot.
+
+The rows are written to a new ("staged") collection, which replaces the live collection once it is complete.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """The result of a restore: ``replaced``, ``merged`` or ``kept``, the number of rows now, and a remark."""
+    """The result of a restore: ``replaced``, ``merged`` or ``kept``, the number of rows afterwards, and a remark."""
 
     outcome: str
     rows: int
@@ -44,27 +47,27 @@ def restore_collection(
     """Replace a collection with a snapshot's, or merge both; the estate's snapshot restores the scan state too.
 
     Args:
-        storage: The store, held alone.
+        storage: The store; no other program has it open.
         archive: The verified snapshot.
-        master: The snapshot's master key; may be an earlier one than the store's.
+        master: The snapshot's master key; may be an earlier key of the store.
         merge: Whether to merge; see :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
         store_id: The store's new id; empty to keep its id.
 
     Raises:
-        BackupError: Rows are missing or unreadable, or too little disk space is free; the store is unchanged.
+        BackupError: Rows are missing, every row is unreadable, or too little disk space is free. The store is
+            unchanged.
         StorageError: The store fails; it is unchanged.
     """
     name, vault, store = archive.header.kind, storage.vault, storage.vector_store
     live = store.count(name, EVERY_POINT) if merge else 0
-    # The staged collection exists next to the live one until it replaces it.
+    # Until the replacement, the disk holds both the live and the staged collection.
     require_room(vault.data_path, (archive.rows + live) * ROW_BYTES, f"{archive.name} was not restored")
-    earlier = archive.header.key_fingerprint != vault.keys.fingerprint
-    rekeying = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier else None
+    earlier_key = archive.header.key_fingerprint != vault.keys.fingerprint
+    rekeying = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier_key else None
     resealing = rekeying or ResealedRows(vault)
-    # Generations count per master key: those of an earlier key say nothing about the store's data keys.
-    with replacing_parts(
-        storage, [name], generation=0 if earlier else archive.header.data_key_generation, store_id=store_id
-    ):
+    # Data key generations are numbered per master key, so a generation under an earlier key does not apply here.
+    generation = 0 if earlier_key else archive.header.data_key_generation
+    with replacing_parts(storage, [name], generation=generation, store_id=store_id):
         cells, rows = archive.read(master)
         points = resealing.points(_current_points(archive, rows), name)
         count = _load(store, store.stage(name), merged_points(name, store.points(name), points) if merge else points)
@@ -85,17 +88,17 @@ def _current_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
 
 
 def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
-    """Write points to the staged collection; returns the number of distinct ones."""
+    """Write points to the staged collection; returns the number of distinct points."""
     ids: set[str] = set()
-    left = iter(points)
-    while batch := list(islice(left, _BATCH)):
+    remaining = iter(points)
+    while batch := list(islice(remaining, _BATCH)):
         store.upsert(staged, batch)
         ids.update(point.id for point in batch)
     return len(ids)
 
 
 def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, found: int) -> None:
-    """Compare the staged rows with those written, before they replace anything.
+    """Check that every written row is in the staged collection, before it replaces the live one.
 
     Raises:
         BackupError: Rows are missing, or every row of the snapshot is unreadable.
@@ -104,16 +107,15 @@ def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, 
     if found != written:
         raise BackupError(what, f"only {found} of {written} rows are in the store", "Try again.")
     if resealing.rows and resealing.unreadable == resealing.rows:
-        raise BackupError(what, "the store's key opens no row of it", "Restore another snapshot.")
+        raise BackupError(what, "its key decrypts no row of it", "Restore another snapshot.")
 
 
 def _stage_cells(storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
-    """Stage ``journal.db`` with the restored scan state; in a merge, the newer of a cell's two results stays."""
+    """Stage ``journal.db`` with the restored scan state; in a merge, the newer of a cell's two results is kept."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)
-    for cell, (started, envelope) in (
-        ResealedRows(storage.vault).cells(stored_cells(database)) if merge else {}
-    ).items():
+    live = ResealedRows(storage.vault).cells(stored_cells(database)) if merge else {}
+    for cell, (started, envelope) in live.items():
         if cell not in kept or started >= kept[cell][0]:
             kept[cell] = (started, envelope)
     write_next_journal(

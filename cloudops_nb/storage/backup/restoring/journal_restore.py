@@ -1,4 +1,8 @@
-"""Restores the journal, which never gets shorter and never forks."""
+"""Restores the journal.
+
+A restored journal continues the journal that it replaces, so no record is lost. With ``set_aside`` it may replace a
+journal that has diverged from it or does not verify; that journal is first copied.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +31,17 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.opening.open_store import OpenStore
 
-_EARLIER_FIX = "Restore it into a separate data path, where its key can open it: --data-path (data_path)."
-_FIX = "Keep the journal here, or restore again with set_aside (--set-aside), which keeps a copy of it."
+_EARLIER_FIX = "Restore the snapshot with its own key into a separate data path: --data-path (data_path)."
+_FIX = "Keep the current journal, or restore again with set_aside (--set-aside), which first copies it to a file."
 
 
 def restore_journal(
     storage: OpenStore, archive: Archive, master: MasterKey, *, set_aside: bool, now: datetime, store_id: str = ""
 ) -> RestoreResult:
-    """Replace the journal with a snapshot's that continues it; keep it if it contains the snapshot's.
+    """Replace the journal if the snapshot's journal continues it; keep it if it contains the snapshot's journal.
 
     Args:
-        storage: The store, held alone.
+        storage: The store; no other program has it open.
         archive: The verified snapshot.
         master: The snapshot's master key.
         set_aside: Whether to replace a journal that has diverged or does not verify; it is first copied to
@@ -46,7 +50,8 @@ def restore_journal(
         store_id: The store's new id; empty to keep its id.
 
     Raises:
-        BackupError: The two journals have diverged, or the snapshot's does not verify; the store is unchanged.
+        BackupError: The snapshot's journal has diverged, does not verify, or has an earlier key and later records. The
+            store is unchanged.
         StorageError: The store fails; it is unchanged.
     """
     vault = storage.vault
@@ -66,19 +71,19 @@ def restore_journal(
     return RestoreResult("replaced", end.count, f"the former journal is in {aside}" if aside else "")
 
 
-def _verified_end(archive: Archive, master: MasterKey, *passed: ChainHead) -> ChainHead:
-    """Verify the snapshot's journal; returns its last head.
+def _verified_end(archive: Archive, master: MasterKey, *required: ChainHead) -> ChainHead:
+    """Verify the snapshot's journal; returns its last head, which is a record count and the hash of the last record.
 
     Raises:
-        BackupError: The journal does not verify.
-        JournalError: The journal does not contain one of the heads ``passed``.
+        BackupError: The journal does not verify, and no heads are required.
+        JournalError: The journal does not verify, or does not contain a required head.
     """
     front, rows = archive.read(master)
     chain = Chain(StoreKeys(master))
     sealed = [ChainHead(*head) for head in front]
     records = map(StoredRecord._make, rows)
-    if passed:
-        return chain.check(records, [*sealed, *passed])
+    if required:
+        return chain.check(records, [*sealed, *required])
     try:
         return chain.check(records, sealed)
     except JournalError as error:
@@ -86,7 +91,10 @@ def _verified_end(archive: Archive, master: MasterKey, *passed: ChainHead) -> Ch
 
 
 def _conflict(storage: OpenStore, archive: Archive, master: MasterKey, end: ChainHead) -> str | None:
-    """Return why the journal here cannot be replaced, empty if it can be; ``None`` if it contains the snapshot's."""
+    """Return why the journal must not be replaced.
+
+    The reason is empty if the snapshot's journal continues this one, and ``None`` if this one contains the snapshot's.
+    """
     try:
         here = storage.journal.verify()
     except (JournalError, StoreCorruptedError) as error:
@@ -103,12 +111,12 @@ def _conflict(storage: OpenStore, archive: Archive, master: MasterKey, end: Chai
 
 
 def _stage_journal(storage: OpenStore, archive: Archive, end: ChainHead) -> None:
-    """Stage ``journal.db`` with the snapshot's records and the present scan state and schedule, and its sealed head."""
+    """Stage ``journal.db`` with the snapshot's records and the current scan state and schedule, and its head file."""
     vault = storage.vault
     try:
         cells = stored_cells(storage.journal.database)
         schedule = stored_schedule(storage.journal.database)
-    except StoreCorruptedError:  # the scan state is lost; the next scan or the estate's snapshot restores it
+    except StoreCorruptedError:  # the scan state and the schedule are lost; a scan or the estate's snapshot restores it
         cells, schedule = [], []
     _, rows = archive.read(vault.master)
     write_next_journal(vault.data_path, records=map(StoredRecord._make, rows), cells=cells, schedule=schedule)
@@ -135,7 +143,7 @@ def _copy_aside(storage: OpenStore, now: datetime) -> str:
 
 
 def _checkpoint(aside: Path) -> None:
-    """Move the copy's write-ahead log into the copy, so that one file holds everything; a damaged copy keeps both."""
+    """Move the copy's write-ahead log into the copy, so that one file holds everything; a damaged copy stays as is."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode = DELETE")

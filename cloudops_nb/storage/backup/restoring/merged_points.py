@@ -1,7 +1,8 @@
-"""Merges a snapshot into a collection: no live point is lost, and of two versions the newer one stays.
+"""Merges a snapshot into a collection: no live point is lost, and of two versions of a point the newer one is kept.
 
-Points deleted since the snapshot come back; in the estate, the next scan of the resource's cell removes them again. Two
-messages with the same number in a conversation both stay, and the conversation is renumbered by the messages' times.
+Points that were deleted since the snapshot come back. In the estate, the next scan of their account, region and
+resource type removes them again. If two messages of a conversation have the same number, both are kept, and the
+conversation is renumbered by the messages' times.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
 
 #: The payload field with the time of a point's version. A message has only one version.
-_AGES: Final = {AWS_ESTATE.name: "seen", CHAT_HISTORY.name: "at"}
+_VERSION_TIMES: Final = {AWS_ESTATE.name: "seen", CHAT_HISTORY.name: "at"}
 _MESSAGES = PointFilter([AnyOf("kind", ["message"])])
 
 
 def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
-    """Yield the live points, then the restored points that are missing among them or newer."""
-    field = _AGES[collection]
-    ages: dict[str, float] = {}
+    """Yield the live points, then the restored points that are newer than their live version or have none."""
+    field = _VERSION_TIMES[collection]
+    live_times: dict[str, float] = {}
     for point in live:
-        ages[point.id] = float(point.payload.get(field, 0.0))
+        live_times[point.id] = float(point.payload.get(field, 0.0))
         yield point
     for point in restored:
-        age = ages.get(point.id)
-        if age is None or float(point.payload.get(field, 0.0)) > age:
+        live_time = live_times.get(point.id)
+        if live_time is None or float(point.payload.get(field, 0.0)) > live_time:
             yield point
 
 
 def renumber_messages(store: VectorStore, collection: str) -> None:
-    """Renumber the messages of each conversation with a duplicate number, by time."""
+    """Renumber by time the messages of each conversation in which two messages have the same number."""
     conversations: dict[str, list[tuple[float, int, str]]] = defaultdict(list)
     for row in store.rows(collection, _MESSAGES, ("context", "index", "at")):
         conversations[row.payload["context"]].append((row.payload["at"], row.payload["index"], row.id))

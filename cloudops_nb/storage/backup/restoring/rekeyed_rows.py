@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class RekeyedRows(ResealedRows):
-    """Converts rows like :class:`ResealedRows`, from an earlier master key to the store's; unreadable rows are dropped.
+    """Re-encrypts rows from an earlier master key to the store's.
+
+    Unlike :class:`ResealedRows`, it drops unreadable rows, because it cannot re-encrypt them.
 
     Args:
         vault: The store's vault.
@@ -43,23 +45,23 @@ class RekeyedRows(ResealedRows):
             data_key_generation=generation,
         )
         super().__init__(vault_of(vault.data_path, header, master))
-        self._present = vault
+        self._store_vault = vault
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield the points in the form that the store would have written."""
-        # `str` returns an empty model id, so the points count as those of another embedding model, and the next scan
-        # writes them again.
-        rekeyed_estate = RekeyedEstate(self.vault, self._present, str) if collection == AWS_ESTATE.name else None
-        rekeyed = rekeyed_estate or RekeyedChat(self.vault, self._present)
+        """Yield the points as the store would have written them under its own key."""
+        # Calling `str` returns an empty embedding model id. The points then count as embedded with another model, so
+        # the next scan writes them again.
+        rekeyed_estate = RekeyedEstate(self.vault, self._store_vault, str) if collection == AWS_ESTATE.name else None
+        rekeyed = rekeyed_estate or RekeyedChat(self.vault, self._store_vault)
         for batch in batches(self._readable(super().points(points, collection), collection)):
             yield from rekeyed(batch)
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
-        """Return cells by the store's blind names: the start of each scan, and the envelope."""
+        """Return each cell's scan start and envelope, by the name (a keyed hash) that the store gives the cell."""
         found = {}
         for cell, (started, sealed) in super().cells(cells).items():
             content = json.loads(self._envelope.open(sealed, collection=CELLS, point_id=cell))
-            name, fresh = sealed_cell(self._present, content)
+            name, fresh = sealed_cell(self._store_vault, content)
             found[name] = (started, fresh)
         return found
 

@@ -1,4 +1,4 @@
-"""Opens the envelopes of a snapshot's rows, and re-encrypts those whose data key has been retired since."""
+"""Decrypts a snapshot's rows, and re-encrypts those whose data key the store has retired since the snapshot."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _CELLS = "scan_state"
 
 @dataclass
 class ResealedRows:
-    """Converts a snapshot's rows for a store; counts the rows, and the unreadable ones.
+    """Makes a snapshot's rows readable for a store, and counts all rows and the unreadable ones.
 
-    An unreadable row was damaged before the snapshot was taken. It is passed on unchanged, because leaving it out would
+    An unreadable row was damaged before the snapshot was taken. It is passed on unchanged, because a missing row would
     look like a deletion.
     """
 
@@ -38,11 +38,11 @@ class ResealedRows:
     def __post_init__(self) -> None:
         header = self.vault.store_file.read()
         self._oldest = header.oldest_data_key_generation if header else 1
-        # A separate envelope, so that its failures do not count in the alarm of the open store.
+        # A separate envelope, so that decryption failures here do not raise the open store's alarm.
         self._envelope = Envelope(self.vault.keys)
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield the points with ``data`` that the store can open."""
+        """Yield the points, with ``data`` re-encrypted where the store has retired its data key."""
         for point in points:
             self.rows += 1
             try:
@@ -58,9 +58,9 @@ class ResealedRows:
                 yield replace(point, payload={**point.payload, "data": base64.b64encode(fresh).decode()})
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
-        """Return cells by their blind names: the start of each scan, and the envelope. Unreadable cells are dropped.
+        """Return each readable cell's scan start and envelope, by the cell's stored name.
 
-        A cell without a result counts as never scanned, so the next scan reads it.
+        Unreadable cells are dropped: they then count as never scanned, so the next scan reads them.
         """
         found = {}
         for cell, sealed in cells:

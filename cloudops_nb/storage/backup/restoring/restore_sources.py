@@ -27,7 +27,7 @@ LATEST: Final = "latest"
 
 
 class VerifiedSnapshot(NamedTuple):
-    """A verified snapshot, its place, and a remark about snapshots that failed before it."""
+    """A verified snapshot, its place, and a remark about newer snapshots that failed verification."""
 
     archive: Archive
     place: str
@@ -40,19 +40,19 @@ class RestoreSource:
 
     Attributes:
         kind: The kind.
-        openings: Each snapshot's name, with the functions that open it in each place that has it.
+        openings: Each snapshot's name, with a function per place that opens the snapshot there.
         note: A remark about a place that was not searched.
-        only: Whether snapshots with this store id may be restored; others are skipped.
+        accepts: Returns whether snapshots with a store id may be restored; other snapshots are skipped.
     """
 
     kind: str
     openings: Sequence[tuple[str, Sequence[SnapshotOpening]]] = field(default=(), repr=False)
     note: str = ""
-    only: Callable[[str], bool] = field(default=lambda _: True, repr=False)
+    accepts: Callable[[str], bool] = field(default=lambda _: True, repr=False)
 
     @property
     def name(self) -> str:
-        """The first snapshot's name; empty without candidates."""
+        """The first candidate's name; empty if there are no candidates."""
         return self.openings[0][0] if self.openings else ""
 
     @contextmanager
@@ -60,11 +60,11 @@ class RestoreSource:
         """Open and verify the first intact snapshot, in the first place that has it.
 
         Args:
-            master_of: Returns the master key with a fingerprint, or any other key if that one is missing.
+            master_of: Returns the master key with a fingerprint, or any other key if that key is missing.
 
         Raises:
-            BackupError: There is no snapshot, or all are damaged; in that case the first one's error.
-            EncryptionError: The snapshot is intact, and its key is missing.
+            BackupError: There is no snapshot, or every snapshot failed; then the error is that of the first snapshot.
+            EncryptionError: The snapshot is intact, but its key is missing.
         """
         failures: dict[str, BackupError] = {}
         for name, openings in self.openings:
@@ -80,20 +80,20 @@ class RestoreSource:
                     failures.pop(name, None)
                     yield VerifiedSnapshot(archive, place, " ".join(map(str, failures.values())))
                     return
-        nothing = BackupError(f"{self.kind} was not restored", "there is no snapshot of it", "Back up first.")
-        raise next(iter(failures.values()), nothing)
+        no_snapshot = BackupError(f"{self.kind} was not restored", "there is no snapshot of it", "Back up first.")
+        raise next(iter(failures.values()), no_snapshot)
 
     def _check_header(self, archive: Archive) -> None:
         what = f"{archive.name} was not restored"
         if archive.header.kind != self.kind:
             why = f"it is a snapshot of {archive.header.kind}, not of {self.kind}"
             raise BackupError(what, why, "Rename the file back.")
-        if not self.only(archive.header.store_id):
-            raise BackupError(what, "it is a snapshot of another store", "Restore it by its name, if you want it.")
+        if not self.accepts(archive.header.store_id):
+            raise BackupError(what, "it is a snapshot of another store", "To restore it anyway, restore it by name.")
 
 
 def find_sources(
-    source: str | Path, kinds: tuple[str, ...], places: SnapshotPlaces, own: SnapshotOwnership, now: datetime
+    source: str | Path, kinds: tuple[str, ...], places: SnapshotPlaces, ownership: SnapshotOwnership, now: datetime
 ) -> list[RestoreSource]:
     """Return the candidates of each kind to restore.
 
@@ -101,8 +101,8 @@ def find_sources(
         source: ``latest``, the name of a snapshot, or the path of a file.
         kinds: For ``latest``, the kinds to restore; every kind if empty.
         places: The places to search; S3 only if configured.
-        own: Limits ``latest`` to snapshots that the store may restore; a named snapshot may be another store's.
-        now: The current time; ``latest`` ignores snapshots dated in the future.
+        ownership: Limits ``latest`` to snapshots that the store may restore; a named snapshot may be another store's.
+        now: The current time; ``latest`` ignores snapshots dated more than a day in the future.
 
     Raises:
         BackupError: The snapshot does not exist, or its kind is not among ``kinds``.
@@ -110,17 +110,16 @@ def find_sources(
     if source != LATEST and (isinstance(source, Path) or Path(source).is_file()):
         return [_source_of_file(Path(source), kinds)]
     if source == LATEST:
-        wanted = checked_kinds(kinds)
-        may_restore = cache(own.may_restore)
+        may_restore = cache(ownership.may_restore)  # cached, because each call may verify the whole journal
         inventory = take_inventory(places, may_restore)
         return [
-            replace(_source_of_snapshots(inventory.candidates(kind, now), kind, inventory), only=may_restore)
-            for kind in wanted
+            replace(_source_of_snapshots(inventory.candidates(kind, now), kind, inventory), accepts=may_restore)
+            for kind in checked_kinds(kinds)
         ]
     inventory = take_inventory(places, lambda _: True)
     found = [snapshot for snapshot in inventory.newest_first(kinds or KINDS) if snapshot.name == source]
     if not found:
-        why = inventory.problem or "no place has it, or it has another kind"
+        why = inventory.problem or "neither the local disk nor S3 has it, or its kind was not requested"
         raise BackupError(f"there is no snapshot {source}", why, "List the backups.")
     return [_source_of_snapshots(found[:1], found[0].kind, inventory)]
 
@@ -134,7 +133,8 @@ def _source_of_file(path: Path, kinds: tuple[str, ...]) -> RestoreSource:
     with _opened_file(path) as stream:
         kind = Archive(stream, path.name).header.kind
     if kind not in (kinds or KINDS):
-        raise BackupError(f"{path.name} was not restored", f"it is a snapshot of {kind}")
+        why = f"it is a snapshot of {kind}, which was not requested"
+        raise BackupError(f"{path.name} was not restored", why, f"Request {kind}, or choose another file.")
     return RestoreSource(kind, [(path.name, [("file", lambda: _opened_file(path))])])
 
 

@@ -1,4 +1,7 @@
-"""Replaces parts of a store with staged successors: all of them, or, after a failure, none."""
+"""Replaces parts of a store with newly written ("staged") ones: every staged part, or after a failure not a single one.
+
+The staged files are next to the live ones until the handover, which is atomic.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def replacing_parts(
     """Replace the parts that the block stages; if the block fails, discard them and leave the store unchanged.
 
     Args:
-        storage: The store, held alone.
+        storage: The store; no other program has it open.
         collections: The collections that the block stages.
         generation: The lowest data key generation that the restored rows need.
         store_id: The store's new id; empty to keep its id.
@@ -50,15 +53,18 @@ def replacing_parts(
         storage.journal.close()
         hand_over(path, store, collections)
     except BaseException:
-        # After its commit point, the handover is completed the next time that the store is opened.
+        # Past its commit point the handover needs the staged parts: the next opening of the store completes it.
         if not handover_pending(path):
-            with suppress(StorageError):  # leftovers that cannot be removed are removed before the next attempt
+            with suppress(StorageError):  # the next restore discards the leftovers first
                 discard_leftovers(path, store)
         raise
 
 
 def _stage_header(vault: Vault, generation: int, store_id: str) -> None:
-    """Stage a header with the newest data key generation of the store and the rows, so that no rotation is undone."""
+    """Stage a store header with the higher data key generation of the store and the rows, and the new store id.
+
+    The generation never decreases, so that a restore undoes no key rotation.
+    """
     header = vault.store_file.read()
     if header is None:
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHAT_RETENTION: Final = "chat_retention"
 _HOUR, _DAY = 3600.0, 86_400.0
-#: Tolerated difference between the clocks of two hosts.
+#: Tolerated difference between the clocks of two hosts, so a snapshot may be dated this far in the future.
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
@@ -32,8 +32,8 @@ class RegularTasks:
     Args:
         storage: The store.
         settings: The intervals.
-        own: Distinguishes the store's own snapshots.
-        saving: Takes and uploads the snapshots.
+        ownership: Distinguishes the store's own snapshots.
+        saver: Takes and uploads the snapshots.
         clock: Returns the current time in UTC.
     """
 
@@ -41,36 +41,46 @@ class RegularTasks:
         self,
         storage: OpenStore,
         settings: Settings,
-        own: SnapshotOwnership,
-        saving: SnapshotSaver,
+        ownership: SnapshotOwnership,
+        saver: SnapshotSaver,
         clock: Callable[[], datetime],
     ) -> None:
         self._storage = storage
         self._settings = settings
-        self._own = own
-        self._saving = saving
+        self._ownership = ownership
+        self._saver = saver
         self._clock = clock
 
     def tasks(self) -> dict[str, ScheduledTask]:
-        """Return the tasks by name; an interval of 0 omits a kind, and the journal follows the shorter interval."""
+        """Return the tasks by name.
+
+        An interval of 0 disables a kind's backups. The journal is backed up at the shorter of the two intervals.
+        """
         estate, chat = self._settings.backup_estate_hours * _HOUR, self._settings.backup_chat_hours * _HOUR
-        journal = min((hours for hours in (estate, chat) if hours), default=0.0)
+        journal = min((seconds for seconds in (estate, chat) if seconds), default=0.0)
         backups = {JOURNAL: journal, AWS_ESTATE.name: estate, CHAT_HISTORY.name: chat}
-        tasks = {kind: ScheduledTask(every, self._backup_task(kind, every)) for kind, every in backups.items() if every}
+        tasks = {
+            kind: ScheduledTask(seconds, self._backup_task(kind, seconds))
+            for kind, seconds in backups.items()
+            if seconds
+        }
         if self._settings.chat_retention_days:
             tasks[CHAT_RETENTION] = ScheduledTask(_DAY, self._expire_chats)
         return tasks
 
-    def _backup_task(self, kind: str, every: float) -> Callable[[], str]:
-        """Return a function that backs up a kind, or repeats a failed upload; it raises problems, returns warnings."""
+    def _backup_task(self, kind: str, interval: float) -> Callable[[], str]:
+        """Return a function that backs up a kind, or only uploads the newest snapshot if its upload failed.
+
+        The function raises an error with the problems, and returns the warnings.
+        """
 
         def run() -> str:
             problems: list[str] = []
             warnings: tuple[str, ...] = ()
-            with self._saving.lock:
-                fresh = self._pending_upload(kind, every)
-                if fresh is None or self._saving.upload(fresh, None, problems) is None:
-                    report = self._saving.save([kind])
+            with self._saver.lock:
+                pending = self._pending_upload(kind, interval)
+                if pending is None or self._saver.upload(pending, None, problems) is None:
+                    report = self._saver.save([kind])
                     problems, warnings = list(report.problems), report.warnings
             if problems:
                 raise BackupError(f"the regular backup of {kind} is incomplete", " ".join(problems))
@@ -78,22 +88,22 @@ class RegularTasks:
 
         return run
 
-    def _pending_upload(self, kind: str, every: float) -> Snapshot | None:
+    def _pending_upload(self, kind: str, interval: float) -> Snapshot | None:
         """Return the store's newest local snapshot if it is younger than one interval and missing in S3."""
-        local, s3 = self._saving.places
+        local, s3 = self._saver.places
         if not s3.configured:
             return None
         ages = {snapshot: self._clock() - snapshot.created for snapshot in local.snapshots(kind)}
-        recent = [snapshot for snapshot, age in ages.items() if -_CLOCK_TOLERANCE <= age < timedelta(seconds=every)]
-        fresh = [snapshot for snapshot in recent if self._is_own(snapshot)]
-        newest = max(fresh, key=lambda snapshot: snapshot.created, default=None)
+        recent = [snapshot for snapshot, age in ages.items() if -_CLOCK_TOLERANCE <= age < timedelta(seconds=interval)]
+        own = [snapshot for snapshot in recent if self._is_own(snapshot)]
+        newest = max(own, key=lambda snapshot: snapshot.created, default=None)
         if newest is None or newest.name in {snapshot.name for snapshot in s3.snapshots(kind)}:
             return None
         return newest
 
     def _is_own(self, snapshot: Snapshot) -> bool:
-        header = self._saving.places.local.header(snapshot)
-        return header is not None and header.store_id == self._own.store_id() != ""
+        header = self._saver.places.local.header(snapshot)
+        return header is not None and header.store_id == self._ownership.store_id() != ""
 
     def _expire_chats(self) -> str:
         self._storage.chat.expire(self._clock() - timedelta(days=self._settings.chat_retention_days))

@@ -1,4 +1,4 @@
-"""Saves snapshots: takes them, uploads them, and removes expired ones of the kinds that were just saved."""
+"""Takes and uploads snapshots, and removes the expired snapshots of the kinds that were just saved."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.places.snapshot_inventory import SnapshotPlaces
     from cloudops_nb.storage.opening.open_store import OpenStore
 
-#: Number of attempts to take a snapshot whose name exists in S3 already.
+#: Number of attempts to save a snapshot under a name that S3 does not have yet.
 _ATTEMPTS: Final = 3
 _DAY: Final = 86_400.0
 
 
 class SnapshotSaver:
-    """Saves parts of a store in both places.
+    """Saves snapshots of a store on the local disk and in S3.
 
     ``lock`` is held during a save; a restore must hold it too.
 
     Args:
         storage: The store.
         settings: How long each place keeps snapshots.
-        places: The places.
+        places: The local folder and the bucket.
         clock: Returns the current time in UTC.
     """
 
@@ -56,15 +56,19 @@ class SnapshotSaver:
             return BackupReport(tuple(rows), tuple(problems), self._clean_up(rows))
 
     def upload(self, snapshot: Snapshot, rows: int | None, problems: list[str]) -> SnapshotRow | None:
-        """Upload a local snapshot, and append a failure to ``problems``; ``None`` if another one has its name in S3."""
+        """Upload a local snapshot if S3 is configured; append a failure to ``problems``.
+
+        Returns:
+            The snapshot's row; ``None`` if S3 has a different snapshot of this name, which stays.
+        """
         uploaded, note = False, ""
         if self._s3.configured:
             try:
                 self._s3.claim(self._storage.vault.store_file.identify())
-                answer = self._s3.upload(snapshot, self._local.path(snapshot))
-                if answer is None:
+                remark = self._s3.upload(snapshot, self._local.path(snapshot))
+                if remark is None:
                     return None
-                uploaded, note = True, answer
+                uploaded, note = True, remark
             except BackupError as error:
                 problems.append(str(error))
                 note = error.why
@@ -73,7 +77,7 @@ class SnapshotSaver:
         )
 
     def _saved_row(self, kind: str, problems: list[str]) -> SnapshotRow:
-        moment, why = self._clock(), "S3 has other snapshots of the same seconds"
+        moment, why = self._clock(), "S3 already has different snapshots of the same time"
         try:
             for _ in range(_ATTEMPTS):
                 snapshot, rows = write_snapshot(self._storage, kind, self._local, moment)
@@ -91,12 +95,12 @@ class SnapshotSaver:
         """Remove expired and unfinished snapshots; returns failures as warnings, since the new snapshots are intact."""
         uploaded = [row for row in rows if row.s3]
         warnings = [
-            self._failure(self._local.clean),
-            self._failure(lambda: self._prune([row for row in rows if row.local], s3=False)),
+            self._error_text(self._local.clean),
+            self._error_text(lambda: self._prune([row for row in rows if row.local], s3=False)),
         ]
-        if uploaded:  # do not ask S3 again if the uploads failed
-            warnings.append(self._failure(lambda: self._prune(uploaded, s3=True)))
-            warnings.append(self._failure(self._s3.abort_abandoned))
+        if uploaded:  # if every upload failed, cleaning up S3 would fail too
+            warnings.append(self._error_text(lambda: self._prune(uploaded, s3=True)))
+            warnings.append(self._error_text(self._s3.abort_abandoned))
         return tuple(warning for warning in warnings if warning)
 
     def _prune(self, rows: Sequence[SnapshotRow], *, s3: bool) -> None:
@@ -108,7 +112,7 @@ class SnapshotSaver:
                 prune(self._s3 if s3 else self._local, newest, days, self._clock(), store_id)
 
     @staticmethod
-    def _failure(clean_up: Callable[[], object]) -> str:
+    def _error_text(clean_up: Callable[[], object]) -> str:
         try:
             clean_up()
         except BackupError as error:
@@ -124,17 +128,17 @@ def expired(snapshots: Sequence[Snapshot], days: float, now: datetime) -> list[S
 def prune(
     place: SnapshotFolder | SnapshotBucket, newest: Snapshot, days: float, now: datetime, store_id: str
 ) -> list[Snapshot]:
-    """Remove a place's expired snapshots of one kind and one store; returns them.
+    """Remove a place's expired snapshots of one kind and one store; returns the removed snapshots.
 
     Args:
-        place: The place.
-        newest: The newest snapshot, complete in this place; it stays at any age. Do not call this without one.
-        days: Longest age of a snapshot.
+        place: The local folder or the bucket.
+        newest: The newest snapshot, known to be complete in this place; it is never removed.
+        days: Number of days that a snapshot is kept; 0 to keep every snapshot.
         now: The current time.
-        store_id: The store's id; snapshots of another store, or of an unknown one, stay.
+        store_id: The store's id; snapshots of another store, or of an unknown one, are kept.
 
     Raises:
-        BackupError: The place cannot be listed, or refuses the removal.
+        BackupError: The place cannot be listed, or a snapshot cannot be removed.
     """
     removed = []
     for snapshot in expired(place.snapshots(newest.kind), days, now):

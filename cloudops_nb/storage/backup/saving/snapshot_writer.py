@@ -1,6 +1,6 @@
 """Writes a snapshot of one kind while the store stays in use.
 
-Each row has its state at some moment during the snapshot; concurrent writes may or may not be in it.
+Rows are read one after the other, so a snapshot may contain some concurrent writes and miss others.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: datetime) -> tuple[Snapshot, int]:
-    """Write a snapshot of one kind to the local folder, and check the file; returns it and its number of rows.
+    """Write a snapshot of one kind to the local folder and check the file; returns the snapshot and its row count.
 
     Raises:
         BackupError: Too little disk space is free, the disk fails, or the file does not match its checksum.
-        JournalError: The journal does not verify, so that its backup would be worthless.
+        JournalError: The journal does not verify, so a backup of it would be worthless.
         StorageError: The store cannot be read.
     """
     parts = storage.consistent_parts()
     vault = parts.vault
-    front, rows, expected = _journal_content(parts.journal) if kind == JOURNAL else _collection_content(parts, kind)
-    require_room(vault.data_path, expected * ROW_BYTES, f"the snapshot of {kind} was not written")
+    front, rows, row_count = _journal_content(parts.journal) if kind == JOURNAL else _collection_content(parts, kind)
+    require_room(vault.data_path, row_count * ROW_BYTES, f"the snapshot of {kind} was not written")
     store_id = vault.store_file.identify()
     with local.create(kind, now) as draft:
         header = Header(
@@ -45,21 +45,22 @@ def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: da
             key_fingerprint=vault.keys.fingerprint,
             data_key_generation=vault.keys.generation,
         )
-        count = write_archive(draft.stream, vault.master, header, front, rows)
+        written = write_archive(draft.stream, vault.master, header, front, rows)
     with local.opened(draft.snapshot) as stream:
         Archive(stream, draft.snapshot.name).check_whole()
-    return draft.snapshot, count
+    return draft.snapshot, written
 
 
 def _collection_content(parts: OpenParts, kind: str) -> tuple[list[Any], Iterator[Any], int]:
-    # Cells before rows: a cell must not claim a later scan than its rows show.
+    # Read the scan cells before the rows, so that no saved cell is from a later scan than the saved rows.
     cells = [list(cell) for cell in stored_cells(parts.journal.database)] if kind == AWS_ESTATE.name else []
-    expected = parts.vector_store.count(kind, EVERY_POINT)
-    return cells, map(packed_point, parts.vector_store.points(kind)), expected
+    row_count = parts.vector_store.count(kind, EVERY_POINT)
+    return cells, map(packed_point, parts.vector_store.points(kind)), row_count
 
 
 def _journal_content(journal: Journal) -> tuple[list[Any], Iterator[Any], int]:
-    # The head before the records, so that the records contain it even if more are appended during the snapshot.
+    # Take the head (the record count and the last hash) before the records, so that the saved records contain the head
+    # even if more records are appended during the snapshot.
     verified = journal.verify()
     head = [verified.count, bytes.fromhex(verified.head)]
     return [head], map(list, stored_records(journal.database)), verified.count

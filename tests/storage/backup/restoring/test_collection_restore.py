@@ -164,7 +164,7 @@ def test_rows_that_the_key_does_not_open_are_refused_and_single_ones_are_said(fi
 
     (row,) = restored(filled.backup.restore(name))
     assert row.outcome == "failed"
-    assert "the store's key opens no row of it" in row.note
+    assert "its key decrypts no row of it" in row.note
     assert contents(filled) == before
 
     good = [point.id, dict(point.payload), point.dense, None]
