@@ -20,7 +20,7 @@ BROKEN = {
     "playbooks/ec2/ec2-stop/1.0.0/metadata.yaml": "\nunknown: key\n",
     "playbooks/rds/rds-stop/1.0.0/runbook.yaml": "\n[",
 }
-COPIED = (PACKAGE, "tests", "benchmarks", "docs", "notebooks", "pyproject.toml", "Makefile")
+COPIED = (PACKAGE, "tests", "benchmarks", "docs", "notebooks", "pyproject.toml", "constraints.txt", "Makefile")
 
 
 def test_broken_declarations_and_playbooks_stop_no_collection(tmp_path: Path) -> None:
