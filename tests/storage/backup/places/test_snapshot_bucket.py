@@ -180,10 +180,10 @@ def test_a_malformed_endpoint_is_one_line(
 def test_a_silent_server_is_reported_as_not_answering(
     s3_settings: Settings, local: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_FAIL_FAST_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        place = SnapshotBucket(s3_settings, local, looks_only=True)
+        place = SnapshotBucket(s3_settings, local, fail_fast=True)
         with pytest.raises(BackupError, match="S3 does not answer"):
             place.check()
         place.close()
