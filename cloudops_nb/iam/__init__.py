@@ -1,7 +1,7 @@
 """Local evaluation of IAM policies: whether AWS would allow a principal's action. This package never calls AWS.
 
-A decision has three values. If the known policies settle neither "allowed" nor "denied", it is ``unknown``, and the
-verdict names the missing facts.
+A decision is ``allowed``, ``denied_explicit``, ``denied_implicit`` or ``unknown``. It is ``unknown`` if the known
+policies do not determine whether AWS would allow the action; the verdict then names the missing facts.
 """
 
 from cloudops_nb.iam.evaluation.evaluator import Evaluator

@@ -29,18 +29,18 @@ class FurtherAuthorisation(_TableModel):
     context: dict[str, str] = {}
 
     def is_needed_for(self, arn: str) -> bool:
-        """Return whether an action on a resource needs this authorisation; the ARN may be empty."""
+        """Return whether an action on a resource needs this authorisation; always so if the ARN is incomplete."""
         parts = arn.split(":", ARN_PARTS - 1)
         return not self.unless or len(parts) != ARN_PARTS or not parts[-1].startswith(self.unless)
 
     def resource_arn(self, *, partition: str, region: str, account_id: str) -> str:
-        """Return the ARN of the further resource, with holes for the parts that are not known."""
+        """Return the ARN of the further resource, with a ``HOLE`` for each part that is not known."""
         known = {"partition": partition, "region": region, "account_id": account_id}
         return str(self.arn).replace("*", HOLE).format(**{name: text or HOLE for name, text in known.items()})
 
 
 class ActionResources(_TableModel):
-    """The resources that one action is authorised on."""
+    """The resources that one action is authorised on; comments in ``action_resources.yaml`` explain the fields."""
 
     resource: Literal["", "*", "other"] = ""
     also: tuple[FurtherAuthorisation, ...] = ()

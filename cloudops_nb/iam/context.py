@@ -1,4 +1,4 @@
-"""The request context: for each condition key its values, or that the key is absent, or that neither is known.
+"""The request context: the state of each condition key, as far as it is known.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
@@ -35,7 +35,7 @@ class KeyState(NamedTuple):
 ABSENT = KeyState(((),))
 NOT_KNOWN = KeyState(None)
 PRESENT = KeyState(None, present=True)
-#: The entry under this key is the state of every principal tag that is not given.
+#: The entry under this key is the state of every principal tag without an entry of its own.
 OTHER_PRINCIPAL_TAGS = "aws:principaltag/"
 
 
@@ -49,8 +49,8 @@ class AuthorisationRequest:
     """One authorisation: an action on a resource.
 
     Attributes:
-        action: The IAM action, as ``ec2:StopInstances``.
-        arn: The resource; holes mark the parts that are not known.
+        action: The IAM action, such as ``ec2:StopInstances``.
+        arn: The resource; a ``HOLE`` marks each part that is not known.
         account_id: The account that owns the resource.
         region: The region of the call.
         tags: The resource's tags; ``None`` if they are not known.
@@ -66,7 +66,7 @@ class AuthorisationRequest:
 
     @property
     def service(self) -> str:
-        """The prefix of the action."""
+        """The prefix of the action, in lower case."""
         return self.action.partition(":")[0].lower()
 
 
@@ -88,9 +88,9 @@ class RequestContext:
 
     def state(self, key: str) -> KeyState:
         """Return the state of a key, given in lower case."""
-        found = self._request.context.get(key) or self._principal.get(key)
-        if found is not None:
-            return found
+        given = self._request.context.get(key) or self._principal.get(key)
+        if given is not None:
+            return given
         derive = _DERIVED.get(key)
         if derive is not None:
             return derive(self)
@@ -98,7 +98,7 @@ class RequestContext:
 
     @staticmethod
     def varies(key: str) -> bool:
-        """Return whether a key can differ between requests without further context."""
+        """Return whether a key can differ between two requests that have no further condition keys of their own."""
         return key in _DERIVED or ("/" in key and not key.startswith(_PRINCIPAL_TAG))
 
     def _tag_state(self, key: str) -> KeyState:
@@ -111,18 +111,18 @@ class RequestContext:
         if not values:
             return ABSENT
         if len(values) > 1:
-            # Condition keys ignore case, tag keys do not: AWS does not document which of the tags counts.
+            # Several tags differ only in case, which condition keys ignore. AWS does not document which one counts.
             return NOT_KNOWN
-        shown = prefix != _RESOURCE_TAG or self._request.service in evaluation_rules().shows_tags
-        return known_values(values) if shown else KeyState(((values[0],), ()))
+        always_present = prefix != _RESOURCE_TAG or self._request.service in evaluation_rules().shows_tags
+        return known_values(values) if always_present else KeyState(((values[0],), ()))
 
     def _is_resource_tag(self, prefix: str) -> bool:
         if prefix == _RESOURCE_TAG:
             return True
-        beginning = evaluation_rules().own_tag_keys.get(prefix)
+        resource_prefix = evaluation_rules().own_tag_keys.get(prefix)
         parts = self._request.arn.split(":", ARN_PARTS - 1)
-        kind = f"{self._request.service}:{parts[-1] if len(parts) == ARN_PARTS else ''}"
-        return beginning is not None and kind.startswith(beginning)
+        resource = f"{self._request.service}:{parts[-1] if len(parts) == ARN_PARTS else ''}"
+        return resource_prefix is not None and resource.startswith(resource_prefix)
 
     def _requested_region(self) -> KeyState:
         region = self._request.region
@@ -141,10 +141,10 @@ class RequestContext:
         return known_values((account,))
 
     def _resource_organization(self, key: str) -> KeyState:
-        """Return the state of a key of the resource's organization: the principal's, if both are in one account."""
+        """Return the state of the principal's key if the resource is in the principal's account, else not known."""
         account = self._resource_account()
-        same = account.possible is not None and account == self._principal.get("aws:principalaccount")
-        return self._principal.get(key, NOT_KNOWN) if same else NOT_KNOWN
+        same_account = account.possible is not None and account == self._principal.get("aws:principalaccount")
+        return self._principal.get(key, NOT_KNOWN) if same_account else NOT_KNOWN
 
     def _resource_organization_id(self) -> KeyState:
         return self._resource_organization("aws:principalorgid")

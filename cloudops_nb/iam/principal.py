@@ -28,16 +28,16 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The identity whose policies decide.
+    """The identity that makes a call, and whose policies apply to it.
 
     Attributes:
         kind: The kind of identity.
         arn: The IAM ARN of the role or user; a federated user or a root user has an ARN of its own.
-        partition: The AWS partition, as ``aws`` or ``aws-cn``.
+        partition: The AWS partition, such as ``aws`` or ``aws-cn``.
         account_id: The account of the identity.
         name: The name of the role or user, without its path.
         session: The session's name; empty for long-term credentials.
-        note: What the caller's ARN leaves open, as a clause; empty if it leaves nothing open.
+        note: A clause about what the caller's ARN does not determine; empty if it determines everything.
     """
 
     kind: PrincipalKind
@@ -50,7 +50,7 @@ class Principal:
 
 
 def acting_principal(caller_arn: str) -> Principal:
-    """Return the principal behind a caller's ARN.
+    """Return the principal that a caller's ARN identifies.
 
     The ARN of an assumed role lacks the role's path, so ``arn`` is right only if the role has no path; ``note`` says
     so. Roles of IAM Identity Center have the known path ``/aws-reserved/sso.amazonaws.com/``.

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalKeys:
-    """The condition keys of one kind of principal: its type, and the present and absent keys in lower case."""
+    """The condition keys of one kind of principal.
+
+    ``type`` is the value of ``aws:PrincipalType``. Requests of this kind of principal contain the keys in ``present``,
+    and do not contain those in ``absent``; both are in lower case.
+    """
 
     type: str
     present: Sequence[str]
@@ -64,5 +68,5 @@ def _lower_case_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
-def _lower_case_keys(by_name: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): text for name, text in by_name.items()}
+def _lower_case_keys(values: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): text for name, text in values.items()}

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SHOWN_WHYS = 4
+_SHOWN_REASONS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A truth value that is not known; ``whys`` holds the reasons, each as a clause."""
+    """A truth value that is not known, and the reasons, each as a clause."""
 
-    whys: tuple[str, ...]
+    reasons: tuple[str, ...]
 
     def __bool__(self) -> NoReturn:
         raise TypeError("an unknown truth value is neither true nor false")
 
     def __str__(self) -> str:
-        more = len(self.whys) - _SHOWN_WHYS
-        return "; ".join(self.whys[:_SHOWN_WHYS]) + (f"; and {more} more" if more > 0 else "")
+        more = len(self.reasons) - _SHOWN_REASONS
+        return "; ".join(self.reasons[:_SHOWN_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 Truth: TypeAlias = bool | Unknown
@@ -49,10 +49,10 @@ def any_holds(truths: Iterable[Truth]) -> Truth:
 
 
 def _combine_truths(truths: Iterable[Truth], *, deciding: bool) -> Truth:
-    whys: dict[str, None] = {}
+    reasons: dict[str, None] = {}
     for truth in truths:
         if truth is deciding:
             return deciding
         if isinstance(truth, Unknown):
-            whys.update(dict.fromkeys(truth.whys))
-    return Unknown(tuple(whys)) if whys else not deciding
+            reasons.update(dict.fromkeys(truth.reasons))
+    return Unknown(tuple(reasons)) if reasons else not deciding

@@ -65,7 +65,7 @@ def test_a_hub_name_is_not_downloaded() -> None:
 def test_pickled_weights_are_no_model(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").touch()
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(EmbeddingError, match="not a folder with safetensors weights"):
+    with pytest.raises(EmbeddingError, match="the folder is missing or has no safetensors weights"):
         find_weights(Settings(embedding_model=str(tmp_path)))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.policies.policy import Policy
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
+#: Number of actions whose request classes are cached.
 _ACTIONS = 10_000
 
 
@@ -24,7 +25,8 @@ class ActionAuthoriser:
     """Decides whether one principal may perform an action on a resource; thread-safe.
 
     The findings of the principal's policies depend only on which of their resource patterns match and which of their
-    tests hold. With ``remember``, they are computed once per such class of requests.
+    condition tests hold. Requests that agree in both form a class. With ``remember``, the findings are computed once
+    per class.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool) -> None:
@@ -36,7 +38,7 @@ class ActionAuthoriser:
         self._classes_by_action: ResultCache[RequestClasses] = ResultCache(_ACTIONS)
 
     def verdict(self, request: AuthorisationRequest, resource_policy: Policy | Unreadable | None) -> Verdict:
-        """Return the verdict on one request, given the resource's own policy; ``None`` if it has none."""
+        """Return the verdict on one request; ``resource_policy`` is ``None`` if the resource has no own policy."""
         context = self.context(request)
         if request.context or not self._remember:
             layers = self._principal_side.about_action(request.action.lower())
@@ -59,9 +61,9 @@ class ActionAuthoriser:
 
     def request_classes(self, action: str) -> RequestClasses:
         """Return the classes of an action's requests, with their cached results."""
-        name = action.lower()
+        lower = action.lower()
         return self._classes_by_action.get_or_compute(
-            name, lambda: RequestClasses(self._principal_side.about_action(name))
+            lower, lambda: RequestClasses(self._principal_side.about_action(lower))
         )
 
     def context(self, request: AuthorisationRequest) -> RequestContext:
@@ -77,10 +79,11 @@ class ActionAuthoriser:
     ) -> Verdict:
         resource = self._resource_side.evaluate(request, resource_policy, context)
         if resource.cross_account:
-            # The control policies of the resource's account apply; the known ones are of the principal's account.
+            # The resource control policies of the resource's account apply. The known ones are those of the principal's
+            # account, so they do not count.
             principal = replace(principal, resource_control=())
         verdict = combine_sides(principal, resource)
-        known = request.account_id and self._principal.account_id
-        if known or verdict.decision is Decision.DENIED_EXPLICIT:
+        accounts_known = request.account_id and self._principal.account_id
+        if accounts_known or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
         return Verdict(Decision.UNKNOWN, "not known: the account of the principal or of the resource")

@@ -1,4 +1,4 @@
-"""The evaluator of one principal's permissions on resources, as AWS would decide them."""
+"""Evaluates one principal's permissions on resources, as AWS would decide them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 _NOT_READ = Unreadable("the policy of the other resource is not read")
-#: Sets of actions whose resource classes are kept: usually one per resource type.
+#: Number of action sets whose resource classes are cached; usually each resource type has one set of actions.
 _ACTION_SETS = 1_000
-#: If an action is authorised on several resources, the first of these decisions wins.
-_WORSE = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
+#: Decisions, the most severe first; if an action is authorised on several resources, the most severe decision counts.
+_SEVERITY_ORDER = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
 
 
 class Evaluator:
@@ -33,7 +33,7 @@ class Evaluator:
 
     Args:
         policies: The principal and its policies.
-        remember: Whether to cache results per class of similar requests; it does not change the verdicts.
+        remember: Whether to cache results per class of similar requests; the verdicts are the same.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool = True) -> None:
@@ -56,12 +56,12 @@ class Evaluator:
         """Return the verdict on an action on a resource, including every further authorisation that AWS requires.
 
         Args:
-            action: The IAM action, as ``ec2:StopInstances``.
+            action: The IAM action, such as ``ec2:StopInstances``.
             resource_arn: The resource; empty if its ARN is not known.
             account_id: The account that owns the resource.
             region: The region of the call; ``global`` for a service without regions.
             tags: The resource's tags; ``None`` if they are not known.
-            resource_policy: The resource's own policy; ``None`` if it has none.
+            resource_policy: The resource's own policy; ``None`` if the resource has none.
             context: The values of further condition keys; no values mean that the key is known to be absent.
         """
         known = {key.lower(): known_values(values) for key, values in (context or {}).items()}
@@ -112,13 +112,13 @@ class Evaluator:
         return resource_classes.permissions.get_or_compute(resource_class, compute_permissions)
 
     def _iam_permissions(self, verdicts: Mapping[str, Verdict]) -> IamPermissions:
-        chosen: dict[Decision, list[str]] = {decision: [] for decision in Decision}
+        by_decision: dict[Decision, list[str]] = {decision: [] for decision in Decision}
         for action, verdict in verdicts.items():
-            chosen[verdict.decision].append(action)
+            by_decision[verdict.decision].append(action)
         return IamPermissions(
-            allowed=tuple(chosen[Decision.ALLOWED]),
-            denied=(*chosen[Decision.DENIED_EXPLICIT], *chosen[Decision.DENIED_IMPLICIT]),
-            unknown=tuple(chosen[Decision.UNKNOWN]),
+            allowed=tuple(by_decision[Decision.ALLOWED]),
+            denied=(*by_decision[Decision.DENIED_EXPLICIT], *by_decision[Decision.DENIED_IMPLICIT]),
+            unknown=tuple(by_decision[Decision.UNKNOWN]),
             principal=self._principal.arn,
             reasons={action: verdict.by for action, verdict in verdicts.items()},
         )
@@ -150,14 +150,14 @@ class Evaluator:
 
 
 def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
-    """Return the keys of a request whose values are the same for each of its resources."""
+    """Return the keys that have the same state for every resource that a call is authorised on."""
     return {
         key: state for key, state in context.items() if key.startswith("aws:") and not key.startswith("aws:resource")
     }
 
 
 def _severity_rank(decision: Decision) -> int:
-    return _WORSE.index(decision) if decision in _WORSE else len(_WORSE)
+    return _SEVERITY_ORDER.index(decision) if decision in _SEVERITY_ORDER else len(_SEVERITY_ORDER)
 
 
 def _arn_region(region: str) -> str:

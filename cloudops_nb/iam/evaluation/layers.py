@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EffectFinding:
-    """Whether a statement with one effect (allow or deny) applies, and which one (``by``)."""
+    """Whether any statement with one effect (allow or deny) applies to a request; ``by`` names that statement."""
 
     truth: Truth
     by: str = ""
@@ -26,7 +26,7 @@ class EffectFinding:
 
 @dataclass(frozen=True, slots=True)
 class LayerFindings:
-    """The findings of one layer: whether it denies, and whether it allows."""
+    """The findings of one layer about a request: whether it denies, and whether it allows."""
 
     denies: EffectFinding
     allows: EffectFinding
@@ -42,7 +42,8 @@ class Layer:
 
     def about_action(self, action: str) -> Layer:
         """Return the layer with only the statements about an action, given in lower case."""
-        return Layer(self.kind, tuple(one for one in self.statements if one.covers_action(action)), self.unread)
+        about = tuple(statement for statement in self.statements if statement.covers_action(action))
+        return Layer(self.kind, about, self.unread)
 
     def findings(self, applies: Callable[[Statement], Truth]) -> LayerFindings:
         """Return the layer's findings, given which of its statements apply."""
@@ -50,19 +51,18 @@ class Layer:
 
     def effect_finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> EffectFinding:
         """Return the finding of the statements that deny, or of those that allow, given which of them apply."""
-        chosen = [(one, applies(one)) for one in self.statements if one.denies is denies]
-        deciding = next((one for one, truth in chosen if truth is True), None)
+        results = [(statement, applies(statement)) for statement in self.statements if statement.denies is denies]
+        deciding = next((statement for statement, truth in results if truth is True), None)
         if deciding is not None:
             return EffectFinding(truth=True, by=self._statement_name(deciding))
-        return EffectFinding(
-            any_holds((*(self._naming_statement(one, truth) for one, truth in chosen), *map(unknown, self.unread)))
-        )
+        named = (self._with_statement_name(statement, truth) for statement, truth in results)
+        return EffectFinding(any_holds((*named, *map(unknown, self.unread))))
 
-    def _naming_statement(self, statement: Statement, truth: Truth) -> Truth:
+    def _with_statement_name(self, statement: Statement, truth: Truth) -> Truth:
         """Return the same truth, with the statement's name in its reasons."""
         if not isinstance(truth, Unknown):
             return truth
-        return Unknown(tuple(f"{self._statement_name(statement)}: {why}" for why in truth.whys))
+        return Unknown(tuple(f"{self._statement_name(statement)}: {why}" for why in truth.reasons))
 
     def _statement_name(self, statement: Statement) -> str:
         return f"{self.kind} {statement.source}".lstrip()
@@ -70,7 +70,10 @@ class Layer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PrincipalLayers:
-    """The layers of a principal's policies; ``None`` for a missing layer. Each level of an organization is a layer."""
+    """The layers of a principal's policies; each level of an organization is a layer.
+
+    ``boundary`` and ``session`` are ``None`` where the principal has no such policy.
+    """
 
     identity: Layer
     boundary: Layer | None

@@ -1,4 +1,4 @@
-"""The findings of a principal's layers about one request."""
+"""Evaluates one request against the layers of a principal's policies."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 _MISPLACED = unknown("a statement names principals, which this kind of policy cannot")
-_ROOT = LayerFindings(EffectFinding(truth=False), EffectFinding(truth=True, by="the root user's own right"))
+_ROOT_IDENTITY = LayerFindings(EffectFinding(truth=False), EffectFinding(truth=True, by="the root user's own right"))
 
 
 class PrincipalSideEvaluator:
-    """Evaluates a principal's policies, apart from those of resources."""
+    """Evaluates one principal's policies; the resources' own policies are evaluated separately."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal: Principal = policies.principal
@@ -42,7 +42,7 @@ class PrincipalSideEvaluator:
     def evaluate(
         self, layers: PrincipalLayers, request: AuthorisationRequest, context: RequestContext
     ) -> PrincipalSide:
-        """Return the findings about a request, given the layers about its action."""
+        """Return the findings about a request, given the layers with only the statements about its action."""
 
         def applies_to_anyone(statement: Statement) -> Truth:
             return statement.applies(
@@ -54,15 +54,17 @@ class PrincipalSideEvaluator:
             return all_hold((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
 
         def applies_to_principal(statement: Statement) -> Truth:
-            named = statement.principal
+            element = statement.principal
             match = (
-                NO_PRINCIPAL_ELEMENT if named is None else named.match(self._principal, has_boundary=self._has_boundary)
+                NO_PRINCIPAL_ELEMENT
+                if element is None
+                else element.match(self._principal, has_boundary=self._has_boundary)
             )
             return all_hold((applies_to_anyone(statement), match.in_any_way))
 
         identity = layers.identity.findings(applies)
         return PrincipalSide(
-            identity=_ROOT if self._principal.kind is PrincipalKind.ROOT else identity,
+            identity=_ROOT_IDENTITY if self._principal.kind is PrincipalKind.ROOT else identity,
             boundary=_optional_findings(layers.boundary, applies),
             session=_optional_findings(layers.session, applies),
             service_control=tuple(layer.findings(applies) for layer in layers.service_control),
@@ -75,10 +77,10 @@ def _optional_findings(layer: Layer | None, applies: Callable[[Statement], Truth
 
 
 def _limiting_layers(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
-    """Return the layers that limit a principal.
+    """Return a principal's layers, adjusted for special kinds of principals.
 
-    An organization's policies do not limit service-linked roles. Sessions of federated users and of a member account's
-    root user always have a session policy.
+    An organization's policies do not limit service-linked roles. A federated user's session without a session policy
+    has no permissions. A root session always has a session policy, which cannot be read.
     """
     principal = policies.principal
     if principal.arn.split(":", ARN_PARTS - 1)[-1].startswith(evaluation_rules().service_linked_roles):

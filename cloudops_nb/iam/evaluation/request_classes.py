@@ -1,4 +1,4 @@
-"""Classes of requests for one action that a principal's policies treat alike, and the cached results per class."""
+"""Groups requests for one action into classes that a principal's policies treat alike, and caches results per class."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.truth import Truth
 
 T = TypeVar("T")
-#: Results kept per action and per test. The limit matters for tests of tags that differ on every resource.
+#: Number of results per cache. The limit matters for condition tests of tags that differ on every resource.
 _SIZE = 20_000
 
 
 class ResultCache(Generic[T]):
-    """A cache of results by what they depend on, emptied when it is full. Thread-safe.
+    """A thread-safe cache that is emptied when it is full; a key holds everything that its result depends on.
 
-    Two threads may compute the same result at once; both results are equal.
+    Two threads may compute the same result at once. That is harmless, because both results are equal.
 
     Args:
-        size: The maximal number of results.
+        size: The maximum number of results.
     """
 
     __slots__ = ("_kept", "_size")
@@ -36,7 +36,7 @@ class ResultCache(Generic[T]):
         self._kept: dict[Hashable, T] = {}
 
     def get_or_compute(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return the cached result for a key, computed if it is missing."""
+        """Return the cached result for a key; compute and cache a missing result."""
         found = self._kept.get(key)
         if found is None:
             found = compute()
@@ -49,7 +49,7 @@ class ResultCache(Generic[T]):
 class RequestClasses:
     """Classes of requests for one action, by which patterns match and which tests hold, and cached results per class.
 
-    They are valid for requests without further context, which differ only in their resource.
+    They are valid only for requests without further context, because a class does not include further condition keys.
 
     Attributes:
         layers: The layers with the statements about the action.

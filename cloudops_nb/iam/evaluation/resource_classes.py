@@ -29,8 +29,8 @@ _SIZE = 20_000
 class ResourceClasses:
     """Classes of resources that no policy distinguishes for any of the actions, and the cached permissions per class.
 
-    They are valid for resources without a policy of their own and requests without further context. The further
-    resources that an action is authorised on follow from the account and the region.
+    They are valid only for resources without a policy of their own and requests without further context. A class
+    includes the account and the region, which determine the further resources that an action is authorised on.
 
     Attributes:
         permissions: The permissions by class of resource.
@@ -53,7 +53,7 @@ class ResourceClasses:
         self._services = tuple(services.values())
 
     def class_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
-        """Return the class of a resource."""
+        """Return the class of a resource; a resource of the same class has the same permissions."""
         return (
             account_id,
             region,
@@ -78,7 +78,7 @@ class _ServiceTests:
     def add(self, patterns: Sequence[ResourcePattern], tests: Sequence[CachedTest]) -> None:
         """Add the patterns and tests of a further action."""
         self._patterns |= dict.fromkeys(patterns)
-        self._tests |= {remembered.test: remembered for remembered in tests}
+        self._tests |= {cached.test: cached for cached in tests}
 
     def truths_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
         """Return the results of the patterns and tests for a resource."""

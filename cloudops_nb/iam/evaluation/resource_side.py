@@ -1,4 +1,4 @@
-"""The findings of a resource's own policy: whether it denies, and how directly it names the principal it allows."""
+"""Evaluates a resource's own policy: whether it denies a request, and how directly it names the principal it allows."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class ResourceSideEvaluator:
     def evaluate(
         self, request: AuthorisationRequest, policy: Policy | Unreadable | None, context: RequestContext
     ) -> ResourceSide:
-        """Return the findings about a request, given the resource's own policy; ``None`` if it has none."""
+        """Return the findings about a request; ``policy`` is ``None`` if the resource has no policy of its own."""
         own_policy_required = requires_own_policy(request)
-        other = request.account_id != self._principal.account_id
+        cross_account = request.account_id != self._principal.account_id
         if policy is None:
             if not own_policy_required:
-                return ResourceSide(cross_account=other)
+                return ResourceSide(cross_account=cross_account)
             policy = _MISSING
-        about = policy_layer("", policy if isinstance(policy, Unreadable) else (policy,)).about_action(
+        layer = policy_layer("", policy if isinstance(policy, Unreadable) else (policy,)).about_action(
             request.action.lower()
         )
-        found = {one: (self._applies(one, request, context), self._principal_match(one)) for one in about.statements}
+        found = {one: (self._applies(one, request, context), self._principal_match(one)) for one in layer.statements}
 
-        def finding(how: Callable[[PrincipalMatch], Truth], *, denies: bool = False) -> EffectFinding:
-            return about.effect_finding(lambda one: all_hold((found[one][0], how(found[one][1]))), denies=denies)
+        def finding(named: Callable[[PrincipalMatch], Truth], *, denies: bool = False) -> EffectFinding:
+            return layer.effect_finding(lambda one: all_hold((found[one][0], named(found[one][1]))), denies=denies)
 
         return ResourceSide(
             denies=finding(lambda match: match.in_any_way, denies=True),
@@ -55,7 +55,7 @@ class ResourceSideEvaluator:
             by_role=finding(lambda match: match.by_role),
             by_account=finding(lambda match: match.by_account),
             own_policy_required=own_policy_required,
-            cross_account=other,
+            cross_account=cross_account,
         )
 
     def _applies(self, statement: Statement, request: AuthorisationRequest, context: RequestContext) -> Truth:
@@ -74,7 +74,10 @@ def has_boundary(policies: PrincipalPolicies) -> Truth:
 
 
 def requires_own_policy(request: AuthorisationRequest) -> bool:
-    """Return whether other policies count only if the resource's own policy allows the request."""
-    beginning = evaluation_rules().own_policy_required.get(request.service)
+    """Return whether other policies count only if the resource's own policy allows the request.
+
+    An incomplete ARN counts as a resource of this kind.
+    """
+    resource_prefix = evaluation_rules().own_policy_required.get(request.service)
     parts = request.arn.split(":", ARN_PARTS - 1)
-    return beginning is not None and (len(parts) != ARN_PARTS or parts[-1].startswith(beginning))
+    return resource_prefix is not None and (len(parts) != ARN_PARTS or parts[-1].startswith(resource_prefix))

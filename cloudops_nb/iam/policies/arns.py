@@ -45,9 +45,9 @@ class ResourcePattern:
     """One value of a ``Resource`` or ``NotResource`` element.
 
     Args:
-        text: The value.
+        text: The element's value.
         variables: Whether the policy's version supports variables.
-        valueless: The result of matching if a variable in the value has no value.
+        valueless: The result of matching if a variable in ``text`` has no value.
     """
 
     __slots__ = ("_compiled", "_template", "_valueless", "keys", "text")
@@ -56,13 +56,13 @@ class ResourcePattern:
         self.text = text
         self._template = parse_template(text, wildcards=True, variables=variables)
         self._valueless = valueless
-        #: The condition keys of its variables, in lower case.
+        #: The condition keys of the pattern's variables, in lower case.
         self.keys = frozenset(variable_keys(self._template))
         self._compiled = None if self.keys else _compile_resource(without_variables(self._template))
 
     @property
     def everything(self) -> bool:
-        """Whether it matches every resource."""
+        """Whether the pattern is ``*``, which matches every resource."""
         return self._compiled is not None and self._compiled.pieces == (Wildcard.ANY,)
 
     def match_plain(self, arn: str) -> Truth:
@@ -70,16 +70,16 @@ class ResourcePattern:
         return self._compiled.match(arn) if self._compiled else unknown("the values of its variables are not known")
 
     def match(self, arn: str, context: RequestContext) -> Truth:
-        """Return whether the pattern matches a resource, whose ARN may have holes."""
+        """Return whether the pattern matches a resource; a ``HOLE`` marks an unknown part of the ARN."""
         compiled = self._compiled
         if compiled is None:
-            early = arn_segments(self._template)[: ARN_PARTS - 1]
-            if any(isinstance(part, Variable) for segment in early for part in segment):
+            leading = arn_segments(self._template)[: ARN_PARTS - 1]
+            if any(isinstance(part, Variable) for segment in leading for part in segment):
                 return unknown(f"{self.text} has a variable where AWS does not resolve variables")
-            found = resolve_variables(self._template, context)
-            if found is None or isinstance(found, Unknown):
-                return self._valueless if found is None else found
-            compiled = _compile_resource(found)
+            resolved = resolve_variables(self._template, context)
+            if resolved is None or isinstance(resolved, Unknown):
+                return self._valueless if resolved is None else resolved
+            compiled = _compile_resource(resolved)
         return compiled.match(arn)
 
 
@@ -87,9 +87,10 @@ class ResourcePattern:
 class _CompiledResource:
     pieces: Pieces
     matches: TextMatcher
-    #: Set if a wildcard before the last segment could match a colon: then each segment must match by itself too.
+    #: Not empty if a wildcard before the last segment could match a colon. Then each segment must match by itself too.
     segments: tuple[TextMatcher, ...]
-    #: Set if segments are missing, with ``*`` in their place; AWS does not always document whether they count as that.
+    #: The pattern with ``*`` for its missing segments; ``None`` if it has all segments. AWS does not always document
+    #: whether missing segments match everything.
     completed: TextMatcher | None
 
     def match(self, arn: str) -> Truth:
@@ -102,48 +103,48 @@ class _CompiledResource:
         return False
 
     def _may_match(self, arn: str) -> bool:
-        wanted, parts = arn_segments(self.pieces), arn.split(":", ARN_PARTS - 1)
+        segments, parts = arn_segments(self.pieces), arn.split(":", ARN_PARTS - 1)
         if len(parts) != ARN_PARTS:
             return may_match(self.pieces, arn)
         # A hole is part of one segment, and only the last segment may contain colons. A wildcard of the pattern may
         # match colons.
         return may_match(self.pieces, arn, without=":") or (
-            len(wanted) == ARN_PARTS
-            and all(may_match(without_variables(part), text) for part, text in zip(wanted, parts, strict=True))
+            len(segments) == ARN_PARTS
+            and all(may_match(without_variables(segment), part) for segment, part in zip(segments, parts, strict=True))
         )
 
     def _within_segments(self, arn: str) -> Truth:
         parts = arn.split(":", ARN_PARTS - 1)
         same_length = len(parts) == len(self.segments)
-        if same_length and all(one(part) for one, part in zip(self.segments, parts, strict=True)):
+        if same_length and all(matches(part) for matches, part in zip(self.segments, parts, strict=True)):
             return True
         return unknown("a wildcard in its Resource would have to match a colon")
 
 
 @lru_cache(maxsize=4096)
-def _compile_resource(found: Pieces) -> _CompiledResource:
-    split = [without_variables(segment) for segment in arn_segments(found)]
-    strict = any(Wildcard.ONE in part or Wildcard.ANY in part[:-1] for part in split[: ARN_PARTS - 1])
-    missing = ARN_PARTS - len(split) if found != (Wildcard.ANY,) else 0
-    rest: Pieces = (":", Wildcard.ANY) * missing
+def _compile_resource(pieces: Pieces) -> _CompiledResource:
+    segments = [without_variables(segment) for segment in arn_segments(pieces)]
+    strict = any(Wildcard.ONE in segment or Wildcard.ANY in segment[:-1] for segment in segments[: ARN_PARTS - 1])
+    missing = ARN_PARTS - len(segments) if pieces != (Wildcard.ANY,) else 0
+    completion: Pieces = (":", Wildcard.ANY) * missing
     return _CompiledResource(
-        found,
-        pattern_matcher(found),
-        tuple(pattern_matcher(part) for part in split) if strict else (),
-        pattern_matcher(found + rest) if missing else None,
+        pieces,
+        pattern_matcher(pieces),
+        tuple(pattern_matcher(segment) for segment in segments) if strict else (),
+        pattern_matcher(pieces + completion) if missing else None,
     )
 
 
-def arn_matcher(found: Pieces) -> Callable[[str], Truth]:
+def arn_matcher(pieces: Pieces) -> Callable[[str], Truth]:
     """Return a matcher of ARNs for the ARN operators, which compare each of the six segments by itself."""
-    wanted = [pattern_matcher(without_variables(part)) for part in arn_segments(found)]
+    segment_matchers = [pattern_matcher(without_variables(segment)) for segment in arn_segments(pieces)]
 
     def matches(value: str) -> Truth:
         parts = value.split(":", ARN_PARTS - 1)
         if len(parts) != ARN_PARTS:
             return False
-        if len(wanted) != ARN_PARTS:
+        if len(segment_matchers) != ARN_PARTS:
             return unknown("a condition compares an ARN with a value that is not an ARN")
-        return all(one(text) for one, text in zip(wanted, parts, strict=True))
+        return all(matcher(part) for matcher, part in zip(segment_matchers, parts, strict=True))
 
     return matches

@@ -36,7 +36,7 @@ class ConditionTest(Protocol):
 def condition_tests(
     condition: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool
 ) -> tuple[ConditionTest, ...]:
-    """Return the tests of a condition, one per operator and key; that of an unknown operator is always unknown."""
+    """Return the tests of a condition, one per operator and key; the result for an unknown operator is unknown."""
     return tuple(
         _condition_test(name, key, values, variables=variables)
         for name, by_key in condition.items()
@@ -47,9 +47,9 @@ def condition_tests(
 def _condition_test(name: str, key: str, values: Sequence[str], *, variables: bool) -> ConditionTest:
     quantifier, _, rest = name.lower().rpartition(":")
     base = rest.removesuffix(_IF_EXISTS)
-    null = base == _NULL and base == rest and not quantifier
+    is_null = base == _NULL and base == rest and not quantifier
     build = OPERATORS.get(NEGATED.get(base, base))
-    if quantifier not in ("", "forallvalues", "foranyvalue") or (build is None and not null):
+    if quantifier not in ("", "forallvalues", "foranyvalue") or (build is None and not is_null):
         return UndocumentedTest(f"condition operator {name} is not known")
     if not values:
         return UndocumentedTest(f"{name} compares {key} with no values")
@@ -104,13 +104,14 @@ class _NullTest:
 
     def _is_absent(self, values: tuple[str, ...]) -> Truth:
         if values and not any(values):
-            # AWS documents that Null checks for a value that is not null, and that an empty text in a set is null.
+            # AWS documents both that Null tests for a value that is not null and that an empty text in a set is null,
+            # so the result is not clear.
             return unknown(f"condition key {self.name} is empty")
         return not values
 
     def _null_holds(self, value: str, absent: Truth) -> Truth:
-        wanted = {"true": absent, "false": negated(absent)}
-        return wanted.get(value.strip().lower(), unknown(f"{value[:40]!r} in a condition cannot be read"))
+        results = {"true": absent, "false": negated(absent)}
+        return results.get(value.strip().lower(), unknown(f"{value[:40]!r} in a condition cannot be read"))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,7 +145,7 @@ class _ComparisonTest:
         each = [self._value_holds(value, context) for value in values]
         if self.quantifier:
             return all_hold(each) if self.quantifier == "forallvalues" else any_holds(each)
-        # AWS documents operators without a quantifier for single-valued keys.
+        # AWS documents operators without a quantifier only for single-valued keys.
         return each[0] if len(set(each)) == 1 else unknown(f"condition key {self.name} has several values")
 
     def _holds_when_absent(self) -> Truth:

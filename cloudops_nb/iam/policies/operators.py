@@ -1,4 +1,4 @@
-"""The comparisons of condition operators, each of one policy value with one request value.
+"""The condition operators, each of which compares one value in a policy with one value in a request.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PolicyValue:
-    """A value in a condition.
+    """A value in a policy's condition.
 
     Attributes:
-        text: The value.
+        text: The value as written.
         variables: Whether the policy's version supports variables.
-        valueless: The result of the comparison if a variable in the value has no value.
+        valueless: The result of the comparison if a variable in ``text`` has no value.
     """
 
     text: str
@@ -61,41 +61,41 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _TRUTH_VALUES = ("false", "true")
 
 
-def _text_operator(compiled: Callable[[Pieces], ValueMatcher], *, wildcards: bool) -> Operator:
+def _text_operator(compile_pieces: Callable[[Pieces], ValueMatcher], *, wildcards: bool) -> Operator:
     """Return an operator whose policy values may have variables; values without variables are compiled once."""
 
-    def build(wanted: PolicyValue) -> Comparison:
-        parts: Template = parse_template(wanted.text, wildcards=wildcards, variables=wanted.variables)
-        used = frozenset(variable_keys(parts))
-        if not used:
-            matches = compiled(without_variables(parts))
+    def build(policy_value: PolicyValue) -> Comparison:
+        parts: Template = parse_template(policy_value.text, wildcards=wildcards, variables=policy_value.variables)
+        used_keys = frozenset(variable_keys(parts))
+        if not used_keys:
+            matches = compile_pieces(without_variables(parts))
             return Comparison(lambda value, _context: matches(value))
 
         def compare(value: str, context: RequestContext) -> Truth:
-            found = resolve_variables(parts, context)
-            if found is None or isinstance(found, Unknown):
-                return wanted.valueless if found is None else found
-            return compiled(found)(value)
+            resolved = resolve_variables(parts, context)
+            if resolved is None or isinstance(resolved, Unknown):
+                return policy_value.valueless if resolved is None else resolved
+            return compile_pieces(resolved)(value)
 
-        return Comparison(compare, used)
+        return Comparison(compare, used_keys)
 
     return build
 
 
-def _text_equals(found: Pieces) -> ValueMatcher:
-    return "".join(str(piece) for piece in found).__eq__
+def _text_equals(pieces: Pieces) -> ValueMatcher:
+    return "".join(str(piece) for piece in pieces).__eq__
 
 
-def _text_equals_ignoring_case(found: Pieces) -> ValueMatcher:
-    wanted = "".join(str(piece) for piece in found).lower()
-    return lambda value: value.lower() == wanted
+def _text_equals_ignoring_case(pieces: Pieces) -> ValueMatcher:
+    policy_text = "".join(str(piece) for piece in pieces).lower()
+    return lambda value: value.lower() == policy_text
 
 
-def _boolean_equals(found: Pieces) -> ValueMatcher:
-    wanted = "".join(str(piece) for piece in found).strip().lower()
-    if wanted not in _TRUTH_VALUES:
-        return lambda _value: unknown(f"{wanted[:40]!r} in a condition is neither true nor false")
-    return lambda value: value.strip().lower() == wanted
+def _boolean_equals(pieces: Pieces) -> ValueMatcher:
+    policy_text = "".join(str(piece) for piece in pieces).strip().lower()
+    if policy_text not in _TRUTH_VALUES:
+        return lambda _value: unknown(f"{policy_text[:40]!r} in a condition is neither true nor false")
+    return lambda value: value.strip().lower() == policy_text
 
 
 def _parsed_operator(
@@ -104,18 +104,19 @@ def _parsed_operator(
     *,
     parse_request: Callable[[str], Any] | None = None,
 ) -> Operator:
-    """Return an operator that parses its values; the result of a value that cannot be parsed is unknown.
+    """Return an operator that parses both values; the result is unknown if a value cannot be parsed.
 
     Args:
         parse_policy: Parses a policy's value.
-        compare_values: Compares a request's value with a policy's.
+        compare_values: Compares a request's value, given first, with a policy's.
         parse_request: Parses a request's value; ``parse_policy`` by default.
     """
 
-    def build(wanted: PolicyValue) -> Comparison:
-        right = _parse_or_none(parse_policy, wanted.text)
+    def build(policy_value: PolicyValue) -> Comparison:
+        right = _parse_or_none(parse_policy, policy_value.text)
         if right is None:
-            return Comparison(lambda _value, _context: unknown(f"{wanted.text[:40]!r} in a condition cannot be read"))
+            reason = f"{policy_value.text[:40]!r} in a condition cannot be read"
+            return Comparison(lambda _value, _context: unknown(reason))
 
         def compare(value: str, _context: RequestContext) -> Truth:
             left = _parse_or_none(parse_request or parse_policy, value)
@@ -145,7 +146,7 @@ def _parse_number(text: str) -> Decimal:
 
 
 def _parse_instant(text: str) -> float:
-    """Return seconds since the epoch, from such a number or from an ISO 8601 date."""
+    """Return seconds since the epoch, parsed from a number of seconds or from an ISO 8601 date."""
     text = text.strip()
     if _YEAR_OR_MONTH.fullmatch(text):
         text += "-01-01"[len(text) - 4 :]

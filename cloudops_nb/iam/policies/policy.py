@@ -1,6 +1,6 @@
 """Policy documents, parsed and compiled once.
 
-Their grammar: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+The grammar of policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cloudops_nb.iam.policies.statement import Statement
 from cloudops_nb.iam.policies.wildcards import HOLE, pattern_matcher, split_pattern
 from cloudops_nb.iam.truth import Truth, unknown
 
-_WITH_VARIABLES = "2012-10-17"
-_VERSIONS = ("2008-10-17", _WITH_VARIABLES)
+_VERSION_WITH_VARIABLES = "2012-10-17"
+_VERSIONS = ("2008-10-17", _VERSION_WITH_VARIABLES)
 _STATEMENT_ELEMENTS = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
@@ -31,7 +31,7 @@ class PolicyError(ConfigurationError):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Policy:
-    """A compiled policy; ``name`` identifies it in reasons."""
+    """A compiled policy; ``name`` identifies it in the reasons of verdicts."""
 
     name: str
     statements: tuple[Statement, ...]
@@ -42,7 +42,7 @@ class Policy:
 
         Args:
             document: The policy as JSON text or as data.
-            name: The policy's name in reasons.
+            name: The policy's name in errors and in the reasons of verdicts.
 
         Raises:
             PolicyError: The document is malformed. An unknown element value, such as a new condition operator, is not
@@ -89,9 +89,9 @@ def _compile_statements(data: Any, name: str) -> tuple[Statement, ...]:
     if isinstance(listed, Mapping):
         listed = [listed]
     if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
-        raise _MalformedPolicyError("Statement must be a statement or a list of them")
+        raise _MalformedPolicyError("Statement must be a statement or a list of statements")
     return tuple(
-        _compile_statement(each, f"{name}, statement {number}", variables=version == _WITH_VARIABLES)
+        _compile_statement(each, f"{name}, statement {number}", variables=version == _VERSION_WITH_VARIABLES)
         for number, each in enumerate(listed, 1)
     )
 
@@ -189,4 +189,5 @@ def _text_value(value: Any, name: str, *, scalars: bool) -> str:
         return repr(value)
     if not isinstance(value, str):
         raise _MalformedPolicyError(f"{name} must be text or a list of texts")
+    # In a pattern, this character would count as an unknown part of a text.
     return value.replace(HOLE, "\ufffd")

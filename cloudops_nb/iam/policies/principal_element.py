@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 _ACCOUNT = re.compile(r"\d{12}")
 _UNIQUE_ID = re.compile(r"(A[A-Z]{2}A)[A-Z0-9]{12,}(:.*)?", re.DOTALL)
+#: The kind of principal by the prefix of a unique ID.
 _UNIQUE_KINDS = {"AIDA": PrincipalKind.USER, "AROA": PrincipalKind.ROLE}
 
 
 class Naming(Enum):
     """How a statement names the acting principal; it decides which other policies limit the grant."""
 
-    #: By the user or the session itself, or by everyone.
+    #: The statement names the user or the session itself, or everyone.
     DIRECTLY = "directly"
-    #: By the role of the session, or by the user who opened it.
+    #: The statement names the role of the session, or the user who opened the session.
     BY_ROLE = "by role"
-    #: By the account, whose identity policies then decide.
+    #: The statement names the account; the principal's identity policies then decide.
     BY_ACCOUNT = "by account"
 
 
@@ -53,7 +54,7 @@ NO_PRINCIPAL_ELEMENT = PrincipalMatch(*[unknown("the statement has no Principal 
 
 @dataclass(frozen=True, slots=True)
 class PrincipalElement:
-    """The principals of a statement, each with its type (``AWS``, ``Service`` …); ``opposite`` for ``NotPrincipal``."""
+    """The principals of a statement, each with its type (``AWS``, ``Service`` …); ``opposite`` if ``NotPrincipal``."""
 
     entries: tuple[tuple[str, str], ...]
     opposite: bool = False
@@ -63,7 +64,7 @@ class PrincipalElement:
 
         Args:
             principal: The acting principal.
-            has_boundary: Whether it has a permissions boundary; if so, ``NotPrincipal`` never excepts it.
+            has_boundary: Whether the principal has a permissions boundary; if so, ``NotPrincipal`` never excepts it.
         """
         found: dict[Naming, list[Truth]] = {how: [] for how in Naming}
         for kind, text in self.entries:
@@ -123,7 +124,7 @@ def _match_aws_entry(text: str, principal: Principal) -> tuple[Naming, Truth]:
 
 
 def _match_own_account_arn(service: str, resource: str, arn: str, principal: Principal) -> tuple[Naming, Truth]:
-    """Return how an ARN in the principal's own account names it."""
+    """Return whether and how an ARN in the principal's own account names the principal."""
     kind, _, name = resource.partition("/")
     if (service, resource) == ("iam", "root"):
         return Naming.BY_ACCOUNT, True

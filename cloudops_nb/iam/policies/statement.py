@@ -45,14 +45,14 @@ class Statement:
         return any(matches(action) for matches in self.actions) is not self.not_actions
 
     def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[ConditionTest], Truth]) -> Truth:
-        """Return whether the statement applies to a request, apart from action and principal.
+        """Return whether the statement's resources and conditions match a request, whatever its action and principal.
 
         Args:
             match: Returns whether a pattern matches the request's resource.
             holds: Returns whether a condition test holds.
         """
         covered = self._covers_resource(match)
-        # A statement about another resource needs no test of its conditions.
+        # If the statement does not cover the resource, skip its condition tests.
         return covered if covered is False else all_hold((covered, *map(holds, self.tests)))
 
     def _covers_resource(self, match: Callable[[ResourcePattern], Truth]) -> Truth:
@@ -63,5 +63,5 @@ class Statement:
 
     @property
     def patterns(self) -> tuple[ResourcePattern, ...]:
-        """The resource patterns, if there are any."""
+        """The resource patterns; empty if the statement has no resource element."""
         return self.resources or ()

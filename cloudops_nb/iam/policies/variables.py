@@ -39,7 +39,7 @@ def parse_template(text: str, *, wildcards: bool, variables: bool) -> Template:
     """Split a text of a policy into literal text, wildcards and variables.
 
     Args:
-        text: The text.
+        text: The text as written in the policy.
         wildcards: Whether ``*`` and ``?`` are wildcards.
         variables: Whether the policy's version supports variables.
     """
@@ -95,5 +95,5 @@ def variable_keys(parts: Template) -> Iterator[str]:
 
 
 def without_variables(parts: Template) -> Pieces:
-    """Return the pieces of a text that has no variables, as the pieces of a pattern."""
+    """Return the pieces of a text without variables, typed as the pieces of a pattern."""
     return tuple(part for part in parts if not isinstance(part, Variable))

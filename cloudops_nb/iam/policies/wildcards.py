@@ -1,4 +1,4 @@
-"""Patterns in which only ``*`` and ``?`` are special, matched against texts whose parts may be unknown (holes).
+"""Patterns in which only ``*`` and ``?`` are special; the text to match may have unknown parts, called holes.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -11,7 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import TypeAlias
 
-#: Marks an unknown part of a text, of one character or more. Parsing a policy replaces it, so no pattern contains it.
+#: Marks a hole: an unknown part of a text, one character or longer. Parsing a policy replaces this character, so no
+#: pattern contains it.
 HOLE = "\uffff"
 
 
@@ -60,13 +61,13 @@ def _pattern_regex(pattern: Pieces) -> str:
     first, *others = parts
     if not others:
         return first
-    # The leftmost match of each part between two wildcards is as good as any other, hence atomic groups.
+    # Atomic groups lose no match, because the leftmost match of a part between two wildcards is as good as any other.
     return first + "".join(f"(?>.*?{part})" for part in others[:-1] if part) + f".*{others[-1]}"
 
 
 @lru_cache(maxsize=16_384)
 def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
-    """Return whether some filling of a text's holes makes the pattern match it.
+    """Return whether the pattern matches a text for some content of the text's holes.
 
     Args:
         pattern: The pattern.
@@ -91,14 +92,14 @@ def _patterns_overlap(left: Sequence[str | Wildcard], right: Sequence[str | Wild
         row[column] = row[column - 1] and unit is Wildcard.ANY
     for a in left:
         above, row = row, [row[0] and a is Wildcard.ANY]
-        shut = isinstance(a, str) and a in without
+        excluded = isinstance(a, str) and a in without
         for column, b in enumerate(right, 1):
             if a is Wildcard.ANY:
                 row.append(above[column] or row[column - 1])
             elif b is Wildcard.ANY:
-                row.append(row[column - 1] or (above[column] and not shut))
+                row.append(row[column - 1] or (above[column] and not excluded))
             else:
-                row.append(above[column - 1] and (a is Wildcard.ONE or a == b or (b is Wildcard.ONE and not shut)))
+                row.append(above[column - 1] and (a is Wildcard.ONE or a == b or (b is Wildcard.ONE and not excluded)))
     return row[-1]
 
 

@@ -1,4 +1,4 @@
-"""The condition keys that follow from the acting principal, for every request."""
+"""The condition keys that have the same state in every request of a principal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SSO_PATH = ":role/aws-reserved/sso.amazonaws.com/"
 
 
 def principal_key_states(policies: PrincipalPolicies) -> dict[str, KeyState]:
-    """Return the states of the keys, by key in lower case; given values take precedence over derived ones."""
-    table = evaluation_rules()
-    known: dict[str, KeyState] = {key: known_values((value,)) for key, value in table.constant.items()}
-    known |= dict.fromkeys(table.absent, ABSENT) | dict.fromkeys(table.present, PRESENT)
+    """Return the states of the keys, by key in lower case; ``known_context`` takes precedence over derived values."""
+    rules = evaluation_rules()
+    known: dict[str, KeyState] = {key: known_values((value,)) for key, value in rules.constant.items()}
+    known |= dict.fromkeys(rules.absent, ABSENT) | dict.fromkeys(rules.present, PRESENT)
     known |= _identity_key_states(policies.principal)
     known |= dict(_tag_key_states(policies))
     known |= {key.lower(): known_values(values) for key, values in policies.known_context.items()}
@@ -48,10 +48,10 @@ def _identity_key_states(principal: Principal) -> dict[str, KeyState]:
 def _tag_key_states(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState]]:
     """Yield the states of the tag keys; a role's tags are certain only if its session cannot have tags of its own."""
     principal = policies.principal
-    of_session = principal.kind is PrincipalKind.FEDERATED_USER or _SSO_PATH in principal.arn
+    has_session_tags = principal.kind is PrincipalKind.FEDERATED_USER or _SSO_PATH in principal.arn
     if principal.kind is PrincipalKind.ROOT:
         yield OTHER_PRINCIPAL_TAGS, ABSENT
-    elif policies.tags is None or of_session or isinstance(policies.session, Unreadable):
+    elif policies.tags is None or has_session_tags or isinstance(policies.session, Unreadable):
         yield OTHER_PRINCIPAL_TAGS, NOT_KNOWN
     else:
         yield OTHER_PRINCIPAL_TAGS, ABSENT

@@ -19,7 +19,7 @@ class Unreadable:
     why: str
 
 
-#: The policies of one layer; a single one may be unreadable.
+#: The policies of one layer; each may be unreadable.
 Policies: TypeAlias = "Sequence[Policy | Unreadable]"
 #: An organization's policies, one entry per level from the root to the account.
 Levels: TypeAlias = "Sequence[Policies]"
@@ -27,17 +27,17 @@ Levels: TypeAlias = "Sequence[Policies]"
 
 @dataclass(frozen=True)
 class PrincipalPolicies:
-    """Every policy that decides what a principal may do, except those of the resources.
+    """Every policy that decides what a principal may do, except the resources' own policies.
 
     Attributes:
-        principal: The acting principal. Without an ARN it is not known. If a role's path is not known, its ``note``
-            says so.
+        principal: The acting principal; an empty ARN means that it is not known. Its ``note`` says so if a role's path
+            is not known.
         tags: The tags of the role or user; ``None`` if they, or the tags of the session, are not known.
         identity: The policies of the role, or of the user and its groups.
         boundary: The permissions boundary; ``None`` if there is none.
         service_control: The service control policies; ``None`` outside organizations and in management accounts.
-        resource_control: The resource control policies of the principal's own account; ``None`` as above.
-        session: The session policies; ``None`` if the session was opened without any.
+        resource_control: The resource control policies of the principal's own account; ``None`` in the same cases.
+        session: The session policies; ``None`` if the session was opened without session policies.
         known_context: The values of known condition keys; no values mean that the key is known to be absent.
     """
 

@@ -24,7 +24,7 @@ _MESSAGES = PointFilter([AnyOf("kind", ["message"])])
 
 
 def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
-    """Yield the live points, then the restored points that are newer than their live version or have none."""
+    """Yield the live points, then the restored points that are newer than their live version or not live at all."""
     field = _VERSION_TIMES[collection]
     live_times: dict[str, float] = {}
     for point in live:
