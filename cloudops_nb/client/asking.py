@@ -1,7 +1,8 @@
 """Answers requests that a person wrote in plain words.
 
 A question is answered from the store. For a change, the resources that the prompt names are resolved, a request without
-private values is sent to the playbook server, and a plan is prepared from the playbook in the server's response.
+private values is sent to the playbook server, and a plan is prepared from this host's copy of the playbook that the
+server names.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ class Assistant:
         return environment_class(resource.tags, configured, resource.account_name)
 
     def preview(self, prompt: str, conversation: str) -> bytes:
-        """Return exactly the bytes that ``ask`` would send; empty if ``ask`` would send no request."""
+        """Return the bytes that ``ask`` would send; empty if ``ask`` would send no request.
+
+        Only the random request id differs from the request that ``ask`` sends.
+        """
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
         if resolution.question or not resolution.intent.changes:
@@ -137,7 +141,7 @@ class Assistant:
         try:
             plan = self._prepare(bind(response, resolution, self._catalogue))
         except (PlanError, PlaybookError) as error:
-            # The request has left the host, so the caller needs an answer with its size, not an exception.
+            # The request has left the host, so return an answer with the number of bytes sent, instead of raising.
             return Answer("refusal", str(error), bytes_sent=size)
         return Answer("plan", plan.explanation, plan=plan, bytes_sent=size)
 
@@ -153,7 +157,8 @@ class Assistant:
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
     def _prepared_request(self, prompt: str, resolution: Resolution, context: ConversationContext) -> PreparedRequest:
-        # Every account and region of the estate is private, because a prompt may mention any of them.
+        # The gate looks for every account and region of the estate, not only the targets', because a prompt may mention
+        # any of them.
         facets = self._storage.estate.facets
         accounts_and_regions = {value for field in ("account_id", "account_name", "region") for value in facets(field)}
         request = build(resolution, self.environment_of, history=context.sent)
@@ -173,7 +178,7 @@ class Assistant:
         )
         keys = pairs[-1][0].metadata["targets"] if pairs else []
         found = [resource for key in keys if (resource := self._storage.estate.get(key)) is not None]
-        # If a target no longer exists, "them" would mean different resources than the person saw.
+        # If a target no longer exists, return no targets: the remaining ones are not the "them" that the person saw.
         return ConversationContext(sent, tuple(found) if len(found) == len(keys) else ())
 
     def _remember(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any]) -> None:

@@ -29,8 +29,8 @@ _CELLS_SHOWN: Final = 3
 class ScanSchedule:
     """Runs due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and never prompts.
 
-    An interrupt of the notebook does not stop a scan in the thread. A person may start a scan at the same time: for
-    each cell, the store keeps the scan that read the cell last.
+    An interrupt of the notebook does not stop a scan in the thread. A person may start a scan at the same time. If both
+    read the same cell, the store keeps the result that was written last.
 
     Of several notebook kernels that use one store, only one runs each due scan. The store keeps the due times as
     wall-clock times: after a restart or a sleep of the host, a missed scan runs once, and its interval starts again.
@@ -73,7 +73,10 @@ class ScanSchedule:
         self._scheduler.stop()
 
     def close(self) -> set[threading.Thread]:
-        """Stop, and abort a running scan after its current page; what the scan has read is kept, and a retry is due.
+        """Stop, and abort a running scan at its next page.
+
+        The pages that were written are kept. The aborted run counts as failed, so it is due again after half an hour,
+        or after its interval if the interval is shorter.
 
         Returns:
             The thread, if its scan is still running after a short wait; else an empty set.

@@ -57,8 +57,8 @@ class Embedder(Protocol):
 def open_embedder(settings: Settings) -> Embedder:
     """Open the configured model with the configured backend.
 
-    The ONNX backend exports a model into ``settings.models_path`` on its first use, which takes seconds. Concurrent
-    processes wait for one export, and a killed export leaves no incomplete model.
+    For the ONNX backend, this function first exports the model into ``settings.models_path`` if it is not there yet,
+    which takes seconds. Concurrent processes wait for one export, and a killed export leaves no incomplete model.
 
     Raises:
         EmbeddingError: The model is missing or modified, or cannot be loaded or exported.
@@ -101,8 +101,8 @@ def _export_in_child(weights: ModelWeights, folder: Path) -> None:
             env={**environment, **OFFLINE_VARIABLES, "PYTHONPATH": _import_path()},
         )
     except subprocess.CalledProcessError as error:
-        # The child writes its error as the last line. If a signal killed the child (the status is negative), its last
-        # line is unrelated to its end.
+        # The child writes its error as the last line. If a signal killed the child (the status is negative), the last
+        # line does not say why it died.
         lines = error.stderr.strip().splitlines() if error.returncode > 0 else []
         reason = lines[-1] if lines else f"the export process ended with status {error.returncode}"
         raise EmbeddingError(f"embedding model {weights.model_id} was not exported", reason) from error

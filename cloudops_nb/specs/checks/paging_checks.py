@@ -1,4 +1,8 @@
-"""Checks that every list call is paginated, by botocore's rules or by rules in the declaration."""
+"""Checks the pagination of list calls.
+
+A list call whose operation returns pages needs pagination rules, either botocore's or the declaration's, and a page
+size that the operation accepts.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Finds the type of a selector's value from botocore's model, without a response.
+"""Finds, from botocore's model alone, the type that a selector's value will have; no AWS call is made.
 
 A selector (a JMESPath expression) is evaluated on the *shape*, botocore's model, of an operation's response. The result
-is a type, and a list of problems: unknown fields, lists that are used as structures, and structures that are used as
-lists.
+is a type, and a list of problems, for example unknown fields, and lists that are used as structures.
 """
 
 from __future__ import annotations
@@ -31,7 +30,9 @@ _DECODED = frozenset({"policyDocumentType"})
 
 @dataclass(frozen=True)
 class Type:
-    """The type of a value: its kind, the name of its shape, and the shapes in it, which become types on access.
+    """The type of a value: its kind, the name of its shape, and the shapes or types of its parts.
+
+    :func:`shape_type` converts the shape of a part only when a selector reaches that part.
 
     ``members`` are those of a structure, ``inner`` is the element of a list or the value of a map, and ``keys`` are the
     keys of a map, empty if it may have any key.
@@ -59,7 +60,10 @@ STRING, NUMBER, BOOLEAN = Type("string"), Type("number"), Type("boolean")
 
 
 def shape_type(shape: Shape | Type) -> Type:
-    """Return the type of a shape. The shapes in it stay unchanged, because a shape may contain itself."""
+    """Return the type of a shape, with its parts still as shapes.
+
+    A shape may contain itself, so a conversion of all parts would never end.
+    """
     if isinstance(shape, Type):
         return shape
     if getattr(shape, "is_document_type", False) or shape.name in _DECODED:
@@ -100,7 +104,7 @@ def common_type(one: Type, other: Type) -> Type:
 
 
 def selector_type(selector: str, data: Type) -> tuple[Type, list[str]]:
-    """Return the type of a selector's value on data of a type, and the problems that were found in the selector."""
+    """Return the type of the value that a selector gives for data of the type ``data``, and the selector's problems."""
     evaluation = _TypeEvaluation()
     found = evaluation.visit(compiled(selector).parsed, data)
     return found, [f"{selector!r}: {problem}" for problem in dict.fromkeys(evaluation.problems)]

@@ -35,7 +35,11 @@ def open_engine(settings: Settings, data_path: Path) -> VectorStore:
 
 
 def engine_named(settings: Settings, data_path: Path) -> VectorStore:
-    """Return the engine that the settings name, without a check; a move opens two engines with changed settings."""
+    """Return the engine that the settings name, without the check of :func:`check_engine`.
+
+    A move opens its source and its target with this, each with a copy of the settings that names it. The check would
+    refuse the target.
+    """
     if settings.remote:
         from cloudops_nb.storage.engines.remote.host_state import HostState
         from cloudops_nb.storage.engines.remote.remote_store import RemoteStore

@@ -1,7 +1,8 @@
 """The master key, and the keys derived from it by HKDF-SHA256 (RFC 5869).
 
-Data keys can be rotated, so they have generations. The index key, the journal key and the seed of the vector rotation
-change only with the master key, because values computed with them stay in the store.
+Data keys have generations, because they can be replaced without a new master key. The index key, the journal key and
+the seed of the matrix that rotates vectors have no generations: a new data key does not recompute the blind index
+values, MACs and vectors that were made with them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Imports an exported key for a data path; an empty store with a different key changes to the imported key."""
+"""Imports an exported key for a data path; an empty store with a different key then uses the imported key."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 def import_store_key(service: OpenStore, settings: Settings, text: str, passphrase: str) -> KeySource:
     """Save an exported key for the data path's store, or for the next store that is created there.
 
-    An existing key is never replaced. An empty store with a different key changes to the imported key.
+    A key in a key source is never overwritten. If the store has a different key and is empty, the store uses the
+    imported key from then on.
 
     Returns:
         The key source or slot that holds the key now; it may have held the key before.
 
     Raises:
         EncryptionError: The text is not an export or was modified, or the passphrase is wrong; nothing was changed.
-        WrongKeyError: The data path's store has a different key and is not empty, or the key source holds a different
-            key and cannot hold a second one.
-        KeyMissingError: No key source is writable.
-        StoreUnavailableError: Another program has the store open.
+        WrongKeyError: The data path's store has a different key and is not empty or cannot be opened, or the key source
+            holds a different key and cannot hold a second one.
+        KeyMissingError: No key source is writable, and there is no store or the store has the imported key.
+        StoreUnavailableError: Another program has the store open, or this one blocks maintenance.
     """
     master = unwrap_key(text, passphrase)
     fingerprint = StoreKeys(master).fingerprint

@@ -1,6 +1,7 @@
 """Rewrites the journal under a new master key: encrypts and chains every record again, and stores its earlier MACs.
 
-The earlier MACs let a head that was exported under an earlier key still be checked against the record at its count.
+With the earlier MACs, a head that was exported under an earlier key can still be verified: its MAC must be among the
+earlier MACs of the record whose number is the head's count.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ REKEY = "rekey"
 
 
 def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> int:
-    """Write a journal's records into an empty journal under a new key, and verify both; returns their number.
+    """Write a journal's records into an empty journal under a new key, and verify both journals.
 
     After the old records, one record is added that reports the key change and contains the old journal's head.
 
+    Returns:
+        The number of records that were copied.
+
     Raises:
-        JournalError: A journal does not verify, or an old record's once-key (for each, the journal accepts only one
-            record) cannot be found.
+        JournalError: A journal does not verify, or the once-key of an old record cannot be found. (The journal accepts
+            only one record with the same once-key.)
     """
     before = old.verify()
     head = f"{before.count}:{before.head}"
@@ -66,8 +70,8 @@ def _with_earlier_starts(contents: Iterator[dict[str, Any]], start: str) -> Iter
 def _once_key(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
     """Return a record's once-key, or an empty text if it has none.
 
-    The content of records that earlier versions wrote does not contain the key. It is then found by blinding every key
-    that those versions could have used, and comparing the blind values.
+    Earlier versions of this package did not write the once-key into a record's content. The once-key is then found by
+    blinding every key that those versions could have used, and comparing the blind values.
     """
     if record.once_key is None:
         return ""
