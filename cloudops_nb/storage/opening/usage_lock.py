@@ -42,19 +42,13 @@ class UsageLock:
         with self._lock:
             if self._descriptor is not None:
                 return
-            descriptor = _open_lock_file(self._path)
             try:
-                _lock_within(descriptor, fcntl.LOCK_SH, SHARED_SECONDS)
+                self._descriptor = _locked_file(self._path, fcntl.LOCK_SH, SHARED_SECONDS)
             except BlockingIOError:
-                os.close(descriptor)
                 why = "another program is restoring it or changing its keys"
                 raise StoreUnavailableError(
                     "the store cannot be opened now", why, "Try again when it is done."
                 ) from None
-            except BaseException:
-                os.close(descriptor)
-                raise
-            self._descriptor = descriptor
 
     def release(self) -> None:
         """Release the shared lock."""
@@ -71,20 +65,30 @@ class UsageLock:
             StoreUnavailableError: Another program kept the store open for longer than :data:`ALONE_SECONDS`.
         """
         self.release()
-        descriptor = _open_lock_file(self._path)
         try:
-            _lock_within(descriptor, fcntl.LOCK_EX, ALONE_SECONDS)
+            descriptor = _locked_file(self._path, fcntl.LOCK_EX, ALONE_SECONDS)
         except BlockingIOError:
-            os.close(descriptor)
             fix = "Shut down the other notebooks and commands that use it, then try again."
             raise StoreUnavailableError("the store is in use", "another program has it open", fix) from None
-        except BaseException:
-            os.close(descriptor)
-            raise
         try:
             yield
         finally:
             os.close(descriptor)
+
+
+def _locked_file(path: Path, kind: int, seconds: float) -> int:
+    """Open and lock the file; returns its descriptor.
+
+    Raises:
+        BlockingIOError: Another program kept its lock for longer than ``seconds``.
+    """
+    descriptor = _open_lock_file(path)
+    try:
+        _lock_within(descriptor, kind, seconds)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _open_lock_file(path: Path) -> int:
