@@ -37,7 +37,7 @@ class EstateStore:
     A write that returned survives the crash of any process; after ``OpenStore.flush`` it also survives a power cut.
 
     A cell is a unit of a scan: one account, one region and one resource type. Rows are removed only when a complete
-    cell is finished (:meth:`finish_cell`, :meth:`finish_cells`), and by :meth:`delete` and :meth:`forget`.
+    cell is finished (:meth:`finish_cell`, :meth:`finish_cells`), and by :meth:`delete`.
 
     Filters ignore case; their ``account`` is an id or a name. Methods raise
     :class:`~cloudops_nb.errors.StorageError` or a subclass; writing and searching may also raise
