@@ -156,7 +156,7 @@ def test_the_old_key_stays_until_it_is_removed(run: Any) -> None:
     assert "it is the store's current key" in run("key", "remove", present, "--yes", ok=False).output
 
     asked = run("key", "remove", old, input="y\n").output
-    assert "Stores and backups of that key will not open again" in asked
+    assert "Stores and backups that need this key will not open again" in asked
     assert "kept key" not in run("key", "show").output
 
 
