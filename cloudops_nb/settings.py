@@ -60,7 +60,7 @@ class AccountSettings(BaseModel):
         if self.operate_profile and self.operate_role_arn:
             raise ValueError("give operate_profile or operate_role_arn, not both")
         if self.organization_role and (self.role_arn or self.operate_profile):
-            raise ValueError("organization_role allows only a profile or ambient credentials, and operate_role_arn")
+            raise ValueError("organization_role cannot be combined with role_arn or operate_profile")
         return self
 
 
@@ -68,7 +68,7 @@ class Settings(BaseModel):
     """All settings as flat fields; to change one, create a new object.
 
     Relative paths become absolute. The encryption key is not a setting. The API key of the Qdrant server is a setting,
-    and its repr is masked. Where a period in minutes, hours or days may be 0, that means never.
+    and its repr is masked. An interval of 0 switches the regular task off, and a retention of 0 days keeps everything.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -151,7 +151,7 @@ def load_settings(
 
     Raises:
         ConfigurationError: ``config.toml`` cannot be read, a setting's name is unknown, or a value is invalid. For an
-            unknown name, the error suggests the nearest one.
+            unknown name, the error suggests the nearest name, or lists all names if none is near.
     """
     variables = os.environ if environment is None else environment
     from_environment = _environment_settings(variables)

@@ -42,8 +42,8 @@ def known_regions() -> frozenset[str]:
 def offered(endpoint_prefix: str, region: str) -> bool:
     """Return whether a service may be available in a region: ``False`` only if botocore's endpoint data rule it out.
 
-    The result is ``True`` for a region or a service that the data do not contain, and for a service that has only
-    endpoints outside the regions, such as one per partition.
+    The result is ``True`` for a region or a service that the data do not contain, and for a service whose
+    endpoints belong to no region, such as a single endpoint for the partition (``aws-global``).
 
     Args:
         endpoint_prefix: The service's name in the endpoint data.

@@ -61,7 +61,11 @@ def _close_broken_output() -> None:
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cloudops-nb")
-@click.option("--data-path", type=click.Path(file_okay=False), help="The store's folder; ~/.cloudops if not set.")
+@click.option(
+    "--data-path",
+    type=click.Path(file_okay=False),
+    help="The store's folder; by default CLOUDOPS_DATA_PATH, else ~/.cloudops.",
+)
 @click.pass_context
 def main(context: click.Context, data_path: str | None) -> None:
     """AWS operations: discover and search resources; plan, approve, run and record changes."""

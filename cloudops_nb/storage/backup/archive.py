@@ -60,7 +60,8 @@ _DAMAGED_FIX = "Restore another snapshot."
 class Header(BaseModel):
     """The unencrypted description of a snapshot.
 
-    ``front`` is the number of front records. The rows are encrypted under data keys up to ``data_key_generation``.
+    ``front`` is the number of front records. Inside the snapshot's own
+    encryption, the rows still hold the store's envelopes, under data keys up to ``data_key_generation``.
     ``store_id`` identifies the store of the snapshot; it is empty in snapshots that older versions wrote.
     """
 
@@ -186,7 +187,8 @@ class Archive:
     def read(self, master: MasterKey) -> tuple[list[Any], Iterator[Any]]:
         """Decrypt the file; returns the front records and an iterator over the rows.
 
-        The iterator checks the tag and the number of rows at its end: do not replace anything with the rows before.
+        Only at its end does the iterator check the tag and the number of rows, so do not replace anything with the rows
+        before the iterator is exhausted.
 
         Raises:
             BackupError: The file was damaged or modified; the iterator raises it too.

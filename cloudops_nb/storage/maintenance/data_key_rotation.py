@@ -1,9 +1,12 @@
 """Rotates the data key: re-encrypts the store under the next generation of the data key.
 
-First ``store.json`` is set to the new generation, so that later writes use it. Then every envelope (encrypted value) is
-re-encrypted. A killed process leaves envelopes under the old and the new data key, and both keys can still decrypt.
-The older data keys are retired only when no envelope uses them. Journal records and the schedule are not re-encrypted:
-the MACs of the journal's chain cover the envelopes of the records. A retired data key still decrypts these two.
+First ``store.json`` is set to the new generation, so that later writes use it. Then the envelopes (encrypted values) of
+the collections, the scan state and the journal's sealed head are re-encrypted. A killed process leaves envelopes under
+the old and the new data key, and both keys can still decrypt. At the end the older data keys are retired: they no longer
+decrypt these parts.
+
+Journal records are not re-encrypted, because the MACs of the journal's chain cover their envelopes. The schedule is not
+re-encrypted either, because it holds due times only. A retired data key still decrypts journal records and the schedule.
 """
 
 from __future__ import annotations
@@ -49,14 +52,14 @@ class RotationReport:
 
 
 def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -> RotationReport:
-    """Re-encrypt everything under a new data key and retire the older keys, or finish an interrupted rotation.
+    """Re-encrypt the store under a new data key and retire the older keys, or finish an interrupted rotation.
 
     Args:
         service: The store.
         drop: Unreadable rows to remove first.
 
     Raises:
-        StoreUnavailableError: Another program has the store open.
+        StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this one.
         DecryptionError: An envelope cannot be decrypted; nothing was re-encrypted.
         JournalError: The journal does not verify.
     """
@@ -81,7 +84,8 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
 def _finish_interrupted(service: OpenStore) -> tuple[StoreHeader, dict[str, int]]:
     """Finish an interrupted rotation; returns the header, and the numbers of envelopes that were re-encrypted.
 
-    The numbers are 0 if no envelope uses the older generations that the header still allows, as after a restore.
+    The header may still allow older generations although no envelope uses them, for example after a restore. Then every
+    number is 0, and the caller starts a new rotation.
     """
     header = _store_header(service.vault)
     if header.oldest_data_key_generation == header.data_key_generation:

@@ -26,8 +26,9 @@ _RETRY_SECONDS = 0.05
 class UsageLock:
     """One program's lock on a data path; safe to share between threads.
 
-    The operating system releases the lock when the process ends, even if the process is killed. A forked child shares
-    its parent's lock (flock(2)), so a child process of a notebook kernel must open the store itself.
+    The operating system releases the lock when the process ends, even if the process is killed. A forked child inherits
+    the lock, which then lasts until both processes have ended (flock(2)). So a child must not use the inherited object,
+    and opens the store itself.
     """
 
     def __init__(self, data_path: Path) -> None:
