@@ -37,7 +37,7 @@ class EstateStore:
     A write that returned survives the crash of any process; after ``OpenStore.flush`` it also survives a power cut.
 
     A cell is a unit of a scan: one account, one region and one resource type. Rows are removed only by
-    :meth:`delete`, and by :meth:`finish_cell` and :meth:`finish_cells` for a cell whose state is ``ok`` or ``ok_empty``.
+    :meth:`delete`, and by :meth:`finish_cell` and :meth:`finish_cells` for a cell in the state ``ok`` or ``ok_empty``.
 
     Filters ignore case; their ``account`` is an id or a name. Methods raise
     :class:`~cloudops_nb.errors.StorageError` or a subclass; writing and searching may also raise

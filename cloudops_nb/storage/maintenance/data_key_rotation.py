@@ -2,11 +2,11 @@
 
 First ``store.json`` is set to the new generation, so that later writes use it. Then the envelopes (encrypted values) of
 the collections, the scan state and the journal's sealed head are re-encrypted. A killed process leaves envelopes under
-the old and the new data key, and both keys can still decrypt. At the end the older data keys are retired: they no longer
-decrypt these parts.
+the old and the new data key, and both keys can still decrypt. At the end the older data keys are retired: they no
+longer decrypt these parts.
 
 Journal records are not re-encrypted, because the MACs of the journal's chain cover their envelopes. The schedule is not
-re-encrypted either, because it holds due times only. A retired data key still decrypts journal records and the schedule.
+re-encrypted either, because the next run of each task writes its row again. A retired data key still decrypts both.
 """
 
 from __future__ import annotations

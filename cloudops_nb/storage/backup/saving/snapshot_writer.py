@@ -59,8 +59,8 @@ def _collection_content(parts: OpenParts, kind: str) -> tuple[list[Any], Iterato
 
 
 def _journal_content(journal: Journal) -> tuple[list[Any], Iterator[Any], int]:
-    # Take the head (the record count and the last MAC) before the records. Records that are appended during the snapshot
-    # may be saved too, but the saved records always reach at least as far as the head.
+    # Take the head (the record count and the last MAC) before the records. Records that are appended during the
+    # snapshot may be saved too, but the saved records always reach at least as far as the head.
     verified = journal.verify()
     head = [verified.count, bytes.fromhex(verified.head)]
     return [head], map(list, stored_records(journal.database)), verified.count
