@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keyring.backend
 import pytest
 
 from cloudops_nb.errors import EncryptionError, KeyMissingError
@@ -15,30 +14,12 @@ from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
 from cloudops_nb.storage.opening.vault_opening import open_vault
 from tests.storage.conftest import key_file_of
+from tests.storage.memory_keyring import MemoryKeyring
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.fast
-
-
-class Memory(keyring.backend.KeyringBackend):
-    """A keyring for the length of a test."""
-
-    priority = 5
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.entries: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.entries.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.entries[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.entries[service, username]
 
 
 def kept_beside(settings: Settings) -> str:
@@ -75,7 +56,7 @@ def test_a_kept_key_is_removed_and_no_other(key_settings: Settings) -> None:
 
 
 def test_a_keyring_answers_for_fingerprints_that_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = Memory()
+    memory = MemoryKeyring()
     monkeypatch.setattr("keyring.get_keyring", lambda: memory)
     settings = Settings(data_path=tmp_path / "store")
     open_vault(settings)

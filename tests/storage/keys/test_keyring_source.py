@@ -9,41 +9,22 @@ import keyring.backends.chainer
 import keyring.backends.fail
 import keyring.backends.null
 import pytest
-from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordSetError
 
 from cloudops_nb.errors import EncryptionError
 from cloudops_nb.storage.keys.keyring_source import KeyringSource
 from cloudops_nb.storage.keys.master_key import MasterKey
+from tests.storage.memory_keyring import MemoryKeyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from keyring.backend import KeyringBackend
 
 pytestmark = pytest.mark.fast
 
 KEY = MasterKey(bytes(range(32)))
 ENTRY = ("cloudops", "encryption_key")
-
-
-class MemoryKeyring(KeyringBackend):
-    """Keeps secrets as long as the object lives."""
-
-    # A list of its own keeps this class, and those below, out of the ones that the library picks by itself.
-    _classes: ClassVar[set[type]] = set()
-    priority = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.entries: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.entries.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.entries[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.entries[service, username]
 
 
 class BetterKeyring(MemoryKeyring):
