@@ -1,6 +1,7 @@
-"""Classes of resources on which a principal gets the same verdicts, for a fixed set of actions.
+"""Groups resources into classes, and caches permissions per class.
 
-The set is usually that of one resource type.
+For a fixed set of actions, a principal has the same permissions on all resources of a class. The set usually contains
+the actions of one resource type.
 """
 
 from __future__ import annotations
@@ -27,44 +28,52 @@ _SIZE = 20_000
 
 
 class ResourceClasses:
-    """Classes of resources that no policy distinguishes for any of the actions, and the cached permissions per class.
+    """The classes of resources for a set of actions, and the cached permissions on each class.
 
-    They are valid only for resources without a policy of their own and requests without further context. A class
-    includes the account and the region, which determine the further resources that an action is authorised on.
+    Two resources are in the same class if they have the same account and region, and if the resource patterns and
+    condition tests in the principal's policies give the same results for both. Account and region matter because AWS
+    may authorise an action on further resources, whose ARNs depend on both. A class is valid only for resources that
+    have no policy of their own, and for requests whose ``context`` is empty.
 
     Attributes:
-        permissions: The permissions by class of resource.
+        permissions: The permissions on the resources of each class; the class is the cache key.
     """
 
-    __slots__ = ("_conditional_rows", "_patterns", "_services", "permissions")
+    __slots__ = ("_conditional_rows", "_groups", "_patterns", "permissions")
 
     def __init__(self, actions: Sequence[str], authoriser: ActionAuthoriser) -> None:
         self.permissions: ResultCache[IamPermissions] = ResultCache(_SIZE)
         self._conditional_rows = [each for action in actions for each in action_resources(action).also if each.unless]
-        services: dict[str, _ServiceTests] = {}
+        groups: dict[tuple[str, bool], _TestGroup] = {}
         patterns: dict[ResourcePattern, None] = {}
         for action in dict.fromkeys(_actions_on_the_resource(actions)):
             request_classes = authoriser.request_classes(action)
-            # A request's keys depend on the action's service and on the account, and the account is part of the class.
-            service = services.setdefault(action.partition(":")[0].lower(), _ServiceTests(action, authoriser))
-            service.add([pattern for pattern in request_classes.patterns if pattern.keys], request_classes.tests)
+            # A condition key's state depends on the action only through its service, and through the presence of
+            # aws:ResourceAccount in its requests. So the first action of a group represents the others.
+            service = action.partition(":")[0].lower()
+            has_account = action.lower() not in evaluation_rules().without_resource_account
+            group = groups.setdefault((service, has_account), _TestGroup(action, authoriser))
+            group.add([pattern for pattern in request_classes.patterns if pattern.keys], request_classes.tests)
             patterns |= dict.fromkeys(pattern for pattern in request_classes.patterns if not pattern.keys)
         self._patterns = tuple(patterns)
-        self._services = tuple(services.values())
+        self._groups = tuple(groups.values())
 
     def class_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
-        """Return the class of a resource; a resource of the same class has the same permissions."""
+        """Return the class of a resource; the principal has the same permissions on all resources of a class."""
         return (
             account_id,
             region,
             tuple([pattern.match_plain(arn) for pattern in self._patterns]),
             tuple([each.is_needed_for(arn) for each in self._conditional_rows]),
-            tuple([service.truths_of(arn, account_id, region, tags) for service in self._services]),
+            tuple([group.truths_of(arn, account_id, region, tags) for group in self._groups]),
         )
 
 
-class _ServiceTests:
-    """The patterns and tests of one service's actions, whose requests contain the same condition keys."""
+class _TestGroup:
+    """The resource patterns and condition tests for a group of actions, evaluated with one of these actions.
+
+    The actions belong to one service. The requests of all of them contain ``aws:ResourceAccount``, or those of none do.
+    """
 
     __slots__ = ("_action", "_authoriser", "_may_require_own_policy", "_patterns", "_tests")
 
@@ -76,12 +85,15 @@ class _ServiceTests:
         self._tests: dict[object, CachedTest] = {}
 
     def add(self, patterns: Sequence[ResourcePattern], tests: Sequence[CachedTest]) -> None:
-        """Add the patterns and tests of a further action."""
+        """Add the patterns and tests of one more action of the group."""
         self._patterns |= dict.fromkeys(patterns)
         self._tests |= {cached.test: cached for cached in tests}
 
     def truths_of(self, arn: str, account_id: str, region: str, tags: Mapping[str, str] | None) -> Hashable:
-        """Return the results of the patterns and tests for a resource."""
+        """Return the results of all patterns and tests for a resource.
+
+        The first item is true if AWS requires the resource to have a policy of its own.
+        """
         request = AuthorisationRequest(self._action, arn, account_id, region, tags)
         context = self._authoriser.context(request)
         return (self._may_require_own_policy and requires_own_policy(request), *self._truths(arn, context))

@@ -216,3 +216,28 @@ def test_what_is_given_of_a_request_is_not_remembered_for_the_next() -> None:
     assert evaluator.permissions(["sqs:PurgeQueue"], **queue, context=home).allowed
     assert evaluator.permissions(["sqs:PurgeQueue"], **queue, resource_policy=bucket_policy).denied
     assert evaluator.permissions(["sqs:PurgeQueue"], **queue).unknown
+
+
+@pytest.mark.parametrize(
+    "actions", [("ec2:CopySnapshot", "ec2:DeleteSnapshot"), ("ec2:DeleteSnapshot", "ec2:CopySnapshot")]
+)
+def test_actions_with_and_without_a_resource_account_tell_resources_apart_each_in_its_own_way(
+    actions: tuple[str, ...],
+) -> None:
+    condition = {"StringEquals": {"aws:ResourceTag/Owner": "${aws:ResourceAccount}"}}
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
+    policy = Policy.parse({"Version": "2012-10-17", "Statement": statement}, name="Owned")
+    evaluator = Evaluator(PrincipalPolicies(USER, {}, [policy]))
+    found = [
+        evaluator.permissions(
+            actions,
+            f"arn:aws:ec2:eu-west-1::snapshot/snap-{number}",
+            account_id=ACCOUNT,
+            region="eu-west-1",
+            tags=tags,
+        )
+        for number, tags in enumerate(({}, {"Owner": ACCOUNT}, {"Owner": "somebody"}))
+    ]
+    assert [("ec2:DeleteSnapshot" in each.allowed) for each in found] == [False, True, False]
+    assert [("ec2:DeleteSnapshot" in each.denied) for each in found] == [True, False, True]
+    assert [("ec2:CopySnapshot" in each.unknown) for each in found] == [False, True, True]
