@@ -1,4 +1,4 @@
-"""The least-privilege IAM policy of a scan, generated from the specs."""
+"""The least-privilege IAM policy for full and incremental scans, generated from the specs (the declared types)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.session import Session
 
 from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.scanner.planning import cloudtrail_changes
 from cloudops_nb.scanner.planning.scan_tasks import calls_of_type
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.reading.tag_listing import TAGGING_OPERATION, TAGGING_SERVICE
@@ -34,14 +35,14 @@ Permission = tuple[str, str]
 
 
 def scan_operations(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield the service and operation of each kind of call that reads a type.
+    """Yield the service and operation of each kind of call that a scan makes to read a resource type.
 
     Args:
-        spec: The type.
+        spec: The declaration of the type.
         every_detail: Whether to include the calls for expensive details, which a scan makes only on request.
     """
     calls = [(call.service, call.operation) for call in calls_of_type(spec, every_detail=every_detail)]
-    # The permission to read tags is the last one of a type in the coverage table.
+    # The tag listing comes last, because the coverage table shows the permission for it last.
     yield from sorted(calls, key=lambda call: call == _TAG_LISTING)
 
 
@@ -63,10 +64,12 @@ def iam_permission(service: str, operation: str, partition: str = "aws") -> Perm
 
 
 def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False) -> dict[str, Any]:
-    """Return the policy document that allows a principal to scan these types, and to read the policies for verdicts.
+    """Return the policy document that allows a principal to scan these types and to read IAM policies.
+
+    The scan reads IAM policies to find out what the acting principal may do to each resource.
 
     Args:
-        specs: The types.
+        specs: The declarations of the types.
         partition: The partition of the ARNs.
         every_detail: Whether to include the calls for expensive details.
     """
@@ -76,7 +79,7 @@ def scan_policy(specs: Iterable[ResourceSpec], *, partition: str = "aws", every_
 def managed_policies(
     specs: Iterable[ResourceSpec], *, partition: str = "aws", every_detail: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the policy of :func:`scan_policy`, split into documents that are small enough for managed policies."""
+    """Return the statements of :func:`scan_policy`, split into documents that are small enough for managed policies."""
     documents: list[dict[str, Any]] = []
     current: list[Permission] = []
     for each in _permissions(specs, partition=partition, every_detail=every_detail):
@@ -89,11 +92,13 @@ def managed_policies(
 
 def _permissions(specs: Iterable[ResourceSpec], *, partition: str, every_detail: bool) -> list[Permission]:
     calls = {call for spec in specs for call in scan_operations(spec, every_detail=every_detail)}
-    # A scan without selected regions requests the regions of each account.
+    # If no regions are selected, a scan asks AWS for the regions of each account.
     calls.add(("ec2", "DescribeRegions"))
-    # A fallback is called only if one of the other operations is denied, but this policy allows them all.
+    # An incremental scan looks up changes in CloudTrail; where it may not, it reads everything.
+    calls.add((cloudtrail_changes.SERVICE, cloudtrail_changes.OPERATION))
+    # A fallback operation is called only if one of the others is denied, but this policy allows all the others.
     calls |= {(each.service, each.operation) for each in policy_operations() if not each.fallback}
-    # Sorted by resource first, so that permissions of one statement stay together when the policy is split.
+    # Sort by resource first, so that the permissions of one statement stay together when the policy is split.
     return sorted({iam_permission(*call, partition) for call in calls}, key=lambda each: (each[1] != _ANYTHING, *each))
 
 

@@ -117,6 +117,12 @@ def test_the_policy_is_the_same_each_time_sorted_and_without_a_wildcard() -> Non
 
 
 @pytest.mark.fast
+def test_the_policy_allows_the_lookups_of_an_incremental_scan() -> None:
+    assert "cloudtrail:LookupEvents" in _actions(scan_policy(bundled_specs()[:1]))
+    assert is_reading("cloudtrail:LookupEvents")
+
+
+@pytest.mark.fast
 def test_managed_policies_together_are_the_policy_and_each_is_small_enough() -> None:
     specs = bundled_specs()
     documents = managed_policies(specs)
