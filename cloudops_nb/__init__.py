@@ -1,6 +1,6 @@
 """An AWS operations assistant for notebooks: ``%load_ext cloudops_nb``, or ``CloudOps`` from Python.
 
-``import cloudops_nb`` is fast, because every other module is imported at its first use.
+``import cloudops_nb`` is fast, because it imports only the version. Other modules are imported when first used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-#: The module of each public name that is imported at its first use, relative to this package.
+#: Public names that are imported when first used, and the module of each, relative to this package.
 _HOMES = {"Answer": "client.answer", "CloudOps": "client", "CloudOpsError": "errors"}
 
 
@@ -43,7 +43,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register the magics, completion and displays in a shell; access no network and print nothing."""
+    """Register the magics, completion and displays in an IPython shell. Access no network and print nothing."""
     from cloudops_nb.notebook.extension import load
 
     load(shell)

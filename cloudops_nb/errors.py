@@ -1,32 +1,32 @@
-"""The error classes of the package. Every error says what failed, why, and what to do.
+"""The error classes of the package. An error says what failed and, if known, why, and what to do.
 
 ::
 
     CloudOpsError
-    ├── ConfigurationError              a setting, an account table or a command line is wrong
-    ├── PromptError                     a request in words cannot be understood
+    ├── ConfigurationError              a setting, a declaration file or an argument is wrong
+    ├── PromptError                     a request in plain words is empty, too long or not understood
     ├── AwsError
-    │   ├── CredentialsError            missing, expired, unknown profile, refused role
-    │   └── AwsUnreachableError         the endpoint does not answer
+    │   ├── CredentialsError            missing or expired credentials, unknown profile, refused role
+    │   └── AwsUnreachableError         the endpoint does not answer, or answers with an unexpected error
     ├── StorageError
-    │   ├── InitialisationError         bad path, unknown format version, wrong vector dimension
-    │   ├── StoreUnavailableError       the owner process cannot be reached or started
-    │   ├── StoreCorruptedError         a file of the store cannot be read
-    │   ├── JournalError                the journal's chain does not verify
-    │   │   └── AlreadyRecordedError    a record that may exist only once exists
+    │   ├── InitialisationError         the store cannot be opened or set up: bad path, unknown format version …
+    │   ├── StoreUnavailableError       the process or the server that holds the vectors does not answer
+    │   ├── StoreCorruptedError         a file of the store is damaged or cannot be read
+    │   ├── JournalError                the journal was modified, or a record cannot be written
+    │   │   └── AlreadyRecordedError    the journal already has a record that may exist only once
     │   ├── EncryptionError
     │   │   ├── KeyMissingError         the store has data, but its key is missing
-    │   │   ├── WrongKeyError           the key belongs to a different store
-    │   │   └── DecryptionError         a ciphertext was modified, truncated or moved
-    │   └── BackupError
-    ├── EmbeddingError                  the model is missing, modified or cannot be exported
-    ├── EgressRefusedError              a request must not leave the host
+    │   │   ├── WrongKeyError           the key belongs to a different store or backup
+    │   │   └── DecryptionError         a ciphertext was modified or truncated, or moved to another record
+    │   └── BackupError                 a backup could not be created or restored
+    ├── EmbeddingError                  the model is missing or modified, or cannot be loaded or exported
+    ├── EgressRefusedError              a request was not sent, or the playbook server's answer was not accepted
     ├── PlaybookError                   a playbook is unknown, invalid or not runnable
     └── PlanError
         ├── ApprovalRequired            the plan has no approval
         ├── ApprovalRefusedError        already used, expired, for a different plan, or from too weak a channel
         ├── DriftError                  a resource changed after the plan was shown
-        └── ExecutionError              a step could not run
+        └── ExecutionError              an execution did not start, or did not complete
 
 ``CloudOpsWarning`` is the category of the package's warnings.
 """
@@ -39,13 +39,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Unicode categories of characters that an error text must not contain unmarked: control, format, surrogate,
-#: private-use, unassigned and line-end characters. A text may contain the name of a resource, which other users choose.
+#: Unicode categories of the characters that :func:`_visible` replaces by marks: control, format, unassigned,
+#: private-use, surrogate and line-end characters. An error text may contain a resource's name, which other users of the
+#: AWS account choose.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
 class CloudOpsError(Exception):
-    """The base class of every error that this package raises.
+    """The base class of the package's public errors.
 
     Args:
         what: What failed, as a short clause without a full stop.
@@ -79,7 +80,7 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
     Args:
         name: The unknown name.
-        known: The known names. If no name is spelt similarly, one that contains the unknown name is suggested.
+        known: The known names. If none of them is spelt similarly, suggest one that contains the unknown name.
         otherwise: The result if there is no suggestion.
     """
     # Imported here to keep the notebook extension's start fast; few sessions misspell a name.
@@ -91,7 +92,7 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
 
 def _visible(text: str) -> str:
-    """Return the text with a mark instead of each character that is invisible or changes the order of others."""
+    """Return the text with a mark, such as ``⟨U+202E⟩``, for each character that is invisible or reorders the text."""
     return "".join(
         f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in _INVISIBLE_CATEGORIES else character
         for character in text
@@ -99,17 +100,18 @@ def _visible(text: str) -> str:
 
 
 class ConfigurationError(CloudOpsError):
-    """A setting, an account table or a command line is wrong."""
+    """A setting, an account, the AWS configuration, a declaration file or an argument is wrong."""
 
 
 class PromptError(CloudOpsError):
-    """A request in words cannot be understood."""
+    """A request in plain words is empty, too long or not understood."""
 
 
 class AwsError(CloudOpsError):
     """The credentials or the AWS endpoint do not work.
 
-    Errors that affect only some cells of a scan are in the scan's report instead.
+    If AWS fails only for some accounts, regions or resource types of a scan, the scan raises no error. Its report then
+    contains the failures.
     """
 
 
@@ -122,23 +124,27 @@ class AwsUnreachableError(AwsError):
 
 
 class StorageError(CloudOpsError):
-    """The store on the notebook host failed."""
+    """The store failed: its vectors, its journal, its encryption or its backups."""
 
 
 class InitialisationError(StorageError):
-    """The store cannot be opened: bad path, unknown format version, or wrong vector dimension."""
+    """The store cannot be opened or set up: bad path, unknown format version, wrong vector dimension, and so on."""
 
 
 class StoreUnavailableError(StorageError):
-    """The owner, the process that serves the embedded vector store, cannot be reached or started."""
+    """The vector store cannot be used at the moment.
+
+    For example, the Qdrant server or the owner process (which serves the embedded vector store to all notebooks) does
+    not answer, or the store was closed.
+    """
 
 
 class StoreCorruptedError(StorageError):
-    """A file of the store cannot be read."""
+    """A file of the store is damaged or cannot be read."""
 
 
 class JournalError(StorageError):
-    """The journal's chain does not verify, or a record cannot be written."""
+    """The journal does not verify, so its records were modified or removed; or a new record cannot be written."""
 
 
 class AlreadyRecordedError(JournalError):
@@ -150,11 +156,11 @@ class EncryptionError(StorageError):
 
 
 class KeyMissingError(EncryptionError):
-    """The store contains data, but its key is missing. No new key is generated then."""
+    """A key is missing, usually that of a store with data. No new key is generated to replace it."""
 
 
 class WrongKeyError(EncryptionError):
-    """The key belongs to a different store."""
+    """The key that was found is not the key of this store or backup."""
 
 
 class DecryptionError(EncryptionError):
@@ -166,11 +172,15 @@ class BackupError(StorageError):
 
 
 class EmbeddingError(CloudOpsError):
-    """The embedding model is missing, modified or cannot be exported."""
+    """The embedding model is missing or modified, or it cannot be loaded or exported."""
 
 
 class EgressRefusedError(CloudOpsError):
-    """The check on outgoing requests refused a request before any part of it left the host."""
+    """A request to the playbook server was not sent, or the server's answer was not accepted.
+
+    The check on outgoing requests raises this error before any part of the request leaves the host. The error is also
+    raised if the server cannot be reached, refuses the request, or sends an answer that does not fit the request.
+    """
 
 
 class PlaybookError(CloudOpsError):
@@ -194,8 +204,8 @@ class DriftError(PlanError):
 
 
 class ExecutionError(PlanError):
-    """A step could not run."""
+    """An execution did not start, or did not complete."""
 
 
 class CloudOpsWarning(UserWarning):
-    """The category of the package's warnings. Something works, but the user should change it."""
+    """The category of the package's warnings. The operation continues, but the user should act on the warning."""

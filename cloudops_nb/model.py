@@ -1,4 +1,4 @@
-"""The data classes that all parts of the package share: accounts, resources, scan cells, and playbooks with targets.
+"""The data classes that all parts of the package share, for example accounts, resources and the results of a scan.
 
 All classes are frozen, and no code changes the mappings in their fields.
 """
@@ -15,7 +15,7 @@ from cloudops_nb.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: The public columns of ``CloudOps.resources``; ``CloudOps.search`` adds ``score`` and ``why``.
+#: The columns of the DataFrame ``CloudOps.resources``. ``CloudOps.search`` adds the columns ``score`` and ``why``.
 RESOURCE_COLUMNS = (
     "identifier", "name", "resource_type", "account_id", "account_name", "region", "service", "state", "arn", "tags",
     "allowed", "denied", "unknown", "as_of", "cell_state",
@@ -32,19 +32,21 @@ class Ternary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An AWS account as configured, with the principals that read and act in it.
+    """An AWS account as configured, and the credentials with which scans read it and plans change it.
 
-    Scans run as the reading principal. It comes from ``profile`` or ``role_arn``, of which at most one is set, else
-    from the ambient credentials. ``role_arn`` is assumed with the credentials of ``source_profile``, else with the
-    ambient ones.
+    Scans use the credentials of the *reading principal*: those of ``profile``, or of the role ``role_arn``; at most one
+    of the two fields is set. If neither is set, scans use the ambient credentials, which botocore finds without a
+    profile. ``role_arn`` is assumed with the credentials of ``source_profile``, or with the ambient ones if that field
+    is empty.
 
-    Plans run as the acting principal, and IAM verdicts are about that principal. It comes from ``operate_profile`` or
-    ``operate_role_arn``, of which at most one is set, else it is the reading principal. ``operate_role_arn`` is assumed
-    with the credentials of ``source_profile``, else of ``profile``, else with the ambient ones.
+    Plans use the credentials of the *acting principal*: those of ``operate_profile``, or of the role
+    ``operate_role_arn``; at most one of the two fields is set. If neither is set, the reading principal also acts.
+    ``operate_role_arn`` is assumed with the credentials of ``source_profile``, or of ``profile`` if that field is
+    empty, or with the ambient ones if both are. A scan evaluates the IAM permissions of the acting principal.
 
-    With ``organization_role`` the entry means every account of an AWS organization: the entry's own account, which must
-    be able to list the others, and each other account, entered through the role of that name. ``operate_role_arn`` may
-    then contain ``*`` in place of the account id.
+    If ``organization_role`` is set, the entry means every account of an AWS organization. The reading principal belongs
+    to one of these accounts, and must be allowed to list the others. In each other account, scans assume the role with
+    the name ``organization_role``. ``operate_role_arn`` may then contain ``*`` in place of the account id.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Account:
 
     @property
     def operating(self) -> Account:
-        """The account with the acting principal as its reading principal; unchanged if the two are the same."""
+        """The account with its acting principal as the reading principal; unchanged if the two are the same."""
         if self.operate_profile:
             access = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
         elif self.operate_role_arn:
@@ -72,7 +74,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """Whether an operation on a resource is possible, and if not or if unknown, the reason as a sentence."""
+    """Says whether an operation on a resource is possible. ``reason`` explains a value other than ``true``."""
 
     value: Ternary = Ternary.UNKNOWN
     reason: str = ""
@@ -80,10 +82,10 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """The operations that a resource's configuration and state permit, regardless of IAM, and facts to consider.
+    """The operations that a resource's configuration and state permit, whatever IAM permits, and facts about it.
 
-    ``facts`` contains booleans, small counts and single words that an operator considers before a change. Their names
-    come from the resource type's declaration (``has_backups``, ``multi_az``, ``read_replicas``, ``protected`` …).
+    ``facts`` contains booleans, small counts and single words that an operator considers before a change. The names of
+    the facts come from the resource type's declaration (``has_backups``, ``multi_az``, ``read_replicas`` …).
     """
 
     can_start: Constraint = Constraint()
@@ -94,10 +96,11 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class IamPermissions:
-    """Whether one principal may perform the actions that the resource type declares, on one resource.
+    """Says which actions one principal may perform on one resource; the resource's type declares the actions.
 
     ``allowed``, ``denied`` and ``unknown`` are disjoint and contain IAM action names (``ec2:StopInstances``).
-    ``reasons`` maps an action to the policy statement or the kind of policy that decided it.
+    ``reasons`` maps an action to the policy statement or the kind of policy that decided it, or to the reason why
+    it is unknown.
     """
 
     allowed: Sequence[str] = ()
@@ -121,7 +124,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class CellKey:
-    """One unit of a scan: an account, a region (``global`` for global services) and a resource type."""
+    """Identifies a *cell*, a unit of a scan: an account, a region (``global`` for global services), a resource type."""
 
     account_id: str
     region: str
@@ -132,7 +135,10 @@ class CellKey:
 
 
 class CellState(StrEnum):
-    """The state of a cell. Only ``ok`` and ``ok_empty`` remove resources that the scan did not see from the store."""
+    """The state of a cell. After ``ok`` and ``ok_empty``, the store drops the resources that the scan did not see.
+
+    After any other state, it keeps them.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -151,13 +157,17 @@ class CellState(StrEnum):
 
     @property
     def complete(self) -> bool:
-        """Whether the scan saw every resource of the cell. A known resource that it did not see is then deleted."""
+        """Whether the scan saw every resource of the cell, so that the store drops other resources of the cell."""
         return self in (CellState.OK, CellState.OK_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """The result of one cell: state, start (UTC), duration (seconds), counts, and the error in one line."""
+    """The result of reading one cell.
+
+    ``started`` is in UTC and ``duration`` in seconds. ``detail`` says in one line what failed, what is missing, and
+    which regions were assumed.
+    """
 
     key: CellKey
     state: CellState
@@ -194,9 +204,9 @@ class LearnedRate:
 class Resource:
     """One AWS resource as a scan last saw it.
 
-    ``resource_type`` is the name in the type's declaration (``ec2_instance``, ``rds_instance``), and ``service`` the
-    service's name there. ``region`` is ``global`` for a resource without a region. ``state`` is AWS's own word, empty
-    for a type without states. ``last_synced`` is in UTC.
+    ``resource_type`` and ``service`` are the names in the type's declaration (``ec2_instance`` and ``ec2``). ``region``
+    is ``global`` for a resource without a region. ``state`` is AWS's own word; it is empty for a type without states.
+    ``last_synced`` is the UTC time at which the scan saw the resource.
     """
 
     resource_type: str
@@ -217,25 +227,25 @@ class Resource:
 
     @property
     def cell(self) -> CellKey:
-        """The scan cell that the resource belongs to."""
+        """The cell of a scan to which the resource belongs."""
         return CellKey(self.account_id, self.region, self.resource_type)
 
     @property
     def canonical_key(self) -> str:
-        """The key that is the same in every scan: the ARN, else account|region|service|type|identifier."""
+        """A text that identifies the resource in every scan: the ARN, else account|region|service|type|identifier."""
         if self.arn:
             return self.arn
         return f"{self.account_id}|{self.region}|{self.service}|{self.resource_type}|{self.identifier}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return data that JSON can represent, with ``last_synced`` as ISO 8601."""
+        """Return the resource as data that JSON can represent; ``last_synced`` becomes a text in ISO 8601."""
         data = asdict(self)
         data["last_synced"] = self.last_synced.isoformat() if self.last_synced else None
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return the resource from the data that :meth:`to_dict` returned."""
+        """Return the resource for which :meth:`to_dict` returned ``data``."""
         constraints = {
             name: Constraint(Ternary(value["value"]), value["reason"])
             for name, value in data["constraints"].items()
@@ -255,9 +265,9 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ResourceFilter:
-    """A filter for resources: a resource must have the value of every field that is not empty.
+    """A filter for resources. A resource passes if it has the value of each field that is not empty.
 
-    ``tags`` maps keys to values; the value ``"*"`` matches every value of the key.
+    ``account`` is an account's id or name. ``tags`` maps tag keys to tag values; ``"*"`` stands for any value.
     """
 
     account: str = ""
@@ -270,7 +280,7 @@ class ResourceFilter:
 
     @classmethod
     def of(cls, filters: Mapping[str, Any]) -> Self:
-        """Return a filter from field names and values; a value of ``None`` does not filter.
+        """Return the filter with these field values; a field whose value is ``None`` does not filter.
 
         Raises:
             ConfigurationError: A name is not a field of the filter.
@@ -298,7 +308,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookRef:
-    """One immutable version of a playbook, with the hash of its content."""
+    """Identifies one version of a playbook, which never changes; ``sha256`` is the hash of its content."""
 
     id: str
     version: str
@@ -307,11 +317,12 @@ class PlaybookRef:
 
 @dataclass(frozen=True, slots=True)
 class BoundPlaybook:
-    """A playbook that the server chose, from the notebook host's own copy, with real targets and parameter values.
+    """A playbook that was chosen for a request or a rollback, with real targets and parameter values.
 
-    All ``targets`` are in one account and region. ``parameters`` contains every parameter of the document except
-    ``target_parameter``, whose value is the identifiers of the targets. ``level`` is the server's assessment of the
-    risk.
+    The playbook comes from the notebook host's own catalogue. A plan requires that all ``targets`` are in one account
+    and region. ``target_parameter`` is the parameter that gets the identifiers of the targets. ``parameters`` contains
+    the known values of other parameters; the rest are added when the plan is made. ``level`` is the assessed risk:
+    ``low``, ``medium``, ``high`` or ``critical``.
     """
 
     playbook: PlaybookRef
@@ -325,9 +336,9 @@ class BoundPlaybook:
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One decrypted record of the journal: its number in the chain, UTC time, kind, subject and content.
+    """One decrypted record of the journal. ``sequence`` is its number in the journal, and ``at`` is in UTC.
 
-    ``subject`` is the id of the plan, execution or scan that the record is about; records can be found by it.
+    ``subject`` is the id of the plan, execution or scan that the record is about. The journal can be searched for it.
     """
 
     sequence: int

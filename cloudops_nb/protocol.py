@@ -1,11 +1,11 @@
-"""The wire protocol between notebook host and playbook server, version 1.
+"""The wire protocol between the notebook host and the playbook server, version 1.
 
-A *slot* is an id, such as ``r1`` or ``v2``, that stands for resources or a value of one request. A *handle* describes
-the resources of a slot by *facets*: facts such as the resource type and the state.
+A *slot* is an id that stands for resources (``r1``) or a value (``v2``), and has a meaning only within one request. A
+*handle* describes the resources of a slot by *facets*: facts such as the resource type and the state.
 
-Every string in a request is a random request id, a slot, or a word or facet value from a closed, published set. No
-field accepts the name or id of a resource, an ARN, an account, a region, a tag or an address.
-:mod:`cloudops_nb.request.egress` checks the encoded request again.
+Every string in a request is the random request id, a slot, or an element of a closed, published set of words and facet
+values. No field accepts the name or id of a resource, an ARN, an account, a region, a tag or an address.
+:mod:`cloudops_nb.request.egress` checks the bytes of a request again before they are sent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_WORDS = 200
 MAX_EXCHANGES = 5
 
 SLOT = re.compile(r"[rv]([1-9]|1\d|20)")
-#: Facet values: ``other`` where AWS's value is not in the published set, ``none`` where the resource has no value.
+#: Facet values: ``other`` stands for a value of AWS that is not in the published set, ``none`` for no value.
 OTHER, NONE = "other", "none"
 
 Environment = Literal["production", "staging", "development", "unknown"]
@@ -86,7 +86,7 @@ IamAction = Annotated[str, _one_of(iam_actions())]
 
 
 class WireModel(BaseModel):
-    """The base of every message: it is frozen, converts no types, and refuses unknown fields."""
+    """The base class of the models here. They are frozen, convert no types, and refuse unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -112,7 +112,7 @@ class ResourceHandle(WireModel):
 
 
 class SetHandle(WireModel):
-    """Several resources of one type as one handle: their number, and how many have each state, engine, and so on."""
+    """Several resources of one type: the range of their number, and of how many have each state, engine and so on."""
 
     slot: Slot
     kind: Literal["set"] = "set"
@@ -140,7 +140,11 @@ class Exchange(WireModel):
 
 
 class PlanRequest(WireModel):
-    """A user's request, in the form that is sent: published words, and slots with their facets or types."""
+    """A user's request in the form that is sent.
+
+    It contains published words and slots, the facets of each slot for resources, the type of each slot for a value, and
+    earlier exchanges of the conversation.
+    """
 
     protocol: Literal["cloudops/1"] = "cloudops/1"
     request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -151,7 +155,7 @@ class PlanRequest(WireModel):
 
 
 class PlaybookVersion(WireModel):
-    """Identifies one version of a playbook, with the hash of its content."""
+    """The id, version and content hash of one version of a playbook."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
@@ -159,14 +163,14 @@ class PlaybookVersion(WireModel):
 
 
 class Binding(WireModel):
-    """A parameter of the playbook, and the slot whose value or resources the host puts there."""
+    """A parameter of the playbook, and the slot whose value or resources the notebook host gives to the parameter."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
     slot: Slot
 
 
 class Blank(WireModel):
-    """A required parameter for which the request has no slot. The user is asked for it; it is never guessed."""
+    """A required parameter for which the request has no slot. The user must give the value; it is never guessed."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
     value_type: str
@@ -174,7 +178,7 @@ class Blank(WireModel):
 
 
 class Alternative(WireModel):
-    """Another playbook that the server considered, with its score from 0 to 1 and the reason."""
+    """A playbook that the server considered, the chosen one included, with its score from 0 to 1 and the reason."""
 
     playbook: PlaybookVersion
     title: str
@@ -183,7 +187,11 @@ class Alternative(WireModel):
 
 
 class PlanResponse(WireModel):
-    """The server's response. Its texts come from the catalogue, and name resources and values by their slots."""
+    """The server's response.
+
+    Its texts consist of fixed phrases, published words and texts of the playbook catalogue. They name resources and
+    values only by slots.
+    """
 
     protocol: Literal["cloudops/1"] = "cloudops/1"
     request_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

@@ -1,7 +1,7 @@
 """The settings object of the package.
 
-Sources, the one with the highest precedence first: keywords, ``CLOUDOPS_*`` environment variables, ``config.toml`` in
-the data path, defaults.
+A setting comes from the first of these sources that has it: a keyword, a ``CLOUDOPS_*`` environment variable,
+``config.toml`` in the data path, the default.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ENVIRONMENT_PREFIX = "CLOUDOPS_"
-#: The encryption key. Only the key source reads it; it is never in a settings object.
+#: The variable with the encryption key. Only the code that looks for the key reads it; no settings object has the key.
 KEY_VARIABLE = "CLOUDOPS_ENCRYPTION_KEY"
-#: The playbook server's token. Only the code that sends or serves a request reads it; it is never in a settings object.
+#: The variable with the playbook server's token. Only the code that sends or serves a request reads it; no settings
+#: object has the token.
 SERVER_TOKEN_VARIABLE = "CLOUDOPS_SERVER_TOKEN"  # noqa: S105 - a variable's name
-#: Variables with the prefix that are not settings.
+#: Variables that have the prefix, but are not settings.
 RESERVED_VARIABLES = frozenset({KEY_VARIABLE, SERVER_TOKEN_VARIABLE})
-#: Tables of ``config.toml``. The key ``url`` in the table ``[qdrant]`` is the setting ``qdrant_url``, and so on.
+#: Tables of ``config.toml`` that group settings: ``url`` in the table ``[qdrant]`` is the setting ``qdrant_url``.
 TABLES = ("qdrant", "embedding", "key", "server", "s3", "backup", "chat", "approval")
-#: The longest period that a setting accepts. A date minus a longer period could be outside the range of Python's dates.
+#: The longest period that a setting accepts, in days. Python may not be able to represent a date further in the past.
 LONGEST_DAYS = 36_500
-#: A valid value of each setting that is a list, for error texts.
+#: An example for each setting that is a list, for error texts.
 _LIST_EXAMPLES = {
     "accounts": '[{"name": "prod", "profile": "prod"}]',
     "regions": '["eu-west-1", "us-east-1"]',
@@ -65,10 +66,11 @@ class AccountSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """All settings as flat fields; to change one, create a new object.
+    """All settings as flat fields. Settings cannot be changed; create a new object instead.
 
     Relative paths become absolute. The encryption key is not a setting. The API key of the Qdrant server is a setting,
-    and its repr is masked. An interval of 0 switches the regular task off, and a retention of 0 days keeps everything.
+    and its repr is masked. If the interval of a regular task is 0, the task is off. A retention of 0 days keeps
+    everything.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,7 +118,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _url_and_mode_agree(self) -> Settings:
-        """Check ``qdrant_mode`` against ``qdrant_url``. A URL without a mode means remote mode."""
+        """Check that ``qdrant_mode`` and ``qdrant_url`` agree. A URL without a mode means remote mode."""
         if self.qdrant_mode == "remote" and not self.qdrant_url:
             raise ValueError("qdrant_mode is remote, but qdrant_url is not set")
         if self.qdrant_url and not self.qdrant_url.startswith(("http://", "https://")):
@@ -127,7 +129,7 @@ class Settings(BaseModel):
 
     @property
     def remote(self) -> bool:
-        """Whether the collections are on a Qdrant server or cluster, instead of in the data path."""
+        """Whether the Qdrant collections are on a server or cluster, instead of in the data path."""
         return bool(self.qdrant_url)
 
     @property
@@ -145,9 +147,9 @@ def load_settings(
     """Read all sources, and return the settings.
 
     Args:
-        data_path: The store's folder; takes precedence over every other source.
+        data_path: The store's folder. It takes precedence over the ``data_path`` of every other source.
         environment: The environment variables; ``os.environ`` if not given.
-        keywords: Settings by name; ``None`` counts as not given.
+        keywords: Settings. A setting that is ``None`` counts as not given.
 
     Raises:
         ConfigurationError: ``config.toml`` cannot be read, a setting's name is unknown, or a value is invalid. For an
@@ -168,7 +170,7 @@ def load_settings(
 
 
 def _configuration_error(error: ValidationError) -> ConfigurationError:
-    """Return the first of pydantic's problems as an error. The text does not include the value, which may be secret."""
+    """Return an error for the first problem that pydantic found, without the value, which may be secret."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

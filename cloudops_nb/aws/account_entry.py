@@ -1,6 +1,6 @@
-"""The result of entering an account: its id, or the error that prevented entry.
+"""The result of entering an account: the account's id, or the error that prevented entry.
 
-To enter an account is to get its caller identity from AWS.
+To *enter* an account is to call ``sts:GetCallerIdentity`` with its credentials. The response contains the account's id.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.account_session import AccountSession, Caller
     from cloudops_nb.model import Account
 
-#: Seconds for which a refusal is reused. After that, the next use enters the account again with fresh credentials.
+#: Seconds for which a failed entry is not repeated. After that, the next use enters the account with fresh credentials.
 _REFUSAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEntry:
-    """An account with its id.
+    """The result of entering one account; ``account`` contains the id that AWS reported.
 
-    If AWS refused entry, ``refusal`` is the error, ``refused_at`` the monotonic time, and the id comes from the
-    configuration.
+    If entry failed, ``refusal`` is the error, ``refused_at`` the time of the failure by the monotonic clock, and
+    ``account`` contains the configured id, which may be empty.
     """
 
     session: AccountSession
@@ -38,14 +38,14 @@ class AccountEntry:
 
     @property
     def needs_retry(self) -> bool:
-        """Whether the account was refused, and long enough ago to try again."""
+        """Whether entry failed so long ago that it should be tried again."""
         return self.refusal is not None and time.monotonic() - self.refused_at >= _REFUSAL_SECONDS
 
 
 def may_be_chosen(account: Account, chosen: Collection[str]) -> bool:
-    """Return whether a choice of names and ids may include an account.
+    """Return whether an account may be among the ``chosen`` names and ids.
 
-    An organization entry may include any account, and an entry without a known id may have any id.
+    The entry of an organization may contain any account, and an account without a known id may have any id.
     """
     if account.organization_role:
         return True
@@ -60,7 +60,7 @@ def configured_id(account: Account) -> str:
 
 
 def caller_or_refusal(session: AccountSession) -> Caller | AwsError:
-    """Return the caller identity in an account, or the error that prevented entry; other errors are raised."""
+    """Return the caller identity in an account, or the error of AWS that prevented entry; raise any other error."""
     try:
         return session.caller()
     except AwsError as error:
@@ -68,7 +68,7 @@ def caller_or_refusal(session: AccountSession) -> Caller | AwsError:
 
 
 def checked_entry(session: AccountSession, outcome: Caller | AwsError) -> AccountEntry:
-    """Return the entry for the result of :func:`caller_or_refusal`.
+    """Return the entry that a result of :func:`caller_or_refusal` leads to.
 
     Raises:
         ConfigurationError: The account id that AWS reports differs from the configured one.

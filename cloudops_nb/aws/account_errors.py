@@ -1,4 +1,4 @@
-"""One-line errors for the exceptions that botocore raises while an account is entered."""
+"""Turns exceptions that botocore raises in the first calls for an account into one-line errors of this package."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _INVALID_CREDENTIALS_CODES = (
 
 
 def account_label(account: Account) -> str:
-    """Return an account's label in messages: its name, and the profile or role through which it is entered."""
+    """Return an account's label in messages: its name, and the profile or role whose credentials are used."""
     source = f"profile {account.profile}" if account.profile else "ambient credentials"
     source = f"role {account.role_arn}" if account.role_arn else source
     return f"account {account.name} ({source})" if account.name else source
 
 
 def entry_error(account: Account, error: Exception) -> CloudOpsError:
-    """Return the error of this package for an exception of botocore, starting with the account's label.
+    """Return this package's error for an exception of botocore; its text starts with the account's label.
 
     The caller raises the returned error ``from`` the exception. botocore's messages contain no secrets, so the returned
     error contains none.

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account
 
 _log = logging.getLogger(__name__)
-#: Seconds after a renewal during which credentials that expire again are not renewed again.
+#: Seconds after a renewal of the credentials during which they are not renewed again, even if they expire.
 _RENEWAL_SECONDS = 4.0
-#: Seconds for which :meth:`AccountSession.regions` returns default regions after ``ec2:DescribeRegions`` failed.
+#: Seconds for which :meth:`AccountSession.regions` returns default regions after ``ec2:DescribeRegions`` has failed.
 _ASSUMED_REGIONS_SECONDS = 5.0
 
 
@@ -47,9 +47,9 @@ class Caller:
 class AccountSession:
     """A botocore session for one configured account, and its cached clients.
 
-    Thread-safe: botocore's clients are thread-safe, but its sessions are not while they create clients, so a lock
-    serialises that. The session, its credentials and its clients are created at first use. :meth:`renew` drops all
-    three, so that the next use reads the credentials again.
+    Thread-safe: several threads may use a client of botocore, but they may not create clients from one session at the
+    same time. So clients are created under a lock. The session, its credentials and its clients are created when first
+    used. :meth:`renew` drops all three, so that the next use reads the credentials again.
 
     Args:
         account: The account as configured.
@@ -82,18 +82,18 @@ class AccountSession:
 
     @property
     def needs_mfa_code(self) -> bool:
-        """Whether getting credentials prompts for an MFA code. A worker thread must not cause a prompt."""
+        """Whether botocore prompts for an MFA code to get credentials. A worker thread must not cause such a prompt."""
         with self._lock:
             return "mfa_serial" in self._botocore_session().get_scoped_config()
 
     @property
     def entered_account_id(self) -> str:
-        """The account id that AWS first reported; empty before the first call."""
+        """The account id in the first response of ``sts:GetCallerIdentity``; empty before that response."""
         return self._first_caller.account_id if self._first_caller else ""
 
     @property
     def caller_is_unchecked(self) -> bool:
-        """Whether credentials were renewed, so that the next :meth:`client` first calls AWS for their identity."""
+        """Whether the identity of renewed credentials is unknown, so that the next :meth:`client` first calls AWS."""
         return self._first_caller is not None and self._caller is None
 
     @property
@@ -108,9 +108,9 @@ class AccountSession:
 
         Raises:
             CredentialsError: There are no usable credentials, or AWS refused the role.
-            AwsUnreachableError: The endpoint does not answer.
-            ConfigurationError: The AWS configuration is not usable, or the credentials are now those of a different
-                account from the first one.
+            AwsUnreachableError: The endpoint does not answer, or answers with an unexpected error.
+            ConfigurationError: The AWS configuration is not usable, or the credentials now belong to a different
+                account than in the first response.
         """
         generation, caller = self.generation, self._caller
         if caller is not None and not fresh:
@@ -126,7 +126,7 @@ class AccountSession:
                 what = f"{account_label(self.account)} now leads to account {caller.account_id}, not {first}"
                 fix = "Restore the credentials, or restart the notebook kernel."
                 raise ConfigurationError(what, "its credentials were replaced by another account's", fix)
-            # If another thread renewed the credentials during the call, their identity is not checked yet.
+            # If another thread renewed the credentials during the call, the response is about the old credentials.
             if generation == self.generation:
                 self._caller = caller
         return caller
@@ -142,9 +142,10 @@ class AccountSession:
 
         Args:
             service: botocore's name of the service.
-            region: The region to call; ``global`` means the partition's home region.
-            operation: The operation to be called. If :meth:`.NarrowModels.expect` declared it, the client may lack
-                undeclared operations, and its responses may lack undeclared fields. If empty, the client is complete.
+            region: The region to call; ``global`` means the region that serves the partition's global services.
+            operation: The operation to be called. If it was declared to :meth:`.NarrowModels.expect`, the client may
+                lack undeclared operations, and its responses may lack undeclared fields. Otherwise, and without an
+                operation, the client is complete.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
@@ -161,9 +162,9 @@ class AccountSession:
             return client
 
     def offers(self, service: str, region: str) -> bool:
-        """Return whether a service may be available in a region, see :func:`.regions.offered`.
+        """Return whether a service may be available in a region; see :func:`.regions.offered`.
 
-        With a custom endpoint, such as a simulation of AWS, every service may be available in every region.
+        If an endpoint URL is configured, for example of a simulation of AWS, the result is always ``True``.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
@@ -176,7 +177,8 @@ class AccountSession:
     def regions(self) -> Sequence[str]:
         """Return the regions enabled for the account, sorted; if they cannot be listed, the default regions.
 
-        Default regions need no opt-in. :attr:`regions_assumed` has the reason why the listing failed.
+        The default regions are those of the partition that need no opt-in. If they are returned,
+        :attr:`regions_assumed` says why the listing failed.
         """
         if not self._regions and time.monotonic() - self._regions_assumed_at < _ASSUMED_REGIONS_SECONDS:
             return default_regions(self.partition)
@@ -194,15 +196,16 @@ class AccountSession:
 
     @property
     def regions_assumed(self) -> str:
-        """Why :meth:`regions` returned default regions; empty if AWS listed the enabled ones."""
+        """Why :meth:`regions` returned default regions; empty if AWS listed the enabled regions."""
         return self._regions_assumed
 
     def renew(self, generation: int) -> bool:
         """Drop expired credentials and their clients, unless another thread has done so since ``generation`` was read.
 
         Returns:
-            Whether the credentials of ``generation`` were dropped, by this call or an earlier one. They are kept if the
-            last renewal was a moment ago: in an account that needs a new login, every failing call would renew again.
+            Whether the credentials of ``generation`` were dropped, by this call or by an earlier one. If the last
+            renewal was only seconds ago, they are kept, because a renewal does not help an account that needs a new
+            login. Otherwise every failing call in such an account would renew the credentials again.
         """
         with self._lock:
             if generation == self.generation:
@@ -225,7 +228,7 @@ class AccountSession:
                 del self._clients[key]
 
     def close(self) -> None:
-        """Close every client's connections."""
+        """Close the connections of the cached clients, and drop these clients."""
         with self._lock:
             for client in self._clients.values():
                 client.close()
@@ -250,13 +253,13 @@ class AccountSession:
     def _new_client(
         self, service: str, region: str, config: Config | None = None, *, narrow: bool = False
     ) -> BaseClient:
-        """Return a new client, by default with the configuration for scans; the caller holds the lock."""
+        """Return a new client; it has the configuration for scans if none is given. The caller must hold the lock."""
         session = self._botocore_session()
         loader = self._factory.narrow_models if narrow else self._factory.loader
         session.register_component("data_loader", loader)
         if config is None:
-            # If no proxies are configured, botocore searches the whole environment for each client, so configure an
-            # empty mapping where there are none.
+            # Without a configured mapping of proxies, botocore searches the whole environment for each client. If there
+            # are no proxies, an empty mapping prevents this search.
             config = self._config if getproxies() else self._config_without_proxies
         try:
             client: BaseClient = session.create_client(service, region_name=region, config=config)
@@ -265,15 +268,15 @@ class AccountSession:
         return client
 
     def _identity_call(self, service: str, operation: str) -> Any:
-        """Call an operation that entering an account needs, with timeouts of seconds."""
+        """Make one of the first calls for an account, with timeouts of seconds, and return the response."""
         with self._lock:
             session = self._botocore_session()
         try:
             with self._lock:
                 credentials = session.get_credentials()
             if credentials:
-                # If a role must be assumed, call STS now: creating the client below may have to wait for threads that
-                # hold the lock to create other clients.
+                # If a role must be assumed, call STS now, without the lock. Creating the client below needs the lock,
+                # which other threads may hold for a while to create clients.
                 credentials.get_frozen_credentials()
             with self._lock:
                 region = session.get_config_variable("region") or home_region(self.partition)

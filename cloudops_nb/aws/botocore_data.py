@@ -1,6 +1,7 @@
 """The loader of botocore's data files: service models, pagination rules and endpoints.
 
-A separate module, because :mod:`cloudops_nb.aws.regions` needs the data but not the replacements in ``fast_botocore``.
+A module of its own, because :mod:`cloudops_nb.aws.regions` needs the data but not the replacements in
+``fast_botocore``.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
 
 
 class _PlainFiles(JSONFileLoader):
-    """Reads botocore's data files into plain dictionaries, twice as fast as botocore and in a third less memory."""
+    """Reads botocore's data files into plain dictionaries, twice as fast as botocore and with a third less memory."""
 
     # JSONFileLoader calls this private method with each path that it tries; None means that there is no file. Its own
-    # version makes every object an OrderedDict, to keep the order of keys, which plain dictionaries keep as well. If a
-    # later botocore no longer calls this method, files are read by botocore's own method: more slowly, with the same
-    # content.
+    # method makes every object an OrderedDict, to keep the order of keys, but a plain dictionary keeps it as well. If a
+    # later botocore no longer calls this method, it reads the files more slowly, with the same content.
     def _load_file(self, full_path: str, open_method: Callable[..., IO[bytes]]) -> Any:
         if not Path(full_path).is_file():
             return None
@@ -33,7 +33,7 @@ class _PlainFiles(JSONFileLoader):
 
 
 def data_loader() -> Loader:
-    """Return a loader of botocore's data files and of the user's own in the folders of ``AWS_DATA_PATH``."""
+    """Return a loader of botocore's data files and of the user's own data files in the folders of ``AWS_DATA_PATH``."""
     loader = create_loader(os.environ.get("AWS_DATA_PATH"))
     loader.file_loader = _PlainFiles()
     return loader

@@ -1,6 +1,6 @@
-"""botocore sessions with an account's credentials, from the standard AWS chain or AssumeRole.
+"""Opens botocore sessions with an account's credentials, from botocore's standard sources or from an assumed role.
 
-Credentials are kept in memory only.
+This module keeps credentials only in memory.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Account
 
-#: The configuration for calls that enter an account. They fail within seconds, instead of retrying for minutes, when an
-#: endpoint is down.
+#: The client configuration of the first calls for an account: AssumeRole, GetCallerIdentity and DescribeRegions. If an
+#: endpoint is down, these calls fail within seconds, instead of being retried for minutes.
 IDENTITY_CALL_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
-#: botocore's endpoint data, which the first client of every session reads.
+#: The name of botocore's data file of endpoints, which the first client of every session reads.
 _ENDPOINT_DATA = "endpoints"
 
 
@@ -42,8 +42,8 @@ class SessionFactory:
     """Opens botocore sessions that share one loader of service models; thread-safe.
 
     Args:
-        label: Identifies the sessions in CloudTrail, as the role session name and as a part of the user agent.
-        events: Handlers of botocore events by name, registered on every session.
+        label: Identifies the sessions in CloudTrail. It is the role session name and a part of the user agent.
+        events: Maps names of botocore events to the handlers that every session registers.
     """
 
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
@@ -59,11 +59,12 @@ class SessionFactory:
     def open(self, account: Account) -> Session:
         """Return a new session for an account.
 
-        Without a role in the configuration, no call is made. With one, botocore's credential chain of the source
-        profile runs, which may call a local credential service; the role is assumed at the first use.
+        If the account has no ``role_arn``, this method makes no call. If it has one, botocore resolves the credentials
+        of the source profile, and that may call a local credential service. botocore assumes the role when the
+        session's credentials are first used.
 
         Raises:
-            BotoCoreError: The profile does not exist, or there are no credentials with which to assume the role.
+            BotoCoreError: A profile does not exist, or there are no credentials with which to assume the role.
         """
         session = self._configured_session(account.profile)
         if account.role_arn:
@@ -77,7 +78,7 @@ class SessionFactory:
             self._sources.clear()
 
     def _configured_session(self, profile: str) -> Session:
-        # botocore's loader caches a file after reading it, so without the lock each of several threads would read it.
+        # botocore's loader caches a file after it has read it. Without the lock, several threads would read the file.
         with self._endpoints_lock:
             self.loader.load_data(_ENDPOINT_DATA)
         session = QuickSession(profile or None)
@@ -86,7 +87,7 @@ class SessionFactory:
         session.user_agent_extra = f"{TOOL} md/{self._label}"
         profile_config = session.get_scoped_config()
         if "role_arn" in profile_config:
-            # AssumeRoleProvider, which assumes the role of a profile, takes the session name only from that profile.
+            # botocore's AssumeRoleProvider assumes this role, and takes the role session name only from the profile.
             profile_config.setdefault("role_session_name", self._label)
         for event, handler in self._events.items():
             session.register(event, handler)

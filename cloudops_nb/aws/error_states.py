@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellResult
 
-#: Prefix of ``CellResult.detail`` when no call was made because the region does not offer the service. Stored details
-#: begin with it.
+#: What ``CellResult.detail`` begins with if no call was made because the region does not offer the service. Stored
+#: results contain this text too.
 NOT_OFFERED = "not offered in this region, by botocore's endpoint data"
 _MAX_DETAIL_LENGTH = 300
 _FIRST_SERVER_ERROR_STATUS = 500
@@ -30,14 +30,14 @@ _REFUSAL_STATES = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, Cel
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The cell state that an error leads to, and the error in one line."""
+    """The cell state that an error leads to, and the error as one line of text."""
 
     state: CellState
     detail: str
 
     @property
     def transient(self) -> bool:
-        """Whether the next scan may succeed although permissions and enabled regions stay the same."""
+        """Whether the next scan may succeed even if permissions and enabled regions do not change."""
         return self.state not in (CellState.DENIED, CellState.SCP_DENIED, CellState.REGION_DISABLED)
 
 
@@ -49,9 +49,9 @@ def is_not_offered(result: CellResult) -> bool:
 def classify(error: BaseException, *, region: str) -> Failure:
     """Return the failure that an error means for a cell.
 
-    An error of this package is classified by the AWS error that caused it. An AWS error code that ``error_states.yaml``
-    does not list is classified by its HTTP status; every other unlisted error gets the state ``CellState.ERROR``, never
-    that of an empty result.
+    For an error of this package, the AWS error that caused it counts. The state is the one that ``error_states.yaml``
+    lists for the error. If the file does not list an AWS error code, the HTTP status decides. Any other error leads to
+    ``CellState.ERROR``, never to the state of an empty cell.
 
     Args:
         error: The exception that was raised.
@@ -78,12 +78,12 @@ def error_message(error: ClientError) -> str:
 
 
 def truncation_field(response: Mapping[str, Any], *, via_paginator: bool) -> str:
-    """Return the name of a field that marks a response as truncated, empty if there is none.
+    """Return the name of a field that marks a response as truncated; empty if there is no such field.
 
     Args:
         response: The last page of the operation.
-        via_paginator: Whether a paginator fetched all pages. If not, a next-page token also means that the response is
-            truncated.
+        via_paginator: Whether a paginator fetched all pages. If not, the token of a next page also means that the
+            response is truncated.
     """
     structures = (response, *(value for value in response.values() if isinstance(value, dict)))
     flags: list[str] = _error_table()["truncation_flags"]

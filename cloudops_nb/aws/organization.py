@@ -1,6 +1,6 @@
-"""The accounts of an AWS organization, entered through a role that every account has.
+"""Lists the accounts of an AWS organization, in which scans assume a role that has the same name in every account.
 
-Only active accounts are included, because the resources of suspended and closing accounts cannot be read. See
+The list contains only active accounts, because resources of suspended and closing accounts cannot be read. See
 https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html.
 """
 
@@ -31,13 +31,13 @@ ANY_ACCOUNT = "*"
 def member_accounts(session: AccountSession, taken: Collection[str] = ()) -> Sequence[Account]:
     """Return the active accounts of an organization other than the session's account, sorted by name.
 
-    Each member is entered through the configured ``organization_role``, assumed with the profile (or the ambient
-    credentials) of the session's account.
+    Each of these *members* gets the ARN of its role named ``organization_role``, which is assumed with the profile of
+    the session's account, or with the ambient credentials if there is no profile.
 
     Args:
         session: A session of the management account, or of a delegated administrator.
-        taken: Names already in use. A member whose name is in use, or is also the name of another member, is
-            named by its account id, because a choice by name must not mean two accounts.
+        taken: The names of the configured accounts. If a member has one of these names, or the name of another member,
+            its account id becomes its name, so that no name means two accounts.
 
     Raises:
         CredentialsError: AWS refused to list the accounts: the caller lacks the permission, or the account is not in an

@@ -10,9 +10,9 @@ from botocore.regions import EndpointResolver
 from cloudops_nb.aws.botocore_data import data_loader
 from cloudops_nb.declarations.tables import bundled_table
 
-#: The region name of global services and their resources.
+#: The name that stands for the region of global services and of their resources.
 GLOBAL = "global"
-#: The partition that is assumed if an ARN names none.
+#: The partition that is assumed if an ARN does not name a partition.
 COMMERCIAL = "aws"
 
 
@@ -42,8 +42,8 @@ def known_regions() -> frozenset[str]:
 def offered(endpoint_prefix: str, region: str) -> bool:
     """Return whether a service may be available in a region: ``False`` only if botocore's endpoint data rule it out.
 
-    The result is ``True`` for a region or a service that the data do not contain, and for a service whose
-    endpoints belong to no region, such as a single endpoint for the partition (``aws-global``).
+    The result is ``True`` for a region or a service that the data do not contain. It is also ``True`` for a service
+    whose endpoints belong to no region, for example if the whole partition has one endpoint (``aws-global``).
 
     Args:
         endpoint_prefix: The service's name in the endpoint data.
@@ -63,7 +63,7 @@ def offered(endpoint_prefix: str, region: str) -> bool:
 
 
 def partition_of_arn(arn: str) -> str:
-    """Return the partition that an ARN names (``aws``, ``aws-cn``, ``aws-us-gov`` …)."""
+    """Return the partition in an ARN (``aws``, ``aws-cn``, ``aws-us-gov`` …), or ``aws`` if it names none."""
     parts = arn.split(":")
     return parts[1] if len(parts) > 1 and parts[1] else COMMERCIAL
 

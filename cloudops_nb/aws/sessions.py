@@ -1,7 +1,7 @@
 """The sessions of all configured accounts.
 
-To *enter* an account is to get its caller identity from AWS (``sts:GetCallerIdentity``) and to compare its id with the
-configured one.
+To *enter* an account is to call ``sts:GetCallerIdentity`` with its credentials, and to compare the account id in the
+response with the configured one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
 
-#: Threads that enter accounts and list their regions at the same time.
+#: The number of threads that enter accounts at the same time, and the number of further threads that list regions.
 _ENTRY_THREADS = 16
 
 
@@ -39,14 +39,14 @@ class AccountSessions:
     """The accounts of one notebook, each with one botocore session; thread-safe.
 
     No call is made before the first use. If an account cannot be entered but its id is configured, the other accounts
-    are entered all the same. :meth:`accounts` then includes the refused account, and using that account raises its
-    error.
+    can be used all the same. :meth:`accounts` then returns that account too, but using it raises the error that
+    prevented entry.
 
     Args:
         accounts: The configured accounts; if empty, the account of the ambient credentials.
         threads: The largest number of threads that use one client at the same time.
         label: Identifies the sessions in CloudTrail, see :class:`.SessionFactory`; random if not given.
-        events: Handlers of botocore events by name, registered on every session.
+        events: Maps names of botocore events to the handlers that every session registers.
     """
 
     def __init__(
@@ -85,18 +85,19 @@ class AccountSessions:
         return tuple(session.account for session in self._configured if not _needs_mfa_code(session))
 
     def likely_sessions(self, chosen: Collection[str] | None = None) -> Sequence[AccountSession]:
-        """Return the sessions of the configured accounts that a choice may include, without a call.
+        """Return the sessions of the configured accounts that may be among the ``chosen`` names and ids; make no call.
 
-        Organization entries are left out, because only AWS knows their accounts.
+        The entries of organizations are left out, because only AWS knows their accounts.
         """
         single = [each for each in self._configured if not each.account.organization_role]
         return [each for each in single if chosen is None or may_be_chosen(each.account, chosen)]
 
     @cached_property
     def operators(self) -> AccountSessions:
-        """The sessions of the principals that act in these accounts; this object if the reading principals act.
+        """The sessions for plans, with the credentials of the acting principals that :class:`.Account` defines.
 
-        With an organization entry, the first access calls AWS.
+        If the acting principals are also the reading principals, this is the same object. If an entry means an
+        organization, the first access calls AWS.
         """
         # Only AWS knows the accounts of an organization.
         known = self.accounts() if self.has_organization else self.configured
@@ -109,13 +110,14 @@ class AccountSessions:
         """Enter accounts that have not been entered, and return the chosen ones, in the order of the configuration.
 
         Args:
-            chosen: Names or ids; all accounts if not given. Other accounts are entered only if the choice may include
-                them by an id that is not configured.
+            chosen: Names or ids; all accounts if not given. An account that is not chosen is entered only if its id is
+                not configured and may be a chosen one.
             with_regions: Whether to list each account's regions at the same time, which saves time in a later
                 :meth:`regions`.
 
         Raises:
-            CredentialsError: AWS refused entry to every account, or to an account without a configured id.
+            CredentialsError: AWS refused entry to every account, or to an account without a configured id, or refused
+                to list the accounts of an organization.
             AwsUnreachableError: The endpoint did not answer for any account, or for an account without a configured id.
             ConfigurationError: The AWS configuration is not usable, AWS reports a different id from the configured one,
                 or two entries lead to the same account.
@@ -136,14 +138,14 @@ class AccountSessions:
     def expect(
         self, operations: Iterable[tuple[str, str]], fields: Mapping[tuple[str, str], AnswerFields] | None = None
     ) -> None:
-        """Declare the operations that clients will call, so that models can be narrowed to them.
+        """Declare operations that clients will call, so that botocore's models can be narrowed to them.
 
         See :meth:`.NarrowModels.expect`.
         """
         self._factory.narrow_models.expect(operations, fields)
 
     def preload_model(self, service: str) -> None:
-        """Load botocore's data of a service ahead of its first client; the largest take a third of a second."""
+        """Load botocore's data of a service before a client needs them; the largest files take a third of a second."""
         self._factory.narrow_models.preload(service)
 
     def client(self, account_id: str, service: str, region: str, operation: str = "") -> BaseClient:
@@ -167,18 +169,18 @@ class AccountSessions:
     def regions(self, account_id: str) -> Sequence[str]:
         """Return an account's enabled regions, sorted; if they cannot be listed, the default regions.
 
-        :meth:`regions_assumed` tells which of the two were returned.
+        :meth:`regions_assumed` says whether default regions were returned, and why.
         """
         entry = self._entry(account_id)
         return default_regions(entry.session.partition) if entry.refusal else entry.session.regions()
 
     def regions_of(self, account_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return the regions of each account; the accounts are asked concurrently."""
+        """Return the regions of each account. Several threads list them at the same time."""
         with ThreadPoolExecutor(_ENTRY_THREADS) as pool:
             return dict(zip(account_ids, pool.map(self.regions, account_ids), strict=True))
 
     def regions_assumed(self, account_id: str) -> str:
-        """Return why :meth:`regions` returned default regions; empty if AWS listed the enabled ones."""
+        """Return why :meth:`regions` returned default regions; empty if AWS listed the enabled regions."""
         entry = self._entry(account_id)
         return str(entry.refusal) if entry.refusal else entry.session.regions_assumed
 
@@ -187,7 +189,7 @@ class AccountSessions:
         return self._entered_session(account_id).offers(service, region)
 
     def partition(self, account_id: str) -> str:
-        """Return the partition of an account, ``aws`` if it is not known."""
+        """Return the partition of an account, or ``aws`` if the partition is not known."""
         return self._entry(account_id).session.partition
 
     def needs_mfa_code(self, account_id: str) -> bool:
@@ -195,7 +197,7 @@ class AccountSessions:
         return _needs_mfa_code(self._entry(account_id).session)
 
     def generation(self, account_id: str) -> int:
-        """Return a number that increases whenever the account's credentials are dropped; see :meth:`renew`."""
+        """Return a number that increases each time :meth:`renew` drops the account's credentials."""
         return self._entry(account_id).session.generation
 
     def renew(self, account_id: str, generation: int) -> bool:
@@ -207,15 +209,19 @@ class AccountSessions:
         self._entry(account_id).session.release(region)
 
     def paginator(self, service: str, operation: str) -> Mapping[str, Any] | None:
-        """Return botocore's pagination rules for an operation, ``None`` if botocore has no paginator for it."""
+        """Return botocore's pagination rules for an operation, or ``None`` if the operation has no rules.
+
+        Raises:
+            UnknownServiceError: botocore has no pagination rules for any operation of the service.
+        """
         rules: Mapping[str, Any] | None = self._pagination_rules(service).get(operation)
         return rules
 
     def close(self) -> None:
-        """Close the connections of all clients; a later :meth:`client` creates a new one."""
+        """Close the connections of all clients; a later :meth:`client` creates a new client."""
         for session in (*self._configured, *chain.from_iterable(self._members.values())):
             session.close()
-        # The attribute exists only if the cached property was used; do not create the sessions only to close them.
+        # Reading the property itself would create the sessions, if they were not used, only to close them.
         operators = vars(self).get("operators", self)
         if operators is not self:
             operators.close()
@@ -247,7 +253,11 @@ class AccountSessions:
         return entry.session
 
     def _sessions_with_members(self, chosen: Collection[str] | None) -> Sequence[AccountSession]:
-        """Return all sessions, those of organization members included; the caller holds the lock."""
+        """Return the sessions of the configured accounts and of the known members of organizations.
+
+        Before that, list the members of each organization that may contain ``chosen`` accounts, unless they are known.
+        The caller must hold the lock.
+        """
         for session in self._configured:
             may_include = chosen is None or may_be_chosen(session.account, chosen)
             if session.account.organization_role and session not in self._members and may_include:
@@ -260,12 +270,12 @@ class AccountSessions:
         return set(chain.from_iterable(self._members.values()))
 
     def _enter(self, sessions: Sequence[AccountSession], *, with_regions: bool = False) -> None:
-        """Enter the accounts that were not entered before or that need a retry; the caller holds the lock."""
+        """Enter the accounts that were not entered before or that need a retry. The caller must hold the lock."""
         known = {entry.session: entry for entry in self._entries.values()}
         asked = [session for session in sessions if session not in known or known[session].needs_retry]
         for session in asked:
             if session in known:
-                session.renew(session.generation)  # the refused credentials may have been replaced since
+                session.renew(session.generation)  # the credentials may have been replaced after the refusal
         outcomes = _callers_or_refusals(asked, with_regions=with_regions)
         refused = all(isinstance(outcome, AwsError) for outcome in outcomes.values())
         all_refused = refused and len(asked) == len(sessions)
@@ -290,7 +300,7 @@ class AccountSessions:
 def _callers_or_refusals(
     asked: Sequence[AccountSession], *, with_regions: bool
 ) -> Mapping[AccountSession, Caller | AwsError]:
-    """Return each account's caller identity or refusal; with ``with_regions``, also list the accounts' regions."""
+    """Enter accounts, and return each caller identity or error; with ``with_regions``, also list their regions."""
     outcomes = {session: caller_or_refusal(session) for session in asked if _needs_mfa_code(session)}
     others = [session for session in asked if session not in outcomes]
     with ThreadPoolExecutor(_ENTRY_THREADS) as pool, ThreadPoolExecutor(_ENTRY_THREADS) as region_pool:
@@ -308,7 +318,7 @@ def _callers_or_refusals(
 
 
 def _needs_mfa_code(session: AccountSession) -> bool:
-    """Return whether entry prompts for an MFA code: a prompt from a worker thread would not be seen, and would hang."""
+    """Return whether entry prompts for an MFA code; a worker thread would hang, because its prompt is not shown."""
     try:
         return session.needs_mfa_code
     except AwsError:

@@ -1,6 +1,6 @@
-"""The purpose of a call, such as ``scan/0a1b2c``, in its user agent: CloudTrail records then show which scan made it.
+"""Adds the purpose of a call, such as ``scan/0a1b2c``, to its user agent, so that CloudTrail shows which scan called.
 
-A separate module, so that code that sets a purpose need not import the sessions.
+A module of its own, so that code can set a purpose without importing the sessions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _purpose: ContextVar[str] = ContextVar("purpose", default="")
 
 @contextlib.contextmanager
 def purpose(text: str) -> Iterator[None]:
-    """Add a text without spaces to the user agent of the calls that this thread makes in the block."""
+    """Add ``text``, which must not contain spaces, to the user agent of each call of this thread in the block."""
     token = _purpose.set(text)
     try:
         yield

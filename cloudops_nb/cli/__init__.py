@@ -1,7 +1,8 @@
-"""The commands ``cloudops-nb`` and ``cloudops-server``: thin shells over :class:`cloudops_nb.CloudOps`.
+"""The programs ``cloudops-nb`` and ``cloudops-server``.
 
-:func:`run` is the entry point of ``cloudops-nb``. It is defined here and imports the commands itself, so that it
-also catches Ctrl-C during the imports.
+A command of ``cloudops-nb`` reads its options, calls :class:`cloudops_nb.CloudOps` or the store, and prints the result.
+The entry point of ``cloudops-nb`` is :func:`run`. Only :func:`run` imports the commands, so that it can also catch
+Ctrl-C during the imports.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``cloudops-nb demo``: starts and stops the simulated AWS, and runs the quickstart and JupyterLab with it."""
+"""``cloudops-nb demo``: starts and stops the simulated AWS, and runs the quickstart or JupyterLab against it."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 #: The quickstart stops this staging database of the simulated online shop.
 TARGET = "pg-instance-staging1"
 SEARCH = "production postgres"
-#: The quickstart notebook; in a checkout it is in the folder ``notebooks``, in a wheel in ``cloudops_nb/demo``.
+#: The quickstart notebook. A checkout has it in the folder ``notebooks``, a wheel in ``cloudops_nb/demo``.
 NOTEBOOK = "01-quickstart.ipynb"
 _QUICKSTART_PATH = click.option(
     "--path",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".demo"),
     show_default=True,
-    help="The demo's folder, for the files of the simulated AWS and a separate store.",
+    help="The demo's folder; it holds the files of the simulated AWS and the demo's own store.",
 )
 
 
 def _path_option(command: Command) -> Command:
     kind = click.Path(file_okay=False, path_type=Path)
-    return click.option("--path", type=kind, help="The demo's folder; if not set, a folder of the current user.")(
+    return click.option("--path", type=kind, help="The demo's folder; by default one in the user's data folder.")(
         command
     )
 
@@ -52,11 +52,11 @@ def demo() -> None:
 
 @demo.command()
 @_path_option
-@click.option("--seed", type=int, help="The seed from which all ids are made; if not set, always the same seed.")
+@click.option("--seed", type=int, help="A number that determines all resource ids; by default a fixed one.")
 @click.option(
     "--transition-seconds",
     type=click.FloatRange(0, 600),
-    help="How long EC2 and RDS stay in states such as 'stopping'; 1.5 if not set.",
+    help="Seconds that EC2 and RDS resources stay in states such as 'stopping'; 1.5 if not set.",
 )
 def up(path: Path | None, seed: int | None, transition_seconds: float | None) -> None:
     """Start the demo if it is not running, and print how to use it."""
@@ -66,7 +66,7 @@ def up(path: Path | None, seed: int | None, transition_seconds: float | None) ->
     click.echo(f"The demo answers at {running.endpoint} after {time.monotonic() - started:.1f} s.")
     click.echo(f"Profiles: {names}. Regions: {', '.join(running.regions)}. Seed: {running.seed}.")
     suffix = f" --path {shlex.quote(str(path))}" if path else ""
-    click.echo(f'Point this shell at it: eval "$(cloudops-nb demo env{suffix})"')
+    click.echo(f'To use the demo in this shell: eval "$(cloudops-nb demo env{suffix})"')
 
 
 @demo.command()
@@ -79,7 +79,7 @@ def down(path: Path | None) -> None:
 @demo.command()
 @_path_option
 def status(path: Path | None) -> None:
-    """Print whether the demo runs; the exit code is 1 if it is not running."""
+    """Print whether the demo is running, starting or down; the exit code is 0 only if it is running."""
     found = simulation.status(path)
     if found.state == "down":
         click.echo(f"down ({found.path})")
@@ -92,10 +92,10 @@ def status(path: Path | None) -> None:
 @demo.command()
 @_path_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: the variables to set; null means to unset the variable."
+    "--json", "as_json", is_flag=True, help="Print a JSON object of the variables to set; null means to unset one."
 )
 def env(path: Path | None, as_json: bool) -> None:
-    """Print commands that point a shell at the running demo, and unset the variables of real accounts."""
+    """Print shell commands that set the variables of the running demo, and unset those of real accounts."""
     running = simulation.find(path)
     if as_json:
         click.echo(json.dumps({**dict.fromkeys(running.unset), **running.environment}, indent=2))
@@ -112,7 +112,7 @@ def env(path: Path | None, as_json: bool) -> None:
 @demo.command()
 @_QUICKSTART_PATH
 def quickstart(path: Path) -> None:
-    """Start a new simulated AWS, scan it, stop a staging database in it, and print the records of this."""
+    """Start a new simulated AWS, scan it, stop a staging database with an approved plan, and print the record."""
     from cloudops_nb import CloudOps
 
     started = time.monotonic()
@@ -141,7 +141,7 @@ def lab() -> None:
 
 
 def quickstart_notebook(folder: Path) -> Path:
-    """Return the path of the quickstart notebook: in a checkout the original, else a copy in ``folder``.
+    """Return the path of the quickstart notebook: the original in a checkout, else a copy in ``folder``.
 
     An existing copy is kept, because the user may have edited it.
     """

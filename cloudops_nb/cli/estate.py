@@ -21,7 +21,7 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 @click.command()
 @click.option("--account", "accounts", multiple=True, help="A configured account's name or id; may be repeated.")
 @click.option("--region", "regions", multiple=True, help="A region; may be repeated.")
-@click.option("--service", "services", multiple=True, help="A service, as botocore names it; may be repeated.")
+@click.option("--service", "services", multiple=True, help="A service's botocore name, such as rds; may be repeated.")
 @click.option(
     "--type",
     "types",
@@ -30,8 +30,8 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 )
 @click.option("--mode", default="full", show_default=True, type=click.Choice(["full", "incremental"]))
 @click.option("--every-detail", is_flag=True, help="Also read details that take one API call per resource.")
-@click.option("--executor", help="Read on a Dask cluster instead of in this process: dask:ADDRESS.")
-@click.option("--dry-run", is_flag=True, help="Print the calls that a scan would make, without making them.")
+@click.option("--executor", help="A Dask cluster that reads instead of this process, as dask:ADDRESS.")
+@click.option("--dry-run", is_flag=True, help="Print the calls that a full scan would make, without making them.")
 @click.pass_context
 def scan(
     context: click.Context,
@@ -56,8 +56,8 @@ def scan(
 
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the filters of ``CloudOps.search`` as options."""
-    # In reverse order, because click lists the options of the last decorator first.
+    """Add the filters of ``CloudOps.search``, except ``tags``, as options."""
+    # In reverse, because click lists options in the reverse order of their addition.
     for name in reversed(FILTERS):
         command = click.option(f"--{name.replace('_', '-')}", name)(command)
     return command
@@ -74,11 +74,11 @@ def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filt
 
 
 @click.command()
-@click.option("--cloud-control", is_flag=True, help="Also ask AWS for the types that Cloud Control lists.")
+@click.option("--cloud-control", is_flag=True, help="Also ask AWS for further types, which Cloud Control can read.")
 @click.option(
-    "--account", default="", help="The account whose types to list; the first configured account if not given."
+    "--account", default="", help="The account to ask with --cloud-control; by default the first configured account."
 )
-@click.option("--markdown", is_flag=True, help="Print what each declared type needs and returns, as Markdown.")
+@click.option("--markdown", is_flag=True, help="Print what each declared type needs and reports, as Markdown.")
 @click.pass_context
 def types(context: click.Context, cloud_control: bool, account: str, markdown: bool) -> None:
     """List the resource types that a scan can read."""
@@ -106,9 +106,10 @@ def iam_policy(
 ) -> None:
     """Print the least-privilege policy that a scan of the given types needs.
 
-    The policy also allows the scan to find regions, and to read the IAM policies from which it computes verdicts.
-    Without those actions the scan still works, and reports which verdicts are unknown. The policy does not allow
-    reading the content of resources.
+    The policy also allows listing each account's regions, and reading the IAM policies from which a scan computes
+    verdicts (which actions the operator may perform on a resource). Without these permissions a scan still works: it
+    uses AWS's default regions, and reports verdicts as unknown. The policy does not allow reading the content of
+    resources, such as the objects in a bucket.
     """
     from cloudops_nb.scanner.inventory.least_privilege import managed_policies, scan_policy
     from cloudops_nb.scanner.planning.scan_tasks import checked_selection

@@ -1,4 +1,9 @@
-"""``cloudops-nb key``: shows, exports, imports, rotates, replaces and removes the store's encryption key."""
+"""``cloudops-nb key``: the commands about the store's encryption keys.
+
+The store's *master key* is in a *key source*: the keyring, a key file or an environment variable. *Data keys* are
+derived from the master key and encrypt the data; each rotation starts the next *generation* of the data key. A *kept
+key* is another master key in a key source, usually an earlier one that old backups still need.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ _passphrase_file = click.option(
     help="Read the passphrase from the first line of this file, which only its owner may read.",
 )
 _drop_unreadable = click.option(
-    "--drop-unreadable", is_flag=True, help="List the rows that cannot be decrypted, and remove them first."
+    "--drop-unreadable", is_flag=True, help="First list the rows that cannot be decrypted, and remove them."
 )
 
 
@@ -38,7 +43,7 @@ def key() -> None:
 @key.command()
 @click.pass_context
 def show(context: click.Context) -> None:
-    """Show the key's fingerprint, source and age, but never the key."""
+    """Show the key's fingerprint, source and age, and list the kept earlier keys; no key itself is shown."""
     from cloudops_nb.storage.keys.kept_keys import kept_keys
     from cloudops_nb.storage.keys.key_lookup import find_key
     from cloudops_nb.storage.maintenance.data_key_rotation import KEY_ROTATION
@@ -84,13 +89,14 @@ def export(context: click.Context, file: Path, passphrase_file: Path | None) -> 
 @_passphrase_file
 @click.pass_context
 def import_(context: click.Context, file: Path, passphrase_file: Path | None) -> None:
-    """Put the key of an exported FILE into this machine's key source; a different key there is never replaced."""
+    """Save the key of an exported FILE in this machine's keyring or key file; never replace a different key there."""
     from cloudops_nb.storage.keys.key_export import LARGEST_EXPORT
     from cloudops_nb.storage.maintenance.key_import import import_store_key
 
     settings = load_settings(context.obj)
     try:
-        # The file may be anything, so bytes that are not UTF-8 are replaced and its start is enough to refuse it.
+        # The user may name any file: bytes that are not UTF-8 are replaced, and the start of a large file suffices to
+        # refuse it.
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(LARGEST_EXPORT + 1)
     except OSError as error:
@@ -103,10 +109,14 @@ def import_(context: click.Context, file: Path, passphrase_file: Path | None) ->
 
 @key.command()
 @_drop_unreadable
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
-    """Encrypt all data with a new data key, and retire the older data keys; if interrupted, run the command again."""
+    """Encrypt the estate, the conversations and the scan state with a new data key; retire the older data keys.
+
+    The journal's records are not encrypted again, and the older data keys still open them. If the command is
+    interrupted, run it again.
+    """
     from cloudops_nb.storage.keys.key_succession import finish_succession
     from cloudops_nb.storage.maintenance.data_key_rotation import rotate_data_key
 
@@ -115,7 +125,7 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
     with opened_storage(settings) as storage, storage.alone():
         finish_succession(settings)
         report = rotate_data_key(storage, drop=_rows_to_drop(storage, drop=drop_unreadable, yes=yes))
-    click.echo(f"All data is encrypted with data key generation {report.generation}.")
+    click.echo(f"Everything except the journal is encrypted with data key generation {report.generation}.")
     if report.continued:
         click.echo("This finished an interrupted rotation.")
     _print_counts(report.resealed)
@@ -123,10 +133,13 @@ def rotate(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 
 @key.command()
 @_drop_unreadable
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
-    """Encrypt the store with a new master key, and keep the old key; if interrupted, run the command again."""
+    """Encrypt the whole store with a new master key; the old master key is kept.
+
+    If the command is interrupted, run it again.
+    """
     from cloudops_nb.embedding import open_embedder
     from cloudops_nb.storage.maintenance.master_key_change import rekey as rekey_store
 
@@ -147,7 +160,7 @@ def rekey(context: click.Context, drop_unreadable: bool, yes: bool) -> None:
 
 @key.command()
 @click.argument("fingerprint")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
     """Remove the kept key with this FINGERPRINT for ever; `key show` lists the kept keys.
@@ -168,7 +181,7 @@ def remove(context: click.Context, fingerprint: str, yes: bool) -> None:
 
 
 def _rows_to_drop(storage: StorageService, *, drop: bool, yes: bool) -> list[UnreadableRow]:
-    """Print the rows that cannot be decrypted, ask whether to remove them, and return them; empty unless ``drop``."""
+    """Print the rows that cannot be decrypted, ask whether to remove them, and return them; none unless ``drop``."""
     from cloudops_nb.storage.maintenance.unreadable_rows import unreadable_rows
 
     rows = unreadable_rows(storage) if drop else []
@@ -191,14 +204,14 @@ def _print_counts(counts: Mapping[str, int]) -> None:
 def read_passphrase(file: Path | None, *, confirm: bool) -> str:
     """Return the passphrase of an exported key.
 
-    It is never a command-line argument, because other processes could read it there.
+    The passphrase is never a command-line argument, because other processes can read the arguments.
 
     Args:
-        file: The file whose first line is the passphrase; with ``None`` the user types the passphrase at the terminal.
-        confirm: Whether the user has to type the passphrase twice.
+        file: The file whose first line is the passphrase; if ``None``, the user types the passphrase at the terminal.
+        confirm: Whether the user has to type the passphrase twice; has no effect with a file.
 
     Raises:
-        ConfigurationError: Standard input is not a terminal, or the file cannot be read, or others may read it.
+        ConfigurationError: The file cannot be read or is readable for others, or there is neither file nor terminal.
     """
     if file is None:
         # Without a terminal, the passphrase would be echoed, and a script would wait for input for ever.
@@ -211,7 +224,7 @@ def read_passphrase(file: Path | None, *, confirm: bool) -> str:
 
     try:
         with file.open(encoding="utf-8") as stream:
-            # Checks the open file, because the path could name a different file by now.
+            # Check the opened file instead of the path, because the path could name a different file by now.
             if open_to_others(os.fstat(stream.fileno())):
                 fix = f"Run: chmod 600 {file}"
                 raise ConfigurationError(f"{file} is not private", "its mode allows others to read it", fix)

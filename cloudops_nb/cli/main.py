@@ -24,7 +24,7 @@ COMMANDS = (
 
 
 class CommandGroup(click.Group):
-    """Prints a ``CloudOpsError``, or any error of the operating system, as one line, and exits with 1."""
+    """A command group that prints a ``CloudOpsError`` or an ``OSError`` as one line, and then exits with code 1."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line; a closed standard input is replaced by an empty one."""
@@ -50,7 +50,7 @@ class CommandGroup(click.Group):
 
 
 def _close_broken_output() -> None:
-    """Close standard output if it cannot be written, because Python would flush it at exit and print a traceback."""
+    """Close standard output if it cannot be written; otherwise Python would flush it at exit and print a traceback."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

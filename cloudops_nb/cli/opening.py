@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def existing_store(settings: Settings) -> StoreHeader:
-    """Return the header of the store in the data path.
+    """Return the header of the store in the data path, which is the content of ``store.json``.
 
     Raises:
         InitialisationError: There is no store.

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("prompt", nargs=-1, required=True)
-@click.option("--dry-run", is_flag=True, help="Print the bytes that would be sent, without sending them.")
+@click.option("--dry-run", is_flag=True, help="Print the bytes that would leave this host, without sending them.")
 @click.pass_context
 def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
-    """Make a plan from a request in plain words; the plan runs only after `approve` and `apply`."""
+    """Answer a question in plain words, or plan a change; the plan runs only after `approve` and `apply`."""
     ops = opened_client(context)
     if dry_run:
         body = ops.preview(" ".join(prompt))
@@ -34,7 +34,7 @@ def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
 @click.option("--reason", required=True, help="Why the plan is approved; recorded in the journal.")
 @click.pass_context
 def approve(context: click.Context, plan_id: str, reason: str) -> None:
-    """Show a plan and, after a person confirms in the terminal, approve it."""
+    """Show a plan, and approve it after a person has confirmed it in the terminal."""
     from cloudops_nb.execution.plan import Channel
 
     ops = opened_client(context)
@@ -46,7 +46,11 @@ def approve(context: click.Context, plan_id: str, reason: str) -> None:
 
 
 def _typed_phrase(plan: Plan) -> str:
-    """Ask for the phrase that approves; refused without a terminal, because only a person may approve."""
+    """Ask a person to type the phrase that approves the plan, and return the phrase.
+
+    Raises:
+        ClickException: There is no terminal, so no person can answer, or the typed text is not the phrase.
+    """
     if not sys.stdin.isatty():
         raise click.ClickException("an approval needs an interactive terminal")
     expected = plan.phrase or "approve"
@@ -61,7 +65,7 @@ def _typed_phrase(plan: Plan) -> str:
 @click.option("--reason", default="", help="Why the plan is rejected; recorded in the journal.")
 @click.pass_context
 def reject(context: click.Context, plan_id: str, reason: str) -> None:
-    """Reject a plan for ever."""
+    """Reject a plan, which can then never be approved."""
     from cloudops_nb.execution.plan import Channel
 
     opened_client(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
@@ -70,10 +74,10 @@ def reject(context: click.Context, plan_id: str, reason: str) -> None:
 
 @click.command()
 @click.argument("plan_id")
-@click.option("--dry-run", is_flag=True, help="Make every check, but change nothing.")
+@click.option("--dry-run", is_flag=True, help="Make every check, but change nothing; needs no approval.")
 @click.pass_context
 def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
-    """Run an approved plan."""
+    """Run an approved plan; the exit code is 0 only if the plan completed."""
     ops = opened_client(context)
     execution = ops.apply(ops.plan(plan_id), dry_run=dry_run)
     print_events(execution)
@@ -84,7 +88,7 @@ def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
 @click.command()
 @click.pass_context
 def history(context: click.Context) -> None:
-    """List plans and executions."""
+    """List the plans, each with its decision and its execution."""
     print_frame(opened_client(context).history(), PLANS)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Event, Plan
 
-#: The columns of each kind of DataFrame that fit the width of a terminal, in the order shown.
+#: The columns that are printed for each kind of DataFrame, in this order; all columns would be too wide for a terminal.
 RESOURCES = ("name", "resource_type", "state", "account_name", "region", "identifier", "score", "why")
 PLANS = ("created", "title", "status", "level", "account_name", "region", "approver", "channel", "plan_id")
 REQUESTS = ("at", "destination", "purpose", "bytes", "sha256")
@@ -82,7 +82,7 @@ def print_answer(answer: Answer) -> None:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print a plan as the same card that a notebook shows."""
+    """Print the card of a plan as text, with the same content as in a notebook."""
     from cloudops_nb.presentation.as_text import card_text
     from cloudops_nb.presentation.plan_card import card_sections
     from cloudops_nb.presentation.section import CardStatus
@@ -92,7 +92,10 @@ def print_plan(plan: Plan) -> None:
 
 
 def print_events(execution: Execution) -> None:
-    """Print an execution's events as they arrive, then its status; Ctrl-C cancels it and waits for its end."""
+    """Print an execution's events as they arrive, then its status.
+
+    Ctrl-C cancels the execution and waits until it ends.
+    """
     try:
         for event in execution:
             print_event(event)

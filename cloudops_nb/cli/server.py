@@ -13,9 +13,10 @@ from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
 def main(host: str, port: int) -> None:
-    """Run a playbook server, which has no AWS credentials and keeps no state.
+    """Run a playbook server, which needs no AWS credentials and keeps no state.
 
-    Clients must send the bearer token of the environment variable CLOUDOPS_SERVER_TOKEN, if it is set.
+    If the environment variable CLOUDOPS_SERVER_TOKEN is set, clients must send its value as a bearer token. It must be
+    set unless --host is 127.0.0.1, localhost or ::1.
     """
     try:
         import uvicorn

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.maintenance.account_removal import AccountTraces
 
 KINDS = click.Choice(["journal", "aws_estate", "chat_history"])
-#: The columns of the snapshots and of the regular backups that fit the width of a terminal, in the order shown.
+#: The columns that are printed for snapshots and for regular backups, in this order.
 SNAPSHOTS = ("kind", "name", "bytes", "points", "local", "s3", "note")
 TASKS = ("task", "every_hours", "due", "last", "error")
 _NAMES_SHOWN = 20
@@ -30,7 +30,7 @@ _ACCOUNT_DIGITS = 12
 @click.command()
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Show the store's health and verify the journal."""
+    """Show the store's health, and verify the journal; the exit code is 1 if a collection cannot be read."""
     ops = opened_client(context)
     health = ops.health()
     print_health(health)
@@ -48,7 +48,7 @@ def backup() -> None:
 @click.argument("kinds", nargs=-1, type=KINDS)
 @click.pass_context
 def now(context: click.Context, kinds: tuple[str, ...]) -> None:
-    """Take snapshots of the given KINDS, or of every kind, and upload them if a bucket is set."""
+    """Take snapshots of the given KINDS, or of every kind, and upload them if an S3 bucket is set."""
     _print_report(context, _backups(context).snapshot(*kinds))
 
 
@@ -72,19 +72,19 @@ def list_snapshots(context: click.Context) -> None:
 @click.option(
     "--merge",
     is_flag=True,
-    help="Add to the store's content instead of replacing it; the newer of two versions is kept.",
+    help="Merge resources and conversations into the store instead of replacing them; the newer version is kept.",
 )
 @click.option(
     "--set-aside",
     is_flag=True,
-    help="Replace a journal that the snapshot does not continue, after copying it to a file.",
+    help="Also replace a journal that is damaged or has diverged from the snapshot's; copy it to a file first.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def restore(
     context: click.Context, /, source: str, *, kinds: tuple[str, ...], merge: bool, set_aside: bool, yes: bool
 ) -> None:
-    """Restore the latest snapshots, or the snapshot SOURCE, which is a snapshot's name or a file.
+    """Restore the latest snapshot of each kind, or the snapshot SOURCE, which is a snapshot's name or a file.
 
     Every snapshot is verified before anything is replaced. Other programs that use the store must be closed.
     """
@@ -119,9 +119,9 @@ def _print_report(context: click.Context, report: BackupReport) -> None:
 
 @click.command()
 @click.option("--to", required=True, type=click.Choice(["remote", "embedded"]), help="Where to move the collections.")
-@click.option("--url", default="", help="The Qdrant server's address; qdrant_url if not given.")
+@click.option("--url", default="", help="The Qdrant server's address; by default the setting qdrant_url.")
 @click.option(
-    "--prefix", default="", help="The prefix of the collection names on the server; qdrant_prefix if not given."
+    "--prefix", default="", help="The prefix of collection names on the server; by default the setting qdrant_prefix."
 )
 @click.pass_context
 def move(context: click.Context, to: str, url: str, prefix: str) -> None:
@@ -137,7 +137,7 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
 
     settings = load_settings(context.obj)
     existing_store(settings)
-    # mypy cannot narrow a str to the two literals by itself.
+    # The condition gives mypy one of the two literals; mypy does not narrow a str to them.
     moved = move_store(settings, "remote" if to == "remote" else "embedded", url=url, prefix=prefix)
     copied = ", ".join(f"{count} points of {name}" for name, count in moved.points.items())
     click.echo(f"The store is on {moved.location}" + (f"; {copied} were copied and compared." if copied else "."))
@@ -157,16 +157,19 @@ def move(context: click.Context, to: str, url: str, prefix: str) -> None:
 @click.option(
     "--dry-run", is_flag=True, help="Show what would be removed and what would stay, without removing anything."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def forget_account(context: click.Context, account: str, dry_run: bool, yes: bool) -> None:
-    """Remove the resources and scan cells of an ACCOUNT, and the conversations that mention it, also from the disk."""
+    """Remove an ACCOUNT's resources and scan results, and the conversations that mention the account.
+
+    The removed data is also erased from the store's files. The journal's records and the snapshots stay.
+    """
     from cloudops_nb.storage.maintenance.account_removal import account_traces
     from cloudops_nb.storage.maintenance.account_removal import forget_account as forget
 
     storage = existing_storage(context)
     traces = account_traces(storage, account, storage.backup.names)
-    # A conversation does not make an account known, because its text may contain any number.
+    # A conversation that mentions an account does not show that the account exists: its text may contain any number.
     known = bool(traces.resources or traces.cells)
     if not (account.isdecimal() and len(account) == _ACCOUNT_DIGITS) and not known:
         raise click.ClickException(f"the store has no account {account}; give the account's {_ACCOUNT_DIGITS} digits")

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one request that a person wrote in plain words.
+    """The answer to one prompt, which is a request that a person wrote in plain words.
 
     Attributes:
-        kind: ``plan``, ``clarification``, ``information`` or ``refusal``.
+        kind: ``plan``, ``clarification`` (a question back), ``information`` or ``refusal``.
         text: The answer as a sentence for the reader.
         plan: The plan to approve; ``None`` unless the kind is ``plan``.
         candidates: The resources to choose from, one row each; ``None`` unless the kind is ``clarification``.
         frame: The resources found, one row each; ``None`` unless the kind is ``information``.
         bytes_sent: The size of the request to the playbook server; 0 if no request was sent.
-        conversation: The id of the conversation that holds the request and the answer.
+        conversation: The id of the conversation that holds the prompt and the answer.
     """
 
     kind: Literal["plan", "clarification", "information", "refusal"]

@@ -1,8 +1,8 @@
-"""Answers requests that a person wrote in plain words.
+"""Answers prompts, which a person writes in plain words.
 
-A question is answered from the store. For a change, the resources that the prompt names are resolved, a request without
-private values is sent to the playbook server, and a plan is prepared from this host's copy of the playbook that the
-server names.
+A question is answered from the store. For a change, :class:`Assistant` finds the resources that the prompt names, and
+sends the playbook server a request without private values. The server's response names a playbook, and a plan is made
+from this host's own copy of that playbook.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.chat import Role
     from cloudops_nb.storage.facade import StorageService
 
-#: How many of a conversation's last messages are context for the next request: five requests and their answers.
+#: The number of a conversation's last messages that are context for the next prompt: five prompts and their answers.
 CONTEXT_MESSAGES = 10
-#: The largest number of rows in an information answer.
+#: The largest number of resources that an answer to a question shows.
 LARGEST_ANSWER = 50
 
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """A request as it would leave the host, and the private values that must not be in the request."""
+    """A request to the playbook server, and the private values that the request must not contain."""
 
     request: PlanRequest
     private: set[str]
@@ -49,11 +49,12 @@ class PreparedRequest:
 
 @dataclass(frozen=True)
 class ConversationContext:
-    """Context for the next request of a conversation.
+    """The context of a conversation's next prompt.
 
     Attributes:
-        sent: The earlier requests that the playbook server received.
-        targets: The targets of the previous request, whether it was sent or not; "them" in the next prompt means these.
+        sent: The words and the intent of each earlier request that the playbook server received.
+        targets: The targets of the previous prompt, even if no request was sent for it; "them" in the next prompt means
+            these resources.
     """
 
     sent: Sequence[Mapping[str, Any]] = ()
@@ -61,14 +62,14 @@ class ConversationContext:
 
 
 class Assistant:
-    """Answers requests about the resources of one store; keeps no state between calls, so threads may share it.
+    """Answers prompts about the resources of one store; threads may share it, because it keeps no state between calls.
 
     Args:
         storage: The store on this host.
         catalogue: The playbooks on this host.
         transport: Returns the transport to the playbook server.
-        prepare: Makes a plan from a bound playbook.
-        environments: The configured environment of each account name.
+        prepare: Makes a plan from a bound playbook, which is a playbook with its targets and parameters.
+        environments: The configured environments, such as ``production``, by account name.
     """
 
     def __init__(
@@ -87,18 +88,18 @@ class Assistant:
 
     @property
     def _resolver(self) -> Resolver:
-        """A resolver over the current estate; made for each request, because a restore replaces the estate."""
+        """A new resolver for the current estate; it is not kept, because a restore replaces the estate object."""
         return Resolver(self._storage.estate, self.environment_of, self._catalogue)
 
     def environment_of(self, resource: Resource) -> str:
-        """Return a resource's environment class, from its tags and its account."""
+        """Return a resource's environment class, such as ``production``, from its tags and its account."""
         configured = self._environments.get(resource.account_name, "")
         return environment_class(resource.tags, configured, resource.account_name)
 
     def preview(self, prompt: str, conversation: str) -> bytes:
-        """Return the bytes that ``ask`` would send; empty if ``ask`` would send no request.
+        """Return the bytes that :meth:`ask` would send; empty if it would send no request.
 
-        Only the random request id differs from the request that ``ask`` sends.
+        Only the random request id differs from the one that :meth:`ask` sends.
         """
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
@@ -108,16 +109,16 @@ class Assistant:
         return preview(prepared.request, prepared.private)
 
     def ask(self, prompt: str, conversation: str) -> Answer:
-        """Answer one request, and keep the request and the answer in the conversation.
+        """Answer one prompt, and keep the prompt and the answer in the conversation.
 
         Raises:
-            PromptError: The request is empty or too long; the conversation does not keep it.
-            CloudOpsError: The request was understood but not answered; the conversation keeps the request.
+            PromptError: The prompt is empty or too long; the conversation does not keep it.
+            CloudOpsError: The prompt was understood but not answered; the conversation keeps the prompt.
         """
         conversation = conversation or str(uuid.uuid4())
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
-        # Kept before it is answered, so that the conversation also has a request that fails.
+        # Store the prompt before answering it, so that the conversation also keeps a prompt that cannot be answered.
         self._remember(conversation, "user", prompt, _request_metadata(resolution))
         answer = self._answer(prompt, resolution, context)
         metadata = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
@@ -157,15 +158,15 @@ class Assistant:
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
     def _prepared_request(self, prompt: str, resolution: Resolution, context: ConversationContext) -> PreparedRequest:
-        # The gate looks for every account and region of the estate, not only the targets', because a prompt may mention
-        # any of them.
+        # EgressGate refuses a request that contains a private value. The accounts and regions of all resources are
+        # private values, not only those of the targets, because a prompt may mention any of them.
         facets = self._storage.estate.facets
         accounts_and_regions = {value for field in ("account_id", "account_name", "region") for value in facets(field)}
         request = build(resolution, self.environment_of, history=context.sent)
         return PreparedRequest(request, private_values(resolution, prompt, accounts_and_regions))
 
     def _context(self, conversation: str) -> ConversationContext:
-        """Return the context for a conversation's next request; empty for a new conversation."""
+        """Return the context of a conversation's next prompt; empty for a new conversation."""
         if not conversation:
             return ConversationContext()
         messages = self._storage.chat.history(conversation, limit=CONTEXT_MESSAGES)
@@ -173,7 +174,7 @@ class Assistant:
         sent = tuple(
             {"words": each.metadata["words"], "intent": each.metadata["intent"]}
             for each, after in pairs
-            # With 0 bytes sent, the server has never received the request.
+            # If the answer says that 0 bytes were sent, the server has received no request for this prompt.
             if after is not None and after.role == "assistant" and after.metadata["bytes_sent"]
         )
         keys = pairs[-1][0].metadata["targets"] if pairs else []

@@ -41,8 +41,8 @@ class CloudOps:
     threads may call its methods, and several processes may use one data path.
 
     Args:
-        data_path: The store's folder; if not given, from the environment or config.toml, else ``~/.cloudops``.
-        settings: Any field of :class:`cloudops_nb.settings.Settings` by name.
+        data_path: The store's folder; if not given, ``CLOUDOPS_DATA_PATH`` from the environment, else ``~/.cloudops``.
+        settings: Any fields of :class:`cloudops_nb.settings.Settings`, as keywords.
 
     Attributes:
         settings: The settings in force.
@@ -88,15 +88,15 @@ class CloudOps:
 
         Args:
             accounts: Names or ids of configured accounts; all if not given.
-            regions: Regions; if not given, the settings' regions, else every region that the accounts have enabled.
+            regions: Region names; if not given, the settings' regions, else every region that an account has enabled.
             services: botocore's service names, resource types, or CloudFormation types; if not given, the settings'
-                services, else every declared type. Cloud Control lists a CloudFormation type that is not declared.
+                services, else every declared type. Cloud Control reads a CloudFormation type that is not declared.
             mode: ``full``, or ``incremental`` to scan only what may have changed since the last scan, according to
                 CloudTrail.
             every_detail: Whether to also read details that take one API call per resource.
-            executor: Replaces this process's threads: an executor, which the scan does not shut down, or
+            executor: Reads instead of this process's own threads: an executor, which the scan does not shut down, or
                 ``dask:ADDRESS`` for a Dask cluster.
-            progress: Called with the scan's progress, on this thread.
+            progress: Called in the calling thread with the progress after each page and each result.
 
         Raises:
             ConfigurationError: An account, region, service, mode or executor is unknown.
@@ -120,7 +120,7 @@ class CloudOps:
         *,
         every_detail: bool = False,
     ) -> pd.DataFrame:
-        """Return the calls that a full scan would make, one row per kind of call, account and region; make none."""
+        """Return, without making them, the calls of a full scan: one row per kind of call, account and region."""
         return self.parts.scans.planned_calls(
             accounts=accounts,
             regions=regions or self.settings.regions or None,
@@ -132,11 +132,11 @@ class CloudOps:
         """Return the resource types that :meth:`scan` can read, one row per type.
 
         Args:
-            cloud_control: Whether to also ask AWS for the types that Cloud Control lists.
-            account: The account to ask; the first one if not given.
+            cloud_control: Whether to also ask AWS for further types, which Cloud Control can read.
+            account: The name or id of the account to ask; the first configured account if not given.
 
         Raises:
-            AwsError: AWS refuses to list its types.
+            AwsError: The account cannot be accessed, or AWS refuses to list the types.
         """
         return self.parts.scans.resource_types(cloud_control=cloud_control, account=account)
 
@@ -154,7 +154,8 @@ class CloudOps:
             filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
 
         Returns:
-            One row per resource; ``why`` explains the match, and ``.attrs["understood"]`` how the query was read.
+            One row per resource, with the reason for the match in ``why``. ``.attrs["understood"]`` says how the query
+            was interpreted.
         """
         estate = self.storage.estate
         frame = hits_frame(estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
@@ -165,7 +166,7 @@ class CloudOps:
         """Return every resource that passes the filters of :meth:`search` (requirement S11).
 
         Args:
-            depends_on: The id, name or ARN of a resource; only resources with a relation to it are returned.
+            depends_on: The id, name or ARN of a resource, to return only the resources with a relation to it.
             filters: As for :meth:`search`.
 
         Raises:
@@ -179,7 +180,7 @@ class CloudOps:
         return hits_frame(hits, scored=False)
 
     def places(self) -> dict[str, list[str]]:
-        """Return the accounts, regions, services and resource types in the store, which the magics complete."""
+        """Return the accounts, regions, services and resource types in the store, which magics complete."""
         fields = ("account_name", "region", "service", "resource_type")
         names = ("accounts", "regions", "services", "resource_types")
         facets = self.storage.estate.facets
@@ -188,22 +189,23 @@ class CloudOps:
     # --- requests and plans ---------------------------------------------------------------------------------------
 
     def preview(self, prompt: str) -> bytes:
-        """Return the exact bytes that :meth:`ask` would send now, except for the random request id; send nothing.
+        """Return the bytes that :meth:`ask` would send now, and send nothing; empty if it would send no request.
 
-        The bytes are empty if :meth:`ask` would send no request.
+        Only the random request id differs from the one that :meth:`ask` sends.
         """
         return self.parts.assistant.preview(prompt, self._conversation)
 
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
-        """Answer a request in words with a plan, a clarification, information, or a refusal.
+        """Answer a prompt in plain words with a plan, a question back, information, or a refusal.
 
         Args:
-            prompt: The request.
-            conversation: The id of the conversation that the request continues; if not given, this object's own.
+            prompt: The question, or the request for a change.
+            conversation: The id of the conversation that the prompt continues; if not given, this object's own.
 
         Raises:
-            PromptError: The request is empty or too long.
-            EgressRefusedError: The egress gate stopped the request, or the playbook server did not answer.
+            PromptError: The prompt is empty or too long.
+            EgressRefusedError: The check on outgoing requests refused the request to the playbook server, or the server
+                did not answer or gave an unusable answer.
         """
         answer = self.parts.assistant.ask(prompt, conversation or self._conversation)
         if conversation is None:
@@ -211,7 +213,7 @@ class CloudOps:
         return answer
 
     def plan(self, plan_id: str) -> Plan:
-        """Return the plan with this id, made by this process or another.
+        """Return the plan with this id, which may have been made by another process.
 
         Raises:
             PlanError: The store has no such plan.
@@ -223,10 +225,11 @@ class CloudOps:
         return self.engine.status(plan)
 
     def approve(self, plan: Plan, *, reason: str, phrase: str | None = None) -> Approval:
-        """Approve a plan from code (channel ``api``); refused for production and for destructive plans.
+        """Approve a plan from code (channel ``api``), which is refused for production and for destructive plans.
 
         Raises:
-            ApprovalRefusedError: The channel is too weak, the phrase is wrong, or the plan was edited or expired.
+            ApprovalRefusedError: Code may not approve this plan, the reason is missing, the phrase is wrong, or the
+                plan was edited, run or rejected, or has expired.
         """
         from cloudops_nb.execution.plan import Channel
 
@@ -239,17 +242,18 @@ class CloudOps:
 
         Args:
             plan: The plan as it was shown, or its id. The plan must equal the recorded plan in every field.
-            approve: Whether the person approved.
-            channel: Where the person decided.
+            approve: Whether the person approves the plan; if not, the person rejects it.
+            channel: Where the person decided, such as on the card or in a terminal.
             by: The person's name.
-            reason: Why; an approval needs a reason.
+            reason: The person's reason; an approval needs one.
             phrase: The phrase that the person typed, if the plan asks for one.
 
         Returns:
             The approval; ``None`` for a rejection.
 
         Raises:
-            ApprovalRefusedError: The plan cannot be approved this way.
+            ApprovalRefusedError: The plan cannot be approved or rejected this way.
+            PlanError: The store has no plan with this id.
         """
         plan = self.engine.plan(plan) if isinstance(plan, str) else plan
         if approve:
@@ -262,18 +266,20 @@ class CloudOps:
 
         Args:
             plan: The plan, exactly as it was approved.
-            executor: Makes the calls; only ``sdk``, the AWS SDK in this process, exists (requirement X10).
-            dry_run: Whether to check everything and change nothing.
+            executor: Selects the way to call AWS; must be ``sdk``, the AWS SDK in this process (requirement X10).
+            dry_run: Whether to make every check and change nothing, which needs no approval.
 
         Raises:
+            ConfigurationError: ``executor`` is not ``sdk``.
             ApprovalRequired: The plan has no approval.
-            ApprovalRefusedError: The approval was already used or has expired, or the plan was edited.
+            ApprovalRefusedError: The approval was used or has expired, or the plan was edited, rejected or replaced.
             DriftError: A resource changed since the plan was shown.
+            PlanError: The acting principal changed, a target is being changed, or too many executions are running.
             JournalError: The journal was modified from outside, so the approval cannot be trusted.
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
-        # Verified first, because the journal is the only proof that the approval exists and was not used.
+        # Verify the journal first, because it is the only proof that the approval exists and was not used.
         self.storage.journal.verify()
         return self.engine.apply(plan, dry_run=dry_run)
 
@@ -289,7 +295,7 @@ class CloudOps:
     # --- the record -----------------------------------------------------------------------------------------------
 
     def history(self, **filters: Any) -> pd.DataFrame:
-        """Return one row per plan, with its decision and its execution, the newest last.
+        """Return one row per plan with its decision and its execution, the newest plan last.
 
         Args:
             filters: ``status``, ``level``, ``effect``, ``resource``, ``account``, ``text``, ``since``, ``until``.
@@ -299,12 +305,12 @@ class CloudOps:
         return rows_frame(self.engine.history(**filters), HISTORY_COLUMNS)
 
     def ledger(self, *, since: datetime | None = None, destination: str = "", purpose: str = "") -> pd.DataFrame:
-        """Return the requests that left this host, with their bodies, the newest last.
+        """Return one row per request that left this host, with its body, the newest request last.
 
         Args:
             since: Only requests from this time on, in UTC.
             destination: Only requests to this destination.
-            purpose: Only requests for this purpose.
+            purpose: Only requests for this purpose, such as ``plan``.
         """
         records = self.storage.journal.records(kind="egress", since=since)
         filters = {"destination": destination, "purpose": purpose}
@@ -316,7 +322,7 @@ class CloudOps:
 
     @property
     def backups(self) -> BackupService:
-        """The snapshots, and the regular backups; they run after ``backups.start()``."""
+        """The backup service; regular backups run only after ``backups.start()``."""
         return self.storage.backup
 
     def backup(self, *kinds: str) -> BackupReport:
@@ -341,24 +347,26 @@ class CloudOps:
             source: ``latest`` for the newest snapshot of each kind on this disk or in the bucket; a snapshot's name;
                 or a file.
             kinds: For ``latest``, the kinds to restore; all if not given.
-            merge: Whether to add to the store's content instead of replacing it; the newer of two versions is kept.
-            set_aside: Whether to replace a journal that the snapshot does not continue, after copying it to a file.
+            merge: Whether to merge resources and conversations into the store instead of replacing them; the newer of
+                two versions is kept.
+            set_aside: Whether to replace even a journal that is damaged or has diverged from the snapshot's; the
+                journal is first copied to a file.
 
         Raises:
-            BackupError: There is no such snapshot.
+            BackupError: The snapshot named by ``source`` does not exist.
             StoreUnavailableError: Another program, or a scan or plan that runs in this program, uses the store.
         """
         return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
 
     def health(self) -> Mapping[str, Any]:
-        """Return the store's health; reads nothing from AWS."""
+        """Return the store's health; calls AWS only to list the snapshots in the bucket, if ``s3_bucket`` is set."""
         return self.storage.health()
 
     # --- the parts that scripts use -------------------------------------------------------------------------------
 
     @property
     def sessions(self) -> AccountSessions:
-        """The AWS sessions with which scans read the configured accounts; ``sessions.operators`` run plans."""
+        """The AWS sessions with which scans read the configured accounts; plans run with ``sessions.operators``."""
         return self.parts.sessions
 
     @property

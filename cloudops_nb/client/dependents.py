@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def dependents_of(estate: EstateStore, targets: Sequence[Resource]) -> dict[str, list[str]]:
-    """Return, for each target's canonical key, a label for every resource that has a relation to the target.
+    """Return, for each target's canonical key, labels of the resources that have a relation to this target.
 
     Args:
         estate: The stored estate.

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from cloudops_nb.model import JournalRecord
 
 LEDGER_COLUMNS = ("at", "destination", "purpose", "bytes", "sha256", "request_id", "body")
-#: The columns that are fields of a resource.
+#: The columns that have the name of an attribute of :class:`Resource`.
 _FIELDS = tuple(name for name in RESOURCE_COLUMNS if hasattr(Resource, name))
 
 
 def hits_frame(hits: Iterable[SearchHit], *, scored: bool) -> pd.DataFrame:
-    """Return one row per resource, in the given order; the columns ``score`` and ``why`` only if ``scored``."""
+    """Return one row per resource, in the given order; with the columns ``score`` and ``why`` if ``scored``."""
     import pandas as pd
 
     columns = (*RESOURCE_COLUMNS, "score", "why") if scored else RESOURCE_COLUMNS
@@ -32,18 +32,21 @@ def hits_frame(hits: Iterable[SearchHit], *, scored: bool) -> pd.DataFrame:
 
 
 def resources_frame(resources: Iterable[Resource]) -> pd.DataFrame:
-    """Return one row per resource; ``cell_state`` is empty, because a resource does not contain the state."""
+    """Return one row per resource, with an empty column ``cell_state``.
+
+    The state of the last scan of a resource is known to a :class:`SearchHit`, but not to the resource.
+    """
     return hits_frame((SearchHit(resource, 0.0, "") for resource in resources), scored=False)
 
 
 def ledger_frame(records: Iterable[JournalRecord]) -> pd.DataFrame:
-    """Return one row per request that left the host, the newest last."""
+    """Return one row per request that left the host, in the order of the records."""
     rows = [{"at": record.at, "request_id": record.subject, **record.body} for record in records]
     return rows_frame(rows, LEDGER_COLUMNS)
 
 
 def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a DataFrame with exactly these columns, even without rows."""
+    """Return rows as a DataFrame with exactly these columns, even if there are no rows."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=pd.Index(columns))

@@ -30,15 +30,16 @@ class ScanSchedule:
     """Runs due scans in a daemon thread, between :meth:`start` and :meth:`stop`; prints nothing and never prompts.
 
     An interrupt of the notebook does not stop a scan in the thread. A person may start a scan at the same time. If both
-    read the same cell, the store keeps the result that was written last.
+    scans read the same cell, the store keeps the result that was written last.
 
     Of several notebook kernels that use one store, only one runs each due scan. The store keeps the due times as
     wall-clock times: after a restart or a sleep of the host, a missed scan runs once, and its interval starts again.
 
     Args:
         storage: The store that keeps the due times.
-        settings: The intervals; 0 means never.
-        scan: Scans in a mode, never asks for an MFA code, and calls back after each page and cell that it reads.
+        settings: The settings with the intervals; an interval of 0 means never.
+        scan: Runs a scan in a mode (``full`` or ``incremental``) without asking for an MFA code, and calls its
+            second argument after each page and each cell.
         ready: Returns whether the store exists; without a store no scan runs and no file is created.
     """
 

@@ -1,7 +1,7 @@
 """Writes what a scan reads to the store, in batches and in a separate thread, so that reading and writing overlap.
 
-A scan reads in cells: a cell is one resource type in one account and region. Its resources arrive in pages, followed by
-a result that says whether the cell is complete.
+A scan reads in cells: a cell is one resource type in one account and region. The resources of a cell arrive in pages,
+followed by a result that says whether the cell is complete.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _BATCH = 512
 
 
 class ScanWriter:
-    """Writes the pages and results of one scan in the order in which they were put; a context manager for one thread.
+    """Writes the pages and results of one scan in the order of the :meth:`put` calls; a context manager for one thread.
 
     The end of the ``with`` block waits until every queued item is written, and raises the error of a failed write.
-    After the block, the writer's thread has ended. An interrupt of the wait drops the queued pages. A cell with fewer
-    resources written than read becomes ``partial``, because the end of a complete cell removes every row that does not
-    have the scan's id.
+    After the block, the writer's thread has ended. An interrupt during the wait drops the queued pages. A
+    cell of which a resource was not written becomes ``partial``: from a complete cell, the store removes the rows that
+    this scan has not written.
 
-    The queue has no limit of its own: an item takes rows of the budget until it is written, and the scan's readers wait
-    while the budget is full.
+    The queue has no limit of its own. The rows of an item count against the budget until they are written, and the
+    scan's readers wait while the budget is used up.
 
     Args:
         storage: The store.
         scan_id: The scan's id, which is written to every row.
-        budget: The limit on rows that are read but not yet written; each written batch returns its rows to the budget.
+        budget: Limits the rows that are read but not yet written; the writer gives the rows of a written batch back.
 
     Attributes:
         results: The result of each cell. The store has no new result for a cell that was never read.
@@ -96,7 +96,7 @@ class ScanWriter:
         """Write, in the calling thread, the rest of a scan that ended or was interrupted.
 
         Args:
-            unread: The pages and results that the scan has read but that were not put.
+            unread: The pages and results that the scan has read and the caller has not put.
             remaining: A result for each cell that has no result yet. In the store, a cell without a written page keeps
                 its previous result.
         """
@@ -122,8 +122,8 @@ class ScanWriter:
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that calls put()
                 with self._changed:
                     self._failure = error
-                # The next put() raises the failure; without lift() a reader could wait for the budget for ever, and no
-                # next item would arrive.
+                # The next put() raises the failure. Without lift(), the readers could wait for the budget for ever, and
+                # put() would not be called again.
                 self._budget.lift()
                 return
 
@@ -151,7 +151,7 @@ class ScanWriter:
         new = {page.key for page in pages} - self._started_cells
         self._started_cells |= new
         if new:
-            # Marked running before its first row is written, so that a cell whose process dies never looks complete.
+            # Mark a cell as running before its first row is written, so that a half-written cell never looks complete.
             now = datetime.now(UTC)
             running = [CellResult(key, CellState.RUNNING, now, 0.0) for key in new]
             self._storage.scan_state.put_all(running, self._scan_id)

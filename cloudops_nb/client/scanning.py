@@ -44,23 +44,23 @@ _DASK = "dask"
 
 @dataclass(frozen=True)
 class _ScanRun:
-    """One scan: its id, and its start as a time in UTC and, to measure the duration, on the monotonic clock."""
+    """One scan: its id, and its start, both in UTC and on the monotonic clock, which measures the duration."""
 
     id: str
     started: datetime
     monotonic_start: float
 
     def seconds(self) -> float:
-        """Return the time since the start."""
+        """Return the seconds since the start."""
         return time.monotonic() - self.monotonic_start
 
 
 class ScanRunner:
     """Scans AWS accounts and keeps the resources in a store.
 
-    Several processes may scan at the same time; for each cell, the store keeps the scan that read the cell last. Rows
-    are in the store as soon as their page is written. If a process dies while it reads a cell, :meth:`recover` marks
-    the cell ``partial``, and the cell keeps its old and new rows.
+    Several processes may scan at the same time. If they read the same cell, the store keeps the result that was written
+    last. Resources are in the store as soon as their page is written, before the scan ends. If a process dies while it
+    reads a cell, :meth:`recover` marks the cell ``partial``, and the cell keeps its old and new rows.
 
     Args:
         storage: The store.
@@ -96,9 +96,10 @@ class ScanRunner:
         Args:
             mode: ``full``, or ``incremental`` to scan only what may have changed since the last scan.
             every_detail: Whether to also read details that take one API call per resource.
-            progress: Called in the calling thread after every page and cell that was read; counts reading, not writing.
-            executor: Replaces this process's threads: an executor, which the scan does not shut down, or
-                ``dask:ADDRESS``.
+            progress: Called in the calling thread after each page and each cell; counts what was read, which may not
+                be written yet.
+            executor: Reads instead of this process's own threads: an executor, which the scan does not shut down, or
+                ``dask:ADDRESS`` for a Dask cluster.
             scope: ``accounts``, ``regions`` and ``services``, as for ``Scanner.scan``.
 
         Raises:
@@ -154,11 +155,11 @@ class ScanRunner:
         return rows_frame(rows, PLANNED_COLUMNS)
 
     def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
-        """Return the types that a scan can read; with ``cloud_control``, also the types that Cloud Control can list.
+        """Return the types that are declared; with ``cloud_control``, also further types that Cloud Control can read.
 
         Raises:
-            ConfigurationError: One of the user's own declarations is invalid, or the account is unknown.
-            AwsError: The account cannot be accessed, or AWS refuses to list its types.
+            ConfigurationError: One of the user's own type declarations is invalid, or the account is unknown.
+            AwsError: The account cannot be accessed, or AWS refuses to list the types.
         """
         from cloudops_nb.scanner.inventory.resource_types import TYPE_COLUMNS, cloud_control_types, declared_types
         from cloudops_nb.specs.files import specs_of
@@ -176,12 +177,12 @@ class ScanRunner:
         self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
 
     def recover(self) -> None:
-        """Mark cells ``partial``, and scans failed, if their process died; does nothing while another scan runs."""
+        """Mark the cells of dead processes ``partial``, and their scans failed; do nothing while any scan runs."""
         records = self._storage.journal.records(kind=(STARTED, ENDED))
         ended = {record.subject for record in records if record.kind == ENDED}
         still_open = [record.subject for record in records if record.subject not in ended]
         if not still_open or not all(map(self._process_died, still_open)):
-            # A running cell does not say which scan reads it, so the dead scan has to wait until no scan runs.
+            # A cell in the state ``running`` does not name its scan, so its scan may be one that still runs.
             return
         for result in self._storage.scan_state.cells():
             if result.state is CellState.RUNNING:

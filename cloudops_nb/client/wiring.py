@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Parts:
     """The parts of one ``CloudOps``; except for the store, each part is made at its first use.
 
-    Each method imports the module of its part, because importing all modules takes seconds and most programs use few.
+    Each method imports the module of its part, because importing all modules takes seconds, and most programs use few
+    of them.
 
     Args:
         settings: The settings in force.
@@ -59,19 +60,19 @@ class Parts:
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
-        # A running execution needs the journal and the AWS sessions, so it ends before they are closed.
+        # Wait for running executions first, because they need the journal and the AWS sessions.
         # vars() contains a cached property only after its first use, so closing does not make a part.
         for execution in self.engine.running if "engine" in vars(self) else ():
             execution.wait()
         if "schedule" in vars(self):
-            # A scan's thread may still run after this close, and must not reopen the closed store.
+            # The thread of a regular scan may outlast this call; it must not reopen the closed store.
             self.storage.shut_out(self.schedule.close())
         self.storage.close()
         if "sessions" in vars(self):
             self.sessions.close()
 
     def busy(self) -> str:
-        """Return why the store cannot be replaced now, because this process uses it; empty if it can."""
+        """Return why a restore or other maintenance of the store must wait; empty if nothing is running."""
         if "engine" in vars(self) and self.engine.running:
             return "an approved plan is running here"
         return "a scan is running here" if self.scans.scanning else ""
@@ -116,7 +117,7 @@ class Parts:
         """The regular scans; they run after ``schedule.start()``."""
         from cloudops_nb.client.scan_schedule import ScanSchedule
 
-        # Always ready, because __init__ has opened the store.
+        # Always ready, because recover(), which CloudOps calls first, has created a missing store.
         return ScanSchedule(self.storage, self.settings, self.scans.scan_unattended, ready=lambda: True)
 
     @cached_property
@@ -135,7 +136,7 @@ class Parts:
 
     @cached_property
     def assistant(self) -> Assistant:
-        """Answers requests that a person wrote in plain words."""
+        """Answers prompts, which a person writes in plain words."""
         from cloudops_nb.client.asking import Assistant
 
         environments = {account.name: account.environment for account in self.accounts}
@@ -166,7 +167,7 @@ class Parts:
         """
         from cloudops_nb.client.dependents import dependents_of
 
-        # By id, because the account may have had a different name when the estate was scanned.
+        # Find the account by id, because it may have had a different name when its resources were scanned.
         account_id = bound.targets[0].account_id
         account = next((a for a in self.sessions.accounts({account_id}) if a.account_id == account_id), None)
         if account is None:

@@ -1,1 +1,1 @@
-"""Readers of declarations: located YAML, selectors in it, and bundled tables."""
+"""Readers of declarations: YAML with the position of each value, the selectors in it, and bundled tables."""

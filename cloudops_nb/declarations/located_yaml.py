@@ -1,8 +1,8 @@
 """A strict YAML reader that keeps the line and column of every value.
 
-YAML 1.1 and YAML 1.2 give different values to plain scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader
-refuses such a scalar instead of guessing; in quotes, a scalar is text in both versions. The reader also refuses
-anchors, aliases, tags, merge keys, duplicate keys and keys that are not text, because a reviewer could misread them.
+YAML 1.1 and YAML 1.2 give different values to unquoted scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader
+refuses these scalars instead of guessing. A quoted scalar is text in both versions. The reader also refuses anchors,
+aliases, tags, merge keys, duplicate keys and keys that are not text, because a reviewer could misread them.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class LocatedYaml:
-    """The data of one YAML document, and the line and column of each path (keys and indexes) in it."""
+    """The data of one YAML document, and the line and column of each value, by its path (keys and indexes)."""
 
     source: str
     data: Any
     positions: Mapping[Path, tuple[int, int]] = field(repr=False)
 
     def problem(self, path: Path, message: str) -> Problem:
-        """Return a problem at a path, or at the nearest parent of it that exists."""
+        """Return a problem at a path; if the document does not have the path, at the nearest existing parent."""
         while path not in self.positions:
             path = path[:-1]
         return Problem(*self.positions[path], message)
@@ -93,7 +93,7 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
 
 
 def invalid(source: str, problems: list[Problem]) -> PlaybookError:
-    """Return an error that lists the problems of a file, sorted by line and column."""
+    """Return an error that lists the problems in ``source``, sorted by line and column."""
     listed = "; ".join(map(str, sorted(set(problems))))
     return PlaybookError(f"{source} is not valid", listed, "Correct each; the numbers are line:column.")
 
@@ -101,8 +101,8 @@ def invalid(source: str, problems: list[Problem]) -> PlaybookError:
 def _refused_events(text: str) -> Iterator[Problem]:
     """Yield a problem for each anchor, alias and tag, and for nesting that is too deep.
 
-    The events are checked before the nodes are composed: composed nodes no longer show anchors and aliases, and
-    composing deeply nested text would exhaust the stack.
+    libyaml's events are checked before PyYAML composes nodes from them. Composed nodes no longer show anchors and
+    aliases, and composing deeply nested text would exhaust the stack.
     """
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -123,8 +123,8 @@ def _refused_events(text: str) -> Iterator[Problem]:
 def _problems_up_to(error: yaml.MarkedYAMLError, text: str) -> list[Problem]:
     """Return the refused constructs that precede a syntax error; if there are none, the syntax error.
 
-    libyaml reads ahead, and from 0.2.6 on has its own limit of 1000 nested brackets. So it may raise a syntax error
-    before it yields the event that is nested too deep for this reader.
+    libyaml reads ahead, and since version 0.2.6 it refuses more than 1000 nested brackets. So it may raise a syntax
+    error before it yields the event that is nested too deep for this reader.
     """
     mark = error.problem_mark or error.context_mark
     if mark is None:

@@ -1,7 +1,7 @@
-"""Compiles selectors (JMESPath expressions) to Python closures, several times faster than jmespath's interpreter.
+"""Compiles selectors (JMESPath expressions) to Python closures, which are several times faster than jmespath itself.
 
 A scan evaluates dozens of selectors per resource, and jmespath's interpreter walks the tree of an expression each time.
-Here each node of the tree becomes a function, once. Kinds of nodes that are rare in declarations are left to the
+Here each node of the tree is turned into a function once. Kinds of nodes that are rare in declarations are left to the
 interpreter. The results are the same.
 """
 
@@ -16,14 +16,14 @@ from jmespath.visitor import Options, TreeInterpreter
 Closure = Callable[[Any], Any]
 Node = dict[str, Any]
 
-#: Comparisons by jmespath's names for them. See https://jmespath.org/specification.html for the semantics in this
-#: module.
+#: The function for each comparison, by jmespath's name for it, such as ``eq`` or ``lt``.
+#: This module implements the semantics of https://jmespath.org/specification.html.
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = TreeInterpreter.COMPARATOR_FUNC
 
 
 def compiled_closure(node: Node, options: Options) -> Closure:
-    """Return a function that evaluates a node of a parsed expression, with the result of jmespath's interpreter."""
-    # Functions such as sort_by take an expression (&) as an argument. jmespath evaluates it with its interpreter.
+    """Return a function that evaluates a node of a parsed expression, and returns what jmespath's interpreter would."""
+    # Functions such as sort_by take an expression (&) as an argument. Calls of these are left to the interpreter.
     make = _MAKERS.get(node["type"])
     if make is None or any(child["type"] == "expref" for child in node["children"] if isinstance(child, dict)):
         interpreter = TreeInterpreter(options)
@@ -32,7 +32,7 @@ def compiled_closure(node: Node, options: Options) -> Closure:
 
 
 def _is_false(value: Any) -> bool:
-    # Not Python's truth: zero is true in JMESPath.
+    # Unlike in Python, zero is true in JMESPath.
     return value is None or value is False or value in ("", [], {})
 
 
@@ -85,7 +85,7 @@ def _identity(_: Node, __: list[Closure], ___: Options) -> Closure:
 
 
 def _has_order(value: Any) -> bool:
-    """Return whether a value can be compared by order: a number or, in jmespath but not in the standard, a text."""
+    """Return whether ``<`` can compare a value: a number or, in jmespath but not in the standard, a text."""
     return isinstance(value, str | Number) and not isinstance(value, bool)
 
 
@@ -113,7 +113,7 @@ def _comparator(node: Node, sides: list[Closure], _: Options) -> Closure:
 
 
 def _literal_text(node: Node) -> str | None:
-    """Return the text of a node that is a literal text, ``None`` for other nodes."""
+    """Return the text of a node that is a literal text, or ``None`` for other nodes."""
     found = node["value"] if node["type"] == "literal" else None
     return found if isinstance(found, str) else None
 
@@ -208,10 +208,10 @@ def _function(node: Node, arguments: list[Closure], options: Options) -> Closure
 
 
 def _argument_types(functions: Any, name: str, given: int) -> list[frozenset[str]] | None:
-    """Return the names of the Python types that a function accepts, per argument; an empty set means any type.
+    """Return, for each argument of a function, the names of the accepted Python types; an empty set means any type.
 
-    The result is ``None`` if jmespath must check each call: the function is unknown, the number of arguments is wrong,
-    or the signature also restricts the elements of lists.
+    The result is ``None`` if jmespath itself must check each call, because the function is unknown, the number of
+    arguments is wrong, or the signature also restricts the elements of lists.
     """
     declared = functions.FUNCTION_TABLE.get(name)
     if declared is None:

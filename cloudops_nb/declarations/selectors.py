@@ -1,4 +1,4 @@
-"""Selectors: JMESPath expressions, as in botocore's paginators, with a few more functions for AWS's responses."""
+"""Selectors: JMESPath expressions, as in botocore's paginators, with some additional functions for AWS's responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAST_PART = re.compile(r"[^/:]*\Z")
 
 
 class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships no types
-    """The additional functions. They return null for null, so that an absent field gives null and not an error.
+    """The additional functions. For null they return null, so that an absent field gives null and not an error.
 
     jmespath finds the functions by the prefix ``_func_``, and checks their arguments against the signatures.
     """
@@ -33,7 +33,7 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
 
     @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})  # type: ignore[untyped-decorator]  # as above
     def _func_split(self, text: str | None, separator: str) -> list[str] | None:
-        """Return the parts of a text between separators, for example the parts of an ARN, split at its colons."""
+        """Return the parts of a text between separators, such as the parts of an ARN between its colons."""
         return None if text is None else text.split(separator)
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
@@ -43,29 +43,29 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
 
     @functions.signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_queue_url(self, sibling: str, arn: str | None) -> str | None:
-        """Return the URL of the queue with an ARN, derived from the URL of a queue in the same account and region."""
+        """Return a queue's URL from its ARN and from the URL of a sibling, a queue in the same account and region."""
         return None if arn is None else f"{sibling.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_url_of_queue(self, arn: str | None) -> str | None:
-        """Return the URL under which SQS lists the queue with an ARN; null if the ARN is not that of a queue."""
+        """Return the URL under which SQS lists the queue that has an ARN; null if the ARN is not a queue's."""
         parts = [] if arn is None else arn.split(":")
         if len(parts) != _ARN_PARTS or parts[2] != "sqs":
             return None
-        # Host names in the Chinese partition end in .cn; all other partitions have the same suffix.
+        # Of the partitions in regions.yaml, only the Chinese one has host names that end in .cn.
         suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
         return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 
     @functions.signature({"types": ["number", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_roughly(self, number: float | None) -> int | None:
-        """Return a number rounded to two significant digits, so that most scans do not see a growing count change."""
+        """Return a number rounded to two significant digits, so that a growing count does not change in every scan."""
         if number is None:
             return None
         return round(int(number), 2 - max(len(str(abs(int(number)))), 2))
 
     @functions.signature({"types": []})  # type: ignore[untyped-decorator]  # as above
     def _func_day(self, moment: datetime | str | None) -> str | None:
-        """Return the date of a timestamp, such as ``2025-01-31``, so that a time of last use changes once per day."""
+        """Return the date in a timestamp (``2025-01-31``), so that a time of last use changes at most once per day."""
         return None if moment is None else str(moment)[:_DAY_LENGTH]
 
 
@@ -88,12 +88,12 @@ def _closure(selector: str) -> Closure:
 
 
 def select(selector: str, data: Any) -> Any:
-    """Return the result of a selector on plain data, ``None`` for JMESPath's null."""
+    """Return the value that a selector gives for data; ``None`` is JMESPath's null."""
     return _closure(selector)(data)
 
 
 def holds(selector: str, data: Any) -> bool:
-    """Return whether a condition holds. As JMESPath defines, null, false and empty values are false, and 0 is true."""
+    """Return whether a condition is true for data. In JMESPath, null, false and empty values are false; 0 is true."""
     found = select(selector, data)
     return found is not None and found is not False and found not in ("", [], {})
 

@@ -1,6 +1,6 @@
 """Loads the YAML tables that are in the package, next to the modules that read them.
 
-A separate module without imports from the package, because every part of the package uses it.
+This module imports nothing from the package, because every part of the package uses it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import yaml
 
 @cache
 def bundled_table(package: str, name: str) -> Any:
-    """Return the data of a bundled YAML file. It is loaded once per process and shared, so callers must not change it.
+    """Return the data of a bundled YAML file. All callers share the data, so they must not change it.
+
+    The file is loaded once per process.
 
     Args:
-        package: The package that contains the file. Callers pass ``__package__``, so that the file can move with them.
+        package: The package that contains the file. A caller passes its ``__package__``, so the two can move together.
         name: The file's name, such as ``regions.yaml``.
     """
     text = resources.files(package).joinpath(name).read_text(encoding="utf-8")

@@ -1,8 +1,9 @@
 """The simulated company, as declared in ``company/*.yaml``: its accounts, places, apps and resources.
 
-A *place* is an account in a region. The key ``in`` of an entry lists the places in which the resource exists (the
-accounts, for global services), or maps each place to the values that are different there. Texts may contain the
-placeholders ``{env}``, ``{site}``, ``{region}``, ``{account}`` and ``{account_id}``.
+A *place* is an account in a region. Each entry of a section declares a resource. The entry's field ``in`` lists the
+places in which the resource exists, or maps each of these places to the values that differ there. For global services,
+``in`` has accounts instead of places. Texts may contain the placeholders ``{env}``, ``{account}`` and ``{account_id}``,
+and for places also ``{site}`` and ``{region}``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CompanyAccount:
-    """An account of the company; ``account`` is its name, and ``env`` the short form in the names of resources."""
+    """An account of the company: ``account`` is its name, and ``env`` is the short name that resource names contain."""
 
     account: str
     account_id: str
@@ -32,7 +33,7 @@ class CompanyAccount:
 
 @dataclass(frozen=True, slots=True)
 class CompanyPlace:
-    """An account in a region; ``site`` is the short form of the region in the names of resources."""
+    """An account in a region: ``site`` is the short name of the region that resource names contain."""
 
     name: str
     account: str
@@ -68,7 +69,7 @@ class Company:
         return tuple(dict.fromkeys(place.region for place in self.places))
 
     def entries(self, section: str, where: CompanyPlace | CompanyAccount) -> Iterator[Entry]:
-        """Yield the entries of a section that exist in a place or an account, in the order of the file."""
+        """Yield the entries of a section, such as ``instances``, for a place or account, in the order of the file."""
         key = where.name if isinstance(where, CompanyPlace) else where.account
         placeholders = asdict(where)
         for entry in self._data[section]:
@@ -81,9 +82,9 @@ class Company:
             yield _fill_placeholders(merged, placeholders)
 
     def tags(self, entry: Mapping[str, Any], account: str, name: str = "") -> dict[str, str]:
-        """Return the tags of a resource: those that every resource of the company has, and those in its entry.
+        """Return the tags of a resource: the company's common tags, the tags of its app, and the tags in its entry.
 
-        The result is empty if the entry is ``untagged``.
+        The result is empty if the entry is ``untagged``. ``name`` replaces the entry's name in the tag ``Name``.
         """
         if entry.get("untagged"):
             return {}
@@ -105,7 +106,7 @@ def load_company() -> Company:
 
 
 def _fill_placeholders(value: Any, placeholders: Mapping[str, str]) -> Any:
-    """Return a declaration with the placeholders in all its texts replaced."""
+    """Return a copy of a declaration in which the placeholders of all texts are replaced."""
     if isinstance(value, str):
         return value.format_map(placeholders)
     if isinstance(value, list):

@@ -1,8 +1,8 @@
 """The environment variables and AWS files of the demo, which keep programs away from real accounts.
 
-There are two independent measures, and each is sufficient. The credentials are AWS's documented examples, which AWS
-never accepts. The environment and every profile name an endpoint on the loopback interface: variables that could name a
-different endpoint are removed, and files that name one are refused.
+There are two independent measures, and each is sufficient. First, the credentials are AWS's documented examples, which
+AWS never accepts. Second, the environment and every profile set an endpoint on the loopback interface: variables that
+could set a different endpoint are removed, and a config file that sets a different endpoint is refused.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from cloudops_nb.demo.company import Company
 
-#: AWS's documented example, https://docs.aws.amazon.com/IAM/latest/UserGuide/security-creds.html
+#: AWS's documented example of an access key, https://docs.aws.amazon.com/IAM/latest/UserGuide/security-creds.html
 EXAMPLE_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 EXAMPLE_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 BASE_PROFILE = "demo-base"
 ROLE = "CloudOpsDemo"
 
-#: Variables that are removed even if they are not set in this process, because they may be set in the user's shell.
-#: Every other ``AWS_*`` variable is removed if it is set.
+#: Environment variables that are always removed, because the user's shell may set them even if this process does not.
+#: Any other ``AWS_*`` variable is removed if this process sets it and the demo does not.
 DANGEROUS = (
     "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",
@@ -54,12 +54,12 @@ def credentials_path(path: Path) -> Path:
 
 
 def store_path(path: Path) -> Path:
-    """Return the data path of the demo's own store, which is separate from the store of the user's accounts."""
+    """Return the folder of the demo's own store, which is separate from the store of the user's accounts."""
     return path / "store"
 
 
 def write_store_settings(path: Path, company: Company) -> None:
-    """Write the ``config.toml`` of the demo's store, with the demo's accounts, unless the file exists."""
+    """Write the store's ``config.toml`` (accounts, regions, resource types, key file), unless this file exists."""
     make_private_folder(store_path(path))
     settings = store_path(path) / "config.toml"
     if not settings.exists():
@@ -68,13 +68,13 @@ def write_store_settings(path: Path, company: Company) -> None:
             for name in (account.account for account in company.accounts)
         )
         scan_scope = f"regions = {json.dumps(company.regions)}\nservices = {json.dumps(company.resource_types)}\n"
-        # The demo has its own key file, so that it neither needs nor changes the user's keyring.
+        # The demo's encryption key is in a file, so that the demo neither needs nor changes the user's keyring.
         own_key = json.dumps(str(path / "store.key"))
         write_private(settings, "\n".join([f"{scan_scope}key_file = {own_key}\n", *tables]))
 
 
 def write_aws_files(path: Path, endpoint: str, company: Company) -> None:
-    """Write the demo's AWS config and credentials files, with a profile per account; each profile has the endpoint."""
+    """Write the demo's AWS config and credentials files, with a profile per account; each profile sets the endpoint."""
     home = {"region": company.regions[0], "endpoint_url": endpoint, "ignore_configured_endpoint_urls": "false"}
     sections = {"default": home, f"profile {BASE_PROFILE}": home}
     for account in company.accounts:
@@ -97,9 +97,9 @@ def _ini_text(sections: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that make programs use the demo.
+    """Return the environment variables that make programs use the demo.
 
-    ``NO_PROXY`` contains the hosts in ``ambient``'s, and the loopback interface.
+    ``NO_PROXY`` keeps the hosts that it has in ``ambient``, and also lists ``127.0.0.1`` and ``localhost``.
     """
     excepted = [host for host in ambient.get("NO_PROXY", ambient.get("no_proxy", "")).split(",") if host]
     hosts = ",".join(dict.fromkeys([*excepted, "127.0.0.1", "localhost"]))
@@ -116,9 +116,10 @@ def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[st
 
 
 def dangerous_variables(environment: Mapping[str, str], ambient: Mapping[str, str]) -> Sequence[str]:
-    """Return the names of the variables to remove: those in ``DANGEROUS``, and ``AWS_*`` variables of ``ambient``.
+    """Return the names of the environment variables to remove.
 
-    Variables that the demo's environment sets are kept.
+    They are the variables in ``DANGEROUS``, and the ``AWS_*`` variables in ``ambient`` that ``environment`` does not
+    set.
     """
     present = {name for name in ambient if name.upper().startswith("AWS_") and name not in environment}
     return sorted(present.union(DANGEROUS))
@@ -127,14 +128,14 @@ def dangerous_variables(environment: Mapping[str, str], ambient: Mapping[str, st
 def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> None:
     """Change the variables in ``target`` so that programs use only the demo.
 
-    If ``target`` is ``os.environ``, boto3's default session is also dropped, because it keeps the old variables.
+    If ``target`` is ``os.environ``, boto3's default session is also dropped, because it has read the old variables.
 
     Raises:
-        ConfigurationError: :func:`require_loopback` refused the environment; no variable is changed then.
+        ConfigurationError: :func:`require_loopback` refused ``environment``; no variable is changed then.
     """
     require_loopback(environment)
-    # Set the demo's endpoint before removing variables: other threads must not see the endpoint of a real account
-    # together with only a part of its variables.
+    # The demo's variables are set before other variables are removed. In the reverse order, another thread could call a
+    # real account's endpoint while only a part of that account's variables is left.
     target.update(environment)
     for name in dangerous_variables(environment, target):
         target.pop(name, None)
@@ -145,11 +146,11 @@ def enter(environment: Mapping[str, str], target: MutableMapping[str, str]) -> N
 
 
 def require_loopback(environment: Mapping[str, str]) -> None:
-    """Check the endpoint in the variables, and every endpoint and key in the AWS files that the variables name.
+    """Check ``AWS_ENDPOINT_URL``, the endpoints in the AWS config file, and the access key ids in both AWS files.
 
     Raises:
-        ConfigurationError: An endpoint is missing or not on the loopback interface, a key is not AWS's documented
-            example, or a file cannot be read or has endpoints for single services.
+        ConfigurationError: An endpoint is missing or not on the loopback interface, an access key id is not AWS's
+            documented example, a file cannot be read, or the config file has endpoints for single services.
     """
     _require_loopback_url(environment.get("AWS_ENDPOINT_URL", ""), "AWS_ENDPOINT_URL")
     config = _read_ini(environment.get("AWS_CONFIG_FILE", ""))

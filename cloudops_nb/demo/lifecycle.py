@@ -1,4 +1,4 @@
-"""The demo's public functions: starting, stopping and finding a demo, and using it in a process."""
+"""The demo's public functions: they start, stop and find a demo, and make programs use it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ DEFAULT_TRANSITION_SECONDS = 1.5
 class Demo:
     """A running demo.
 
-    Programs use it if the variables in ``environment`` are set, and those in ``unset`` are not. ``accounts`` can be
-    passed to ``CloudOps(accounts=...)``.
+    Programs use the demo if the variables in ``environment`` are set and the variables in ``unset`` are not set.
+    ``accounts`` can be passed to ``CloudOps(accounts=...)``.
     """
 
     path: Path
@@ -45,16 +45,16 @@ class Demo:
         AWS clients that exist already keep their endpoints.
 
         Raises:
-            ConfigurationError: The demo's AWS files were changed, for example to other endpoints; no variable is
-                changed.
+            ConfigurationError: The demo's AWS files cannot be read, or they were changed, for example to other
+                endpoints; no variable is changed then.
         """
         guard.enter(self.environment, environ)
 
     @contextmanager
     def held_transitions(self) -> Iterator[None]:
-        """Until the block ends, keep EC2 and RDS resources in the transitional states that they are in or enter.
+        """Let no EC2 or RDS resource leave a transitional state, such as ``stopping``, before the ``with`` block ends.
 
-        There is no effect if the demo was started with ``transition_seconds=0``.
+        This has no effect if the demo was started with ``transition_seconds=0``.
         """
         write_private(hold_path(self.path), "")
         try:
@@ -65,9 +65,9 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class DemoStatus:
-    """The status of the server for a demo folder.
+    """The status of a demo folder's server.
 
-    ``state`` is ``running``, ``starting`` or ``down``. ``started`` is UTC, in ISO 8601.
+    ``state`` is ``running``, ``starting`` or ``down``. ``started`` is the time of the start (UTC, ISO 8601).
     """
 
     state: str
@@ -79,22 +79,23 @@ class DemoStatus:
 
 
 def default_path() -> Path:
-    """Return the default folder: ``demo`` in the user's data folder for ``cloudops``."""
+    """Return the default demo folder: ``demo`` in the user's data folder for ``cloudops``."""
     return Path(platformdirs.user_data_dir("cloudops", appauthor=False)) / "demo"
 
 
 def up(path: str | Path | None = None, *, seed: int | None = None, transition_seconds: float | None = None) -> Demo:
-    """Start the demo, or return the one that runs in the folder; concurrent callers get the same demo.
+    """Start the demo, or return the demo that already runs in the folder; concurrent callers get the same demo.
 
     Args:
         path: The demo's folder; :func:`default_path` by default.
-        seed: Determines the ids and ages of all resources; a fixed number by default.
-        transition_seconds: How long EC2 and RDS resources stay in transitional states; 1.5 by default. For a demo that
-            already runs, the default of both is its own value.
+        seed: Determines the ids and ages of all resources. The default is the seed of a demo that already runs, else a
+            fixed number.
+        transition_seconds: How long EC2 and RDS resources stay in states such as ``stopping``. The default is the value
+            of a demo that already runs, else 1.5.
 
     Raises:
-        ConfigurationError: The demo's packages are missing, the demo cannot start, or it runs with a different seed or
-            different transition seconds.
+        ConfigurationError: The demo's packages are missing, the demo cannot start, or it already runs with a different
+            seed or different transition seconds.
     """
     folder = _folder(path)
     make_private_folder(folder)
@@ -115,7 +116,7 @@ def up(path: str | Path | None = None, *, seed: int | None = None, transition_se
 
 
 def down(path: str | Path | None = None) -> bool:
-    """Stop the demo, which discards all simulated resources; return whether it was running.
+    """Stop the demo and discard all its simulated resources; return whether the demo was running.
 
     Raises:
         ConfigurationError: The server process does not end.
@@ -146,7 +147,7 @@ def find(path: str | Path | None = None) -> Demo:
     """Return the running demo of a folder.
 
     Raises:
-        ConfigurationError: No demo runs in the folder, or it is still starting.
+        ConfigurationError: No demo runs in the folder, or the demo is still starting.
     """
     folder = _folder(path)
     state = process.living(folder) if folder.is_dir() else None

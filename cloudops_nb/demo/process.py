@@ -1,8 +1,8 @@
 """Starts, finds and stops the server process of a demo folder.
 
-Whether the server is alive is decided by an operating-system lock that it holds, not by its process id. After a server
-was killed, its state file remains, but its lock is free. So it does not count as alive, and a different process that
-later has the same id never gets a signal.
+A server counts as alive while it holds an operating-system lock; a process with its id is not enough. A killed server
+leaves its state file behind, but its lock is free. So the killed server does not count as alive, and a different
+process that later gets the same id never gets a signal.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ if TYPE_CHECKING:
 START_SECONDS = 90.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
-#: Longer than a check of the lock by a different process, because each check holds the lock for a moment.
+#: How long a check waits for the server's lock. Each check holds the lock for a moment, and a check by another process
+#: must not look like a living server.
 PROBE_SECONDS = 0.2
 
-#: Prefixes of variables that the server must not inherit: ``AWS_*`` affects its botocore clients, ``MOTO_*`` is for
-#: moto.
+#: Prefixes of environment variables that the server must not inherit: ``AWS_*`` changes its botocore clients, and
+#: ``MOTO_*`` changes moto.
 FOREIGN_PREFIXES = ("AWS_", "MOTO_")
 
 
 def living(folder: Path) -> ServerState | None:
-    """Return the state of the folder's server, ``None`` if no server is alive."""
+    """Return the state of the folder's server; ``None`` if no server is alive."""
     return ServerState.read(folder) if _server_is_alive(folder) else None
 
 
 def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
-    """Start a server and wait until it is ready; the caller holds the folder's command lock.
+    """Start a server and wait until it is ready.
+
+    The caller must hold the folder's ``command.lock``, so that no other caller starts a server at the same time.
 
     Raises:
         ConfigurationError: moto is not installed, the server process ended, or it was not ready in time.
@@ -72,7 +75,7 @@ def start(folder: Path, *, seed: int, transition_seconds: float) -> ServerState:
 
 
 def await_ready(folder: Path) -> ServerState:
-    """Wait until the folder's server, which was just started, is ready.
+    """Wait until the folder's starting server is ready, and return its state.
 
     Raises:
         ConfigurationError: The server process ended, or was not ready in time.
@@ -93,10 +96,12 @@ def await_ready(folder: Path) -> ServerState:
 
 
 def stop(folder: Path, pid: int) -> None:
-    """Stop the folder's server, which must be alive, and wait until its process ends.
+    """Stop the folder's server with SIGTERM, and with SIGKILL if necessary; wait until its process ends.
+
+    The server must be alive. Otherwise the signal could reach a different process with the same id.
 
     Raises:
-        ConfigurationError: The process does not end.
+        ConfigurationError: The process has not ended after both signals.
     """
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         try:
@@ -124,9 +129,9 @@ def _server_is_alive(folder: Path) -> bool:
 
 
 def _server_environment(ambient: Mapping[str, str]) -> dict[str, str]:
-    """Return the server's environment: without the user's AWS configuration, and with this package on Python's path.
+    """Return the server's environment variables: without the user's AWS settings, but with this package importable.
 
-    Python's string hashes are fixed, so that the same seed always gives the same ids.
+    ``PYTHONHASHSEED`` fixes Python's string hashes, so that the same seed always gives the same ids.
     """
     kept = {name: value for name, value in ambient.items() if not name.upper().startswith(FOREIGN_PREFIXES)}
     package = str(Path(__file__).parents[2])

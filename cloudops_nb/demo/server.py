@@ -30,12 +30,12 @@ MOTO_SETTINGS = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_IAM_LOAD_MANAGED_P
 
 LOOPBACK = "127.0.0.1"
 
-#: Longer than a check of the lock by a different process.
+#: How long a new server waits for its lock; longer than another process holds the lock to check it.
 LOCK_SECONDS = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until the process is terminated; return 1 if the folder already has a server."""
+    """Serve until SIGTERM or SIGINT; return 1 if the folder already has a server."""
     parser = argparse.ArgumentParser(prog="cloudops_nb.demo.server")
     parser.add_argument("path", type=Path)
     parser.add_argument("--seed", type=int, required=True)
@@ -56,8 +56,8 @@ def serve(path: Path, *, seed: int, transition_seconds: float) -> None:
     """Create the resources, open the port, write the state file, and serve requests until SIGTERM or SIGINT."""
     state = ServerState(pid=os.getpid(), port=0, seed=seed, transition_seconds=transition_seconds, started=utcnow())
     state.write(path)
-    # The objects of the resources stay alive. Garbage collection over them would take a third of the time of the start
-    # and of each request.
+    # The objects of the simulated resources are never garbage. If Python's collector traversed them, it would take a
+    # third of the time of the start and of each request.
     gc.disable()
     server = _open_server(seed, transition_seconds, hold_path(path))
     gc.collect()
@@ -100,16 +100,16 @@ def _open_server(seed: int, transition_seconds: float, hold: Path) -> BaseWSGISe
     build_estate(company, seed)
     install_transitions(transition_seconds, hold.exists)
     keep_requests_apart()
-    # Logging every request would take most of the server's time, and would record the user's calls.
+    # werkzeug would log every request, which would take most of the server's time and would record the user's calls.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = refuse_dry_runs(answer_unused(DomainDispatcherApplication(create_backend_app)))
     return make_server(LOOPBACK, 0, application, threaded=True, request_handler=MotoRequestHandler)
 
 
 def _detach() -> None:
-    """Detach the server from the process that started it, so that Ctrl-C or the end of that process does not stop it.
+    """Detach this process from the process that started it, so that Ctrl-C or that process's end does not stop it.
 
-    On Windows, flags at the start of the process do this.
+    On Windows, the flags with which the server's process is created do this.
     """
     if sys.platform != "win32":
         if os.fork():

@@ -1,4 +1,7 @@
-"""The files in a demo's folder: the server's state, lock and log, and the file that holds transitions."""
+"""The files in a demo's folder: the server's state, lock and log, and a file that stops state transitions from ending.
+
+A *transition* is the time that an EC2 or RDS resource spends in a state such as ``stopping``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ LOOPBACK_URL = "http://127.0.0.1:{port}"
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A server's process id, port (0 until the server is ready), options, and start (UTC, ISO 8601)."""
+    """A server's process id, port (0 until the server is ready), options, and time of start (UTC, ISO 8601)."""
 
     pid: int
     port: int
@@ -37,16 +40,16 @@ class ServerState:
         return LOOPBACK_URL.format(port=self.port)
 
     def opened(self, port: int) -> Self:
-        """Return the state of the same server after it has opened a port."""
+        """Return a copy of this state with the port that the server has opened."""
         return replace(self, port=port)
 
     def write(self, path: Path) -> None:
-        """Replace the state file in a folder atomically, so that a reader sees the old state or the new one."""
+        """Replace the folder's state file atomically, so that a reader sees either the old state or the new one."""
         write_private(state_path(path), json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return the state that the folder's last server wrote, ``None`` if there is no state file.
+        """Return the state that the folder's last server wrote; ``None`` if there is no state file.
 
         Raises:
             ConfigurationError: The state file cannot be read or is invalid.
@@ -68,12 +71,12 @@ def state_path(path: Path) -> Path:
 
 
 def alive_path(path: Path) -> Path:
-    """Return the path of the lock that the server holds while it is alive."""
+    """Return the path of the file that the server keeps locked while it is alive."""
     return path / "server.lock"
 
 
 def hold_path(path: Path) -> Path:
-    """Return the path of a file that, while it exists, keeps the server's transitions from ending."""
+    """Return the path of the hold file; while this file exists, no transition in the server ends."""
     return path / "transitions.held"
 
 
@@ -83,7 +86,7 @@ def log_path(path: Path) -> Path:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder that only its owner can open, and its missing parents."""
+    """Create a folder that only its owner can open; missing parent folders get the default permissions."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -97,5 +100,5 @@ def write_private(path: Path, text: str) -> None:
 
 
 def utcnow() -> str:
-    """Return the current time in UTC, in ISO 8601, without fractions of a second."""
+    """Return the current UTC time as ISO 8601 text, in whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,7 +1,8 @@
-"""Makes resources of the simulated EC2 and RDS pass through AWS's transitional states, which moto skips.
+"""Makes simulated EC2 and RDS resources pass through AWS's transitional states, such as ``stopping``, which moto skips.
 
-A transition ends when a state is read after enough time. There is no timer thread, and so there are no races with one.
-While transitions are *held*, none ends.
+A *transition* is the time in such a state. No timer thread ends it, so no thread can race with requests: a transition
+ends when the state is read for the first time after the transition's seconds have passed. While transitions are *held*,
+no transition ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from moto.rds.models import DBCluster, DBInstance, RDSBackend
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: EC2's codes for its state names.
+#: EC2's number for each state of an instance.
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 
 
@@ -26,10 +27,10 @@ class Change:
     """An operation that changes an EC2 instance's state.
 
     Attributes:
-        method: The method of moto's instance.
+        method: The method of moto's ``Instance`` that performs the operation.
         transitional: The state during the transition.
         final: The state after the transition.
-        participle: The operation in EC2's error message.
+        participle: The word for the operation in EC2's error message.
         ignored_in: The states in which EC2 accepts the call and changes nothing.
         refused_in: The states in which EC2 returns an error.
     """
@@ -69,8 +70,9 @@ CHANGES = (
     ),
 )
 
-#: RDS's transitional status between a status and the next one, and during an operation of moto's backend.
+#: RDS's transitional status between two statuses.
 RDS_TRANSITIONAL = {("available", "stopped"): "stopping", ("stopped", "available"): "starting"}
+#: RDS's transitional status after a call of each of these methods of moto's ``RDSBackend``.
 RDS_OPERATIONS = {
     "create_db_instance": "creating",
     "create_db_instance_read_replica": "creating",
@@ -81,14 +83,14 @@ RDS_OPERATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long each transition lasts, in seconds, and a function that returns whether transitions are held."""
+    """The duration of each transition in seconds, and a function that returns true while transitions are held."""
 
     seconds: float
     held: Callable[[], bool]
 
 
 class Transition:
-    """A transition that has begun. It lasts for the seconds of the pace, and longer while transitions are held."""
+    """A transition that has begun. It lasts for ``pace.seconds``, and longer while transitions are held."""
 
     def __init__(self, pace: Pace) -> None:
         self._held = pace.held
@@ -97,7 +99,7 @@ class Transition:
 
     @property
     def lasts(self) -> bool:
-        """Whether the transition still lasts. Once this is false, holding transitions does not change it."""
+        """Whether the transition still lasts. An ended transition stays ended, even if transitions are held later."""
         if not self._ended:
             self._ended = time.monotonic() >= self._until and not self._held()
         return not self._ended
@@ -107,9 +109,9 @@ class SettlingState(InstanceState):
     """The state of an EC2 instance in or after a transition.
 
     Args:
-        transitional: The state while the transition lasts.
-        final: The state after that.
-        transition: The transition.
+        transitional: The name of the state while the transition lasts.
+        final: The name of the state after the transition.
+        transition: Tells whether the transition still lasts.
     """
 
     def __init__(self, transitional: str, final: str, transition: Transition) -> None:
@@ -129,13 +131,13 @@ class SettlingState(InstanceState):
 
 
 def install_transitions(seconds: float, held: Callable[[], bool]) -> None:
-    """Make every later change of state in this process take time. The states of existing resources do not change.
+    """Make every later change of an EC2 or RDS state in this process take time.
 
-    Call this function only once per process.
+    Existing resources keep their present states. Call this function only once per process.
 
     Args:
-        seconds: How long transitional states such as ``stopping`` last; with 0, moto still skips them.
-        held: Returns whether transitions are held. It is called when a state is read after that time.
+        seconds: How long a transition lasts; with 0, moto still skips transitional states.
+        held: Returns true while transitions are held. It is called when a state is read after these seconds.
     """
     if seconds <= 0:
         return
@@ -150,7 +152,7 @@ def install_transitions(seconds: float, held: Callable[[], bool]) -> None:
 
 
 def _slow_change(change: Change, pace: Pace) -> None:
-    """Make a method of moto's instance begin a transition, or ignore or refuse the call as EC2 does."""
+    """Make a method of moto's ``Instance`` begin a transition, or ignore or refuse the call as EC2 does."""
     change_at_once: Callable[[Any], InstanceState] = getattr(Instance, change.method)
 
     def change_slowly(self: Any) -> InstanceState:
@@ -161,7 +163,7 @@ def _slow_change(change: Change, pace: Pace) -> None:
         if current in change.refused_in:
             reason = f"The instance '{self.id}' is not in a state from which it can be {change.participle}."
             raise EC2ClientError("IncorrectInstanceState", reason)
-        # moto's method sets attributes of the state object, which are read-only in a SettlingState.
+        # moto's method assigns the state's name and code, which are read-only in a SettlingState.
         self._state = plain
         previous = change_at_once(self)
         self._state = SettlingState(change.transitional, change.final, Transition(pace))
@@ -181,11 +183,11 @@ def _slow_launch(pace: Pace) -> None:
 
 
 def _slow_status(kind: type, raw: str, pace: Pace) -> None:
-    """Replace the status of a kind of database by a property that shows transitional statuses.
+    """Replace ``status`` of moto's class by a property that returns the transitional status during a transition.
 
     Args:
-        kind: moto's class.
-        raw: The name of the instance attribute that contains moto's own status.
+        kind: moto's class, ``DBInstance`` or ``DBCluster``.
+        raw: The attribute in which each object of this class keeps moto's own status.
         pace: How long a transitional status is shown.
     """
     moto_property = vars(kind).get("status")
@@ -216,5 +218,5 @@ def _slow_operation(method: str, transitional: str, pace: Pace) -> None:
 
 
 def _replace(kind: type, name: str, value: Any) -> None:
-    """Replace an attribute of one of moto's classes, for this process."""
+    """Replace an attribute of one of moto's classes in this process."""
     setattr(kind, name, value)

@@ -1,4 +1,4 @@
-"""Returns empty lists for list operations that moto does not simulate, of services that the company does not use."""
+"""Answers some list operations that moto lacks with an empty list, because the company has no such resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def answer_unused(application: Application) -> Application:
-    """Wrap moto's application so that the operations in ``unused_services.yaml`` return empty lists."""
+    """Wrap moto's application so that the list operations in ``unused_services.yaml`` return empty lists."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         requested = _requested_listing(environ)
@@ -33,7 +33,7 @@ def answer_unused(application: Application) -> Application:
 
 
 def _requested_listing(environ: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the service and the operation of a request, ``None`` if ``unused_services.yaml`` does not have them."""
+    """Return the service and the operation of a request; ``None`` if ``unused_services.yaml`` lacks the operation."""
     found = _listings_by_signing_name().get(signed_service(environ))
     if found is None:
         return None
@@ -53,9 +53,10 @@ def _listing_table() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def _listings_by_signing_name() -> Mapping[str, tuple[str, Mapping[str, str]]]:
-    """Return each service's name and operations by the name with which its requests are signed.
+    """Map the service name in a request's signature to botocore's name of the service and to its operations.
 
-    A service's operations are by their names in requests: the operation's name, or method and path.
+    The operations are a mapping too, from the text that identifies an operation in a request (the operation's name, or
+    ``METHOD path``) to the operation's name.
     """
     return {
         _service_model(service).signing_name: (service, _operations_by_wire_name(service))

@@ -1,4 +1,4 @@
-"""Wrappers around moto's WSGI application for behaviour of AWS that moto lacks, and functions that read requests."""
+"""Changes moto's WSGI application where it differs from AWS, and reads the form and the signature of a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moto.core.responses import BaseResponse
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-#: EC2's API version, which is only in requests to EC2.
+#: EC2's API version. Only requests to EC2 contain it, so it identifies them.
 EC2_VERSION = "2016-11-15"
 #: EC2's response to a dry run that would succeed, in the format described at
 #: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
@@ -24,12 +24,12 @@ DRY_RUN_ANSWER = (
     b"<Message>Request would have succeeded, but DryRun flag is set.</Message></Error></Errors>"
     b"<RequestID>00000000-0000-4000-8000-000000000000</RequestID></Response>"
 )
-#: The attribute of moto's responses that contains the rules of the serializer.
+#: The attribute of moto's ``BaseResponse`` with the serializer rules: a function for each field that it changes.
 _SERIALIZER_RULES = "RESPONSE_KEY_PATH_TO_TRANSFORMER"
 
 
 def form_fields(environ: dict[str, Any]) -> Mapping[str, Sequence[str]]:
-    """Return the fields of a request's form, empty if it has no form. moto can read the body again afterwards."""
+    """Return the fields of a request's form; empty if there is no form. moto can read the body again afterwards."""
     if not environ.get("CONTENT_TYPE", "").startswith(FORM_TYPE):
         return {}
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -38,7 +38,7 @@ def form_fields(environ: dict[str, Any]) -> Mapping[str, Sequence[str]]:
 
 
 def signed_service(environ: Mapping[str, Any]) -> str:
-    """Return the service in a request's signature, empty if the request is not signed.
+    """Return the service in a request's signature; empty if the request is not signed.
 
     See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html.
     """
@@ -48,9 +48,9 @@ def signed_service(environ: Mapping[str, Any]) -> str:
 
 
 def refuse_dry_runs(application: Application) -> Application:
-    """Wrap moto's application so that an EC2 request with ``DryRun=true`` gets AWS's response and changes nothing.
+    """Wrap moto's application so that an EC2 request with ``DryRun=true`` gets ``DRY_RUN_ANSWER`` and changes nothing.
 
-    Many of moto's operations ignore ``DryRun`` and change the resource.
+    Without the wrapper, many of moto's operations ignore ``DryRun`` and change the resource.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -69,10 +69,11 @@ def _is_dry_run(environ: dict[str, Any]) -> bool:
 
 
 def keep_requests_apart() -> None:
-    """Make moto give every request its own copy of the serializer rules of its service.
+    """Make moto give every request its own copy of the service's serializer rules.
 
-    moto's operations change the rules of the whole service while other threads iterate over them. A concurrent request
-    then fails with status 500, or its response lacks a field. Call this function only once per process.
+    Otherwise all requests to a service share the rules, and moto's operations change the rules while other threads
+    iterate over them. A concurrent request then fails with status 500, or its response lacks a field. Call this
+    function only once per process.
     """
     create_response = BaseResponse.__init__
 

@@ -2,7 +2,7 @@
 
 ``open_embedder(settings)`` opens the embedder. The default backend runs an ONNX graph and never imports torch in the
 caller's process. On first use a child process exports the graph from the sentence-transformers model, and checks that
-both give the same vectors.
+the graph gives the same vectors as the model.
 """
 
 from __future__ import annotations

@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: An export takes seconds, so a child process that takes this long is stuck and is killed.
+#: The child process that exports a model needs seconds. If it takes this long, it is stuck and is killed.
 EXPORT_TIMEOUT_SECONDS = 900.0
-#: The child loads the model by path. With these variables, a library that tries to contact a model hub fails at once.
+#: The child process loads the model from a folder. With these variables, any contact to a model hub fails at once.
 OFFLINE_VARIABLES = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
-#: The only variables that the child inherits, so that it gets no key and no AWS credentials.
+#: The only environment variables that the child process inherits; none holds the encryption key or AWS credentials.
 _PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class Embedder(Protocol):
-    """Embeds texts as vectors of length 1, so that the dot product of two is their cosine; threads may share it."""
+    """Embeds texts as vectors of length 1, whose dot product is their cosine; threads may share an embedder."""
 
     @property
     def dimension(self) -> int:
@@ -83,7 +83,7 @@ def _export_in_child(weights: ModelWeights, folder: Path) -> None:
     _log.info("exporting embedding model %s to %s (once)", weights.model_id, folder)
     command = [
         sys.executable,
-        "-P",  # the working directory may contain a module with the name of one that torch imports
+        "-P",  # do not import from the working directory, which may hide a module that torch imports
         "-m",
         "cloudops_nb.embedding.onnx_export",
         str(weights.path),
@@ -101,8 +101,8 @@ def _export_in_child(weights: ModelWeights, folder: Path) -> None:
             env={**environment, **OFFLINE_VARIABLES, "PYTHONPATH": _import_path()},
         )
     except subprocess.CalledProcessError as error:
-        # The child writes its error as the last line. If a signal killed the child (the status is negative), the last
-        # line does not say why it died.
+        # The child writes its error as the last line. A negative status means that a signal killed the child; then the
+        # last line does not say why.
         lines = error.stderr.strip().splitlines() if error.returncode > 0 else []
         reason = lines[-1] if lines else f"the export process ended with status {error.returncode}"
         raise EmbeddingError(f"embedding model {weights.model_id} was not exported", reason) from error

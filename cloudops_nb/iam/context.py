@@ -1,4 +1,4 @@
-"""The request context: the state of each condition key, as far as it is known.
+"""The request context: what is known about each condition key of a request.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
@@ -23,9 +23,9 @@ class KeyState(NamedTuple):
     """What is known about a condition key of a request.
 
     Attributes:
-        possible: Every possible list of values, where an empty list means that the key is absent; ``None`` if the
-            possibilities are not known.
-        present: Whether the key is known to be present, although its values are not known.
+        possible: Every list of values that the key may have, where an empty list means that the key may be absent;
+            ``None`` if the possible lists are not known.
+        present: True if the key is known to be present, although its values are not known.
     """
 
     possible: tuple[tuple[str, ...], ...] | None
@@ -35,26 +35,28 @@ class KeyState(NamedTuple):
 ABSENT = KeyState(((),))
 NOT_KNOWN = KeyState(None)
 PRESENT = KeyState(None, present=True)
-#: The entry under this key is the state of every principal tag without an entry of its own.
+#: In a mapping of key states, the entry under this name is the state of every principal tag that has no entry itself.
 OTHER_PRINCIPAL_TAGS = "aws:principaltag/"
 
 
 def known_values(values: Sequence[str]) -> KeyState:
-    """Return the state of a key whose values are known; no values mean that the key is known to be absent."""
+    """Return the state of a key whose values are known; an empty sequence means that the key is absent."""
     return KeyState((tuple(values),))
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorisationRequest:
-    """One authorisation: an action on a resource.
+    """What AWS authorises in one step: one action on one resource.
 
     Attributes:
         action: The IAM action, such as ``ec2:StopInstances``.
-        arn: The resource; a ``HOLE`` marks each part that is not known.
+        arn: The ARN of the resource; a ``HOLE`` marks each part that is not known. ``*`` if the action concerns no
+            specific resource.
         account_id: The account that owns the resource.
-        region: The region of the call.
+        region: The region of the call; ``global`` for a service without regions.
         tags: The resource's tags; ``None`` if they are not known.
-        context: Further condition keys of this request, in lower case.
+        context: The states of the condition keys that the caller gives for this request, by key in lower case. These
+            states take precedence over those that follow from the principal and the resource.
     """
 
     action: str
@@ -66,7 +68,7 @@ class AuthorisationRequest:
 
     @property
     def service(self) -> str:
-        """The prefix of the action, in lower case."""
+        """The service prefix of the action, such as ``ec2``, in lower case."""
         return self.action.partition(":")[0].lower()
 
 
@@ -74,8 +76,8 @@ class RequestContext:
     """The condition keys of one request.
 
     Args:
-        request: The authorisation.
-        principal: The states of the principal's keys, by key in lower case.
+        request: The action, the resource and the keys given for this request.
+        principal: The states of the keys that are the same in every request of the principal, by key in lower case.
         partition: The AWS partition of the principal.
     """
 
@@ -87,7 +89,7 @@ class RequestContext:
         self._partition = partition
 
     def state(self, key: str) -> KeyState:
-        """Return the state of a key, given in lower case."""
+        """Return the state of a key; ``key`` must be in lower case."""
         given = self._request.context.get(key) or self._principal.get(key)
         if given is not None:
             return given
@@ -98,7 +100,7 @@ class RequestContext:
 
     @staticmethod
     def varies(key: str) -> bool:
-        """Return whether a key can differ between two requests that have no further condition keys of their own."""
+        """Return whether a key can differ between two requests of one principal whose ``context`` is empty."""
         return key in _DERIVED or ("/" in key and not key.startswith(_PRINCIPAL_TAG))
 
     def _tag_state(self, key: str) -> KeyState:
@@ -111,7 +113,7 @@ class RequestContext:
         if not values:
             return ABSENT
         if len(values) > 1:
-            # Several tags differ only in case, which condition keys ignore. AWS does not document which one counts.
+            # These tags differ only in case, and condition keys ignore case. AWS does not document which tag counts.
             return NOT_KNOWN
         always_present = prefix != _RESOURCE_TAG or self._request.service in evaluation_rules().shows_tags
         return known_values(values) if always_present else KeyState(((values[0],), ()))
@@ -141,7 +143,7 @@ class RequestContext:
         return known_values((account,))
 
     def _resource_organization(self, key: str) -> KeyState:
-        """Return the state of the principal's key if the resource is in the principal's account, else not known."""
+        """Return the state of a principal's key if the resource is in the principal's account, else ``NOT_KNOWN``."""
         account = self._resource_account()
         same_account = account.possible is not None and account == self._principal.get("aws:principalaccount")
         return self._principal.get(key, NOT_KNOWN) if same_account else NOT_KNOWN

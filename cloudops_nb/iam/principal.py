@@ -13,7 +13,7 @@ from cloudops_nb.errors import ConfigurationError
 
 _SSO_PREFIX = "AWSReservedSSO_"
 _SSO_PATH = "aws-reserved/sso.amazonaws.com"
-#: The parts of an ARN, ``arn:partition:service:region:account:resource``; only the resource may contain colons.
+#: Number of parts in ``arn:partition:service:region:account:resource``; only the resource part may contain colons.
 ARN_PARTS = 6
 
 
@@ -28,16 +28,17 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The identity that makes a call, and whose policies apply to it.
+    """The identity that makes a call; its policies apply to the call.
 
     Attributes:
         kind: The kind of identity.
-        arn: The IAM ARN of the role or user; a federated user or a root user has an ARN of its own.
+        arn: The IAM ARN of the role, user or root user, or the STS ARN of the federated user. Empty if the principal is
+            not known.
         partition: The AWS partition, such as ``aws`` or ``aws-cn``.
         account_id: The account of the identity.
         name: The name of the role or user, without its path.
-        session: The session's name; empty for long-term credentials.
-        note: A clause about what the caller's ARN does not determine; empty if it determines everything.
+        session: The name of the session; empty for long-term credentials, and if the name is not known.
+        note: A clause about what the caller's ARN does not show; empty if the ARN shows everything.
     """
 
     kind: PrincipalKind
@@ -52,8 +53,9 @@ class Principal:
 def acting_principal(caller_arn: str) -> Principal:
     """Return the principal that a caller's ARN identifies.
 
-    The ARN of an assumed role lacks the role's path, so ``arn`` is right only if the role has no path; ``note`` says
-    so. Roles of IAM Identity Center have the known path ``/aws-reserved/sso.amazonaws.com/``.
+    The caller ARN of an assumed role lacks the role's path, so the principal's ``arn`` is right only if the role has no
+    path; ``note`` says so. A role of IAM Identity Center gets the path ``/aws-reserved/sso.amazonaws.com/``; its real
+    path may also contain a Region.
 
     Raises:
         ConfigurationError: The text is not a caller ARN.

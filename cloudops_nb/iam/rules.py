@@ -1,4 +1,4 @@
-"""The facts about AWS that evaluation needs, apart from its logic; the table is ``rules.yaml``."""
+"""Facts about AWS that the evaluation of policies needs. The table ``rules.yaml`` keeps them apart from the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PrincipalKeys:
     """The condition keys of one kind of principal.
 
     ``type`` is the value of ``aws:PrincipalType``. Requests of this kind of principal contain the keys in ``present``,
-    and do not contain those in ``absent``; both are in lower case.
+    and do not contain the keys in ``absent``. All keys are in lower case.
     """
 
     type: str
@@ -27,7 +27,7 @@ class PrincipalKeys:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRules:
-    """The table, with keys and actions in lower case; comments in ``rules.yaml`` explain the fields."""
+    """The table ``rules.yaml``, whose comments explain the fields. Condition keys and actions are in lower case."""
 
     constant: Mapping[str, str]
     absent: Sequence[str]
@@ -43,7 +43,7 @@ class EvaluationRules:
 
 @cache
 def evaluation_rules() -> EvaluationRules:
-    """Return the table, loaded once."""
+    """Return the table ``rules.yaml``; the file is loaded once per process."""
     data: dict[str, Any] = bundled_table(__package__, "rules.yaml")
     return EvaluationRules(
         constant=_lower_case_keys(data["constant"]),

@@ -13,7 +13,7 @@ _SHOWN_REASONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A truth value that is not known, and the reasons, each as a clause."""
+    """A truth value that is not known; ``reasons`` are clauses, such as "the path of the acting role is not known"."""
 
     reasons: tuple[str, ...]
 
@@ -34,17 +34,17 @@ def unknown(why: str) -> Unknown:
 
 
 def negated(truth: Truth) -> Truth:
-    """Return the opposite; the opposite of unknown is unknown, for the same reasons."""
+    """Return the opposite of a value; the opposite of unknown is unknown, for the same reasons."""
     return truth if isinstance(truth, Unknown) else not truth
 
 
 def all_hold(truths: Iterable[Truth]) -> Truth:
-    """Return whether all values are true: one false value decides, even if others are unknown."""
+    """Return whether all values are true; one false value makes the result false, even if others are unknown."""
     return _combine_truths(truths, deciding=False)
 
 
 def any_holds(truths: Iterable[Truth]) -> Truth:
-    """Return whether any value is true: one true value decides, even if others are unknown."""
+    """Return whether any value is true; one true value makes the result true, even if others are unknown."""
     return _combine_truths(truths, deciding=True)
 
 

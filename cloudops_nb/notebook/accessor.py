@@ -1,4 +1,4 @@
-"""``df.cloudops``: methods on a DataFrame of resources, which ask about, redact and compare the resources."""
+"""``df.cloudops``: methods that ask about, redact and compare the resources in a DataFrame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME = "cloudops"
 #: The columns that can identify a row, in the order of preference.
 _KEYS = ("arn", "identifier")
-#: The columns with private values, and the word that replaces a value (``resource-1``, ``resource-2``).
+#: The columns with private values, and the word that replaces each value, followed by a number (``resource-1``).
 _PRIVATE = {
     "identifier": "resource",
     "name": "name",
@@ -26,14 +26,14 @@ _PRIVATE = {
     "account_name": "account-name",
     "arn": "arn",
 }
-#: The columns whose values may contain a private value, and the empty value that replaces each of them.
+#: Further columns that may contain private values, and the empty value that replaces each of their values.
 _EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": []}
-#: The columns that :meth:`CloudOpsAccessor.diff` ignores, because they change although the resource does not.
+#: The columns that :meth:`CloudOpsAccessor.diff` ignores, because they differ even if the resource has not changed.
 _IGNORED_BY_DIFF = frozenset({"as_of", "cell_state", "score", "why"})
 
 
 class CloudOpsAccessor:
-    """The methods of ``df.cloudops``, for a DataFrame of ``search`` or ``resources``; all leave it unchanged."""
+    """The methods of ``df.cloudops`` for a DataFrame from ``search`` or ``resources``; no method changes it."""
 
     _session: Session
 
@@ -44,7 +44,7 @@ class CloudOpsAccessor:
         """Ask about all resources of the DataFrame; if the answer has a plan, show the plan as a card.
 
         Raises:
-            PromptError: The DataFrame is empty, or has no complete ``arn`` or ``identifier`` column.
+            PromptError: The DataFrame is empty, or neither ``arn`` nor ``identifier`` has a value in every row.
         """
         return self._session.ask(f"{prompt} {', '.join(self._references())}")
 
@@ -53,9 +53,10 @@ class CloudOpsAccessor:
         return self.ask(operation)
 
     def redact(self) -> pd.DataFrame:
-        """Return a copy that is safe to share: names, ids, ARNs and accounts become numbered words; tags are removed.
+        """Return a copy that is safe to share: names, ids, ARNs and accounts become words such as ``resource-1``.
 
-        Within the DataFrame, equal values of a column become the same word, so that counting and grouping still work.
+        Equal values of a column become the same word, so that counting and grouping still work. Tags, ``why``, and the
+        allowed, denied and unknown actions are emptied.
         """
         copy = self._frame.copy()
         for column, word in _PRIVATE.items():
@@ -73,7 +74,7 @@ class CloudOpsAccessor:
         columns are ``key, change, field, before, after``.
 
         Raises:
-            PromptError: One of the DataFrames has no complete ``arn`` or ``identifier`` column.
+            PromptError: In one of the DataFrames, neither ``arn`` nor ``identifier`` has a value in every row.
         """
         import pandas as pd
 
@@ -93,7 +94,7 @@ class CloudOpsAccessor:
 class AccessorRegistration:
     """Registers ``df.cloudops`` once the notebook has imported pandas, and removes it when the extension is unloaded.
 
-    Importing pandas here would make loading the extension slow.
+    It does not import pandas itself, because that would make loading the extension slow.
     """
 
     def __init__(self, session: Session) -> None:
@@ -102,7 +103,7 @@ class AccessorRegistration:
 
     def check(self, *_: Any) -> None:
         """Register the accessor if pandas is imported; called before and after each cell."""
-        # While pandas is being imported, it is in sys.modules without its DataFrame.
+        # While pandas is still being imported, sys.modules has a pandas module without DataFrame.
         pandas: Any = sys.modules.get("pandas")
         if self._registered or not hasattr(pandas, "DataFrame"):
             return
@@ -117,7 +118,7 @@ class AccessorRegistration:
             pandas: Any = sys.modules["pandas"]
             frame_class = pandas.DataFrame
             delattr(frame_class, NAME)
-            frame_class._accessors.discard(NAME)  # noqa: SLF001 - pandas completes the names in this set
+            frame_class._accessors.discard(NAME)  # noqa: SLF001 - tab completion reads this set
             self._registered = False
 
 

@@ -1,4 +1,4 @@
-"""``%config CloudOps.…``: the fields of :class:`cloudops_nb.settings.Settings` as traits of the shell."""
+"""``%config CloudOps.…``: the fields of :class:`cloudops_nb.settings.Settings` as traits that IPython can configure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class CloudOps(Configurable):
     """Settings of CloudOps in this notebook; they override config.toml and the environment.
 
-    The traits repeat the fields of ``Settings``, because importing ``Settings`` imports pydantic, which would make
-    loading the extension slow. ``Settings`` validates the values. There is no trait for the API key of a Qdrant
-    server, because notebooks are saved and shared.
+    The traits repeat the names and defaults of the fields of ``Settings``. They are not read from ``Settings``, because
+    importing it imports pydantic, which would make loading the extension slow. ``Settings`` validates the values. There
+    is no trait for the API key of a Qdrant server, because notebooks are saved and shared.
     """
 
     data_path = Any("~/.cloudops", help="The store's folder.").tag(config=True)
@@ -62,7 +62,7 @@ class CloudOps(Configurable):
         self._session = session
         given = dict(shell.config.get(type(self).__name__, {}))
         _refuse_unknown(given, self.trait_names(config=True))
-        # Not validated here, because that would import pydantic. The values are validated when CloudOps is opened.
+        # The values are validated when CloudOps is opened, because validating them here would import pydantic.
         session.preset(**given)
         super().__init__(config=shell.config)
 
@@ -70,7 +70,7 @@ class CloudOps(Configurable):
         """Apply the settings of a ``%config`` line.
 
         Raises:
-            ConfigurationError: A setting is unknown (the error names the nearest one) or a value is invalid.
+            ConfigurationError: A setting is unknown (the error suggests a similar name), or a value is invalid.
         """
         given = dict(config.get(type(self).__name__, {}))
         if not given:

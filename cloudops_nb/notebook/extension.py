@@ -1,4 +1,4 @@
-"""``%load_ext cloudops_nb`` and ``%unload_ext``: registers the extension's parts in a shell, and removes them again."""
+"""``%load_ext cloudops_nb`` and ``%unload_ext``: register the extension's parts in an IPython shell and remove them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from cloudops_nb.client.cloudops import CloudOps as Client
     from cloudops_nb.notebook.session import OpenCloudOps
 
-#: The short name of ``%%cloudops_ask``; not registered if another extension already has a ``%%ask``.
+#: The short name of ``%%cloudops_ask``; not registered if the shell already has a magic ``%%ask``.
 _SHORT_NAME = "ask"
 _KINDS = ("line", "cell")
-#: The method of ``MimeBundles`` for each class. Classes are given by name, so that their modules are not imported.
+#: For each class that a notebook displays, the method of ``MimeBundles`` that makes its output. Each class is given by
+#: its module and name, so that the module is not imported.
 _PRINTERS = {
     ("cloudops_nb.execution.plan", "Plan"): "plan",
     ("cloudops_nb.client.answer", "Answer"): "answer",
@@ -32,7 +33,7 @@ _PRINTERS = {
     ("cloudops_nb.scanner.report", "ScanReport"): "scan_report",
     ("cloudops_nb.storage.backup.backup_report", "BackupReport"): "backup_report",
 }
-#: The loaded extension of each shell; weak, so that a shell that is no longer used can be garbage-collected.
+#: The loaded extension of each shell. The keys are weak references, so that an unused shell can be garbage-collected.
 _LOADED: weakref.WeakKeyDictionary[InteractiveShell, Extension] = weakref.WeakKeyDictionary()
 
 
@@ -51,7 +52,7 @@ class Extension:
         self._accessor = AccessorRegistration(self.session)
 
     def load(self) -> None:
-        """Register everything in the shell."""
+        """Register the settings, magics, completions, accessor and display formatters in the shell."""
         shell = self._shell
         shell.configurables.append(self._configuration)
         self._register_magics()
@@ -63,7 +64,7 @@ class Extension:
             shell.display_formatter.mimebundle_formatter.for_type_by_name(module, name, self._printer(method))
 
     def unload(self) -> None:
-        """Remove everything from the shell, withdraw the undecided cards, and close the store."""
+        """Remove from the shell what :meth:`load` registered, withdraw the undecided cards, and close the store."""
         shell = self._shell
         for module, name in _PRINTERS:
             shell.display_formatter.mimebundle_formatter.pop(f"{module}.{name}", None)
@@ -99,7 +100,7 @@ class Extension:
         manager = self._shell.magics_manager
         for kind, name, previous in self._replaced:
             current = manager.magics[kind].get(name)
-            # Keeps a magic that another extension has registered under this name in the meantime.
+            # Keeps a magic that another extension has registered under this name since then.
             if getattr(current, "__self__", None) is not self._magics:
                 continue
             if previous is None:

@@ -1,4 +1,4 @@
-"""Shows plans, answers, executions and reports in a notebook, so that their classes need not know the notebook."""
+"""Shows plans, answers, executions and reports in a notebook, so that their classes do not depend on notebooks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ _ROWS_SHOWN = 20
 
 
 class MimeBundles:
-    """Makes MIME bundles of domain objects: plain text, Markdown and HTML, and for plans and answers also JSON."""
+    """Makes the MIME bundles of plans, answers, executions and reports.
+
+    Each bundle has plain text and HTML. All except the bundle of an execution have Markdown, and the bundles of plans
+    and answers also have JSON.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -43,14 +47,14 @@ class MimeBundles:
     def plan(self, plan: Plan) -> Bundle:
         """Return a plan's card without buttons.
 
-        The card shows the plan's current status if the store is open in this notebook and has the plan.
+        If the store is open in this notebook and can be read, the card shows the plan's current status.
         """
         sections = card_sections(plan, kernel_user=kernel_user(), now=datetime.now(UTC))
         data = Redactor.of(plan).within(json.loads(canonical_json(asdict(plan))))
         return {**card_bundle(sections, self._plan_status(plan)), "application/vnd.cloudops.plan+json": data}
 
     def answer(self, answer: Answer) -> Bundle:
-        """Return an answer: its text, the size of the request that left the host, and its plan or its resources."""
+        """Return an answer's text, its plan or its resources, and the size of the request that left the host."""
         table = answer.frame if answer.frame is not None else answer.candidates
         section = Section(
             "answer",
@@ -63,7 +67,7 @@ class MimeBundles:
         data: Bundle = {"kind": answer.kind, "text": answer.text, "bytes_sent": answer.bytes_sent}
         if answer.plan is not None:
             plan = self.plan(answer.plan)
-            if answer.plan.id not in self._session.plan_ids:  # the notebook already shows the card of these plans
+            if answer.plan.id not in self._session.plan_ids:  # plans in plan_ids already have a card
                 bundle = {form: f"{bundle[form]}\n{plan[form]}" for form in bundle}
             data["plan"] = plan["application/vnd.cloudops.plan+json"]
         return {**bundle, "application/vnd.cloudops.answer+json": data}
@@ -82,16 +86,16 @@ class MimeBundles:
         return run_bundle(execution)
 
     def scan_report(self, report: ScanReport) -> Bundle:
-        """Return the number of resources by type, and the cells that the scan could not read completely."""
+        """Return the number of resources by type, and the account, region and type of each incomplete read."""
         return sections_bundle(scan_sections(report), label="Scan report", text=str(report))
 
     def backup_report(self, report: BackupReport) -> Bundle:
-        """Return the snapshots that were taken or restored, by kind, and every problem."""
+        """Return a table of the snapshots that were taken, listed or restored, and every problem."""
         return backup_bundle(report)
 
 
 def resource_table(resources: pd.DataFrame) -> dict[str, Any]:
-    """Return the ``head`` and ``rows`` of a section that lists resources, one per row of the DataFrame."""
+    """Return ``head`` and ``rows`` of a section with the first 20 resources, and the number of further resources."""
     columns = [name for name in _COLUMNS if name in resources.columns]
     shown = resources[columns].head(_ROWS_SHOWN)
     rows = [TableRow([str(value) for value in row]) for row in shown.itertuples(index=False)]

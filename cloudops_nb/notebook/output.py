@@ -32,7 +32,7 @@ class Screen:
 
     @property
     def attended(self) -> bool:
-        """Whether a person can answer or click; a front end without input (nbclient, papermill) is unattended."""
+        """Whether a person can answer or click; false for a front end without input, such as nbclient or papermill."""
         if self.rich:
             # ipykernel keeps the allow_stdin flag of the current execute request in this attribute.
             return bool(getattr(self._shell.kernel, "_allow_stdin", True))
@@ -40,11 +40,11 @@ class Screen:
 
     @property
     def terminal(self) -> bool:
-        """Whether the output is a terminal, in which a line can be rewritten."""
+        """Whether the output goes to a terminal, which can overwrite a line."""
         return not self.rich and sys.stdout.isatty()
 
     def publish(self, bundle: Mapping[str, Any], *, display_id: str = "", update: bool = False) -> None:
-        """Show a MIME bundle; with ``update`` it replaces the output of the same ``display_id``."""
+        """Show a MIME bundle; with ``update``, replace the output that has the same ``display_id``."""
         transient = {"display_id": display_id} if display_id else {}
         self._shell.display_pub.publish(dict(bundle), transient=transient, update=update)
 
@@ -77,7 +77,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def due(self) -> bool:
-        """Return whether an update may be shown now; if so, the next interval starts."""
+        """Return whether an update may be shown now; if so, start the next interval."""
         with self._lock:
             now = self._clock()
             if self._last is not None and now - self._last < self._interval:

@@ -1,4 +1,4 @@
-"""Shows the progress of a scan: one display that is updated in place, or a line every ten seconds on a plain stream."""
+"""Shows the progress of a scan: updates one display in place, or prints a line every ten seconds to a plain stream."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from cloudops_nb.scanner.running.scan_progress import Progress
 
-#: The least number of seconds between two updates of a display that is updated in place.
+#: The minimum number of seconds between two updates of a display in a notebook, or of a line in a terminal.
 REDRAW_INTERVAL = 0.25
-#: The least number of seconds between two lines on a plain stream.
+#: The minimum number of seconds between two lines on a plain stream.
 LINE_INTERVAL = 10.0
 _TERMINAL_WIDTH = 100
 _MINUTE = 60
@@ -47,7 +47,7 @@ class ProgressDisplay:
             self._draw(progress, self._line(progress))
 
     def end(self, outcome: str) -> None:
-        """Show the outcome (``done``, ``interrupted`` or ``failed``) and the duration."""
+        """Show the outcome (``done``, ``interrupted`` or ``failed``) and the duration, if any progress was received."""
         elapsed = duration_text(self._clock() - self._started)
         if self._last is None:
             return
@@ -69,7 +69,7 @@ class ProgressDisplay:
                 self._published = True
             elif self._screen.terminal:
                 end = "\n" if final else ""
-                print(f"\r{text[:_TERMINAL_WIDTH]:<{_TERMINAL_WIDTH}}", end=end, flush=True)  # noqa: T201 - a terminal's line
+                print(f"\r{text[:_TERMINAL_WIDTH]:<{_TERMINAL_WIDTH}}", end=end, flush=True)  # noqa: T201 - a terminal
             else:
                 self._screen.line(text)
 
@@ -87,7 +87,7 @@ def shown_progress(screen: Screen, title: str) -> Iterator[ProgressDisplay]:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration for a reader: ``0.4 s``, ``12 s``, ``3 min 20 s``."""
+    """Return a duration as text: ``0.4 s``, ``12 s``, ``3 min 20 s``."""
     if seconds < 10:  # noqa: PLR2004 - from ten seconds on, tenths do not matter
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -36,12 +36,13 @@ DRY_RUN = "dry run: nothing was changed"
 
 
 class RunDisplay:
-    """Shows an execution's steps; in a notebook as one display, redrawn at most four times a second, else as lines.
+    """Shows an execution: in a notebook as one display of its steps, elsewhere as one line per event.
 
-    As lines, every event is a line, except that polls are shown at most every ten seconds.
+    The display is redrawn at most four times a second. Events of kind ``poll``, which report that a step still waits,
+    become at most one line every ten seconds.
 
     Attributes:
-        seen: The number of events shown so far.
+        seen: The number of events that :meth:`show` has received so far.
     """
 
     def __init__(self, screen: Screen, execution: Execution, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +55,7 @@ class RunDisplay:
         self.seen = 0
 
     def show(self, event: Event) -> None:
-        """Count an event, and show it, unless the last update was less than the interval ago."""
+        """Count an event, and show it unless the last redrawing, or the last line for a poll, is too recent."""
         self.seen += 1
         if self._screen.rich:
             if self._redraw.due():
@@ -77,15 +78,16 @@ class RunDisplay:
 def follow(execution: Execution, display: RunDisplay) -> None:
     """Show an execution's events until it ends.
 
-    An interrupt cancels the execution: the current call ends, and no further call starts.
+    A keyboard interrupt cancels the execution: the current AWS call still ends, and no further call starts.
 
     Raises:
-        ExecutionError: The execution did not complete. The error fails the notebook cell, so that Run All stops there.
+        ExecutionError: The execution failed, timed out or was cancelled. The error fails the notebook cell, so that
+            Run All stops there.
     """
     try:
         _show_new_events(execution, display)
     except KeyboardInterrupt:
-        # The execution ends after its current call; its events are shown until then.
+        # The execution goes on until its current call ends, and may have further events.
         execution.cancel()
         _show_new_events(execution, display)
     finally:
@@ -102,7 +104,7 @@ def follow(execution: Execution, display: RunDisplay) -> None:
 
 
 def run_bundle(execution: Execution) -> dict[str, Any]:
-    """Return an execution's status as text and HTML, without the outputs of steps, because outputs may be sensitive."""
+    """Return an execution's status as text and HTML. Step outputs are left out, because they may be sensitive."""
     return {PLAIN: run_text(execution), HTML: run_html(execution)}
 
 
@@ -142,7 +144,7 @@ def event_line(event: Event) -> str:
 
 
 def _show_new_events(execution: Execution, display: RunDisplay) -> None:
-    # Skips the events that were already shown, because every iteration starts with the first event.
+    # Every iteration over an execution starts with its first event, so the events that were already shown are skipped.
     for event in itertools.islice(execution, display.seen, None):
         display.show(event)
 

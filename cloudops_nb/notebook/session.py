@@ -1,4 +1,4 @@
-"""The state of one shell: its ``CloudOps``, opened at the first use, and the notebook's cards and last plan."""
+"""The extension's state in one IPython shell: ``CloudOps``, opened at its first use, the cards, and the last plan."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The state of one shell; used only from the shell's main thread, except that other threads may use the cards.
+    """The extension's state in one IPython shell.
+
+    Only the shell's main thread uses a session, but other threads may use its cards.
 
     Args:
-        shell: The shell.
+        shell: The IPython shell.
         screen: The shell's output and input.
         open_cloudops: Opens ``CloudOps``; takes the settings as keyword arguments.
     """
@@ -47,7 +49,10 @@ class Session:
 
     @property
     def cloudops(self) -> CloudOps:
-        """``CloudOps`` with this notebook's settings; the first use opens it, and starts the regular tasks."""
+        """``CloudOps`` with this notebook's settings.
+
+        The first use opens it, and starts the regular backups and, if ``regular_scans`` is set, the regular scans.
+        """
         if self._cloudops is None:
             self._cloudops = self._open_cloudops(**self._settings)
             self._cloudops.backups.start()
@@ -66,16 +71,16 @@ class Session:
         return list(reversed(self._cards))
 
     def cell_started(self, *_: Any) -> None:
-        """Count the notebook cell, and close the widgets of decided cards; called before each cell."""
+        """Count the notebook cell that starts now, and close the widgets of decided cards."""
         self.screen.cells_started += 1
         for card in self._cards.values():
             card.close_widgets()
 
     def configure(self, **settings: Any) -> None:
-        """Change settings: close the open store and withdraw undecided cards; the next use opens the store again.
+        """Change settings, withdraw the undecided cards, and close the store; the next use opens the store again.
 
         Raises:
-            ConfigurationError: A value is invalid; nothing is changed or closed.
+            ConfigurationError: A value is invalid; nothing is changed or closed then.
         """
         from cloudops_nb.settings import load_settings
 
@@ -86,7 +91,7 @@ class Session:
         self._close_cloudops()
 
     def ask(self, prompt: str) -> Answer:
-        """Ask; if the answer has a plan, show the plan as a card and make it the last plan."""
+        """Return the answer to a prompt; show the answer's plan, if any, as a card and make it the last plan."""
         # Reset before asking, so that %cloudops_apply never runs the plan of an earlier request.
         self._last_plan = None
         answer = self.cloudops.ask(prompt, conversation=self._conversation)
@@ -104,7 +109,10 @@ class Session:
         return body
 
     def show_plan(self, plan: Plan, *, bytes_sent: int | None = None) -> None:
-        """Show a plan as a card, and make it the last plan; mark the cards that the new card replaces as superseded."""
+        """Show a plan as a card, and make it the last plan.
+
+        An earlier card of the same plan, or of the plan that this plan replaces, is marked as superseded.
+        """
         from cloudops_nb.notebook.cards.card import Card
         from cloudops_nb.presentation.section import CardStatus
 
@@ -119,7 +127,7 @@ class Session:
         card.show()
 
     def services(self) -> CardServices:
-        """Return what a decision, by click or by typing, needs from this notebook."""
+        """Return what this notebook provides for a decision by a click or by typing."""
         from cloudops_nb.notebook.cards.decision import CardServices, approver
 
         return CardServices(screen=self.screen, cloudops=self.cloudops, approver=lambda: approver(self._shell))
@@ -129,6 +137,8 @@ class Session:
 
         Raises:
             ApprovalRequired: The shell takes no input, or the typed text is neither an approval nor a rejection.
+            ApprovalRefusedError: The decision is not accepted, for example because the plan has expired or an approval
+                has no reason.
         """
         from cloudops_nb.notebook.cards.decision import decide_by_typing, kernel_user
         from cloudops_nb.presentation.as_text import card_text, status_line
@@ -145,7 +155,7 @@ class Session:
         self.screen.line(visible(status_line(status), limit=LONG_LIMIT))
 
     def follow(self, execution: Execution) -> None:
-        """Show an execution until it ends, and make it the last execution unless it is a dry run.
+        """Show an execution until it ends; unless it is a dry run, make it the last execution.
 
         Raises:
             ExecutionError: The execution did not complete.
@@ -160,7 +170,7 @@ class Session:
         """Take snapshots and return the report.
 
         Raises:
-            BackupError: A snapshot was not saved or uploaded; the report is shown before the error.
+            BackupError: A snapshot was not saved or uploaded. The report is shown before this error is raised.
         """
         from cloudops_nb.presentation.backup_report import backup_bundle
 
@@ -171,13 +181,13 @@ class Session:
         return report
 
     def named_plan(self, name: str) -> Plan:
-        """Return the plan that a magic's argument names, and make it the last plan.
+        """Return the plan that the argument of a magic names, and make it the last plan.
 
         Args:
-            name: The name of a variable that holds a plan or an answer, or a plan's id; empty for the last plan.
+            name: The name of a variable that holds a plan or an answer, or the id of a plan; empty for the last plan.
 
         Raises:
-            PlanError: There is no plan with this id, or no last plan.
+            PlanError: The store has no plan with this id; or the name is empty and there is no last plan.
         """
         if not name:
             if self._last_plan is None:
@@ -189,19 +199,19 @@ class Session:
             return self._last_plan
         value = self._variable(name)
         value = getattr(value, "plan", value)  # an answer holds its plan
-        # Only a plan has an intent_hash. Without a plan in the variable, the name is an id.
+        # Only a plan has an intent_hash. If there is no plan in a variable of this name, the name is a plan's id.
         plan: Plan = value if hasattr(value, "intent_hash") else self.cloudops.plan(name)
         self._last_plan = plan
         return plan
 
     def named_execution(self, name: str) -> Execution | str:
-        """Return the execution that a magic's argument names.
+        """Return the execution that the argument of a magic names, or its id if the argument is an id.
 
         Args:
             name: The name of a variable that holds an execution, or an execution's id; empty for the last execution.
 
         Raises:
-            PlanError: There is no last execution.
+            PlanError: The name is empty, and there is no last execution.
         """
         if name:
             value: Execution | None = self._variable(name)
@@ -217,7 +227,7 @@ class Session:
         self._shell.push({name: value})
 
     def preset(self, **settings: Any) -> None:
-        """Set the settings of the shell's configuration; they are validated when ``CloudOps`` is opened."""
+        """Take over the settings in the shell's configuration; they are validated when ``CloudOps`` is opened."""
         self._settings = settings
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Renders sections as static HTML, with every value escaped: the live card's body, and the record after a decision."""
+"""Renders sections, such as those of an undecided or decided card, as static HTML with every value escaped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stylesheet() -> str:
 
 
 def html_box(content: str, *, label: str, edge: Tone = Tone.PLAIN) -> str:
-    """Return escaped HTML in the framed box of CloudOps outputs; ``label`` is its name for screen readers."""
+    """Return HTML, whose values are escaped already, in a framed box; screen readers call the box ``label``."""
     named = f'role="region" aria-label="{escape_html(label)}"'
     return f'{stylesheet()}<div class="cloudops co-edge-{edge}" {named}>{content}</div>'
 
@@ -46,19 +46,19 @@ def status_tone(status: str) -> Tone:
 
 
 def card_html(sections: Sequence[Section], status: CardStatus) -> str:
-    """Return an undecided card: its status, then every section unfolded."""
+    """Return the card of an undecided plan: its status, then every section in full."""
     return _card_box(sections, status_html(status) + _sections_html(sections))
 
 
 def record_html(sections: Sequence[Section], status: CardStatus) -> str:
-    """Return a decided card: its status and first two sections; the other sections are in a folded element."""
+    """Return a card that is closed for decisions: its status and first two sections; the other sections are folded."""
     shown, folded = sections[:2], sections[2:]  # "where" and "what" stay visible
     details = f"<details><summary>The plan as it was shown</summary>{_sections_html(folded)}</details>"
     return _card_box(sections, status_html(status) + _sections_html(shown) + details)
 
 
 def status_html(status: CardStatus) -> str:
-    """Return the status of a plan as a strip across its card."""
+    """Return a plan's status as a strip across the plan's card."""
     parts = [f'<span class="co-status">{escape_html(status.word.replace("_", " "))}</span>']
     if status.by:
         channel = f" ({escape_html(status.channel)})" if status.channel else ""
@@ -73,12 +73,12 @@ def status_html(status: CardStatus) -> str:
 
 
 def badge_html(badge: Badge) -> str:
-    """Return a badge as a span in its tone."""
+    """Return a badge as a ``span`` element with the badge's tone."""
     return f'<span class="co-badge co-{badge.tone}">{marked_html(badge.text)}</span>'
 
 
 def edge_of(sections: Sequence[Section]) -> Tone:
-    """Return the tone of a card's edge: the tone of its environment badge."""
+    """Return the tone of a card's edge, which is that of the environment badge in the card's first section."""
     return sections[0].badges[0].tone
 
 
@@ -91,7 +91,7 @@ def _sections_html(sections: Sequence[Section]) -> str:
 
 
 def section_html(section: Section) -> str:
-    """Return one section; its CSS class is its key with the prefix ``co-``."""
+    """Return one section as HTML; the CSS class is the section's ``key`` with the prefix ``co-``."""
     level = "h3" if section.key == "what" else "h4"
     badges = "".join(badge_html(badge) for badge in section.badges)
     head = f'<div class="co-head"><{level}>{marked_html(section.title)}</{level}>{badges}</div>'

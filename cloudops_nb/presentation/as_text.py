@@ -1,4 +1,4 @@
-"""Renders sections as plain text and as Markdown, complete enough to decide in a terminal."""
+"""Renders sections as plain text, with all that a person needs to decide in a terminal, and as Markdown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def status_line(status: CardStatus) -> str:
 
 
 def card_text(sections: Sequence[Section], status: CardStatus) -> str:
-    """Return a card as plain text; control characters are made visible, because an attacker may choose values."""
+    """Return a card as plain text; hidden characters are made visible, because an attacker may have chosen a name."""
     lines = [visible(status_line(status), limit=LONG_LIMIT)]
     for section in sections:
         lines.append("")
@@ -38,7 +38,7 @@ def card_text(sections: Sequence[Section], status: CardStatus) -> str:
 
 
 def card_markdown(sections: Sequence[Section], status: CardStatus) -> str:
-    """Return a card as Markdown in which no value can act as markup."""
+    """Return a card as Markdown, with values escaped so that none can act as markup."""
     lines = [f"**{escape_markdown(status_line(status), limit=LONG_LIMIT)}**"]
     for section in sections:
         lines.append("")
@@ -62,7 +62,7 @@ def section_text(section: Section) -> Iterator[str]:
 
 def _table_lines(head: Sequence[str], rows: Sequence[TableRow]) -> Iterator[str]:
     cells = [[visible(cell, limit=LONG_LIMIT) for cell in row.cells] for row in rows]
-    # Rows may be one cell shorter than the head, because badges fill the last column; it is not padded.
+    # Rows may be one cell shorter than the head, because badges fill the last column. That column is not padded.
     widths = [max(map(len, column)) for column in zip(*cells, *([head] if head else []), strict=False)]
     if head and rows:
         yield "  " + "  ".join(f"{name:<{width}}" for name, width in zip(head, widths, strict=False))

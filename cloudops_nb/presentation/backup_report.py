@@ -1,4 +1,4 @@
-"""A backup report as sections: the snapshots in a table, and a table of the problems."""
+"""A backup report as sections: a table of the snapshots, and a table of the problems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.backup_report import BackupReport
 
 _ROWS_SHOWN = 20
-#: Columns that are not shown; the name of a snapshot already contains its creation time.
+#: Columns that are not shown: the creation time is already in a snapshot's name.
 _NOT_SHOWN = ("created",)
 _HEADS = {"bytes": "Size", "points": "Rows", "local": "This disk", "s3": "S3", "place": "From"}
 _EMPTY = "There is no snapshot."
@@ -26,7 +26,7 @@ def backup_bundle(report: BackupReport) -> dict[str, str]:
 
 
 def backup_sections(report: BackupReport) -> Iterator[Section]:
-    """Yield the table of snapshots, without columns that are empty in every row, and the problems if there are any."""
+    """Yield the table of snapshots, without the columns that are empty in every row; then any problems."""
     table = report.table()
     names = table[0] if table else ()
     columns = [name for name in names if name not in _NOT_SHOWN and any(row[name] for row in table)]

@@ -1,7 +1,7 @@
 """Makes text that an attacker may have chosen (names, tags, states, reasons) safe to show, and shows hidden characters.
 
 Escaping is not enough, because a right-to-left override or a zero-width space can make one name look like another.
-Such characters become marks, ``⟨U+202E⟩``, in every output format, and every value has a length limit.
+In every output format, a code such as ``⟨U+202E⟩`` replaces such a character, and long values are cut.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import html
 import re
 import unicodedata
 
-#: The number of characters that are shown of a value; the longest tag value in AWS has 256.
+#: The largest number of characters that are shown of a value; AWS limits a tag value to 256.
 VALUE_LIMIT = 256
-#: Commands, explanations and policy statements may be longer than a value.
+#: The same limit for longer texts, such as commands, explanations and policy statements.
 LONG_LIMIT = 4000
 #: Unicode categories of characters that draw nothing, change how their neighbours are drawn, or are unassigned.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -29,7 +29,7 @@ _INVISIBLE_RANGES = (
     (0xFFA0, 0xFFA0),
     (0xE0000, 0xE0FFF),
 )
-#: With more combining marks than this, one letter covers the lines above and below it.
+#: The number of combining marks that may follow a letter; more of them would cover the lines above and below.
 _COMBINING_LIMIT = 2
 _MARK = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 _MARKDOWN_PUNCTUATION = re.compile(r"([!-%'-.:;=?@\[-`{-~])")
@@ -38,8 +38,9 @@ _MARKDOWN_PUNCTUATION = re.compile(r"([!-%'-.:;=?@\[-`{-~])")
 def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
     """Return text as one line without hidden characters.
 
-    Invisible, direction-changing and control characters (line breaks included) become ``⟨U+XXXX⟩``. A text of more than
-    ``limit`` characters is cut, and ends with the number of characters that were cut.
+    Invisible, unassigned, direction-changing and control characters (line breaks included), spaces other than the usual
+    one, and surplus combining marks become ``⟨U+XXXX⟩``. A text of more than ``limit`` characters is cut, and then ends
+    with the number of characters that were cut.
     """
     value = str(text)
     left_out = len(value) - limit
@@ -55,17 +56,17 @@ def visible(text: object, *, limit: int = VALUE_LIMIT) -> str:
 
 
 def escape_html(text: object, *, limit: int = VALUE_LIMIT) -> str:
-    """Return :func:`visible` text for an HTML element or a quoted attribute, without highlighted marks."""
+    """Return :func:`visible` text for an HTML element or a quoted attribute, with no markup in it."""
     return html.escape(visible(text, limit=limit), quote=True)
 
 
 def marked_html(text: object, *, limit: int = VALUE_LIMIT) -> str:
-    """Return :func:`visible` text for an HTML element, with the marks of hidden characters highlighted."""
+    """Return :func:`visible` text for an HTML element, with the codes of hidden characters highlighted."""
     return _MARK.sub(r'<mark class="co-hidden">\g<0></mark>', escape_html(text, limit=limit))
 
 
 def escape_markdown(text: object, *, limit: int = VALUE_LIMIT) -> str:
-    """Return :func:`visible` text that Markdown shows literally: it cannot start a link, image, table cell or HTML."""
+    """Return :func:`visible` text that Markdown shows literally; no link, image, table cell or HTML can start in it."""
     punctuated = _MARKDOWN_PUNCTUATION.sub(r"\\\1", visible(text, limit=limit))
     return html.escape(punctuated, quote=False)
 

@@ -1,4 +1,4 @@
-"""The MIME types that a notebook shows, and bundles that contain the same content in each text type."""
+"""MIME types of notebook outputs, and MIME bundles, which map each text type to the same content in that type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.presentation.section import CardStatus, Section
 
-#: Shown by a front end that can show neither HTML nor Markdown.
+#: The type for a front end that can show neither HTML nor Markdown.
 PLAIN = "text/plain"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
@@ -24,8 +24,8 @@ def sections_bundle(sections: Iterable[Section], *, label: str, text: str = "") 
 
     Args:
         sections: The sections, in the order shown.
-        label: The name of the HTML box, for screen readers.
-        text: The plain text; if empty, it is rendered from the sections.
+        label: The name of the box around the HTML, for screen readers.
+        text: The plain text; if empty, the plain text is rendered from the sections.
     """
     shown = list(sections)
     return {

@@ -1,6 +1,6 @@
-"""The content of an approval card as sections, in their order; HTML, text and Markdown are rendered from them.
+"""Makes the sections of a plan's approval card, from which renderers make HTML, plain text and Markdown.
 
-The texts are not escaped; each renderer escapes them for its own format.
+The texts in the sections are not escaped; each renderer escapes them for its own format.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def card_sections(plan: Plan, *, kernel_user: str, now: datetime, bytes_sent: in
     """Return the card's sections, in the order in which a careful operator checks them.
 
     Args:
-        plan: The plan; its secret parameter values are not in the sections.
-        kernel_user: The operating system's user whose kernel runs the plan.
-        now: The current time, from which ages are counted.
+        plan: The plan; the values of its secret parameters do not appear in the sections.
+        kernel_user: The operating system's user that runs the notebook kernel or the command.
+        now: The current time, to compute the age of the live state that the plan was made from.
         bytes_sent: The size of the request that left the host for the plan; ``None`` if unknown.
     """
     hide = Redactor.of(plan)
@@ -53,13 +53,13 @@ def card_sections(plan: Plan, *, kernel_user: str, now: datetime, bytes_sent: in
 
 
 def environment_badge(plan: Plan) -> Badge:
-    """Return a badge with the environment's class, such as ``production``, or ``environment not labelled``."""
+    """Return a badge with the plan's environment, such as ``production``, or with ``environment not labelled``."""
     environment = "production" if plan.production else plan.environment
     return Badge(environment or "environment not labelled", _ENVIRONMENT_TONES.get(environment, Tone.PLAIN))
 
 
 def headline(plan: Plan) -> str:
-    """Return the plan's title and its number of resources; the title alone if it names its only resource."""
+    """Return the plan's title and number of resources; the title alone if it names the plan's only resource."""
     count = len(plan.target_states)
     if count == 1 and plan.target_states[0].identifier in plan.title:
         return plan.title
@@ -122,12 +122,12 @@ def _step_row(step: Step, target: Target | None, hide: Callable[[str], str]) -> 
 
 
 def operation_label(step: Step) -> str:
-    """Return the AWS operation of a step, or its kind of action if it calls none."""
+    """Return a step's AWS operation, such as ``rds:StopDBInstance``, else its action, such as ``aws:sleep``."""
     return f"{step.service}:{step.api}" if step.api else step.action
 
 
 def target_label(target: Target) -> str:
-    """Return a target's identifier, after its name if the name is different."""
+    """Return a target's identifier, or its name followed by the identifier if the two differ."""
     other = target.name and target.name != target.identifier
     return f"{target.name} ({target.identifier})" if other else target.identifier
 
@@ -141,7 +141,10 @@ def _difference_section(plan: Plan, hide: Callable[[str], str], now: datetime) -
 
 
 def _field_rows(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[TableRow]:
-    """Yield a row per field; a playbook declares only the new state, so every other new value is shown as ``rest``."""
+    """Yield a row for the state and for each other field of a target.
+
+    A playbook declares only the new state, so ``rest`` is shown as the new value of each other field.
+    """
     changes = bool(target.expected_state) and target.expected_state != target.state
     after = hide(target.expected_state) if changes else "unchanged"
     yield TableRow((target_label(target), "state", hide(target.state) or "none", after))
@@ -172,7 +175,8 @@ def _related_resources(target: Target, *, alone: bool) -> Iterator[tuple[str, Se
 
 
 def _permission_section(plan: Plan, hide: Callable[[str], str]) -> Section:
-    # Steps with the same operation, verdict and reason share a row, because a plan repeats its operations per target.
+    # Steps with the same operation, IAM verdict (allowed, denied or unknown) and reason share a row, because a plan
+    # repeats its operations for each target.
     steps: dict[tuple[str, str, str], list[str]] = {}
     for number, step in enumerate(plan.steps, start=1):
         if step.api:
@@ -205,7 +209,7 @@ def _checks_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     rows: list[TableRow] = []
     when = ""
     for check in plan.checks:
-        # Only the first of several checks that run at the same time shows when they run.
+        # Of consecutive checks that run at the same time, only the first shows when they run.
         first = "" if check.when == when else check.when.capitalize()
         when = check.when
         rows.append(TableRow((first, hide(check.what), hide(check.outcome) or "runs with the plan")))

@@ -1,4 +1,4 @@
-"""A scan report as sections: the summary, the cells that were not read completely, and the types found.
+"""A scan report as sections: the summary, the cells that were not read completely, and the resources by type.
 
 A cell is one resource type in one account and region.
 """
@@ -18,7 +18,7 @@ _ROWS_SHOWN = 20
 
 
 def scan_sections(report: ScanReport) -> Iterator[Section]:
-    """Yield the summary line, the failed cells, the cells that lack details, and the most frequent types."""
+    """Yield the summary line, the failed cells, the cells with missing details, and the most frequent types."""
     yield Section("scan", "Scan", lines=(report.summary,))
     if failures := report.grouped(report.failures):
         head = ("Where", "Why", "State")

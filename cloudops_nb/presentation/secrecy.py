@@ -1,8 +1,8 @@
 """Redacts secret parameter values in everything that a notebook shows or saves.
 
 A plan may need a secret to run, such as a new master password, but showing the plan never needs the secret. A parameter
-is recognised as secret by its name, because the value of a secret can look like anything. The names are those of AWS's
-service models.
+is recognised as secret by its name, because the value of a secret can look like anything. The patterns below are made
+for the parameter names in AWS's service models.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HIDDEN = "●●●●●●"
 _SECRET_NAME = re.compile(
     r"pass(word|phrase|wd)|secret|auth_?token|session_?token|private_?key|api_?key|credential", re.IGNORECASE
 )
-#: Names that match the pattern above, but whose values are identifiers, numbers or settings and never secrets.
+#: A name with one of these endings may match the pattern above, but its value is an identifier, number or setting.
 _HARMLESS_NAME = re.compile(
     r"(id|arn|name|length|version|stage|policy|type|status|enabled|window.*|days)$", re.IGNORECASE
 )
@@ -38,7 +38,7 @@ class Redactor:
 
     @classmethod
     def of(cls, plan: Plan) -> Redactor:
-        """Return the redactor for the secret values in the parameters of a plan and of its steps."""
+        """Return a redactor of the secret values in the parameters of a plan and of the plan's steps."""
         sources = [plan.parameters, *(step.parameters for step in plan.steps)]
         return cls([value for source in sources for value in _secret_values(source, secret=False)])
 
@@ -49,7 +49,10 @@ class Redactor:
         return text
 
     def within(self, data: Any) -> Any:
-        """Return JSON-ready data with every secret value replaced by dots, at any depth."""
+        """Return JSON-ready data in which dots replace every secret value, at any depth.
+
+        A number is replaced if the name of its field is the name of a secret.
+        """
         if isinstance(data, str):
             return self(data)
         if isinstance(data, Mapping):
@@ -64,14 +67,14 @@ class Redactor:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """Yield the value, and the value as it appears in JSON and in shell quotes, because commands contain both."""
+    """Yield the value as it is and in JSON, each also in shell quotes, because a command may contain any of these."""
     for spelled in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
         yield spelled
         yield shlex.quote(f" {spelled}")[2:-1]
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a parameter of this name holds a secret."""
+    """Return whether a parameter with this name holds a secret."""
     return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)
 
 
@@ -80,7 +83,7 @@ def _secret_values(data: Any, *, secret: bool) -> Iterator[str]:
         for name, value in data.items():
             yield from _secret_values(value, secret=secret or is_secret_name(str(name)))
     elif isinstance(data, str):
-        # A reference to another parameter is not a secret, and hiding it would make many texts unreadable.
+        # A reference to another parameter, such as {{ Name }}, is not a secret. Hiding it would make texts unreadable.
         if secret and not _REFERENCE.fullmatch(data):
             yield data
     elif isinstance(data, Sequence):

@@ -37,9 +37,9 @@ class TableRow:
     """One row of a table.
 
     Attributes:
-        cells: The cells, from the first column on.
-        command: A command, shown unshortened on a line below the row.
-        badges: The content of the last cell.
+        cells: The texts of the cells, beginning with the first column.
+        command: The equivalent command, shown below the row or, in Markdown, in the second cell.
+        badges: The content of one more cell, which follows ``cells``.
         muted: Whether the row is shown as less important.
     """
 
@@ -54,7 +54,7 @@ class Section:
     """A titled part of a card or report: badges, paragraphs, a list, facts and a table, each optional, in this order.
 
     Attributes:
-        key: The name by which a style sheet knows the section.
+        key: The name of the section; with the prefix ``co-`` it is a class in the style sheet.
         title: The heading.
         badges: Shown next to the heading.
         lines: Paragraphs.
@@ -76,14 +76,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class CardStatus:
-    """The status line of a plan's card, with its decision if there is one.
+    """The content of the status line on a plan's card, with the decision if a person has decided.
 
     Attributes:
-        word: The plan's status, or another word (``withdrawn``, ``superseded``, ``not approved``).
-        by: The person who decided; empty while the plan is undecided.
+        word: The plan's status, or another word, such as ``withdrawn``, ``superseded`` or ``not approved``.
+        by: The name of the person who decided; empty while the plan is undecided.
         channel: Where the person decided, such as on the card or in a terminal.
         reason: The reason for the decision.
-        at: The time of the decision.
+        at: The time of the decision; ``None`` while the plan is undecided.
         detail: What the reader can do next, or what went wrong.
     """
 
@@ -96,12 +96,12 @@ class CardStatus:
 
 
 def utc_text(moment: datetime) -> str:
-    """Return a time in UTC, to the second."""
+    """Return a time in UTC, to the second, as ``2025-01-31 09:30:00 UTC``."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def value_text(value: Any) -> str:
-    """Return a JSON value as text for a reader: ``yes``, ``none``, ``a, b``."""
+    """Return a JSON value as text for a reader, such as ``yes`` for true, ``none`` for null, ``a, b`` for a list."""
     if value is None or value in ("", [], {}):
         return "none"
     if isinstance(value, bool):

@@ -18,7 +18,7 @@ class StatusTables:
     """Shows a status mapping, such as that of ``CloudOps.health``, as tables.
 
     Attributes:
-        health: The mapping itself.
+        health: The status mapping.
     """
 
     def __init__(self, health: Mapping[str, Any], title: str = "CloudOps on this host") -> None:
@@ -36,8 +36,8 @@ class StatusTables:
 
 
 def _status_sections(data: Mapping[str, Any], title: str) -> Iterator[Section]:
-    """Yield a section of single values and warnings, then a table or sections for each nested value."""
-    # An empty mapping counts as nested, because as a fact it would have the misleading value "none".
+    """Yield a section of the single values and warnings, then a table or further sections for each nested value."""
+    # An empty mapping counts as nested, because as a single value it would be shown as "none", which is misleading.
     nested = {name: value for name, value in data.items() if _table_groups(value) or isinstance(value, Mapping)}
     facts = [
         (_readable_name(name.removesuffix(_BYTES)), _value_text(name, value))
@@ -53,7 +53,7 @@ def _status_sections(data: Mapping[str, Any], title: str) -> Iterator[Section]:
 
 
 def _table_groups(value: Any) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a value that reads best as a table: a list of mappings, or a mapping of mappings by name."""
+    """Return the table rows of a list of mappings or of a mapping of mappings by name; empty for any other value."""
     if isinstance(value, Mapping) and value and all(isinstance(inner, Mapping) for inner in value.values()):
         return [{"name": name, **inner} for name, inner in value.items()]
     if isinstance(value, list) and value and all(isinstance(inner, Mapping) for inner in value):
@@ -82,12 +82,13 @@ def _warning_row(text: str) -> TableRow:
 
 
 def _readable_name(name: str) -> str:
-    # Text without a space is an internal name, such as aws_estate; text with spaces may quote names, and is kept.
+    # A text without spaces is an internal name, such as aws_estate. A text with spaces is a sentence, which may quote
+    # such names unchanged.
     return name if " " in name else name.replace("_", " ")
 
 
 def size_text(count: int) -> str:
-    """Return a number of bytes in a readable unit."""
+    """Return a number of bytes in a readable unit, such as ``1.5 MB``."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{count / factor:,.1f} {unit}"

@@ -1,1 +1,1 @@
-"""Scans an estate by cells, each an account, a region and a resource type, and ends every cell in an explicit state."""
+"""Scans AWS accounts. A cell is one resource type in one account and region; every cell ends in an explicit state."""

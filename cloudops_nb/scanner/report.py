@@ -1,4 +1,7 @@
-"""The report of a scan, as tables: the resources that were found, and the cells that could not be read."""
+"""The report of a scan, as tables: the resources that were found, and the cells that could not be read.
+
+A cell is one resource type in one account and region.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _CELL_COLUMNS = (
     "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
     "retries", "started", "duration", "detail",
 )  # fmt: skip
-#: Characters after which a reason is cut off, so that a table stays readable.
+#: The largest number of characters of a reason; longer ones are cut off, so that a table stays readable.
 _LONGEST_REASON = 240
 
 
@@ -37,7 +40,7 @@ class CellGroup:
 
     @property
     def where(self) -> str:
-        """The first cell and the number of further ones, as ``eu-west-1/sqs_queue and 3 more cells``."""
+        """The first cell and the number of further cells, for example ``eu-west-1/sqs_queue and 3 more cells``."""
         first = f"{self.keys[0].region}/{self.keys[0].resource_type}"
         more = len(self.keys) - 1
         return first if not more else f"{first} and {more} more cell{'s' if more > 1 else ''}"
@@ -54,7 +57,7 @@ class ScanReport:
         results: One result per cell; cells that have not ended are ``pending`` or ``partial``.
         account_names: Account names by account id.
         previous: The number of resources in each cell before this scan, where known.
-        resources: Returns the resources, one row each; called when :attr:`frame` is first read.
+        resources: Returns a table with one row per resource; called when :attr:`frame` is first read.
     """
 
     scan_id: str
@@ -67,17 +70,17 @@ class ScanReport:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The resources found, one row each, as they are in the store when this property is first read."""
+        """One row per resource found, as in the store at the time when this property is first read."""
         import pandas as pd
 
         return pd.DataFrame() if self.resources is None else self.resources()
 
     @property
     def cells(self) -> pd.DataFrame:
-        """The cells, one row each.
+        """One row per cell.
 
-        ``change`` is the difference in resources from the previous scan. It is missing if the previous number is not
-        known, or if this scan did not read the cell completely.
+        ``change`` is the number of resources minus their number before this scan. It is missing if the earlier number
+        is not known, or if this scan did not read the cell completely.
         """
         import pandas as pd
 
@@ -101,16 +104,16 @@ class ScanReport:
         return [result for result in self.results if is_not_offered(result)]
 
     def counts(self, by: str) -> dict[str, int]:
-        """Return the number of resources by ``resource_type``, ``account_id`` or ``region``."""
+        """Return the number of resources for each ``resource_type``, ``account_id`` or ``region`` that has any."""
         found: Counter[str] = Counter()
         for result in self.results:
             found[getattr(result.key, by)] += result.resources
         return {name: count for name, count in sorted(found.items()) if count}
 
     def changes(self) -> dict[str, int]:
-        """Return the difference in resources from the previous scan by type, without types that did not change.
+        """Return, for each resource type, by how much the number of resources changed; leaves out changes of zero.
 
-        Only cells that this scan read completely, and whose previous number is known, count.
+        A cell counts only if this scan read it completely and its earlier number of resources is known.
         """
         changes: Counter[str] = Counter()
         for result in self.results:
@@ -129,7 +132,7 @@ class ScanReport:
 
     @property
     def summary(self) -> str:
-        """The scan in one line."""
+        """The result of the scan in one line."""
         found = sum(result.resources for result in self.results)
         done = sum(result.state.complete for result in self.results)
         calls, retries = (sum(getattr(result, name) for result in self.results) for name in ("calls", "retries"))
@@ -146,7 +149,7 @@ class ScanReport:
         return f" ({change:+d} since the previous scan)" if change else ""
 
     def _change(self, result: CellResult) -> int | None:
-        # An incomplete cell has seen only some of its resources, so a difference would mislead.
+        # In an incomplete cell, the scan saw only some of the resources, so a difference would mislead.
         before = self.previous.get(result.key) if result.state.complete else None
         return None if before is None else result.resources - before
 
@@ -180,7 +183,7 @@ class ScanReport:
         ]
 
     def grouped(self, results: Sequence[CellResult]) -> list[CellGroup]:
-        """Return the results grouped by account, state and reason, in the order of each group's first result."""
+        """Return groups of cells with the same account, state and reason, in the order of each group's first result."""
         groups: dict[tuple[str, CellState, str], list[CellKey]] = {}
         for result in results:
             name = self.account_names.get(result.key.account_id, result.key.account_id)

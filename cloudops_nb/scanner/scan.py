@@ -1,6 +1,7 @@
 """Scans accounts, regions and resource types in parallel, and yields resources in one thread as they arrive.
 
-A cell is one account, region and resource type. A task is one list call with all its pages; it fills one or more cells.
+A cell is one resource type in one account and region. A task is one list call with all its pages; it fills one or more
+cells. A spec is the declaration of a resource type.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ if TYPE_CHECKING:
 class Scanner:
     """Discovers resources.
 
-    Thread-safe, except that :attr:`account_names`, :meth:`unread` and :meth:`remaining` concern the last scan started.
+    Thread-safe, but :attr:`account_names`, :meth:`unread` and :meth:`remaining` are about the scan that started last.
 
     Args:
         sessions: The sessions of the configured accounts.
         threads: The number of tasks that one process reads at the same time.
-        specs: The resource types to scan; the bundled ones by default.
-        executor: Runs the tasks; it is not shut down. By default, each scan creates its own thread pool. A
+        specs: The declarations of the resource types to scan; the bundled ones by default.
+        executor: Runs the tasks. The scan does not shut it down. By default, each scan creates its own thread pool. A
             ``ThreadPoolExecutor`` runs the tasks in this process. Any other executor must run them in other processes,
             which open their own sessions from the same configuration, see
             :mod:`cloudops_nb.scanner.running.remote_worker`.
@@ -70,7 +71,7 @@ class Scanner:
         self._sessions = sessions
         self._threads = threads
         self._specs = bundled_specs() if specs is None else tuple(specs)
-        # Clients load only the parts of botocore's models that the announced operations need.
+        # Announce all operations: a client loads only those parts of botocore's models that announced operations need.
         for spec in self._specs:
             sessions.expect(scan_operations(spec, every_detail=True), answer_fields_by_call(spec))
         sessions.expect((each.service, each.operation) for each in policy_operations())
@@ -78,7 +79,7 @@ class Scanner:
         self._executor = executor
         self._limits = RateLimiter(learned)
         self._last: LocalRun | RemoteRun | None = None
-        #: The account names of the last scan, by account id.
+        #: The names of the last scan's accounts, by account id.
         self.account_names: Mapping[str, str] = {}
 
     def scan(
@@ -95,37 +96,43 @@ class Scanner:
     ) -> Generator[PageRead | CellResult, None, None]:
         """Enter the accounts, plan the scan, and return an iterator over its pages and results.
 
-        The tasks start when the first item is requested. A cell's pages come before its result. Every cell ends in an
-        explicit state, whatever fails.
+        To enter an account is to get its caller identity from AWS and to compare its id with the configured one. The
+        tasks start when the first item is requested. A cell's pages come before its result. Every cell ends in an
+        explicit state, even after a failure.
 
         Closing the iterator, or an interrupt, stops the scan: no further call starts in this process or on a Dask
         cluster. The workers of other executors finish the tasks that they have started. Afterwards :meth:`unread`
-        returns the items that were read but not yielded, and :meth:`remaining` returns the cells that have no result.
+        returns the items that were read but not yielded, and :meth:`remaining` returns a preliminary result for each
+        cell that has no result.
 
         Args:
             accounts: Names or ids; all configured accounts by default.
-            regions: Region names; each account's regions by default. Global types are always included; ``global`` alone
-                selects only global types.
+            regions: Region names; by default each account's enabled regions. Global types are always included;
+                ``global`` alone selects only global types.
             services: botocore's service names, resource types, or CloudFormation types such as ``AWS::SQS::Queue``; all
                 specs by default.
             every_detail: Whether to also read the expensive details, which take one call per resource.
-            last: The latest result of each cell. If given, the scan reads only the cells that may have changed since
-                that result, or whose result is not complete. The CloudTrail lookups that find the changes have cells of
-                their own, whose results come last.
-            progress: Called in the consuming thread for every page and result of a task, before it is yielded.
-            scan_id: Part of the user agent of every call; random by default.
-            budget: Limits the rows that are read but not yet written. The caller gives back the room of each item.
-                Without a budget, the scan limits the rows itself, and an item counts until the next one is requested.
+            last: The latest result of each cell. If given, the scan reads a cell only if this result is not complete,
+                or if the cell's resources may have changed since. CloudTrail lookups find these changes. Each lookup
+                has a cell of its own, and the results of lookups come after all other items.
+            progress: Called in the thread that uses the iterator, for every page and result of a task, before the page
+                or result is yielded.
+            scan_id: The id that every call carries in its user agent, as in ``scan/0a1b2c``, so that CloudTrail shows
+                which scan made the call; random by default.
+            budget: Limits the rows that are read but not yet written. The caller must return the rows of each item to
+                the budget. Without a budget, the scan limits the rows itself, and the rows of an item count until the
+                next item is requested.
 
         Raises:
             ConfigurationError: The selection names something that does not exist, the configuration of an account does
                 not match what AWS reports, or workers in other processes would need an MFA code.
-            CredentialsError: No selected account can be entered, or an account without a configured id cannot.
-            AwsUnreachableError: The same, because the endpoint does not respond.
+            CredentialsError: AWS refused entry to every selected account, or to an account without a configured id.
+            AwsUnreachableError: The endpoint did not respond for any selected account, or for an account without a
+                configured id.
         """
         selection = self._selection(accounts, regions, services, every_detail=every_detail)
         user_agent_purpose = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
-        # By default the threads of a scan use many memory arenas, and each arena keeps memory that was once in use.
+        # By default, glibc creates many memory arenas for a scan's threads, and an arena rarely returns memory.
         limit_malloc_arenas()
         with infrequent_garbage_collection:
             tasks: Sequence[ScanTask] = scan_tasks(selection, self._sessions)
@@ -151,10 +158,11 @@ class Scanner:
         services: Iterable[str] | None = None,
         every_detail: bool = False,
     ) -> tuple[PlannedCall, ...]:
-        """Return the kinds of call that a full :meth:`scan` of these arguments would make; makes no call.
+        """Return the kinds of call that a full :meth:`scan` with these arguments would make; makes no call.
 
-        For each configured account, the regions that AWS enables by default replace the account's own regions, which
-        only AWS knows. The other accounts of an organization are left out, because only AWS knows them.
+        Without ``regions``, every configured account gets the regions that the partition ``aws`` enables by default,
+        because only AWS knows the account's own regions. Of an organization, only the configured account is included,
+        because only AWS knows the other accounts.
 
         Raises:
             ConfigurationError: The selection names something that does not exist.
@@ -167,11 +175,11 @@ class Scanner:
         return self._limits.learned()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return, once, the items that the last scan had read but not yielded when it was closed or interrupted."""
+        """Return and forget the items that the last scan had read but not yielded when it was closed or interrupted."""
         return self._last.unread() if self._last else []
 
     def remaining(self) -> list[CellResult]:
-        """Return a preliminary result for each cell of the last scan that has not ended: ``partial`` or ``pending``."""
+        """Return a preliminary result, ``partial`` or ``pending``, for each unfinished cell of the last scan."""
         return self._last.remaining() if self._last else []
 
     def _selection(
@@ -194,7 +202,7 @@ class Scanner:
     def _look_up_changes(
         self, user_agent_purpose: str, account_id: str, region: str, since: datetime
     ) -> RecordedChanges:
-        # Nothing sets this event: an interrupt ends the lookups that have not started, and a started one is short.
+        # Nothing sets the stop event: after an interrupt, no further lookup starts, and a running lookup ends soon.
         calls = AwsCalls(self._sessions, account_id, self._limits, threading.Event(), user_agent_purpose)
         return changes_since(calls, region, since)
 

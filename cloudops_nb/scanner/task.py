@@ -1,4 +1,7 @@
-"""The data of a scan's plan: the selection, the tasks, and the calls that a dry run shows."""
+"""The data of a scan's plan: the selection, the tasks, and the calls that a dry run shows.
+
+A cell is one resource type in one account and region. A spec is the declaration of a resource type.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,13 @@ if TYPE_CHECKING:
 class ScanTask:
     """One list call with all its pages, and the cells that it fills.
 
-    For a type of scope ``account``, one list call fills a cell per region. Its response may contain resources in
-    regions without a cell in ``keys``. If ``every_region`` is set, such regions get cells too; otherwise their
-    resources are dropped, because the scan was limited to certain regions. ``note`` becomes part of the detail of every
-    result. ``every_detail`` is set if the expensive details are also read.
+    A type of scope ``account`` is listed once per account, although each of its resources has a region. Its list call
+    fills one cell per region, and may return resources in regions without a cell in ``keys``. If ``every_region`` is
+    set, these regions get cells too; otherwise their resources are dropped, because the scan was limited to certain
+    regions.
+
+    ``note`` becomes part of the detail text of every cell's result. If ``every_detail`` is set, the task also makes the
+    expensive detail calls, which take one call per resource.
     """
 
     spec: ResourceSpec
@@ -30,7 +36,7 @@ class ScanTask:
 
     @property
     def call_region(self) -> str:
-        """The region that is called: ``region``, unless the spec names the home region of a global type."""
+        """The region to call: the home region that the spec of a global type may name, else ``region``."""
         return self.spec.home or self.region
 
 
@@ -55,7 +61,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The scope of a scan, after it was checked; ``None`` means all regions or all accounts."""
+    """The checked scope of a scan; ``None`` means all accounts, or all regions of each account."""
 
     specs: tuple[ResourceSpec, ...]
     regions: tuple[str, ...] | None

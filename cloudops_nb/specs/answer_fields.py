@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def answer_fields_by_call(spec: ResourceSpec) -> dict[tuple[str, str], AnswerFields]:
-    """Return the fields that are read from the responses of a type's list calls, by service and operation.
+    """Return the fields that are read from the response of each list call of a type, by service and operation.
 
-    Batch and detail calls are not included: their responses are kept whole.
+    Batch and detail calls are not included, because their responses are kept whole.
     """
     calls = [spec.list, *([spec.parent.list] if spec.parent else [])]
     common = fields_read(_item_selectors(spec)) | fields_read(_page_selectors(calls))
@@ -24,7 +24,7 @@ def answer_fields_by_call(spec: ResourceSpec) -> dict[tuple[str, str], AnswerFie
 
 
 def _item_selectors(spec: ResourceSpec) -> Iterator[str]:
-    """Yield every selector that is evaluated on a listed item, before or after further calls have added data to it."""
+    """Yield every selector that is evaluated on a listed item, alone or with the responses that further calls add."""
     yield from filter(None, (spec.identifier, spec.name, spec.arn, spec.state, spec.region, spec.owner))
     if spec.parent:
         yield from spec.parent.parameters.values()

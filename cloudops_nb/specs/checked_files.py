@@ -1,7 +1,7 @@
-"""Records which of a user's declaration files passed the checks, so that the next start does not repeat them.
+"""Records which of a user's declaration files passed the checks, so that the next start does not repeat the checks.
 
-The checks load botocore's models, and a large model takes a tenth of a second. The record contains only hashes. It is
-no protection, and needs none: a user who can change the record can change the declarations as well.
+The checks load botocore's models, and a large model takes a tenth of a second. The record contains only hashes, and is
+not protected against changes: a user who can change the record can change the declarations as well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CheckedFiles:
     """The hashes of the files in one folder that passed the checks.
 
     A hash includes the versions of botocore and of this package, so after an upgrade the files are checked again.
-    Several processes may use the same folder: each replaces the whole record, and the last one wins.
+    Several processes may use the same folder. Each of them replaces the whole record, and the last record remains.
 
     Args:
         folder: The folder that contains the declarations.
@@ -48,7 +48,7 @@ class CheckedFiles:
         self._present.add(_fingerprint(text))
 
     def save(self) -> None:
-        """Replace the record by the hashes of the added texts; if the folder is not writable, do nothing."""
+        """Write a new record with the hashes of the added texts; if the folder is not writable, do nothing."""
         if self._present == self._known:
             return
         partial = self._path.with_name(f"{RECORD_NAME}.{os.getpid()}")

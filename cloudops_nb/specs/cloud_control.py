@@ -1,4 +1,6 @@
-"""Resource types without a declaration: they are listed by AWS Cloud Control, under their CloudFormation types.
+"""Makes declarations for resource types that have none, so that AWS Cloud Control lists their resources.
+
+Cloud Control knows each type by its name in CloudFormation, such as ``AWS::Athena::NamedQuery``.
 
 https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/supported-resources.html
 """
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SERVICE: Final = "cloudcontrol"
-#: Parameters for the calls of ``cloudformation:ListTypes`` that list the types which Cloud Control supports.
+#: The parameters of each call of ``cloudformation:ListTypes``; together, the calls list what Cloud Control supports.
 SUPPORTED_TYPE_FILTERS: Final = tuple(
     {
         "Visibility": "PUBLIC",
@@ -31,9 +33,9 @@ SUPPORTED_TYPE_FILTERS: Final = tuple(
     for provisioning in ("FULLY_MUTABLE", "IMMUTABLE")
 )
 _TYPE: Final = re.compile(r"AWS::([A-Za-z0-9]+)::([A-Za-z0-9]+)")
-#: Matches the words of a name in camel case. Consecutive capitals are one word: ``DBInstance`` is ``DB``, ``Instance``.
+#: Matches each word of a name in camel case. Consecutive capitals are one word: ``DBInstance`` is ``DB``, ``Instance``.
 _WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
-#: The largest MaxResults of ListResources.
+#: The largest value that ListResources accepts as MaxResults.
 #: https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_ListResources.html
 _LARGEST_PAGE: Final = 100
 #: ListResources returns the properties of each resource as JSON in a string.
@@ -47,7 +49,7 @@ def is_cloudformation_type(text: str) -> bool:
 
 
 def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
-    """Return the declaration of a CloudFormation type from ``specs``; if there is none, one that calls Cloud Control.
+    """Return the declaration of a CloudFormation type in ``specs``, else a new one that calls Cloud Control.
 
     Raises:
         ConfigurationError: The text is not a CloudFormation type.
@@ -57,7 +59,7 @@ def spec_for(type_name: str, specs: Iterable[ResourceSpec]) -> ResourceSpec:
 
 
 def explained_failure(failure: Failure) -> Failure:
-    """Return a failure of a Cloud Control call, with a detail that first explains the error if it is a known one."""
+    """Return the failure of a Cloud Control call; if its error is known, the detail begins with an explanation."""
     code, _, message = failure.detail.partition(":")
     meanings = _cloud_control_table()["meanings"]
     meaning = next((text for known, word, text in meanings if known == code and word in message), "")

@@ -16,13 +16,13 @@ from cloudops_nb.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The placeholders that an ARN template or a reason may contain, in braces.
+#: The names that an ARN template or a constraint's reason may contain in braces, such as ``{region}``.
 _TEMPLATE_NAMES = ("partition", "region", "account_id", "identifier", "name", "state")
 
 
 @cache
 def relation_kinds() -> Mapping[str, str]:
-    """Return every kind of relation and its meaning, such as "is attached to it"; "it" is the other resource."""
+    """Return the meaning of each kind of relation, such as "is attached to it"; "it" is the other resource."""
     kinds: dict[str, str] = bundled_table(__package__, "relation_kinds.yaml")
     return kinds
 
@@ -62,6 +62,6 @@ Selector = Annotated[str, Field(min_length=1), AfterValidator(_checked_selector)
 Template = Annotated[str, AfterValidator(_checked_template)]
 #: One of the kinds in ``relation_kinds.yaml``.
 RelationKind = Annotated[str, AfterValidator(_checked_relation_kind)]
-#: An error code that can mean that there are no resources; codes that mean a refusal are rejected.
+#: An error code that can mean that something does not exist. A code that means a refusal is not accepted.
 AbsenceCode = Annotated[str, AfterValidator(_checked_absence_code)]
 Operation = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]+$")]

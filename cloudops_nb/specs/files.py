@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: The folder in a data path that holds the user's own declarations.
+#: The name of the folder in a data path that contains the user's own declarations.
 OWN_SPECS_FOLDER = "specs"
 SPEC_FILE_SUFFIXES = (".yaml", ".yml")
 _CORRECT_FILE = "Correct the file; cloudops_nb/specs/services contains examples."
 _REMOVE_FILE = "Make it a readable file, or remove it."
-#: The problems that an error lists; it counts the others.
+#: The number of problems that an error lists. Of further problems, the error only gives the number.
 _SHOWN_PROBLEMS = 5
 
 
@@ -40,13 +40,13 @@ def bundled_specs() -> tuple[ResourceSpec, ...]:
 
 
 def specs_of(data_path: Path) -> tuple[ResourceSpec, ...]:
-    """Return the bundled specs and those in the ``specs`` folder of a data path; raises as :func:`load_specs`."""
+    """Return the bundled specs and those in the ``specs`` folder of a data path. Raise as :func:`load_specs` does."""
     own = data_path / OWN_SPECS_FOLDER
     return load_specs(own) if os.path.lexists(own) else bundled_specs()
 
 
 def load_specs(*folders: Path) -> tuple[ResourceSpec, ...]:
-    """Return the bundled specs and those in further folders; a spec in a later folder replaces one of the same type.
+    """Return the bundled specs and those in further folders; a later folder's spec replaces an earlier one of its type.
 
     Args:
         folders: Folders of ``*.yaml`` or ``*.yml`` files, one file per service. Hidden files are ignored.
@@ -73,8 +73,8 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     Args:
         text: The file's text.
         source: The file's name in error texts.
-        own: Whether the file is a user's own, and so must also be checked against botocore's models. The tests check
-            the bundled files.
+        own: Whether to check the specs against botocore's models, too. This is done for a user's own file; the tests
+            check the bundled files.
 
     Raises:
         ConfigurationError: The text is invalid.
@@ -86,7 +86,7 @@ def parse_specs(text: str, source: str, *, own: bool = False) -> tuple[ResourceS
     except PlaybookError as error:
         raise ConfigurationError(error.what, error.why, _CORRECT_FILE) from None
     problems: list[str] = []
-    # SpecFile does not validate the types. They are validated one by one, so that the error lists the problems of all.
+    # SpecFile does not validate the declared types. Each is validated separately, so that the error lists all problems.
     file = _validated(SpecFile, located.data, located, (), problems)
     specs = _specs_of_file(file, located, problems, own=own) if file else []
     if problems:
@@ -113,7 +113,7 @@ def _specs_of_file(file: SpecFile, located: LocatedYaml, problems: list[str], *,
 def _model_problems(
     file: SpecFile, specs: Sequence[tuple[Sequence[str | int], ResourceSpec]], located: LocatedYaml
 ) -> Iterator[str]:
-    """Yield the contradictions to botocore's models; if botocore lacks the service, only that."""
+    """Yield the contradictions between specs and botocore's models; if botocore lacks the service, yield only that."""
     from cloudops_nb.specs.checks import service_problem, spec_problems
 
     if (problem := service_problem(file.service)) and not all("api" in data for data in file.types):
@@ -128,8 +128,8 @@ def _read_all(entries: Iterable[Path | Traversable], checked: CheckedFiles | Non
 
     Args:
         entries: The content of a folder.
-        checked: For a user's own folder, the record of its files: files that are not in it are checked against
-            botocore's models, and then added.
+        checked: The record of a user's own folder; ``None`` for the bundled files. A file that is not in the record is
+            checked against botocore's models, and added if it passes.
     """
     visible = (each for each in entries if not each.name.startswith("."))
     files = [each for each in visible if each.name.casefold().endswith(SPEC_FILE_SUFFIXES)]

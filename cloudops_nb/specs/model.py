@@ -1,8 +1,11 @@
 """The declaration of a resource type: the calls that read its resources, and the meaning of the response fields.
 
-A selector is a JMESPath expression. Unless its description says otherwise, it is evaluated on one *item*, an element of
-the list call's response. The item also contains the parent's item and the responses of batch and detail calls, each
-under the call's ``into`` key. A *cell* is one resource type in one account and region.
+A selector is a JMESPath expression. Unless its description says otherwise, it is evaluated on one *item*: an element of
+the list in the response of the type's list call. Batch and detail calls add their responses to the item, each under the
+name that is the call's ``into``. Some types are listed per parent, as ECS services are listed per cluster. Their items
+also contain the item of their parent, under the name that is the ``into`` of :class:`ParentListing`.
+
+A *cell* is one resource type in one account and region.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ class _Declaration(BaseModel):
 
 
 class Absence(_Declaration):
-    """An error code that means "no resources" only if the error's message contains ``message``."""
+    """An error code that means "no resources", but only if the error's message contains the text ``message``."""
 
     code: AbsenceCode
     message: Annotated[str, Field(min_length=1)]
@@ -34,23 +37,24 @@ class PageRules(_Declaration):
     limit_key: str | None = None
 
     def as_botocore(self, items: str) -> dict[str, Any]:
-        """Return the rules in botocore's format; ``items`` is the selector of a page's list."""
+        """Return the rules in botocore's format; ``items`` selects the list of items in a page."""
         return {**self.model_dump(exclude_none=True), "result_key": items}
 
 
 class ListCall(_Declaration):
-    """The call whose pages list every resource of the type.
+    """A call whose pages list all resources of a type, or all parents.
 
     Attributes:
         operation: The operation, such as ``DescribeInstances``.
         items: Selects the list of items in a page.
         parameters: The parameters of the call.
-        page_size: Items per page; sent only if the operation is paginated.
+        page_size: The number of items to request per page; used only if the operation is paginated.
         pages: The pagination rules, for an operation that botocore does not paginate.
         omitted_when_empty: Whether the operation leaves an empty list out of its response. For other operations, a
             response without the list is a failure.
         absent: Error codes that mean that the service is not in use in the region, which counts as an empty list. If
-            AWS also returns a code for other errors, give words of the message as well (:class:`Absence`).
+            AWS uses the same code for other errors too, use an :class:`Absence`, which also requires a text in the
+            error message.
     """
 
     operation: Operation
@@ -72,12 +76,13 @@ class ListCall(_Declaration):
 class ParentListing(_Declaration):
     """The call that lists parents, for a type whose list call needs a parent, as ECS services need a cluster.
 
-    If the list call fails for one parent, and not with a code in ``gone``, the cell is incomplete.
+    The type's list call is made once per parent. If it fails for one parent, the cell is incomplete, unless the error
+    code is in ``gone``.
 
     Attributes:
-        into: The key under which each item contains its parent's item.
+        into: The name under which each item of the type contains the item of its parent.
         list: The call that lists the parents.
-        parameters: Selectors, evaluated on a parent's item. Their values become parameters of the type's list call.
+        parameters: Parameters of the type's list call, each with a selector that is evaluated on the parent's item.
         gone: Error codes that mean that the parent was deleted after it was listed.
     """
 
@@ -90,18 +95,19 @@ class ParentListing(_Declaration):
 class BatchCall(_Declaration):
     """A call that describes up to ``size`` items at once.
 
-    An item that is missing in the response counts as deleted after it was listed. A response that contains none of
-    several requested items counts as broken.
+    Each item has a *key*, such as its ARN, by which the call identifies the item. An item whose key is not in the
+    response counts as deleted after it was listed. But if several items were requested and none of them is in the
+    response, the response counts as broken.
 
     Attributes:
-        into: The key under which each item contains its element of the response.
+        into: The name under which each item contains the element of the response that describes it.
         operation: The operation, such as ``DescribeServices``.
-        keys: The name of the parameter for the list of keys.
+        keys: The parameter that gets the list of item keys.
         key: Selects the key of an item.
-        items: Selects the list in the response.
-        match: Selects the key in an element of the response's list.
+        items: Selects the list of descriptions in the response.
+        match: Selects the item key in an element of that list.
         size: The largest number of items per call.
-        parameters: Selectors for further parameters; only items with equal values are in the same call.
+        parameters: Further parameters, each with its selector. Items with different values need separate calls.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -121,14 +127,14 @@ class DetailCall(_Declaration):
     are unknown.
 
     Attributes:
-        into: The key under which the item contains the response.
+        into: The name under which the item contains the response.
         operation: The operation, such as ``GetBucketTagging``.
-        parameters: Selectors for the parameters.
-        when: A condition. No call is made for an item that does not meet it.
+        parameters: The call's parameters, each with the selector of its value.
+        when: A condition. No call is made for an item that does not meet the condition.
         absent: Error codes that mean that the resource does not have the detail.
         gone: Error codes that mean that the resource was deleted after it was listed.
-        on_demand: Whether only scans that include every detail make this call, because it is expensive. In other scans,
-            the fields that depend on the response are unknown.
+        on_demand: If true, only scans with every detail make this call, because it is expensive. In other scans, the
+            fields that depend on the response are unknown.
     """
 
     into: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -141,14 +147,15 @@ class DetailCall(_Declaration):
 
 
 class TagSource(_Declaration):
-    """Where the tags of a type's resources are: in the items, or in the tagging API, which is called once per cell.
+    """Where the tags of a type's resources are: in the items, or in the tagging API, which lists all tags of a cell.
 
     Attributes:
-        style: ``list`` for a list of key-value pairs in the item, ``map`` for a map in the item, or ``tagging_api``.
+        style: ``list`` for a list of tags in the item, ``map`` for a map from tag keys to values in the item, or
+            ``tagging_api``.
         path: Selects the list or the map.
-        filter: The tagging API's resource type filter, such as ``ec2:instance``.
-        key: The field that contains a pair's key; most services capitalise its name.
-        value: The field that contains a pair's value.
+        filter: The resource type, such as ``ec2:instance``, by which the tagging API filters.
+        key: For ``list``, the field that contains the key of a tag. Most services name this field ``Key``.
+        value: For ``list``, the field that contains the value of a tag. Most services name this field ``Value``.
     """
 
     style: Literal["list", "map", "tagging_api"]
@@ -165,7 +172,7 @@ class TagSource(_Declaration):
 
 
 class RelationPath(_Declaration):
-    """A relation to another resource; ``path`` selects its identifier, or a list of identifiers."""
+    """A relation to other resources; ``path`` selects the identifier of one, or a list of identifiers."""
 
     kind: RelationKind
     resource_type: str
@@ -175,15 +182,15 @@ class RelationPath(_Declaration):
 class ResourcePolicy(_Declaration):
     """Declares that resources of the type can have a resource policy.
 
-    ``path`` selects the policy document, as data or as JSON in a string. Without a path the policy is not read, and
-    whether it denies an action is unknown.
+    ``path`` selects the policy document, as data or as JSON in a string. Without a path, the policy is not read. Then
+    the permissions that the policy could change are unknown.
     """
 
     path: Selector | None = None
 
 
 class Rule(_Declaration):
-    """One rule of a constraint: if ``when`` holds or is not given, the constraint has this value and reason."""
+    """One rule for a constraint: if ``when`` is true or not given, the constraint has this value and reason."""
 
     value: Literal[True, False, "unknown"]
     when: Selector | None = None
@@ -200,9 +207,9 @@ Rules = tuple[Rule, ...]
 
 
 class ConstraintRules(_Declaration):
-    """The rules of each constraint. The first rule whose condition holds applies; the last rule has no condition.
+    """The rules for each constraint. The first rule whose condition is true applies; the last rule has no condition.
 
-    A type without rules for ``can_start``, for example, has no start operation.
+    If there are no rules for ``can_start``, for example, the type has no operation that starts a resource.
     """
 
     can_start: Rules = ()
@@ -222,34 +229,34 @@ class ResourceSpec(_Declaration):
     """The declaration of one resource type.
 
     Attributes:
-        service: The name of the service in this package, which is botocore's name unless ``api`` is given.
-        api: botocore's name of the service that is called, if it differs from ``service``.
+        service: The name of the service in this package. Unless ``api`` is given, it is also botocore's name.
+        api: botocore's name for the service that receives the calls, if it differs from ``service``.
         resource_type: The type's name in this package, such as ``ec2_instance``.
         cloudformation_type: The type's name in CloudFormation; empty if CloudFormation does not have the type.
         scope: How often the list call is made. ``regional``: once per region. ``global``: once per account, for
             resources without a region. ``account``: once per account, for resources that each have a region (see
             ``region``).
-        home: The region whose endpoint serves a global type, if it is not the region that serves the partition's other
-            global services.
+        home: The region whose endpoint receives the calls for a global type, if it is not the region that serves the
+            partition's other global services.
         parent: The call that lists parents, for a type whose list call needs a parent.
         list: The call that lists the resources.
         identifier: Selects the identifier, which is unique in an account, region and type.
         name: Selects the name.
         arn: Selects the ARN.
-        arn_template: A template of the ARN, for a type whose items do not contain it; empty if the type has no ARNs.
+        arn_template: A template of the ARN, for a type whose items do not contain ARNs; empty if the type has no ARNs.
         state: Selects the state, as AWS names it.
         region: Selects the region; only with scope ``account``.
-        owner: Selects the account id of the owner. Items of other accounts are left out; that account's scan lists
-            them.
+        owner: Selects the id of the account that owns the item. The scan leaves out items that another account owns;
+            the scan of the owner's account lists them.
         batches: Calls that describe several items each.
-        details: Calls that are made once per item.
+        details: Calls that are made once per item, in this order.
         resource_policy: Given if resources of the type can have a resource policy.
         tags: Where the tags are.
         relations: Relations to other resources.
-        constraints: The rules for starting, stopping and deleting.
-        facts: Selectors for facts that an operator considers before a change, by name.
-        metadata: Selectors for further fields, by name.
-        actions: The IAM actions for which a scan evaluates the caller's permission on each resource.
+        constraints: The rules that say whether a resource can be started, stopped and deleted.
+        facts: A selector for each named fact that an operator considers before a change.
+        metadata: A selector for each named further field.
+        actions: The IAM actions for which a scan evaluates, on each resource, the permissions of the acting principal.
     """
 
     service: str
@@ -279,25 +286,27 @@ class ResourceSpec(_Declaration):
 
     @property
     def called(self) -> str:
-        """The service that is called, by botocore's name."""
+        """The name that botocore has for the service that receives the calls."""
         return self.api or self.service
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        # A type without ARNs says so by an empty template: otherwise a forgotten ARN would not be noticed.
+        # A type without ARNs needs an empty template, so that a forgotten ARN is noticed.
         if (self.arn is None) == (self.arn_template is None):
             raise ValueError("give either arn or arn_template, not both")
         if (self.scope == "account") != (self.region is not None):
             raise ValueError("region is required with scope account, and not allowed with other scopes")
         if self.tags and self.tags.style == "tagging_api" and self.scope == "account":
-            raise ValueError("the tagging API covers one region, but resources of scope account are in several")
+            raise ValueError(
+                "the tagging API covers one region, but resources with scope 'account' can be in several regions"
+            )
         if self.home and self.scope != "global":
             raise ValueError("home is allowed only with scope global")
         return self
 
 
 class SpecFile(_Declaration):
-    """One file of declarations: the resource types of one service."""
+    """One file of declarations: the types of one service, each still as unvalidated data."""
 
     service: str
     types: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]

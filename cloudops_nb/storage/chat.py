@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Role = Literal["user", "assistant", "system"]
 
-#: The same vector for every point: Qdrant requires one, but conversations are found by filters only.
+#: The same vector for every point: Qdrant requires a vector, but conversations are found by filters only.
 _VECTOR = array("f", [1.0]).tobytes()
 _MESSAGE = AnyOf("kind", ["message"])
 _CONVERSATION = AnyOf("kind", ["conversation"])
@@ -59,19 +59,20 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ChatHit:
-    """A message that contains every searched word, and the part of its text around the first of these words."""
+    """A message that contains every searched word, and the part of the message around the first searched word."""
 
     message: Message
     snippet: str
 
 
 class ChatStore:
-    """Messages by conversation; safe for several threads and kernels at once.
+    """Conversations and their messages; safe for several threads and kernels at once.
 
-    The name of a conversation is any text; the vector store sees only the name's blind value (a keyed hash). The vector
-    store assigns the message numbers, so two kernels that write to one conversation never get the same number. A
-    message that :meth:`append` returned survives the crash of any process, and half a second later also a power cut.
-    Methods raise :class:`~cloudops_nb.errors.StorageError` or a subclass.
+    Each message is a point, and each conversation has one more point, which holds its name, title and times. The name
+    of a conversation is any text; the vector store sees only the name's blind value (a keyed hash). The vector store
+    numbers the messages, so two kernels that write to one conversation never get the same number. A message that
+    :meth:`append` returned survives the crash of any process, and half a second later also a power cut. Methods raise
+    :class:`~cloudops_nb.errors.StorageError` or a subclass.
     """
 
     def __init__(self, store: VectorStore, vault: Vault) -> None:
@@ -80,14 +81,14 @@ class ChatStore:
         self._blind_index = vault.blind_index
 
     def append(self, conversation: str, role: Role, content: str, metadata: Mapping[str, Any] | None = None) -> Message:
-        """Add a message to the end of a conversation; the first message creates it.
+        """Add a message to the end of a conversation; the first message creates the conversation.
 
         Raises:
             StorageError: The role is unknown.
         """
         if role not in get_args(Role):
             raise StorageError("cannot store the message", f"there is no role {role}", "Use user, assistant or system.")
-        # The vector store may change the last bit of a number. A time in whole microseconds is still read as the same.
+        # The vector store may change a number's last bit; a time rounded to microseconds is still read back unchanged.
         now, message_id = round(time.time(), 6), str(uuid.uuid4())
         private = {"conversation": conversation, "content": content, "metadata": dict(metadata or {})}
         payload = {
@@ -98,7 +99,7 @@ class ChatStore:
             "data": seal(self._envelope, private, CHAT_HISTORY, message_id),
         }
         point = Point(message_id, payload, _VECTOR)
-        # Update the conversation before adding the message, so that expire() in another kernel does not delete it.
+        # Update the conversation before adding the message: expire() in another kernel then keeps the conversation.
         self._touch(conversation, now)
         index = self._store.append(CHAT_HISTORY.name, point, group="context", sequence="index")
         return Message(message_id, conversation, index, role, content, dict(metadata or {}), _time(now))
@@ -123,7 +124,7 @@ class ChatStore:
         return sorted(found, key=lambda conversation: conversation.updated, reverse=True)
 
     def retitle(self, conversation: str, title: str) -> None:
-        """Set a conversation's title, creating an empty conversation if there is none (requirement S7)."""
+        """Set a conversation's title; if the conversation does not exist, create it empty (requirement S7)."""
         self._touch(conversation, time.time(), title)
 
     def delete(self, conversation: str) -> int:
@@ -134,7 +135,7 @@ class ChatStore:
         return messages
 
     def expire(self, before: datetime) -> int:
-        """Delete the conversations that were last updated before a time; returns the number of conversations.
+        """Delete the conversations that were last updated before a time; returns how many were deleted.
 
         A message that was added after that time, even during this call, is never deleted.
         """
@@ -144,16 +145,16 @@ class ChatStore:
         return sum(self._delete_if_unused(AnyOf("context", [context]), old) for context in contexts)
 
     def _delete_if_unused(self, context: AnyOf, old: Below) -> bool:
-        """Delete a conversation's old messages and its own point, unless the conversation was updated since then."""
+        """Delete a conversation if it is still old: its old messages, then its point; returns false if it is not."""
         unused = PointFilter([_CONVERSATION, context, old])
         if not self._store.count(CHAT_HISTORY.name, unused):
             return False
-        # Delete the conversation's own point last: if the process is killed before, the next expire() finds the point.
+        # Delete the conversation's point last: if the process is killed before that, the next expire() finds the point.
         self._store.delete(CHAT_HISTORY.name, PointFilter([_MESSAGE, context, old]))
         return bool(self._store.delete(CHAT_HISTORY.name, unused))
 
     def search(self, text: str, limit: int = 20) -> list[ChatHit]:
-        """Return the newest messages that contain every word of a text, ignoring case (requirement S7).
+        """Return the newest messages that contain every word of ``text``, ignoring case (requirement S7).
 
         A search decrypts every message, because messages have no search index.
         """
@@ -171,7 +172,7 @@ class ChatStore:
                 yield message
 
     def _touch(self, conversation: str, now: float, title: str | None = None) -> None:
-        """Update the time and title in a conversation's own point, creating the point if it is missing."""
+        """Set the time and (if given) the title in a conversation's point; if there is no point, create it."""
         point_id = conversation_point(self._blind_index, conversation)
         private = {"name": conversation, "title": title or ""}
         payload: dict[str, Any] = {"at": now}
@@ -228,7 +229,7 @@ def _time(epoch: float) -> datetime:
 
 def _snippet(content: str, word: str) -> str:
     """Return the part of a text around a word, with an ellipsis at each cut."""
-    # The word is folded, so it may not occur in the text as it is; the snippet then shows the beginning.
+    # The word is in normalised form (NFKC), so find() may miss it; the snippet then shows the beginning of the text.
     position = max(content.casefold().find(word), 0)
     start, end = max(position - _SNIPPET_MARGIN, 0), position + len(word) + _SNIPPET_MARGIN
     inner = " ".join(content[start:end].split())

@@ -16,9 +16,9 @@ LOOK_SECONDS: Final = 5.0
 
 
 def in_daemon_thread(work: Callable[[], _Result], name: str) -> Future[_Result]:
-    """Start work in a daemon thread, and return the future of its result; the process does not wait for it at exit.
+    """Start work in a daemon thread, for which the process does not wait at exit; returns the future of the result.
 
-    The thread is not from a pool, because the threads of a pool do not survive a fork of the process.
+    Each call starts a new thread. A pool's threads do not survive a fork, so in the child process a pool would hang.
     """
     future: Future[_Result] = Future()
 
@@ -33,10 +33,10 @@ def in_daemon_thread(work: Callable[[], _Result], name: str) -> Future[_Result]:
 
 
 def within(seconds: float, look: Callable[[], _Result], late: _Result) -> _Result:
-    """Return the result of ``look``, or ``late`` if ``look`` has not ended in time; ``look`` then keeps running.
+    """Return the result of ``look``, or ``late`` if that takes longer than ``seconds``; ``look`` then keeps running.
 
     Raises:
-        BaseException: The exception that ``look`` raised in time.
+        BaseException: ``look`` raised the exception in time.
     """
     future = in_daemon_thread(look, "cloudops-look")
     try:

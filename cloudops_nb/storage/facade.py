@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class StorageService(OpenStore):
-    """The store of one data path with its backups and its health check; also a context manager.
+    """The store of one data path, together with its backups and its health check; also a context manager.
 
     Args:
-        settings: The data path, the key source, the backups, and how long the owner process of the embedded vector
-            store outlives its last client.
+        settings: The data path, the key source, the backup settings, and how long the owner process (which runs the
+            embedded vector store) outlives its last client.
         embedder: Returns the embedder; called when a text must be embedded for the first time.
     """
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
         super().__init__(settings, embedder)
-        # The backup service is not in ``_parts``, because it runs the restore that closes and replaces all parts.
+        # The backup service is not one of ``_parts``: it runs restores, and a restore closes and replaces the parts.
         self._backup: BackupService | None = None
 
     @property
     def backup(self) -> BackupService:
-        """The backup service; it makes regular backups only after its ``start()`` was called."""
+        """The backup service; it makes regular backups only after a call of its ``start()``."""
         from cloudops_nb.storage.backup.service import BackupService
 
         with self._lock:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 
-#: The check warns if less disk space is free.
+#: The check warns if fewer bytes than this are free on the store's disk.
 LEAST_FREE_BYTES = 1_000_000_000
-#: The check warns if the newest backup is older.
+#: The check warns if the newest backup of the estate, the conversations or the journal is older than this.
 OLDEST_BACKUP = timedelta(hours=48)
 
 
@@ -34,7 +34,12 @@ class CollectionHealth(TypedDict):
 
 
 class S3Health(TypedDict):
-    """Whether backups to S3 are configured, whether S3 answers (``None`` if not configured), and any problem."""
+    """The state of the backups in S3.
+
+    ``configured`` is true if the settings name a bucket. ``reachable`` is true if the store's snapshots in S3 could be
+    listed, and ``None`` if no bucket is configured or the check failed. ``problem`` is the error of listing them, or
+    empty.
+    """
 
     configured: bool
     reachable: bool | None
@@ -44,8 +49,8 @@ class S3Health(TypedDict):
 class Health(TypedDict):
     """The result of a health check.
 
-    ``reachable`` is true if the points of any collection could be counted, ``newest_backup`` is ``None`` if there is no
-    backup, and ``decrypt_failures`` counts failures since the store was opened.
+    ``reachable`` is true if the points of at least one collection could be counted. ``newest_backup`` is ``None`` if
+    there is no backup. ``decrypt_failures`` is the number of decryptions that failed since the store was opened.
     """
 
     reachable: bool
@@ -74,8 +79,8 @@ def check_health(
         data_path: The store's folder.
         backups: Checks the backups.
         decrypt_failures: Returns the number of failed decryptions.
-        remote: Whether the vector store is a Qdrant server; then the time for connecting to it is limited, too.
-        now: The current time, from which the age of a backup is computed.
+        remote: True if the vector store is a Qdrant server; the time for connecting to the server is then limited, too.
+        now: The current time, to compute the age of backups; by default, the system's time.
     """
     collections = _check_collections(store, remote=remote)
     free = _free_bytes(data_path)
@@ -103,7 +108,10 @@ def check_health(
 
 
 def _check_collections(store: Callable[[], VectorStore], *, remote: bool) -> dict[str, CollectionHealth]:
-    """Check each collection; if the vector store does not answer once, it is not asked about the other collections."""
+    """Check each collection.
+
+    Once a check finds the vector store unavailable, the remaining collections get the same error, unchecked.
+    """
     found: dict[str, CollectionHealth] = {}
     unreachable = ""
     for name in COLLECTIONS:
@@ -131,19 +139,19 @@ def _count_points(store: Callable[[], VectorStore], name: str, *, remote: bool) 
 def _failure_count(failures: Callable[[], int]) -> int:
     try:
         return failures()
-    except CloudOpsError:  # if the store cannot be opened, the status of the collections reports the error
+    except CloudOpsError:  # the store cannot be opened; the collections' status reports that
         return 0
 
 
 def _free_bytes(data_path: Path) -> int:
     try:
         return shutil.disk_usage(data_path).free
-    except OSError:  # the disk of a folder that cannot be read counts as full
+    except OSError:  # the folder cannot be read; report 0 free bytes, so that the check warns
         return 0
 
 
 def _check_backups(look: Callable[[], BackupHealth]) -> tuple[BackupHealth, str]:
-    """Check the backups; returns their status, and the error in one line if the check failed (empty if it did not)."""
+    """Check the backups; returns their status, and the check's own error in one line (empty if the check succeeded)."""
     try:
         return look(), ""
     except Exception as error:  # noqa: BLE001 - reported: a health check always returns an answer

@@ -1,8 +1,8 @@
 """The scan state: the latest result of each scan cell and the learned call rates, encrypted in the journal's database.
 
-A cell is the unit of a scan: one resource type in one region of one account. A learned rate, the calls per second that
-AWS accepted, also belongs to an account and region. So it is stored in the table of the cells, under the name of a
-resource type that does not exist.
+A cell is the unit of a scan: one resource type in one region of one account. A learned rate is the number of calls per
+second that AWS accepted for one group of a service's operations in one account and region. It is stored like a cell,
+with a made-up resource type.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.database import Database
     from cloudops_nb.storage.vault import Vault
 
-#: The collection that the envelopes of the scan state are bound to.
+#: The collection name to which the scan state's envelopes (encrypted values) are bound.
 COLLECTION = "scan_state"
 _CELL = "scan_state.cell"
-#: In the key of a learned rate, the resource type is this prefix followed by the service and its group of APIs.
+#: The made-up resource type of a learned rate begins with this prefix: ``rate/<service>/<group of operations>``.
 _RATE = "rate/"
 _ONE_CELL = "SELECT CAST(envelope AS BLOB) FROM cells WHERE cell = ?"
 _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
@@ -35,7 +35,7 @@ _EVERY_CELL = "SELECT cell, CAST(envelope AS BLOB) FROM cells"
 class ScanState:
     """The latest result of every cell, and the learned rates; safe for several threads and processes.
 
-    The last writer of a cell or a rate wins. A write survives the death of every process. A power cut may undo the last
+    The last write of a cell or a rate wins. A write survives the death of every process. A power cut may undo the last
     few writes; the next scan repeats them.
     """
 
@@ -54,7 +54,7 @@ class ScanState:
         return sorted(results, key=lambda result: str(result.key))
 
     def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
-        """Return the latest state of each given cell; cells that were never scanned are left out.
+        """Return the latest state of each given cell; omit cells that were never scanned.
 
         Raises:
             DecryptionError: A result was altered, or moved from another cell.
@@ -65,7 +65,7 @@ class ScanState:
         return {key: CellState(self._decrypted(cell, row[0])["state"]) for key, cell, row in rows if row}
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
-        """Write a cell's result, replacing an earlier one; ``scan_id`` is the id of the scan that produced it."""
+        """Write a cell's result, replacing the earlier one; ``scan_id`` is the id of the scan that made it."""
         self.put_all([result], scan_id)
 
     def put_all(self, results: Iterable[CellResult], scan_id: str = "") -> None:
@@ -92,7 +92,7 @@ class ScanState:
         )
 
     def all_keys(self) -> list[CellKey]:
-        """Return the keys of all cells and rates.
+        """Return the cell keys under which the cells and rates are stored.
 
         Raises:
             DecryptionError: A cell or rate was altered, or moved from another cell.
@@ -100,7 +100,7 @@ class ScanState:
         return [CellKey(**content["key"]) for content in self.contents()]
 
     def contents(self) -> list[dict[str, Any]]:
-        """Return the content of every cell and rate, to pass to :meth:`fill` of a scan state under other keys.
+        """Return the content of every cell and rate, for :meth:`fill` of a scan state with other encryption keys.
 
         Raises:
             DecryptionError: A cell or rate was altered, or moved from another cell.
@@ -110,7 +110,7 @@ class ScanState:
         return [self._decrypted(cell, sealed) for cell, sealed in rows]
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
-        """Write contents in one transaction; each replaces the earlier content of its cell."""
+        """Write contents of cells and rates in one transaction; each replaces the content with the same cell key."""
         rows = [
             (cell := self._blind_name(CellKey(**content["key"])), self._encrypted(cell, content))
             for content in contents
@@ -119,7 +119,7 @@ class ScanState:
             connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
 
     def reseal(self) -> int:
-        """Re-encrypt, in one transaction, the cells under older data keys; returns their number."""
+        """Re-encrypt the cells and rates that are under older data keys, in one transaction; returns their number."""
         with self._database.writing(synced=True) as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
             older = [(cell, sealed) for cell, sealed in rows if key_generation(sealed) < self._envelope.generation]
@@ -128,19 +128,19 @@ class ScanState:
         return len(older)
 
     def forget(self, keys: Iterable[CellKey]) -> int:
-        """Remove cells and erase their content from the file; returns the number of keys."""
+        """Remove cells and rates by key, and erase their content from the file; returns the number of keys."""
         cells = [(self._blind_name(key),) for key in keys]
         self._database.scrub("DELETE FROM cells WHERE cell = ?", cells)
         return len(cells)
 
     def unreadable(self, envelope: Envelope) -> list[str]:
-        """Return the blind names (keyed hashes) of the cells whose content ``envelope`` cannot decrypt."""
+        """Return the blind names (keyed hashes) of the cells and rates whose content ``envelope`` cannot decrypt."""
         with self._database.reading() as connection:
             rows = connection.execute(_EVERY_CELL).fetchall()
         return [cell for cell, sealed in rows if not _decrypts(envelope, cell, sealed)]
 
     def drop(self, cells: Iterable[str]) -> None:
-        """Remove cells by their blind names; the next scan writes them again."""
+        """Remove cells and rates by their blind names; the next scan writes them again."""
         with self._database.writing(synced=True) as connection:
             connection.executemany("DELETE FROM cells WHERE cell = ?", [(cell,) for cell in cells])
 
@@ -156,7 +156,7 @@ class ScanState:
 
 
 def sealed_cell(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return the blind name and the encrypted content of a cell, to write it without a :class:`ScanState`."""
+    """Return the blind name and the encrypted content of a cell or rate, to store it without a :class:`ScanState`."""
     cell = vault.blind_index.blind(_CELL, str(CellKey(**content["key"])))
     return cell, vault.envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
 

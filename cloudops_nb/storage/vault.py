@@ -1,4 +1,4 @@
-"""The vault: a store's keys, and the objects that encrypt, blind and rotate values with them."""
+"""The vault: a store's keys, and the objects that encrypt values, hash values and rotate vectors with these keys."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Vault:
 
 
 def vault_of(data_path: Path, header: StoreHeader, master: MasterKey) -> Vault:
-    """Return the vault for a store's header and its master key, without reading or writing a file."""
+    """Return the vault for a store's header (``store.json``) and master key, without reading or writing a file."""
     keys = StoreKeys(master, header.data_key_generation)
     envelope = Envelope(keys, header.oldest_data_key_generation)
     return Vault(data_path, StoreFile(data_path), master, keys, envelope, BlindIndex(keys))

@@ -1,7 +1,7 @@
-"""Refuses response bodies that botocore would parse as an empty response although the service did not send one.
+"""Refuses response bodies that botocore would parse as an empty response, although the service sent no empty response.
 
 botocore turns a body that is not valid JSON into an empty response. It does the same with well-formed XML that lacks
-the expected elements, if the service's responses have no wrapper element. Such bodies come from a connection that was
+the expected elements, if the service's responses have no wrapper element. These bodies come from a connection that was
 cut, or from a proxy that replies instead of the service. A scan would read them as "no resources".
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _JSON, _XML = ("json", "rest-json"), ("rest-xml",)
 _FIRST_ERROR_STATUS = 300
-#: Bytes above which a complete body is assumed to have an expected member, because checking it would take too long.
+#: The size, in bytes, up to which a complete body is searched for an expected member. Larger ones would take too long.
 _FULLY_CHECKED_BYTES = 2_000
 
 
@@ -29,8 +29,8 @@ def refuse_incomplete_answer(operation_model: OperationModel, response_dict: Map
     """Handle botocore's ``before-parse`` event: check the body of a successful response before botocore parses it.
 
     Raises:
-        ResponseParserError: The body is incomplete or not a JSON object, or it has members but not one that the
-            operation's model names.
+        ResponseParserError: The body is empty, incomplete or not a JSON object, or it has members, but the operation's
+            model names none of them.
     """
     shape = operation_model.output_shape
     protocol = operation_model.service_model.resolved_protocol
@@ -44,7 +44,7 @@ def refuse_incomplete_answer(operation_model: OperationModel, response_dict: Map
 
 
 def _expected_names(shape: Shape, protocol: str) -> set[str]:
-    """Return the names that members may have in the body; empty if the whole body is one member (a payload)."""
+    """Return the names of the members that the body may have; empty if the whole body is one member (a payload)."""
     if isinstance(shape, StructureShape) and "payload" in shape.serialization and protocol not in _JSON:
         shape = shape.members[shape.serialization["payload"]]
     if not isinstance(shape, StructureShape) or "payload" in shape.serialization:
@@ -73,9 +73,10 @@ def _is_expected_json(body: bytes, expected: set[str]) -> bool:
 
 
 def _is_expected_xml(body: bytes, expected: set[str]) -> bool:
-    """Return whether botocore may parse an XML body: it has an expected element or no elements, or is an error.
+    """Return whether botocore may parse an XML body: it has an expected element, has no elements, or is an error.
 
-    Long and malformed bodies pass too, because botocore itself refuses malformed XML.
+    A malformed body also passes, because botocore itself refuses it. So does a long body: if it was cut off, it is
+    malformed.
     """
     if not body.strip():
         return False

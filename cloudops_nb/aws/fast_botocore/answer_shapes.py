@@ -1,8 +1,8 @@
-"""Finds the response fields that selectors read, and narrows botocore's model of the response to them.
+"""Finds the response fields that selectors (JMESPath expressions) read, and narrows botocore's models to these fields.
 
 In names, *answer* means AWS's response, and *shape* is botocore's word for the model of a structure, list or value.
 botocore builds Python objects for every field that its model has, and skips fields that the model lacks. An EC2
-instance has over a hundred fields, and a scan reads a third of them; building the others was most of a scan's work.
+instance has over a hundred fields, and a scan reads a third of them. Building the others was most of a scan's work.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _ShapeModel = dict[str, Any]
 class AnswerFields:
     """The names of the response fields that are read.
 
-    A name counts at every depth of the response, so the set may be larger than needed, never smaller.
+    A name means fields at every depth of a response. So more fields than needed may be kept, but never fewer.
 
     Attributes:
         whole: Fields that are read with everything in them.
-        partial: Fields that are read only for the fields in them that are also in this set.
+        partial: Fields of which only inner fields are read. The inner fields are in ``whole`` or ``partial``, too.
     """
 
     whole: frozenset[str]
@@ -41,12 +41,12 @@ class AnswerFields:
 def narrowed_shapes(
     model: Mapping[str, Any], operation: str, fields: AnswerFields, paging: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return narrowed copies of the shapes in an operation's response, by their names.
+    """Return the narrowed copies of the shapes in an operation's response, by the names of the copies.
 
     Args:
         model: botocore's model of the service.
-        operation: The operation; :func:`narrowed_shape_name` returns the names of its narrowed shapes.
-        fields: The fields that are read. The fields that a paginator reads are added.
+        operation: The operation's name, which is part of the names of the copies (see :func:`narrowed_shape_name`).
+        fields: The fields that are read. This function adds the fields that a paginator reads.
         paging: botocore's pagination rules for the operation, empty if there are none.
     """
     rules = (paging.get(name, ()) for name in ("output_token", "more_results"))
@@ -69,7 +69,7 @@ class _AnswerNarrowing:
         self._narrowed: dict[str, _ShapeModel] = {}
 
     def narrow_answer(self, operation: Mapping[str, Any]) -> dict[str, _ShapeModel]:
-        """Narrow a response except for its top-level members, whose names the check for incomplete responses needs."""
+        """Narrow what is in the members of a response; keep all members, for the check for incomplete responses."""
         name = operation["output"]["shape"]
         shape = self._shapes[name]
         members = {key: self._member(key, member) for key, member in shape["members"].items()}
@@ -108,7 +108,7 @@ def fields_read(selectors: Iterable[str], *, continued: bool = False) -> AnswerF
 
     Args:
         selectors: JMESPath expressions.
-        continued: Whether other selectors are evaluated on the results, so that a result is not read as a whole.
+        continued: Whether further selectors are evaluated on the results, so that only parts of the results are read.
     """
     whole: set[str] = set()
     partial: set[str] = set()
@@ -119,7 +119,7 @@ def fields_read(selectors: Iterable[str], *, continued: bool = False) -> AnswerF
 
 
 def _fields_of_node(node: Mapping[str, Any], *, continues: bool) -> Iterator[tuple[str, bool]]:
-    """Yield each field in a parsed selector, and whether only fields in that field are read.
+    """Yield each field that a parsed selector names, and whether only inner fields of the field are read.
 
     Args:
         node: The selector, as jmespath parses it.

@@ -18,7 +18,7 @@ from botocore.session import Session
 
 # Private to botocore; if a later version lacks it, QuickEmitter keeps botocore's own store of handlers.
 _Trie: Any = getattr(hooks, "_PrefixTrie", object)
-#: Translated event names, by the names under which events are emitted: about a dozen per operation in use.
+#: Maps the names under which events are emitted to their translations: about a dozen for each operation in use.
 _ALIASES: dict[str, str] = {}
 
 
@@ -44,13 +44,14 @@ class QuickEmitter(HierarchicalEmitter):
 
     def __init__(self) -> None:
         super().__init__()
-        # HierarchicalEmitter keeps its handlers in the _PrefixTrie _handlers, which is copied for each client. If a
-        # later version keeps them elsewhere, change nothing.
+        # HierarchicalEmitter keeps its handlers in _handlers, a _PrefixTrie, and copies it for each client. If a later
+        # version keeps the handlers elsewhere, change nothing.
         if type(getattr(self, "_handlers", None)) is _Trie:
             self._handlers = _SharingTrie()
 
-    # botocore calls this for each handler that is registered, and raises if the handler does not accept keywords. It
-    # inspects the whole signature; for a plain function or method, a flag of the code object is enough.
+    # botocore calls this for each handler that is registered. Its own version inspects the handler's whole signature,
+    # and raises if the handler does not accept keywords. For a plain function or method, a flag of the code object is
+    # enough.
     def _verify_accept_kwargs(self, func: Any) -> Any:
         code = getattr(getattr(func, "__func__", func), "__code__", None)
         if code is None or not code.co_flags & CO_VARKEYWORDS:
@@ -69,13 +70,13 @@ class QuickAliaser(EventAliaser):
 
 
 class _SharingTrie(_Trie):
-    """A tree of handlers by the parts of event names; a copy shares each node until either tree changes it.
+    """A tree that keeps handlers under the parts of event names; a copy shares each node until either tree changes it.
 
     As with botocore's class, other threads must not use a tree while it is changed or copied.
     """
 
     # _PrefixTrie has a tree of nodes {"chunk", "children", "values"} in _root. Only append_item and remove_item change
-    # the tree, and __copy__ copies all nodes.
+    # the tree, and its own __copy__ copies all nodes.
 
     def __init__(self) -> None:
         super().__init__()

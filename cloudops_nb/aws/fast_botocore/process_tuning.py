@@ -1,13 +1,13 @@
 """Process-wide settings for a scan, in which many threads create many long-lived objects.
 
-- Garbage collection: Python's collector examines new objects after every few hundred, and all objects now and then. A
-  scan creates millions of objects, and nearly all of them stay in use until they are written, or are freed by reference
-  counting. Collections took half of a scan's CPU time.
+- Garbage collection: after every few hundred new objects, Python's collector examines these objects, and sometimes all
+  objects. A scan creates millions of objects. Nearly all of them either stay in use until they are written to the
+  store, or are freed by reference counting. Collections took half of a scan's CPU time.
 - Thread switches: a thread that waits for the interpreter lock requests it every five milliseconds, and a scan has
-  dozens of waiting threads. Longer turns, and a limit on the threads that compute at the same time, reduce the
-  switches.
-- Memory: glibc creates up to eight memory arenas per core for threads, and an arena rarely returns memory that was once
-  in use.
+  dozens of waiting threads. Longer turns of each thread, and a limit on the number of threads that compute at the same
+  time, reduce the number of switches.
+- Memory: glibc creates up to eight memory arenas per core for threads, and an arena rarely returns unused memory to the
+  system.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-#: New objects between two collections; garbage waits for a collection, but takes only a few megabytes.
+#: New objects between two collections. Garbage that waits for a collection takes only a few megabytes.
 _COLLECTION_THRESHOLD = 50_000
 #: Seconds for which a thread may keep the interpreter lock; too short to be noticed in a notebook.
 _SWITCH_SECONDS = 0.05
-#: Slots in :data:`parsing_slots`, and in :data:`building_slots`.
+#: The number of threads that :data:`parsing_slots` admits at the same time; :data:`building_slots` admits as many.
 _COMPUTING_THREADS = 4
-#: glibc's name for the limit on the number of arenas, and the limit for a scan.
+#: The number of the parameter M_ARENA_MAX of glibc's mallopt, and its value for a scan: the largest number of arenas.
 #: https://man7.org/linux/man-pages/man3/mallopt.3.html,
 #: https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
 _M_ARENA_MAX, _ARENAS = -8, 2
@@ -45,8 +45,8 @@ class _ProcessSetting(Generic[_Value]):
 
     Args:
         read: Returns the setting.
-        write: Sets it.
-        change: Returns the value for the blocks, from the original value.
+        write: Sets the setting.
+        change: Returns the value that applies during the blocks, given the original value.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class InfrequentGarbageCollection(_ProcessSetting[tuple[int, int, int]]):
         self._froze = False
 
     def _begin(self) -> None:
-        # gc.unfreeze has no argument and releases all frozen objects. So if other code froze some, do not freeze more.
+        # gc.unfreeze releases all frozen objects. So if other code has frozen some objects, do not freeze more.
         self._froze = not gc.get_freeze_count()
         if self._froze:
             gc.freeze()
@@ -125,10 +125,10 @@ def limit_malloc_arenas() -> None:
     mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-#: The only instances, because they count the blocks of the whole process.
+#: The only instances, because each must count all ``with`` blocks of the process.
 infrequent_garbage_collection, long_thread_turns = InfrequentGarbageCollection(), LongThreadTurns()
-#: Limits on the threads that parse long responses, and on those that build resources, at the same time. More threads
-#: would wait for each other, keep their responses in memory, and delay threads with short work.
+#: Limits on the number of threads that parse long responses at the same time, and on the number of threads that build
+#: resources. More threads would wait for each other, keep their responses in memory, and delay threads with short work.
 parsing_slots, building_slots = (
     threading.BoundedSemaphore(_COMPUTING_THREADS),
     threading.BoundedSemaphore(_COMPUTING_THREADS),

@@ -1,8 +1,9 @@
 """botocore's response parsers, with methods that do once per shape what botocore repeats for every XML element.
 
 *Shape* is botocore's word for the model of a structure, list or value. botocore removes the namespace of every tag by a
-regular expression, and a page of EC2 instances has tens of thousands of tags. For every structure it looks up the
-element name of each member. For every timestamp it tries several formats, although AWS writes nearly all in one format.
+regular expression, and a page of EC2 instances has tens of thousands of tags. For every structure, botocore looks up
+the element name of each member. For every timestamp, it tries several formats, although AWS writes nearly all
+timestamps in one format.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
     from botocore.model import Shape
 
-#: Enough for every tag: AWS's responses have a few thousand different ones.
+#: Enough for every tag, because AWS's responses have only a few thousand different tags.
 _CACHED_TAGS = 1 << 14
 #: Bytes above which a response takes milliseconds to parse.
 _LONG_ANSWER_BYTES = 1 << 16
-#: botocore's private method that reads strings. Where a protocol's parser does not override the method, it is replaced
-#: by :func:`_element_text`, which returns the same without botocore's decorator around each call.
+#: botocore's private method that reads strings. In parsers that do not override this method, :func:`_element_text`
+#: replaces it, and returns the same without the decorator that botocore puts around each call.
 _BOTOCORE_STRING_READER = getattr(BaseXMLResponseParser, "_handle_string", None)
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -56,9 +57,9 @@ class QuickParserFactory(ResponseParserFactory):
 
 
 def parsed_time(value: Any) -> datetime:
-    """Return a timestamp of a response; only formats other than ISO 8601 are left to botocore.
+    """Return the time that a timestamp of a response means; leave formats other than ISO 8601 to botocore.
 
-    botocore tries several formats for each value, which would take much of a scan's CPU time.
+    botocore itself tries several formats for each value, which would take much of a scan's CPU time.
 
     Raises:
         ValueError: The value is not a timestamp.
@@ -91,16 +92,16 @@ class _PlannedMember(NamedTuple):
 
 
 class _StructurePlan(NamedTuple):
-    """How to parse the structures of one shape: its members and their tags."""
+    """The plan for parsing every structure of one shape: the shape's members and their tags."""
 
-    #: Plans are found by the shape's id; this reference keeps Python from giving the id to a new object.
+    #: Plans are found by the id of their shape; this reference keeps Python from giving that id to a new object.
     shape: Shape
     members: tuple[_PlannedMember, ...]
     tags: frozenset[str]
 
 
 class _QuickStructures(BaseXMLResponseParser):
-    """Parses structures by a plan that is made once per shape; rare kinds of structures are left to botocore."""
+    """Parses structures by a plan that is made once per shape, and leaves rare kinds of structures to botocore."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -187,7 +188,7 @@ def _element_text(_: Shape, node: Any) -> Any:
 
 
 def _elements_by_tag(node: Iterable[Element], tags: frozenset[str]) -> Mapping[str, Any]:
-    """Return the children with the given tags, by tag; children with the same tag are in a list, as in botocore."""
+    """Return the children that have one of the tags, by tag; as in botocore, several with the same tag form a list."""
     found: dict[str, Any] = {}
     for item in node:
         tag = _without_namespace(item.tag)

@@ -26,14 +26,14 @@ _SERVICE, _PAGINATORS = "service-2", "paginators-1"
 _CLIENT_DATA = ("endpoint-rule-set-1", _PAGINATORS)
 #: Marks the operation that botocore calls to discover a service's endpoint. A narrow model keeps that operation.
 _ENDPOINT_OPERATION = "endpointoperation"
-#: Services that botocore itself calls to get or renew credentials, by operations that are not declared here.
+#: Services that botocore itself calls to get or renew credentials. The operations that it calls are not declared.
 _CREDENTIAL_SERVICES = frozenset({"sts", "sso", "sso-oidc", "signin"})
 
 
 class NarrowModels:
     """Replaces botocore's loader, and returns service models with only the expected operations and fields; thread-safe.
 
-    A service without expected operations keeps its complete model.
+    :meth:`expect` declares them. A service without expected operations keeps its complete model.
 
     Args:
         loader: The loader of complete models.
@@ -50,14 +50,14 @@ class NarrowModels:
     def expect(
         self, operations: Iterable[tuple[str, str]], fields: Mapping[tuple[str, str], AnswerFields] | None = None
     ) -> None:
-        """Declare operations that clients will call, so that narrow models contain them.
+        """Declare operations that clients will call, so that the services' narrow models contain them.
 
         Services that botocore calls for credentials keep their complete models.
 
         Args:
             operations: Pairs of service and operation.
-            fields: The fields that are read from an operation's response. Fields from several declarations of an
-                operation are combined. An operation that was ever declared without fields keeps its complete response.
+            fields: The fields that are read from an operation's response. If an operation is declared several times,
+                the fields are combined; if it was ever declared without fields, it keeps its complete response.
         """
         with self._lock:
             for service, operation in operations:
@@ -82,8 +82,8 @@ class NarrowModels:
             return self._editions[service] if operation in self._expected.get(service, ()) else 0
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """Return a data file of a service, as botocore's loader does; narrow a service model if possible."""
-        # botocore caches a file after reading it, so without the lock each of several threads would read it.
+        """Return a data file of a service, as botocore's loader does; narrow a service model to what is expected."""
+        # botocore caches a file after it has read it. Without the lock, several threads would read the file.
         with self._loading:
             model = self._loader.load_service_model(service_name, type_name, api_version)
         if type_name != _SERVICE:
@@ -96,7 +96,7 @@ class NarrowModels:
             return self._narrow_models[service_name]
 
     def preload(self, service: str) -> None:
-        """Load the data that a service's clients and paginators need; ignore a service that botocore lacks."""
+        """Load the data files that a service's clients and paginators need; ignore a service that botocore lacks."""
         with suppress(UnknownServiceError):
             for type_name in (_SERVICE, *_CLIENT_DATA):
                 self.load_service_model(service, type_name)

@@ -1,4 +1,4 @@
-"""Backdates the resources, so that they have different and realistic ages."""
+"""Moves creation times into the past, so that the resources have different and realistic ages."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 
     from cloudops_nb.demo.company import Company
 
-#: Ranges of ages in days. Instances of fleets are replaced often; other resources may be years old.
+#: Ranges of ages in days. Instances of fleets (Auto Scaling groups) are replaced often; other resources may be years
+#: old.
 FLEET_DAYS = (0.1, 12)
 OTHER_DAYS = (20, 900)
 DAY = timedelta(days=1)
 
 
 def age_estate(company: Company, seed: int) -> None:
-    """Move the creation times in moto's backends into the past, by random ages that the seed determines.
+    """Subtract random ages, which the seed determines, from creation times in moto's EC2, RDS, IAM and S3 backends.
 
-    An attached volume becomes as old as its instance, all times of a database move by the same age, and a snapshot
+    An attached volume becomes as old as its instance, all creation times of a database become equal, and a snapshot
     stays younger than its volume or database.
     """
     ages = random.Random(seed)  # noqa: S311 - dates for a demonstration

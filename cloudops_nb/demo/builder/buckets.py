@@ -1,4 +1,4 @@
-"""Creates S3 buckets with versioning, encryption, public access and a few objects, as declared."""
+"""Creates S3 buckets with the declared versioning, encryption, public access and objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOME_REGION = "us-east-1"
 
 
 def build_buckets(bench: Workbench) -> None:
-    """Create the buckets of a place."""
+    """Create the buckets of a place (an account in a region)."""
     for entry in bench.entries("buckets"):
         _build_bucket(bench, entry)
 
@@ -38,9 +38,9 @@ def _build_bucket(bench: Workbench, entry: Entry) -> None:
 
 
 def _set_access(bench: Workbench, entry: Entry) -> None:
-    """Block public access, or allow it by a policy if the bucket is ``public``; if it is ``untagged``, do neither.
+    """Allow public reads by a policy if the entry is ``public``; else block public access unless it is ``untagged``.
 
-    Untagged buckets play leftovers that were not configured.
+    An untagged bucket represents a leftover that was never configured.
     """
     s3, name = bench.client("s3"), entry["name"]
     if entry.get("public"):

@@ -10,12 +10,12 @@ from cloudops_nb.demo.builder.workbench import Workbench, numbered_names
 if TYPE_CHECKING:
     from cloudops_nb.demo.company import Entry
 
-#: A key without any use, in a valid format; moto only computes its fingerprint.
+#: A dummy SSH public key in a valid format; moto only computes its fingerprint.
 PUBLIC_KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA demo"
 
 
 def build_compute(bench: Workbench) -> None:
-    """Create the EC2 resources that are not in fleets, and the ECR and ECS resources."""
+    """Create the key pairs, instances outside Auto Scaling groups, volumes, snapshots, ECR and ECS resources."""
     ec2 = bench.client("ec2")
     for entry in bench.entries("key_pairs"):
         tag_specifications = bench.tag_specifications(entry, "key-pair")
@@ -73,7 +73,7 @@ def _build_instances(bench: Workbench, entry: Entry) -> None:
 
 
 def _build_volume(bench: Workbench, entry: Entry, size: int, zone: str) -> str:
-    """Create a data volume in a zone, with the tags and the name in the entry."""
+    """Create a data volume in an availability zone, with the entry's name and tags, and return its id."""
     volume: str = bench.client("ec2").create_volume(
         AvailabilityZone=zone,
         Size=size,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def build_databases(bench: Workbench) -> None:
-    """Create the databases, snapshots, tables and caches of one place, a region of one of the company's accounts."""
+    """Create the databases, snapshots, tables and caches of a place (an account in a region)."""
     if any(bench.entries("databases")):
         _build_subnet_group(bench)
     for entry in bench.entries("databases"):
@@ -53,7 +53,7 @@ def _build_subnet_group(bench: Workbench) -> None:
 
 
 def _common_arguments(bench: Workbench, entry: Entry) -> dict[str, Any]:
-    """Return the arguments for a database's network, protection, tags and login.
+    """Return the arguments that RDS instances and Aurora clusters have in common.
 
     The password may be random: no AWS API returns it, so nothing in the demo depends on it.
     """

@@ -1,4 +1,7 @@
-"""Creates all resources of the company: those of global services per account, all others per place."""
+"""Creates all resources of the simulated company.
+
+Global services are built once per account, all others once per place (an account in a region).
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,16 @@ if TYPE_CHECKING:
 #: The region of clients for global services.
 GLOBAL_REGION = "us-east-1"
 
-#: The order matters, because a step may refer to resources of earlier steps.
+#: The steps that build a place. The order matters, because a step may refer to resources of earlier steps.
 BUILD_STEPS = (build_network, build_compute, build_fleets, build_databases, build_buckets, build_serverless)
 
 
 def build_estate(company: Company, seed: int) -> None:
     """Create the company's resources in the moto backends of this process.
 
-    botocore calls moto directly, without a socket and one call at a time, so that the same seed gives the same ids and
-    ages. Two estates with the same seed differ only in the time from which ages count, and in random passwords.
+    botocore calls moto in this process, one call at a time and without a socket. So the same seed gives the same ids
+    and ages. Two estates with the same seed differ only in their random passwords and in their absolute dates, because
+    ages are subtracted from the time of the build.
     """
     import botocore.session
     from moto import mock_aws

@@ -1,4 +1,7 @@
-"""Creates load balancers and fleets; a fleet is a launch template, a target group and an Auto Scaling group."""
+"""Creates load balancers and fleets.
+
+A fleet is an Auto Scaling group with its launch template and, if it is behind a load balancer, its target group.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def build_fleets(bench: Workbench) -> None:
-    """Create the load balancers of a place, then the fleets, with a route from the load balancer if they have one."""
+    """Create the load balancers of a place (an account in a region), then its fleets.
+
+    A fleet that declares a load balancer gets requests from it.
+    """
     for entry in bench.entries("balancers"):
         balancer = bench.client("elbv2").create_load_balancer(
             Name=entry["name"],
@@ -28,9 +34,10 @@ def build_fleets(bench: Workbench) -> None:
 
 
 def _build_target_group(bench: Workbench, entry: Entry) -> str:
-    """Create a fleet's target group and a route to it from the load balancer.
+    """Create a fleet's target group, make the load balancer use this group, and return its ARN.
 
-    The first fleet of a load balancer gets the default route, each further fleet the path with the name of its app.
+    The first fleet of a load balancer gets all requests by default. Each further fleet gets the paths below ``/APP/``,
+    where ``APP`` is the name of the fleet's app.
     """
     elb, name = bench.client("elbv2"), entry["name"]
     group: str = elb.create_target_group(

@@ -1,4 +1,4 @@
-"""Creates the resources of global services: IAM policies, roles, groups and users, and Route 53 zones."""
+"""Creates the resources of global services: IAM policies, roles, groups and users, and Route 53 hosted zones."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def build_iam(bench: Workbench) -> None:
 
 
 def build_zones(bench: Workbench, benches: Mapping[str, Workbench]) -> None:
-    """Create an account's hosted zones, with records for load balancers.
+    """Create an account's hosted zones, with DNS records for load balancers.
 
     Args:
         bench: The workbench of the account.
-        benches: The workbenches of all places, by the names of the places; the load balancers are recorded there.
+        benches: The workbench of each place (an account in a region), by the name of the place. The workbenches have
+            recorded the addresses of the load balancers.
     """
     route53 = bench.client("route53")
     for entry in bench.entries("zones"):
@@ -56,7 +57,7 @@ def _record_change(zone: str, record: Mapping[str, str], benches: Mapping[str, W
 
 
 def _policy_arns(bench: Workbench, entry: Entry) -> Sequence[str]:
-    """Return the ARNs of an entry's policies, first those of the account, then those that AWS manages."""
+    """Return the ARNs of an entry's policies: first the account's own policies, then the policies that AWS manages."""
     own = [bench.recorded_id("policy", name) for name in entry["policies"]]
     return own + [f"arn:aws:iam::aws:policy/{name}" for name in entry.get("managed", ())]
 

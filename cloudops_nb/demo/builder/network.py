@@ -13,7 +13,10 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def build_network(bench: Workbench) -> None:
-    """Create the networks, security groups and machine images of a place, which other resources need."""
+    """Create the machine images, networks and security groups of a place (an account in a region).
+
+    The other resources of the place refer to them.
+    """
     for entry in bench.entries("images"):
         image = bench.client("ec2").register_image(
             Name=entry["name"],
@@ -60,9 +63,10 @@ def _build_network(bench: Workbench, entry: Entry) -> None:
 
 
 def _build_private_routes(bench: Workbench, entry: Entry) -> None:
-    """Create the NAT gateways, and in each zone a route table for the private subnets.
+    """Create the NAT gateways of a network, and for each availability zone a route table for its private subnets.
 
-    If there are fewer NAT gateways than zones, zones share them; if there are none, the subnets have no route out.
+    Zones share NAT gateways if there are fewer gateways than zones. Without a NAT gateway, the private subnets have no
+    route to the internet.
     """
     name, ec2 = entry["name"], bench.client("ec2")
     gateways: list[str] = []

@@ -1,4 +1,4 @@
-"""Creates KMS keys, queues, topics, functions with their triggers and log groups, secrets and alarms."""
+"""Creates KMS keys, SQS queues, SNS topics, Lambda functions with triggers and log groups, secrets and alarms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build_serverless(bench: Workbench) -> None:
-    """Create the serverless resources of a place, in an order in which each refers only to earlier ones."""
+    """Create the serverless resources of a place (an account in a region); each refers only to earlier resources."""
     for entry in bench.entries("keys"):
         kms = bench.client("kms")
         tags = [{"TagKey": key, "TagValue": value} for key, value in bench.tags(entry).items()]
@@ -40,7 +40,7 @@ def build_serverless(bench: Workbench) -> None:
 
 
 def _build_queue(bench: Workbench, entry: Entry) -> None:
-    """Create a queue, and before it the dead-letter queue if the entry declares one."""
+    """Create a queue; if the entry declares a dead-letter queue, create the dead-letter queue first."""
     name, attributes = entry["name"], {"VisibilityTimeout": "900"}
     if entry["dead_letter"]:
         dead = _create_queue(bench, entry, f"{name}-dlq", {"MessageRetentionPeriod": "1209600"})
@@ -83,7 +83,7 @@ def _build_function(bench: Workbench, entry: Entry) -> None:
 
 
 def _function_package() -> bytes:
-    """Return the code of a function as a zip archive, always the same one, because its file has a fixed time."""
+    """Return a Lambda function's code as a zip archive; its bytes never change, because its file has a fixed time."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr(

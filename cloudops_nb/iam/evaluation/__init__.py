@@ -1,1 +1,1 @@
-"""Evaluation of a request against every layer of policies."""
+"""Evaluates requests against all policies that apply: those of the principal, the organization and the resource."""

@@ -1,4 +1,4 @@
-"""The decision on one authorisation: one action of one principal on one resource."""
+"""Decides on one authorisation: whether one principal may perform one action on one resource."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.policies.policy import Policy
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies, Unreadable
 
-#: Number of actions whose request classes are cached.
+#: Maximum number of actions whose request classes are cached.
 _ACTIONS = 10_000
 
 
 class ActionAuthoriser:
     """Decides whether one principal may perform an action on a resource; thread-safe.
 
-    The findings of the principal's policies depend only on which of their resource patterns match and which of their
-    condition tests hold. Requests that agree in both form a class. With ``remember``, the findings are computed once
-    per class.
+    Which of the principal's policies allow or deny a request depends only on which of their resource patterns match and
+    which of their condition tests hold. Requests with the same matches and test results form a class. With
+    ``remember``, the results for each class are cached.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool) -> None:
@@ -38,7 +38,7 @@ class ActionAuthoriser:
         self._classes_by_action: ResultCache[RequestClasses] = ResultCache(_ACTIONS)
 
     def verdict(self, request: AuthorisationRequest, resource_policy: Policy | Unreadable | None) -> Verdict:
-        """Return the verdict on one request; ``resource_policy`` is ``None`` if the resource has no own policy."""
+        """Return the verdict on a request; ``resource_policy`` is ``None`` if the resource has no policy of its own."""
         context = self.context(request)
         if request.context or not self._remember:
             layers = self._principal_side.about_action(request.action.lower())
@@ -60,7 +60,7 @@ class ActionAuthoriser:
         )
 
     def request_classes(self, action: str) -> RequestClasses:
-        """Return the classes of an action's requests, with their cached results."""
+        """Return the classes of the requests for an action, with the cached results of each class."""
         lower = action.lower()
         return self._classes_by_action.get_or_compute(
             lower, lambda: RequestClasses(self._principal_side.about_action(lower))
@@ -79,8 +79,8 @@ class ActionAuthoriser:
     ) -> Verdict:
         resource = self._resource_side.evaluate(request, resource_policy, context)
         if resource.cross_account:
-            # The resource control policies of the resource's account apply. The known ones are those of the principal's
-            # account, so they do not count.
+            # Only the resource control policies of the resource's account apply. Those that were read belong to the
+            # principal's account, so they do not count.
             principal = replace(principal, resource_control=())
         verdict = combine_sides(principal, resource)
         accounts_known = request.account_id and self._principal.account_id

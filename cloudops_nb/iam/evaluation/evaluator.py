@@ -1,4 +1,4 @@
-"""Evaluates one principal's permissions on resources, as AWS would decide them."""
+"""Evaluates what one principal may do with resources, in the way AWS does."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
 _NOT_READ = Unreadable("the policy of the other resource is not read")
-#: Number of action sets whose resource classes are cached; usually each resource type has one set of actions.
+#: Maximum number of action sets whose resource classes are cached. Usually there is one action set per resource type.
 _ACTION_SETS = 1_000
-#: Decisions, the most severe first; if an action is authorised on several resources, the most severe decision counts.
+#: The decisions except ``ALLOWED``, the most severe first. If AWS authorises an action on several resources, the most
+#: severe decision counts.
 _SEVERITY_ORDER = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
 
 
@@ -33,7 +34,7 @@ class Evaluator:
 
     Args:
         policies: The principal and its policies.
-        remember: Whether to cache results per class of similar requests; the verdicts are the same.
+        remember: If true, cache results per class of similar requests. This never changes a verdict.
     """
 
     def __init__(self, policies: PrincipalPolicies, *, remember: bool = True) -> None:
@@ -53,16 +54,19 @@ class Evaluator:
         resource_policy: Policy | Unreadable | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> Verdict:
-        """Return the verdict on an action on a resource, including every further authorisation that AWS requires.
+        """Return the verdict on an action on a resource.
+
+        If the action needs further authorisations, such as one on a second resource, the most severe verdict counts.
 
         Args:
             action: The IAM action, such as ``ec2:StopInstances``.
-            resource_arn: The resource; empty if its ARN is not known.
+            resource_arn: The ARN of the resource; empty if it is not known.
             account_id: The account that owns the resource.
             region: The region of the call; ``global`` for a service without regions.
             tags: The resource's tags; ``None`` if they are not known.
             resource_policy: The resource's own policy; ``None`` if the resource has none.
-            context: The values of further condition keys; no values mean that the key is known to be absent.
+            context: The values of condition keys that are known for this request, by key. An empty sequence means that
+                the key is absent.
         """
         known = {key.lower(): known_values(values) for key, values in (context or {}).items()}
         row = action_resources(action)
@@ -85,7 +89,7 @@ class Evaluator:
         resource_policy: Policy | Unreadable | None = None,
         context: Mapping[str, Sequence[str]] | None = None,
     ) -> IamPermissions:
-        """Return the verdicts on several actions; the other arguments are those of :meth:`verdict`."""
+        """Return the verdicts on several actions on one resource; all other arguments are those of :meth:`verdict`."""
 
         def compute_permissions() -> IamPermissions:
             return self._iam_permissions(
@@ -126,7 +130,7 @@ class Evaluator:
     def _further_verdicts(
         self, also: Sequence[FurtherAuthorisation], own: AuthorisationRequest, policy: Policy | Unreadable | None
     ) -> Iterator[Verdict]:
-        """Yield the verdicts on the further authorisations of an action."""
+        """Yield a verdict for each authorisation that the action needs in addition to the one on the resource."""
         for each in also:
             if not each.is_needed_for(own.arn):
                 continue
@@ -150,7 +154,7 @@ class Evaluator:
 
 
 def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
-    """Return the keys that have the same state for every resource that a call is authorised on."""
+    """Return the keys whose states do not depend on the resource, so that they hold for every resource of the call."""
     return {
         key: state for key, state in context.items() if key.startswith("aws:") and not key.startswith("aws:resource")
     }

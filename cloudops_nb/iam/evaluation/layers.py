@@ -1,4 +1,8 @@
-"""Layers of policies, and the findings of each layer about one request."""
+"""Layers of policies, and the findings of each layer about one request.
+
+A layer holds the policies of one kind, such as the identity policies, or the service control policies of one level of
+an organization. The findings of a layer say whether it denies the request and whether it allows the request.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EffectFinding:
-    """Whether any statement with one effect (allow or deny) applies to a request; ``by`` names that statement."""
+    """Whether any statement with one effect (allow or deny) applies to a request; if so, ``by`` names the statement."""
 
     truth: Truth
     by: str = ""
@@ -26,7 +30,7 @@ class EffectFinding:
 
 @dataclass(frozen=True, slots=True)
 class LayerFindings:
-    """The findings of one layer about a request: whether it denies, and whether it allows."""
+    """The findings of one layer: whether it denies a request, and whether it allows the request."""
 
     denies: EffectFinding
     allows: EffectFinding
@@ -34,23 +38,30 @@ class LayerFindings:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layer:
-    """The statements of all policies of one kind; ``unread`` holds a reason for each policy that was not read."""
+    """The statements of the policies of one kind.
+
+    Attributes:
+        kind: The kind of policy, such as ``permissions boundary``, shown before the name of a statement in reasons.
+            Empty for a resource's own policy.
+        statements: The statements of all policies that were read.
+        unread: A reason for each policy that was not read.
+    """
 
     kind: str
     statements: tuple[Statement, ...]
     unread: tuple[str, ...] = ()
 
     def about_action(self, action: str) -> Layer:
-        """Return the layer with only the statements about an action, given in lower case."""
+        """Return a layer with only the statements that cover an action; ``action`` must be in lower case."""
         about = tuple(statement for statement in self.statements if statement.covers_action(action))
         return Layer(self.kind, about, self.unread)
 
     def findings(self, applies: Callable[[Statement], Truth]) -> LayerFindings:
-        """Return the layer's findings, given which of its statements apply."""
+        """Return the layer's findings; ``applies`` returns whether a statement applies to the request."""
         return LayerFindings(self.effect_finding(applies, denies=True), self.effect_finding(applies, denies=False))
 
     def effect_finding(self, applies: Callable[[Statement], Truth], *, denies: bool) -> EffectFinding:
-        """Return the finding of the statements that deny, or of those that allow, given which of them apply."""
+        """Return the finding of the statements that deny, or, if ``denies`` is false, of the statements that allow."""
         results = [(statement, applies(statement)) for statement in self.statements if statement.denies is denies]
         deciding = next((statement for statement, truth in results if truth is True), None)
         if deciding is not None:
@@ -59,7 +70,7 @@ class Layer:
         return EffectFinding(any_holds((*named, *map(unknown, self.unread))))
 
     def _with_statement_name(self, statement: Statement, truth: Truth) -> Truth:
-        """Return the same truth, with the statement's name in its reasons."""
+        """Return the same truth value; if it is unknown, each reason begins with the statement's name."""
         if not isinstance(truth, Unknown):
             return truth
         return Unknown(tuple(f"{self._statement_name(statement)}: {why}" for why in truth.reasons))
@@ -70,9 +81,10 @@ class Layer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PrincipalLayers:
-    """The layers of a principal's policies; each level of an organization is a layer.
+    """The layers of a principal's policies.
 
-    ``boundary`` and ``session`` are ``None`` where the principal has no such policy.
+    ``boundary`` or ``session`` is ``None`` if the principal has no policy of this kind. The control policies of an
+    organization have one layer per level, from the organization's root to the account.
     """
 
     identity: Layer
@@ -82,7 +94,7 @@ class PrincipalLayers:
     resource_control: tuple[Layer, ...]
 
     def about_action(self, action: str) -> PrincipalLayers:
-        """Return the layers with only the statements about an action, given in lower case."""
+        """Return layers with only the statements that cover an action; ``action`` must be in lower case."""
         return PrincipalLayers(
             self.identity.about_action(action),
             self.boundary and self.boundary.about_action(action),
@@ -97,7 +109,7 @@ class PrincipalLayers:
 
 
 def principal_layers(policies: PrincipalPolicies) -> PrincipalLayers:
-    """Return the layers of a principal's policies."""
+    """Group a principal's policies into layers."""
     boundary = policies.boundary
     return PrincipalLayers(
         identity=policy_layer("policy", policies.identity),
@@ -119,7 +131,7 @@ def _level_layers(kind: str, levels: Levels | Unreadable | None) -> tuple[Layer,
 
 
 def policy_layer(kind: str, policies: Policies | Unreadable) -> Layer:
-    """Return the layer of policies of one kind."""
+    """Return one layer that holds all the given policies; ``kind`` is their name in reasons."""
     listed: Iterable[Policy | Unreadable] = (policies,) if isinstance(policies, Unreadable) else policies
     known = [one for one in listed if isinstance(one, Policy)]
     return Layer(

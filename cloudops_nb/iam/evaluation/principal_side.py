@@ -1,4 +1,7 @@
-"""Evaluates one request against the layers of a principal's policies."""
+"""Evaluates one request against the layers of a principal's policies.
+
+A layer holds the policies of one kind. Its findings say whether it denies the request and whether it allows it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _ROOT_IDENTITY = LayerFindings(EffectFinding(truth=False), EffectFinding(truth=T
 
 
 class PrincipalSideEvaluator:
-    """Evaluates one principal's policies; the resources' own policies are evaluated separately."""
+    """Evaluates one principal's policies. The policies that resources have of their own are evaluated separately."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal: Principal = policies.principal
@@ -36,13 +39,13 @@ class PrincipalSideEvaluator:
         self._layers = _limiting_layers(policies, principal_layers(policies))
 
     def about_action(self, action: str) -> PrincipalLayers:
-        """Return the layers with only the statements about an action, given in lower case."""
+        """Return the layers with only the statements that cover an action; ``action`` must be in lower case."""
         return self._layers.about_action(action)
 
     def evaluate(
         self, layers: PrincipalLayers, request: AuthorisationRequest, context: RequestContext
     ) -> PrincipalSide:
-        """Return the findings about a request, given the layers with only the statements about its action."""
+        """Return the findings about a request; ``layers`` is the result of :meth:`about_action` for its action."""
 
         def applies_to_anyone(statement: Statement) -> Truth:
             return statement.applies(
@@ -50,7 +53,7 @@ class PrincipalSideEvaluator:
             )
 
         def applies(statement: Statement) -> Truth:
-            # AWS rejects a Principal element in identity, boundary, session and service control policies.
+            # In identity, boundary, session and service control policies, AWS rejects a Principal element.
             return all_hold((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
 
         def applies_to_principal(statement: Statement) -> Truth:
@@ -77,16 +80,17 @@ def _optional_findings(layer: Layer | None, applies: Callable[[Statement], Truth
 
 
 def _limiting_layers(policies: PrincipalPolicies, layers: PrincipalLayers) -> PrincipalLayers:
-    """Return a principal's layers, adjusted for special kinds of principals.
+    """Return a principal's layers, adapted to service-linked roles, federated users and root sessions.
 
-    An organization's policies do not limit service-linked roles. A federated user's session without a session policy
-    has no permissions. A root session always has a session policy, which cannot be read.
+    The policies of an organization do not limit service-linked roles. The session of a federated user has no
+    permissions if it was opened without a session policy. A root session always has a session policy, which cannot be
+    read.
     """
     principal = policies.principal
     if principal.arn.split(":", ARN_PARTS - 1)[-1].startswith(evaluation_rules().service_linked_roles):
         return replace(layers, service_control=(), resource_control=())
     if layers.session is None and principal.session and principal.kind is PrincipalKind.FEDERATED_USER:
-        # Without a session policy the session has no permissions: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+        # Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
         return replace(layers, session=policy_layer("session policy", ()))
     if layers.session is None and principal.session and principal.kind is PrincipalKind.ROOT:
         return replace(layers, session=policy_layer("session policy", Unreadable(principal.note)))

@@ -1,4 +1,7 @@
-"""Groups requests for one action into classes that a principal's policies treat alike, and caches results per class."""
+"""Groups the requests for one action into classes, and caches results per class.
+
+A principal's policies treat all requests of a class alike.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.truth import Truth
 
 T = TypeVar("T")
-#: Number of results per cache. The limit matters for condition tests of tags that differ on every resource.
+#: Maximum number of results per cache. A condition test on a tag that differs on every resource would fill the cache
+#: without end.
 _SIZE = 20_000
 
 
 class ResultCache(Generic[T]):
-    """A thread-safe cache that is emptied when it is full; a key holds everything that its result depends on.
+    """A thread-safe cache that is emptied when it is full. A cache key must contain all that its result depends on.
 
     Two threads may compute the same result at once. That is harmless, because both results are equal.
 
@@ -36,7 +40,7 @@ class ResultCache(Generic[T]):
         self._kept: dict[Hashable, T] = {}
 
     def get_or_compute(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return the cached result for a key; compute and cache a missing result."""
+        """Return the cached result for a cache key; if it is missing, compute and cache it."""
         found = self._kept.get(key)
         if found is None:
             found = compute()
@@ -47,17 +51,19 @@ class ResultCache(Generic[T]):
 
 
 class RequestClasses:
-    """Classes of requests for one action, by which patterns match and which tests hold, and cached results per class.
+    """The classes of the requests for one action, and the cached results of each class.
 
-    They are valid only for requests without further context, because a class does not include further condition keys.
+    Two requests are in the same class if each resource pattern and each condition test gives the same result for both.
+    A class is valid only for requests whose ``context`` is empty, because it does not include the keys in ``context``.
 
     Attributes:
-        layers: The layers with the statements about the action.
-        patterns: The resource patterns whose match can differ between requests.
-        tests: The tests whose result can differ between requests.
-        sides: The findings of the principal's policies, by class.
-        verdicts: The verdicts on resources without a policy of their own, by class, account and whether AWS requires
-            such a policy.
+        layers: The principal's policies, with only the statements that cover the action.
+        patterns: The resource patterns whose result can differ between requests.
+        tests: The condition tests whose result can differ between requests.
+        sides: What the principal's policies say about a request: which kinds of policy deny it and which allow it. The
+            cache key is the class.
+        verdicts: The verdicts on resources that have no policy of their own. The cache key is the class, the account of
+            the resource, and a flag that is true if AWS requires such a policy, as for KMS keys.
     """
 
     __slots__ = ("layers", "patterns", "sides", "tests", "verdicts")
@@ -75,7 +81,7 @@ class RequestClasses:
         self.tests = tuple(CachedTest(test) for test in dict.fromkeys(tests))
 
     def class_of(self, request: AuthorisationRequest, context: RequestContext) -> Hashable:
-        """Return the class of a request."""
+        """Return the class of a request: the result of each pattern and each test."""
         return (
             tuple([pattern.match(request.arn, context) for pattern in self.patterns]),
             tuple([test.holds(context) for test in self.tests]),
@@ -83,7 +89,7 @@ class RequestClasses:
 
 
 class CachedTest:
-    """A condition test whose results are cached by the states of its keys."""
+    """A condition test with cached results. The cache key is the ``KeyState`` of each condition key that can vary."""
 
     __slots__ = ("_keys", "_truths", "test")
 

@@ -1,4 +1,7 @@
-"""Evaluates a resource's own policy: whether it denies a request, and how directly it names the principal it allows."""
+"""Evaluates a resource's own policy, such as the policy of a bucket.
+
+The result says whether the policy denies a request, and how it names the principal if it allows the request.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _MISSING = Unreadable("the resource's own policy is not given")
 
 
 class ResourceSideEvaluator:
-    """Evaluates resources' own policies for one principal."""
+    """Evaluates the policies that resources have of their own, for requests of one principal."""
 
     def __init__(self, policies: PrincipalPolicies) -> None:
         self._principal = policies.principal
@@ -34,7 +37,7 @@ class ResourceSideEvaluator:
     def evaluate(
         self, request: AuthorisationRequest, policy: Policy | Unreadable | None, context: RequestContext
     ) -> ResourceSide:
-        """Return the findings about a request; ``policy`` is ``None`` if the resource has no policy of its own."""
+        """Return what a resource's own policy says about a request; ``policy`` is ``None`` if there is none."""
         own_policy_required = requires_own_policy(request)
         cross_account = request.account_id != self._principal.account_id
         if policy is None:
@@ -68,15 +71,15 @@ class ResourceSideEvaluator:
 
 
 def has_boundary(policies: PrincipalPolicies) -> Truth:
-    """Return whether a principal has a permissions boundary; unknown if it could not be read."""
+    """Return whether a principal has a permissions boundary; unknown if the boundary could not be read."""
     boundary = policies.boundary
     return unknown(boundary.why) if isinstance(boundary, Unreadable) else boundary is not None
 
 
 def requires_own_policy(request: AuthorisationRequest) -> bool:
-    """Return whether other policies count only if the resource's own policy allows the request.
+    """Return whether identity policies count only if the resource's own policy allows the account, as for KMS keys.
 
-    An incomplete ARN counts as a resource of this kind.
+    If the ARN does not have six parts, this is assumed for every resource of a service that has such resources.
     """
     resource_prefix = evaluation_rules().own_policy_required.get(request.service)
     parts = request.arn.split(":", ARN_PARTS - 1)

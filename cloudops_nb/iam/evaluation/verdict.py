@@ -1,6 +1,7 @@
-"""Verdicts: the decision on one request, combined from the findings of all layers.
+"""Verdicts: the decision on one request, combined from the findings of all layers of policies.
 
-The combination follows
+A layer holds the policies of one kind; its findings say whether it denies the request and whether it allows it. These
+pages of AWS define how the findings are combined:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
 """
@@ -21,7 +22,7 @@ NO_STATEMENT = EffectFinding(truth=False)
 
 
 class Decision(StrEnum):
-    """The decision that AWS would make, as far as the known policies determine it."""
+    """The decision that AWS would make; ``UNKNOWN`` if the known policies do not determine it."""
 
     ALLOWED = "allowed"
     DENIED_EXPLICIT = "denied_explicit"
@@ -31,7 +32,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision, and its reason in one line: a statement, a layer that does not allow, or the unknown facts."""
+    """A decision; ``by`` is its reason in one line: a statement, a layer that does not allow, or the unknown facts."""
 
     decision: Decision
     by: str
@@ -41,8 +42,8 @@ class Verdict:
 class PrincipalSide:
     """The findings of the principal's layers.
 
-    ``boundary`` and ``session`` are ``None`` where the principal has no such policy. The control policies are those of
-    the principal's own account, with one finding per level from the organization's root to the account.
+    ``boundary`` or ``session`` is ``None`` if the principal has no policy of this kind. The control policies are those
+    that apply to the principal's own account, with one item per level, from the organization's root to the account.
     """
 
     identity: LayerFindings
@@ -61,15 +62,17 @@ class PrincipalSide:
 
 @dataclass(frozen=True, slots=True)
 class ResourceSide:
-    """The findings of the resource's own policy: a denial, and an allow for each way of naming the principal.
+    """The findings of the resource's own policy: one for its deny statements, and three for its allow statements.
+
+    Each of the three is about the allow statements that name the principal in one way.
 
     Attributes:
-        denies: The finding of its deny statements.
+        denies: The finding of the deny statements.
         directly: The finding of the allow statements that name the user or session itself, or everyone.
         by_role: The finding of the allow statements that name the role, or the user who opened the session.
         by_account: The finding of the allow statements that name the account.
-        own_policy_required: Whether identity policies count only if this policy allows the account, as for KMS keys.
-        cross_account: Whether the resource belongs to a different account from the principal's.
+        own_policy_required: True if identity policies count only if this policy allows the account, as for KMS keys.
+        cross_account: True if the resource and the principal belong to different accounts.
     """
 
     denies: EffectFinding = NO_STATEMENT
@@ -82,7 +85,7 @@ class ResourceSide:
 
 @dataclass(frozen=True, slots=True)
 class _Requirement:
-    """A condition that must hold for the request to be allowed, and the reason to report if it does not."""
+    """Something that must be true for the request to be allowed, and the reason to report if it is false."""
 
     truth: Truth
     reason_if_not: str
@@ -91,8 +94,8 @@ class _Requirement:
 def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
     """Return the verdict on a request.
 
-    An explicit deny wins. Otherwise a policy must grant the request, and every limiting policy must allow it. An
-    unknown that could change the result makes the verdict unknown.
+    An explicit deny wins. Otherwise a policy must grant the request, and every limiting policy must allow it. If an
+    unknown fact could change the decision, the decision is ``UNKNOWN``.
     """
     denials = [resource.denies, *(layer_findings.denies for layer_findings in principal.findings())]
     explicit = next((finding for finding in denials if finding.truth is True), None)
@@ -109,7 +112,7 @@ def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
 
 
 def _requirements(principal: PrincipalSide, resource: ResourceSide) -> list[_Requirement]:
-    """Return the conditions that a request must meet, the organization's policies first."""
+    """Return the requirements that a request must meet, those of the organization's policies first."""
     account_requirements = _across_accounts if resource.cross_account else _within_account
     return [
         *_level_requirements("service control policy", principal.service_control),
@@ -125,9 +128,10 @@ def _level_requirements(kind: str, findings: Sequence[LayerFindings]) -> Iterato
 
 
 def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Requirement]:
-    """Yield the conditions within the principal's account.
+    """Yield the requirements if the resource is in the principal's account.
 
-    Boundary and session policies do not limit a grant in the resource's policy that names the user or session itself.
+    If the resource's policy grants the request to the user or session itself, boundary and session policies do not
+    limit this grant.
     """
     direct = resource.directly.truth
     identity = principal.identity.allows.truth
@@ -142,9 +146,10 @@ def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterato
 
 
 def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Requirement]:
-    """Yield what a cross-account request needs: an allow in the resource's policy and one in the principal's policies.
+    """Yield the requirements if the resource is in another account.
 
-    The organization of the resource's account may deny it as well.
+    Both the resource's policy and the principal's policies must allow the request. The organization of the resource's
+    account may also deny it.
     """
     named = any_holds((resource.directly.truth, resource.by_role.truth, resource.by_account.truth))
     yield _Requirement(named, "the resource belongs to another account, and its own policy does not allow it")

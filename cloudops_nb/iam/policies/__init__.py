@@ -1,1 +1,1 @@
-"""Compiled policy documents: statements, resource patterns, principals, conditions and variables."""
+"""Parses and compiles policy documents: statements, resource patterns, principals, conditions and variables."""

@@ -1,4 +1,4 @@
-"""ARN patterns, for the ``Resource`` element and for the ARN operators of conditions.
+"""ARN patterns in policies: the values of ``Resource`` elements, and of the ARN operators in conditions.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def arn_segments(parts: Template) -> list[Template]:
-    """Return the colon-separated segments of an ARN, at most six; the last one may contain colons."""
+    """Split an ARN or an ARN pattern at its colons into at most six segments; the sixth segment may contain colons."""
     found: list[list[str | Wildcard | Variable]] = [[]]
     for part in parts:
         if isinstance(part, str):
@@ -66,11 +66,11 @@ class ResourcePattern:
         return self._compiled is not None and self._compiled.pieces == (Wildcard.ANY,)
 
     def match_plain(self, arn: str) -> Truth:
-        """Return the result of :meth:`match` for a pattern without variables."""
+        """Return what :meth:`match` returns for a pattern without variables; unknown for a pattern with variables."""
         return self._compiled.match(arn) if self._compiled else unknown("the values of its variables are not known")
 
     def match(self, arn: str, context: RequestContext) -> Truth:
-        """Return whether the pattern matches a resource; a ``HOLE`` marks an unknown part of the ARN."""
+        """Return whether the pattern matches the resource ``arn``, in which a ``HOLE`` marks each unknown part."""
         compiled = self._compiled
         if compiled is None:
             leading = arn_segments(self._template)[: ARN_PARTS - 1]
@@ -87,10 +87,12 @@ class ResourcePattern:
 class _CompiledResource:
     pieces: Pieces
     matches: TextMatcher
-    #: Not empty if a wildcard before the last segment could match a colon. Then each segment must match by itself too.
+    #: A matcher for each segment; empty unless one of the first five segments contains ``?``, or ``*`` before its end.
+    #: AWS documents only for ``*`` at the end of a segment that it can match colons. With other wildcards, a match is
+    #: therefore certain only if each segment matches by itself.
     segments: tuple[TextMatcher, ...]
-    #: The pattern with ``*`` for its missing segments; ``None`` if it has all segments. AWS does not always document
-    #: whether missing segments match everything.
+    #: The pattern with ``*`` for each missing segment; ``None`` if the pattern is complete or is ``*``. AWS does not
+    #: always document whether a missing segment matches everything, so a match with this pattern is not certain.
     completed: TextMatcher | None
 
     def match(self, arn: str) -> Truth:
@@ -106,8 +108,8 @@ class _CompiledResource:
         segments, parts = arn_segments(self.pieces), arn.split(":", ARN_PARTS - 1)
         if len(parts) != ARN_PARTS:
             return may_match(self.pieces, arn)
-        # A hole is part of one segment, and only the last segment may contain colons. A wildcard of the pattern may
-        # match colons.
+        # Only a hole in the last segment of the ARN can contain a colon. The first test lets wildcards of the pattern
+        # match colons, but assumes that no hole contains one. The second test compares segment by segment.
         return may_match(self.pieces, arn, without=":") or (
             len(segments) == ARN_PARTS
             and all(may_match(without_variables(segment), part) for segment, part in zip(segments, parts, strict=True))
@@ -136,7 +138,7 @@ def _compile_resource(pieces: Pieces) -> _CompiledResource:
 
 
 def arn_matcher(pieces: Pieces) -> Callable[[str], Truth]:
-    """Return a matcher of ARNs for the ARN operators, which compare each of the six segments by itself."""
+    """Return a matcher for the ARN operators of conditions, which compare each of the six segments by itself."""
     segment_matchers = [pattern_matcher(without_variables(segment)) for segment in arn_segments(pieces)]
 
     def matches(value: str) -> Truth:

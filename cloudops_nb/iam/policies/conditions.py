@@ -1,4 +1,4 @@
-"""The ``Condition`` element: tests of condition keys, all of which must hold.
+"""The ``Condition`` element: a list of tests of condition keys. The element holds if every test holds.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
 """
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.context import RequestContext
     from cloudops_nb.iam.policies.operators import Comparison
 
+#: The prefix ``ForAllValues`` or ``ForAnyValue`` of an operator, in lower case; empty for an operator without it.
 Quantifier = Literal["", "forallvalues", "foranyvalue"]
 _IF_EXISTS = "ifexists"
 _NULL = "null"
 
 
 class ConditionTest(Protocol):
-    """The test of one key by one operator."""
+    """One operator applied to one condition key, such as ``StringEquals`` to ``aws:RequestedRegion``."""
 
     @property
     def keys(self) -> frozenset[str]:
-        """Every condition key that the result depends on, in lower case."""
+        """The condition keys on which the result depends, in lower case."""
 
     def holds(self, context: RequestContext) -> Truth:
         """Return whether the test holds for a request."""
@@ -36,7 +37,7 @@ class ConditionTest(Protocol):
 def condition_tests(
     condition: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool
 ) -> tuple[ConditionTest, ...]:
-    """Return the tests of a condition, one per operator and key; the result for an unknown operator is unknown."""
+    """Return the tests of a ``Condition``, one per operator and key; a test with an unknown operator is unknown."""
     return tuple(
         _condition_test(name, key, values, variables=variables)
         for name, by_key in condition.items()
@@ -58,7 +59,8 @@ def _condition_test(name: str, key: str, values: Sequence[str], *, variables: bo
     opposite = base in NEGATED
     valueless: Truth = unknown(f"a variable in {name} has no value") if opposite else False
     comparisons = tuple(build(PolicyValue(value, variables, valueless)) for value in values)
-    return _ComparisonTest(key, key.lower(), comparisons, opposite, base != rest, quantifier)  # type: ignore[arg-type]  # checked above
+    # The quantifier is checked above.
+    return _ComparisonTest(key, key.lower(), comparisons, opposite, base != rest, quantifier)  # type: ignore[arg-type]
 
 
 def _key_not_known(key: str) -> Truth:
@@ -67,23 +69,23 @@ def _key_not_known(key: str) -> Truth:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class UndocumentedTest:
-    """A test whose result AWS does not document; ``why`` is the reason in one line."""
+    """A test that is always unknown, because AWS does not document its result; ``why`` is the reason in one line."""
 
     why: str
 
     @property
     def keys(self) -> frozenset[str]:
-        """No condition key changes the result."""
+        """Empty, because the result depends on no condition key."""
         return frozenset()
 
     def holds(self, _context: RequestContext) -> Truth:
-        """Return unknown, with the reason."""
+        """Return unknown, for the reason ``why``."""
         return unknown(self.why)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _NullTest:
-    """The ``Null`` operator: whether a key is absent; ``name`` is the key as the policy writes it."""
+    """The ``Null`` operator, which tests if a key is absent; ``name`` is the key as written in the policy."""
 
     name: str
     key: str
@@ -104,8 +106,8 @@ class _NullTest:
 
     def _is_absent(self, values: tuple[str, ...]) -> Truth:
         if values and not any(values):
-            # AWS documents both that Null tests for a value that is not null and that an empty text in a set is null,
-            # so the result is not clear.
+            # AWS documents that a key counts as present only if its value is not null, and also that an empty text in a
+            # set is null. The result for empty texts is therefore not clear.
             return unknown(f"condition key {self.name} is empty")
         return not values
 
@@ -116,7 +118,17 @@ class _NullTest:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _ComparisonTest:
-    """A comparison of a key's values with the policy's; ``name`` is the key as the policy writes it."""
+    """An operator that compares the values of a condition key in the request with the values in the policy.
+
+    Attributes:
+        name: The condition key as written in the policy.
+        key: The condition key in lower case.
+        comparisons: One comparison per value in the policy.
+        opposite: True for a negated operator, such as ``StringNotEquals``. ``comparisons`` then test with
+            ``StringEquals``, and their result for each value in the request is negated.
+        if_exists: True if the operator ends with ``IfExists``.
+        quantifier: The prefix of the operator.
+    """
 
     name: str
     key: str
@@ -140,12 +152,12 @@ class _ComparisonTest:
         if not values:
             return self._holds_when_absent()
         if self.quantifier and not any(values):
-            # A set of empty texts counts as an empty set.
+            # AWS treats a set of empty texts as an empty set, for which ForAllValues holds and ForAnyValue does not.
             return self.quantifier == "forallvalues"
         each = [self._value_holds(value, context) for value in values]
         if self.quantifier:
             return all_hold(each) if self.quantifier == "forallvalues" else any_holds(each)
-        # AWS documents operators without a quantifier only for single-valued keys.
+        # AWS documents operators without ForAllValues or ForAnyValue only for keys that have a single value.
         return each[0] if len(set(each)) == 1 else unknown(f"condition key {self.name} has several values")
 
     def _holds_when_absent(self) -> Truth:

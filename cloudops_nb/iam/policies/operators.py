@@ -1,4 +1,4 @@
-"""The condition operators, each of which compares one value in a policy with one value in a request.
+"""The condition operators. Each compares one value in a policy with one value in a request.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
@@ -48,7 +48,7 @@ class PolicyValue:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison with one policy value; ``keys`` are the condition keys of that value's variables."""
+    """A comparison with one policy value; ``keys`` are the condition keys of the variables in this value."""
 
     compare: Callable[[str, RequestContext], Truth]
     keys: frozenset[str] = frozenset()
@@ -62,7 +62,7 @@ _TRUTH_VALUES = ("false", "true")
 
 
 def _text_operator(compile_pieces: Callable[[Pieces], ValueMatcher], *, wildcards: bool) -> Operator:
-    """Return an operator whose policy values may have variables; values without variables are compiled once."""
+    """Return an operator whose policy values may contain variables; a value without variables is compiled only once."""
 
     def build(policy_value: PolicyValue) -> Comparison:
         parts: Template = parse_template(policy_value.text, wildcards=wildcards, variables=policy_value.variables)
@@ -104,12 +104,12 @@ def _parsed_operator(
     *,
     parse_request: Callable[[str], Any] | None = None,
 ) -> Operator:
-    """Return an operator that parses both values; the result is unknown if a value cannot be parsed.
+    """Return an operator that parses both values; its result is unknown if one of them cannot be parsed.
 
     Args:
-        parse_policy: Parses a policy's value.
-        compare_values: Compares a request's value, given first, with a policy's.
-        parse_request: Parses a request's value; ``parse_policy`` by default.
+        parse_policy: Parses the value in the policy.
+        compare_values: Compares two parsed values: first the one in the request, then the one in the policy.
+        parse_request: Parses the value in the request; by default the same function as ``parse_policy``.
     """
 
     def build(policy_value: PolicyValue) -> Comparison:
@@ -146,7 +146,7 @@ def _parse_number(text: str) -> Decimal:
 
 
 def _parse_instant(text: str) -> float:
-    """Return seconds since the epoch, parsed from a number of seconds or from an ISO 8601 date."""
+    """Return the seconds since the epoch; the text is a number of seconds or an ISO 8601 date, by default in UTC."""
     text = text.strip()
     if _YEAR_OR_MONTH.fullmatch(text):
         text += "-01-01"[len(text) - 4 :]
@@ -166,7 +166,7 @@ def _parse_base64(text: str) -> bytes:
 def _parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     _, slash, prefix = text.strip().partition("/")
     if slash and not prefix.isdecimal():
-        # Python also accepts network masks, which are not CIDR notation.
+        # After the slash, Python also accepts a mask such as 255.255.0.0, which is not CIDR notation.
         raise ValueError
     return ipaddress.ip_network(text.strip(), strict=False)
 
@@ -183,7 +183,7 @@ _ORDER = {
     "greaterthanequals": operator.ge,
 }
 _ARN = _text_operator(arn_matcher, wildcards=True)
-#: The operators that hold if any policy value matches, by name in lower case.
+#: The operators that hold if any value in the policy matches, by name in lower case.
 OPERATORS: dict[str, Operator] = {
     "stringequals": _text_operator(_text_equals, wildcards=False),
     "stringequalsignorecase": _text_operator(_text_equals_ignoring_case, wildcards=False),
@@ -196,7 +196,7 @@ OPERATORS: dict[str, Operator] = {
     **{f"numeric{name}": _parsed_operator(_parse_number, compare_values) for name, compare_values in _ORDER.items()},
     **{f"date{name}": _parsed_operator(_parse_instant, compare_values) for name, compare_values in _ORDER.items()},
 }
-#: The operators that hold if no policy value matches, each with its opposite.
+#: The operators that hold if no value in the policy matches, each with the operator that it negates.
 NEGATED = {
     "stringnotequals": "stringequals",
     "stringnotequalsignorecase": "stringequalsignorecase",

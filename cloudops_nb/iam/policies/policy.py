@@ -1,4 +1,4 @@
-"""Policy documents, parsed and compiled once.
+"""Policies in a form that is fast to evaluate: each document is parsed and compiled once.
 
 The grammar of policies: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 """
@@ -26,27 +26,27 @@ _STATEMENT_ELEMENTS = frozenset(
 
 
 class PolicyError(ConfigurationError):
-    """A policy document that AWS would not accept."""
+    """The error for a policy document that AWS would not accept."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Policy:
-    """A compiled policy; ``name`` identifies it in the reasons of verdicts."""
+    """A compiled policy; ``name`` identifies the policy in the reasons of verdicts."""
 
     name: str
     statements: tuple[Statement, ...]
 
     @classmethod
     def parse(cls, document: Mapping[str, Any] | str, *, name: str) -> Self:
-        """Compile a document.
+        """Parse and compile a policy document.
 
         Args:
-            document: The policy as JSON text or as data.
+            document: The policy, as JSON text or as parsed JSON.
             name: The policy's name in errors and in the reasons of verdicts.
 
         Raises:
-            PolicyError: The document is malformed. An unknown element value, such as a new condition operator, is not
-                an error; it makes the verdicts that depend on it unknown.
+            PolicyError: The document is malformed. An unknown condition operator or principal type is not an error; the
+                verdicts that depend on this operator or type are unknown.
         """
         data = _parse_json(document, name) if isinstance(document, str) else document
         try:
@@ -72,7 +72,7 @@ def _parse_json(text: str, name: str) -> Any:
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; refuse duplicate keys, because AWS does not document which of them counts."""
+    """Return a JSON object; duplicate keys are an error, because AWS does not document which of them counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise _MalformedPolicyError("a key occurs twice")
@@ -130,7 +130,7 @@ def _compile_statement(data: Any, source: str, *, variables: bool) -> Statement:
 
 
 def _undocumented_tests(data: Mapping[str, Any], principal: PrincipalElement | None) -> Iterator[ConditionTest]:
-    """Yield tests for the parts of a statement that AWS accepts without documenting their meaning."""
+    """Yield a test that is always unknown for each part of a statement whose effect AWS does not document."""
     for name in ("NotAction", "NotResource"):
         if name in data and not data[name]:
             yield UndocumentedTest(f"{name} lists nothing")
@@ -142,7 +142,7 @@ def _undocumented_tests(data: Mapping[str, Any], principal: PrincipalElement | N
 
 
 def _element_or_opposite(data: Mapping[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
-    """Return the values of an element or of its ``Not`` form, and whether it is the ``Not`` form."""
+    """Return the values of an element or of its ``Not`` form, and true if the statement has the ``Not`` form."""
     opposite = f"Not{name}"
     if name in data and opposite in data:
         raise _MalformedPolicyError(f"a statement takes either {name} or {opposite}")
@@ -189,5 +189,5 @@ def _text_value(value: Any, name: str, *, scalars: bool) -> str:
         return repr(value)
     if not isinstance(value, str):
         raise _MalformedPolicyError(f"{name} must be text or a list of texts")
-    # In a pattern, this character would count as an unknown part of a text.
+    # In a pattern, the character HOLE would count as an unknown part of a text.
     return value.replace(HOLE, "\ufffd")

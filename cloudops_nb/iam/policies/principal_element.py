@@ -1,4 +1,4 @@
-"""The ``Principal`` and ``NotPrincipal`` elements: the principals that a statement names, and how directly.
+"""The ``Principal`` and ``NotPrincipal`` elements: if and how a statement names the acting principal.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 
 _ACCOUNT = re.compile(r"\d{12}")
 _UNIQUE_ID = re.compile(r"(A[A-Z]{2}A)[A-Z0-9]{12,}(:.*)?", re.DOTALL)
-#: The kind of principal by the prefix of a unique ID.
+#: The kind of principal, by the first four characters of its unique ID.
 _UNIQUE_KINDS = {"AIDA": PrincipalKind.USER, "AROA": PrincipalKind.ROLE}
 
 
 class Naming(Enum):
-    """How a statement names the acting principal; it decides which other policies limit the grant."""
+    """How a statement names the acting principal.
+
+    The way of naming decides which other policies limit what the statement allows.
+    """
 
     #: The statement names the user or the session itself, or everyone.
     DIRECTLY = "directly"
     #: The statement names the role of the session, or the user who opened the session.
     BY_ROLE = "by role"
-    #: The statement names the account; the principal's identity policies then decide.
+    #: The statement names the account. The identity policies of the principal then decide.
     BY_ACCOUNT = "by account"
 
 
 @dataclass(frozen=True, slots=True)
 class PrincipalMatch:
-    """Whether a statement names the acting principal, for each way of naming it."""
+    """For each way of naming, whether a statement names the acting principal in this way."""
 
     directly: Truth
     by_role: Truth
@@ -48,23 +51,28 @@ class PrincipalMatch:
         return any_holds((self.directly, self.by_role, self.by_account))
 
 
-#: The match of a statement without the element: whether it names the principal is not known.
+#: The match of a statement without ``Principal`` and ``NotPrincipal``: unknown for each way of naming.
 NO_PRINCIPAL_ELEMENT = PrincipalMatch(*[unknown("the statement has no Principal element")] * 3)
 
 
 @dataclass(frozen=True, slots=True)
 class PrincipalElement:
-    """The principals of a statement, each with its type (``AWS``, ``Service`` …); ``opposite`` if ``NotPrincipal``."""
+    """The principals that a statement lists.
+
+    Attributes:
+        entries: A pair of type (``AWS``, ``Service`` …) and value for each listed principal.
+        opposite: True for ``NotPrincipal``.
+    """
 
     entries: tuple[tuple[str, str], ...]
     opposite: bool = False
 
     def match(self, principal: Principal, *, has_boundary: Truth) -> PrincipalMatch:
-        """Return how a statement names a principal.
+        """Return whether the element names the acting principal, for each way of naming.
 
         Args:
             principal: The acting principal.
-            has_boundary: Whether the principal has a permissions boundary; if so, ``NotPrincipal`` never excepts it.
+            has_boundary: Whether the principal has a permissions boundary; ``NotPrincipal`` then never excepts it.
         """
         found: dict[Naming, list[Truth]] = {how: [] for how in Naming}
         for kind, text in self.entries:
@@ -77,7 +85,11 @@ class PrincipalElement:
         return PrincipalMatch(negated(excepted), by_role=False, by_account=False)
 
     def _is_excepted(self, match: PrincipalMatch, principal: Principal) -> Truth:
-        """Return whether ``NotPrincipal`` excepts a principal: it must list every name that AWS may look for."""
+        """Return whether ``NotPrincipal`` excepts the acting principal.
+
+        Unless the element lists ``*``, it must list the account. For a user it must also list the user itself, and for
+        a role also the role and the session.
+        """
         if ("AWS", "*") in self.entries:
             return True
         named = match.in_any_way
@@ -101,7 +113,7 @@ def _match_entry(kind: str, text: str, principal: Principal) -> tuple[Naming, Tr
         return Naming.DIRECTLY, unknown(f"whether {text} opened the session is not known")
     if kind not in ("Federated", "Service"):
         return Naming.DIRECTLY, unknown(f"the principal type {kind[:40]!r} is not known")
-    # A service never acts with the caller's credentials, and a federated identity acts only as the session of a role.
+    # The acting principal is never a service, and a federated identity acts only as the session of a role.
     return Naming.DIRECTLY, False
 
 

@@ -1,4 +1,4 @@
-"""A compiled statement of a policy."""
+"""The compiled form of one statement of a policy."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Statement:
-    """A compiled statement.
+    """A statement whose patterns and conditions are parsed, so that evaluating a request needs no parsing.
 
     Attributes:
-        source: The policy's name and the statement's ``Sid`` or number.
-        denies: Whether its effect is ``Deny``.
+        source: The name of the policy, and the ``Sid`` or the number of the statement.
+        denies: Whether the effect of the statement is ``Deny``.
         actions: Matchers of action names in lower case.
-        not_actions: Whether ``actions`` are exceptions (``NotAction``).
-        resources: Patterns of resources; ``None`` in a resource's own policy, which may leave them out.
-        not_resources: Whether ``resources`` are exceptions (``NotResource``).
+        not_actions: True if the statement covers every action except ``actions`` (``NotAction``).
+        resources: Patterns of resource ARNs; ``None`` if the statement has no resource element. Only statements with a
+            ``Principal`` may omit it.
+        not_resources: True if the statement covers every resource except ``resources`` (``NotResource``).
         principal: The ``Principal`` or ``NotPrincipal`` element, if there is one.
         tests: The tests of the conditions, all of which must hold.
     """
@@ -41,18 +42,18 @@ class Statement:
     tests: tuple[ConditionTest, ...]
 
     def covers_action(self, action: str) -> bool:
-        """Return whether the statement covers an action, given in lower case."""
+        """Return whether the statement covers an action; ``action`` must be in lower case."""
         return any(matches(action) for matches in self.actions) is not self.not_actions
 
     def applies(self, match: Callable[[ResourcePattern], Truth], holds: Callable[[ConditionTest], Truth]) -> Truth:
-        """Return whether the statement's resources and conditions match a request, whatever its action and principal.
+        """Return whether the resources and conditions match a request; action and principal are not compared.
 
         Args:
-            match: Returns whether a pattern matches the request's resource.
-            holds: Returns whether a condition test holds.
+            match: Returns whether a pattern matches the resource of the request.
+            holds: Returns whether a condition test holds for the request.
         """
         covered = self._covers_resource(match)
-        # If the statement does not cover the resource, skip its condition tests.
+        # If the statement does not cover the resource, the condition tests are skipped to save time.
         return covered if covered is False else all_hold((covered, *map(holds, self.tests)))
 
     def _covers_resource(self, match: Callable[[ResourcePattern], Truth]) -> Truth:

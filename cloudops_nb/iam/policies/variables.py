@@ -1,4 +1,4 @@
-"""Policy variables: ``${key}``, ``${key, 'default'}`` and the escapes ``${*}``, ``${?}`` and ``${$}``.
+"""Variables in policies: ``${key}``, ``${key, 'default'}``, and the escapes ``${*}``, ``${?}`` and ``${$}``.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
@@ -24,14 +24,20 @@ _ESCAPES = frozenset("*?$")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable: its condition key in lower case and as written (``name``), and the value if the key is absent."""
+    """A variable, which is replaced by the value of a condition key in the request.
+
+    Attributes:
+        key: The condition key in lower case.
+        name: The condition key as written in the policy.
+        default: The value if the key is absent; ``None`` if the variable has no default.
+    """
 
     key: str
     name: str
     default: str | None = None
 
 
-#: A text in pieces: literal text, wildcards and variables.
+#: A text of a policy, split into pieces: literal text, wildcards and variables.
 Template: TypeAlias = tuple[str | Wildcard | Variable, ...]
 
 
@@ -40,7 +46,7 @@ def parse_template(text: str, *, wildcards: bool, variables: bool) -> Template:
 
     Args:
         text: The text as written in the policy.
-        wildcards: Whether ``*`` and ``?`` are wildcards.
+        wildcards: Whether ``*`` and ``?`` in the text are wildcards.
         variables: Whether the policy's version supports variables.
     """
     parts = _VARIABLE.split(text) if variables else [text]
@@ -66,7 +72,7 @@ def _variable_or_escape(text: str) -> str | Variable:
 
 
 def resolve_variables(parts: Template, context: RequestContext) -> Pieces | Unknown | None:
-    """Return the pieces with the values of the variables; ``None`` if a variable has no value."""
+    """Return the pieces with each variable replaced by its value; ``None`` if a variable has no value."""
     found: list[str | Wildcard] = []
     for part in parts:
         if not isinstance(part, Variable):
@@ -95,5 +101,5 @@ def variable_keys(parts: Template) -> Iterator[str]:
 
 
 def without_variables(parts: Template) -> Pieces:
-    """Return the pieces of a text without variables, typed as the pieces of a pattern."""
+    """Return the pieces that are not variables. For a text without variables, this only narrows the type."""
     return tuple(part for part in parts if not isinstance(part, Variable))

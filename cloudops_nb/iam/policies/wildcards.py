@@ -1,4 +1,4 @@
-"""Patterns in which only ``*`` and ``?`` are special; the text to match may have unknown parts, called holes.
+"""Patterns with the wildcards ``*`` and ``?``. The text that is compared may have unknown parts, called holes.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
@@ -11,19 +11,19 @@ from enum import Enum
 from functools import lru_cache
 from typing import TypeAlias
 
-#: Marks a hole: an unknown part of a text, one character or longer. Parsing a policy replaces this character, so no
-#: pattern contains it.
+#: Marks a hole: an unknown part of a text, at least one character long. ``Policy.parse`` replaces this character, so no
+#: pattern that is written in a policy contains it.
 HOLE = "\uffff"
 
 
 class Wildcard(Enum):
-    """The wildcards: any number of characters, or exactly one."""
+    """A wildcard: ``ANY`` matches any number of characters, ``ONE`` exactly one character."""
 
     ANY = "*"
     ONE = "?"
 
 
-#: A pattern in pieces: literal text and wildcards.
+#: A pattern, split into pieces: literal text and wildcards.
 Pieces: TypeAlias = tuple[str | Wildcard, ...]
 TextMatcher: TypeAlias = Callable[[str], bool]
 _WILDCARDS = {wildcard.value: wildcard for wildcard in Wildcard}
@@ -37,7 +37,7 @@ def split_pattern(text: str) -> Pieces:
 
 @lru_cache(maxsize=16_384)
 def pattern_matcher(pattern: Pieces) -> TextMatcher:
-    """Return a matcher of whole texts; only ``*`` matches a hole, so a match is certain."""
+    """Return a matcher of whole texts. Only ``*`` matches a hole, so a match holds for every content of the hole."""
     if Wildcard.ANY not in pattern and Wildcard.ONE not in pattern:
         return "".join(str(piece) for piece in pattern).__eq__
     if pattern == (Wildcard.ANY,):
@@ -51,7 +51,7 @@ def _match_everything(_text: str) -> bool:
 
 
 def _pattern_regex(pattern: Pieces) -> str:
-    """Return a regular expression that never backtracks over a ``*``, so that hostile patterns stay fast."""
+    """Return a regular expression that is fast for patterns with many ``*``: it never backtracks over a ``*``."""
     parts: list[str] = [""]
     for piece in pattern:
         if piece is Wildcard.ANY:
@@ -61,13 +61,14 @@ def _pattern_regex(pattern: Pieces) -> str:
     first, *others = parts
     if not others:
         return first
-    # Atomic groups lose no match, because the leftmost match of a part between two wildcards is as good as any other.
+    # An atomic group keeps only the leftmost match of a part between two ``*``. That loses no match of the whole
+    # pattern, because the next ``*`` can match everything up to any later place.
     return first + "".join(f"(?>.*?{part})" for part in others[:-1] if part) + f".*{others[-1]}"
 
 
 @lru_cache(maxsize=16_384)
 def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
-    """Return whether the pattern matches a text for some content of the text's holes.
+    """Return whether the pattern matches the text for at least one content of the text's holes.
 
     Args:
         pattern: The pattern.
@@ -80,8 +81,9 @@ def may_match(pattern: Pieces, text: str, *, without: str = "") -> bool:
 
 
 def _patterns_overlap(left: Sequence[str | Wildcard], right: Sequence[str | Wildcard], without: str) -> bool:
-    """Return whether some text matches both patterns; the right one's wildcards match no character of ``without``."""
-    # Literal characters at both ends must be equal. Removing them leaves little for the quadratic comparison below.
+    """Return whether any text matches both patterns; wildcards of ``right`` match no character of ``without``."""
+    # The literal characters at the ends of both patterns must be equal. Without them, little is left for the comparison
+    # below, whose time is proportional to the product of the two lengths.
     for _ in ("end", "beginning"):
         common = _common_prefix_length(left, right)
         if common is None:
@@ -104,7 +106,7 @@ def _patterns_overlap(left: Sequence[str | Wildcard], right: Sequence[str | Wild
 
 
 def _common_prefix_length(left: Sequence[str | Wildcard], right: Sequence[str | Wildcard]) -> int | None:
-    """Return the number of equal characters before the first wildcard of either; ``None`` if a character differs."""
+    """Return the number of equal characters before the first wildcard in either pattern; ``None`` if any differ."""
     count = 0
     for a, b in zip(left, right, strict=False):
         if not isinstance(a, str) or not isinstance(b, str):

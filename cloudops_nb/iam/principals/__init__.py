@@ -1,1 +1,1 @@
-"""A principal's policies, and the condition keys that follow from the principal."""
+"""A principal's policies, and the condition keys that have the same state in all requests of the principal."""

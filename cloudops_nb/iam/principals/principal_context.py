@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from cloudops_nb.iam.principals.principal_policies import PrincipalPolicies
 
-#: Sessions of IAM Identity Center roles may have tags that the role does not have.
+#: A part of the ARN of each IAM Identity Center role. Sessions of these roles may have tags that the role lacks.
 _SSO_PATH = ":role/aws-reserved/sso.amazonaws.com/"
 
 
 def principal_key_states(policies: PrincipalPolicies) -> dict[str, KeyState]:
-    """Return the states of the keys, by key in lower case; ``known_context`` takes precedence over derived values."""
+    """Return the states of these keys, by key in lower case; ``policies.known_context`` overrides derived states."""
     rules = evaluation_rules()
     known: dict[str, KeyState] = {key: known_values((value,)) for key, value in rules.constant.items()}
     known |= dict.fromkeys(rules.absent, ABSENT) | dict.fromkeys(rules.present, PRESENT)
@@ -46,7 +46,10 @@ def _identity_key_states(principal: Principal) -> dict[str, KeyState]:
 
 
 def _tag_key_states(policies: PrincipalPolicies) -> Iterator[tuple[str, KeyState]]:
-    """Yield the states of the tag keys; a role's tags are certain only if its session cannot have tags of its own."""
+    """Yield the states of the ``aws:PrincipalTag`` keys.
+
+    A role's tags determine these keys only if the role's session cannot have tags of its own.
+    """
     principal = policies.principal
     has_session_tags = principal.kind is PrincipalKind.FEDERATED_USER or _SSO_PATH in principal.arn
     if principal.kind is PrincipalKind.ROOT:

@@ -1,4 +1,4 @@
-"""The policies of one principal, by layer: the input of an evaluation."""
+"""The policies of one principal, by kind: the input of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Policies that exist, or may exist, but could not be read; ``why`` is the reason in one line."""
+    """Replaces policies that exist, or may exist, but could not be read; ``why`` is the reason in one line."""
 
     why: str
 
 
-#: The policies of one layer; each may be unreadable.
+#: Policies of one kind; each of them may be unreadable.
 Policies: TypeAlias = "Sequence[Policy | Unreadable]"
-#: An organization's policies, one entry per level from the root to the account.
+#: An organization's policies of one kind: one entry per level, from the root to the account.
 Levels: TypeAlias = "Sequence[Policies]"
 
 
@@ -30,15 +30,18 @@ class PrincipalPolicies:
     """Every policy that decides what a principal may do, except the resources' own policies.
 
     Attributes:
-        principal: The acting principal; an empty ARN means that it is not known. Its ``note`` says so if a role's path
-            is not known.
-        tags: The tags of the role or user; ``None`` if they, or the tags of the session, are not known.
+        principal: The acting principal. Its ``arn`` is empty if the principal is not known. Its ``note`` says so if the
+            path of a role is not known.
+        tags: The tags of the role or user; ``None`` if these tags, or the tags of the session, are not known.
         identity: The policies of the role, or of the user and its groups.
         boundary: The permissions boundary; ``None`` if there is none.
-        service_control: The service control policies; ``None`` outside organizations and in management accounts.
-        resource_control: The resource control policies of the principal's own account; ``None`` in the same cases.
+        service_control: The service control policies; ``None`` if none apply: outside organizations, in management
+            accounts, and if the organization has not enabled this kind of policy.
+        resource_control: The resource control policies that apply to the principal's own account; ``None`` as for
+            ``service_control``.
         session: The session policies; ``None`` if the session was opened without session policies.
-        known_context: The values of known condition keys; no values mean that the key is known to be absent.
+        known_context: The values of further condition keys that are known, by key; an empty sequence means that the
+            key is absent.
     """
 
     principal: Principal

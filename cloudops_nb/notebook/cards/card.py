@@ -30,9 +30,11 @@ class Card:
     """One plan on the screen.
 
     A click arrives in the main thread of the notebook kernel, or in another thread while a notebook cell runs; two
-    clicks may arrive at the same time. Each click takes the card's lock, validates and records the decision, and makes
-    no AWS call. At most one decision is recorded, on exactly the plan that was shown. If recording fails, the card
-    shows the failure and accepts no further decision, so that no plan is approved without a record.
+    clicks may arrive at the same time. Each click takes the card's lock, validates the decision and records it in the
+    journal, without an AWS call. At most one decision is recorded, on exactly the plan that was shown. If recording
+    fails, the card shows the failure and accepts no further decision, so that no plan is approved without an entry.
+
+    After the decision, the card shows a *record*: static HTML with the plan and the decision, and without widgets.
 
     Args:
         plan: The plan.
@@ -69,16 +71,19 @@ class Card:
         services.screen.publish(bundle, display_id=self._display_id)
 
     def settle(self, status: CardStatus) -> None:
-        """Close the card after a decision elsewhere (the terminal, a newer plan) and show the record."""
+        """Show a decision that was made elsewhere (in a terminal, or by a newer plan); accept no further decision.
+
+        A card that is already decided does not change.
+        """
         with self._lock:
             if not self._spent:
                 self._settle(status)
 
     def close_widgets(self) -> None:
-        """Close the widgets of a decided card; its static record has replaced them.
+        """Close the widgets of a decided card, whose output is now the record.
 
-        The click does not close them, because JupyterLab cannot replace the output of a page that was reloaded after
-        the card was shown; such a page shows the decision in the widgets, and would show nothing if they were closed.
+        A click does not close the widgets at once. If the page was reloaded after the card was shown, JupyterLab cannot
+        replace the card's output. Such a page shows the record in the widgets, and would show nothing without them.
         """
         with self._lock:
             view, self._view = (self._view, None) if self._spent else (None, self._view)
@@ -86,7 +91,7 @@ class Card:
             view.close()
 
     def withdraw(self) -> None:
-        """Mark an undecided card as withdrawn, because the store is being closed."""
+        """Mark an undecided card as withdrawn, because the notebook closes the store."""
         self.settle(CardStatus("withdrawn", detail=f"Undecided. Plan {self.plan.id} can still be decided elsewhere."))
 
     def approve(self, reason: str, phrase: str) -> None:
@@ -98,7 +103,7 @@ class Card:
         self._guarded(lambda: self._decide(approve=False, reason=reason, phrase=""))
 
     def phrase_fits(self, phrase: str) -> bool:
-        """Return whether the text is the plan's phrase; true for any text if the plan has no phrase."""
+        """Return whether the text is the phrase that approves the plan; true for any text if the plan has no phrase."""
         return not self.plan.phrase or phrase == self.plan.phrase
 
     def _how_to_decide(self, *, clickable: bool) -> str:
@@ -106,7 +111,7 @@ class Card:
             return "The plan runs only after it is approved."
         if self._services.screen.attended:
             return f"Decide with %cloudops_approve {self.plan.id}"
-        return f"This kernel takes no input. Decide in a terminal: cloudops-nb approve {self.plan.id}"
+        return f"This kernel takes no input. Decide in a terminal: cloudops-nb approve {self.plan.id} --reason '…'"
 
     def _with_buttons(self, status: CardStatus) -> dict[str, Any]:
         from cloudops_nb.notebook.cards.card_view import CardView
@@ -121,15 +126,15 @@ class Card:
         return self._view.bundle()
 
     def _guarded(self, handler: Callable[[], None]) -> None:
-        """Run a click's handler under the lock; show a failure on the card, because ipywidgets hides it."""
+        """Run a click's handler under the lock; show an exception on the card, because ipywidgets would hide it."""
         with self._lock:
             if self._spent:
                 return
             try:
                 handler()
-            except Exception as error:  # noqa: BLE001 - recorded on the card and in the log
+            except Exception as error:  # noqa: BLE001 - shown on the card, and logged
                 self._spent = True
-                # Logs only the type, because the text of an exception from another library may contain a secret.
+                # Only the type is logged, because the text of another library's exception may contain a secret.
                 _LOGGER.warning("a decision on plan %s failed: %s", self.plan.id, type(error).__name__)
                 self._fail(error)
 
@@ -144,7 +149,7 @@ class Card:
                 CardStatus(PlanStatus.EXPIRED, detail=f"The plan expired at {utc_text(plan.expires)}; ask again.")
             )
             return
-        # Recomputed from the plan in this kernel: what a front end sends is never trusted.
+        # The hash is recomputed from the plan in this kernel, because nothing that a front end sends is trusted.
         if plan_hash(plan) != plan.hash:
             raise ApprovalRefusedError("the plan is not the one that was shown", "its hash has changed", "Ask again.")
         if approve and not reason.strip():

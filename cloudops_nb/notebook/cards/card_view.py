@@ -1,4 +1,4 @@
-"""The widgets of a card: the static HTML, input fields and buttons. They contain no secret, and only report clicks."""
+"""The widgets of an approval card: static HTML, input fields and buttons. They contain no secret and decide nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _NOTICE_LIMIT = 1000
 
 
 class CardView:
-    """The widgets of one card: body, reason, phrase for a destructive plan, Reject and Approve.
+    """The widgets of one card: the body, the reason, the phrase (only for a destructive plan), Reject and Approve.
 
-    Reject comes first and has the focus, so that an accidental Enter or space rejects. Approve is disabled until the
-    phrase matches; the card checks the phrase again when the click arrives, so that a front end cannot skip the check.
+    Reject comes first and has the focus, so that an accidental Enter or space rejects. If the plan has a phrase,
+    Approve is disabled until the typed text matches. The card checks the phrase again when the click arrives, so that a
+    front end cannot skip the check.
 
     Args:
         plan: The plan on the card.
@@ -43,12 +44,12 @@ class CardView:
     ) -> None:
         self._phrase_fits = phrase_fits
         self._reason = _text_field("Reason", "Why? The reason is recorded in the journal.", "cloudops-reason")
-        # Sends the whole text when the field loses the focus. With updates per letter, JupyterLab 4.6 delays the text
-        # while the kernel is busy, but not the click, so that only the first letter would be recorded (observed).
+        # Sends the whole text when the field loses the focus. If each letter were sent, JupyterLab 4.6 would delay the
+        # letters, but not the click, while the kernel is busy. Then only the first letter would be recorded (observed).
         self._reason.continuous_update = False
         self._phrase = _text_field("Phrase", "", "cloudops-phrase")
         self._reject = _button("Reject", "Nothing will run; the rejection is recorded.", "cloudops-reject")
-        self._reject._view_count = 0  # noqa: SLF001 - ipywidgets has no other way to learn that a widget was drawn
+        self._reject._view_count = 0  # noqa: SLF001 - ipywidgets has no public way to learn that a widget was drawn
         self._approve = _button("Approve", f"Allow one run of plan {plan.id}.", "cloudops-approve")
         if plan.phrase:
             self._approve.add_class("cloudops-destroys")
@@ -73,7 +74,7 @@ class CardView:
         return {WIDGET: self._root._repr_mimebundle_()[WIDGET]}
 
     def focus_reject(self, still_wanted: Callable[[], bool]) -> None:
-        """Give Reject the focus once the front end has drawn the button, if ``still_wanted`` is true then."""
+        """Give Reject the focus once the front end has drawn it, if ``still_wanted()`` is true at that time."""
 
         # A front end ignores a focus request for a widget that it has not drawn yet (observed in JupyterLab 4).
         def drawn(_: object) -> None:
@@ -85,7 +86,7 @@ class CardView:
         self._reject.observe(drawn, names="_view_count")
 
     def show_notice(self, text: str) -> None:
-        """Show a failure, or what is missing for an approval, below the buttons."""
+        """Show below the buttons why something failed, or what is missing for an approval."""
         self._notice.value = f'<p class="co-notice co-danger" role="alert">{marked_html(text, limit=_NOTICE_LIMIT)}</p>'
 
     def remove_buttons(self) -> None:
@@ -93,7 +94,7 @@ class CardView:
         self._controls.children = (self._notice,)
 
     def show_record(self, html: str) -> None:
-        """Show only the record in the widgets, for a page that was reloaded and cannot replace the card's output."""
+        """Show only ``html``, the decided card, in the widgets, because a reloaded page keeps showing the widgets."""
         self._body.value = html
         self._root.children = (self._body,)
 
@@ -115,8 +116,8 @@ class CardView:
     def _keep_order(self) -> None:
         """Let the kernel handle the messages of all controls in one thread, so that no click overtakes the reason.
 
-        ipykernel 7.4 handles a widget's messages in the subshell from which that widget last sent one (observed). So
-        each control sends an empty message from the subshell of this call.
+        ipykernel 7.4 handles a widget's messages in the subshell (a thread of the kernel) from which that widget last
+        sent a message (observed). So each control sends an empty message from the current subshell.
         """
         for control in (self._reason, self._phrase, self._reject, self._approve):
             control.send({})

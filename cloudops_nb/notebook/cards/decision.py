@@ -1,4 +1,4 @@
-"""A person's decision on a plan: the name to record, the status that shows the decision, and deciding by typing."""
+"""A person's decision on a plan: the name that is recorded, the status on the card, and the decision by typing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CardServices:
 
 
 def kernel_user() -> str:
-    """Return the name of the operating system's user that runs the notebook kernel."""
+    """Return the name of the operating-system user that runs the notebook kernel."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user id may have no passwd entry
@@ -54,7 +54,7 @@ def kernel_user() -> str:
 
 
 def approver(shell: InteractiveShell) -> str:
-    """Return the name to record for a decision: the kernel's user, and any different name that the front end claims."""
+    """Return the name to record for a decision: the kernel's user, and a different name if the front end claims one."""
     user = kernel_user()
     claimed = _front_end_user(shell)
     return user if claimed in _NO_NAME or claimed == user else f"{user} (the front end says {claimed})"
@@ -92,7 +92,8 @@ def decide_by_typing(plan: Plan, services: CardServices) -> CardStatus:
 
     Raises:
         ApprovalRequired: The shell takes no input, or the text is neither the phrase nor ``reject``.
-        ApprovalRefusedError: The plan cannot be approved any more.
+        ApprovalRefusedError: The decision is not accepted, for example because the plan has expired or an approval has
+            no reason.
     """
     phrase = plan.phrase or APPROVE
     typed = services.screen.question(f"Type “{visible(phrase)}” to approve, “{REJECT}” to reject: ")
@@ -100,7 +101,7 @@ def decide_by_typing(plan: Plan, services: CardServices) -> CardStatus:
         raise ApprovalRequired(
             f"plan {plan.id} is not approved",
             "this kernel takes no input",
-            f"Decide in a terminal: cloudops-nb approve {plan.id}",
+            f"Decide in a terminal: cloudops-nb approve {plan.id} --reason '…'",
         )
     if typed.strip() not in (phrase, REJECT):
         raise ApprovalRequired(

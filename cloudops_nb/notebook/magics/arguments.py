@@ -1,4 +1,4 @@
-"""Parses the arguments of the magics: IPython's parser with ``--help``, unabbreviated flags and one-line errors."""
+"""Parses the lines of the magics with IPython's parser, plus ``--help``, unabbreviated flags and one-line errors."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ def argument(*names: str, **options: Any) -> Callable[[Magic], Magic]:
     return declare
 
 
-#: ``-o VAR``, the same for every magic that has a result.
+#: The flag ``-o VAR``, which every magic with a result has.
 output = argument(
     "-o", "--output", metavar="VAR", default="", help="Keep the result in this variable instead of showing it."
 )
 
 
 def cloudops_magic(function: Callable[..., Any]) -> Magic:
-    """Turn ``function(self, args, body)`` into a magic whose line is parsed by the ``argument`` decorators below it.
+    """Turn ``function(self, args, body)`` into a magic, which parses its line and passes the arguments as ``args``.
 
-    The line is literal (``{x}`` and ``$x`` are not expanded, because a prompt is not a template), flags must be written
-    in full, ``-h`` prints the help, and ``-o VAR`` assigns the result to a variable.
+    The :func:`argument` decorators below this decorator declare the arguments. IPython does not expand ``{x}`` and
+    ``$x`` in the line, because a prompt is not a template. Flags must be written in full, ``-h`` prints the help, and
+    ``-o VAR`` assigns the result to a variable.
 
     Raises:
-        ConfigurationError: The line cannot be parsed; the error names the nearest flag.
+        ConfigurationError: The line cannot be parsed. For an unknown flag, the error suggests a similar flag.
     """
     asks_help = argument("-h", "--help", action="store_true", help="Show this help.")
     parsed = magic_arguments()(asks_help(function))  # type: ignore[no-untyped-call]  # IPython's
     parser: ArgumentParser = parsed.parser
-    # By default, argparse accepts --reg for --region.
+    # By default, argparse would accept --reg for --region.
     parser.allow_abbrev = False
 
     @functools.wraps(parsed)

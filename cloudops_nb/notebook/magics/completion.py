@@ -1,4 +1,4 @@
-"""Completes the magics' flags and their values: accounts, regions, services, resource types and plan ids."""
+"""Completes the magics' flags, plan ids, and the values of flags: accounts, regions, services and resource types."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.magics.magics import CloudOpsMagics
     from cloudops_nb.notebook.session import Session
 
-#: The key in the result of ``CloudOps.places`` that holds the values of each flag.
+#: For each flag whose values are in the store, the key of these values in the result of ``CloudOps.places``.
 _VALUES = {"--account": "accounts", "--region": "regions", "--service": "services", "--type": "resource_types"}
+#: For each flag with fixed values, these values.
 _CHOICES = {
     "--mode": ("full", "incremental"),
     "--executor": ("sdk",),
@@ -26,13 +27,13 @@ _CHOICES = {
 }
 #: The magics whose positional argument is a plan.
 _PLAN_MAGICS = ("cloudops_approve", "cloudops_apply")
-#: Seconds for which values that were read from the store are reused.
+#: Values from the store are reused for this many seconds.
 _CACHE_SECONDS = 10.0
 _HOOK = "complete_command"
 
 
 class Completion:
-    """Finds completions for the magics; if the store cannot be read, there are no values, and no error."""
+    """Finds completions for the magics. If the store cannot be read, its values are missing, and no error is raised."""
 
     def __init__(self, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
@@ -44,8 +45,8 @@ class Completion:
         """Return the candidates at the cursor.
 
         Args:
-            magic: The magic's name.
-            flags: Its flags.
+            magic: The name of the method that implements the magic.
+            flags: The flags of the magic.
             line: The line up to the cursor.
             word: The incomplete word at the cursor; empty after a space.
         """
@@ -81,11 +82,11 @@ class CompletionHooks:
         self._added: list[tuple[str, Any]] = []
 
     def add(self, magics: CloudOpsMagics, names: Mapping[str, str]) -> None:
-        """Register one hook per typed name (``%cloudops_scan``).
+        """Register one hook for each magic, under the name that the user types, with its ``%`` or ``%%``.
 
         Args:
             magics: The magics.
-            names: The name of the magic's method for each typed name.
+            names: Maps each such name (``%cloudops_scan``) to the name of the method that implements it.
         """
         for typed, method in names.items():
             flags = flags_of(getattr(type(magics), method))
@@ -97,7 +98,7 @@ class CompletionHooks:
         """Remove exactly the hooks that :meth:`add` registered; IPython has no function that removes a hook."""
         dispatcher = self._shell.strdispatchers[_HOOK]
         for typed, hook in self._added:
-            # set_hook() stores a method that binds the hook to the shell.
+            # set_hook() stores the hook as a bound method of the shell, so the hook itself is that method's __func__.
             chain = dispatcher.strs[typed].chain
             chain[:] = [entry for entry in chain if getattr(entry[1], "__func__", None) is not hook]
             if not chain:

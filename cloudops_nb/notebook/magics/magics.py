@@ -1,4 +1,4 @@
-"""The magics: each parses its line and calls one method of ``CloudOps``."""
+"""The magics: each parses its line, and leaves the work to a method of ``CloudOps``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CloudOpsMagics(Magics):
     @cloudops_magic
     @output
     def cloudops_status(self, _: Namespace, __: str) -> Any:
-        """Show the health of the store on this host; makes no AWS call."""
+        """Show the health of the store on this host; AWS is called only to look for backups, if a bucket is set."""
         from cloudops_nb.presentation.status_tables import StatusTables
 
         return StatusTables(self.session.cloudops.health())
@@ -63,7 +63,7 @@ class CloudOpsMagics(Magics):
     @argument("--dry-run", action="store_true", help="Show the calls that the scan would make, without making them.")
     @output
     def cloudops_scan(self, args: Namespace, _: str) -> Any:
-        """Discover the resources of the configured accounts and keep them in the store."""
+        """Read the resources of the configured accounts from AWS, and keep them in the store."""
         from cloudops_nb.notebook.progress_display import shown_progress
 
         services = [*(args.service or ()), *(args.types or ())] or None
@@ -92,7 +92,7 @@ class CloudOpsMagics(Magics):
     @argument("--stop", action="store_true", help="Start no further regular scan in this notebook.")
     @output
     def cloudops_schedule(self, args: Namespace, _: str) -> Any:
-        """Show when the regular scans are due and how the last ones ended; start or stop them."""
+        """Show when the regular scans are due and how the last scans ended; with a flag, first start or stop them."""
         from cloudops_nb.presentation.status_tables import StatusTables
 
         schedule = self.session.cloudops.schedule
@@ -113,7 +113,7 @@ class CloudOpsMagics(Magics):
     @argument("--limit", type=int, default=10, metavar="N", help="The largest number of rows (10).")
     @output
     def cloudops_search(self, args: Namespace, _: str) -> Any:
-        """Find resources in the store, best match first; makes no AWS call."""
+        """Find resources in the store, without an AWS call; the best match is first."""
         filters = {name: getattr(args, name) for name in ("account", "region", "service", "resource_type", "state")}
         found = self.session.cloudops.search(" ".join(args.query), limit=args.limit, **_given(filters))
         if understood := found.attrs.get("understood"):
@@ -125,7 +125,7 @@ class CloudOpsMagics(Magics):
     @argument("--dry-run", action="store_true", help="Print the exact bytes that would be sent, and send nothing.")
     @output
     def cloudops_ask(self, args: Namespace, body: str) -> Any:
-        """Ask for a change or a fact in words; a change becomes a plan on a card, and runs only after approval."""
+        """Ask for a change or a fact in words; a change becomes a plan on a card, which runs only after approval."""
         if args.dry_run:
             request = self.session.preview(body.strip())
             return request if args.output else None
@@ -146,7 +146,7 @@ class CloudOpsMagics(Magics):
     @argument("--dry-run", action="store_true", help="Ask AWS whether the plan would work, and change nothing.")
     @output
     def cloudops_apply(self, args: Namespace, _: str) -> Any:
-        """Run an approved plan and show it until it ends; an interrupt cancels it."""
+        """Run an approved plan, and show its steps until the run ends; an interrupt cancels the run."""
         plan = self.session.named_plan(args.plan)
         execution = self.session.cloudops.apply(plan, executor=args.executor, dry_run=args.dry_run)
         self.session.follow(execution)
@@ -174,7 +174,7 @@ class CloudOpsMagics(Magics):
     @argument("--text", metavar="TEXT", help="Only plans whose title, reason or detail contains this.")
     @output
     def cloudops_history(self, args: Namespace, _: str) -> Any:
-        """Show each plan with its decision and execution, the newest last."""
+        """Show each plan with its decision and execution; the newest plan is last."""
         filters = {name: getattr(args, name) for name in ("status", "level", "effect", "resource", "account", "text")}
         return self.session.cloudops.history(**_given(filters))
 
@@ -193,7 +193,7 @@ class CloudOpsMagics(Magics):
     @argument("--stop", action="store_true", help="Stop the regular backups in this notebook.")
     @output
     def cloudops_backup(self, args: Namespace, _: str) -> Any:
-        """Take encrypted snapshots of the store, on this disk and in the bucket; fails if one is not saved."""
+        """Save encrypted snapshots of the store, also in S3 if a bucket is set; fail if a snapshot is not saved."""
         from cloudops_nb.presentation.status_tables import StatusTables
 
         backups = self.session.cloudops.backups

@@ -35,7 +35,7 @@ class CallTally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, metadata: Mapping[str, Any]) -> int:
-        """Count one call and its retries, which the metadata of its response contains; return the number of retries."""
+        """Count one call and the retries that the metadata of its response report; return the number of retries."""
         retries = int(metadata.get("RetryAttempts", 0))
         with self._lock:
             self.calls += 1
@@ -44,14 +44,15 @@ class CallTally:
 
 
 class AwsCalls:
-    """Makes calls into one account. Each call waits for its rate limit, and no call starts after ``stop`` is set.
+    """Makes calls into one account. Each call waits for its rate limit. No call starts after ``stop`` is set.
 
     Args:
         sessions: The sessions of the configured accounts.
         account_id: The account to call.
         limits: The token buckets that pace the calls.
         stop: Set when the scan is stopped.
-        user_agent_purpose: Added to the user agent of each call, see :func:`~cloudops_nb.aws.user_agent.purpose`.
+        user_agent_purpose: A text such as ``scan/0a1b2c`` that every call carries in its user agent, so that CloudTrail
+            shows which scan made it.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class AwsCalls:
         Raises:
             ClientError: AWS returned an error, even after botocore's retries.
             BotoCoreError: botocore could not send the call, or AWS did not respond.
-            BrokenResponseError: The response is not valid JSON or XML.
-            CloudOpsError: The account cannot be entered.
+            BrokenResponseError: The response cannot be parsed, or is incomplete.
+            CloudOpsError: The account is not configured, or its credentials do not work or belong to another account.
             ScanStoppedError: The scan was stopped before the call.
         """
         client = self._sessions.client(self._account_id, service, region, operation)
@@ -87,13 +88,13 @@ class AwsCalls:
 
         Raises:
             NotOfferedError: The service has no endpoint in the region.
-            CloudOpsError: The account cannot be entered.
+            CloudOpsError: The account is not configured, or its credentials do not work or belong to another account.
         """
         if not self._sessions.offers(self._account_id, service, region):
             raise NotOfferedError
 
     def joined_pages(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the first page, with the lists of the further pages appended to its own; raises as :meth:`pages`."""
+        """Return the first page, with the list items of all further pages added; raises the errors of :meth:`pages`."""
         first, *further = self.pages(service, region, operation, parameters, None)
         result_keys = (self._sessions.paginator(service, operation) or {}).get("result_key", ())
         for key in [result_keys] if isinstance(result_keys, str) else result_keys:
@@ -112,18 +113,18 @@ class AwsCalls:
         *,
         rules: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield every page of an operation; raises the errors of :meth:`call` at the page that failed.
+        """Yield every page of an operation; if a page cannot be read, raises the errors of :meth:`call` at that page.
 
         Args:
             service: botocore's name for the service.
             region: The region to call.
             operation: The operation's name.
             parameters: The operation's parameters.
-            page_size: Items per page; ``None`` leaves the size to the service.
+            page_size: The number of items per page; if ``None``, the service chooses it.
             rules: Pagination rules in botocore's format, for an operation that botocore does not paginate.
 
         Raises:
-            TruncatedError: The last page says that more items follow.
+            TruncatedError: The last page says that more items follow, but there is no way to request them.
         """
         rules = rules or self._sessions.paginator(service, operation)
         client = self._sessions.client(self._account_id, service, region, operation)
@@ -135,7 +136,7 @@ class AwsCalls:
         else:
             model = client.meta.service_model.operation_model(operation)
             config = {} if page_size is None else {"PageSize": page_size}
-            # botocore's type stubs require the method's name here, but Paginator needs the method itself, to call it.
+            # Paginator needs the method itself, because it calls it; only botocore's type stubs require a name instead.
             paginator: Any = Paginator(cast("Any", method), dict(rules), model)
             for page in paginator.paginate(**parameters, PaginationConfig=config):
                 yield page
@@ -151,7 +152,7 @@ class AwsCalls:
 
         def paced(**parameters: Any) -> dict[str, Any]:
             grant = bucket.reserve()
-            # Wait until the token is valid, but return at once if the scan is stopped.
+            # Wait until the granted token becomes valid. If the scan is stopped, the wait ends at once.
             if self._stop.wait(grant.seconds):
                 raise ScanStoppedError
             try:
@@ -169,7 +170,7 @@ class AwsCalls:
             except Exception:
                 self.tally.count({})
                 raise
-            # botocore does not report throttling that a retry overcame. Nearly every retried call was throttled.
+            # botocore does not report a throttled call whose retry succeeded. Nearly every retried call was throttled.
             if self.tally.count(response.get("ResponseMetadata", {})):
                 bucket.throttled(grant)
             else:

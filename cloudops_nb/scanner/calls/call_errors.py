@@ -1,4 +1,7 @@
-"""The errors of a scan's calls, and the state that each error gives to a cell."""
+"""The errors of a scan's calls, and the state that each error gives to a cell.
+
+A cell is one resource type in one account and region.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,22 @@ class TruncatedError(ResponseError):
 
 
 class BrokenResponseError(ResponseError):
-    """A response cannot be parsed or lacks a required part, so it must not count as an empty one."""
+    """A response cannot be parsed or lacks a required part, so it must not count as an empty response."""
 
 
 class NotOfferedError(Exception):
     """The service has no endpoint in the region, so no call was made."""
 
 
-#: Errors that leave a part of a resource unread; a selector raises ValueError for data of an unexpected form.
+#: Errors after which a part of a resource is missing. A selector (a JMESPath expression that picks a value from a
+#: response) raises ValueError for data of an unexpected form.
 READ_FAILURES = (ClientError, BotoCoreError, AwsError, ResponseError, ValueError)
 
 
 def failure_of(error: Exception, *, region: str) -> Failure:
-    """Return the state and detail of a cell whose listing an error ended.
+    """Return the state and detail for a cell whose listing failed with this error.
 
-    A broken response leads to the state ``error``, never to an empty listing.
+    A broken response leads to the state ``error``, never to that of an empty cell.
     """
     if isinstance(error, ResponseError):
         return Failure(CellState.ERROR, str(error))

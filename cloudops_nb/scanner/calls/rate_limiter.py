@@ -1,7 +1,8 @@
 """Token buckets for the groups of APIs that AWS throttles together, so that a scan slows down before AWS throttles it.
 
-Each bucket starts with a seeded rate: the one in ``rate_limits.yaml``, which AWS publishes or which is assumed. Scans
-learn from each other: after throttling, the next scan starts at the highest rate that AWS is believed to accept.
+The seeded rate of a bucket is the rate in ``rate_limits.yaml``, which AWS publishes or which is assumed. Its ceiling is
+the highest rate that AWS is believed to accept. A bucket starts at the ceiling that an earlier scan learned, or else at
+the seeded rate.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 #: The lowest rate to which throttling can reduce a bucket, as a fraction of the seeded rate.
 _LOWEST_RATE = 0.05
-#: By how much a successful call raises the rate, as a fraction of the seeded rate.
+#: The gain in rate from each successful call, as a fraction of the seeded rate.
 _RATE_GAIN = 0.02
-#: By how much a successful call that had to wait raises the ceiling, as a fraction of the seeded rate.
+#: The gain in ceiling from each successful call that had to wait, as a fraction of the seeded rate.
 _CEILING_GAIN = 0.005
 #: The ceiling after AWS throttled a call, as a fraction of the rate at that time.
 _CEILING_AFTER_THROTTLE = 0.75
@@ -36,7 +37,7 @@ _MAX_GROWTH = 8.0
 class RateLimit:
     """The calls that AWS accepts for a group of APIs: ``burst`` calls at once, then ``per_second``.
 
-    ``assumed`` is set if AWS publishes neither figure. An assumed rate may grow as long as AWS does not throttle it.
+    ``assumed`` is set if AWS publishes neither figure. For an assumed rate, the ceiling may rise above the rate.
     """
 
     group: str
@@ -57,21 +58,26 @@ def rate_limit(service: str, operation: str) -> RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token: the seconds to wait before the call, and how often the bucket had been throttled when it was granted."""
+    """A token for one call.
+
+    Attributes:
+        seconds: The time to wait before the call.
+        throttle_count: How often the bucket had been throttled when this token was granted.
+    """
 
     seconds: float
     throttle_count: int
 
 
 class TokenBucket:
-    """Tokens that refill steadily. A throttled call halves the rate, and each success raises it a little. Thread-safe.
+    """Tokens that refill at a rate. A throttled call halves the rate, and each success raises it a little. Thread-safe.
 
-    A throttled call also sets a ceiling below the rate at that time. Successes of calls that had to wait for their
-    token raise the ceiling slowly: up to the seeded rate, or above it if the seeded rate is only assumed.
+    A throttled call also sets the ceiling, which is below the rate at that time. Each successful call that had to wait
+    for its token raises the ceiling a little: up to the seeded rate, or above it if the seeded rate is only assumed.
 
     Args:
         limit: The seeded burst and rate.
-        learned: The ceiling that an earlier scan learned, in calls per second.
+        learned: The ceiling that an earlier scan learned, in calls per second; by default the seeded rate.
         clock: Returns the time in seconds.
     """
 
@@ -93,7 +99,7 @@ class TokenBucket:
 
     @property
     def ceiling(self) -> float:
-        """The highest rate that AWS is believed to allow, in calls per second."""
+        """The highest rate that AWS is believed to accept, in calls per second."""
         return self._ceiling
 
     @property
@@ -105,7 +111,7 @@ class TokenBucket:
         """Take one token, possibly a future one; the grant says how long to wait before the call."""
         with self._lock:
             now = self._clock()
-            # A negative number of tokens means that future tokens are already granted, so later calls wait longer.
+            # A negative number of tokens means that future tokens are already granted, so the next call waits longer.
             self._tokens = min(self._burst, self._tokens + (now - self._refilled_at) * self._rate) - 1
             self._refilled_at = now
             return Grant(max(0.0, -self._tokens / self._rate), self._throttle_count)
@@ -113,10 +119,10 @@ class TokenBucket:
     def throttled(self, grant: Grant) -> None:
         """Halve the rate and drop the unused tokens, because AWS throttled a call.
 
-        AWS usually throttles several calls in flight at once; only the first of them counts.
+        AWS usually throttles several calls that are in flight at the same time; only the first of them counts.
         """
         with self._lock:
-            # The bucket was throttled after this grant, and has already slowed down for the calls of that time.
+            # After this token was granted, another call was throttled, and the bucket has already slowed down.
             if grant.throttle_count != self._throttle_count:
                 return
             self._throttle_count += 1
@@ -127,7 +133,7 @@ class TokenBucket:
     def succeeded(self, grant: Grant) -> None:
         """Raise the rate a little, up to the ceiling; a call that had to wait also raises the ceiling."""
         with self._lock:
-            # Only calls that wait show that AWS accepts the full rate; other calls come more slowly than that.
+            # Only calls that had to wait show that AWS accepts the full rate. Other calls come at a lower rate.
             if grant.seconds:
                 raised = min(self._ceiling + self._seed * _CEILING_GAIN, self._highest_ceiling)
                 self._ceiling = max(self._ceiling, raised)
@@ -135,14 +141,14 @@ class TokenBucket:
 
 
 class RateLimiter:
-    """The token buckets of one process by account, region, service and API group, created on demand; thread-safe.
+    """Creates token buckets on demand, one for each account, region, service and group of APIs; thread-safe.
 
     Args:
         learned: The rates that earlier scans learned.
     """
 
     def __init__(self, learned: Iterable[LearnedRate] = ()) -> None:
-        _rate_limit_table()  # load the table here, because threads that need it at the same time would each load it
+        _rate_limit_table()  # load the table here: threads that need it later at the same time would each load it
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str, str], TokenBucket] = {}
         self._learned = {rate.place: rate for rate in learned}
@@ -160,11 +166,11 @@ class RateLimiter:
             return bucket
 
     def earlier_rates(self) -> Sequence[LearnedRate]:
-        """Return the rates that were given to this limiter: those of earlier scans, and adopted ones."""
+        """Return the rates that earlier scans and other processes learned, without those that this limiter learned."""
         return list(self._learned.values())
 
     def adopt(self, learned: Iterable[LearnedRate]) -> None:
-        """Adopt rates that other processes learned; a bucket in use here keeps its own rate."""
+        """Take over rates that other processes learned, for use in new buckets; existing buckets keep their rates."""
         with self._lock:
             for rate in learned:
                 self._learned[rate.place] = self._adopted[rate.place] = rate
@@ -172,9 +178,9 @@ class RateLimiter:
     def learned(self) -> Sequence[LearnedRate]:
         """Return the rates to keep for the next scan.
 
-        These are the ceilings of used buckets that differ from the seeded rate, and the adopted rates of buckets that
-        this process has not used. A ceiling that is back at the seeded rate is also returned if an earlier scan learned
-        a different rate, so that it replaces that rate.
+        For a bucket that this process has used, the rate is the bucket's ceiling. A ceiling that equals the seeded rate
+        is left out, unless it must replace a rate that an earlier scan or another process learned. For any other
+        bucket, the rate is the one that :meth:`adopt` received, if any.
         """
         now = datetime.now(UTC)
         with self._lock:

@@ -1,4 +1,4 @@
-"""The coverage table: how each resource type is read, which permissions this needs, and what a scan reports."""
+"""The coverage table: how each resource type is listed, which permissions a scan of it needs, what the scan reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-#: The columns of a row, and their meanings.
+#: The names of the columns, and their meanings.
 COVERAGE_COLUMNS: Mapping[str, str] = {
     "type": "the resource type, as in filters and in `--service`",
     "CloudFormation": "its CloudFormation type, as in `--type`",
@@ -33,12 +33,12 @@ _LISTED = {"regional": "region", "global": "account", "account": "account, for a
 
 
 def coverage_rows(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
-    """Return one row per type with :data:`COVERAGE_COLUMNS`, sorted by service and type."""
+    """Return one row per resource type, sorted by service and type; its keys are those of :data:`COVERAGE_COLUMNS`."""
     return [_coverage_row(spec) for spec in sorted(specs, key=lambda spec: (spec.service, spec.resource_type))]
 
 
 def coverage_markdown(specs: Iterable[ResourceSpec]) -> str:
-    """Return the table as Markdown, one section per service."""
+    """Return the coverage table as Markdown, with one section per service."""
     sorted_specs = sorted(specs, key=lambda spec: (spec.service, spec.resource_type))
     services = len({spec.service for spec in sorted_specs})
     lines = ["# What a scan reads", "", f"{len(sorted_specs)} resource types in {services} services.", ""]

@@ -1,4 +1,7 @@
-"""Lists the resource types that a scan can read: the declared types, and the types that only Cloud Control reads."""
+"""Lists the resource types that a scan can read: those with a spec (a declaration), and those that need none.
+
+A type without a spec is read through AWS Cloud Control.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ BUNDLED, OWN, CLOUD_CONTROL = "bundled", "own", "Cloud Control"
 
 def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
     """Return one row per spec with :data:`TYPE_COLUMNS`; ``source`` is ``bundled``, or ``own`` for a user's spec."""
-    # By identity, because specs are not hashable.
+    # Compare specs by identity, because they are not hashable.
     bundled = frozenset(map(id, bundled_specs()))
     return [
         {
@@ -42,16 +45,16 @@ def declared_types(specs: Iterable[ResourceSpec]) -> list[dict[str, str]]:
 def cloud_control_types(
     sessions: AccountSessions, specs: Iterable[ResourceSpec], account: str = ""
 ) -> list[dict[str, str]]:
-    """Return one row per type without a spec that Cloud Control can read, according to CloudFormation's registry.
+    """Return one row for each type that has no spec but that Cloud Control can read, by CloudFormation's registry.
 
     Args:
         sessions: The sessions of the configured accounts.
-        specs: The declared types.
+        specs: The declarations of types; these types are left out.
         account: The name or id of the account whose registry is read; the first configured account by default.
 
     Raises:
         AwsError: AWS did not list the types.
-        CloudOpsError: The account is unknown or cannot be entered.
+        CloudOpsError: The account is unknown, or its credentials do not work.
     """
     selected = sessions.accounts([account] if account else None)[0]
     client = sessions.client(selected.account_id, "cloudformation", GLOBAL)

@@ -1,7 +1,7 @@
 """Finds the services whose resources may have changed in an account and region, from CloudTrail's record of calls.
 
-CloudTrail keeps management events of the last 90 days in every account and region, and shows them within minutes:
-https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html.
+In every account and region, CloudTrail keeps the management events of the last 90 days. A new event appears within
+minutes: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "cloudtrail"
 OPERATION: Final = "LookupEvents"
-#: How long before the last reading a lookup starts. Events may appear 15 minutes late, and the local clock may differ
-#: from AWS's clock by 5 minutes. With a larger difference AWS refuses the signatures.
+#: The time by which a lookup starts before the resources were last read. Events may appear 15 minutes late, and the
+#: local clock may differ from AWS's clock by 5 minutes. If the clocks differ by more, AWS refuses the signatures.
 OVERLAP: Final = timedelta(minutes=15 + 5)
-#: The most pages of events to read. If there are more, everything in the region counts as changed, because reading its
-#: cells again is cheaper.
+#: The largest number of pages of events to read. If there are more, everything in the region counts as changed, because
+#: it is cheaper to read all its resources again.
 MAX_PAGES: Final = 20
 _EVENTS_PER_PAGE: Final = 50
 _SOURCE_SUFFIX: Final = ".amazonaws.com"
@@ -44,8 +44,8 @@ class RecordedChanges:
     """The changes that CloudTrail recorded in one account and region.
 
     Attributes:
-        sources: The time of the newest event from each event source.
-        why_unknown: The reason why any resource may have changed; empty if ``sources`` holds all changes.
+        sources: The time of the newest event of each event source, by the source's name without ``.amazonaws.com``.
+        why_unknown: The reason why any resource may have changed; empty if ``sources`` covers all changes.
         pages: The number of calls that were made.
     """
 
@@ -62,15 +62,15 @@ class RecordedChanges:
 
 
 def changes_since(calls: AwsCalls, region: str, since: datetime) -> RecordedChanges:
-    """Look up the changes in an account and region since a time; after a failed call, anything may have changed.
+    """Look up the changes in an account and region since a time; if a call fails, ``why_unknown`` says why.
 
     Args:
         calls: The paced calls into the account.
-        region: The region to look in. Events of global services are recorded in the partition's home region.
+        region: The region to look in. CloudTrail records events of global services in the partition's home region.
         since: The start of the period, in UTC.
 
     Raises:
-        ConfigurationError: The account is configured wrongly.
+        ConfigurationError: The account is not configured, or its credentials are now another account's.
         ScanStoppedError: The scan was stopped.
     """
     parameters = {"LookupAttributes": _WRITE_EVENTS, "StartTime": since}
@@ -96,7 +96,7 @@ def changes_since(calls: AwsCalls, region: str, since: datetime) -> RecordedChan
 
 
 def event_sources(service: str) -> frozenset[str]:
-    """Return the event sources under which CloudTrail records the calls of a service, named as in botocore."""
+    """Return the event sources of a service in CloudTrail: ``monitoring`` for botocore's service ``cloudwatch``."""
     sources: Iterable[str] = _event_source_table()["sources"].get(service, (service,))
     return frozenset(sources)
 

@@ -1,9 +1,10 @@
-"""Chooses the list calls of an incremental scan: those whose cells may have changed since they were last read.
+"""Chooses the list calls of an incremental scan: those whose resources may have changed since they were last read.
 
-The CloudTrail lookup in an account and region has a cell of its own, whose type begins with :data:`LOOKUP_TYPE_PREFIX`.
-The cell's result comes after those of all list calls that the lookup selected. If the scan is interrupted, the result
-is missing, so the next lookup covers the same period again. The result applies only to later scans of the same cells,
-because changes in other cells were not read.
+A cell is one resource type in one account and region. The CloudTrail lookup in an account and region also has a cell,
+whose type begins with :data:`LOOKUP_TYPE_PREFIX`. The scan yields the result of this lookup cell after the results of
+all list calls. If the scan is interrupted, the lookup cell gets no result, so the next lookup covers the same period
+again. A later scan uses the result only if that scan covers the same cells, because this scan did not read any other
+cells again.
 """
 
 from __future__ import annotations
@@ -28,16 +29,20 @@ if TYPE_CHECKING:
     #: Takes an account id, a region and a time; returns the changes that were recorded since that time.
     ChangeLookup = Callable[[str, str, datetime], RecordedChanges]
 
-#: The prefix of the types of lookup cells; no resource type begins with it.
+#: The type of a lookup cell begins with this prefix; no resource type does.
 LOOKUP_TYPE_PREFIX: Final = "cloudtrail_event/"
-#: The longest period of a lookup. CloudTrail keeps events for 90 days. Cells that were last read earlier are all read.
+#: The longest period of a lookup; CloudTrail keeps events for 90 days. If a lookup in an account and region would have
+#: to cover a longer period, no lookup is made, and all cells of that account and region are read.
 _LONGEST_PERIOD: Final = timedelta(days=89)
 _LOOKUP_THREADS: Final = 16
 
 
 @dataclass(frozen=True)
 class IncrementalTasks:
-    """The list calls to make, and the results of the lookups, to be yielded only after the list calls were made."""
+    """The list calls of an incremental scan, and the results of its lookups.
+
+    The scan must yield the results of the lookups after the results of all list calls.
+    """
 
     tasks: Sequence[ScanTask]
     lookups: Sequence[CellResult]
@@ -46,22 +51,22 @@ class IncrementalTasks:
 def incremental_tasks(
     tasks: Sequence[ScanTask], last: Mapping[CellKey, CellResult], look_up: ChangeLookup, partition: str
 ) -> IncrementalTasks:
-    """Return the list calls whose resources may have changed.
+    """Look up the recorded changes, and return the list calls whose resources may have changed.
 
-    A cell is read if its latest result is not complete, or if its service may have changed since that result. Changes
-    shortly before the latest result count too: events appear late, and a resource's state may change some time after
-    the event.
+    A list call is made if the latest result of one of its cells is not complete, or if resources of its service may
+    have changed since that result. Changes shortly before the latest result count too: events appear late, and a
+    resource's state may change some time after the event.
 
     Args:
         tasks: The list calls of a full scan.
         last: The latest result of each cell.
         look_up: Looks up the changes in an account and region.
-        partition: The accounts' partition, whose home region records the events of global services.
+        partition: The partition of the accounts. CloudTrail records events of global services in its home region.
 
     Raises:
         CloudOpsError: A lookup failed for a reason other than a failed AWS call.
     """
-    # If the clock was set back, a result may have a time in the future, which cannot be the start of a lookup.
+    # If the local clock was set back, a result may have a time in the future, which cannot be the start of a lookup.
     complete = {
         key: result for key, result in last.items() if result.state.complete and result.started <= datetime.now(UTC)
     }
@@ -76,7 +81,7 @@ def incremental_tasks(
 
 
 def _cells_by_recording_region(tasks: Sequence[ScanTask], partition: str) -> dict[AccountRegion, list[CellKey]]:
-    """Return the cells by the accounts and regions in which CloudTrail records their changes."""
+    """Return, for each account and region, the cells whose changes CloudTrail records in it."""
     cells: dict[AccountRegion, list[CellKey]] = {}
     for task in tasks:
         for account_region in _recording_regions(task, partition):
@@ -99,22 +104,23 @@ def _look_up_all(
     try:
         found = dict(zip(starts, pool.map(changes_and_result, starts), strict=True))
     finally:
-        # An interrupt must not wait for lookups that have not started.
+        # After an interrupt, start no further lookup, and do not wait for those that are running.
         pool.shutdown(wait=False, cancel_futures=True)
     changes_by_region = {account_region: changes for account_region, (changes, _) in found.items()}
     return changes_by_region, [result for _, result in found.values()]
 
 
 def _lookup_key(account_region: AccountRegion, keys: Sequence[CellKey]) -> CellKey:
-    # The type contains a hash of the cells that the lookup is for, because its result applies only to these cells.
+    # The type contains a hash of the cells that the lookup covers, because its result applies only to them.
     covered = " ".join(sorted(map(str, keys)))
     return CellKey(*account_region, f"{LOOKUP_TYPE_PREFIX}{hashlib.sha256(covered.encode()).hexdigest()[:8]}")
 
 
 def _recording_regions(task: ScanTask, partition: str) -> list[AccountRegion]:
-    """Return the accounts and regions in which CloudTrail records the changes of a task's resources."""
+    """Return the account-region pairs in which CloudTrail records changes of a task's resources."""
     called = home_region(partition) if task.call_region == GLOBAL else task.call_region
-    # A resource of an account-wide listing may be changed through the listing's endpoint or in its own region.
+    # If one call lists the resources of all regions, CloudTrail may record a change of a resource in the region of that
+    # call or in the region of the resource.
     regions = [key.region for key in task.keys] if task.spec.scope == "account" else []
     return [(task.account.account_id, region) for region in dict.fromkeys((called, *regions))]
 
@@ -122,7 +128,11 @@ def _recording_regions(task: ScanTask, partition: str) -> list[AccountRegion]:
 def _lookup_start(
     account_region: AccountRegion, keys: Sequence[CellKey], complete: Mapping[CellKey, CellResult]
 ) -> datetime | None:
-    """Return the start of a lookup, or ``None`` if no lookup is needed because all its cells are read anyway."""
+    """Return the time from which a lookup must cover changes, or ``None`` if no lookup is made.
+
+    No lookup is made if none of its cells has a complete result, or if it would have to start too long ago. The scan
+    then reads all these cells.
+    """
     read_times = [complete[key].started for key in keys if key in complete]
     if not read_times:
         return None

@@ -1,4 +1,8 @@
-"""Turns the selected accounts, regions and types into tasks: list calls, and the cells that they fill."""
+"""Turns the selected accounts, regions and types into tasks.
+
+A task is one list call with all its pages, and the cells that it fills. A cell is one resource type in one account and
+region. A spec is the declaration of a resource type.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +38,12 @@ def checked_selection(
     services: Iterable[str] | None,
     every_detail: bool = False,
 ) -> Selection:
-    """Return the selection of a scan, after a check against the specs, regions and configured accounts; makes no call.
+    """Check the names of a selection against specs, regions and accounts, and return the selection; makes no call.
 
-    Account ids are not checked. Account names are not checked either if an organization is configured.
+    Account ids are not checked. If an organization is configured, account names are not checked either.
 
     Raises:
-        ConfigurationError: A service, type, region or account is unknown; the nearest name is suggested.
+        ConfigurationError: A service, type, region or account is unknown; the error suggests the nearest name.
     """
     selected = None if services is None else tuple(services)
     if selected:
@@ -65,10 +69,10 @@ def checked_selection(
 
 
 def scan_tasks(selection: Selection, sessions: AccountSessions) -> tuple[ScanTask, ...]:
-    """Return the tasks of a scan, grouped by account and region so that clients can be released early.
+    """Return the tasks of a scan, grouped by account and region so that each region's clients can be released early.
 
     Raises:
-        CloudOpsError: An error of :meth:`AccountSessions.accounts`, or a selected account is not configured.
+        CloudOpsError: A selected account is not configured, or :meth:`AccountSessions.accounts` raised an error.
     """
     with background_warm_up(selection, sessions) as warmed_up:
         accounts = sessions.accounts(selection.accounts, with_regions=selection.regions is None)
@@ -81,7 +85,7 @@ def scan_tasks(selection: Selection, sessions: AccountSessions) -> tuple[ScanTas
     by_account = (_account_tasks(selection, account, sessions, regions[account.account_id]) for account in accounts)
     tasks = tuple(chain.from_iterable(by_account))
     needed = {(task.account.account_id, task.region) for task in tasks}
-    # The warm-up had to guess the regions; release the clients in regions that the scan does not read.
+    # The warm-up had to guess the regions, so release its clients in regions that the scan does not read.
     for session, region in warmed_up:
         if (session.entered_account_id, region) not in needed:
             session.release(region)
@@ -89,7 +93,7 @@ def scan_tasks(selection: Selection, sessions: AccountSessions) -> tuple[ScanTas
 
 
 def short_tasks_last(tasks: Sequence[ScanTask], threads: int) -> Sequence[ScanTask]:
-    """Return the tasks with short ones at the end, so that all threads end at about the same time."""
+    """Return the tasks with the last ones reordered: short ones at the end, so that the threads end nearly together."""
     # Only the last tasks are reordered, so that a region's tasks stay together and its clients can be released.
     last = 2 * threads
     return [*tasks[:-last], *sorted(tasks[-last:], key=_only_lists)]
@@ -101,9 +105,10 @@ def _only_lists(task: ScanTask) -> bool:
 
 
 def planned_calls(selection: Selection, sessions: AccountSessions) -> tuple[PlannedCall, ...]:
-    """Return the kinds of call of a full scan of the configured accounts; makes no call.
+    """Return the kinds of call that a full scan of the configured accounts would make; makes no call.
 
-    The regions that AWS enables by default replace the account's own regions, which only AWS knows.
+    If no regions are selected, every account gets the regions that the partition ``aws`` enables by default, because
+    only AWS knows the account's own regions.
     """
     calls: list[PlannedCall] = []
     for account in sessions.configured:
@@ -127,7 +132,7 @@ def planned_calls(selection: Selection, sessions: AccountSessions) -> tuple[Plan
 
 
 class TypeCall(NamedTuple):
-    """One kind of call that scanning a type makes; ``times`` says in words how often."""
+    """One kind of call that a scan makes to read a type; ``times`` says in words how often."""
 
     service: str
     operation: str
@@ -136,11 +141,11 @@ class TypeCall(NamedTuple):
 
 
 def calls_of_type(spec: ResourceSpec, *, every_detail: bool = False) -> Iterator[TypeCall]:
-    """Yield every kind of call that scanning a type makes.
+    """Yield every kind of call that a scan makes to read a type.
 
     Args:
-        spec: The type.
-        every_detail: Whether to include the expensive details, which a scan reads only on request.
+        spec: The declaration of the type.
+        every_detail: Whether to include the calls for expensive details, which a scan makes only on request.
     """
 
     def call(operation: str, times: str, parameters: Mapping[str, Any]) -> TypeCall:
@@ -183,9 +188,10 @@ def _account_tasks(
 
 
 def _listing_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str]:
-    """Return the regions of a type's list calls.
+    """Return the regions in which a type is listed.
 
-    Global types are listed whatever regions are selected. Account-wide types are not, if only ``global`` is selected.
+    Global types are listed for every selection of regions. Types with one listing for all regions of an account are not
+    listed if only ``global`` is selected.
     """
     real_regions = [region for region in regions if region != GLOBAL]
     if spec.scope == "regional":

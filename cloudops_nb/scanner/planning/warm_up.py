@@ -28,12 +28,12 @@ SessionRegion: TypeAlias = "tuple[AccountSession, str]"
 
 @contextmanager
 def background_warm_up(selection: Selection, sessions: AccountSessions) -> Iterator[set[SessionRegion]]:
-    """Load models and create clients in a thread while the block waits for AWS; makes no call.
+    """Load models and create clients in a thread while the ``with`` block waits for AWS; makes no call.
 
     A step that fails is logged and skipped: the scan meets the same failure and reports it.
 
     Yields:
-        The sessions and regions in which clients were created. The set is complete only after the block.
+        The sessions, each with a region, for which clients were created. The set is complete only after the block.
     """
     stop = threading.Event()
     with_clients: set[SessionRegion] = set()
@@ -74,7 +74,7 @@ def _warm_up_steps(
 def _create_client(session: AccountSession, spec: ResourceSpec, region: str, with_clients: set[SessionRegion]) -> None:
     first_listing = spec.parent.list if spec.parent else spec.list
     call_region = spec.home or region
-    # The first client after a renewal of credentials asks AWS for the caller identity, but the warm-up makes no call.
+    # The first client after a renewal of credentials calls AWS for the caller identity, but a warm-up makes no calls.
     if session.offers(spec.called, call_region) and not session.caller_is_unchecked:
         with_clients.add((session, region))
         session.client(spec.called, call_region, first_listing.operation)

@@ -1,1 +1,4 @@
-"""Reads the policies that decide what each account's acting principal may do, and evaluates them for each resource."""
+"""Reads the policies of the principals that run plans, and evaluates these policies for each resource of a scan.
+
+Each account has one such principal, its acting principal.
+"""

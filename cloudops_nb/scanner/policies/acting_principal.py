@@ -1,4 +1,7 @@
-"""Finds the acting principal of an account, which runs plans there, and whether a session policy may limit it."""
+"""Finds the acting principal of an account: the principal that runs plans there.
+
+Also finds out whether a session policy may limit that principal.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.iam import Principal, PrincipalKind, Unreadable, acting_principal
+from cloudops_nb.iam.principal import ARN_PARTS
 
 if TYPE_CHECKING:
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.model import Account
 
-_ARN_PARTS = 6
-#: botocore's names for sources of credentials whose role sessions have no session policy, because botocore or an AWS
-#: service opens the sessions without one. ``container-role`` is missing: an EKS pod identity may have a session policy.
+#: Sources of credentials, by botocore's names. Role sessions from these sources have no session policy, because
+#: botocore or an AWS service opens them without one. ``container-role`` is not listed, because an EKS pod identity may
+#: have a session policy.
 _WITHOUT_SESSION_POLICY = frozenset({"assume-role", "assume-role-with-web-identity", "iam-role", "sso"})
-#: The sources whose sessions have no session tags either. An assumed role may inherit tags from an earlier role.
+#: The sources whose role sessions have no session tags either. The session of an assumed role may inherit tags from the
+#: session that assumed the role.
 _WITHOUT_SESSION_TAGS = frozenset({"iam-role"})
 
 
@@ -25,9 +30,10 @@ class ActingPrincipal:
     """The principal that acts in an account.
 
     Attributes:
-        principal: The role, user or root.
-        session_policy: Set if a session policy may limit the principal; no API returns session policies.
-        may_have_session_tags: Whether the session may have tags, which take precedence over the role's tags.
+        principal: The role, user, root user or federated user.
+        session_policy: ``None`` if no session policy limits the principal. Otherwise unreadable, because no API returns
+            session policies.
+        may_have_session_tags: True if the session may have tags, which would take precedence over the role's tags.
     """
 
     principal: Principal
@@ -39,14 +45,15 @@ def find_acting_principal(account: Account, sessions: AccountSessions) -> Acting
     """Return the principal that acts in an account.
 
     Args:
-        account: The account, with its id.
+        account: The account; its ``account_id`` must be set.
         sessions: The sessions of the configured accounts.
 
     Raises:
-        CloudOpsError: The acting principal cannot enter the account, or belongs to a different account.
+        CloudOpsError: The acting principal has no working credentials or belongs to a different account, or
+            ``operate_role_arn`` is not the ARN of a role.
     """
     if account.operate_role_arn:
-        # A plan assumes this role itself, without a session policy, so the role need not be assumed here.
+        # When a plan runs, it assumes this role without a session policy. So the role need not be assumed here.
         role = _checked_account(account, _principal_of_role(account.operate_role_arn))
         return ActingPrincipal(role, session_policy=None, may_have_session_tags=True)
     acting_sessions = sessions.operators if account.operate_profile else sessions
@@ -57,8 +64,8 @@ def find_acting_principal(account: Account, sessions: AccountSessions) -> Acting
 
 
 def _principal_of_role(arn: str) -> Principal:
-    parts = arn.split(":", _ARN_PARTS - 1)
-    if len(parts) != _ARN_PARTS or parts[2] != "iam" or not parts[5].startswith("role/"):
+    parts = arn.split(":", ARN_PARTS - 1)
+    if len(parts) != ARN_PARTS or parts[2] != "iam" or not parts[5].startswith("role/"):
         what, fix = (
             f"invalid operate_role_arn {arn[:80]!r}",
             "Use an ARN such as arn:aws:iam::123456789012:role/Operator.",
@@ -76,8 +83,8 @@ def _checked_account(account: Account, principal: Principal) -> Principal:
 
 
 def _session_policy(principal: Principal, method: str) -> Unreadable | None:
-    """Return the unreadable session policy that may limit a principal, ``None`` if there is no session policy."""
-    # Long-term credentials of a user or of root have no session.
+    """Return the session policy that may limit a principal, always unreadable; ``None`` if there is no such policy."""
+    # A user or root user with long-term credentials has no session.
     if not principal.session or (principal.kind is PrincipalKind.ROLE and method in _WITHOUT_SESSION_POLICY):
         return None
     if principal.kind is PrincipalKind.ROLE:

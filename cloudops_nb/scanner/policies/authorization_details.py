@@ -1,4 +1,7 @@
-"""Reads the policies of a role or user from a listing of the whole account, if the calls that name it are denied."""
+"""Reads the policies of a role or user from a listing of all identities and policies in the account.
+
+A scan uses this listing only if AWS denies a call that reads just the role or user.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +41,10 @@ def identity_from_details(calls: PolicyCalls, cache: PolicyCache, principal: Pri
 
 
 class _AuthorizationDetails:
-    """The parts of an account's listing that concern one principal.
+    """The part of the account's listing that concerns one role or user.
 
     Raises:
-        BrokenResponseError: The listing does not contain the principal.
+        BrokenResponseError: The listing does not contain the role or user.
     """
 
     def __init__(self, pages: Sequence[Mapping[str, Any]], cache: PolicyCache, principal: Principal) -> None:
@@ -79,7 +82,7 @@ class _AuthorizationDetails:
 
     def _missing_groups(self, group_names: Collection[str], groups: Collection[Any]) -> list[Unreadable]:
         complete = len(groups) == len(group_names)
-        # A group that is missing from the listing may have policies that deny.
+        # A group that the listing lacks may have policies with deny statements, so it must not be ignored.
         return [] if complete else [Unreadable(f"{_OPERATION} did not return all of the user's groups")]
 
     def _managed_policy(self, arn: str) -> Policy:

@@ -1,4 +1,7 @@
-"""Reads the policies of one role or user with calls that name it: about ten calls, however large the account is."""
+"""Reads the policies of one role or user with calls that return only this role or user and its policies.
+
+Usually about ten calls are enough. Their number does not depend on the size of the account.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,21 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.principals.principal_policies import Policies
     from cloudops_nb.scanner.policies.policy_calls import PolicyCache, PolicyCalls
 
-#: The nouns in the names of IAM's operations, as in ``GetRole``, for the kinds of principal that have policies.
+#: For each kind of principal that has policies, the noun in the names of IAM's operations, as in ``GetRole``.
 IAM_NOUNS = {PrincipalKind.ROLE: "Role", PrincipalKind.USER: "User"}
 _GROUP = "Group"
 
 
 @dataclass(frozen=True)
 class IdentityPolicies:
-    """The policies, boundary and tags of a role or user. Each part may be unreadable by itself.
+    """The policies, boundary and tags of a role or user. Any of these may be unreadable while the others are not.
 
     Attributes:
-        arn: The ARN, including the path.
+        arn: The ARN of the role or user, including its path.
         tags: The tags of the role or user.
         boundary: The permissions boundary, ``None`` if there is no boundary.
-        policies: The attached policies, the inline policies and the policies of the user's groups. A reason replaces
-            each policy that could not be read.
+        policies: The attached policies, the inline policies and the policies of the user's groups. Each policy, and
+            each list of policies, that could not be read is replaced by an ``Unreadable`` with the reason.
     """
 
     arn: str | Unreadable
@@ -40,11 +43,14 @@ class IdentityPolicies:
 
     @property
     def has_denied_parts(self) -> bool:
-        """Whether AWS denied access to a part; the listing of the whole account may still be allowed."""
+        """Whether AWS denied a call for any part; ``GetAccountAuthorizationDetails`` may still be allowed."""
         return any(isinstance(part, DeniedRead) for part in (self.arn, self.tags, self.boundary, *self.policies))
 
     def with_gaps_filled(self, other: IdentityPolicies) -> IdentityPolicies:
-        """Return these policies, with each unreadable part replaced by the part of ``other``."""
+        """Return a copy in which each unreadable part is replaced by the same part of ``other``.
+
+        If policies are unreadable in both, the copy contains the policies of both.
+        """
         return IdentityPolicies(
             arn=other.arn if isinstance(self.arn, Unreadable) else self.arn,
             tags=other.tags if isinstance(self.tags, Unreadable) else self.tags,
@@ -54,7 +60,7 @@ class IdentityPolicies:
 
 
 class IdentityPolicyReader:
-    """Reads the policies of one role or user on several threads; an instance is used from one thread."""
+    """Reads the policies of one role or user, with calls on several threads; use each instance from one thread only."""
 
     def __init__(self, calls: PolicyCalls, cache: PolicyCache, principal: Principal) -> None:
         self._calls = calls
@@ -63,13 +69,13 @@ class IdentityPolicyReader:
         self._noun = IAM_NOUNS[principal.kind]
 
     def read(self) -> IdentityPolicies:
-        """Return the policies, boundary and tags, with a reason in place of each part that could not be read.
+        """Return the policies, boundary and tags; an ``Unreadable`` replaces each part that could not be read.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
             ScanStoppedError: The scan was stopped.
         """
-        # Separate calls, so that a denied call does not hide the other parts.
+        # Each part is read by itself, so that a denied call for one part does not prevent reading the others.
         parts: list[Any] = self._calls.in_parallel(
             self._arn_tags_boundary, partial(self._policies_of, self._noun, self._principal.name), self._group_policies
         )
@@ -115,7 +121,7 @@ class IdentityPolicyReader:
         return [group] if isinstance(group, Unreadable) else self._policies_of(_GROUP, group["GroupName"])
 
     def _listed_or_unreadable(self, what: str, operation: str, member: str, **owner: str) -> list[Any]:
-        """Return the items of a list, or a reason as the only item if the list could not be read."""
+        """Return the items of a list; if the list could not be read, the only item is an ``Unreadable``."""
         items = read_or_unreadable(what, lambda: self._calls.listed_items("iam", operation, member, **owner))
         return [items] if isinstance(items, Unreadable) else items
 
@@ -142,7 +148,7 @@ class IdentityPolicyReader:
 def _policies_with_gaps_filled(ours: Policies, theirs: Policies) -> Policies:
     if not _has_gaps(ours):
         return ours
-    # If both lists have gaps, the gaps may be different, so keep every policy that was read.
+    # If both lists have unreadable policies, these may be different ones, so keep every policy that was read.
     return [*ours, *theirs] if _has_gaps(theirs) else theirs
 
 

@@ -1,4 +1,4 @@
-"""Reads the policies with which an organization limits an account: service and resource control policies."""
+"""Reads the service control policies and resource control policies with which an organization limits an account."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _KINDS = {
 }
 _SERVICE = "organizations"
 _NOT_IN_USE = "AWSOrganizationsNotInUseException"
-#: The feature set of an organization whose accounts only share a bill; such an organization has no policies.
+#: The feature set of an organization whose accounts only share a bill. An organization with it has no control policies.
 _BILLING_ONLY = "CONSOLIDATED_BILLING"
 _ROOT = "ROOT"
 
 
-#: The policies of one kind at each level, from the root to the account; ``None`` if the layer does not exist.
+#: The policies of one kind at each level, from the root to the account; ``None`` if no policies of the kind apply.
 PolicyLayer: TypeAlias = "Levels | Unreadable | None"
 
 
@@ -41,7 +41,8 @@ class OrganizationLayers:
     Attributes:
         service_control: The service control policies.
         resource_control: The resource control policies.
-        context: The values of condition keys that follow from the organization; no values mean that a key is absent.
+        context: The values of the condition keys that the organization determines, by key. An empty sequence means that
+            the key is absent.
     """
 
     service_control: PolicyLayer
@@ -53,11 +54,12 @@ class OrganizationPolicies:
     """Reads the policies of organizations for one scan; thread-safe.
 
     AWS returns an organization's policies only to its management account and to delegated administrators. If the scan
-    includes the management account, the policies are read there first.
+    includes the management account, the policies are therefore first read with calls into that account.
 
     Args:
         cache: The policies that the scan has read.
-        calls_of: Returns the calls into an account by its id, ``None`` if the scan does not include the account.
+        calls_of: Returns the object that makes calls into the account with a given id, or ``None`` if the scan does not
+            include that account.
     """
 
     def __init__(self, cache: PolicyCache, calls_of: Callable[[str], PolicyCalls | None]) -> None:
@@ -67,7 +69,7 @@ class OrganizationPolicies:
         self._responses: dict[tuple[str, ...], Any] = {}
 
     def layers(self, account_id: str, calls: PolicyCalls) -> OrganizationLayers:
-        """Return the organization's policies that apply to an account; ``calls`` are calls into the account.
+        """Return the organization's policies that apply to an account; ``calls`` makes calls into this account.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
@@ -92,7 +94,11 @@ class OrganizationPolicies:
     def _layers_without_gaps(
         self, organization_id: str, account_id: str, readers: Sequence[PolicyCalls]
     ) -> list[PolicyLayer]:
-        """Return the layer of each kind from a reader that can read it without gaps, else from the first reader."""
+        """Return the policies of each kind.
+
+        A gap is a policy that could not be read. For each kind, the result comes from a reader that reads the policies
+        without gaps, else from the first reader.
+        """
         layers = self._layers_of_both_kinds(organization_id, account_id, readers[0])
         for calls in readers[1:]:
             if any(map(_has_gaps, layers)):
@@ -121,7 +127,7 @@ class OrganizationPolicies:
         )
 
     def _ids_from_root(self, account_id: str, calls: PolicyCalls) -> list[str]:
-        """Return the ids of the root, of the organizational units that contain the account, and of the account."""
+        """Return the ids of the root, the organizational units above the account, and the account, in this order."""
         ids, kind = [account_id], ""
         while kind != _ROOT:
             list_parents = partial(calls.listed_items, _SERVICE, "ListParents", "Parents", ChildId=ids[0])
@@ -153,7 +159,7 @@ class OrganizationPolicies:
         )
 
     def _read_once(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
-        """Return a cached response, or read it. A failure is not cached, because a different account may succeed."""
+        """Return a cached response, or read it. Failures are not cached, as a call in another account may succeed."""
         with self._lock:
             if key in self._responses:
                 return self._responses[key]

@@ -1,4 +1,4 @@
-"""Makes the calls that read policies, caches compiled policies, and lists the operations that are used.
+"""Makes the calls that read policies, caches compiled policies, and lists the operations that these calls use.
 
 A failed read yields an :class:`~cloudops_nb.iam.Unreadable` with the reason, never an empty list of policies.
 """
@@ -32,27 +32,27 @@ _READ_FAILURES = (ClientError, BotoCoreError, CloudOpsError, TruncatedError, Bro
 
 
 class CredentialsExpiredError(Exception):
-    """The credentials expired while policies were read; the read can be repeated with renewed credentials."""
+    """The credentials expired while policies were read; after renewing the credentials, read the policies again."""
 
 
 @dataclass(frozen=True)
 class DeniedRead(Unreadable):
-    """A part of the policies to which AWS denied access; a different call may be allowed to read it."""
+    """A part of the policies that AWS refused to return; a different call may be allowed to read the same part."""
 
 
 class PolicyCalls:
-    """The calls that read policies, on a thread pool that several instances may share; thread-safe."""
+    """Makes the calls that read policies in one account; thread-safe. Several instances may share the thread pool."""
 
     def __init__(self, calls: AwsCalls, pool: Executor) -> None:
         self._calls = calls
         self._pool = pool
 
     def response_member(self, service: str, operation: str, member: str, **parameters: Any) -> Any:
-        """Make one call, and return one member of its response."""
+        """Make one call, and return the member named ``member`` of its response."""
         return _required_member(self._calls.call(service, GLOBAL, operation, parameters), member, operation)
 
     def listed_items(self, service: str, operation: str, member: str, **parameters: Any) -> list[Any]:
-        """Return the items of the list ``member`` from all pages of an operation."""
+        """Return the items of the list named ``member``, joined from all pages of an operation."""
         pages = self._calls.pages(service, GLOBAL, operation, parameters, None)
         return [item for page in pages for item in _required_member(page, member, operation)]
 
@@ -61,7 +61,7 @@ class PolicyCalls:
         return list(self._calls.pages(service, GLOBAL, operation, parameters, None))
 
     def in_parallel(self, *reads: Callable[[], T]) -> list[T]:
-        """Run reads in parallel where threads are free, and return their results in order.
+        """Run functions in parallel if the pool has free threads, and return their results in the same order.
 
         Raises:
             ScanStoppedError: The pool was shut down because the scan was stopped.
@@ -71,17 +71,17 @@ class PolicyCalls:
         except RuntimeError:
             raise ScanStoppedError from None
         first = [read() for read in reads[:1]]
-        # Reads that no other thread has started run in this thread, because reads may contain further reads: if all
-        # threads of the pool only waited for those, no thread would be left to run them.
+        # This thread runs every read that no other thread has started. It must not just wait, because a read may itself
+        # call this method: if all threads of the pool waited, no thread would be left to run what they wait for.
         rest = [read() if future.cancel() else future.result() for read, future in zip(reads[1:], futures, strict=True)]
         return first + rest
 
 
 def read_or_unreadable(what: str, read: Callable[[], T]) -> T | Unreadable:
-    """Return a part of the policies, or the reason why it could not be read.
+    """Read a part of the policies; if it cannot be read, return an ``Unreadable`` with the reason.
 
     Args:
-        what: The name of the part, with which the reason begins.
+        what: The name of the part; the reason begins with it.
         read: Reads the part.
 
     Raises:
@@ -105,14 +105,14 @@ def _required_member(response: Mapping[str, Any], member: str, operation: str) -
 
 
 class PolicyCache:
-    """The policies that one scan has read and compiled, shared by all its accounts; thread-safe."""
+    """The policies that one scan has read and compiled. All accounts of the scan share one cache; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._policies: dict[tuple[str, str], Policy] = {}
 
     def managed_policy(self, calls: PolicyCalls, arn: str) -> Policy:
-        """Return the default version of a managed policy; reads its document only if the version is not cached."""
+        """Return the default version of a managed policy; read its document only if this version is not cached."""
         version = calls.response_member("iam", "GetPolicy", "Policy", PolicyArn=arn)["DefaultVersionId"]
 
         def read() -> Any:
@@ -122,11 +122,12 @@ class PolicyCache:
         return self.compiled_policy(arn, version, read, name=policy_name(arn))
 
     def compiled_policy(self, key: str, version: str, read: Callable[[], Any], *, name: str) -> Policy:
-        """Return the policy with a key and a version; reads and compiles it unless it is cached."""
+        """Return a policy from the cache by ARN (``key``) and version; if it is missing, read and compile it."""
         with self._lock:
             policy = self._policies.get((key, version))
         if policy is None:
-            # Without the lock, because a read takes long. If two threads read a policy, the first result is kept.
+            # Read without the lock, because a call takes long. If two threads read the same policy, the first result is
+            # kept.
             policy = Policy.parse(read(), name=name)
             with self._lock:
                 policy = self._policies.setdefault((key, version), policy)
@@ -134,7 +135,7 @@ class PolicyCache:
 
 
 def policy_name(arn: str) -> str:
-    """Return the name of a managed policy without its path, as shown in reasons."""
+    """Return the name of a managed policy without its path. The reasons of verdicts show this name."""
     return arn.rpartition("/")[2]
 
 
@@ -145,7 +146,7 @@ class PolicyOperation:
     Attributes:
         service: botocore's name for the service.
         operation: The operation's name.
-        times: In words, how often the operation is called per account.
+        times: How often the operation is called per account, in words, such as ``once per page``.
         fallback: Whether the operation is called only if a different operation is denied.
     """
 

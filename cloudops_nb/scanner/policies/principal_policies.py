@@ -1,4 +1,7 @@
-"""Combines all policies that decide what an account's acting principal may do, except the resources' own policies."""
+"""Reads all policies that decide what an account's acting principal may do, except those of the resources.
+
+The acting principal runs plans in the account.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class PrincipalPolicyReader:
-    """Reads the policies of one account's acting principal, with calls that the reading principal makes.
+    """Reads the policies of one account's acting principal, with the credentials with which the account is scanned.
 
     Args:
-        calls: The calls into the account.
-        cache: The policies that the scan has read.
-        organizations: Reads the policies of organizations.
+        calls: Makes the calls into the account.
+        cache: The policies that the scan has already read.
+        organizations: Reads the control policies of organizations.
     """
 
     def __init__(self, calls: PolicyCalls, cache: PolicyCache, organizations: OrganizationPolicies) -> None:
@@ -32,7 +35,7 @@ class PrincipalPolicyReader:
         self._organizations = organizations
 
     def read(self, acting: ActingPrincipal) -> PrincipalPolicies:
-        """Return the policies by layer; a layer that could not be read is replaced by the reason.
+        """Return the policies, grouped by kind; an ``Unreadable`` with the reason replaces what could not be read.
 
         Raises:
             CredentialsExpiredError: The credentials expired.
@@ -46,7 +49,7 @@ class PrincipalPolicyReader:
 
     def _identity(self, principal: Principal) -> IdentityPolicies:
         if principal.kind is PrincipalKind.ROOT:
-            # Root needs no policy, and only the organization's policies limit it.
+            # The root user needs no identity policy, and cannot have one.
             return IdentityPolicies(principal.arn, {}, None, [])
         if principal.kind not in IAM_NOUNS:
             unknown = Unreadable(principal.note)
@@ -58,7 +61,7 @@ class PrincipalPolicyReader:
 
 
 def unreadable_policies(principal: Principal, why: str) -> PrincipalPolicies:
-    """Return policies in which every layer is unreadable for the same reason."""
+    """Return policies of which every kind is unreadable for the same reason."""
     unknown = Unreadable(why)
     return _combined_policies(
         ActingPrincipal(principal, unknown, may_have_session_tags=True),

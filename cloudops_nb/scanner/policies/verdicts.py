@@ -1,6 +1,6 @@
-"""Evaluates IAM permissions on the resources of a scan, with one evaluator per account.
+"""Evaluates the acting principals' permissions on the resources of a scan, with one evaluator per account.
 
-The policies of an account are read while its resources are listed.
+An account's acting principal is the one that runs plans there. Its policies are read while resources are listed.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 
 _log = logging.getLogger(__name__)
-#: Threads that read policies, in addition to the threads that list. Each account uses a few of them for under a second.
+#: Maximum number of threads that read policies, in addition to the threads that list resources. An account uses a few
+#: of them for less than a second.
 _POLICY_THREADS = 64
 
 
 class AccountVerdicts:
-    """Evaluates permissions on the resources of one account; thread-safe.
+    """Evaluates the acting principal's permissions on the resources of one account; thread-safe.
 
     The first thread that needs the policies reads them; other threads wait until they are read.
     """
@@ -70,16 +71,16 @@ class AccountVerdicts:
         tags: Mapping[str, str] | None,
         resource_policy: Any = None,
     ) -> IamPermissions:
-        """Return the verdicts on one resource; if the evaluation fails, all actions are unknown for that reason.
+        """Return the verdicts on one resource; if the evaluation fails, all actions are unknown for this reason.
 
         Args:
             actions: IAM actions.
             arn: The resource's ARN.
             account_id: The resource's account.
-            region: The region in which operations on the resource are called.
+            region: The region to which calls about the resource go; ``global`` for a service without regions.
             tags: The resource's tags, ``None`` if they are not known.
-            resource_policy: The resource's own policy: a document, ``None`` if there is no policy, or an
-                :class:`~cloudops_nb.iam.Unreadable` with the reason it is unknown.
+            resource_policy: The resource's own policy: a policy document, ``None`` if the resource has no policy, or an
+                :class:`~cloudops_nb.iam.Unreadable` if the policy could not be read.
 
         Raises:
             ScanStoppedError: The scan was stopped.
@@ -92,7 +93,7 @@ class AccountVerdicts:
             return evaluator.permissions(
                 actions, arn, account_id=account_id, region=region, tags=tags, resource_policy=policy
             )
-        except Exception as error:  # noqa: BLE001 - recorded in the verdicts; a resource must not be lost because of them
+        except Exception as error:  # noqa: BLE001 - recorded as unknown verdicts; the resource is kept
             _log.info("evaluating a resource's permissions failed: %s", type(error).__name__)
             why = f"the evaluation failed: {type(error).__name__}: {error}"
             return IamPermissions(unknown=tuple(actions), reasons=dict.fromkeys(actions, why))
@@ -103,7 +104,7 @@ class ScanVerdicts:
 
     Args:
         sessions: The sessions of the configured accounts.
-        calls_into: Makes the paced calls into an account.
+        calls_into: Returns, for an account id, the object that makes rate-limited calls into this account.
     """
 
     def __init__(self, sessions: AccountSessions, calls_into: Callable[[str], AwsCalls]) -> None:
@@ -116,28 +117,30 @@ class ScanVerdicts:
         self._by_account: dict[str, AccountVerdicts] = {}
 
     def start_reading(self, accounts: Collection[Account]) -> None:
-        """Start to read the policies of accounts without waiting; may ask for an MFA code on this thread."""
+        """Start to read the policies of accounts in the background; may ask for an MFA code on this thread."""
         by_account = [self.of_account(account) for account in accounts]
         with_operate_profile = [account.name for account in accounts if account.operate_profile]
         if with_operate_profile:
-            # Enter these accounts now, because the threads below cannot ask for an MFA code.
-            with suppress(CloudOpsError):  # reading the policies meets the same error and records it
+            # Get the credentials of these accounts now, because the threads of the pool cannot ask for an MFA code.
+            with suppress(CloudOpsError):  # reading the policies raises the same error again, which is then recorded
                 self._sessions.operators.accounts(with_operate_profile)
         for verdicts in by_account:
             self._pool.submit(verdicts.prepare)
 
     def of_account(self, account: Account) -> AccountVerdicts:
-        """Return the object that evaluates permissions on an account's resources."""
+        """Return the object that evaluates permissions on one account's resources; each account has one per scan."""
         with self._lock:
             return self._by_account.setdefault(
                 account.account_id, AccountVerdicts(partial(self._read_policies, account))
             )
 
     def close(self, *, wait: bool = False) -> None:
-        """Stop the threads, and drop the policies that they are still reading; call it once the scan is stopped.
+        """Shut down the threads that read policies. Call this method after the scan was stopped.
+
+        Reads that have not started are cancelled. A running read ends after its current AWS call.
 
         Args:
-            wait: Whether to wait for the calls in flight.
+            wait: If true, wait until the running reads have ended.
         """
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
@@ -150,9 +153,9 @@ class ScanVerdicts:
         return self._calls(account_id) if known else None
 
     def _read_policies(self, account: Account) -> PrincipalPolicies:
-        """Return the policies of an account's acting principal; on any failure, some or all layers are unreadable."""
+        """Return the policies of an account's acting principal; after a failure, some or all of them are unreadable."""
         account_id = account.account_id
-        # Used if the acting principal cannot be found.
+        # This placeholder is used if the acting principal cannot be found.
         principal = Principal(PrincipalKind.ROLE, "", self._sessions.partition(account_id), account_id, "")
         reader = PrincipalPolicyReader(self._calls(account_id), self._cache, self._organizations)
         try:
@@ -161,13 +164,13 @@ class ScanVerdicts:
             generation = self._sessions.generation(account_id)
             try:
                 return reader.read(acting)
-            # If a different thread has renewed the credentials since the generation was read, they are kept.
+            # If another thread has renewed the credentials since ``generation`` was read, renew() keeps them.
             except CredentialsExpiredError:
                 self._sessions.renew(account_id, generation)
                 return reader.read(acting)
         except ScanStoppedError:
             raise
-        except Exception as error:  # noqa: BLE001 - recorded in every verdict; a resource must not be lost because of policies
+        except Exception as error:  # noqa: BLE001 - recorded as unknown verdicts; the resources are kept
             return unreadable_policies(principal, _failure_reason(error))
 
 
@@ -176,7 +179,7 @@ def _failure_reason(error: Exception) -> str:
 
 
 def _compiled_resource_policy(policy: Any) -> Policy | Unreadable | None:
-    """Return a resource's policy in the evaluator's form; an invalid document counts as unreadable."""
+    """Return a resource's policy in compiled form; an invalid document counts as unreadable."""
     if policy is None or isinstance(policy, Unreadable):
         return policy
     try:

@@ -1,1 +1,1 @@
-"""Reads one task: its pages, and the batches, details and tags that complete its resources."""
+"""Reads one list call with all its pages, and makes the further calls that complete the listed resources."""

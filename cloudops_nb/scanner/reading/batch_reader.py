@@ -1,4 +1,4 @@
-"""Reads details that one call returns for many items."""
+"""Reads details of listed items with batch calls, each of which returns the details of several items."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class BatchReader:
-    """Makes the batch calls for one task's items. If a call fails, its items record why the response is missing.
+    """Makes the batch calls for one task's items.
 
-    An error of expired credentials is raised, because the whole task must then be repeated.
+    If a call fails, each item of that call records why its details are missing. But if the credentials expired, the
+    error is raised, because the whole task must then be repeated.
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls, fan_out: FanOut) -> None:
@@ -32,7 +33,7 @@ class BatchReader:
         self._fan_out = fan_out
 
     def read(self, items: Sequence[Mapping[str, Any]]) -> Sequence[DetailedItem]:
-        """Return the items with the responses of their batch calls.
+        """Return the items, each with its details from the batch calls.
 
         Items that were deleted after they were listed are left out.
         """
@@ -56,7 +57,7 @@ class BatchReader:
         ]
 
     def _descriptions_by_key(self, batch: BatchCall, group: Sequence[DetailedItem]) -> Mapping[str, Any]:
-        """Make one call, and return the elements of its response by the keys of their items."""
+        """Make one batch call, and return a mapping from each item's key to the response's element for that item."""
         # All items of a group have equal parameters, so those of the first item are used.
         parameters = {name: select(selector, group[0].data) for name, selector in batch.parameters.items()}
         parameters[batch.keys] = [select(batch.key, item.data) for item in group]
@@ -66,14 +67,14 @@ class BatchReader:
             raise BrokenResponseError(f"{batch.operation} returned no {batch.items}")
         by_key = {str(select(batch.match, each)): each for each in descriptions}
         if len(group) > 1 and by_key.keys().isdisjoint(map(str, parameters[batch.keys])):
-            # One item may have been deleted after it was listed, but if all of several are missing, the response is
-            # probably broken.
+            # A single item may have been deleted after it was listed. But if all of several items are missing, the
+            # response is probably broken.
             raise BrokenResponseError(f"{batch.operation} returned none of {len(group)} requested items")
         return by_key
 
 
 def _call_groups(batch: BatchCall, items: Sequence[DetailedItem]) -> Iterator[Sequence[DetailedItem]]:
-    """Yield the items that share a call: items with equal parameters, at most as many as a call accepts."""
+    """Yield the items in groups, one for each call: items with equal parameters, at most as many as a call accepts."""
     by_parameters: dict[str, list[DetailedItem]] = {}
     for item in items:
         parameters = [select(selector, item.data) for selector in batch.parameters.values()]

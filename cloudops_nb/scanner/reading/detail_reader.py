@@ -1,4 +1,4 @@
-"""Reads details that a listing does not include, with one call per item and detail."""
+"""Reads details of listed items with detail calls, each of which returns one detail of one item."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 class DetailedItem:
     """A listed item with the responses of its batch and detail calls.
 
-    A response has the name that its call's ``into`` gives it.
+    The declaration of each call gives a name to the response: ``into``.
 
     Attributes:
         data: The item's fields, and the responses by name.
-        failures: The failures of calls, by the names of the missing responses.
+        failures: The failures of calls, each under the name of the response that is missing.
         not_requested: The names of responses that this scan does not request, because it does not read every detail.
     """
 
@@ -39,26 +39,26 @@ class DetailedItem:
 
     @property
     def unread(self) -> Mapping[str, str]:
-        """Why each missing response is missing, by the response's name."""
+        """The name of each missing response, and why it is missing."""
         if not self.failures and not self.not_requested:
             return {}
         failed = {name: failure.detail for name, failure in self.failures.items()}
         return {**failed, **dict.fromkeys(self.not_requested, NOT_REQUESTED)}
 
     def with_response(self, name: str, response: Any) -> DetailedItem:
-        """Return the item with a response added."""
+        """Return a copy of the item with a response added."""
         return replace(self, data={**self.data, name: response})
 
     def without_response(self, name: str, failure: Failure) -> DetailedItem:
-        """Return the item with the reason why a response is missing."""
+        """Return a copy of the item that records why a response is missing."""
         return replace(self, failures={**self.failures, name: failure})
 
 
 class DetailReader:
     """Reads the details of one task's items; thread-safe.
 
-    An error of expired credentials is raised, because the whole task must then be repeated. Any other failure becomes
-    part of the item.
+    If the credentials expired, the error is raised, because the whole task must then be repeated. Any other failure is
+    recorded in the item.
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls) -> None:
@@ -75,7 +75,7 @@ class DetailReader:
 
     def read(self, item: DetailedItem) -> DetailedItem | None:
         """Return an item with the responses of its detail calls, ``None`` if the resource no longer exists."""
-        # In the order of the spec, because a detail call may depend on earlier responses.
+        # Keep the order of the spec, because a detail call may depend on earlier responses.
         for detail in self._spec.details:
             extended = self._with_detail(detail, item)
             if extended is None:
@@ -104,7 +104,7 @@ class DetailReader:
             return item.without_response(detail.into, failure_unless_expired(error, self._region))
 
     def _response(self, detail: DetailCall, data: Mapping[str, Any]) -> dict[str, Any]:
-        # S3 accepts calls for the details of a bucket only in the bucket's region.
+        # If a resource has a region of its own, call that region: S3 serves bucket details only in the bucket's region.
         region = self._region if self._spec.region is None else region_of(self._spec, data, self._cell_region)
         parameters = {name: select(selector, data) for name, selector in detail.parameters.items()}
         response = self._calls.joined_pages(self._spec.called, region, detail.operation, parameters)
@@ -113,6 +113,6 @@ class DetailReader:
 
 
 def _needed_fields(detail: DetailCall) -> frozenset[str]:
-    """Return the fields of an item, including the names of earlier responses, that a detail call depends on."""
+    """Return the fields of an item that a detail call depends on; these may include earlier responses."""
     of_condition = fields(detail.when) if detail.when else frozenset[str]()
     return of_condition.union(*(fields(selector) for selector in detail.parameters.values()))

@@ -1,4 +1,4 @@
-"""Builds a :class:`~cloudops_nb.model.Resource` from one item of a listing, as its spec declares."""
+"""Builds a :class:`~cloudops_nb.model.Resource` from one listed item, as the type's spec (its declaration) says."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.specs.model import ResourcePolicy, ResourceSpec, Rule, Rules, TagSource
 
-#: The key in ``Resource.metadata`` under which the reasons for missing responses are kept, for example
-#: ``{"tagging": "AccessDenied: …"}``.
+#: The key in ``Resource.metadata`` for the calls that failed: the names of the missing responses, each with the reason,
+#: for example ``{"tagging": "AccessDenied: …"}``.
 UNREAD = "unread"
-#: Why a response is missing that is requested only by a scan with every detail.
+#: The reason for a missing response that only a scan with every detail requests.
 NOT_REQUESTED = "it is read only by a scan with every detail"
 _NAME_TAG = "Name"
 _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
@@ -28,7 +28,11 @@ _VERBS = {"can_start": "start", "can_stop": "stop", "can_delete": "delete"}
 
 @dataclass(frozen=True, slots=True)
 class ListingContext:
-    """The facts that all items of one listing share."""
+    """The values that are the same for all items of one listing.
+
+    ``verdicts`` evaluates which IAM actions the acting principal may perform on a resource. ``at`` is the time of the
+    listing in UTC.
+    """
 
     account: Account
     partition: str
@@ -43,8 +47,8 @@ class ListedItem:
 
     Attributes:
         data: The item's fields, and the responses by name.
-        unread: Why each missing response is missing, by the response's name.
-        tags: The tags of all resources by ARN, if they have a listing of their own.
+        unread: The name of each missing response, and why it is missing.
+        tags: The tags of all the type's resources by ARN, if the tags have a listing of their own; otherwise ``None``.
     """
 
     data: Mapping[str, Any]
@@ -53,7 +57,7 @@ class ListedItem:
 
 
 def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext) -> Resource:
-    """Return the resource that an item describes; a verdict or constraint that needs unread data is unknown."""
+    """Return the resource that an item describes; IAM verdicts and constraints that need unread data are unknown."""
     identifier = str(select(spec.identifier, item.data))
     own_name = str(_selected(spec.name, item.data) or identifier)
     template_values = {
@@ -86,14 +90,14 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
 
 
 def has_identity(spec: ResourceSpec, item: ListedItem) -> bool:
-    """Return whether the fields that identify the resource were read."""
+    """Return whether the fields that identify the resource were read and the identifier is not empty."""
     if _unread_field(spec.identifier, item) or _unread_field(spec.arn, item):
         return False
     return bool(select(spec.identifier, item.data))
 
 
 def region_of(spec: ResourceSpec, data: Mapping[str, Any], region: str) -> str:
-    """Return a resource's region: the listing's region, or the item's own if the spec selects it.
+    """Return a resource's region: the item's own region if the spec selects it, else the region of the listing.
 
     An item that lacks its region counts as global. The task reader marks the cells of such a listing as incomplete.
     """
@@ -138,7 +142,7 @@ def _tags_are_known(source: TagSource | None, item: ListedItem) -> bool:
 
 
 def _resource_policy(source: ResourcePolicy | None, item: ListedItem) -> Any:
-    """Return the resource's own policy: a document, ``None`` if there is no policy, or the reason it is unknown."""
+    """Return the resource's own policy: a document, ``None`` if there is no policy, or the reason why it is unknown."""
     if source is None:
         return None
     if source.path is None:
@@ -163,7 +167,7 @@ def _constraints(spec: ResourceSpec, item: ListedItem, template_values: Mapping[
 
 
 def _constraint_by_rules(verb: str, rules: Rules, item: ListedItem, template_values: Mapping[str, str]) -> Constraint:
-    """Return the constraint of the first rule that holds, or unknown if that depends on data that was not read."""
+    """Return the constraint of the first rule that holds, or an unknown one if finding that rule needs unread data."""
     for rule in rules:
         try:
             missing = _unread_field(rule.when, item)
@@ -173,7 +177,7 @@ def _constraint_by_rules(verb: str, rules: Rules, item: ListedItem, template_val
                 return _constraint_by_rule(rule, template_values)
         except ValueError as error:
             return Constraint(Ternary.UNKNOWN, f"AWS's response has an unexpected form: {error}")
-    # A spec without rules for the verb declares that the type has no such operation.
+    # If a spec has no rules for the verb, the type has no such operation.
     return Constraint(Ternary.FALSE, f"there is nothing to {verb}")
 
 
@@ -189,7 +193,7 @@ def why_unread(item: ListedItem, name: str) -> str:
 
 
 def _unread_field(selector: str | None, item: ListedItem) -> str:
-    """Return the name of a missing response that a selector depends on, empty if there is no such response."""
+    """Return the name of a missing response that a selector needs, empty if no such response is missing."""
     if not item.unread or not selector:
         return ""
     mentioned = fields(selector)
@@ -209,7 +213,7 @@ def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, .
         found = _selected_or_none(relation.path, data)
         if not found:
             continue
-        # AWS returns many lists in a different order each time; an unchanged resource must stay equal.
+        # Sort, because AWS may return a list in a different order each time, but an unchanged resource must stay equal.
         for target in sorted(str(target) for target in _as_list(found) if target):
             links[Relation(relation.kind, relation.resource_type, target)] = None
     return tuple(links)
@@ -238,7 +242,7 @@ def _metadata(spec: ResourceSpec, item: ListedItem) -> dict[str, Any]:
 
 
 def json_ready(value: Any) -> Any:
-    """Return data that JSON can hold: times as ISO 8601, bytes as hexadecimal."""
+    """Return a value in a form that JSON can hold: times as ISO 8601, bytes as hexadecimal."""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime | date):

@@ -1,4 +1,7 @@
-"""Lists the items of a type page by page, with one listing per parent for types that are listed per parent."""
+"""Lists the items of a resource type page by page.
+
+Some types need a listing for each parent. ECS services, for example, are listed separately for each cluster.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,14 @@ if TYPE_CHECKING:
 
     FanOut = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
 
-#: For how many parents resources are listed before they are yielded, so that rows flow while many parents are listed.
+#: The number of parents whose items are listed before these items are yielded. The items of the first parents are thus
+#: yielded while those of further parents are listed.
 _PARENTS_PER_CHUNK = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _ChildListing:
-    """The items of one parent, the number of pages, and the failure if one ended the listing early."""
+    """The items of one parent, the number of pages, and the failure if the listing ended early."""
 
     items: Sequence[Mapping[str, Any]]
     pages: int
@@ -51,29 +55,30 @@ class ResourceListing:
         self._fan_out = fan_out
         self._parent_count = 0
         self._parent_failures: list[Failure] = []
-        #: The number of pages of the list call so far, without the pages of the listing of parents.
+        #: The number of pages of items so far; pages of parents do not count.
         self.pages = 0
 
     @property
     def failure(self) -> Failure | None:
-        """Why resources of some parents are missing, ``None`` if the resources of every parent were listed."""
+        """Why items of some parents are missing, ``None`` if the items of every parent were listed."""
         if not self._parent_failures:
             return None
-        # A transient failure takes precedence, because the next scan may then find more.
+        # A transient failure takes precedence over a permanent one, because the next scan may find more resources.
         shown = next((each for each in self._parent_failures if each.transient), self._parent_failures[0])
         into = self._spec.parent.into if self._spec.parent else ""
         what = f"{len(self._parent_failures)} of {self._parent_count} parents ({into}) could not be listed"
         return Failure(shown.state, f"{what}: {shown.detail}")
 
     def chunks(self) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Yield the items as they arrive, without items that belong to other accounts.
+        """Yield the items in chunks as they arrive, without items that belong to other accounts.
 
-        If the resources of one parent cannot be listed, only these are missing, and :attr:`failure` says why. Any other
-        failure is raised as by :meth:`~cloudops_nb.scanner.calls.aws_calls.AwsCalls.pages`. An error of expired
-        credentials is always raised, because the whole task must then be repeated.
+        If the items of one parent cannot be listed, only these items are missing, and :attr:`failure` says why. If the
+        parents cannot be listed, or the items of a type without parents, the error of
+        :meth:`~cloudops_nb.scanner.calls.aws_calls.AwsCalls.pages` is raised. If the credentials expired, the error is
+        always raised, because the whole task must then be repeated.
 
         Raises:
-            BrokenResponseError: A response lacks its list.
+            BrokenResponseError: A response lacks the list of items.
             NotOfferedError: The service has no endpoint in the region.
         """
         self._calls.check_offered(self._spec.called, self._region)
@@ -93,7 +98,7 @@ class ResourceListing:
                 yield self._owned_items([item for each in listings for item in each.items])
 
     def _child_listing(self, parent_item: Mapping[str, Any]) -> _ChildListing:
-        """List one parent's resources; a parent that was deleted after it was listed has no resources."""
+        """List one parent's items; if the parent was deleted after it was listed, the result has no items."""
         parent = self._spec.parent
         assert parent is not None  # noqa: S101 - a parent's item exists only where the spec has a parent
         items: list[Mapping[str, Any]] = []
@@ -115,9 +120,9 @@ class ResourceListing:
         return _ChildListing(items, pages)
 
     def _item_pages(self, call: ListCall, further: Mapping[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Yield the items of every page of a call, to which ``further`` parameters are added.
+        """Yield the items of every page of a list call, made with its own parameters and the ``further`` ones.
 
-        For a service that is not in use in the region, no page is yielded.
+        If the service is not in use in the region, no page is yielded.
         """
         has_page = False
         rules = call.pages.as_botocore(call.items) if call.pages else None
@@ -128,7 +133,7 @@ class ResourceListing:
             ):
                 has_page = True
                 yield _page_items(call, page)
-        # Some services that are not enabled respond with an error. After a first page, such an error is a failure.
+        # A service that is not enabled may respond with an error. After a first page, the same error is a failure.
         except ClientError as error:
             if has_page or not call.tells_absence(error_code(error), error_message(error)):
                 raise

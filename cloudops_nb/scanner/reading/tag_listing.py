@@ -1,4 +1,4 @@
-"""Reads the tags of a type's resources in a region with one listing, for types whose own listing has no tags."""
+"""Lists the tags of all resources of a type in a region, for types whose own list call returns no tags."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TagListing = Mapping[str, Mapping[str, str]]
 
 
 def listed_tags(task: ScanTask, calls: AwsCalls) -> TagListing | Failure | None:
-    """Return the tags of the task's resources by ARN, or why they are missing.
+    """Return the tags of the task's resources by ARN, or the failure that explains why they are missing.
 
-    Returns ``None`` if the type's tags do not come from the tagging API. An error of expired credentials is raised,
-    because the whole task must then be repeated.
+    Returns ``None`` if the type's tags do not come from the tagging API. If the credentials expired, the error is
+    raised, because the whole task must then be repeated.
     """
     source = task.spec.tags
     if source is None or not source.filter:

@@ -1,4 +1,7 @@
-"""Reads one task, a list call with the details of its items, and yields resources and a result for each cell."""
+"""Reads one task, a list call with the details of its items, and yields resources and a result for each cell.
+
+A cell is one resource type in one account and region.
+"""
 
 from __future__ import annotations
 
@@ -32,31 +35,32 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.task import ScanTask
 
 _log = logging.getLogger(__name__)
-#: Names of missing parts, as used in a result's detail: "3 without tags (AccessDenied: …)".
+#: The names of missing parts in the detail text of a result, for example "3 without tags (AccessDenied: …)".
 _TAGS = "tags"
 _REGION = "region"
 _IDENTIFIER = "identifier"
-#: For how many items details are read before the items are yielded, so that rows flow while a long page is read.
+#: The number of items whose details are read before their resources are yielded. The first resources of a long page
+#: are thus yielded while the details of further items are read.
 _ITEMS_PER_CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """Resources of one cell that arrived together; a cell yields any number of these before its :class:`CellResult`."""
+    """Resources of one cell that arrived together; a cell has any number of pages before its :class:`CellResult`."""
 
     key: CellKey
     resources: tuple[Resource, ...]
 
 
 class TaskReader:
-    """Reads one task; a failure becomes part of the cells' results.
+    """Reads one task; a failure is recorded in the results of the task's cells.
 
     Args:
         task: The list call and its cells.
         sessions: The sessions of the configured accounts.
         calls: The paced calls into the task's account.
         fan_out: Maps a function over a sequence, in parallel where threads are free.
-        verdicts: Evaluates permissions on the account's resources.
+        verdicts: Evaluates IAM permissions on the account's resources.
     """
 
     def __init__(
@@ -76,7 +80,8 @@ class TaskReader:
         """Yield pages as they arrive, then one result per cell.
 
         If the credentials expire, they are renewed once, and the task is read again from its first page. Pages that
-        were already yielded are then yielded again, but only the second attempt counts in the results.
+        were already yielded are then yielded again. The results contain the calls and retries of both attempts, but the
+        resources and pages only of the second.
 
         Raises:
             ScanStoppedError: The scan was stopped; the task's cells have no result.
@@ -113,7 +118,7 @@ class TaskReader:
         tags: TagListing | Failure | None = None
         tags_listed = False
         for items in self._listing.chunks():
-            # Only if there are items: most cells are empty and need no tags.
+            # List the tags only if there are items, because most cells are empty.
             if items and not tags_listed:
                 tags, tags_listed = listed_tags(self._task, self._calls), True
             for start in range(0, len(items), _ITEMS_PER_CHUNK):
@@ -140,7 +145,7 @@ class TaskReader:
         else:
             detailed = [self._details.read(item) for item in with_batches]
         if self._spec.actions:
-            self._verdicts.prepare()  # wait for the policies before occupying a building slot
+            self._verdicts.prepare()  # wait for the IAM policies here, not while this thread occupies a building slot
         with building_slots:
             return self._resources(detailed, tags, context)
 
@@ -168,7 +173,7 @@ class TaskReader:
         self._incomplete |= any(failure.transient for failure in failures.values())
 
     def _note_unknown_region(self, data: Mapping[str, Any]) -> None:
-        """Mark every cell of the task incomplete if an item has no region, because it could belong to any cell."""
+        """Mark every cell of the task as incomplete if an item has no region: the item could belong to any of them."""
         if self._spec.region is not None and not select(self._spec.region, data):
             self._note_missing_field(_REGION)
 
@@ -202,7 +207,7 @@ class TaskReader:
         failed = [f"after {pages} pages: {failure.detail}" if pages else failure.detail] if failure else []
         detail = "; ".join(text for text in (*failed, *missed, self._task.note) if text)
         tally = self._calls.tally
-        # Resources in further regions may have added cells to those that the task started with.
+        # Resources in further regions have cells too, in addition to the task's own cells.
         for index, key in enumerate(dict.fromkeys((*self._task.keys, *self._found))):
             empty = state is CellState.OK and not self._found[key]
             yield CellResult(
@@ -211,7 +216,7 @@ class TaskReader:
                 started=started,
                 duration=duration,
                 resources=self._found[key],
-                # One call may fill many cells. Only the first cell counts it, so that sums over cells are right.
+                # One call may fill several cells. Only the first cell counts it, so that sums over cells are right.
                 calls=0 if index else tally.calls,
                 pages=pages,
                 retries=0 if index else tally.retries,
@@ -219,14 +224,14 @@ class TaskReader:
             )
 
     def _end_state(self, failure: Failure | None) -> CellState:
-        """Return the state of the task's cells; ``ok`` also for empty cells.
+        """Return the state of the task's cells; for empty cells, the caller changes ``ok`` to ``ok_empty``.
 
-        If the listing failed, the cells are partial after a first page; otherwise they get the failure's state. Expired
-        credentials leave the cells expired even after some pages, unless a resource was yielded.
+        If the listing failed after a first page, the cells are partial; if it failed earlier, they get the failure's
+        state. But if the credentials expired before a resource was yielded, the cells are expired, even after a page.
 
-        If the listing is complete, the cells are partial after a transient failure of a detail, and after an item
-        without a region or identifier. A permanent failure of a detail, such as a denied read of tags, does not count,
-        because each resource records what it lacks.
+        If the listing is complete, the cells are partial if reading a detail failed and may succeed later, or if an
+        item has no region or identifier. A permanent failure, such as a denied read of tags, does not make the cells
+        partial, because each resource records what it lacks.
         """
         if failure is not None:
             expired_without_resources = failure.state is CellState.EXPIRED and not self._found

@@ -1,1 +1,1 @@
-"""Runs the tasks of a scan in threads of this process or in other processes, and limits how fast rows flow."""
+"""Runs a scan's list calls in threads or in other processes, and limits the rows that are read but not yet written."""

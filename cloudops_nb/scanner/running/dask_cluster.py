@@ -20,12 +20,12 @@ _WORKERS_FIX = f"Start workers with cloudops_nb {VERSION} installed."
 
 
 class DaskCluster(Executor):
-    """Runs functions on a Dask cluster; the tasks of one account and region run on one worker, as long as it lives.
+    """Runs functions on a Dask cluster. All tasks of one account and region run on the same worker while it lives.
 
-    Account configuration and resource declarations go to the workers, and resources come back, see
+    The configuration of accounts and the declarations of resource types go to the workers, and resources come back, see
     :mod:`cloudops_nb.scanner.running.remote_worker`. Credentials never cross the network. The traffic is encrypted only
-    if the cluster uses TLS (a ``tls://`` address). A worker short of memory writes data to its disk. A person who
-    controls the cluster can run code in this process, so connect only to your own cluster.
+    if the cluster uses TLS (a ``tls://`` address). A worker that is short of memory writes data to its disk. A person
+    who controls the cluster can run code in this process, so connect only to your own cluster.
 
     If a worker dies, a different worker runs its tasks from the start, as often as the scheduler's
     ``allowed-failures`` setting permits.
@@ -40,7 +40,7 @@ class DaskCluster(Executor):
 
     def __init__(self, address: str) -> None:
         self._client = _connected_client(address)
-        #: The address of the worker for each account and region.
+        #: The address of the worker that runs the tasks of an account and region.
         self._worker_of: dict[tuple[str, str], str] = {}
         try:
             self._check_versions()
@@ -54,13 +54,13 @@ class DaskCluster(Executor):
         return len(self._live_addresses())
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
-        """Run a function on a worker, outside the worker's thread pool, so that waiting for AWS blocks no other task.
+        """Run a function on a worker, outside the worker's thread pool, so that a wait for AWS blocks no other task.
 
         A function with a :class:`RemoteTask` among its arguments runs on the worker for the task's account and region.
         """
         preferred_workers = [self._worker_for(each) for each in arguments if isinstance(each, RemoteTask)]
-        # By default Dask returns the result of an earlier identical call, but every scan must read again. A different
-        # worker runs the function if the preferred worker has died.
+        # By default, Dask returns the result of an earlier identical call, but every scan must read again (pure=False).
+        # If the preferred worker has died, a different worker runs the function.
         executor = self._client.get_executor(
             pure=False, workers=preferred_workers or None, allow_other_workers=bool(preferred_workers)
         )
@@ -81,7 +81,7 @@ class DaskCluster(Executor):
         addresses = self._live_addresses()
         address = self._worker_of.get(remote_task.account_region, "")
         if address not in addresses and addresses:
-            # Assign the workers in turn.
+            # Give each new pair of account and region to the next worker.
             address = self._worker_of[remote_task.account_region] = addresses[len(self._worker_of) % len(addresses)]
         return address
 

@@ -1,4 +1,8 @@
-"""A running scan in this process: worker threads put pages and results into a queue, and one thread takes them out."""
+"""A running scan in this process: worker threads put pages and results into a queue, and one thread takes them out.
+
+A task is one list call with all its pages; it fills one or more cells. A cell is one resource type in one account and
+region.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 ProgressCallback = Callable[[Progress], None]
 
-#: Seconds between two checks whether any worker is left, while the queue is empty.
+#: While the queue is empty, the seconds between two checks whether any worker is left.
 _TICK = 0.1
 
 
@@ -38,11 +42,12 @@ class _Finished:
 class LocalRun:
     """Runs tasks on a pool of threads, and yields their pages and results in one thread.
 
-    The consumer may close the generator at any time. Closing it, or an exception in it, stops each worker before the
-    worker's next call.
+    The consumer may close the generator at any time. If the generator is closed or raises an exception, each worker
+    stops before its next call.
 
     A new task is submitted only when an earlier one has ended. If all tasks were submitted at the start, the detail
-    calls of running tasks would wait in the pool for all listings, and the tasks with the most calls would end last.
+    calls of running tasks would queue in the pool behind all other tasks, and the tasks with the most calls would end
+    last.
 
     Args:
         tasks: The tasks.
@@ -50,7 +55,8 @@ class LocalRun:
         limits: The token buckets that pace the calls.
         pool: The pool that runs the tasks.
         owns_pool: Whether the pool belongs to this run, which then shuts it down at the end.
-        user_agent_purpose: The purpose in the user agent of every call.
+        user_agent_purpose: A text such as ``scan/0a1b2c`` that every call carries in its user agent, so that CloudTrail
+            shows which scan made it.
     """
 
     def __init__(
@@ -74,7 +80,7 @@ class LocalRun:
         self._tracker = CellTracker(tasks)
         self._verdicts = ScanVerdicts(sessions, self._calls)
         self._accounts = {task.account.account_id: task.account for task in tasks}
-        #: The number of unfinished tasks by account and region; at zero the region's clients are released.
+        #: The number of unfinished tasks by account and region. At zero, the clients of that pair are released.
         self._unfinished = Counter((task.account.account_id, task.region) for task in tasks)
         self._lock = threading.Lock()
         self._waiting = deque(tasks)
@@ -86,13 +92,13 @@ class LocalRun:
         """Yield pages and results.
 
         Args:
-            progress: Called in this thread for every item that a worker read, before it is yielded.
+            progress: Called in this thread for every item that a worker read, before the item is yielded.
             threads: The number of tasks that run at the same time.
-            budget: Limits the rows that are read but not yet written. Workers take room for each item, and the consumer
-                gives it back.
+            budget: Limits the rows that are read but not yet written to the store. Workers add the rows of each item to
+                the budget, and wait while it is full. The consumer must return these rows to the budget.
         """
-        # A scan creates many objects that it keeps, and its threads mostly wait for AWS, so rare garbage collections
-        # and thread switches save time.
+        # Python collects garbage and switches threads less often during a scan. This saves time, because a scan keeps
+        # most objects that it creates, and its threads mostly wait for AWS.
         with infrequent_garbage_collection, long_thread_turns:
             yield from self._items(progress, threads, budget)
 
@@ -120,13 +126,13 @@ class LocalRun:
                     progress(self._tracker.progress(item, time.monotonic() - started))
                 yield item
             self._stop.set()
-            # If no resource needed the policies, threads may still be reading them.
+            # Threads may still be reading IAM policies that no resource needed.
             self._verdicts.close(wait=True)
         finally:
             self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return, once, the items that workers had read but that were not yielded when the scan was stopped."""
+        """Return and forget the items that workers had read but that were not yielded when the scan was stopped."""
         unread: list[PageRead | CellResult] = []
         while not self._queue.empty():
             item = self._queue.get_nowait()
@@ -164,9 +170,9 @@ class LocalRun:
         return AwsCalls(self._sessions, account_id, self._limits, self._stop, self._user_agent_purpose)
 
     def _fan_out(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any]:
-        """Map a function over items on the pool, and in this thread for items that no other thread has started.
+        """Map a function over items in the pool's threads; this thread processes the items that no other has started.
 
-        If this thread only waited, all threads of the pool could wait for each other.
+        If this thread only waited, all threads of the pool could end up waiting for each other.
         """
         try:
             futures = [self._pool.submit(function, item) for item in items]
@@ -189,12 +195,13 @@ class LocalRun:
             try:
                 return self._queue.get(timeout=_TICK)
             except queue.Empty:
-                # The last worker may have put an item after the timeout, so check the queue after the workers.
+                # The last worker may have put an item after the timeout and then ended. So check first whether workers
+                # are left, and only then whether the queue is empty.
                 if not self._futures and self._queue.empty():
                     return None
 
     def _release_clients(self, task: ScanTask) -> None:
-        """Release the clients of the task's account and region if this was the last task there."""
+        """Release the clients of the task's account and region if this was the last task in that region."""
         account_region = (task.account.account_id, task.region)
         with self._lock:
             self._unfinished[account_region] -= 1
@@ -203,7 +210,7 @@ class LocalRun:
             self._sessions.release(*account_region)
 
     def _lost_cells(self) -> Generator[CellResult, None, None]:
-        """Yield a result for each cell without one, after the workers ended early because the pool was shut down."""
+        """Yield a result for each cell that has none, because the workers ended early when the pool was shut down."""
         for result in self._tracker.lost([each.key for each in self.remaining()], "its worker ended early"):
             self._tracker.note(result)
             yield result
@@ -214,5 +221,5 @@ class LocalRun:
         for future in self._futures.copy():
             future.cancel()
         if self._owns_pool:
-            # Do not wait for calls in flight: each may take as long as its timeout, and its response is not used.
+            # Do not wait for calls in flight: a call may take as long as its timeout, and its response is not used.
             self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,8 @@
-"""A running scan whose tasks run in worker processes."""
+"""A running scan whose tasks run in worker processes.
+
+A task is one list call with all its pages; it fills one or more cells. A cell is one resource type in one account and
+region.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +27,11 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.running.remote_worker import RemoteResult, ScanParameters
     from cloudops_nb.scanner.task import ScanTask
 
-#: Seconds between two checks whether the cluster still has workers, while no result arrives.
+#: While no result arrives, the seconds between two checks whether the cluster still has workers.
 _TICK = 0.1
 #: Seconds that a cluster may be without workers, for example while all of them restart.
 _MAX_SECONDS_WITHOUT_WORKERS = 60.0
-#: How many tasks wait in the executor, in addition to those that workers run, as a multiple of one worker's threads.
+#: The number of submitted tasks that wait for a worker, as a multiple of one worker's threads.
 _TASKS_WAITING = 2
 
 
@@ -36,12 +40,13 @@ class RemoteRun:
 
     A task's pages and results arrive together, when the task ends. If a worker dies, the cells of its tasks end with
     the state ``error``, unless the executor runs the tasks again on a different worker. Closing the generator cancels
-    the tasks that no worker has started, and drops the results of tasks that are running.
+    the tasks that no worker has started, and drops the results of running tasks. On a Dask cluster, it also stops
+    running tasks before their next call.
 
     Args:
         tasks: The tasks.
         scan: The parameters that all tasks share.
-        pool: The executor that runs the tasks; it is not shut down.
+        pool: The executor that runs the tasks. The run does not shut it down.
         limits: Provides the rates of earlier scans, and receives the rates that workers learn.
     """
 
@@ -66,16 +71,18 @@ class RemoteRun:
         """Yield pages and results.
 
         Args:
-            progress: Called in this thread for every item, before it is yielded.
+            progress: Called in this thread for every item, before the item is yielded.
             threads: The number of tasks that one worker is expected to run at the same time.
-            budget: Limits the rows that are read but not yet written. This thread takes room for the items of a task,
-                and so submits the next task only when there is room. The consumer gives the room back.
+            budget: Limits the rows that are read but not yet written to the store. When a task has ended, this thread
+                waits while the budget is full, adds the rows of the task to it, and then submits the next task. The
+                consumer must return these rows to the budget.
         """
         self._budget = budget
         workers = self._pool.workers if isinstance(self._pool, DaskCluster) else 1
         started = time.monotonic()
         try:
-            # More tasks than the workers run, so that a worker that ends a task need not wait for this process.
+            # Submit more tasks than the workers can run at the same time. A worker that ends a task can then start the
+            # next one without waiting for this process.
             for _ in range(threads * (max(workers, 1) + _TASKS_WAITING)):
                 self._submit_next()
             while self._arrived or self._take():
@@ -90,7 +97,7 @@ class RemoteRun:
             self._end()
 
     def unread(self) -> list[PageRead | CellResult]:
-        """Return, once, the items that had arrived but were not yielded when the scan was stopped."""
+        """Return and forget the items that had arrived but were not yielded when the scan was stopped."""
         while not self._done.empty():
             future = self._done.get()
             if not future.cancelled() and future.exception() is None:
@@ -118,7 +125,7 @@ class RemoteRun:
         future.add_done_callback(self._done.put)
 
     def _take(self) -> bool:
-        """Wait briefly for a task to end, and take its items; return whether further items may arrive."""
+        """Wait briefly for a task to end, and keep its items; return whether further items may arrive."""
         if not self._under_way:
             return False
         try:
@@ -131,7 +138,7 @@ class RemoteRun:
         items = list(self._items(future, task))
         self._budget.take(*items)
         self._arrived.extend(items)
-        # Submit before the items are consumed, so that the workers stay busy.
+        # Submit the next task before these items are consumed, so that the workers stay busy.
         self._submit_next()
         return True
 
@@ -145,7 +152,7 @@ class RemoteRun:
         return result.items
 
     def _give_up_without_workers(self) -> None:
-        """End every cell that has no result, if the cluster has had no workers for too long."""
+        """If the cluster has had no workers for too long, end every cell that has no result."""
         if not isinstance(self._pool, DaskCluster) or self._pool.workers:
             self._without_workers_since = None
         elif self._without_workers_since is None:
@@ -161,6 +168,6 @@ class RemoteRun:
             future.cancel()
         self._under_way.clear()
         self._waiting.clear()
-        # The workers of any other executor cannot be reached, so they finish the tasks that they have started.
+        # Workers of other executors cannot be reached, so they finish the tasks that they have started.
         if isinstance(self._pool, DaskCluster):
             self._pool.stop(self._scan)

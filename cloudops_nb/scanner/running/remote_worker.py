@@ -1,8 +1,8 @@
-"""The tasks for workers in other processes, their results, and the code that runs in a worker.
+"""The tasks for workers in other processes, the results of these tasks, and the code that runs in a worker.
 
-A worker receives a task, which declares what to list, and the accounts' configuration: names, ids, profiles and roles,
-but no credentials. It gets credentials from its own host, through the standard AWS credential chain. Tasks and results
-travel over the executor's own transport.
+A task is one list call with all its pages. A worker receives the task and the configuration of the accounts: names,
+ids, profiles and roles, but no credentials. The worker gets credentials from its own host, through the standard AWS
+credential chain. Tasks and results travel over the executor's own transport.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account, CellResult, LearnedRate
     from cloudops_nb.scanner.task import ScanTask
 
-#: For how many pairs of account and region a worker keeps clients. Tasks arrive grouped by these pairs, so a few are
-#: enough.
+#: The number of account-region pairs for which a worker keeps clients. Tasks arrive grouped by these pairs, so a small
+#: number is enough.
 _KEPT_ACCOUNT_REGIONS = 4
 
 
@@ -36,9 +36,10 @@ class ScanParameters:
 
     Attributes:
         accounts: The accounts that the scan reads.
-        label: The word that identifies the scan's sessions in CloudTrail.
-        user_agent_purpose: The purpose in the user agent of every call.
-        thread_count: The number of threads that each worker uses for details.
+        label: Identifies the scan's sessions in CloudTrail, as the role session name and as a part of the user agent.
+        user_agent_purpose: A text such as ``scan/0a1b2c`` that every call carries in its user agent, so that CloudTrail
+            shows which scan made it.
+        thread_count: The number of threads with which each worker reads details of listed items.
     """
 
     accounts: tuple[Account, ...]
@@ -49,12 +50,14 @@ class ScanParameters:
 
 @dataclass(frozen=True, slots=True)
 class RemoteTask:
-    """One task for a worker. Send all tasks of one account and region to one worker, so that one limiter paces them.
+    """One task for a worker.
+
+    Send all tasks of one account and region to the same worker, so that one rate limiter paces all their calls.
 
     Attributes:
         scan: The parameters that all tasks of the scan share.
-        task: The list call and its cells.
-        learned: The rates that earlier scans learned in the task's account and region.
+        task: The list call, and the cells (account, region, resource type) that it fills.
+        learned: The call rates that earlier scans learned in the task's account and region.
     """
 
     scan: ScanParameters
@@ -69,7 +72,7 @@ class RemoteTask:
 
 @dataclass(frozen=True, slots=True)
 class RemoteResult:
-    """The pages and results of a remote task in their order, and the rates learned in its account and region."""
+    """All that a task yielded, in the same order, and the call rates learned in the task's account and region."""
 
     items: tuple[PageRead | CellResult, ...]
     learned: tuple[LearnedRate, ...]
@@ -90,7 +93,7 @@ class WorkerScan:
         self._account_regions: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def read(self, remote_task: RemoteTask) -> RemoteResult:
-        """Run one task to completion, and return all that it yielded.
+        """Run one task to its end, and return all that the task yielded.
 
         Raises:
             ScanStoppedError: The scan was stopped.
@@ -107,7 +110,7 @@ class WorkerScan:
         return RemoteResult(items, learned)
 
     def stop(self) -> None:
-        """Make no further call start, and close the connections."""
+        """Prevent further calls, and close the connections."""
         self._stop.set()
         self._verdicts.close()
         self._detail_pool.shutdown(wait=False, cancel_futures=True)
@@ -131,13 +134,13 @@ class WorkerScan:
         return list(self._detail_pool.map(function, items))
 
 
-#: The scans of which this worker process has run a task.
+#: The state of each scan for which this worker process has run a task; :func:`stop_remote_scan` drops it.
 _scans: dict[ScanParameters, WorkerScan] = {}
 _scans_lock = threading.Lock()
 
 
 def read_remote_task(remote_task: RemoteTask) -> RemoteResult:
-    """Run a task in this process. This is the function that an executor's worker calls."""
+    """Run a task in this process; this is the function that an executor runs in a worker."""
     with _scans_lock:
         if remote_task.scan not in _scans:
             _scans[remote_task.scan] = WorkerScan(remote_task.scan)

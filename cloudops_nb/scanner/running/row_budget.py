@@ -1,4 +1,7 @@
-"""Decides how fast rows flow from AWS to the store, by a limit on the rows that are read but not yet written."""
+"""Limits the rows that are read from AWS but not yet written to the store, so that a slow store slows the readers.
+
+These rows are called *in flight*. They are grouped into items: pages of resources, and results of cells.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ if TYPE_CHECKING:
 
     from cloudops_nb.scanner.reading.task_reader import PageRead
 
-#: How many rows may be in flight, which means read but not yet written; they take tens of megabytes.
+#: The number of rows in flight at which readers wait. So many rows take tens of megabytes of memory.
 ROWS_IN_FLIGHT = 8192
-#: Seconds between two checks of a waiting thread whether the scan was stopped.
+#: The seconds after which a waiting thread checks again whether the scan was stopped.
 _TICK = 0.1
 
 
 class RowBudget:
     """Makes the readers of a scan wait while too many rows are in flight; thread-safe.
 
-    A reader takes room for the rows of a page before it puts the page into a queue. The consumer gives the room back
-    when the page is written or dropped. The queues between reader and store have no limit of their own. While the rows
-    in flight are below the limit, a page of any size is admitted, so that a page larger than the limit cannot block a
-    scan for ever.
+    A reader calls :meth:`take`, which counts the rows of an item, before it puts the item into a queue. The consumer
+    calls :meth:`give_back`, which subtracts them again, when the item is written or dropped. The queues between reader
+    and store have no limit of their own. While the rows in flight are below the limit, an item of any size is admitted,
+    so that a page larger than the limit cannot block a scan for ever.
 
     Args:
         limit: The number of rows in flight at which readers wait.
@@ -38,21 +41,21 @@ class RowBudget:
 
     @property
     def full(self) -> bool:
-        """Whether a reader has to wait before it takes room."""
+        """Whether a reader would have to wait."""
         with self._changed:
             return self._in_flight >= self._limit and not self._lifted
 
     def take(self, *items: PageRead | CellResult, stop: threading.Event | None = None) -> bool:
-        """Wait for room, and take it for items that are handed over together.
+        """Wait while the budget is full, then count the rows of items that a reader hands over together.
 
-        The items are admitted as one: a consumer can give nothing back before it has the first of them.
+        All items are admitted at once, because the consumer cannot give any rows back before it has the first item.
 
         Args:
             items: The pages and results.
-            stop: Ends the wait when it is set.
+            stop: An event that ends the wait.
 
         Returns:
-            Whether the items may be handed over; False if ``stop`` was set.
+            Whether the items may be handed over: false if ``stop`` was set.
         """
         with self._changed:
             while self._in_flight >= self._limit and not self._lifted:
@@ -63,14 +66,14 @@ class RowBudget:
         return stop is None or not stop.is_set()
 
     def give_back(self, items: Iterable[PageRead | CellResult]) -> None:
-        """Give back the room of items that were written, or that no thread will write."""
+        """Subtract the rows of items that were written, or that no thread will write."""
         with self._changed:
-            # The results of lost cells take no room, because no reader hands them over.
+            # The number must not fall below zero: results of lost cells are given back, but not all were counted.
             self._in_flight = max(0, self._in_flight - sum(self.rows_of(item) for item in items))
             self._changed.notify_all()
 
     def lift(self) -> None:
-        """Admit every item from now on, because a writer that failed gives no room back and the readers must end."""
+        """Admit every item from now on, so that readers do not wait for ever for a writer that has failed."""
         with self._changed:
             self._lifted = True
             self._changed.notify_all()
@@ -84,7 +87,7 @@ class RowBudget:
 def giving_back(
     items: Generator[PageRead | CellResult, None, None], budget: RowBudget
 ) -> Generator[PageRead | CellResult, None, None]:
-    """Yield items, and give the room of each item back when the consumer requests the next one."""
+    """Yield items, and give the rows of each item back to the budget when the consumer requests the next item."""
     for item in items:
         yield item
         budget.give_back([item])

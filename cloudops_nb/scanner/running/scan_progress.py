@@ -1,4 +1,7 @@
-"""Tracks the progress of one scan, and the state of its cells during the scan and after an interruption."""
+"""Tracks the progress of one scan, and the state of its cells during the scan and after an interruption.
+
+A cell is one resource type in one account and region. It yields pages of resources, and then one result.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a scan at one time.
+    """The progress of a scan at one moment.
 
     Attributes:
         done: The number of cells that have ended.
         total: The number of all cells that are known so far.
-        failed: The number of cells that were not read completely, without those whose region lacks the service.
-        resources: The number of resources read so far.
+        failed: The number of ended cells that were not read completely, without those whose region lacks the service.
+        resources: The number of resources read so far. If a task is repeated, its resources count twice.
         calls: The number of calls made for the cells that have ended.
-        elapsed: Seconds since the start.
+        elapsed: The seconds since the start of the scan.
         current: The cell of the latest page or result.
     """
 
@@ -41,12 +44,12 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Cells per second since the start."""
+        """The average number of cells that ended per second."""
         return self.done / self.elapsed if self.elapsed > 0 else 0.0
 
     @property
     def eta(self) -> float | None:
-        """Seconds left if the remaining cells end at the same rate; ``None`` before the first cell has ended."""
+        """The seconds left if the remaining cells end at the same rate; ``None`` before the first cell has ended."""
         return self.elapsed / self.done * (self.total - self.done) if self.done else None
 
     def __str__(self) -> str:
@@ -60,7 +63,7 @@ class CellTracker:
     """Counts the pages, resources and results of each cell of a scan; used from one thread.
 
     Args:
-        tasks: The tasks. Their cells are known from the start; results of further cells may follow.
+        tasks: The list calls of the scan. Their cells are known from the start; results of further cells may follow.
     """
 
     def __init__(self, tasks: Sequence[ScanTask]) -> None:
@@ -85,11 +88,11 @@ class CellTracker:
             self._found += len(item.resources)
 
     def remaining(self) -> list[CellResult]:
-        """Return a preliminary result for each cell that has not ended: ``partial`` after a page, else ``pending``."""
+        """Return a preliminary result for each unfinished cell: ``partial`` if a page was read, else ``pending``."""
         return [self._unfinished(key) for key in self._keys if key not in self._ended]
 
     def lost(self, keys: Iterable[CellKey], reason: str) -> list[CellResult]:
-        """Return a result with the state ``error`` for each of these cells that has not ended and never will."""
+        """Return a result with the state ``error`` for each of these cells that has no result and will get none."""
         now = datetime.now(UTC)
         return [
             CellResult(key, CellState.ERROR, now, 0.0, self._rows[key], pages=self._pages[key], detail=reason)

@@ -1,4 +1,4 @@
-"""Checks declarations against botocore's models, so that a mistake is found when the file is loaded, not by a scan.
+"""Checks declarations against botocore's models, so that mistakes are found before a scan, when the file is loaded.
 
 A user's own declarations are checked when they are loaded. The bundled ones are checked only by the tests, because the
 checks load the model of each service, and large models take long.
@@ -25,7 +25,7 @@ __all__ = ["service_problem", "spec_problems"]
 def spec_problems(spec: ResourceSpec) -> Sequence[SpecProblem]:
     """Return every contradiction between a declaration and botocore's models, in the order of the checks.
 
-    If an operation does not exist, only that is reported, because the other checks depend on the operations.
+    If the service or an operation does not exist, only that is reported, because all other checks need the operations.
     """
     found = missing_operations(spec) or [
         *input_problems(spec),

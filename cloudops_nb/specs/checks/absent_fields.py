@@ -1,6 +1,6 @@
 """Checks that a declaration's selectors can be evaluated on an item from which AWS left out every optional field.
 
-A field that is left out is null, and most of JMESPath's functions raise an error for null.
+JMESPath gives null for a field that is left out, and most of its functions raise an error for null.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def absence_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
 
 
 def sparse_item(spec: ResourceSpec) -> dict[str, Any]:
-    """Return an item with only its name, identifier, ARN, state and region, its parent, and empty further responses."""
+    """Return an item from which all optional fields are left out.
+
+    It contains only the fields from which its identifier, name, ARN, state and region are selected, its parent, and an
+    empty response for each batch and detail call.
+    """
     selectors = [spec.identifier, spec.name, spec.arn, spec.state, spec.region]
     kept = _ALWAYS_PRESENT.union(*(fields(selector) for selector in selectors if selector))
     item: dict[str, Any] = {name: value for name, value in _first_listed(spec, spec.list).items() if name in kept}
@@ -45,7 +49,7 @@ def sparse_item(spec: ResourceSpec) -> dict[str, Any]:
 
 
 def full_answer(service: str, name: str) -> Any:
-    """Return a response of an operation with every member present, to the depth of :func:`.botocore_models.sample`."""
+    """Return a sample response of an operation with every member, down to the depth that :func:`sample` allows."""
     model = operation(service, name)
     return sample(model.output_shape) if model and model.output_shape else {}
 

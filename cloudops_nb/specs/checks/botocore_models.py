@@ -1,4 +1,7 @@
-"""botocore's models of services and operations, each loaded once per process, and sample values for their shapes."""
+"""botocore's models of services and operations, each loaded once per process, and sample values.
+
+*Shape* is botocore's word for the model of a structure, list or value.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ if TYPE_CHECKING:
     from botocore.loaders import Loader
     from botocore.model import OperationModel, Shape
 
-#: The depth of a sample. It is limited because some shapes contain themselves.
+#: The largest depth of a sample, because some shapes contain themselves. Deeper values are ``None``.
 _MAX_DEPTH = 7
-#: Samples of values that are not text. Instead of 0, a number is the smallest that its shape allows.
+#: Samples of values that are not texts. 0 stands for the smallest positive number that the shape allows.
 _SCALARS = {"boolean": True, **dict.fromkeys(("integer", "long", "float", "double"), 0)}
 
 
@@ -56,7 +59,7 @@ def paginators(service: str) -> Mapping[str, Any]:
 
 
 def operation(service: str, name: str) -> OperationModel | None:
-    """Return an operation's model, ``None`` if botocore lacks the service or the operation."""
+    """Return an operation's model, or ``None`` if botocore lacks the service or the operation."""
     try:
         return service_model(service).operation_model(name)
     except (UnknownServiceError, OperationNotFoundError):
@@ -64,9 +67,10 @@ def operation(service: str, name: str) -> OperationModel | None:
 
 
 def sample(shape: Shape, depth: int = 0) -> Any:
-    """Return a value of a shape, with every member present.
+    """Return a sample value of a shape. A structure has every member.
 
-    Lists are as short as the shape allows, but not empty. Texts consist of digits, so that ``to_number`` accepts them.
+    A list has as few elements as its shape allows, but at least one. A text is the first of the values that its shape
+    lists; if it lists none, it consists of digits, so that ``to_number`` accepts it.
     """
     if depth > _MAX_DEPTH:
         return None

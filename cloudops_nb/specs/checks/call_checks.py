@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def service_problem(service: str) -> str:
-    """Return why a service's name is wrong; empty if botocore has the service."""
+    """Return what is wrong with a service's name; empty if botocore has the service."""
     names = service_names()
     return "" if service in names else f"botocore has no service {service}{nearest(service, names)}"
 
 
 def missing_operations(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check that botocore has the service and every operation."""
+    """Check that botocore has the declared service, and that the service has every declared operation."""
     if problem := service_problem(spec.called):
         return [SpecProblem(("api",) if spec.api else (), problem)]
     names = service_model(spec.called).operation_names
@@ -40,9 +40,9 @@ def missing_operations(spec: ResourceSpec) -> list[SpecProblem]:
 
 
 def input_problems(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check that every operation accepts the declared parameters, and gets all that it requires.
+    """Check that every operation accepts the declared parameters, and that it gets all parameters that it requires.
 
-    :func:`missing_operations` must have returned no problem.
+    Call this function only if :func:`missing_operations` has returned no problem.
     """
     return [*_parameter_problems(spec), *_size_problems(spec)]
 
@@ -78,7 +78,7 @@ def _parameter_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
 
 
 def _literals(service: str, call: ListCall) -> Mapping[str, Any]:
-    """Return the parameters of a list call that have fixed values: the declared ones, and the page size."""
+    """Return the parameters of a list call that have fixed values: the declared parameters, and the page size."""
     rules = paginators(service).get(call.operation) or (call.pages.model_dump() if call.pages else {})
     model, key = operation(service, call.operation), rules.get("limit_key")
     if not key or call.page_size is None or not (model and model.input_shape and key in model.input_shape.members):
@@ -90,7 +90,11 @@ def _literals(service: str, call: ListCall) -> Mapping[str, Any]:
 def _input_problems(
     model: OperationModel, literal: Mapping[str, Any], selectors: Mapping[str, str], data: Type
 ) -> Iterator[str]:
-    """Check the input of a call: fixed values by botocore's validator, selectors by the types of their values."""
+    """Check the parameters of a call.
+
+    botocore's validator checks fixed values (``literal``). A selector is checked by the type of the value that it gives
+    for ``data``.
+    """
     shape = model.input_shape
     members = shape.members if shape else {}
     unknown = [each for each in (*literal, *selectors) if each not in members]

@@ -1,7 +1,7 @@
 """Checks the pagination of list calls.
 
-A list call whose operation returns pages needs pagination rules, either botocore's or the declaration's, and a page
-size that the operation accepts.
+A list call whose operation returns pages needs pagination rules, which are either botocore's or the declaration's. If
+the declaration gives a page size, the operation must accept it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _TOKENS = re.compile(r"(next|pagination)?_?(token|marker)|position|hasmore\w*|is
 
 
 def paging_problems(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check the pagination of the list calls, because a list call without pagination silently misses resources."""
+    """Check the pagination of the list calls; a list call that stops after the first page silently misses resources."""
     return [
         SpecProblem(path, problem) for path, call in _listings(spec) for problem in _call_problems(spec.called, call)
     ]
 
 
 def missing_page_sizes(spec: ResourceSpec) -> list[SpecProblem]:
-    """Return a problem for each list call that accepts a page size but declares none, and so makes needless calls."""
+    """Return a problem for each list call that lacks the page size that it accepts; small pages need more calls."""
     found = []
     for path, call in _listings(spec):
         limit = _limit(spec.called, call)
@@ -96,7 +96,7 @@ def _size_problems(service: str, call: ListCall) -> list[str]:
 
 
 def _limit(service: str, call: ListCall) -> tuple[str, Shape] | None:
-    """Return the parameter for the page size, with its shape; ``None`` if the operation has no such parameter."""
+    """Return the parameter for the page size, and its shape; ``None`` if the operation has no such parameter."""
     model = operation(service, call.operation)
     declared = call.pages.model_dump() if call.pages else {}
     name = (paginators(service).get(call.operation) or declared).get("limit_key")
@@ -105,7 +105,7 @@ def _limit(service: str, call: ListCall) -> tuple[str, Shape] | None:
 
 
 def _page_tokens(model: OperationModel) -> list[str]:
-    """Return the response fields that show that more pages follow, down to one nested level.
+    """Return the response fields that show whether more pages follow, also those one level deep in a structure.
 
     The result is empty if the operation has no parameter that could request a further page.
     """

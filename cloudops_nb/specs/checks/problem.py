@@ -1,4 +1,4 @@
-"""The problems that the checks find."""
+"""The problems that the checks of declarations find, and the hints in their messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloudops_nb.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: The number of known names that a message lists if it cannot suggest one.
+#: The largest number of known names that a message lists if it cannot suggest a name.
 _MAX_LISTED = 20
 
 
@@ -26,7 +26,7 @@ class SpecProblem(NamedTuple):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: it suggests the nearest known name, else lists known names."""
+    """Return a hint for the end of a message about an unknown name: the most similar known name, or known names."""
     names = sorted(known)
     hint = did_you_mean(name, names)
     return f"; {hint}" if hint else f" (it has {_listed(names)})"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NO_OUTPUT = Type("structure", "nothing")
 _TEXT = frozenset({"string", "number"})
-#: The kinds of values that selectors may give, by the selector's key in the declaration.
+#: Maps keys of a declaration to the kinds of values that the selectors under these keys may give.
 _ALLOWED_KINDS = {
     **dict.fromkeys(("identifier", "name", "arn", "state", "region", "owner"), _TEXT),
     "facts": _TEXT | {"boolean"},
@@ -26,7 +26,7 @@ _ALLOWED_KINDS = {
 
 
 def item_selectors(spec: ResourceSpec) -> Iterator[tuple[Path, str]]:
-    """Yield every selector that a scan evaluates on an item, with its path in the declaration.
+    """Yield every selector that a scan evaluates on an item, and the selector's path in the declaration.
 
     Selectors for the parameters of calls are not included.
     """
@@ -55,7 +55,7 @@ def _conditions(spec: ResourceSpec) -> Iterator[tuple[Path, str]]:
 
 
 def selector_problems(spec: ResourceSpec) -> list[SpecProblem]:
-    """Check that every selector names existing fields, and gives a value of the kind that its key needs."""
+    """Check that every selector names existing fields, and gives a value of the kind that the declaration needs."""
     item = DeclaredItem(spec)
     for path, selector in item_selectors(spec):
         found = item.select(path, selector, item.type, _ALLOWED_KINDS.get(str(path[0]), frozenset()))
@@ -67,7 +67,7 @@ def selector_problems(spec: ResourceSpec) -> list[SpecProblem]:
 
 
 def identity_problems(spec: ResourceSpec, name: str) -> Iterator[SpecProblem]:
-    """Check that ``identifier`` or ``arn`` needs only the list call, so that failures elsewhere do not lose it."""
+    """Check that ``name`` (``identifier`` or ``arn``) needs only the list call, because other calls may fail."""
     further_calls = {batch.into for batch in spec.batches} | {detail.into for detail in spec.details}
     selector = getattr(spec, name)
     for into in sorted(further_calls & fields(selector)) if selector else ():
@@ -76,10 +76,10 @@ def identity_problems(spec: ResourceSpec, name: str) -> Iterator[SpecProblem]:
 
 
 class DeclaredItem:
-    """The type of an item, with the data that further calls add, and the problems that were found so far.
+    """The type of an item, including the data that batch and detail calls add, and the problems found so far.
 
     Args:
-        spec: The declaration, whose operations must all exist.
+        spec: The declaration. All its operations must exist.
     """
 
     def __init__(self, spec: ResourceSpec) -> None:
@@ -106,7 +106,7 @@ class DeclaredItem:
         self.problems.append(SpecProblem(path, f"{named} {message}"))
 
     def select(self, path: Path, selector: str, data: Type, kinds: frozenset[str] = frozenset()) -> Type:
-        """Return the type of a selector's value; report unknown fields, and a kind not in ``kinds`` if given."""
+        """Return the type of a selector's value. Report unknown fields, and if ``kinds`` is given, any other kind."""
         found, problems = selector_type(selector, data)
         for problem in problems:
             self.report(path, problem)

@@ -1,7 +1,8 @@
-"""Finds, from botocore's model alone, the type that a selector's value will have; no AWS call is made.
+"""Finds, from botocore's models and without a call to AWS, the type of the value that a selector will give.
 
-A selector (a JMESPath expression) is evaluated on the *shape*, botocore's model, of an operation's response. The result
-is a type, and a list of problems, for example unknown fields, and lists that are used as structures.
+A selector is a JMESPath expression. *Shape* is botocore's word for the model of a structure, list or value. Here a
+selector is evaluated not on a response, but on the shape of an operation's response. The result is a type and a list of
+problems, for example that a field is unknown, or that a list is used as a structure.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Type:
 
     :func:`shape_type` converts the shape of a part only when a selector reaches that part.
 
-    ``members`` are those of a structure, ``inner`` is the element of a list or the value of a map, and ``keys`` are the
-    keys of a map, empty if it may have any key.
+    ``members`` are the members of a structure, by name. ``inner`` is the element of a list or the value of a map.
+    ``keys`` are the keys that a map may have; it is empty if the map may have any key.
     """
 
     kind: str
@@ -60,7 +61,7 @@ STRING, NUMBER, BOOLEAN = Type("string"), Type("number"), Type("boolean")
 
 
 def shape_type(shape: Shape | Type) -> Type:
-    """Return the type of a shape, with its parts still as shapes.
+    """Return the type of a shape; the parts of the type remain shapes.
 
     A shape may contain itself, so a conversion of all parts would never end.
     """
@@ -78,7 +79,7 @@ def shape_type(shape: Shape | Type) -> Type:
 
 
 def literal_type(value: Any) -> Type:
-    """Return the type of a literal value."""
+    """Return the type of a literal value in a selector."""
     if isinstance(value, dict):
         return Type("structure", "literal", {key: literal_type(inner) for key, inner in value.items()})
     if isinstance(value, list):
@@ -91,7 +92,7 @@ def literal_type(value: Any) -> Type:
 
 
 def common_type(one: Type, other: Type) -> Type:
-    """Return the type of a value that is of either type; null does not count, and different kinds give ``ANY``."""
+    """Return the type of a value that has one of two types: the other type if one is null, ``ANY`` if kinds differ."""
     if one.kind == "null" or other.kind == "null":
         return other if one.kind == "null" else one
     if one.kind != other.kind:
@@ -104,14 +105,14 @@ def common_type(one: Type, other: Type) -> Type:
 
 
 def selector_type(selector: str, data: Type) -> tuple[Type, list[str]]:
-    """Return the type of the value that a selector gives for data of the type ``data``, and the selector's problems."""
+    """Return the type of the value that a selector gives for data of type ``data``, and the selector's problems."""
     evaluation = _TypeEvaluation()
     found = evaluation.visit(compiled(selector).parsed, data)
     return found, [f"{selector!r}: {problem}" for problem in dict.fromkeys(evaluation.problems)]
 
 
 class _TypeEvaluation:
-    # The methods have the names of jmespath's kinds of nodes, after an underscore.
+    # visit() finds a method by jmespath's type of a node: _field evaluates nodes of the type "field".
 
     def __init__(self) -> None:
         self.problems: list[str] = []

@@ -6,10 +6,10 @@
     ciphertext  msgpack records, compressed with zlib, encrypted with AES-256-GCM; the beginning is the additional data
     trailer     tag (16) | number of rows (8, big-endian) | SHA-256 of all bytes before it (32)
 
-The first records are the front records (the scan cells or the journal's head), the others are the rows. The key is
-derived from the master key and the header's salt by HKDF-SHA256. The checksum needs no key, so that damage can be
-distinguished from a wrong key; the tag reveals deliberate changes. The number of rows is unencrypted, for listings, and
-is compared with the number of decrypted rows.
+The first records are the front records (the scan cells in a snapshot of the estate, the head in a snapshot of the
+journal), the others are the rows. HKDF-SHA256 derives the key from the master key and the header's salt. The SHA-256
+checksum needs no key, so that damage can be distinguished from a wrong key; the tag reveals deliberate changes. The
+number of rows is unencrypted, so that listings need no key; a reader compares it with the number of decrypted rows.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ _DAMAGED_FIX = "Restore another snapshot."
 class Header(BaseModel):
     """The unencrypted description of a snapshot.
 
-    ``front`` is the number of front records. Inside the snapshot's own
-    encryption, the rows still hold the store's envelopes, under data keys up to ``data_key_generation``.
-    ``store_id`` identifies the store of the snapshot; it is empty in snapshots that older versions wrote.
+    ``front`` is the number of front records. The rows are encrypted twice: inside the snapshot's own encryption, they
+    still hold the store's envelopes (encrypted values), under data keys up to ``data_key_generation``. ``store_id``
+    identifies the store of the snapshot; it is empty in snapshots that older versions wrote.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,7 +82,7 @@ class Header(BaseModel):
 def write_archive(
     stream: BinaryIO, master: MasterKey, header: Header, front: Sequence[Any], rows: Iterable[Any]
 ) -> int:
-    """Write front records and rows, all plain msgpack values, in bounded memory; returns the number of rows.
+    """Write the front records and the rows, all plain msgpack values, in bounded memory; returns the number of rows.
 
     Raises:
         OSError: The disk is full or fails.
@@ -112,7 +112,7 @@ def write_archive(
 
 
 def rows_in(trailer: bytes) -> int | None:
-    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` if there are fewer."""
+    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` if there are fewer bytes."""
     return int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
 
 
@@ -157,7 +157,7 @@ class Archive:
 
         Raises:
             BackupError: The file was cut short, modified or renamed, or has a newer format.
-            WrongKeyError: The file is complete and was made with another key.
+            WrongKeyError: The file is undamaged, but was made with another key.
         """
         # Check the checksum first: it needs no key, so damage is never reported as a wrong key.
         self.check_whole()
@@ -187,11 +187,11 @@ class Archive:
     def read(self, master: MasterKey) -> tuple[list[Any], Iterator[Any]]:
         """Decrypt the file; returns the front records and an iterator over the rows.
 
-        Only at its end does the iterator check the tag and the number of rows, so do not replace anything with the rows
-        before the iterator is exhausted.
+        The iterator checks the tag and the number of rows only at its end. So do not replace anything with the rows
+        before the iterator has ended.
 
         Raises:
-            BackupError: The file was damaged or modified; the iterator raises it too.
+            BackupError: The file was damaged or modified. The iterator raises this error, too.
         """
         records = self._records(master)
         return list(islice(records, self.header.front)), self._counted(records)

@@ -1,4 +1,4 @@
-"""Results of backups, restores and listings, one row per snapshot, and the health of a store's backups."""
+"""Reports on backups, restores and listings, with one row per snapshot, and the health of a store's backups."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """One snapshot: its size in bytes, its number of rows (``None`` if unknown), and whether each place has it.
+    """One snapshot, in a backup or a listing.
 
-    ``note`` holds a remark, or the reason why the snapshot was not taken, not uploaded or not readable.
+    Attributes:
+        kind: The part of the store that the snapshot holds.
+        name: The snapshot's name; empty if no snapshot was taken.
+        created: The time of the snapshot in UTC; ``None`` if no snapshot was taken.
+        bytes: The size of the snapshot's file; ``None`` if no snapshot was taken.
+        points: The number of rows in the snapshot; ``None`` if unknown.
+        local: True if the snapshot is on the local disk.
+        s3: True if the snapshot is in S3.
+        note: A remark, or the reason why the snapshot was not taken, not uploaded or not readable.
     """
 
     kind: str
@@ -30,9 +38,15 @@ class SnapshotRow:
 
 @dataclass(frozen=True, slots=True)
 class RestoreRow:
-    """The outcome of restoring one kind: ``replaced``, ``merged``, ``kept`` or ``failed``.
+    """The restore of one part of the store.
 
-    ``place`` is where the snapshot was found, ``points`` is the number of rows afterwards, and ``note`` is a remark.
+    Attributes:
+        kind: The part of the store.
+        name: The snapshot's name; empty if no snapshot was found.
+        place: Where the snapshot was found: ``this disk``, ``S3`` or ``file``; empty if none could be used.
+        outcome: ``replaced``, ``merged``, ``kept`` or ``failed``.
+        points: The number of rows in the part afterwards; ``None`` if the restore failed.
+        note: A remark, or the reason of a failure.
     """
 
     kind: str
@@ -45,7 +59,7 @@ class RestoreRow:
 
 @dataclass(frozen=True)
 class BackupReport:
-    """The rows of a backup, a listing or a restore, and one line per problem; without problems everything succeeded.
+    """The result of a backup, a listing or a restore: its rows, and one line per problem; no problem means success.
 
     ``warnings`` are failures of work that the caller did not ask for, such as the removal of old snapshots.
     """
@@ -56,11 +70,11 @@ class BackupReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything that the caller asked for was done."""
+        """True if everything that the caller asked for was done."""
         return not self.problems
 
     def table(self) -> list[dict[str, Any]]:
-        """Return the rows as mappings with the same keys, for ``pandas.DataFrame``."""
+        """Return the rows as dictionaries with the same keys, for ``pandas.DataFrame``."""
         return [asdict(row) for row in self.rows]
 
     def __str__(self) -> str:
@@ -70,9 +84,14 @@ class BackupReport:
 
 
 class BackupHealth(TypedDict):
-    """Whether S3 is configured and reachable (``None`` if not configured), the newest snapshots, and the schedule.
+    """The state of a store's backups.
 
-    ``newest`` maps each kind to the time of its newest snapshot, ``None`` if it has no snapshot.
+    Attributes:
+        s3_configured: True if the settings name an S3 bucket.
+        s3_reachable: True if the store's snapshots in S3 could be listed; ``None`` if no bucket is configured.
+        s3_problem: The error of listing the snapshots in S3, or empty.
+        newest: The time of the newest snapshot of each kind; ``None`` for a kind without a snapshot.
+        schedule: The status of the regular backups.
     """
 
     s3_configured: bool

@@ -1,4 +1,4 @@
-"""Checks the disk space before a backup is written, and turns disk failures into one-line errors."""
+"""Checks the free disk space before a backup or a restore, and turns disk failures into one-line errors."""
 
 from __future__ import annotations
 

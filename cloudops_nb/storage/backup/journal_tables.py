@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGE = 500
-# SQLite columns may hold any type. The casts turn an altered value into bytes, so that the record can be read and then
-# fails verification.
+# An altered file may hold values of any type. The casts turn them into bytes, so that the record can be read, and its
+# verification then fails.
 _RECORDS = """
 SELECT sequence, CAST(kind AS BLOB), CAST(subject AS BLOB), CAST(once AS BLOB),
     CAST(envelope AS BLOB), CAST(mac AS BLOB)
@@ -27,13 +27,13 @@ FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?
 """
 _CELLS = "SELECT cell, CAST(envelope AS BLOB) FROM cells ORDER BY cell"
 _SCHEDULE = "SELECT task, CAST(envelope AS BLOB) FROM schedule"
-#: A row's name (a scan cell's is a keyed hash, a task's is plain) and its envelope, the encrypted content.
+#: A row's name and its envelope (encrypted content). The name of a scan cell is a keyed hash; that of a task is plain.
 SealedRow = tuple[str, bytes]
 
 
 def stored_records(database: Database) -> Iterator[StoredRecord]:
     """Yield the journal's records in pages, so that the database is not locked for the whole read."""
-    last = -(2**63)  # SQLite's smallest integer, because an altered sequence number may be negative
+    last = -(2**63)  # SQLite's smallest integer, because an altered record may have a negative number
     while True:
         with database.reading() as connection:
             page = connection.execute(_RECORDS, (last, _PAGE)).fetchall()
@@ -44,13 +44,13 @@ def stored_records(database: Database) -> Iterator[StoredRecord]:
 
 
 def stored_cells(database: Database) -> list[SealedRow]:
-    """Return the cells of the scan state."""
+    """Return the rows of the scan cells."""
     with database.reading() as connection:
         return [(cell, envelope) for cell, envelope in connection.execute(_CELLS)]
 
 
 def stored_schedule(database: Database) -> list[SealedRow]:
-    """Return the tasks of the schedule."""
+    """Return the rows of the schedule's tasks."""
     with database.reading() as connection:
         return [(task, envelope) for task, envelope in connection.execute(_SCHEDULE)]
 
@@ -58,7 +58,7 @@ def stored_schedule(database: Database) -> list[SealedRow]:
 def write_next_journal(
     data_path: Path, *, records: Iterable[StoredRecord], cells: Iterable[SealedRow], schedule: Iterable[SealedRow]
 ) -> None:
-    """Write a new ``journal.db`` next to the current one; the file is complete and synced when this returns.
+    """Write ``journal.db.next``, the successor of ``journal.db``; the file is complete and synced on return.
 
     Raises:
         StorageError: The disk is full or fails.

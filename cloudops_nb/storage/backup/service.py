@@ -51,15 +51,17 @@ _FOREIGN = "it is a snapshot of another store"
 
 
 class BackupService:
-    """Takes snapshots of a store's parts, keeps them on the local disk and in S3, and restores from them.
+    """Takes snapshots of a store, keeps them on the local disk and in S3, and restores the store from them.
 
-    The store stays in use while a snapshot is taken. A restore is refused while another program has the store open. A
-    part whose restore fails stays unchanged. The failure of one part does not stop the backup or restore of the other
-    parts: the report has a row for each. Threads may share a service; its backups and restores run one at a time.
+    A snapshot holds one part of the store, its kind: the journal, the estate or the conversations. The store stays in
+    use while a snapshot is taken. A restore is refused while another program has the store open. A part whose restore
+    fails stays unchanged, unless its replacement was already committed: then the next opening of the store finishes the
+    replacement. The failure of one part does not stop the backup or restore of the other parts: the report has a row
+    for each part. Threads may share a service; its backups and restores run one at a time.
 
     Args:
         storage: The store.
-        settings: The bucket, the intervals, and how long snapshots are kept.
+        settings: The bucket, the intervals of regular backups, and how long snapshots are kept.
         clock: Returns the current time in UTC.
     """
 
@@ -88,13 +90,13 @@ class BackupService:
     def snapshots(self) -> BackupReport:
         """List the store's snapshots on the local disk and in S3, newest first.
 
-        An S3 failure becomes a problem of the report. A new or empty store lists the snapshots of other stores too,
+        An S3 failure becomes a problem of the report. A new or empty store also lists the snapshots of other stores,
         because it may restore them.
 
         Raises:
             BackupError: The local disk cannot be listed.
         """
-        # Cached per store id, because for another store's snapshot may_restore() verifies the whole journal.
+        # Cache the answer per store id: for the id of another store, may_restore() verifies the whole journal.
         inventory = take_inventory(self._places, cache(self._ownership.may_restore))
         return BackupReport(inventory.rows(), (inventory.problem,) if inventory.problem else ())
 
@@ -115,14 +117,15 @@ class BackupService:
         """Verify snapshots, then replace the store's parts with them.
 
         Args:
-            source: ``latest`` for the newest of each kind, the name of a snapshot, or the path of a file.
-            kinds: For ``latest``, the kinds to restore; every kind by default.
-            merge: Whether to merge the snapshot into a collection instead of replacing the collection; the newer of two
-                versions of a row is kept.
-            set_aside: Whether to replace a journal that the snapshot does not continue; the journal is first copied.
+            source: ``latest`` for the newest snapshot of each kind, the name of a snapshot, or the path of a file.
+            kinds: The kinds to restore; every kind by default. A named snapshot or file must be of one of these kinds.
+            merge: If true, merge the snapshot into its collection instead of replacing the collection. Of two versions
+                of a row, the newer one is kept.
+            set_aside: If true, also replace a journal that does not verify or has diverged from the snapshot's journal;
+                first copy it to a file.
 
         Raises:
-            BackupError: The snapshot does not exist.
+            BackupError: The snapshot does not exist, or its kind is not among ``kinds``.
             StoreUnavailableError: Another program has the store open.
         """
         rows: list[RestoreRow] = []
@@ -142,7 +145,7 @@ class BackupService:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Stop the scheduled tasks; call it before the store is closed or changes its keys."""
+        """Stop the scheduled tasks; call this before the store is closed or gets new keys."""
         self._scheduler.stop()
 
     def status(self) -> ScheduleStatus:
@@ -151,7 +154,7 @@ class BackupService:
         return ScheduleStatus(running=self._scheduler.running, trouble=self._scheduler.trouble, tasks=tasks)
 
     def health(self) -> BackupHealth:
-        """Report on the snapshots in both places and on the schedule, within a few seconds even if S3 does not answer.
+        """Report on the snapshots and the schedule, within a few seconds even if S3 does not answer.
 
         Raises:
             StorageError: The local disk or the schedule cannot be read.
@@ -179,7 +182,7 @@ class BackupService:
         return still_running
 
     def _verify(self, source: RestoreSource, opened: ExitStack, rows: list[RestoreRow]) -> VerifiedSnapshot | None:
-        """Return a source's verified snapshot; if it has no usable one, add a failed row and return ``None``."""
+        """Return the verified snapshot of a kind; if no snapshot can be used, add a failed row and return ``None``."""
         try:
             return opened.enter_context(source.verified(self._master))
         except CloudOpsError as error:
@@ -187,7 +190,7 @@ class BackupService:
             return None
 
     def _master(self, fingerprint: str) -> MasterKey:
-        """Return the master key with a snapshot's key fingerprint; if that key is missing, a new random key."""
+        """Return the master key with a fingerprint; if that key is missing, return a new random key."""
         try:
             return find_master_key(self._settings, fingerprint)
         except (KeyMissingError, WrongKeyError):
@@ -196,7 +199,7 @@ class BackupService:
             return MasterKey.generate()
 
     def _create_missing_store(self, archives: Sequence[Archive]) -> None:
-        """Create the store if it is missing, under the first snapshot's master key, not under the first key found."""
+        """Create the store if it is missing, with the first snapshot's master key, not the first key in the sources."""
         if not self._ownership.ready:
             first = archives[0].header.key_fingerprint
             headers = [archive.header for archive in archives if archive.header.key_fingerprint == first]

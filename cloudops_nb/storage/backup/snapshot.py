@@ -15,11 +15,11 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import Point, Sparse
 
 JOURNAL: Final = "journal"
-#: Every kind of snapshot, in the order of backup and restore. The journal is first because restoring the estate also
-#: rewrites ``journal.db``, which holds the scan state: a damaged ``journal.db`` must be replaced before.
+#: Every kind of snapshot, in the order of backup and restore. The journal is first, because restoring the
+#: estate also rewrites ``journal.db`` (it holds the scan state), and a damaged ``journal.db`` must be replaced before.
 KINDS: Final = (JOURNAL, AWS_ESTATE.name, CHAT_HISTORY.name)
 SUFFIX: Final = ".snapshot"
-#: Snapshots dated further in the future than this are never the latest, because the clock that dated them was wrong.
+#: A snapshot that is dated further in the future is never the latest, because the clock that dated it was wrong.
 MAX_CLOCK_LEAD: Final = timedelta(days=1)
 #: Upper bound of a row's average size in bytes, vectors included; used to estimate the disk space needed.
 ROW_BYTES: Final = 8_000
@@ -38,7 +38,7 @@ class Snapshot:
 
 
 def snapshot_name(kind: str, created: datetime) -> str:
-    """Return the name of a snapshot; the name holds the time to the second."""
+    """Return the name of a snapshot, which contains the kind and the time in whole seconds."""
     return f"{kind}_{created.astimezone(UTC).strftime(_TIME)}{SUFFIX}"
 
 
@@ -54,7 +54,7 @@ def parse_name(name: str) -> tuple[str, datetime] | None:
 
 
 def checked_kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the requested kinds in the order of :data:`KINDS`; every kind if the request is empty.
+    """Return the given kinds in the order of :data:`KINDS`; every kind if none is given.
 
     Raises:
         BackupError: A kind does not exist.
@@ -67,7 +67,7 @@ def checked_kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def packed_point(point: Point) -> list[Any]:
-    """Return a point as a record of plain values."""
+    """Return a point as a list of plain values, the record that a snapshot holds."""
     sparse = point.sparse
     sparse_record = None if sparse is None else [sparse.indices, sparse.values]
     return [point.id, dict(point.payload), point.dense, sparse_record]

@@ -1,4 +1,7 @@
-"""Decides which snapshots belong to a store: one bucket may hold, and one key may open, those of several stores."""
+"""Decides which snapshots belong to a store.
+
+One bucket may hold the snapshots of several stores, and one key may open them all.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class SnapshotOwnership:
-    """Distinguishes a store's own snapshots from those of other stores, by store id.
+    """Distinguishes a store's own snapshots from those of other stores, by the store id in each snapshot's header.
 
-    A new or empty store may restore any snapshot, and then takes over the snapshot's store id.
+    A new or empty store may restore any snapshot, and then takes the snapshot's store id as its own.
     """
 
     def __init__(self, storage: OpenStore, settings: Settings) -> None:
@@ -26,7 +29,7 @@ class SnapshotOwnership:
 
     @property
     def ready(self) -> bool:
-        """Whether the store exists; reading this property does not create it."""
+        """True if the store exists; reading this property does not create the store."""
         return self._file.path.exists()
 
     def store_id(self) -> str:
@@ -35,11 +38,14 @@ class SnapshotOwnership:
         return header.store_id if header else ""
 
     def owns(self, store_id: str) -> bool:
-        """Return whether a snapshot with this id counts as the store's own; snapshots of older versions have no id."""
+        """Return whether a snapshot with this store id counts as the store's own.
+
+        Snapshots that older versions wrote have no id, and count as the store's own.
+        """
         return store_id in ("", self.store_id())
 
     def may_restore(self, store_id: str) -> bool:
-        """Return whether the restore of the latest snapshots may use a snapshot with this store id."""
+        """Return whether a snapshot with this store id may be restored when the latest snapshots are requested."""
         return self.owns(store_id) or self.is_empty()
 
     def is_empty(self) -> bool:

@@ -1,1 +1,1 @@
-"""Hides values from the vector store: encrypted envelopes, blind index values and rotated vectors."""
+"""Hides values from the vector store by encryption, keyed hashes and rotated vectors."""

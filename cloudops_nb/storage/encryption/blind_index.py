@@ -27,8 +27,8 @@ _LENGTH = struct.Struct(">H")
 class BlindIndex(KeyHolder):
     """Computes blind values, dimensions of sparse vectors, and point ids; safe to share between threads.
 
-    Values are hashed as given: for case-insensitive comparison the caller folds the case first. The 65,536 most
-    recently used tokens (words or trigrams) of each kind are cached, because the words of an estate repeat.
+    Values are hashed as given; to compare them without case, the caller folds the case first. The 65,536 most recently
+    used tokens (words or trigrams) of each kind are cached, because the words of an estate repeat.
     """
 
     __slots__ = ("_hmac", "_tokens")
@@ -47,12 +47,12 @@ class BlindIndex(KeyHolder):
         return self.fingerprint(field, value.encode("utf-8", "surrogatepass"))
 
     def fingerprint(self, field: str, content: bytes) -> str:
-        """Return the blind value of bytes of any length, in the form of :meth:`blind`."""
+        """Return the blind value of bytes of any length, also as 22 URL-safe characters."""
         digest = self._digest("blind", field, content)[:BLIND_BYTES]
         return base64.urlsafe_b64encode(digest)[:_BLIND_CHARACTERS].decode()
 
     def token(self, kind: str, token: str) -> int:
-        """Return a token's dimension in a sparse vector: an HMAC mod 2^32, unrelated between kinds.
+        """Return a token's dimension in a sparse vector: an HMAC of the kind and the token, mod 2^32.
 
         Two different tokens share a dimension with a probability of 2^-32, so a match is evidence, not proof.
         """
@@ -63,7 +63,10 @@ class BlindIndex(KeyHolder):
         return list(map(self._tokens(kind), tokens))
 
     def point_id(self, canonical_key: str) -> str:
-        """Return the id of a resource's point: a version 8 UUID (RFC 9562), a keyed hash of the canonical key."""
+        """Return the id of a resource's or a conversation's point: a version 8 UUID (RFC 9562), which is a keyed hash.
+
+        The canonical key is the text that identifies the resource or the conversation.
+        """
         digest = bytearray(self._digest("point", "", canonical_key.encode("utf-8", "surrogatepass"))[:16])
         digest[6] = digest[6] & 0x0F | 0x80
         digest[8] = digest[8] & 0x3F | 0x80
@@ -81,6 +84,6 @@ class BlindIndex(KeyHolder):
 
 @lru_cache(maxsize=256)
 def _prefix(purpose: str, domain: str) -> bytes:
-    # The lengths distinguish ("ab", "c") from ("a", "bc"). JSON from AWS can contain lone surrogates: surrogatepass.
+    # The lengths distinguish ("ab", "c") from ("a", "bc"). surrogatepass: JSON from AWS can contain lone surrogates.
     parts = (purpose.encode("utf-8", "surrogatepass"), domain.encode("utf-8", "surrogatepass"))
     return b"".join(_LENGTH.pack(len(part)) + part for part in parts)

@@ -32,7 +32,7 @@ class DecryptAlarm:
         self._warned = False
 
     def record_failure(self) -> None:
-        """Count a failure, and warn if it completes the first series of failures that is fast enough to be alarming."""
+        """Count a failure; give the warning when enough failures have come within the time window, but only once."""
         with self._lock:
             now = self._clock()
             self.failures += 1

@@ -2,7 +2,8 @@
 
 Layout: version (1 byte) | key id (4, big-endian: the data key's generation) | nonce (12) | ciphertext | tag (16).
 The additional data is ``collection`` + 0x00 + ``point id``, so an envelope that was moved to a different record cannot
-be decrypted. A data key is retired when a rotation of the data key has re-encrypted all envelopes under it.
+be decrypted. A data key is retired after a newer data key has replaced it and all envelopes, except those of journal
+records and of the schedule, have been re-encrypted under the newer data key.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Envelope(KeyHolder):
     """Encrypts and decrypts envelopes; safe to share between threads.
 
     Args:
-        keys: The store's keys; new envelopes are encrypted under their generation.
+        keys: The store's keys; their ``generation`` names the data key that encrypts new envelopes.
         oldest: The oldest generation whose data key is not retired.
 
     Attributes:
@@ -53,10 +54,10 @@ class Envelope(KeyHolder):
         self.alarm = DecryptAlarm()
 
     def seal(self, plaintext: bytes, *, collection: str, point_id: str) -> bytes:
-        """Encrypt under the current data key with a random nonce; adds :data:`OVERHEAD` bytes.
+        """Encrypt a value under the current data key with a random nonce; the result is :data:`OVERHEAD` bytes longer.
 
         Raises:
-            EncryptionError: ``collection`` contains a NUL character; NUL separates it from the point id.
+            EncryptionError: ``collection`` contains a NUL character, which separates ``collection`` and ``point_id``.
         """
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = self._cipher(self.generation).encrypt(nonce, plaintext, _additional_data(collection, point_id))
@@ -69,12 +70,12 @@ class Envelope(KeyHolder):
             sealed: The envelope.
             collection: The collection that the envelope was made for.
             point_id: The point id that the envelope was made for.
-            retired: Whether to accept a retired data key, as for journal records: they are never re-encrypted, because
-                the chain's MACs cover their envelopes.
+            retired: If true, accept a retired data key. Journal records need this: they are never re-encrypted,
+                because the MACs of the journal's chain cover their envelopes.
 
         Raises:
-            DecryptionError: The envelope was truncated, altered or moved, its key or version is a different one, or its
-                data key is retired. A retired data key means that an old copy of the value was put back.
+            DecryptionError: The envelope was truncated, altered or moved, its version is unknown, it is under another
+                key, or its data key is retired. A retired data key means that an old copy of the value was put back.
         """
         try:
             return self._decrypted(sealed, collection, point_id, retired=retired)
@@ -99,10 +100,10 @@ class Envelope(KeyHolder):
 
 
 def key_generation(sealed: bytes) -> int:
-    """Return the data key's generation from an envelope's header, without decrypting the envelope.
+    """Return the generation of an envelope's data key from the envelope's header, without decrypting the envelope.
 
     Raises:
-        DecryptionError: The bytes are too short for an envelope, or its version is unknown.
+        DecryptionError: The bytes are too short for an envelope, or the envelope's version is unknown.
     """
     if len(sealed) < OVERHEAD:
         raise DecryptionError("an encrypted value cannot be decrypted", f"it was truncated to {len(sealed)} bytes")

@@ -27,7 +27,7 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def packed(value: Mapping[str, Any]) -> bytes:
-    """Encode a mapping of plain values and dataclasses as bytes that do not depend on the order of keys.
+    """Encode a mapping of plain values and dataclasses; the bytes do not depend on the order of dictionary keys.
 
     Times become ISO 8601 text, and values of other types that msgpack does not know become their ``str()``.
     """
@@ -36,18 +36,18 @@ def packed(value: Mapping[str, Any]) -> bytes:
 
 
 def packed_list(value: Sequence[Any]) -> bytes:
-    """Encode a list that holds only lists and texts, which need no sorting."""
+    """Encode a list that holds only lists and texts, so that there are no dictionary keys to sort."""
     plaintext: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     return plaintext
 
 
 def seal(envelope: Envelope, value: Mapping[str, Any], collection: Collection, point_id: str) -> str:
-    """Encrypt a mapping, encoded by :func:`packed`, for one row."""
+    """Encode a mapping with :func:`packed`, and encrypt it so that it can be decrypted in one row only."""
     return seal_packed(envelope, packed(value), collection, point_id)
 
 
 def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str) -> str:
-    """Encrypt bytes that :func:`packed` returned, for one row."""
+    """Encrypt bytes that :func:`packed` returned, so that they can be decrypted in one row only."""
     return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
 
 
@@ -56,7 +56,7 @@ def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection) -> d
 
     Raises:
         DecryptionError: The field was altered, truncated, or moved from another row. The error message contains nothing
-            of its content.
+            of the field's content.
     """
     plaintext = envelope.open(_envelope_of(row, collection), collection=collection.name, point_id=row.id)
     value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
@@ -64,7 +64,7 @@ def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection) -> d
 
 
 def sealed_generation(row: StoredRow, collection: Collection) -> int:
-    """Return the data key's generation of a row's ``data`` field, without decrypting it.
+    """Return the generation of the data key that encrypted a row's ``data`` field, without decrypting the field.
 
     Raises:
         DecryptionError: The field is not an envelope.
@@ -73,7 +73,7 @@ def sealed_generation(row: StoredRow, collection: Collection) -> int:
 
 
 def shallow(value: Any) -> dict[str, Any]:
-    """Return a dataclass as a mapping, one level deep."""
+    """Return a dataclass's fields as a mapping; dataclasses among their values stay dataclasses."""
     kind: Any = type(value)
     return {name: getattr(value, name) for name in _field_names(kind)}
 

@@ -23,10 +23,10 @@ DIMENSION = 384
 
 
 class Rotation(KeyHolder):
-    """Rotates vectors by a uniformly distributed (Haar) orthogonal matrix; built at first use in about 0.1 s.
+    """Rotates vectors by a uniformly distributed (Haar) orthogonal matrix, which is built at first use in about 0.1 s.
 
-    The same seed gives the same matrix in every process and NumPy version, up to float64 rounding: the normal deviates
-    come from SHAKE-256, and LAPACK is not used, because its versions differ in their choice of signs.
+    The same seed gives the same matrix in every process and NumPy version, up to float64 rounding: the random numbers
+    come from SHAKE-256. LAPACK is not used, because LAPACK versions differ in their choice of signs.
     """
 
     def __init__(self, keys: StoreKeys, dimension: int = DIMENSION) -> None:
@@ -34,14 +34,14 @@ class Rotation(KeyHolder):
         self.dimension = dimension
 
     def apply(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Rotate vectors of shape ``(n, dimension)``, or one vector of shape ``(dimension,)``, as float32."""
+        """Rotate vectors of shape ``(n, dimension)``, or one of shape ``(dimension,)``; the result is float32."""
         rows = np.asarray(vectors, dtype=np.float32)[..., np.newaxis, :]
-        # One product per row: a product that is large enough for BLAS's threads keeps all cores busy for another 0.1 s.
+        # One product per row: for a large product, BLAS starts threads, which keep all cores busy for 0.1 s afterwards.
         rotated: NDArray[np.float32] = (rows @ self._matrix)[..., 0, :]
         return rotated
 
     def undo(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Undo the rotation of vectors of shape ``(n, dimension)``, as float32."""
+        """Undo the rotation of vectors of shape ``(n, dimension)``; the result is float32."""
         original: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32) @ self._matrix.T
         return original
 

@@ -1,4 +1,7 @@
-"""Opens the engine that the settings name, after checking that the store's collections are in this engine."""
+"""Opens the Qdrant engine that the settings name, after checking that the store's collections are in this engine.
+
+An engine is either embedded, which means that it runs in a process of this host, or a Qdrant server.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.files.store_file import StoreHeader
 
 Engine = Literal["embedded", "remote"]
-#: The file in the data path that records an unfinished move.
+#: The file in the data path that records an unfinished move from one engine to the other.
 MOVE_NAME: Final = "move.json"
-#: The command that moves a store from one engine to another.
+#: The command that moves a store's collections from one engine to the other.
 MOVE_COMMAND = "cloudops-nb move"
 
 
@@ -37,8 +40,8 @@ def open_engine(settings: Settings, data_path: Path) -> VectorStore:
 def engine_named(settings: Settings, data_path: Path) -> VectorStore:
     """Return the engine that the settings name, without the check of :func:`check_engine`.
 
-    A move opens its source and its target with this, each with a copy of the settings that names it. The check would
-    refuse the target.
+    A move opens both its source and its target with this function, each with settings that name it. The check would
+    refuse the target, because the collections are not there yet.
     """
     if settings.remote:
         from cloudops_nb.storage.engines.remote.host_state import HostState
@@ -60,7 +63,7 @@ def check_engine(header: StoreHeader, settings: Settings) -> None:
     """Check that a store's collections are in the engine that the settings name.
 
     Raises:
-        InitialisationError: The store's header names the other engine, a different server or a different prefix.
+        InitialisationError: ``store.json`` names the other engine, a different server or a different prefix.
     """
     prefix = settings.qdrant_prefix if settings.remote else ""
     actual = (header.engine, header.remote_url, header.remote_prefix)

@@ -23,7 +23,7 @@ _DEFAULT_PREFIX = Settings.model_fields["qdrant_prefix"].default
 
 
 class EngineLocation(BaseModel):
-    """The engine that holds a store's collections; for a server, also its address and the collection names' prefix."""
+    """The Qdrant engine of a store's collections; for a server, also its address and the prefix of their names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,10 +67,11 @@ def write_location(data_path: Path, location: EngineLocation) -> None:
 
 
 def _set_keys(document: tomlkit.TOMLDocument, location: EngineLocation) -> None:
-    """Set the keys of a location.
+    """Set the keys of a location in the parsed file.
 
-    A key that the file has as ``qdrant_url``, at the top level, is set there; every other key is set as ``url`` in the
-    table ``[qdrant]``. The mode and the default prefix are written only if the file has them already.
+    The file may spell a key in two ways: ``qdrant_url`` at the top level, or ``url`` in the table ``[qdrant]``. A key
+    that is at the top level stays there; every other key is set in the table. The mode and the default prefix are
+    written only if the file has these keys already. An embedded location has no URL, so the key of the URL is removed.
     """
     present = {key for key in ("mode", "prefix") if f"{_TABLE}_{key}" in document or key in document.get(_TABLE, {})}
     changes = {"url": location.url or None}

@@ -1,7 +1,8 @@
 """The adapter to Qdrant Edge: runs operations on a shard, with the types of ``vector_store``.
 
-Only this module and :mod:`~cloudops_nb.storage.engines.edge_shard` import ``qdrant_edge``, and only the owner process
-loads these modules. A shard is the folder in which Qdrant Edge keeps one collection.
+A shard is the folder in which Qdrant Edge keeps one collection. Only this module and
+:mod:`~cloudops_nb.storage.engines.edge_shard` import ``qdrant_edge``. Only the owner process, which opens the shards
+for all notebook kernels, loads these two modules.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Condition, Value
 
-#: The limit sent with a facet request, far above the number of distinct values of a field.
+#: The limit in a facet request, which counts points by value; far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
-#: The engine's message for an internal fault. After one it refuses all writes until the shard is reopened (observed).
+#: The engine's message for an internal fault. After such a fault, the engine refuses all writes until the shard is
+#: reopened (observed).
 _INTERNAL = "Service runtime error"
 
 
@@ -42,11 +44,11 @@ class EdgeCollection:
     """One collection in one shard, which only this process has open.
 
     The engine writes a write-ahead log: an update that returned survives a crash of this process; after :meth:`flush`
-    it also survives a power cut. The caller makes only one call at a time, except for :meth:`flush`.
+    it also survives a power cut. The caller makes only one call at a time; only :meth:`flush` may run during another.
 
     Attributes:
         collection: The collection's schema.
-        failed: Whether the engine has reported an internal fault and refuses all writes.
+        failed: True once the engine has reported an internal fault, after which it refuses all writes.
     """
 
     def __init__(self, path: Path, collection: Collection) -> None:
@@ -92,7 +94,7 @@ class EdgeCollection:
     def page(
         self, where: PointFilter, fields: Sequence[str], limit: int, after: str | None
     ) -> tuple[list[StoredRow], str | None]:
-        """Fetch one page in the order of ids, and the id at which the next page starts."""
+        """Return one page of rows, ordered by id, and the id at which the next page starts."""
         request = qdrant.ScrollRequest(
             offset=after, limit=limit, filter=_edge_filter(where), with_payload=_payload_selector(fields)
         )
@@ -101,7 +103,7 @@ class EdgeCollection:
         return [_row_of(record) for record in records], None if following is None else str(following)
 
     def points_page(self, where: PointFilter, limit: int, after: str | None) -> tuple[list[Point], str | None]:
-        """Fetch one page of whole points in the order of ids, and the id at which the next page starts."""
+        """Return one page of whole points, ordered by id, and the id at which the next page starts."""
         request = qdrant.ScrollRequest(
             offset=after, limit=limit, filter=_edge_filter(where), with_payload=True, with_vector=True
         )
@@ -128,7 +130,7 @@ class EdgeCollection:
         return [[Scored(str(hit.id), hit.score) for hit in hits] for hits in hits_by_query]
 
     def count(self, where: PointFilter) -> int:
-        """Count exactly."""
+        """Return the exact number of points that pass the filter."""
         with engine_errors("points cannot be counted"):
             return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_edge_filter(where))))
 
@@ -139,17 +141,17 @@ class EdgeCollection:
             return {hit.value: int(hit.count) for hit in self._shard.facet(request)}
 
     def values(self, key: str) -> list[Value]:
-        """Return the values of a field from its index, a hundred times faster than with counts."""
+        """Return the values of a field from its index, which is a hundred times faster than :meth:`facet`."""
         with engine_errors("values cannot be listed"):
             return [hit.value for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))]
 
     def flush(self) -> None:
-        """Sync everything to disk."""
+        """Sync every write that has returned to disk."""
         with engine_errors("the store cannot be synced to disk"):
             self._shard.flush()
 
     def close(self) -> None:
-        """Sync and close; if the sync fails, the shard is closed all the same."""
+        """Sync and close the shard; if the sync fails, the shard is closed all the same."""
         try:
             self.flush()
         finally:

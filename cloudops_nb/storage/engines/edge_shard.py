@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 DENSE = "dense"
 SPARSE = "lexical"
-#: A segment is optimised only if its vectors are larger than this, in kilobytes: about 10,000 resources.
+#: The engine optimises a segment (a part of a shard) only if the segment's vectors take more space than this, in
+#: kilobytes: those of about 10,000 resources.
 MIN_OPTIMISED_KILOBYTES = 8_000
-#: No HNSW graph: a search compares every vector. With ``m=0`` the other numbers have no effect.
+#: No HNSW graph: a search compares the query with every vector. With ``m=0`` the other numbers have no effect.
 _NO_GRAPH = qdrant.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
 #: The folder that a killed optimisation leaves behind.
 _UNFINISHED = "temp_segments"
@@ -35,17 +36,17 @@ def open_shard(path: Path, collection: Collection) -> qdrant.EdgeShard:
 
 
 def optimise_shard(path: Path, collection: Collection) -> bool:
-    """Optimise the segments that were written since the last time.
+    """Optimise the segments (parts of the shard) that were written since the last optimisation.
 
-    An optimised segment is opened by mapping its files instead of reading them, and is faster to search. The engine
-    holds the GIL throughout, about ten seconds for 100,000 resources. The process may be killed at any time, because
-    the engine puts only complete segments in place. The shard must not be open elsewhere.
+    An optimised segment is faster to search, and faster to open, because its files are mapped instead of read. The
+    engine holds the GIL during the whole call, about ten seconds for 100,000 resources. The process may be killed at
+    any time, because the engine puts only complete segments in place. The shard must not be open elsewhere.
 
     Returns:
-        Whether any segment was optimised.
+        True if any segment was optimised.
 
     Raises:
-        StorageError: The engine failed; the shard is unchanged.
+        StorageError: The engine failed; the points are unchanged, but some indexes may have been recreated.
     """
     shutil.rmtree(path / _UNFINISHED, ignore_errors=True)
     with engine_errors(f"the {collection.name} collection cannot be optimised"):
@@ -62,7 +63,7 @@ def optimise_shard(path: Path, collection: Collection) -> bool:
 def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerIndexParams | qdrant.FloatIndexParams:
     """Return the index parameters for a kind of field.
 
-    An index on disk is in memory until the shard is optimised; from then on its file is mapped.
+    Even an index on disk is in memory until the shard is optimised; from then on its file is mapped.
     """
     types, on_disk = qdrant.PayloadSchemaType, qdrant.Memory.Cached
     match kind:
@@ -74,7 +75,7 @@ def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerInd
             return qdrant.FloatIndexParams(memory=on_disk)
         case "lookup":
             return qdrant.IntegerIndexParams(lookup=True, range=False, memory=on_disk)
-        case "facet":  # in memory, because listing its values from disk would read the whole index
+        case "facet":  # in memory, because listing the values of an index on disk would read the whole index
             return qdrant.IntegerIndexParams(lookup=True, range=False)
 
 
@@ -108,9 +109,9 @@ def _storage_error(what: str, reason: str, *, corrupted: bool) -> StorageError:
 
 
 def _create(path: Path, collection: Collection) -> None:
-    """Create an empty shard in a temporary folder and rename the folder.
+    """Create an empty shard in a temporary folder, then rename the folder to ``path``.
 
-    So a killed process leaves no incomplete shard that would later be opened.
+    So a killed process leaves no incomplete shard at ``path``.
     """
     partial = path.with_name(f"{path.name}.partial")
     if partial.exists():
@@ -134,20 +135,20 @@ def _configuration(collection: Collection) -> qdrant.EdgeConfig:
 
 
 def _dense(collection: Collection) -> qdrant.EdgeVectorParams:
-    # Half floats: a search reads every vector, so they halve the data that it reads; the first hits stay the same.
+    # A search reads every vector, so half-precision floats halve the data that it reads. The first hits stay the same.
     half = qdrant.VectorStorageDatatype.Float16
     return qdrant.EdgeVectorParams(collection.dimension, qdrant.Distance.Cosine, datatype=half)
 
 
 def _place_indexes(shard: qdrant.EdgeShard, collection: Collection) -> None:
-    """Recreate the indexes whose placement, in memory or on disk, differs from :func:`field_index`.
+    """Recreate each index that is in memory but should be on disk, or the reverse; :func:`field_index` decides.
 
-    Earlier versions of this package created them with a different placement.
+    Earlier versions of this package created some indexes in the other place.
     """
     present = shard.info().payload_schema
     for name, kind in collection.indexes.items():
         target = field_index(kind)
-        if isinstance(target, qdrant.PayloadSchemaType):  # the kind has no placement
+        if isinstance(target, qdrant.PayloadSchemaType):  # indexes of this kind have no choice of place
             continue
         current = present[name].params if name in present else None
         if getattr(current, "memory", None) != target.memory:

@@ -1,6 +1,6 @@
-"""Permanently closes ("retires") an engine that several threads use: after that, no leftover thread can write to it.
+"""Permanently closes ("retires") an engine that several threads use: after that, no thread can write to it.
 
-When one thread has closed the store, a restore or a move may replace its data while other threads are still running.
+When one thread has closed the store, a restore or a move may replace the store's data while other threads still run.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class Retirement:
     """Tracks the threads that are running an operation; safe to share between threads.
 
-    An operation runs from before it has a connection until it returns. So :meth:`retire` also waits for an operation
-    that is connecting or is waiting before a retry; otherwise this operation could write to the replaced data.
+    An operation begins before it gets a connection, and ends when it returns. So :meth:`retire` also waits for an
+    operation that is connecting or is waiting before a retry. Otherwise that operation could write to the new data.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._retired = False
-        # Ids of threads, not their number: if an interrupt leaves an id in the set, the end of the same thread's next
-        # operation removes it.
+        # A set of thread ids instead of a count: if an interrupt leaves an id in the set, the end of the same thread's
+        # next operation removes that id.
         self._busy: set[int] = set()
 
     @contextmanager
@@ -48,7 +48,7 @@ class Retirement:
                 self._changed.notify_all()
 
     def check(self) -> None:
-        """Check that the engine is not retired; an operation repeats this check after every step that may take long.
+        """Check that the engine is not retired; an operation can repeat this check after a step that may take long.
 
         Raises:
             StoreUnavailableError: The engine is retired.

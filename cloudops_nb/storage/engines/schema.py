@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: A ``lookup`` is an integer that is compared only for equality; a ``facet`` is a lookup whose values can be listed.
+#: A ``lookup`` is an integer that is compared only for equality. A ``facet`` is a lookup whose values are also listed.
 IndexKind = Literal["keyword", "integer", "lookup", "facet", "float"]
 
 
@@ -18,9 +18,10 @@ class Collection:
 
     Attributes:
         name: The collection's name.
-        dimension: The dimension of the dense vector, which is compared by cosine similarity.
-        sparse: Whether points have a sparse vector too; the engine weights its dimensions by IDF.
-        indexes: The kind of index of each indexed payload field.
+        dimension: The number of components of the dense vector, which is compared by cosine similarity.
+        sparse: True if points also have a sparse vector; the engine weights its dimensions by IDF (rare ones count
+            more).
+        indexes: The indexed payload fields, each with the kind of its index.
     """
 
     name: str
@@ -41,8 +42,8 @@ AWS_ESTATE = Collection(
     dimension=384,
     sparse=True,
     indexes={
-        # Two lists of numbers for all fields of a resource: an index per field would double the times of writing and
-        # opening.
+        # "groups" and "marks" are lists of numbers that stand for almost all fields of a resource. With an index for
+        # each field, writing and opening would take twice as long.
         "groups": "facet",
         "marks": "lookup",
         "scan": "lookup",
@@ -52,12 +53,12 @@ AWS_ESTATE = Collection(
 
 COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}
 
-#: The suffix in the name of a staged collection, which is filled and then replaces the live one.
+#: The suffix in the name of a staged collection, which is first filled and then replaces the live collection.
 STAGED_SUFFIX = ".staged"
 
 
 def collection_of(name: str) -> Collection | None:
-    """Return the schema for the name of a live or staged collection; ``None`` for any other name."""
+    """Return the schema of a live or staged collection by its name; ``None`` if the name is unknown."""
     return COLLECTIONS.get(name.removesuffix(STAGED_SUFFIX))
 
 

@@ -1,10 +1,10 @@
-"""The interface between the storage service and a Qdrant engine: points, filters and queries without engine types.
+"""The interface to a Qdrant engine (embedded or a server): points, filters and queries without an engine's types.
 
 Only ciphertext, blind values, vectors and times cross this interface. A blind value is a keyed hash that replaces a
-field's value: the engine can compare blind values without knowing the values.
+field's value: the engine can compare blind values without knowing what they replace.
 
-A live collection can have a staged collection: a second, hidden one that is filled and then replaces the live one at
-once (:meth:`VectorStore.stage`, :meth:`VectorStore.adopt`).
+A live collection can have a staged collection: a second, hidden collection, which is first filled and then takes the
+place of the live one (:meth:`VectorStore.stage`, :meth:`VectorStore.adopt`).
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
-#: A field's value: a text for a keyword field, a number of up to 63 bits for a lookup field (see ``schema.IndexKind``).
+#: The value of a payload field: a text in a keyword field, a number of up to 63 bits in a lookup field. The kinds of
+#: fields are in ``schema.IndexKind``; below, "lookup field" includes its kind ``facet``.
 Value = str | int
 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """A sparse vector: its dimensions as packed uint32, and as many weights as packed float32, in native byte order."""
+    """A sparse vector: its dimensions packed as uint32 and their weights packed as float32, in native byte order."""
 
     indices: bytes
     values: bytes
 
     @classmethod
     def of(cls, weights: Mapping[int, float]) -> Sparse:
-        """Pack a mapping of dimension to weight."""
+        """Pack a mapping from dimensions to weights."""
         # Creating an array from a list takes half as long as from a dictionary view.
         return cls(array("I", [*weights]).tobytes(), array("f", [*weights.values()]).tobytes())
 
@@ -39,13 +40,13 @@ class Sparse:
         return Sparse(self.indices + other.indices, self.values + other.values)
 
     def unpack(self) -> tuple[list[int], list[float]]:
-        """Return dimensions and weights as lists."""
+        """Return the dimensions and the weights as lists."""
         return array("I", self.indices).tolist(), array("f", self.values).tolist()
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A whole point; ``id`` is a UUID as text, ``payload`` is JSON-ready, and ``dense`` is packed float32."""
+    """A whole point; ``id`` is a UUID as text, ``payload`` holds JSON values, and ``dense`` is packed as float32."""
 
     id: str
     payload: Mapping[str, Any]
@@ -55,7 +56,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Payload fields to set, with the same values on each of several points."""
+    """Payload fields and the values to set them to, the same on each of several points."""
 
     ids: Sequence[str]
     payload: Mapping[str, Any]
@@ -63,7 +64,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The condition that a keyword or lookup field holds one of the values."""
+    """The condition that a keyword or lookup field holds at least one of the values."""
 
     field: str
     values: Sequence[Value]
@@ -99,9 +100,9 @@ EVERY_POINT = PointFilter()
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
-    """A request for the points nearest to a vector among those that pass the filter.
+    """A request for the ``limit`` points nearest to a vector, among the points that pass the filter.
 
-    The vector is dense (packed float32) or sparse. Without a vector, the query returns the first points by id.
+    The vector is dense (packed as float32) or sparse. Without a vector, the query returns the first points by id.
     """
 
     vector: bytes | Sparse | None
@@ -110,9 +111,9 @@ class VectorQuery:
 
 
 class Scored(NamedTuple):
-    """A point's id and its score; a higher score is nearer.
+    """A hit: the id and the score of a point; the higher the score, the nearer the point.
 
-    It is a tuple because a search creates hundreds of them.
+    It is a tuple, which is fast to create, because a search creates hundreds of hits.
     """
 
     id: str
@@ -141,8 +142,8 @@ class VectorStore(Protocol):
     def append(self, collection: str, point: Point, *, group: str, sequence: str) -> int:
         """Insert a point with the next number of its group, and return the number.
 
-        The points with the same value of the keyword field ``group`` are a group. The number is stored in the payload
-        field ``sequence``. Numbers start at 0, and concurrent writers never get the same number.
+        ``group`` names a keyword field; the points with the same value in this field are a group. ``sequence`` names
+        the payload field that holds the number. Numbers start at 0, and concurrent writers never get the same number.
         """
 
     def patch(self, collection: str, patches: Sequence[Patch]) -> list[str]:
@@ -160,10 +161,10 @@ class VectorStore(Protocol):
     def rows(
         self, collection: str, where: PointFilter, fields: Sequence[str], limit: int | None = None
     ) -> Iterator[StoredRow]:
-        """Yield the points that pass the filter in the order of their ids, page by page."""
+        """Yield rows of the points that pass the filter, ordered by id; the points are fetched page by page."""
 
     def points(self, collection: str, where: PointFilter = EVERY_POINT) -> Iterator[Point]:
-        """Yield whole points that pass the filter, with vectors, in the order of their ids, page by page.
+        """Yield the points that pass the filter, with vectors, ordered by id; they are fetched page by page.
 
         A concurrent write may or may not be included. Each point appears at most once, in its state at one moment.
         """
@@ -171,13 +172,13 @@ class VectorStore(Protocol):
     def newest(
         self, collection: str, where: PointFilter, fields: Sequence[str], *, order: str, limit: int
     ) -> list[StoredRow]:
-        """Fetch the points with the highest values of the numeric field ``order``, highest first."""
+        """Fetch the points with the highest values in the numeric field that ``order`` names, highest first."""
 
     def query(self, collection: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries in one request; returns one list of hits per query, best first."""
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Return the exact number of points that pass the filter; with ``seconds``, fail if it takes much longer."""
+        """Return the exact number of points that pass the filter; with ``seconds``, fail if that takes much longer."""
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
@@ -192,15 +193,15 @@ class VectorStore(Protocol):
         """Return a number that changes with every write to the collection, so that callers can cache what they read."""
 
     def stage(self, collection: str) -> str:
-        """Create an empty staged collection for a live one, and return its name; an earlier staged one is dropped.
+        """Create an empty staged collection for a live one and return the new name; drop any earlier staged one.
 
         Until :meth:`adopt` or :meth:`discard`, every operation accepts this name.
         """
 
     def adopt(self, collections: Sequence[str]) -> None:
-        """Make each staged collection the live one, and drop the live one that it replaces.
+        """Replace each of these live collections with its staged one, and drop the replaced collections.
 
-        A live collection without a staged one stays, so that an interrupted call can be repeated.
+        A live collection that has no staged one stays, so that an interrupted call can be repeated.
         """
 
     def discard(self, collection: str) -> None:
@@ -213,7 +214,7 @@ class VectorStore(Protocol):
         """Close the connections; the next operation opens new ones."""
 
     def retire(self) -> None:
-        """Close permanently, so that no leftover thread uses the store after it was closed or its data was replaced.
+        """Close permanently, so that no thread uses the store after it was closed or its data was replaced.
 
         The call waits until the operations of other threads have ended, and fails if an operation does not end.
         """

@@ -1,1 +1,1 @@
-"""The estate, which is every AWS resource that scans found: writes, filters, counts and searches encrypted rows."""
+"""Writes, filters, counts and searches the estate: the AWS resources that scans found, stored as encrypted rows."""

@@ -1,7 +1,7 @@
-"""Finishes scan cells: removes the rows of resources that a scan no longer lists.
+"""Finishes scan cells: removes the rows of resources that AWS no longer lists.
 
-A cell is a unit of a scan: one account, one region and one resource type. Only this module removes rows because a scan
-did not see them.
+A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource. Only this module
+removes rows because a scan did not see their resources.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.scan_state import ScanState
 
-#: A cell with at least this number of rows keeps them the first time that a scan lists nothing in it.
+#: A cell with at least this number of rows keeps them when a scan finds the cell empty for the first time.
 SUSPICIOUS_ROWS = 3
-#: Number of scans whose start time is kept.
+#: Largest number of scans whose start time is kept; the oldest are dropped first.
 _MAX_KEPT_SCANS = 256
 
 
 class EstateCells:
     """Finishes cells; safe to share between threads.
 
-    A cell removes rows only if it is complete, and only rows that no scan has written since the cell's listing began.
-    So two notebook kernels that scan the same cell at once keep each other's rows, and a failed listing removes
-    nothing.
+    Rows are removed only if the cell's state is complete (``ok`` or ``ok_empty``), and only if no scan has written them
+    since the listing of the cell began. So two notebook kernels that scan the same cell at once keep each other's rows,
+    and a failed listing removes nothing.
 
-    The rows of a suspiciously empty cell are marked as suspected. A scan that sees a resource again clears the mark,
-    because it rewrites the mark's field.
+    If a cell is suspiciously empty, its rows are marked in the payload field ``suspected``. A scan that sees a resource
+    again clears the mark, because every write of a row rewrites this field.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, results: ScanState) -> None:
@@ -49,7 +49,7 @@ class EstateCells:
         self._start_times: OrderedDict[str, float] = OrderedDict()
 
     def begin(self, scan_id: str) -> float:
-        """Return the time of a scan's first write through this store; the first call sets it to now."""
+        """Return the time of a scan's first write through this object; the first call for a scan sets it to now."""
         with self._lock:
             start = self._start_times.setdefault(scan_id, time.time())
             while len(self._start_times) > _MAX_KEPT_SCANS:
@@ -57,10 +57,10 @@ class EstateCells:
             return start
 
     def finish(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
-        """Remove the rows that complete cells no longer list, save the results, and return them as saved.
+        """Remove the rows that complete cells no longer list, save the cells' results, and return the saved results.
 
-        If a cell would lose all its rows, and has :data:`SUSPICIOUS_ROWS` or more, it becomes ``suspicious_empty`` and
-        keeps them, unless an earlier scan also found it empty.
+        If a cell has at least :data:`SUSPICIOUS_ROWS` rows and would lose all of them, the rows stay and the cell's
+        state becomes ``suspicious_empty``, unless an earlier scan also found the cell empty.
         """
         complete = [result for result in results if result.state.complete]
         losing = self._losing_cells(complete, scan_id)
@@ -72,8 +72,8 @@ class EstateCells:
     def _losing_cells(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
         """Return the results of the cells that may have rows to remove.
 
-        Usually one count over all cells shows that there is no such row; otherwise the cells are halved and counted
-        again.
+        Usually one count over all cells shows that there is no row to remove. Otherwise each half of the cells is
+        counted separately, and so on.
         """
         if not results:
             return []
@@ -99,14 +99,14 @@ class EstateCells:
         return result
 
     def _listing_start(self, result: CellResult, scan_id: str) -> float:
-        # The earlier of the two times, because rows that another kernel has written since then may be resources that
-        # this listing is too old to contain.
+        # Use the earlier time: a row that another kernel has written since then may be a resource that did not yet
+        # exist when AWS answered this listing.
         return min(self.begin(scan_id), result.started.timestamp())
 
     def _is_suspicious(self, key: CellKey, unseen: PointFilter, rows: int, start: float) -> bool:
         if rows < SUSPICIOUS_ROWS or self._store.count(AWS_ESTATE.name, self._points.in_cells([key])) > rows:
             return False
-        # Only an earlier scan confirms that the cell is empty; a concurrent scan may have the same fault.
+        # A mark counts only if it is older than this listing: a concurrent scan may have the same fault.
         suspected = unseen & PointFilter([Below("suspected", start)])
         return self._store.count(AWS_ESTATE.name, suspected) < rows
 

@@ -1,7 +1,10 @@
-"""Describes a resource in words: the text that is embedded, and its environment and engines.
+"""Describes a resource in words: the text to embed, and the resource's environment and engines (``postgres``).
 
-"Spoken" names here mean words that people use in queries. The description contains no id, address or account number.
-An embedding can be inverted to text, and searches find ids by the keyed lexical index instead.
+"Spoken" in the name of a variable or function means: words that people use in queries.
+
+An attacker can guess a text from its embedding. So the text to embed takes only words of letters from names, ids, tags
+and descriptions: no hexadecimal id, address or account number. Searches find ids in the keyed lexical index
+(:mod:`cloudops_nb.storage.estate.terms`) instead.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import Resource
 
-#: Increased when descriptions or their index terms change, so that the next scan rewrites every point.
+#: Increase this number with every change to the format of descriptions or index terms; the next scan then rewrites all
+#: points.
 DESCRIPTION_VERSION = 5
-#: Metadata fields that name the software of a resource.
+#: Metadata fields whose values name the software that a resource runs.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
-#: Largest number of words that a description takes from the tags, and from the resource's own description.
+#: Largest number of words that the text to embed takes from the tags. The limit applies again, separately, to the words
+#: from the metadata field ``description``.
 _MOST_WORDS = 24
 
 
@@ -31,7 +36,7 @@ class Wording:
     """All words about a resource, computed once for its description, its index terms and its payload.
 
     Attributes:
-        phrases: The parts of the description, in order.
+        phrases: The parts of the text to embed, in order.
         spoken: The result of :func:`spoken_of`.
         traits: The result of :func:`traits_of`.
     """
@@ -42,12 +47,12 @@ class Wording:
 
     @property
     def description(self) -> str:
-        """The text that is embedded."""
+        """The text to embed."""
         return " ".join(self.phrases)
 
 
 def wording_of(resource: Resource) -> Wording:
-    """Return all words about a resource."""
+    """Return all words about a resource; determines its environment and engines only once."""
     environment, engines = environment_of(resource), engines_of(resource)
     phrases = tuple(_description_phrases(resource, environment, engines))
     return Wording(phrases, spoken_of(resource), _trait_texts(environment, engines))
@@ -56,9 +61,9 @@ def wording_of(resource: Resource) -> Wording:
 def environment_of(resource: Resource) -> str:
     """Return ``production``, ``staging``, ``development``, or ``unknown``.
 
-    First :func:`~cloudops_nb.understanding.environment.environment_class` decides by the tags and the account's name.
-    If it returns ``unknown``, the first word of the resource's name or the account's name that names an environment
-    decides.
+    If the whole value of an environment tag or the whole account name is an environment word,
+    :func:`~cloudops_nb.understanding.environment.environment_class` decides. Otherwise the first environment word in
+    the resource's name (or id, if it has no name) decides, then the first one in the account's name.
     """
     declared = environment_class(resource.tags, resource.account_name)
     if declared != "unknown":
@@ -69,9 +74,9 @@ def environment_of(resource: Resource) -> str:
 
 
 def engines_of(resource: Resource) -> list[str]:
-    """Return the engine families of a resource, such as ``["aurora", "postgres"]``; often empty."""
+    """Return the engine families of a resource, such as ``["aurora", "postgres"]`` or ``["python"]``; often empty."""
     words_by_field = [_metadata_words(resource, name) for name in _ENGINE_FIELDS]
-    # Also the joined words: plain_words splits "RabbitMQ" at its capitals, but its declared name is one word.
+    # Also use the joined words: plain_words splits "RabbitMQ" at its capitals, but search_words.yaml has "rabbitmq".
     spoken = {word for parts in words_by_field for word in (*parts, "".join(parts))}
     known, names = lexicon().engines, lexicon().engine_nouns
     return sorted({engine for word in spoken for engine in known.get(phrase(word), ({word} & names.keys()))})
@@ -83,9 +88,10 @@ def traits_of(resource: Resource) -> list[str]:
 
 
 def spoken_of(resource: Resource) -> dict[str, str]:
-    """Return further words that people use for a resource, by the field that they come from.
+    """Return words that people use for a resource's metadata and facts, by field: ``{"volume_type": "gp2"}``.
 
-    The fields are metadata (``volume_type: gp2``) and facts of the scan that are true or false.
+    A metadata field gives its value. A fact, which a scan found true or false, gives its declared words:
+    ``encrypted``, if false, gives "unencrypted".
     """
     declared, metadata, facts = lexicon(), resource.metadata, resource.constraints.facts
     spoken = {
@@ -98,7 +104,7 @@ def spoken_of(resource: Resource) -> dict[str, str]:
 
 
 def meanings_of(resource: Resource) -> list[str]:
-    """Return the topics of the well-known words in a resource's name and tags: ``["dead letter"]`` for ``dlq``."""
+    """Return the topics of well-known words in a resource's name and tag values: ``["dead letter"]`` for ``dlq``."""
     spoken = [resource.name, *_spoken_tags(resource).values()]
     known = lexicon().glossary
     stems = dict.fromkeys(stem(word) for text in spoken for word in plain_words(text))
@@ -128,7 +134,7 @@ def _description_phrases(resource: Resource, environment: str, engines: Sequence
 
 
 def _spoken_tags(resource: Resource) -> dict[str, str]:
-    """Return the tags for the description: all except name, environment and administrative tags."""
+    """Return the tags for the text to embed: all except ``Name``, environment tags and administrative tags."""
     unspoken = lexicon().unspoken_tags.union(ENVIRONMENT_TAGS, ["name"])
     return {key: value for key, value in resource.tags.items() if "".join(words(key)) not in unspoken}
 
@@ -137,7 +143,7 @@ def _tag_words(key: str, value: str) -> list[str]:
     # If a value has no plain word, such as the number of a cost centre, its key says nothing either.
     if not (value_words := plain_words(value)):
         return []
-    # Keys such as aws:cloudformation:stack-name are less informative than their values.
+    # The values of tags such as aws:cloudformation:stack-name say more than the keys.
     return value_words if key.startswith("aws:") else [*plain_words(key), *value_words]
 
 

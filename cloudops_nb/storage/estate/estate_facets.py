@@ -1,7 +1,7 @@
-"""Counts resources by field values, and lists field values.
+"""Counts resources for each value of a field, and lists the values of a field.
 
-The engine sees and counts only blind values, which are keyed hashes. To learn the real value of one, this module
-decrypts a row that has it.
+Qdrant sees and counts only blind values, which are keyed hashes. To learn the real value behind a blind value, this
+module decrypts one row that has the blind value.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ COUNTED_FIELDS = tuple(field for field in (*GROUPED, *MARKED) if field != "cell"
 
 
 class EstateFacets:
-    """Counts rows by the values of a field, and lists these values; safe to share between threads.
+    """Counts rows for each value of a field, and lists these values; safe to share between threads.
 
-    Real values are cached only in this process.
+    Decrypted real values are cached in the memory of this process only.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints) -> None:
@@ -40,7 +40,7 @@ class EstateFacets:
         self._listed: dict[str, tuple[int, list[str]]] = {}
 
     def count(self, field: str, where: PointFilter) -> dict[str, int]:
-        """Return each value of the field with its number of rows, the most frequent first.
+        """Return each value of the field with its number of rows, the most frequent value first.
 
         Raises:
             StorageError: The field cannot be counted.
@@ -48,20 +48,24 @@ class EstateFacets:
         if field not in COUNTED_FIELDS:
             why = f"the fields are {', '.join(COUNTED_FIELDS)}"
             raise StorageError(f"the estate cannot be counted by {field}", why)
-        # The list holds the numbers of several fields.
+        # The payload list holds the numbers of several fields, so leave out the numbers of other fields.
         counts = self._store.facet(AWS_ESTATE.name, list_of(field), where).items()
         real = ((self._real_value(field, number), count) for number, count in counts if _belongs_to(field, number))
         return dict(sorted(((value, count) for value, count in real if value), key=lambda pair: (-pair[1], pair[0])))
 
     def values(self, generation: int, *fields: str) -> list[str]:
-        """Return all values of the fields in the estate; asks the engine once per generation of the collection."""
+        """Return all values that the fields have in the estate.
+
+        ``generation`` is a number that changes with every write to the estate. Qdrant is asked for the values of a
+        field only once per generation.
+        """
         return [value for field in fields for value in self._values_at(generation, field)]
 
     def _values_at(self, generation: int, field: str) -> Sequence[str]:
         cached = self._listed.get(field)
         if cached is None or cached[0] != generation:
             if field == "resource_type":
-                # Most types are declared, and decrypting a row for each of them would take longer than a search.
+                # Most stored types are declared, and decrypting a row for each type would take longer than a search.
                 self._real_values.update((self._points.blind(field, name), name) for name in lexicon().type_nouns)
             numbers = self._store.values(AWS_ESTATE.name, list_of(field))
             values = sorted(
@@ -71,7 +75,7 @@ class EstateFacets:
         return cached[1]
 
     def _real_value(self, field: str, number: Value) -> str:
-        """Return the real value of a blind one; empty if no row has it any more."""
+        """Return the real value of a field for a blind value's number; empty if no row has this number any more."""
         if number not in self._real_values:
             where = PointFilter(must=[AnyOf(list_of(field), [number])])
             for row in self._store.rows(AWS_ESTATE.name, where, SEALED_FIELDS, limit=1):

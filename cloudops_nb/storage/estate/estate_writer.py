@@ -1,4 +1,7 @@
-"""Writes the resources of a scan: embeds only resources whose words changed, and stamps all with scan and time."""
+"""Writes the resources of a scan: embeds only resources whose texts changed, and stamps every resource.
+
+The stamp is the payload fields that every scan rewrites: the scan, and the times of listing and writing.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
-#: Resources per batch: large enough for the embedder, small enough that searches run between batches.
+#: Number of resources per batch: large enough to embed efficiently, small enough that searches run between batches.
 BATCH = 256
 _COMPARED_FIELDS = ("content", "searchable", "last_synced")
 
 
 @dataclass(frozen=True, slots=True)
 class UpsertReport:
-    """The number of resources that were written, and of unchanged resources, which only got a new stamp."""
+    """The number of written resources, and the number of unchanged resources, which only got a new stamp."""
 
     written: int = 0
     unchanged: int = 0
@@ -54,8 +57,8 @@ class _Draft:
 class EstateWriter:
     """Writes resources; threads and processes may write at once, and the last writer of a resource wins.
 
-    When :meth:`upsert` has returned, its writes survive a crash of any process. While the engine writes a batch, this
-    class prepares the next batch. When :meth:`upsert` returns or raises, no request of it is running.
+    While Qdrant writes a batch, this class prepares the next batch. When :meth:`upsert` has returned, its writes
+    survive a crash of any process. When it has returned or raised, none of its requests is running any more.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors) -> None:
@@ -65,7 +68,7 @@ class EstateWriter:
         self._vectors = vectors
 
     def upsert(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
-        """Write changed resources and stamp all resources with the scan; only the last of duplicates is written."""
+        """Write the changed resources and stamp all; of resources with the same canonical key only the last counts."""
         latest = list({resource.canonical_key: resource for resource in resources}.values())
         report = UpsertReport()
         running: deque[Iterator[UpsertReport]] = deque()
@@ -93,7 +96,7 @@ class EstateWriter:
         patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
         written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
         yield UpsertReport()
-        # Rows that another kernel has removed since the look-up are written completely.
+        # A patch changes only existing rows. So if another kernel has removed a row since the look-up, write all of it.
         missing = set(patched.result()) if patched else set()
         if missing:
             removed = [draft for draft in drafts.values() if draft.point_id in missing]
@@ -129,9 +132,9 @@ class EstateWriter:
 
 @contextmanager
 def _request_thread() -> Iterator[ThreadPoolExecutor]:
-    """Lend one thread for requests to the engine, which run in the order of their submission.
+    """Lend a thread that runs requests to Qdrant one after another, in the order of their submission.
 
-    The thread has ended when the block ends. Requests that have not started by then are cancelled.
+    At the end of the block, requests that have not started are cancelled. After the block, the thread has ended.
     """
     requests = ThreadPoolExecutor(max_workers=1, thread_name_prefix="estate-writer")
     try:
@@ -143,8 +146,8 @@ def _request_thread() -> Iterator[ThreadPoolExecutor]:
 def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
     """Advance every batch by one stage, the newest first.
 
-    So the short look-up of the newest batch is sent before the long write of an older batch, and has returned when the
-    newest batch needs it.
+    So the short look-up of the newest batch is sent before the long write of an older batch, and its result is there
+    when the newest batch needs it.
     """
     completed = UpsertReport()
     for batch in tuple(reversed(running)):
@@ -159,25 +162,25 @@ def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
 def _sort_drafts(
     drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
 ) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
-    """Return three groups: unchanged drafts, drafts whose changes leave the vectors as they are, and all others."""
+    """Return three groups: unchanged drafts, changed drafts that keep their vectors, and all other drafts."""
     same: list[_Draft] = []
     altered: list[_Draft] = []
     new = dict(drafts)
     for row in rows:
         draft, stored = drafts[row.id], row.payload
-        # Keep the later time: a concurrent scan whose listing started later may have written the row already.
+        # Keep the later time: a concurrent scan that listed the resource later may have written the row already.
         if stored.get("last_synced", 0.0) > draft.stamp["last_synced"]:
             draft.stamp = {**draft.stamp, "last_synced": stored["last_synced"]}
         if stored.get("searchable") != draft.hashes["searchable"]:
             continue
         del new[row.id]
-        # A changed size or IAM verdict, for example, is not part of the vectors.
+        # If only a size or an IAM permission changed, for example, the vectors stay the same.
         (same if stored.get("content") == draft.hashes["content"] else altered).append(draft)
     return same, altered, list(new.values())
 
 
 def _stamp_patches(drafts: Sequence[_Draft]) -> list[Patch]:
-    """Return one patch per time of reading: resources that were read together share this time, and so the stamp."""
+    """Return one patch per ``last_synced``: resources that were listed together share this time, and so the stamp."""
     by_time: dict[float, list[_Draft]] = defaultdict(list)
     for draft in drafts:
         by_time[draft.stamp["last_synced"]].append(draft)

@@ -1,8 +1,8 @@
-"""The fields of a resource that the engine can compare, and the numbers that represent their values.
+"""Represents the values of a resource's fields by numbers that Qdrant can compare without knowing the values.
 
-A point's payload holds these numbers for all fields in two lists: ``groups`` for the fields whose values many resources
-share, ``marks`` for the other fields. A number has 63 bits: four bits for the field, and the first 59 bits of the blind
-value, which is a keyed hash of the value.
+The payload of a resource's point holds these numbers in two lists: ``groups`` for fields whose values many resources
+share, such as the region, and ``marks`` for the other fields, such as the name. A number has 63 bits: four bits for the
+field, and the first 59 bits of the blind value, which is a keyed hash of the value.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The names of the payload's two lists.
+#: The names of the two lists in the payload.
 GROUPS, MARKS = "groups", "marks"
-#: The fields of each list. Their order must not change, because a field's position is stored in its numbers.
+#: The fields in each list. Do not change their order: the stored numbers contain the position of the field.
 GROUPED: Final = (
     "account_id", "account_name", "region", "service", "resource_type", "state", "tag_keys", "traits",
 )  # fmt: skip
 MARKED: Final = ("name", "identifier", "arn", "tags", "cell")
-#: The scan is numbered too, but its number is in a separate payload field, because every scan rewrites it.
+#: The scan id also has such a number, but in a payload field of its own, because every scan rewrites it.
 _NUMBERED: Final = (*GROUPED, *MARKED, "scan")
 _FIELD_CODES: Final[Mapping[str, int]] = {field: code for code, field in enumerate(_NUMBERED)}
 _VALUE_BITS: Final = 59
@@ -28,21 +28,21 @@ _EIGHT_BYTES: Final = 64
 
 
 def list_of(field: str) -> str:
-    """Return the payload list that holds the values of a field."""
+    """Return the name of the payload list that holds a field's numbers."""
     return GROUPS if field in GROUPED else MARKS
 
 
 def numbered(field: str, blind: str) -> int:
     """Return the number for a field's blind value.
 
-    The probability that two values of a field have the same number is 2^-59. Among a million values, the probability
-    that any two have the same number is about one in a million.
+    The probability that two different values of a field have the same number is 2^-59. Among a million values, the
+    probability that any two have the same number is about one in a million.
     """
-    # Eleven base64 characters hold 66 bits; the padding to twelve makes nine bytes, of which the first eight are kept.
+    # Eleven base64 characters hold 66 bits. A twelfth completes nine bytes, of which the first eight are kept.
     leading = int.from_bytes(base64.urlsafe_b64decode(blind[:11] + "A"), "big") >> 8
     return _FIELD_CODES[field] << _VALUE_BITS | leading >> (_EIGHT_BYTES - _VALUE_BITS)
 
 
 def field_of(number: int) -> str:
-    """Return the field of a number."""
+    """Return the name of the field whose value a number represents."""
     return _NUMBERED[number >> _VALUE_BITS]

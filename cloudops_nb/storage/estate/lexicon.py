@@ -18,7 +18,7 @@ _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{8,}")
 _SHORTEST_PLURAL = 4
-#: Plural endings of which the last two letters are removed.
+#: Plural endings; removing their last two letters gives the singular.
 _LONG_PLURALS = ("xes", "sses", "shes", "tches")
 #: Shorter words are not corrected, because too many other words differ from them by one letter.
 _SHORTEST_CORRECTED = 5
@@ -28,7 +28,7 @@ _CACHED_TEXTS = 1 << 14
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def folded(text: str) -> str:
-    """Return the form in which the store compares texts: NFKC, without case or surrounding white space."""
+    """Return the folded text, which the store compares: in NFKC, without case, without white space at its ends."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
@@ -38,7 +38,10 @@ def words(text: str) -> list[str]:
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the meaningful words of a text: without numbers and hexadecimal ids, and without trailing digits."""
+    """Return the meaningful words of a text, without trailing digits.
+
+    Single letters, hexadecimal ids, and words that have a digit elsewhere are left out.
+    """
     return list(_plain_words(text))
 
 
@@ -65,7 +68,7 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def stems(text: str) -> tuple[str, ...]:
-    """Return the stemmed words of a text."""
+    """Return the words of a text without plural endings."""
     return tuple(map(stem, _words(text)))
 
 
@@ -82,34 +85,36 @@ def word_grams(word: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The declared words; "spoken" means used by people in queries.
+    """The declared words; "spoken" in a name means that people use the words in queries.
+
+    A phrase is one or more words without plural endings, joined by blanks.
 
     Attributes:
-        types: Each phrase for resource types, with the types that it may mean. A phrase consists of stemmed words that
-            are joined by blanks.
-        engines: Each phrase for engine families, with the families.
+        types: Each phrase for resource types, with the types that it may mean.
+        engines: Each phrase for engine families (software, such as ``postgres`` or ``python``), with the families.
         environments: Each phrase for an environment, with the environment.
         states: Each phrase for states, with the states in AWS's words.
         regions: Each phrase for regions, with the regions.
         region_names: The names of all regions.
         filler: Words that do not narrow a query.
         openers: First words of polite queries, such as "show".
-        endings: Final verbs of questions, which are ignored after an auxiliary.
+        endings: Verbs that are ignored at the end of a question with an auxiliary: "live" in "where do photos live".
         auxiliaries: The auxiliary verbs of questions.
-        prepositions: Words between a type and the words that describe it.
-        conjunctions: Words between types that are equally wanted.
-        weak: Words that many names and tag keys share.
-        companions: Types whose resources belong to another resource and usually have its name.
+        prepositions: Words between a type and the words that describe the type, such as "of".
+        conjunctions: Words between types that are equally wanted, such as "and".
+        weak: Words that many names and tag keys share, and that therefore have a low weight.
+        companions: Types of resources that belong to another resource and usually have the other resource's name.
         type_nouns: Each declared type, with the words that describe it.
         engine_nouns: Each engine family, with the words that describe it.
-        engine_types: Each engine family, with the types that can have it.
+        engine_types: Each engine family, with the resource types that can have it.
         spoken_metadata: Metadata fields whose values people use in queries.
-        spoken_facts: Each fact that people ask for, with the words for a resource with the fact.
-        spoken_absences: Facts with the words for a resource without the fact.
+        spoken_facts: Each fact that people ask for, with the words for a resource for which the fact is true.
+        spoken_absences: Some of these facts, with the words for a resource for which the fact is false.
         unspoken_tags: Keys of administrative tags, which do not describe a resource.
-        glossary: Each well-known word, with its topic.
-        known: The single words of the phrases and the glossary.
-        spellings: Each word of a phrase, and each variant of it without one letter, with the words that it may be.
+        glossary: Each well-known word in names and tags, with its topic.
+        known: Every single word that occurs in a phrase or in the glossary.
+        spellings: Each word of five or more letters in a phrase, and each of its variants without one letter, with the
+            words that the word or variant may stand for.
     """
 
     types: Mapping[str, frozenset[str]]
@@ -142,7 +147,7 @@ class Lexicon:
         return frozenset(name for name in self.region_names if f"{name}-".startswith(f"{start.rstrip('-')}-"))
 
     def corrected(self, word: str) -> str:
-        """Return the declared word of which this word is a misspelling; an empty text if there is no such word.
+        """Return the declared word of which ``word`` is a misspelling; an empty text if there is none.
 
         A misspelling begins with the same letter as the declared word, and has one missing, additional, wrong or
         misplaced letter.
@@ -156,21 +161,22 @@ class Lexicon:
 
 
 def phrase(text: str) -> str:
-    """Return the form in which phrases are compared: the stemmed words of the text, joined by blanks."""
+    """Return the phrase of a text: its words without plural endings, joined by blanks."""
     return " ".join(stems(text))
 
 
 def words_of_type(resource_type: str) -> str:
-    """Return the phrase for a type without declared words, from its name: ``polly_lexicon`` gives ``polly lexicon``.
+    """Return the phrase for a type without declared words, made from its name: ``polly lexicon`` for ``polly_lexicon``.
 
-    The name of a type that is read through Cloud Control, ``AWS::Athena::NamedQuery``, gives ``athena named query``.
+    The name of a type that is read through Cloud Control, such as ``AWS::Athena::NamedQuery``, gives
+    ``athena named query``.
     """
     return phrase(resource_type.removeprefix("AWS::"))
 
 
 @cache
 def lexicon() -> Lexicon:
-    """Return the declared words, together with the environments and states of ``understanding``'s vocabulary."""
+    """Return the words of ``search_words.yaml``, with the environments and states of ``vocabulary.yaml``."""
     data = bundled_table(__package__, "search_words.yaml")
     types, engines = (_by_phrase(_field(data[group], "words")) for group in ("types", "engines"))
     environments = {phrase(word): frozenset([name]) for word, name in vocabulary().environments.items()}
@@ -210,9 +216,9 @@ def _field(declared: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 
 def _states(declared: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the states by their phrases in AWS's and people's words.
+    """Return each phrase for a state, in AWS's or people's words, with the states that it means.
 
-    A state's phrases also mean the states under ``also``: "running" includes the state ``available``, for example.
+    A phrase for a state also means the states that ``also`` lists for it: "running" includes ``available``.
     """
     spoken = {state: [state, *declared.get(state, {}).get("words", ())] for state in {*vocabulary().states, *declared}}
     found = _by_phrase(spoken)
@@ -247,7 +253,7 @@ def _spellings(*groups: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _variants(word: str) -> set[str]:
-    """Return the word and its variants without one letter.
+    """Return the word, and each variant of it without one letter.
 
     A word and a misspelling of it, as defined by :meth:`Lexicon.corrected`, have a variant in common.
     """

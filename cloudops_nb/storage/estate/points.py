@@ -1,7 +1,7 @@
-"""Converts resources to the engine's payloads and back.
+"""Converts resources to payloads of Qdrant points, and back.
 
-A payload holds blind values (keyed hashes) of the fields that can be filtered, one encrypted envelope with the whole
-resource, and times.
+A payload holds blind values (keyed hashes) of the fields that filters can name, one envelope (encrypted value) with the
+whole resource, two hashes that reveal a change of the resource, and times.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ if TYPE_CHECKING:
 
 #: The payload fields from which :meth:`EstatePoints.resource` restores a resource.
 SEALED_FIELDS = ("data", "last_synced")
-#: A tag filter with this value matches every resource that has the key.
+#: A tag filter with this value matches every resource that has the tag's key.
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
 _CACHED_VALUES = 1 << 16
 
 
 class EstatePoints:
-    """Turns resources into payloads and filters, and rows into resources; safe to share between threads.
+    """Turns resources into payloads, rows into resources, and real values into filters; safe to share between threads.
 
-    A value is folded before its blind value is computed, so filters ignore case; only scans and cells are not folded.
-    The latest 65,536 blind values are cached, because names, types and tags repeat.
+    A value is folded (without case) before its blind value is computed, so filters ignore case. Only scan ids and cells
+    are not folded. The blind values of the latest 65,536 folded values, and of as many other values, are cached,
+    because names, types and tags repeat.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -54,22 +55,22 @@ class EstatePoints:
         return self._blind_index.point_id(resource.canonical_key)
 
     def point_id_of(self, canonical_key: str) -> str:
-        """Return the id of the point of the resource with this canonical key, whether it exists or not."""
+        """Return the id of the point for a resource's canonical key, such as its ARN; the point need not exist."""
         return self._blind_index.point_id(canonical_key)
 
     def blind(self, name: str, value: str) -> int:
-        """Return the number that represents a field's value."""
+        """Return the number that represents a field's value; case is ignored."""
         return self._blind(name, value)
 
     def content(self, resource: Resource) -> bytes:
-        """Return a packed resource without the time of its last scan, which changes with every scan."""
+        """Encode a resource as bytes, without the time of its last scan, which changes with every scan."""
         return packed({**shallow(resource), "last_synced": None})
 
     def hashes(self, resource: Resource, content: bytes, wording: Wording, model_id: str) -> dict[str, str]:
-        """Return the keyed hashes that differ when a resource has changed.
+        """Return two keyed hashes, which differ from the stored hashes if the resource has changed.
 
-        ``content`` covers the whole resource, ``searchable`` only the texts from which its vectors are made. Both also
-        cover the description's version and the embedding model's id.
+        ``content`` covers the whole resource, ``searchable`` only the texts from which the resource's vectors are made.
+        Both also cover :data:`DESCRIPTION_VERSION` and the embedding model's id.
         """
         version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
         named = [*wording.phrases, resource.name, resource.identifier]
@@ -82,9 +83,9 @@ class EstatePoints:
     def stamp(self, resource: Resource, scan_id: str, now: float) -> dict[str, Any]:
         """Return the payload fields that every scan rewrites.
 
-        ``last_synced`` is the time of the resource's listing, which users see, or ``now`` if the resource has no such
-        time. ``seen`` is the time of this write, for :meth:`unseen`. An empty ``suspected`` removes the mark of
-        :class:`~cloudops_nb.storage.estate.cells.EstateCells`.
+        ``last_synced``, which users see, is the time at which AWS listed the resource, or ``now`` if that is unknown.
+        ``seen`` is the time of this write; :meth:`unseen` compares it. The empty ``suspected`` removes the mark that
+        :class:`~cloudops_nb.storage.estate.cells.EstateCells` sets on the rows of a suspiciously empty cell.
         """
         synced = resource.last_synced.timestamp() if resource.last_synced else now
         return {
@@ -130,7 +131,7 @@ class EstatePoints:
     def resource(self, row: StoredRow) -> Resource:
         """Decrypt the resource in a row that was read with :data:`SEALED_FIELDS`.
 
-        Its ``last_synced`` is the row's, because the envelope does not contain it.
+        The resource's ``last_synced`` comes from the row's payload, because the envelope does not contain it.
 
         Raises:
             DecryptionError: The envelope was modified, or comes from a different row.
@@ -166,11 +167,11 @@ class EstatePoints:
         return PointFilter(must=[AnyOf(MARKS, [self.blind(name, text) for name in _EXACT_FIELDS for text in texts])])
 
     def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
-        """Return the filter for the rows of cells."""
+        """Return the filter for the rows of scan cells; a cell is an account, a region and a resource type."""
         return PointFilter(must=[AnyOf(MARKS, [self._cell_number(key) for key in keys])])
 
     def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
-        """Return the filter for the rows of cells that this scan has not written and no scan has written since a time.
+        """Return the filter for the rows of cells that the scan did not write and no scan wrote at or after ``since``.
 
         ``since`` is in seconds since 1970.
         """

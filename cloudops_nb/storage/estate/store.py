@@ -32,14 +32,16 @@ _DELTA_PREFIX = "delta-"
 
 
 class EstateStore:
-    """The resources of all accounts; threads and notebook kernels may use it at the same time.
+    """Stores the resources of all accounts; several threads and notebook kernels may use it at the same time.
 
     A write that returned survives the crash of any process; after ``OpenStore.flush`` it also survives a power cut.
 
-    A cell is a unit of a scan: one account, one region and one resource type. Rows are removed only by
-    :meth:`delete`, and by :meth:`finish_cell` and :meth:`finish_cells` for a cell in the state ``ok`` or ``ok_empty``.
+    A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource. Rows are
+    removed only by :meth:`delete`, and by :meth:`finish_cell`, :meth:`finish_cells` and :meth:`apply_full` for a cell
+    in the state ``ok`` or ``ok_empty``.
 
-    Filters ignore case; their ``account`` is an id or a name. Methods raise
+    A canonical key is a resource's ARN; for a resource without an ARN it is ``account|region|service|type|id``. Filters
+    ignore case; the ``account`` of a filter is an id or a name. Methods raise
     :class:`~cloudops_nb.errors.StorageError` or a subclass; writing and searching may also raise
     :class:`~cloudops_nb.errors.EmbeddingError`.
     """
@@ -69,16 +71,16 @@ class EstateStore:
         return self._cells.finish([result], scan_id)[0]
 
     def finish_cells(self, results: Sequence[CellResult], *, scan_id: str) -> list[CellResult]:
-        """Finish several cells of a scan like :meth:`finish_cell`.
+        """Finish several cells of a scan, each like :meth:`finish_cell`.
 
-        If the cells have no row to remove, one engine request is enough for all of them.
+        If the cells have no row to remove, one request to Qdrant is enough for all cells.
         """
         return self._cells.finish(results, scan_id)
 
     def apply_full(self, result: CellResult, resources: Sequence[Resource], *, scan_id: str) -> CellResult:
-        """Replace a cell's content with the result of its scan (requirement S14).
+        """Replace a cell's rows with the resources that its scan found (requirement S14).
 
-        The same as :meth:`upsert`, then :meth:`finish_cell`.
+        Calls :meth:`upsert`, then :meth:`finish_cell`.
         """
         self.upsert(resources, scan_id=scan_id)
         return self.finish_cell(result, scan_id=scan_id)
@@ -94,13 +96,13 @@ class EstateStore:
         return [SearchHit(hit.resource, hit.score, hit.why, states[hit.resource.cell]) for hit in found]
 
     def understand(self, query: str) -> QueryReading:
-        """Return how :meth:`search` interprets a query: its filters, its other words, and corrected misspellings."""
+        """Return how :meth:`search` interprets a query: the filters, the other words, and corrected misspellings."""
         return QueryReading.of(self._search.read(query))
 
     def resources(self, where: ResourceFilter = _EVERYTHING, *, limit: int | None = None) -> list[SearchHit]:
         """Return the resources that pass the filter, ordered by account, region, type and name, with score 0.
 
-        If there are more than ``limit``, the selection is arbitrary.
+        If more than ``limit`` resources pass the filter, the result is an arbitrary selection.
         """
         rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
         found = sorted((self._points.resource(row) for row in rows), key=_sort_key)
@@ -125,13 +127,13 @@ class EstateStore:
         return self._store.count(AWS_ESTATE.name, self._points.matching(where))
 
     def facets(self, field: str, where: ResourceFilter = _EVERYTHING) -> dict[str, int]:
-        """Return each value of a field with its number of resources, the most frequent first.
+        """Return each value of a field with its number of resources, the most frequent value first.
 
         Args:
             field: ``tags`` (as ``key=value``), ``tag_keys``, ``traits`` (``environment=production``,
                 ``engine=postgres``), or one of the resource's other fields in
                 :data:`~cloudops_nb.storage.estate.estate_facets.COUNTED_FIELDS`.
-            where: The filter that counted resources pass.
+            where: Only resources that pass this filter are counted.
 
         Raises:
             StorageError: The field cannot be counted.
@@ -143,7 +145,7 @@ class EstateStore:
         return self._store.delete_ids(AWS_ESTATE.name, [self._points.point_id_of(key) for key in arns_or_keys])
 
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
-        """Return the last state of each resource's cell; an empty text for a cell that was never scanned."""
+        """Return the last saved state of each resource's cell; an empty text if no scan has finished the cell."""
         cells = {resource.cell for resource in resources}
         return dict.fromkeys(cells, "") | {key: state.value for key, state in self._results.states(cells).items()}
 

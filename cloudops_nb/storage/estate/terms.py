@@ -1,7 +1,7 @@
-"""The keyed lexical index: words and trigrams of a resource as weighted dimensions of a sparse vector.
+"""The keyed lexical index: sparse vectors with one weighted dimension for each word and each trigram of a resource.
 
-The number of a dimension is a keyed hash of its word or trigram, so the engine does not see the text. The engine
-multiplies each weight by the inverse document frequency of the dimension.
+The number of a dimension is a keyed hash of its word or trigram (three characters of a word), so Qdrant does not see
+the text. Qdrant multiplies each weight by the dimension's inverse document frequency, so a rare word weighs more.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.encryption.blind_index import BlindIndex
     from cloudops_nb.storage.estate.description import Wording
 
-#: The weight of a word by its source; a word in several sources has the highest of these weights.
+#: The weight of a word in the name or id, in a tag, and in the description; the highest weight counts.
 NAME_WEIGHT, TAG_WEIGHT, DESCRIPTION_WEIGHT = 2.0, 1.25, 1.0
-#: Largest number of words from one source.
+#: Largest number of words from each of the three sources (name and id, tags, description).
 _MOST_WORDS = 120
 _CACHED_TEXTS = 1 << 14
 
@@ -45,7 +45,7 @@ class EstateTerms:
         weights: dict[int, float] = {}
         tagged = [text for pair in sorted(resource.tags.items()) for text in pair]
         described = [*wording.phrases, *wording.spoken.values()]
-        # In ascending order, so that a word of several sources gets the highest weight.
+        # The weights ascend, so that the last update of a word in several sources sets the highest weight.
         for weight, texts in ((DESCRIPTION_WEIGHT, described), (TAG_WEIGHT, tagged), (NAME_WEIGHT, named)):
             found = dict.fromkeys(chain.from_iterable(map(self._words_in, texts)), weight)
             weights.update(found if len(found) <= _MOST_WORDS else islice(found.items(), _MOST_WORDS))
@@ -56,14 +56,14 @@ class EstateTerms:
         return Sparse.of(weights)
 
     def words(self, query_words: Iterable[str]) -> Sparse:
-        """Return a query for whole words."""
+        """Return the sparse vector that searches for whole words."""
         return Sparse.of({self._token("word", stem(word)): 1.0 for word in query_words})
 
     def grams(self, text: str) -> Sparse:
-        """Return a query for the trigrams of a fragment or a misspelt name."""
+        """Return the sparse vector that searches for a text's trigrams, to find parts of names and misspelt names."""
         return Sparse.of({self._token("gram", gram): 1.0 for gram in grams(text)})
 
 
 def short_identifier(resource: Resource) -> str:
-    """Return the id; if it is an ARN, only the last part, because the other parts are in other fields."""
+    """Return a resource's id; if it is an ARN, only its last part, because other fields hold its other parts."""
     return resource.identifier.rsplit(":", 1)[-1] if resource.identifier.startswith("arn:") else resource.identifier

@@ -1,4 +1,4 @@
-"""Turns descriptions and queries into vectors that can be stored: embedded, rotated by a key, and packed."""
+"""Turns descriptions and queries into dense vectors, which are rotated by a secret matrix and packed as float32."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.storage.encryption.vector_rotation import Rotation
 
-#: Number of cached vectors, about 7 MB; many resources have the same description, and people repeat queries.
+#: Largest number of cached vectors (about 7 MB). Many resources have the same description, and people repeat queries.
 MAX_CACHED = 4096
 
 
 class EstateVectors:
     """Embeds texts and applies the store's keyed rotation to the vectors; safe to share between threads.
 
-    The embedder is opened at its first use.
+    The embedding model is loaded at its first use.
     """
 
     def __init__(self, embedder: Callable[[], Embedder], rotation: Rotation) -> None:
@@ -36,7 +36,7 @@ class EstateVectors:
 
     @property
     def model_id(self) -> str:
-        """The embedding model's id; vectors of different models cannot be compared."""
+        """The id of the embedding model; vectors from different models cannot be compared."""
         return self._opened().model_id
 
     def of(self, texts: Sequence[str]) -> list[bytes]:
@@ -44,7 +44,7 @@ class EstateVectors:
 
         Raises:
             EmbeddingError: The model cannot be used.
-            InitialisationError: The model's dimension differs from the collection's.
+            InitialisationError: The model's vectors do not have the dimension of the collection.
         """
         distinct = list(dict.fromkeys(texts))
         with self._lock:

@@ -1,4 +1,8 @@
-"""The SQLite file that holds the journal, the scan state and the schedule; SQLite's errors become storage errors.
+"""Opens the SQLite file that holds the journal, the scan state and the schedule.
+
+The journal records plans, approvals, executions and sent requests. The scan state is the latest result of scanning each
+resource type in each account and region. The schedule says when each regular task, such as a backup, is due. SQLite's
+errors become storage errors.
 
 The file is in WAL mode: readers do not wait for writers, one process writes at a time, and a killed process loses no
 committed data (https://www.sqlite.org/wal.html).
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 #: How long a write waits for a write of another connection, in seconds.
 BUSY_SECONDS = 30.0
-#: For each schema version, the statements that upgrade the version before it.
+#: Item ``n`` holds the statements that upgrade a file from schema version ``n`` to ``n + 1``; a new file has version 0.
 _VERSIONS: Final = (
     """
 CREATE TABLE records (
@@ -52,7 +56,8 @@ CREATE TABLE schedule (
 """,
 )
 SCHEMA_VERSION: Final = len(_VERSIONS)
-# The names of SQLite's extended result codes begin with these primary codes (https://www.sqlite.org/rescode.html).
+# SQLite's primary result codes. The name of an extended code begins with the name of its primary code
+# (https://www.sqlite.org/rescode.html).
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _CANNOT_OPEN = "SQLITE_CANTOPEN"
@@ -83,13 +88,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection in a read transaction: all its reads see the file in one state."""
+        """Yield the connection in a read transaction: all reads in the block see the file in the same state."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
-        """Yield the connection in a write transaction, committed at the end and rolled back on any exception.
+        """Yield the connection in a write transaction; commit at the end of the block, roll back on any exception.
 
         Args:
             synced: If true, the commit survives a power cut. If false, it survives the death of the process, but a
@@ -102,15 +107,15 @@ class Database:
             yield connection
 
     def scrub(self, statement: str, values: Sequence[tuple[str, ...]]) -> None:
-        """Run a DELETE statement once per tuple of values, and erase the deleted content from the file and its log.
+        """Run a DELETE statement once per tuple of values, and erase the deleted content from the file and its WAL.
 
         No other connection may have the file open.
         """
         with self.writing(synced=True) as connection:
             connection.executemany(statement, values)
         with self._lock, _translated_errors(self.path):
-            # SQLite leaves deleted content in free pages until VACUUM, which must run outside a transaction, rewrites
-            # the file (https://www.sqlite.org/lang_vacuum.html).
+            # Deleted content stays in free pages until VACUUM rewrites the file. VACUUM must run outside a transaction
+            # (https://www.sqlite.org/lang_vacuum.html).
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -130,9 +135,13 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
         with self._lock, _translated_errors(self.path):
-            if self._retired:  # code that replaces the file relies on no thread writing to the old one
+            if self._retired:  # maintenance may replace the file, so no thread may write to the old file any more
                 why = "the store was closed, or maintenance replaced its parts"
-                raise StoreUnavailableError(f"{self.path} was closed", why, "Get it from the storage service again.")
+                raise StoreUnavailableError(
+                    f"{self.path} was closed",
+                    why,
+                    "Run the cell or command again; in your own code, get ops.storage.journal again.",
+                )
             if self._connection is None:
                 self._connection = _open_locked(self.path)
             connection = self._connection
@@ -148,8 +157,8 @@ class Database:
 
 
 def _open_locked(path: Path) -> sqlite3.Connection:
-    # While another process switches a new file to WAL mode, SQLite reports the file as locked at once, without waiting
-    # for the busy timeout.
+    # Only one process at a time opens the file: while another process switches a new file to WAL mode, SQLite would
+    # report the file as locked at once, without waiting for the busy timeout.
     with creation_lock(path.with_name(f"{path.name}.lock")):
         return _open(path)
 
@@ -169,7 +178,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Upgrade the file to the current schema in one transaction, so that a killed process leaves the old schema."""
+    """Upgrade the file to the current schema in one transaction; if the process is killed, the old schema stays."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         why = f"its schema version is {version}, and this version of cloudops-nb supports up to {SCHEMA_VERSION}"

@@ -39,10 +39,11 @@ def refuse_network_file_system(path: Path, mounts: Iterable[Mount] | None = None
 
 
 def file_system_of(path: Path, mounts: Iterable[Mount]) -> Mount | None:
-    """Return the mount that contains a path, after resolving links, or ``None`` if none of the given mounts does."""
+    """Return the innermost mount that contains a path, after resolving its links; ``None`` if no mount does."""
     resolved = path.resolve()
     containing = [mount for mount in mounts if resolved.is_relative_to(mount.mountpoint)]
-    # Of two mounts on one mount point, the later hides the earlier; max returns the first of equals.
+    # If two mounts have the same mount point, the later one hides the earlier one. The list is reversed, because max
+    # returns the first of several equal items.
     return max(reversed(containing), key=lambda mount: len(Path(mount.mountpoint).parts), default=None)
 
 
@@ -54,7 +55,7 @@ def _is_network_type(fstype: str) -> bool:
 
 @cache
 def _network_file_systems() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the types of network file systems, and further types that are network file systems only under FUSE."""
+    """Return two sets of network file systems: types of any mount, and types that count only after ``fuse.``."""
     declared = bundled_table(__package__, "network_file_systems.yaml")
     return frozenset(declared["types"]), frozenset(declared["user_space"])
 

@@ -1,4 +1,4 @@
-"""Creates and replaces files that only their owner can read, and holds locks between processes.
+"""Creates and replaces files that only their owner can read, and takes locks that exclude other processes.
 
 A file has mode 0600 from its creation, so other users cannot read it even for a moment.
 """
@@ -30,8 +30,8 @@ def create_private(path: Path) -> None:
     Raises:
         OSError: The file cannot be created.
     """
-    # An existing file is not opened, because closing any descriptor of a file drops all POSIX locks of the process on
-    # that file, SQLite's included (fcntl(2); https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    # An existing file is not opened: when a process closes any of its descriptors of a file, it loses all its POSIX
+    # locks on that file, SQLite's included (fcntl(2); https://www.sqlite.org/howtocorrupt.html, section 2.2).
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
@@ -66,7 +66,7 @@ def open_to_others(status: os.stat_result) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the creation, renaming and removal of files in a folder survive a power cut."""
+    """Make sure that files created, renamed or removed in a folder before this call stay so after a power cut."""
     if not POSIX:  # only POSIX systems can open a folder to sync it
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -78,7 +78,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def creation_lock(path: Path, *, seconds: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
-    """Hold a lock between processes inside the block, for example so that only one of them creates a key or a store.
+    """Hold a lock on a file inside the block, so that, for example, only one process at a time creates a store.
 
     The lock file is created with mode 0600, and its folder, if missing, with mode 0700. The operating system releases
     the lock when the process ends, even if the process is killed.

@@ -1,8 +1,9 @@
 """Reads and writes ``store.json``, the unencrypted header of a store, and checks the folder of the store.
 
-The header holds the format version, the store's id and creation time, the master key's fingerprint, the data key's
-generation and the location of the collections. ``store.json`` is written before any data, so data without it means
-that ``store.json`` was lost.
+The header holds the format version, the store's id and creation time, the fingerprint of the master key, the
+generation of the data key, and the location of the Qdrant collections. All other keys are derived from the master key.
+Data keys encrypt the store's values. They are numbered: a data key's number is its generation, and a rotation adds 1.
+``store.json`` is written before any data, so a folder with data but without ``store.json`` has lost that file.
 """
 
 from __future__ import annotations
@@ -24,24 +25,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 3
-#: The range of data key generations; each rotation of the data key starts the next one. An envelope that names a
-#: generation out of this range was altered, and no data key is derived for it.
+#: The lowest and the highest generation of a data key. Each encrypted value names the generation of its data key. A
+#: value that names a generation out of this range was altered, and no data key is derived for it.
 FIRST_GENERATION: Final = 1
 LAST_GENERATION: Final = 0xFFFF
 STORE_NAME = "store.json"
 JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"
-#: The folder of the embedded vector store; it has one folder per shard (an embedded collection).
+#: The folder of the embedded Qdrant collections; each collection has a folder in it, called a shard.
 SHARDS_NAME = "qdrant"
 
 
 class StoreHeader(BaseModel):
     """The content of ``store.json``; ``created`` is in UTC.
 
-    Data keys older than ``oldest_data_key_generation`` are retired: they decrypt only the journal and the schedule.
-    ``engine``, ``remote_url`` and ``remote_prefix`` give the location of the collections. ``store_id`` distinguishes
-    the store's snapshots from those of other stores with the same key; a store of an earlier version may have no id
-    until :meth:`StoreFile.identify` assigns one.
+    Data keys older than ``oldest_data_key_generation`` are retired: they decrypt only the journal's records, the
+    schedule, and values in snapshots (backups).
+
+    If ``engine`` is ``embedded``, the collections are in the store's folder. If it is ``remote``, they are on the
+    Qdrant server at ``remote_url``, and their names begin with ``remote_prefix``. ``store_id`` distinguishes the
+    store's snapshots from those of other stores with the same key. A store that an earlier version created may have no
+    id until :meth:`StoreFile.identify` assigns one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,7 +62,7 @@ class StoreHeader(BaseModel):
 
 
 class _Format(BaseModel):
-    """The one field that every version of the file has; it is read before the rest is validated."""
+    """The one field that every format has; it is read first, because a newer format may have other fields."""
 
     format: int = Field(ge=1)
 
@@ -77,12 +81,12 @@ class StoreFile:
         """Return the lock that a process must hold while it creates the store or changes its header.
 
         Raises:
-            InitialisationError: The lock cannot be created, or another process holds it for too long.
+            InitialisationError: The lock file cannot be created, or another process holds the lock for too long.
         """
         return creation_lock(self.data_path / "store.lock")
 
     def has_data(self) -> bool:
-        """Return whether the folder holds a store or a part of one; a new key is never made for such a folder."""
+        """Return whether the folder holds a store or a part of one; a new key is made only if it does not."""
         shards = self.data_path / SHARDS_NAME
         if shards.is_dir() and any(entry.is_dir() for entry in shards.iterdir()):
             return True
@@ -112,7 +116,7 @@ class StoreFile:
             raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over_advice(self.data_path)) from None
 
     def outdated(self) -> bool:
-        """Return whether the store's format is older than the one this package writes; raises as :meth:`read` does."""
+        """Return whether there is a store whose format is older than :data:`FORMAT`; raises as :meth:`read` does."""
         header = self.read()
         return header is not None and header.format < FORMAT
 
@@ -120,7 +124,7 @@ class StoreFile:
         """Return the store's id, or an empty text if there is no store; a store without an id gets one.
 
         Raises:
-            InitialisationError: As :meth:`read` and :meth:`write`.
+            InitialisationError: As :meth:`lock`, :meth:`read` and :meth:`write`.
             StoreCorruptedError: As :meth:`read`.
         """
         header = self.read()
@@ -152,7 +156,7 @@ def starting_over_advice(data_path: Path) -> str:
 
 
 def with_store_id(header: StoreHeader) -> StoreHeader:
-    """Return the header with a store id: its own, or a new one if it has none."""
+    """Return a copy of the header that keeps its store id or, if it has none, has a new one."""
     return header.model_copy(update={"store_id": header.store_id or uuid.uuid4().hex})
 
 
@@ -160,7 +164,7 @@ def prepare_data_path(path: Path) -> None:
     """Create the store's folder with mode 0700, or check that the existing folder is usable.
 
     Raises:
-        InitialisationError: The path is a file, or cannot be created or written; or the folder belongs to another user,
+        InitialisationError: The path is a file; or the folder cannot be created or written to, belongs to another user,
             is writable by every user, or is on a network file system.
     """
     fix = "Choose another data_path."

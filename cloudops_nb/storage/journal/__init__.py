@@ -1,1 +1,1 @@
-"""The journal: encrypted records in a keyed MAC chain, and the sealed head of that chain."""
+"""The journal: encrypted records in a chain of MACs, and the sealed head, an encrypted copy of the chain's end."""

@@ -1,7 +1,8 @@
-"""The journal's keyed MAC chain: the stored form of a record, and the verification of a chain.
+"""The journal's chain of MACs (message authentication codes): a record's stored form, and the verification of a chain.
 
-Each MAC covers the previous MAC and every stored column, so no record can be changed, added, removed or moved without
-the key. Removing records from the end leaves a valid chain; only a head that was saved elsewhere reveals the removal.
+Each MAC covers the previous MAC and every stored column of its record. So, without the key, changing, adding or moving
+a record breaks the chain, and so does removing a record that others follow. Removing records from the end leaves a
+valid chain; only a head (the number of records and the last MAC) that was saved elsewhere reveals the removal.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _FIX = "Restore journal.db and journal.head together from a backup, and find out
 
 @dataclass(frozen=True)
 class ChainHead:
-    """The end of a chain: the number of records, and the MAC of the last record (in an empty chain, of the start)."""
+    """The end of a chain: the number of records, and the last record's MAC (in an empty chain, the start's MAC)."""
 
     count: int
     mac: bytes
@@ -52,9 +53,9 @@ class ChainHead:
 
 
 class StoredRecord(NamedTuple):
-    """One row of the file; ``kind``, ``subject`` and ``once_key`` are blind values (keyed hashes).
+    """One row of ``journal.db``; ``kind``, ``subject`` and ``once_key`` are blind values (keyed hashes).
 
-    ``once_key`` is ``None`` unless the journal accepts only one record with that key.
+    The journal accepts only one record with the same ``once_key``, but any number of records with ``None``.
     """
 
     sequence: int
@@ -88,7 +89,7 @@ class Chain(KeyHolder):
         """Check records in order, and return the chain's end.
 
         Args:
-            records: Every row of the file, or every row after the head ``after``.
+            records: Every record of the journal, or, with ``after``, every record that follows this head.
             saved: Heads that were saved earlier; the chain must contain each of them.
             after: A verified head; by default, the start of the chain.
 
@@ -113,7 +114,7 @@ class Chain(KeyHolder):
 
 
 def check_length(count: int, saved: ChainHead) -> None:
-    """Check that a file has at least as many records as a saved head counts.
+    """Check that a journal has at least as many records as it had when a head was saved.
 
     Raises:
         JournalError: Records are missing at the end.

@@ -1,6 +1,8 @@
-"""The sealed head: the journal's last head, encrypted in ``journal.head``, reveals removals from the journal's end.
+"""The sealed head: an encrypted copy, in the file ``journal.head``, of the journal's number of records and last MAC.
 
-The sealed head lags behind the journal if a process died between writing the two, but is never ahead of the journal.
+The sealed head reveals the removal of records from the journal's end. It lags behind the journal if a process died
+after writing a record and before writing the sealed head, and may lag after a power cut. It is never ahead of the
+journal.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _POINT = "head"
 
 
 class HeadFile:
-    """Reads and replaces ``journal.head``; the caller makes sure that only one thread or process writes at a time."""
+    """Reads and replaces ``journal.head``; the caller ensures that only one thread of one process writes at a time."""
 
     def __init__(self, path: Path, envelope: Envelope) -> None:
         self.path = path
@@ -50,7 +52,7 @@ class HeadFile:
         return ChainHead(content["count"], bytes.fromhex(content["mac"]))
 
     def reseal(self) -> int:
-        """Re-encrypt the head if it is encrypted under an older data key; returns the number of re-encrypted heads.
+        """Re-encrypt the head if it is encrypted under an older data key; returns 1 if this was done, otherwise 0.
 
         Raises:
             JournalError: As :meth:`read`.

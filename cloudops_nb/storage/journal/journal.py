@@ -1,4 +1,4 @@
-"""The journal: encrypted records in a keyed MAC chain, appended by any number of processes."""
+"""The journal: encrypted records in a chain of MACs (message authentication codes), appended by many processes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.vault import Vault
 
-#: Fields that a change of the master key adds to a record's content: the MACs that this record, and (in the first
-#: record) the chain's start, had under earlier keys.
+#: Fields that a change of the master key adds to a record's content: the MACs that the record had under earlier master
+#: keys, and (only in the first record) the MACs that the chain's start had under them.
 EARLIER, EARLIER_STARTS = "earlier", "earlier_starts"
 _COLLECTION = "journal"
-# An altered file may hold values of any type. The casts make them bytes, so that verification reports the change
-# instead of the read crashing.
+# An altered file may hold values of any type. The casts turn them into bytes, so that reading does not crash, and
+# verification reports the change.
 _AFTER = """
 SELECT sequence, CAST(kind AS BLOB), CAST(subject AS BLOB), CAST(once AS BLOB),
     CAST(envelope AS BLOB), CAST(mac AS BLOB)
@@ -42,18 +42,19 @@ _MAC = "SELECT CAST(mac AS BLOB) FROM records WHERE sequence = ?"
 
 @dataclass(frozen=True)
 class JournalVerification:
-    """The result of a successful check: the number of records, and the MAC of the last one in hexadecimal digits."""
+    """The result of a successful check: the number of records, and the last record's MAC in hexadecimal digits."""
 
     count: int
     head: str
 
 
 class Journal:
-    """An append-only record of plans, approvals, executions and sent requests; safe for threads and processes.
+    """An append-only log of scans, plans, approvals, executions, sent requests and key changes.
 
-    A record that :meth:`append` returned survives the death of every process and a power cut. If records are removed
-    from the end of the file, the sealed head in ``journal.head`` reveals the removal. If both files are replaced by
-    older copies, only a head that was exported before reveals it.
+    Several threads and processes may use one journal. A record that :meth:`append` returned survives the death of every
+    process and a power cut. The sealed head, an encrypted copy of the chain's end in ``journal.head``, reveals the
+    removal of records from the end of ``journal.db``. If both files are replaced by older copies, only a head that was
+    exported before reveals the replacement.
 
     Args:
         data_path: The folder of ``journal.db``.
@@ -80,21 +81,22 @@ class Journal:
             kind: The record's kind; :meth:`records` filters by it.
             subject: The id of the record's subject, such as a plan; :meth:`records` filters by it.
             body: The record's data; must be serialisable as JSON.
-            once: A once-key: the journal accepts only one record with it, ever, from all processes.
-            power_safe: Whether the sealed head must survive a power cut, too. If false, the record still survives a
-                power cut, but the sealed head may then lag behind it.
+            once: A once-key, or empty. The journal accepts only one record with the same once-key, ever, from all
+                processes.
+            power_safe: If true, the sealed head survives a power cut, as the record always does. If false, the sealed
+                head may lag behind the record after a power cut.
 
         Raises:
-            AlreadyRecordedError: A record with the key ``once`` exists; nothing is added.
-            JournalError: The body is not JSON data, or the journal was truncated, replaced or altered after its sealed
-                head; nothing is added. With ``once``, earlier records are checked, too, unless this object has already
-                verified them.
+            AlreadyRecordedError: A record with the once-key ``once`` exists; nothing is added.
+            JournalError: The body is not JSON data, or the journal was truncated, replaced, or altered after the record
+                of its sealed head; nothing is added. With ``once``, earlier records are checked, too, unless this
+                object has already verified them.
         """
         at = self._clock()
-        # Keep the plain once-key in the content: after a change of the master key it must be blinded again.
+        # Keep the plain once-key in the content: a change of the master key must hash it again under the new key.
         content = {"at": at.isoformat(), "kind": kind, "subject": subject, "body": dict(body), "once": once}
         plaintext = _serialised(content)
-        # Always sync the commit: after a power cut the head written below must not be ahead of the journal.
+        # Always sync the commit: after a power cut, the head that is written below must not be ahead of the journal.
         with self.database.writing(synced=True) as connection:
             head = self._intact_end(connection)
             if once and self._once_keys.contains(self.blind("once", once), partial(_stored_records, connection), head):
@@ -113,7 +115,7 @@ class Journal:
     ) -> list[JournalRecord]:
         """Decrypt records, oldest first; an empty filter matches every record, and ``limit`` keeps only the newest.
 
-        Each record is authentic, but only :meth:`verify` reveals whether one is missing.
+        Each returned record is authentic, but only :meth:`verify` reveals a missing record.
 
         Raises:
             DecryptionError: A record was altered or moved.
@@ -134,11 +136,11 @@ class Journal:
         return found[::-1]
 
     def verify(self, *, against: str = "") -> JournalVerification:
-        """Check all records, their order, that none is missing at the end, and the sealed head.
+        """Check that no record was changed, added, removed or moved, and that the chain contains the sealed head.
 
         Args:
-            against: A head that :meth:`export_head` returned earlier, possibly under an earlier key; the journal must
-                contain that head.
+            against: A head that :meth:`export_head` returned earlier, possibly before a change of the master key; the
+                journal must contain that head.
 
         Raises:
             JournalError: A record was changed, added, removed or moved.
@@ -155,7 +157,7 @@ class Journal:
         return JournalVerification(head.count, head.mac.hex())
 
     def export_head(self) -> str:
-        """Verify the journal and return its head as a line to keep elsewhere; it reveals no content (requirement X11).
+        """Verify the journal, and return its head as a line to keep elsewhere, without any content (requirement X11).
 
         Raises:
             JournalError: The journal does not verify.
@@ -174,7 +176,7 @@ class Journal:
                 yield record, json.loads(self._decrypted(record.sequence, record.envelope))
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
-        """Write the contents of another journal's records into this empty journal in one transaction; seal the head.
+        """Write another journal's record contents into this empty journal in one transaction, then the sealed head.
 
         Raises:
             JournalError: The journal is not empty.
@@ -200,9 +202,9 @@ class Journal:
         self.database.retire()
 
     def _intact_end(self, connection: sqlite3.Connection) -> ChainHead:
-        """Return the chain's end, after checking the record at the sealed head and all records after that.
+        """Return the chain's end, after checking the record that the sealed head names and all records after it.
 
-        Records follow the sealed head if a process died between appending and sealing.
+        Records follow the sealed head if a process died after appending a record and before writing the sealed head.
         """
         sealed = self._head_file.read()
         check_length(connection.execute(_LAST_SEQUENCE).fetchone()[0], sealed)
@@ -225,24 +227,24 @@ class Journal:
         return ChainHead(sequence, mac)
 
     def _decrypted(self, sequence: int, sealed: bytes) -> bytes:
-        # A rotation of the data key does not re-encrypt records, because the chain's MACs cover their envelopes.
+        # Accept a retired data key: records are never re-encrypted, because the chain's MACs cover their envelopes.
         return self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence), retired=True)
 
     def _had_earlier_head(self, connection: sqlite3.Connection, head: ChainHead) -> bool:
-        """Return whether the record at a head had the head's MAC under an earlier key, as its content records."""
-        # The starts of the chains under earlier keys are in the first record.
+        """Return whether a head was valid under an earlier master key: the record's content lists its earlier MACs."""
+        # The head of an empty chain is the chain's start; its earlier MACs are in the first record.
         sequence, name = (head.count, EARLIER) if head.count else (1, EARLIER_STARTS)
         row = connection.execute(_ENVELOPE, (sequence,)).fetchone()
         content = json.loads(self._decrypted(sequence, row[0])) if row else {}
         return head.mac.hex() in content.get(name, ())
 
     def _seal(self, head: ChainHead, *, power_safe: bool) -> None:
-        # Hold the write transaction, so that a slower process cannot replace a newer head with an older one.
+        # The write transaction keeps other processes out: a slower one must not replace a newer head with an older one.
         with self.database.writing():
             sealed = self._head_file.read()
             if sealed.count < head.count:
                 self._head_file.write(head, power_safe=power_safe)
-            elif power_safe:  # another process has sealed a newer head, perhaps not safe from a power cut
+            elif power_safe:  # another process wrote a newer head, perhaps not safe from a power cut
                 self._head_file.write(sealed, power_safe=True)
 
     def _where_clause(self, kinds: Sequence[str], subject: str) -> tuple[str, list[bytes]]:

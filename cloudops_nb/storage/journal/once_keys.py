@@ -1,4 +1,4 @@
-"""Once-keys: for each of them, a journal accepts only one record ever."""
+"""Once-keys: with each once-key, a journal accepts only one record, ever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class OnceKeys:
     """Remembers the once-keys of a journal as blind values (keyed hashes); each record is verified once, when read.
 
-    Changing the file later cannot remove a key. The caller makes sure that only one thread calls at a time.
+    A later change of the file cannot remove a once-key from this memory. The caller ensures that only one thread calls
+    at a time.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -24,12 +25,12 @@ class OnceKeys:
         self._keys: set[bytes] = set()
 
     def contains(self, key: bytes, records_after: Callable[[int], Iterable[StoredRecord]], end: ChainHead) -> bool:
-        """Verify the records added since the last call, and return whether a record has this key.
+        """Verify the records added since the last call, and return whether any record of the journal has this once-key.
 
         Args:
-            key: The blind value of the key.
+            key: The blind value of the once-key.
             records_after: Returns the records after a sequence number, in order.
-            end: The journal's end.
+            end: The head at the journal's end.
 
         Raises:
             JournalError: A record was changed, removed or moved, or the journal was replaced.
@@ -38,7 +39,7 @@ class OnceKeys:
         new_keys: set[bytes] = set()
         records = _collecting_keys(records_after(self._verified.count), new_keys)
         self._verified = self._chain.check(records, [end], after=self._verified)
-        # Add the keys only now, because check has verified their records.
+        # Add the once-keys only after check() has verified their records.
         self._keys |= new_keys
         return key in self._keys
 

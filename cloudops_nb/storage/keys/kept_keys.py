@@ -1,7 +1,8 @@
-"""Lists and removes earlier master keys, which stay in their slots until a person removes them.
+"""Lists and removes earlier master keys, which stay in slots of a key source until a person removes them.
 
-No program can know that a key is no longer needed: other stores, with other settings or on disks that are not mounted,
-may share the key, and backups may be anywhere.
+A slot is a keyring entry or a file that holds one further key, and whose name ends with the key's fingerprint. No
+program can know that a key is no longer needed: other stores, with other settings or on disks that are not mounted, may
+share the key, and backups may be anywhere.
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ class KeptKey:
 
 
 def kept_keys(settings: Settings, known: Iterable[str] = ()) -> list[KeptKey]:
-    """Return every key in a slot, except the store's current key.
+    """Return the keys in the slots of all key sources, except the store's current key.
 
     Args:
         settings: The store's settings.
-        known: Fingerprints whose slots are looked up as well, because a keyring cannot list its slots.
+        known: Fingerprints of keys that may be in a keyring's slots. A keyring cannot list its slots, so only the
+            slots of these keys are looked up in it.
 
     Raises:
-        EncryptionError: A source cannot be read at the moment.
+        EncryptionError: A key source cannot be read at the moment.
         StoreCorruptedError: ``store.json`` is damaged.
     """
     header = StoreFile(settings.data_path).read()
@@ -52,10 +54,10 @@ def kept_keys(settings: Settings, known: Iterable[str] = ()) -> list[KeptKey]:
 
 
 def removable_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
-    """Return the slots that hold a key, after checking that it may be removed.
+    """Return the slots that hold a key, after checking that the key may be removed.
 
     Raises:
-        EncryptionError: The key is the store's current key, or a source cannot be read at the moment.
+        EncryptionError: The key is the store's current key, or a key source cannot be read at the moment.
         KeyMissingError: No slot holds the key.
     """
     header = StoreFile(settings.data_path).read()
@@ -72,7 +74,7 @@ def remove_key(settings: Settings, fingerprint: str) -> list[KeptKey]:
     """Remove a key from its slots, and return those slots.
 
     Raises:
-        EncryptionError: As :func:`removable_key`, or a source cannot be written at the moment.
+        EncryptionError: As :func:`removable_key`, or a key source cannot be written at the moment.
         KeyMissingError: As :func:`removable_key`.
     """
     with key_lock(settings):

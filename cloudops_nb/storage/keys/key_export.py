@@ -1,6 +1,6 @@
-"""Exports the master key to a small text file that a passphrase protects, as a backup or for use on another machine.
+"""Exports the master key, encrypted under a passphrase, to a small text file: a backup, or a copy for another machine.
 
-scrypt (RFC 7914) derives a wrapping key from the passphrase. AES-256-GCM encrypts the master key under the wrapping
+scrypt (RFC 7914) derives the wrapping key from the passphrase. AES-256-GCM encrypts the master key under the wrapping
 key, and authenticates every other field of the file.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 #: The minimum length of a passphrase, in characters.
 SHORTEST_PASSPHRASE = 12
-#: The scrypt parameters of a new export; with them, scrypt takes 128 MiB of memory.
+#: The scrypt parameters N, r and p of a new export; with these values, scrypt takes 128 MiB of memory.
 _COST, _BLOCK, _PARALLEL = 2**17, 8, 1
 #: The maximum size of a file to import, in characters, so that a hostile file cannot fill the memory.
 LARGEST_EXPORT = 16_384
@@ -42,7 +42,7 @@ _SALT_BYTES, _NONCE_BYTES = 32, 12
 
 
 class _Export(BaseModel):
-    """The content of the file: the parameters of the wrapping key, the master key's fingerprint and the wrapped key."""
+    """The content of the file: how the wrapping key is derived, and the master key's fingerprint and encrypted form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,7 +55,7 @@ class _Export(BaseModel):
     parallel: int = Field(default=_PARALLEL, ge=1, le=4)
     salt: str = Field(pattern="^[0-9a-f]{64}$")
     nonce: str = Field(pattern="^[0-9a-f]{24}$")
-    # Empty until the master key is encrypted, because that authenticates the other fields.
+    # The encrypted master key. It is empty at first, because the encryption authenticates all other fields.
     wrapped: str = Field(default="", pattern="^([0-9a-f]{2})*$")
 
 
@@ -95,7 +95,7 @@ def unwrap_key(text: str, passphrase: str) -> MasterKey:
 
 
 def export_store_key(settings: Settings, passphrase: str) -> str:
-    """Encrypt the key of the data path's store under a passphrase, as the text of an export.
+    """Return the text of an export: the master key of the data path's store, encrypted under a passphrase.
 
     Raises:
         ConfigurationError: The passphrase is too short.
@@ -109,16 +109,18 @@ def export_store_key(settings: Settings, passphrase: str) -> str:
 
 
 def save_key(settings: Settings, master: MasterKey, *, needed: bool) -> KeySource:
-    """Save a key in the first writable key source, or in a slot of it; an existing key is never replaced.
+    """Save a key in the first writable key source or in a slot of that source; an existing key is never replaced.
+
+    A slot is a place in a key source for one further key.
 
     Args:
         settings: The data path and the key source.
         master: The key.
-        needed: Whether a store in the data path needs the key. Only then may the key be saved in a slot, because a new
-            store looks for its key only in the source itself.
+        needed: True if the store in the data path needs the key. If false, the key is not saved in a slot, because a
+            new store looks for its key only in the source itself.
 
     Returns:
-        The source or slot that holds the key now; it may have held the key before.
+        The source or slot that holds the key now; the key may have been there already.
 
     Raises:
         WrongKeyError: The source holds a different key, and this key cannot be saved in a slot.
@@ -143,7 +145,7 @@ def wrong_key_error(settings: Settings, header: StoreHeader, fingerprint: str) -
 def write_export(file: Path, text: str) -> None:
     """Write an export to a new file that only its owner can read.
 
-    The whole file survives a power cut once this function has returned; after an error there is no file.
+    Once this function has returned, the whole file survives a power cut. If the write fails, no file is left.
 
     Raises:
         ConfigurationError: The file exists, or cannot be written.
@@ -164,13 +166,13 @@ def write_export(file: Path, text: str) -> None:
         with suppress(OSError):
             file.unlink()
         raise ConfigurationError(f"cannot write {file}", error.strerror or "") from error
-    except BaseException:  # Ctrl-C included: half a file is not an export
+    except BaseException:  # for example Ctrl-C; half a file is not an export
         file.unlink(missing_ok=True)
         raise
 
 
 def _source_or_slot(settings: Settings, master: MasterKey, fingerprint: str, *, needed: bool) -> KeySource:
-    """Return the first writable source, or the key's slot in that source if it holds a different key."""
+    """Return the first writable source; if this source holds a different key, return the given key's slot in it."""
     source = next((source for source in key_sources(settings) if source.writable), None)
     if source is None:
         why = f"no key source is writable: {', '.join(source.name for source in key_sources(settings))}"
@@ -191,7 +193,7 @@ def _parsed_export(text: str) -> _Export:
     except ValidationError:
         fix = "Give a file that this command wrote: cloudops-nb key export."
         raise EncryptionError("the file is not an exported key", "", fix) from None
-    # The limits of the single fields would still allow 16 GiB together.
+    # Parameters that are all within the limits of their fields could still take 16 GiB.
     memory = 128 * export.block * (export.cost + export.parallel)
     cost_is_power_of_two = export.cost & (export.cost - 1) == 0  # scrypt requires it
     if memory > MOST_SCRYPT_MEMORY or not cost_is_power_of_two:

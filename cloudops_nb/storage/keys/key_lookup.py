@@ -40,7 +40,7 @@ def key_sources(settings: Settings) -> Sequence[KeySource]:
 
     if settings.key_source == "keyring":
         return [KeyringSource(add_ons=True)]
-    # The user did not ask for a keyring, so skip backends that may prompt on the terminal.
+    # Without an explicit ``key_source``, skip the keyring's add-on backends, which may prompt on the terminal.
     return [KeyringSource(add_ons=False), FileSource(key_file(settings)), EnvironmentSource()]
 
 
@@ -51,7 +51,11 @@ def key_file(settings: Settings) -> Path:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """A store's key, and where it was found: ``place`` is ``source`` itself or a slot of ``source``."""
+    """A store's key and the place that held it.
+
+    A source holds one key, and may hold further keys in slots, one per fingerprint. ``place`` is ``source`` or one of
+    its slots.
+    """
 
     key: MasterKey
     place: KeySource
@@ -59,7 +63,7 @@ class FoundKey:
 
 
 def find_key(settings: Settings, fingerprint: str) -> FoundKey:
-    """Find the key of an existing store by its fingerprint, in the sources and their slots.
+    """Find an existing store's key by the key's fingerprint, in the key sources and their slots.
 
     Raises:
         KeyMissingError: No source holds a key.
@@ -86,13 +90,13 @@ def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:
 
 
 def find_or_make_master_key(settings: Settings) -> MasterKey:
-    """Return the first key in the sources, for a new store; without one, make a key and save it in a writable source.
+    """Return a key for a new store: the first key in the sources.
 
-    Processes that use the same key file do this one at a time, even for different data paths, so that they agree on
-    one key.
+    If no source has a key, make one and save it in the first writable source. Processes with the same key file take
+    turns, even if their data paths differ, so that all get the same key.
 
     Raises:
-        KeyMissingError: No source holds a key, and none is writable.
+        KeyMissingError: No source holds a key, and no source is writable.
         EncryptionError: A source cannot be read or written at the moment.
         InitialisationError: The lock file next to the key file cannot be created.
     """
@@ -121,7 +125,7 @@ def _found_or_made(settings: Settings) -> MasterKey:
             key = MasterKey.generate()
             source.save(key)
             return key
-    fix = "Save a key there, or set key_source to file."
+    fix = "Save a key in this place, or set key_source to file."
     raise _key_missing_error(settings, f"for a new store in {settings.data_path}", fix)
 
 

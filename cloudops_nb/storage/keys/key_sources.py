@@ -1,4 +1,4 @@
-"""The places that can hold a master key: the KeySource protocol, a private file, and the environment."""
+"""Key sources, the places that can hold a master key: their protocol, a private file, and an environment variable."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class KeySource(Protocol):
 
 
 class FileSource:
-    """A file with 64 hexadecimal digits that only its owner can read."""
+    """A file that only its owner can read, and that holds the key as 64 hexadecimal digits."""
 
     writable = True
 
@@ -74,8 +74,8 @@ class FileSource:
         """Read the file; ``None`` if it does not exist.
 
         Raises:
-            EncryptionError: The file cannot be read, its mode lets others read it, it belongs to a user other than this
-                one and root, or its content is not a key.
+            EncryptionError: The file cannot be read, its mode gives others access, it belongs neither to this process's
+                user nor to root, or its content is not a key.
         """
         try:
             with self.path.open("rb") as stream:
@@ -90,7 +90,7 @@ class FileSource:
         return MasterKey.from_hex(text, source=self.name)
 
     def save(self, key: MasterKey) -> None:
-        """Write the file with mode 0600, and create its folder, if missing, with mode 0700.
+        """Write the file with mode 0600; if its folder is missing, create the folder with mode 0700.
 
         Raises:
             EncryptionError: The file cannot be written, or does not hold the key when read back.
@@ -118,7 +118,7 @@ class FileSource:
             raise EncryptionError(f"cannot remove {self.name}", error.strerror or "") from error
 
     def slot(self, fingerprint: str) -> FileSource:
-        """Return the file next to this one (after resolving links) whose name ends with the fingerprint."""
+        """Return the slot: a file next to this one (after resolving links), whose name ends with the fingerprint."""
         file = self._resolved_path()
         return FileSource(file.with_name(f"{file.name}.{fingerprint}"))
 
@@ -137,7 +137,7 @@ class FileSource:
         return sorted(suffix for suffix in suffixes if _FINGERPRINT.fullmatch(suffix))
 
     def _resolved_path(self) -> Path:
-        # Settings of different stores may name one key file through different links; all must find the same slots.
+        # Different stores may reach one key file through different links, and must still find the same slots.
         try:
             return self.path.resolve()
         except (OSError, RuntimeError) as error:
@@ -145,7 +145,7 @@ class FileSource:
 
 
 class EnvironmentSource:
-    """The environment variable ``CLOUDOPS_ENCRYPTION_KEY``; loading warns, because every child process can read it."""
+    """The environment variable ``CLOUDOPS_ENCRYPTION_KEY``, which every child process can read; :meth:`load` warns."""
 
     writable = False
     name = f"the environment variable {KEY_VARIABLE}"
@@ -154,7 +154,7 @@ class EnvironmentSource:
         self._environment = os.environ if environment is None else environment
 
     def load(self) -> MasterKey | None:
-        """Read the variable, with a :class:`CloudOpsWarning` if it is set.
+        """Read the variable, and give a :class:`CloudOpsWarning` if it is set; ``None`` if it is unset or empty.
 
         Raises:
             EncryptionError: The variable's value is not a key.
@@ -204,7 +204,7 @@ def verify_saved(source: KeySource, key: MasterKey) -> None:
 
 
 def _privacy_problem(path: Path, status: os.stat_result) -> tuple[str, str]:
-    """Return why a key file is not private and what to do; two empty texts if the file is private."""
+    """Return the reason why a key file is not private, and the remedy; two empty texts if the file is private."""
     if open_to_others(status):
         return "its mode lets others read it", f"Run: chmod 600 {path}"
     # Root's files are accepted, because secrets mounted into containers belong to root.

@@ -1,8 +1,9 @@
-"""Replaces a store's master key in its key source; a process killed at any moment loses neither key.
+"""Replaces a store's master key in its key source; if the process is killed at any moment, neither key is lost.
 
-The file ``key.succession`` in the data path names both keys. The new key is in a slot of the source until the store
-uses it; then the new key moves to the source itself, and the old key to a slot. The old key is never removed here; a
-person can remove it, see :mod:`cloudops_nb.storage.keys.kept_keys`.
+A slot is a place in a key source for one further key. Until the store uses the new key, the new key is in a slot; then
+it moves to the source itself, and the old key to a slot. If the source itself holds the key of other stores, both keys
+stay in slots. The file ``key.succession`` in the data path holds the fingerprints of both keys. This module never
+removes the old key; a person can, see :mod:`cloudops_nb.storage.keys.kept_keys`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Note(BaseModel):
 
 
 def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
-    """Make a master key and save it in a slot of the key source that holds the store's current key.
+    """Make a master key, and save it in a slot of the key source that holds the store's current key.
 
     Raises:
         EncryptionError: The source is not writable or has no slots.
@@ -61,7 +62,7 @@ def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
         raise EncryptionError("cannot change the store's key", f"{source.name} cannot hold a second key", fix)
     note = _Note(old=old_fingerprint, new=fingerprint)
     path = settings.data_path / NOTE_NAME
-    # Write the note first, so that an unused new key can be found and removed.
+    # Write the note first, so that finish_succession() can find and remove the new key if the store never uses it.
     with _write_errors(path):
         replace_private(path, note.model_dump_json().encode())
     slot.save(master)
@@ -71,7 +72,7 @@ def new_key_in_slot(settings: Settings, old_fingerprint: str) -> MasterKey:
 def finish_succession(settings: Settings) -> None:
     """Finish a key change, if one was started: move the new key to the source, and the old key to a slot.
 
-    If the store still uses the old key, the unused new key is removed. The caller holds the store exclusively.
+    If the store still uses the old key, remove the new key instead. The caller holds the store exclusively.
 
     Raises:
         EncryptionError: A key source cannot be read or written at the moment; a later call tries again.
@@ -105,7 +106,7 @@ def _move_to_source(settings: Settings, note: _Note) -> None:
 
 
 def _empty_slots(settings: Settings, fingerprint: str) -> None:
-    """Remove a new key from its slots, because the source itself holds the key or the store does not use it."""
+    """Remove the new key from its slots: either the source itself holds it now, or the store does not use it."""
     for source in key_sources(settings):
         slot = source.slot(fingerprint)
         key = slot.load() if slot is not None else None

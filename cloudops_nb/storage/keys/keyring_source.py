@@ -29,11 +29,11 @@ _ADD_ONS = "keyrings."
 
 
 class KeyringSource:
-    """The keyring entry ``cloudops`` / ``encryption_key``.
+    """The keyring entry ``cloudops`` / ``encryption_key``, or a slot: an entry for one further key.
 
     Args:
-        add_ons: Whether backends of the ``keyrings`` namespace may be used, although they may prompt on the terminal.
-        account: The entry's account name; the account name of a slot ends with the fingerprint of its key.
+        add_ons: If true, backends of the ``keyrings`` namespace are used, although they may prompt on the terminal.
+        account: The entry's account name; a slot's account name ends with the fingerprint of the slot's key.
     """
 
     def __init__(self, *, add_ons: bool, account: str = ACCOUNT) -> None:
@@ -48,7 +48,7 @@ class KeyringSource:
         return bool(self._backends())
 
     def load(self) -> MasterKey | None:
-        """Return the key from the best usable backend that has the entry; ``None`` if no backend has it.
+        """Return the key from the best usable backend that has the entry; ``None`` if no usable backend has the entry.
 
         Raises:
             EncryptionError: A backend is locked or fails, or the entry is not a key.
@@ -61,7 +61,7 @@ class KeyringSource:
         return None
 
     def save(self, key: MasterKey) -> None:
-        """Save the key in the best usable backend, and read it back.
+        """Save the key in the best usable backend, and read it back as a check.
 
         Raises:
             EncryptionError: There is no usable backend, or the backend is locked, fails or does not save the key.
@@ -85,7 +85,7 @@ class KeyringSource:
                     backend.delete_password(SERVICE, self._account)
 
     def slot(self, fingerprint: str) -> KeyringSource:
-        """Return the entry whose account name ends with the fingerprint."""
+        """Return the slot for the key with this fingerprint: the entry whose account name ends with the fingerprint."""
         return KeyringSource(add_ons=self._add_ons, account=f"{self._account}.{fingerprint}")
 
     def kept(self) -> list[str]:
@@ -95,7 +95,7 @@ class KeyringSource:
     def _backends(self) -> Sequence[keyring.backend.KeyringBackend]:
         active = keyring.get_keyring()
         chained = isinstance(active, keyring.backends.chainer.ChainerBackend)
-        # A chain would ask add-ons as well, so use the backends of the chain, which lists the best first.
+        # A chain would also ask add-on backends, so use the chain's backends singly; it lists the best first.
         backends = list(active.backends) if chained else [active]  # type: ignore[attr-defined] # not in keyring's types
         return [backend for backend in backends if self._usable(backend)]
 
@@ -104,13 +104,13 @@ class KeyringSource:
             return False
         try:
             return float(backend.priority) > 0
-        except RuntimeError:  # a backend's priority raises it if the backend does not work on this machine
+        except RuntimeError:  # reading the priority raises it if the backend does not work on this machine
             return False
 
 
 @contextmanager
 def _backend_errors(backend: keyring.backend.KeyringBackend) -> Iterator[None]:
-    """Report a backend's exception by its type only, because its message might contain the secret."""
+    """Report a backend's exception by its type only, because the message might contain the secret."""
     name = type(backend).__name__
     try:
         yield

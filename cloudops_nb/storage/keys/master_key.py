@@ -1,8 +1,8 @@
 """The master key, and the keys derived from it by HKDF-SHA256 (RFC 5869).
 
-Data keys have generations, because they can be replaced without a new master key. The index key, the journal key and
-the seed of the matrix that rotates vectors have no generations: a new data key does not recompute the blind index
-values, MACs and vectors that were made with them.
+A data key encrypts values. Data keys have numbered generations, because a new data key does not need a new master key.
+The index key, the journal key and the seed of the matrix that rotates vectors have no generations: the keyed hashes,
+MACs and rotated vectors that depend on them stay the same when the data key changes.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class MasterKey(KeyHolder):
         return hash(self._raw)
 
     def hex(self) -> str:
-        """The key as 64 hexadecimal digits, for storing in a key source (keyring, file, …)."""
+        """Return the key as 64 hexadecimal digits, as key sources (keyring, file, …) store it."""
         return self._raw.hex()
 
     def derive(self, purpose: str, length: int = KEY_BYTES) -> bytes:
-        """Derive ``length`` bytes for one purpose; different purposes give independent keys."""
+        """Derive ``length`` bytes for one purpose, such as ``index``; different purposes give independent keys."""
         info = f"cloudops/1/{purpose}".encode()
         return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._raw)
 
@@ -89,8 +89,8 @@ class StoreKeys(KeyHolder):
 
     Attributes:
         fingerprint: 32 hexadecimal digits that identify the master key without revealing it.
-        index_key: The key that computes blind index values.
-        journal_key: The key of the journal's MAC chain.
+        index_key: The key of the blind values (keyed hashes that are stored in place of values).
+        journal_key: The key of the MACs (message authentication codes) in the journal's chain.
         vector_rotation_seed: The seed of the matrix that rotates dense vectors.
 
     Raises:
@@ -111,7 +111,7 @@ class StoreKeys(KeyHolder):
         self._data_key = lru_cache(maxsize=64)(lambda number: master.derive(f"data/{number}"))
 
     def data_key(self, generation: int) -> bytes:
-        """The data key of a generation; the keys of older generations decrypt values from before a rotation.
+        """Return the data key of a generation; older data keys decrypt the values that they once encrypted.
 
         Raises:
             EncryptionError: The generation is out of range.

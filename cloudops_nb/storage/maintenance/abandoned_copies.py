@@ -1,4 +1,4 @@
-"""Deletes the copies of collections that a move leaves at the other location, now or in a later move."""
+"""Deletes the copies of collections that a move between engines leaves behind: at once, or in a later move."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
 
 NOTE_NAME: Final = "left_behind.json"
-#: The time limit for each request to a server while checking it, in seconds.
+#: The time limit in seconds for each request that checks a server.
 PROBE_SECONDS = 15.0
 _LOCATIONS = TypeAdapter(tuple[EngineLocation, ...])
 
@@ -41,7 +41,7 @@ class AbandonedCopies:
         """Return the noted locations.
 
         Raises:
-            StoreCorruptedError: The file cannot be read.
+            StoreCorruptedError: ``left_behind.json`` cannot be read, or is damaged.
         """
         try:
             return _LOCATIONS.validate_json(self._path.read_bytes())
@@ -58,11 +58,12 @@ class AbandonedCopies:
         self._write((*self.locations(), location))
 
     def clear(self, present: EngineLocation) -> list[str]:
-        """Delete the noted copies; those that could not be deleted stay noted.
+        """Delete the noted copies; a copy that could not be deleted stays noted.
 
         Args:
-            present: The store's location. Copies on the same kind of engine are not deleted: one server may have
-                several addresses, so while the store is on a server, no copy on a server is safe to delete.
+            present: The store's present location. Copies on the same kind of engine stay. For example, if the store is
+                on a server, copies on servers stay, because a server may have several addresses, so a copy may be the
+                store itself.
 
         Returns:
             One line for each copy whose deletion failed, with the reason.
@@ -93,10 +94,10 @@ class AbandonedCopies:
 
 
 def probe(settings: Settings, location: EngineLocation) -> None:
-    """Check that collections can be created at a location, without creating any.
+    """Check that collections can be created on a location's server, without creating any; embedded always passes.
 
     Raises:
-        StorageError: A server does not answer, refuses the key, or has collections of another store.
+        StorageError: A server does not answer, refuses the API key, or has collections of another store.
         ConfigurationError: The server's address cannot be used.
     """
     with closing(engine_named(location.within(settings), settings.data_path)) as engine:

@@ -19,20 +19,21 @@ _WORD = re.compile(r"[^\s\"'`<>()\[\]{},;|=!?]+")
 _PART = re.compile(r"[^:/]+")
 #: A digit or punctuation, which a name has and a plain word does not.
 _DISTINCT = re.compile(r"[\d\W_]")
-#: Shorter ids are ignored, because they are more likely common words.
+#: Shorter ids and names are ignored, because they are more likely common words.
 _SHORTEST_ID = 4
 
 
 class AccountMentions:
     """Searches texts and nested data for mentions of one account, ignoring case.
 
-    An id must be a whole word; the account's number may be part of a word, as in the name of a bucket.
+    An id counts only as a whole word, or as a whole part of an ARN or path. The account's number also counts inside a
+    word, as in the name of a bucket.
 
     Args:
         account_id: The account's number.
         resources: The account's resources.
-        names: Whether the names of the resources and of the account also count as mentions. Names that are plain words
-            never count, because texts use such words with other meanings.
+        names: If true, the names of the resources and of the account also count as mentions, except names that are
+            plain words, because texts use such words with other meanings.
     """
 
     def __init__(self, account_id: str, resources: Iterable[Resource], *, names: bool = False) -> None:
@@ -43,11 +44,11 @@ class AccountMentions:
             if names:
                 ids |= {name for name in (resource.name, resource.account_name) if _DISTINCT.search(name)}
         self._ids = {folded(each) for each in ids if len(each) >= _SHORTEST_ID}
-        # Ids with a space or a bracket are not single words, so they are searched for one by one; there are few.
+        # Ids with a space or a bracket are not single words, so each is searched for in the whole text; there are few.
         self._phrases = [each for each in self._ids if _WORD.fullmatch(each) is None]
 
     def within(self, value: Any) -> bool:
-        """Return whether any text in the value, keys included, mentions the account or one of its resources."""
+        """Return whether any text in the value, dictionary keys included, mentions the account or its resources."""
         return any(self._mentioned_in(folded(text)) for text in _texts_in(value))
 
     def _mentioned_in(self, text: str) -> bool:

@@ -1,7 +1,8 @@
-"""Removes an account from the store, including deleted data that the vector store's segments and logs still contain.
+"""Removes an account from the store, including deleted data that remains in the vector store's segments and logs.
 
-The records of the journal, and of journals that a restore set aside, stay, because they are audit records. Snapshots
-stay, because they cannot be changed. The report names the records and files that stay.
+Journal records stay, because they are audit records. This includes the journals that a restore has replaced and set
+aside (copied to ``journal.db.<time>.aside``). Snapshots stay, because they cannot be changed. The report gives the
+number of journal records and the names of the files that stay.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ class AccountTraces:
     Attributes:
         account_id: The account's id.
         resources: The number of the account's resources, which are deleted.
-        cells: The number of the account's scan cells (regions and resource types that were scanned), which are deleted.
+        cells: The number of the account's scan cells, which are deleted. A cell is a resource type in a region.
         conversations: The names of the conversations that mention the account or one of its resources, by id or by
-            name; they are deleted.
-        mentioned_by: The canonical keys of other accounts' resources that mention the account, for example in a trust
-            policy. They stay until a scan finds them changed.
+            name. These conversations are deleted.
+        mentioned_by: The canonical keys (ARN, if there is one) of other accounts' resources that mention the account,
+            for example in a trust policy. These resources stay until a scan finds them changed.
         journal_records: The number of journal records that mention the account; they stay.
         snapshots: All existing snapshots, because any of them may contain the account; they stay until a person deletes
             them.
-        snapshots_problem: The reason why not all snapshots could be listed; empty if they could.
-        asides: The files of journals that a restore set aside; their records stay, their scan cells are deleted.
-        forgotten: Whether the removal was made; false in a report of what it would do.
+        snapshots_problem: The reason why the snapshots could not be listed, so that ``snapshots`` is empty; an empty
+            text if they could be listed.
+        asides: The files of journals that a restore set aside. Their records stay; all scan cells in them are deleted.
     """
 
     account_id: str
@@ -62,7 +63,7 @@ class AccountTraces:
 
 
 def account_traces(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
-    """Report the data that the removal of an account would delete or leave; changes nothing.
+    """Report the data that a removal of the account would delete or leave; changes nothing.
 
     Args:
         service: The store.
@@ -70,11 +71,11 @@ def account_traces(service: OpenStore, account: str, snapshot_names: Callable[[]
         snapshot_names: Returns the file or S3 key of each snapshot; raises BackupError if not all can be listed.
 
     Raises:
-        StorageError: The name does not belong to exactly one account.
+        StorageError: ``account`` is not an id, and is the name of no account or of several accounts.
     """
     account_id = _account_id(service, account)
     own = [hit.resource for hit in service.estate.resources(ResourceFilter(account=account_id))]
-    # In conversations, people also refer to resources by name.
+    # In conversations, people also refer to resources by name, so there a name counts as a mention.
     mentions, mentions_by_name = AccountMentions(account_id, own), AccountMentions(account_id, own, names=True)
     kept_snapshots, problem = _listed_snapshots(snapshot_names)
     others = (hit.resource for hit in service.estate.resources())
@@ -96,14 +97,14 @@ def account_traces(service: OpenStore, account: str, snapshot_names: Callable[[]
 
 
 def forget_account(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
-    """Delete an account's resources, scan cells and conversations for good, and report the deleted and remaining data.
+    """Delete an account's resources and scan cells and the conversations that mention it, for good; return a report.
 
-    If the process is killed, either all resources and conversations are deleted or none; running this again deletes the
-    rest.
+    All resources and conversations are deleted in one step, and the scan cells and leftover files after it. If the
+    process is killed in between, another call deletes what is left.
 
     Raises:
         StorageError: As :func:`account_traces`.
-        StoreUnavailableError: Another program has the store open.
+        StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this program.
     """
     with service.alone():
         traces = account_traces(service, account, snapshot_names)
@@ -121,7 +122,7 @@ def forget_account(service: OpenStore, account: str, snapshot_names: Callable[[]
 
 
 class _EstateWithoutAccount:
-    """Filters an account's resources out of a batch of points."""
+    """Returns a batch of points without the account's resources."""
 
     def __init__(self, vault: Vault, account_id: str) -> None:
         self._envelope = vault.envelope
@@ -136,7 +137,7 @@ class _EstateWithoutAccount:
 
 
 class _ChatWithoutConversations:
-    """Filters conversations out of a batch of points."""
+    """Returns a batch of points without the given conversations."""
 
     def __init__(self, vault: Vault, conversations: Sequence[str]) -> None:
         self._envelope = vault.envelope
@@ -161,7 +162,7 @@ def _conversation_name(content: dict[str, Any]) -> str:
 
 
 def _listed_snapshots(snapshot_names: Callable[[], Sequence[str]]) -> tuple[Sequence[str], str]:
-    """Return the names of all snapshots, and the reason why they could not be listed (empty if they could)."""
+    """Return the names of all snapshots and an empty text; or no names, and the reason why they cannot be listed."""
     try:
         return snapshot_names(), ""
     except BackupError as error:
@@ -173,7 +174,7 @@ def _cell_keys(service: OpenStore, account_id: str) -> list[CellKey]:
 
 
 def _account_id(service: OpenStore, account: str) -> str:
-    """Return the id for an account's id or name; an id is accepted even if the store has no resource of it."""
+    """Return the id for an account's id or name; an id is accepted even if the store has no resource of the account."""
     ids = {hit.resource.account_id for hit in service.estate.resources(ResourceFilter(account=account))}
     if account.isdecimal() or not ids:
         ids = {account} if account.isdecimal() else set()

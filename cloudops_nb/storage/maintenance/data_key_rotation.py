@@ -1,12 +1,13 @@
 """Rotates the data key: re-encrypts the store under the next generation of the data key.
 
-First ``store.json`` is set to the new generation, so that later writes use it. Then the envelopes (encrypted values) of
-the collections, the scan state and the journal's sealed head are re-encrypted. A killed process leaves envelopes under
-the old and the new data key, and both keys can still decrypt. At the end the older data keys are retired: they no
-longer decrypt these parts.
+A generation is the number of a data key. First ``store.json`` is set to the new generation, so that later writes use
+the new data key. Then the envelopes (encrypted values) of the collections, of the scan state and of ``journal.head``
+(the encrypted copy of the journal's last chain link) are re-encrypted. If the process is killed, some envelopes are
+under an old data key and some under the new one, and the store decrypts all of them. At the end the older data keys are
+retired: they decrypt only journal records and the schedule.
 
 Journal records are not re-encrypted, because the MACs of the journal's chain cover their envelopes. The schedule is not
-re-encrypted either, because the next run of each task writes its row again. A retired data key still decrypts both.
+re-encrypted, because the next run of each task writes its row again.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ KEY_ROTATION = "key_rotation"
 
 @dataclass(frozen=True, slots=True)
 class RotationReport:
-    """The new data key's generation, and the number of re-encrypted envelopes by part of the store.
+    """The new data key's generation, and for each part of the store the number of re-encrypted envelopes.
 
-    ``continued`` means that an interrupted rotation was finished instead of starting a new one.
+    If ``continued`` is true, an interrupted rotation was finished, and no new rotation was started.
     """
 
     generation: int
@@ -59,7 +60,7 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
         drop: Unreadable rows to remove first.
 
     Raises:
-        StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this one.
+        StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this program.
         DecryptionError: An envelope cannot be decrypted; nothing was re-encrypted.
         JournalError: The journal does not verify.
     """
@@ -72,7 +73,7 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
         continued = any(resealed.values())
         if not continued:
             header = _with_next_generation(service.vault, header)
-            # Close the parts, so that they open again under the new generation.
+            # reopen() closes the store's parts. Their next use opens them with the new data key.
             service.reopen()
             resealed = _reencrypt_all(service)
             _retire_older_keys(service, header)
@@ -82,10 +83,10 @@ def rotate_data_key(service: OpenStore, *, drop: Sequence[UnreadableRow] = ()) -
 
 
 def _finish_interrupted(service: OpenStore) -> tuple[StoreHeader, dict[str, int]]:
-    """Finish an interrupted rotation; returns the header, and the numbers of envelopes that were re-encrypted.
+    """Finish an interrupted rotation; returns the header, and for each part the number of re-encrypted envelopes.
 
-    The header may still allow older generations although no envelope uses them, for example after a restore. Then every
-    number is 0, and the caller starts a new rotation.
+    ``oldest_data_key_generation`` in the header may name an older data key although no envelope uses it, for example
+    after a restore. Then every number is 0, and the caller starts a new rotation.
     """
     header = _store_header(service.vault)
     if header.oldest_data_key_generation == header.data_key_generation:
@@ -95,7 +96,10 @@ def _finish_interrupted(service: OpenStore) -> tuple[StoreHeader, dict[str, int]
 
 
 def _retire_older_keys(service: OpenStore, header: StoreHeader) -> StoreHeader:
-    """Retire the older data keys; the caller has checked that no envelope uses them."""
+    """Retire the older data keys.
+
+    The caller has re-encrypted every envelope except journal records and the schedule.
+    """
     service.flush()
     retired = header.model_copy(update={"oldest_data_key_generation": header.data_key_generation})
     service.vault.store_file.write(retired)
@@ -119,7 +123,10 @@ def _with_next_generation(vault: Vault, header: StoreHeader) -> StoreHeader:
 
 
 def _reencrypt_all(service: OpenStore) -> dict[str, int]:
-    """Re-encrypt all older envelopes, repeating until a pass finds no older envelope; returns the total numbers."""
+    """Re-encrypt all envelopes under older data keys; returns their number for each part.
+
+    Passes over the store are repeated until a pass finds no such envelope.
+    """
     counts: dict[str, int] = {}
     while any((found := _reencrypt_once(service)).values()):
         counts = {name: counts.get(name, 0) + count for name, count in found.items()}

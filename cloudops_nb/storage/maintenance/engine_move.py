@@ -1,11 +1,12 @@
 """Moves a store's collections from the embedded engine to a Qdrant server, or back.
 
-The collections are copied into staged collections in the target, compared point by point, and then made live. Writing
-the new engine to ``store.json`` is the commit point. ``move.json`` notes an unfinished move: if the process is killed,
-the store is complete in the engine that ``store.json`` names, and running the same command again finishes the move.
+The collections are copied into staged (hidden) collections in the target, compared point by point, and then made live.
+Writing the new engine to ``store.json`` is the commit point. ``move.json`` notes an unfinished move: if the process is
+killed, the store is complete in the engine that ``store.json`` names, and running the same command again finishes the
+move.
 
-After the commit point the source's copy is deleted. If it cannot be deleted because its server does not answer, it is
-noted, and a later move deletes it, so an unavailable server does not block a move.
+After the commit point the copy in the source is deleted. If the source's server does not answer, the copy is noted in
+``left_behind.json`` and a later move deletes it, so an unavailable server does not block a move.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class MoveReport:
 
     Attributes:
         location: The location of the collections after the move.
-        points: The number of copied points by collection; empty if nothing had to be copied.
-        problems: Each old copy that could not be deleted, with the reason, one line each.
+        points: For each collection, the number of copied points; empty if nothing had to be copied.
+        problems: One line for each old copy that could not be deleted, with the reason.
     """
 
     location: EngineLocation
@@ -64,7 +65,7 @@ class MoveReport:
 
 
 class _MoveNote(BaseModel):
-    """The content of ``move.json``."""
+    """The content of ``move.json``: the two locations of an unfinished move."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,17 +77,18 @@ def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "
     """Move the store's collections to another engine while holding the store exclusively.
 
     Args:
-        settings: The data path, the server's API key, and the server's address and prefix unless they are given here.
-        to: The target engine. If the store is already in that engine, only the leftovers of an interrupted move are
-            cleaned up: a committed move is completed, and an uncommitted move is undone.
+        settings: The data path, the server's API key, and, if ``url`` or ``prefix`` is empty, the server's address or
+            prefix.
+        to: The target engine. If the store is already in this engine, only an interrupted move is cleaned up: a
+            committed move is completed, and an uncommitted move is undone.
         url: The address of the server.
         prefix: The prefix of the collections' names on the server.
 
     Raises:
-        ConfigurationError: No address is known, or ``config.toml`` cannot be changed.
-        InitialisationError: The collections on the server belong to another store.
+        ConfigurationError: No server address is known, or ``config.toml`` cannot be changed.
+        InitialisationError: There is no store, or the collections on the server belong to another store.
         StoreUnavailableError: Another program has the store open, or the server does not answer.
-        StorageError: There is no store, it is on a different server, or the copy differs from the original.
+        StorageError: The store is already on a different server, or the copy differs from the original.
     """
     data_path = settings.data_path
     present = _present_location(settings)
@@ -105,7 +107,7 @@ def move_store(settings: Settings, to: Engine, *, url: str = "", prefix: str = "
 
 
 def _target_location(settings: Settings, present: EngineLocation, to: Engine, url: str, prefix: str) -> EngineLocation:
-    """Return where to move the collections; refuses a move between two servers, and a move without an address."""
+    """Return the target location; refuses a move between two servers, or to a server whose address is not known."""
     if to == "embedded":
         return EngineLocation(engine="embedded")
     url = url or present.url or settings.qdrant_url
@@ -120,16 +122,16 @@ def _target_location(settings: Settings, present: EngineLocation, to: Engine, ur
 
 
 def _clean_up_move(settings: Settings, present: EngineLocation) -> list[str]:
-    """Clean up after a move, whether completed, interrupted or failed: delete or note the copy that is not live.
+    """Clean up after a completed, interrupted or failed move: delete or note the copy that is not live.
 
-    Without a move to clean up, the copies that earlier moves noted are still deleted.
+    Copies that earlier moves noted are also deleted, even if there is no move to clean up.
 
     Returns:
-        The copies that could not be deleted, with the reason, one line each.
+        One line for each copy that could not be deleted, with the reason.
     """
     data_path, abandoned = settings.data_path, AbandonedCopies(settings)
     if note := _read_note(data_path):
-        # Update the settings before anything in the source is deleted.
+        # Write the new location to config.toml before anything in the source is deleted.
         if present == note.target:
             write_location(data_path, present)
         abandoned.add(note.source if present == note.target else note.target)
@@ -154,20 +156,20 @@ def _copy_and_commit(settings: Settings, note: _MoveNote) -> dict[str, int]:
         "remote_url": note.target.url,
         "remote_prefix": note.target.prefix,
     }
-    # The commit point: from here on the collections in the target are the store's.
+    # The commit point: from now on the collections in the target are the store's collections.
     StoreFile(data_path).write(_store_header(data_path).model_copy(update=location_fields))
     return points
 
 
 def _copy_collections(settings: Settings, note: _MoveNote) -> dict[str, int]:
-    """Copy all collections, compare the copies, and make them live in the target; returns the numbers of points."""
+    """Copy all collections, compare the copies, and make them live in the target; returns their numbers of points."""
     source = engine_named(note.source.within(settings), settings.data_path)
     target = engine_named(note.target.within(settings), settings.data_path)
     try:
         points = {name: _stage_collection(source, target, name) for name in COLLECTIONS}
         for name in COLLECTIONS:
             _compare_collections(source, target, name)
-        # The copies must survive a power cut before they are adopted (made live), and the adoption before the commit.
+        # Each step must survive a power cut before the next: the copies, their adoption (making them live), the commit.
         target.flush()
         target.adopt(list(COLLECTIONS))
         target.flush()
@@ -187,7 +189,7 @@ def _stage_collection(source: VectorStore, target: VectorStore, name: str) -> in
 
 
 def _compare_collections(source: VectorStore, target: VectorStore, name: str) -> None:
-    """Check that a staged collection has the same points as the live one, up to ``_TOLERANCE`` in the vectors."""
+    """Check that the staged collection in the target has the points of the source, up to ``_TOLERANCE`` in vectors."""
     for point, copy in zip_longest(source.points(name), target.points(staged_name(name))):
         if point is None or copy is None or not _same_point(point, copy):
             why = f"the copy of {name} differs from the original"
@@ -221,7 +223,7 @@ def _store_header(data_path: Path) -> StoreHeader:
 
 
 def _present_location(settings: Settings) -> EngineLocation:
-    """Return the location of the collections that ``store.json`` names."""
+    """Return the location that ``store.json`` names for the collections."""
     header = _store_header(settings.data_path)
     return EngineLocation(engine=header.engine, url=header.remote_url, prefix=header.remote_prefix)
 

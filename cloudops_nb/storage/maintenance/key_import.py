@@ -1,4 +1,4 @@
-"""Imports an exported key for a data path; an empty store with a different key then uses the imported key."""
+"""Imports an exported master key for a data path; an empty store that has a different key changes to this key."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 
 def import_store_key(service: OpenStore, settings: Settings, text: str, passphrase: str) -> KeySource:
-    """Save an exported key for the data path's store, or for the next store that is created there.
+    """Save an exported key for the store in the data path, or for the next store that is created in this path.
 
-    A key in a key source is never overwritten. If the store has a different key and is empty, the store uses the
-    imported key from then on.
+    A key in a key source is never overwritten: a second key is saved in a slot of the source, if it has slots. If the
+    store has a different key and is empty, the store uses the imported key from now on.
 
     Returns:
-        The key source or slot that holds the key now; it may have held the key before.
+        The key source or slot that holds the key now, and perhaps held it before the import.
 
     Raises:
         EncryptionError: The text is not an export or was modified, or the passphrase is wrong; nothing was changed.
-        WrongKeyError: The data path's store has a different key and is not empty or cannot be opened, or the key source
-            holds a different key and cannot hold a second one.
-        KeyMissingError: No key source is writable, and there is no store or the store has the imported key.
-        StoreUnavailableError: Another program has the store open, or this one blocks maintenance.
+        WrongKeyError: The store in the data path has a different key, and it is not empty or cannot be opened. Or the
+            key source holds a different key, and it has no slots or there is no store yet.
+        KeyMissingError: No key source is writable, and no store with a different key is in the data path.
+        StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this program.
     """
     master = unwrap_key(text, passphrase)
     fingerprint = StoreKeys(master).fingerprint
@@ -50,7 +50,7 @@ def import_store_key(service: OpenStore, settings: Settings, text: str, passphra
                 raise wrong_key_error(settings, header, fingerprint)
             place = save_key(settings, master, needed=True)
             _change_key(service, header, master)
-    except EncryptionError as error:  # for example, the store's own key is missing, so it cannot be opened
+    except EncryptionError as error:  # for example, the store cannot be opened, because its own key is missing
         raise wrong_key_error(settings, header, fingerprint) from error
     return place
 
@@ -74,7 +74,7 @@ def _change_key(service: OpenStore, header: StoreHeader, master: MasterKey) -> N
     create_head(next_file(path, HEAD_NAME), vault.envelope, vault.keys)
     service.journal.close()
     try:
-        # The file holds no record, and the next use of the journal creates a new file.
+        # The journal holds no record, so remove its files; the next use of the journal creates a new file.
         for suffix in ("", "-wal", "-shm"):
             (path / f"{JOURNAL_NAME}{suffix}").unlink(missing_ok=True)
         replace_private(next_file(path, STORE_NAME), renewed.model_dump_json(indent=2).encode() + b"\n")

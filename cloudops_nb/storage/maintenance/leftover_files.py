@@ -1,6 +1,7 @@
 """Removes leftover files that may hold deleted data, and the scan cells in journals that a restore set aside.
 
-A restore sets the store's journal aside when the snapshot's journal replaces it although the two have diverged.
+A restore sets the store's journal aside (copies it to ``journal.db.<time>.aside``) before the snapshot's journal
+replaces it, if the two have diverged or the store's journal does not verify.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from cloudops_nb.storage.maintenance.master_key_change import BUILD_FOLDER_NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Half-written files that killed processes left, and lock files, whose names contain hashes of ARNs. The caller holds
-#: the store exclusively, so no other program uses them.
+#: Half-written files of killed processes, and the resources' lock files, which have hashes of ARNs in their names. The
+#: caller holds the store exclusively, so no other program uses these files.
 _LEFTOVERS: Final = (
     f".{JOURNAL_NAME}.*",
     f".{HEAD_NAME}.*",
@@ -28,7 +29,7 @@ _LEFTOVERS: Final = (
 
 
 def set_aside_journals(data_path: Path) -> list[Path]:
-    """Return the files of the journals that a restore set aside."""
+    """Return the files of the journals that restores set aside."""
     return sorted(data_path.glob(f"{JOURNAL_NAME}*.aside"))
 
 
@@ -53,7 +54,7 @@ def remove_leftover_files(data_path: Path) -> None:
 
 
 def _remove_cells(path: Path) -> None:
-    """Remove all cells and the schedule: the account of a cell cannot be read, because the cells are encrypted."""
+    """Remove the cells of all accounts, and the schedule: cells are encrypted, so their accounts cannot be read."""
     try:
         with closing(Database(path)) as database:
             # No name is empty, so these statements delete every row.

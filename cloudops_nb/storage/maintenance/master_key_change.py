@@ -1,8 +1,8 @@
 """Changes a store's master key, and with it every key that is derived from the master key.
 
-The new key is saved first. Then every part of the store is written under the new key next to the live part, checked,
-and made live by one handover. A killed process leaves either the complete old store or the complete new store, and the
-key of either can be found.
+The new key is saved first. Then every part of the store is written under the new key next to the live part, and
+checked. One handover, which replaces all parts or none, makes the new parts live. A killed process leaves either the
+complete old store or the complete new store, and the key of each can be found.
 """
 
 from __future__ import annotations
@@ -38,13 +38,20 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.opening.open_store import OpenStore
     from cloudops_nb.storage.vault import Vault
 
-#: The folder in which the new journal is built.
+#: The folder in the data path in which the new journal and its head file are built.
 BUILD_FOLDER_NAME = "rekey.next"
 
 
 @dataclass(frozen=True, slots=True)
 class RekeyReport:
-    """The new key's fingerprint, the number of rewritten entries by part, and the old key's fingerprint and source."""
+    """The result of a change of the master key.
+
+    Attributes:
+        fingerprint: The new key's fingerprint.
+        rebuilt: For each part of the store, the number of rewritten entries.
+        old_fingerprint: The old key's fingerprint.
+        old_key_place: The name of the key source, or of the slot in a source, that holds the old key now.
+    """
 
     fingerprint: str
     rebuilt: Mapping[str, int]
@@ -59,7 +66,7 @@ def rekey(
     *,
     drop: Sequence[UnreadableRow] = (),
 ) -> RekeyReport:
-    """Rewrite a store under a new master key; the old key stays in a slot, for backups and other stores.
+    """Rewrite a store under a new master key; the old key is kept, because backups and other stores may need it.
 
     Args:
         service: The store.
@@ -68,9 +75,9 @@ def rekey(
         drop: Unreadable rows to remove first.
 
     Raises:
-        EncryptionError: The key source has no slots, or a value cannot be decrypted under the current key.
+        EncryptionError: The key source cannot hold a second key, or a value cannot be decrypted under the current key.
         JournalError: The journal does not verify.
-        StoreUnavailableError: Another program has the store open.
+        StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this program.
     """
     with service.alone():
         finish_succession(settings)
@@ -82,9 +89,9 @@ def rekey(
         try:
             fingerprint, rebuilt = _rewrite_store(service, settings, model_id)
         except CloudOpsError:
-            # The next opening of the store finishes a handover that was committed, so do not undo that.
+            # If the handover was committed, the next opening of the store finishes it and needs the new parts.
             if not handover_pending(data_path):
-                with suppress(CloudOpsError):  # the next key change removes the rest
+                with suppress(CloudOpsError):  # the next key change removes what this attempt leaves
                     discard_leftovers(data_path, service.vector_store)
                     _remove_build_folder(data_path)
                     finish_succession(settings)
@@ -99,7 +106,7 @@ def rekey(
 def _rewrite_store(
     service: OpenStore, settings: Settings, model_id: Callable[[], str]
 ) -> tuple[str, Mapping[str, int]]:
-    """Write every part under a new key and hand the parts over; returns the key's fingerprint and the entry counts."""
+    """Write every part under a new key and make the parts live; returns the key's fingerprint and the entry counts."""
     old, store = service.vault, service.vector_store
     master = new_key_in_slot(settings, old.keys.fingerprint)
     build_folder = _create_build_folder(old.data_path)
@@ -118,7 +125,7 @@ def _rewrite_store(
 
 
 def _first_generation_header(old: Vault) -> StoreHeader:
-    """Return the store's header with the first generation: the data keys of a new master key begin there."""
+    """Return the store's header with the first data key generation, because a new master key starts with it."""
     header = old.store_file.read()
     if header is None:
         raise StorageError(f"{old.store_file.path} is missing", "", "Restore it from a backup.")
@@ -127,7 +134,7 @@ def _first_generation_header(old: Vault) -> StoreHeader:
 
 
 def _rewrite_database(service: OpenStore, new: Vault) -> dict[str, int]:
-    """Write the journal and the scan state into a new database; returns the numbers of entries by part."""
+    """Write the journal and the scan state into a new database; returns the number of entries of each."""
     create_head(new.data_path / HEAD_NAME, new.envelope, new.keys)
     journal = Journal(new.data_path, new)
     try:
@@ -138,7 +145,7 @@ def _rewrite_database(service: OpenStore, new: Vault) -> dict[str, int]:
         if len(new_state.contents()) != len(cells):
             raise StorageError("the scan state cannot be rewritten", "the copy does not have every cell")
     finally:
-        # When its last connection closes, SQLite moves the write-ahead log into the file.
+        # When the last connection closes, SQLite moves the content of the write-ahead log into the database file.
         journal.close()
     return {"journal": records, "scan_state": len(cells)}
 

@@ -1,7 +1,8 @@
 """Rewrites the journal under a new master key: encrypts and chains every record again, and stores its earlier MACs.
 
-With the earlier MACs, a head that was exported under an earlier key can still be verified: its MAC must be among the
-earlier MACs of the record whose number is the head's count.
+A head is the number of records in a journal and the MAC of the last record. With the earlier MACs, a head that a user
+exported under an earlier key can still be verified: the earlier MACs of the record with that number must contain the
+head's MAC.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ REKEY = "rekey"
 def rechain(old: Journal, old_vault: Vault, new: Journal, new_vault: Vault) -> int:
     """Write a journal's records into an empty journal under a new key, and verify both journals.
 
-    After the old records, one record is added that reports the key change and contains the old journal's head.
+    A record that reports the key change and contains the old journal's head is added after the old records.
 
     Returns:
         The number of records that were copied.
 
     Raises:
-        JournalError: A journal does not verify, or the once-key of an old record cannot be found. (The journal accepts
-            only one record with the same once-key.)
+        JournalError: A journal does not verify, or the once-key of an old record cannot be found. A once-key is a text
+            that makes a record unique: a journal accepts only one record with it.
     """
     before = old.verify()
     head = f"{before.count}:{before.head}"
@@ -70,8 +71,8 @@ def _with_earlier_starts(contents: Iterator[dict[str, Any]], start: str) -> Iter
 def _once_key(old: Journal, record: StoredRecord, content: Mapping[str, Any]) -> str:
     """Return a record's once-key, or an empty text if it has none.
 
-    Earlier versions of this package did not write the once-key into a record's content. The once-key is then found by
-    blinding every key that those versions could have used, and comparing the blind values.
+    Earlier versions of this package wrote only the once-key's blind value (keyed hash), not the once-key itself. Then
+    every once-key that those versions could have used is blinded, and compared with the stored blind value.
     """
     if record.once_key is None:
         return ""

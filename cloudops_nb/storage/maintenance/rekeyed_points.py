@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
 
-#: The hashes for a point that was made with a different embedding model or description: they equal no hash, so the next
-#: scan writes the point again.
+#: The hashes for a point that was made with a different embedding model or description version. An empty text equals no
+#: hash, so the next scan writes the point again.
 _OUTDATED = {"content": "", "searchable": ""}
 
 
 class RekeyedEstate:
-    """Converts the estate's points from one vault to another: ids, blind values, vectors and envelopes.
+    """Converts the estate's points from one vault (a store's keys) to another: ids, blind values, vectors, envelopes.
 
-    Dense vectors are rotated back under the old key and rotated under the new key, so no text is embedded again. The
-    times of a point do not change.
+    The rotation of dense vectors by the old key is undone, and the vectors are rotated by the new key, so no text is
+    embedded again. The times of a point do not change.
 
     Args:
         old: The vault that the points were made with.
@@ -68,7 +68,8 @@ class RekeyedEstate:
             **point.payload,
             **self._points.payload(resource, content, wording.traits, point_id),
             **self._new_hashes(resource, wording, point.payload),
-            # The scan's id is not stored, so blind its old blind value: points of one scan still have the same value.
+            # The scan's id is not stored, so compute the new blind value from the old one. Points of one scan still
+            # have the same value.
             "scan": numbered("scan", self._new.blind_index.blind("scan", str(point.payload["scan"]))),
         }
         return Point(point_id, payload, dense, self._terms.of(resource, wording))
@@ -82,7 +83,10 @@ class RekeyedEstate:
 
 
 class RekeyedChat:
-    """Converts the points of conversations from one vault to another; numbers, times and message ids do not change."""
+    """Converts conversations from one vault (a store's keys) to another.
+
+    Message numbers, message ids and times do not change.
+    """
 
     def __init__(self, old: Vault, new: Vault) -> None:
         self._old, self._new = old, new

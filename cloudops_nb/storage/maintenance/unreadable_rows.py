@@ -1,4 +1,4 @@
-"""Finds rows that cannot be decrypted; a key change stops at them unless the user has them removed."""
+"""Finds rows that cannot be decrypted; such rows prevent a key change until the user has them removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
     """Decrypt every row of the estate, the conversations and the scan state; returns the rows that fail."""
     header = service.vault.store_file.read()
     oldest = header.oldest_data_key_generation if header else 1
-    # Do not use the vault's envelope, so that failures found here do not count for its alarm.
+    # Do not use the vault's envelope: its alarm, which warns about failed decryptions, must not count these failures.
     envelope = Envelope(service.vault.keys, oldest)
     rows = [
         UnreadableRow(name, row.id)

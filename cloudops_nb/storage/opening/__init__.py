@@ -1,1 +1,4 @@
-"""Opens a store: takes its usage lock, finishes an interrupted handover, upgrades its format, finds its key."""
+"""Opens a store: locks it against maintenance, upgrades its format, and finds its key.
+
+If maintenance was killed while it replaced parts of the store, opening the store finishes the replacement.
+"""

@@ -1,8 +1,10 @@
-"""The handover: replaces collections, the journal, the journal's sealed head and ``store.json``, either all or none.
+"""The handover: replaces parts of a store with their new versions, either all of them or none.
 
-The new parts are built first: staged collections (the successors of live ones, in the same vector store), and files
-whose names end with ``.next``. Writing ``handover.json`` is the commit point: if the process dies after that, the next
-opening of the store finishes the handover.
+The parts are Qdrant collections, the journal, the journal's sealed head (``journal.head``, which reveals records
+removed from the journal) and ``store.json``. The new versions are built first. A new collection is a staged collection:
+it is in the same vector store as the live one that it will replace. A new file has a name that ends with ``.next``.
+Writing ``handover.json`` is the commit point: if the process dies after that, the next opening of the store finishes
+the handover.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 HANDOVER_NAME: Final = "handover.json"
 NEXT_SUFFIX: Final = ".next"
-#: The files that can be replaced; ``store.json`` is last, because it names the key that the other files need.
+#: The files that can be replaced, in this order. ``store.json`` is last, because it names the other files' key.
 FILES: Final = (JOURNAL_NAME, HEAD_NAME, STORE_NAME)
 _SQLITE_SUFFIXES = ("", "-wal", "-shm")
 
@@ -34,9 +36,9 @@ def next_file(data_path: Path, name: str) -> Path:
 
 
 def hand_over(data_path: Path, store: VectorStore, collections: Sequence[str]) -> None:
-    """Replace the live parts with the staged collections and every ``.next`` file, either all or none.
+    """Replace live parts with the staged versions of ``collections`` and with every ``.next`` file, all or none.
 
-    The caller holds the store exclusively, has closed its journal, and has checked the new parts.
+    The caller holds the store exclusively, has closed the journal, and has checked the new parts.
 
     Raises:
         StorageError: A part cannot be replaced. If the handover was committed, the next opening of the store tries
@@ -56,7 +58,7 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
     """Finish a committed handover, if there is one; the caller holds the store exclusively.
 
     Raises:
-        StoreCorruptedError: ``handover.json`` is damaged.
+        StoreCorruptedError: ``handover.json`` is damaged or cannot be read.
         StorageError: A part cannot be replaced.
     """
     commit_file = data_path / HANDOVER_NAME
@@ -80,7 +82,7 @@ def finish_handover(data_path: Path, store: VectorStore) -> None:
 
 
 def discard_leftovers(data_path: Path, store: VectorStore) -> None:
-    """Remove the new parts of an attempt that did not reach its commit point."""
+    """Remove the new parts that a process built but did not commit, because it failed or was killed."""
     for name in FILES:
         for suffix in _SQLITE_SUFFIXES:
             (data_path / f"{name}{NEXT_SUFFIX}{suffix}").unlink(missing_ok=True)
@@ -92,7 +94,7 @@ def _replace_file(data_path: Path, name: str) -> None:
     new_file = next_file(data_path, name)
     if not new_file.exists():  # this handover does not replace the file, or has already replaced it
         return
-    if name == JOURNAL_NAME:  # SQLite must not replay the old file's log into the new file
+    if name == JOURNAL_NAME:  # SQLite must not replay the old file's WAL into the new file
         for suffix in _SQLITE_SUFFIXES[1:]:
             (data_path / f"{name}{suffix}").unlink(missing_ok=True)
     new_file.replace(data_path / name)

@@ -1,6 +1,7 @@
-"""Converts the estate's points from store format 2, whose blind values are texts, to format 3, where they are numbers.
+"""Converts the estate's points (the AWS resources that scans found) from store format 2 to format 3.
 
-A blind value is a keyed hash. Its number is computed from the blind value alone, so the conversion needs no key.
+A point holds keyed hashes of its fields' values, called blind values. In format 2 a blind value is a text; in format 3
+it is a number. The number is computed from the text alone, so the conversion needs no key.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ NUMBERED_FORMAT: Final = 3
 
 
 def numbered_point(point: Point) -> Point:
-    """Convert a point from format 2 to format 3."""
+    """Convert a point from format 2 to format 3: its blind values become numbers, most of them in two lists."""
     kept = {name: value for name, value in point.payload.items() if name not in (*GROUPED, *MARKED)}
     lists = {GROUPS: _numbers(point.payload, GROUPED), MARKS: _numbers(point.payload, MARKED)}
     return replace(point, payload={**kept, **lists, "scan": numbered("scan", str(point.payload["scan"]))})
 
 
 def stage_numbered_estate(store: VectorStore) -> None:
-    """Copy the estate to a staged collection in format 3; the live collection does not change.
+    """Copy the estate to a staged collection (the live one's successor) in format 3; the live one does not change.
 
-    The caller holds the store exclusively, and then adopts the staged collection (makes it live) or discards it.
+    The caller holds the store exclusively, and then either makes the staged collection live or discards it.
 
     Raises:
         StorageError: The staged collection does not have every point.

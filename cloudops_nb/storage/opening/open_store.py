@@ -1,4 +1,4 @@
-"""``OpenStore``: the parts of one store (vault, vector store, journal, …), opened at first use and closed together."""
+"""``OpenStore``: the parts of one store (keys, vector store, journal, …), opened at first use and closed together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Part = TypeVar("_Part")
 
 
 class OpenParts(NamedTuple):
-    """The main parts of one store, opened under the same keys."""
+    """The main parts of one store, all opened under the same keys."""
 
     vault: Vault
     vector_store: VectorStore
@@ -37,15 +37,15 @@ class OpenParts(NamedTuple):
 
 
 class OpenStore:
-    """The estate, the conversations, the journal and the scan state of one data path; also a context manager.
+    """One store: the estate, the conversations, the journal and the scan state; also a context manager.
 
     The constructor opens nothing: each part opens at its first use, and may be shared between threads. Several
-    processes may each have an ``OpenStore`` on the same data path.
+    processes may each have an ``OpenStore`` on the same data path (the store's folder).
 
     Args:
-        settings: The data path, the key source, and how long the owner process of the embedded vector store outlives
-            its last client.
-        embedder: Returns the embedder; called when a text must be embedded for the first time.
+        settings: The data path; the key source; whether the vector store is embedded or a Qdrant server; and how long
+            the owner process, which runs the embedded vector store, waits for a new client before it ends.
+        embedder: Returns the embedder, which turns texts into vectors; called when the first text must be embedded.
     """
 
     def __init__(self, settings: Settings, embedder: Callable[[], Embedder]) -> None:
@@ -72,7 +72,7 @@ class OpenStore:
     @property
     def vector_store(self) -> VectorStore:
         """The vector store that holds the estate and the conversations: embedded, or a Qdrant server."""
-        # Open the vault first: that checks the data path and makes the key, which must exist before any data.
+        # Open the vault first: it checks the data path, and makes the key of a new store before there is any data.
         return self._part("vector_store", lambda: self._open_engine(self.vault.data_path))
 
     @property
@@ -84,31 +84,32 @@ class OpenStore:
 
     @property
     def scan_state(self) -> ScanState:
-        """The latest result of each scan cell, and the learned call rates."""
+        """The latest result for each resource type in each account and region, and the call rates that AWS accepted."""
         from cloudops_nb.storage.scan_state import ScanState
 
         return self._part("scan_state", lambda: ScanState(self.journal.database, self.vault))
 
     @property
     def estate(self) -> EstateStore:
-        """The resources that scans found."""
+        """The AWS resources that scans found."""
         from cloudops_nb.storage.estate.store import EstateStore
 
         return self._part("estate", lambda: EstateStore(self.vector_store, self.vault, self.scan_state, self._embedder))
 
     @property
     def chat(self) -> ChatStore:
-        """The conversations."""
+        """The conversations: what users asked, and the answers."""
         from cloudops_nb.storage.chat import ChatStore
 
         return self._part("chat", lambda: ChatStore(self.vector_store, self.vault))
 
     @contextmanager
     def alone(self) -> Iterator[Self]:
-        """Hold the store exclusively inside the block, for maintenance, which replaces parts of it; may be nested.
+        """Hold the store exclusively inside the block, so that maintenance can replace its parts; may be nested.
 
-        Objects that this store returned before, such as ``journal``, are closed for good; other threads that use this
-        store wait. Inside the block and after it, each part opens again at its next use.
+        Objects that this store returned before, such as ``journal``, are closed for good. Another thread that asks
+        this store for a part waits until the block ends. Inside the block and after it, each part opens again at its
+        next use.
 
         Raises:
             StoreUnavailableError: Another program has the store open, or a function that was registered by
@@ -134,23 +135,24 @@ class OpenStore:
                         self._alone = False
 
     def block_maintenance_while(self, reason: Callable[[], str]) -> None:
-        """Refuse :meth:`alone` while ``reason`` returns a text, such as "an approved plan is running here"."""
+        """Make :meth:`alone` raise while ``reason`` returns a text, such as "an approved plan is running here"."""
         self._maintenance_blockers.append(reason)
 
     def consistent_parts(self) -> OpenParts:
-        """Return the main parts, opened under the same keys even if another thread changes the keys in between."""
+        """Return the main parts, all opened under the same keys, even while another thread changes the keys."""
         with self._lock:
             return OpenParts(self.vault, self.vector_store, self.journal)
 
     def flush(self) -> None:
-        """Make every write to the estate and the conversations survive a power cut.
+        """Make every earlier write to the estate and the conversations survive a power cut.
 
-        Without a flush, that is true only after up to half a second. The journal needs no flush.
+        The embedded vector store does this by itself, up to half a second after a write. A Qdrant server decides by
+        itself when to sync, and a flush does nothing. The journal needs no flush.
         """
         self.vector_store.flush()
 
     def close(self) -> None:
-        """Close the store; its data stays, and the owner process ends some time after its last client disconnects.
+        """Close the store; the data stays, and the owner process ends some time after the last client disconnects.
 
         Objects that this store returned, such as ``journal``, are closed for good; the next use of the store opens new
         ones.
@@ -158,11 +160,14 @@ class OpenStore:
         self._close_parts()
 
     def shut_out(self, threads: Iterable[threading.Thread]) -> None:
-        """Stop threads that outlast :meth:`close` from reopening a closed store."""
+        """Refuse these threads the store from now on, so that they cannot reopen it if they outlast :meth:`close`."""
         self._shut_out_threads.update(threads)
 
     def reopen(self) -> None:
-        """Close every part, so that its next use opens it under the current keys; scheduled backups continue."""
+        """Close every part; the next use of a part opens it under the current keys.
+
+        Scheduled backups continue; ``StorageService.close`` stops them.
+        """
         self._close_parts()
 
     def _close_parts(self) -> None:
@@ -187,15 +192,15 @@ class OpenStore:
                     with self._usage_lock.exclusive():
                         self._finish_handover()
                 except StoreUnavailableError:
-                    # If several notebook kernels start at once, one does this work and keeps the store open, so the
-                    # others do not get the lock; that is not an error once the work is done.
+                    # If several notebook kernels start at once, one of them does this work and keeps the store open, so
+                    # the others do not get the exclusive lock. That is not an error once the work is done.
                     if self._unfinished():
                         raise
                 self._usage_lock.share()
         return open_vault(self._settings)
 
     def _finish_handover(self) -> None:
-        """Finish a handover that a killed process has left, and upgrade a store of an older format."""
+        """Finish a replacement of parts that a killed process has left, and upgrade a store of an older format."""
         if self._unfinished():
             from cloudops_nb.storage.opening.upgrade import upgrade
 
@@ -207,7 +212,7 @@ class OpenStore:
                 engine.close()
 
     def _unfinished(self) -> bool:
-        # The folder may hold parts from before and after a handover, or a store of an older format.
+        # Some parts may be replaced and others not yet (a handover that was killed), or the store has an older format.
         return handover_pending(self._settings.data_path) or StoreFile(self._settings.data_path).outdated()
 
     def _open_engine(self, data_path: Path) -> VectorStore:

@@ -1,4 +1,4 @@
-"""Builds a changed copy of a collection as its staged collection, the successor of the live collection."""
+"""Builds a changed copy of a live collection: its staged collection, which can then replace the live one."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ def stage_copy(
     change: Callable[[Sequence[Point]], Sequence[Point]],
     envelope: Envelope,
 ) -> int:
-    """Copy a collection, with changed points, to its staged collection, and decrypt every envelope there as a check.
+    """Copy a collection, with changed points, to its staged collection.
 
-    The caller holds the store exclusively, and then adopts the staged collection (makes it live) or discards it.
+    As a check, the envelope (the encrypted content) of every staged point is decrypted. The caller holds the store
+    exclusively, and then either makes the staged collection live or discards it.
 
     Args:
         store: The vector store.
         collection: The collection to copy.
-        change: Returns the new points for a batch of live points; it may omit some.
+        change: Returns the new points for a batch of live points; it may leave out some points.
         envelope: Decrypts the envelopes of the new points.
 
     Returns:
         The number of staged points.
 
     Raises:
-        StorageError: The copy does not have every point.
-        DecryptionError: An envelope of a live or a new point cannot be decrypted.
+        StorageError: Not every point arrived in the staged collection.
+        DecryptionError: The envelope of a new point cannot be decrypted, or ``change`` raised this error.
     """
     staged = store.stage(collection.name)
     written = 0
@@ -66,5 +67,5 @@ def batches(points: Iterable[Point]) -> Iterator[list[Point]]:
 
 
 def row_of(point: Point) -> StoredRow:
-    """Return a point's id and payload as the row that reading them from the vector store would return."""
+    """Return the row that the vector store would return for a point: its id and its payload."""
     return StoredRow(point.id, point.payload)

@@ -1,8 +1,8 @@
-"""Upgrades a store that an older version wrote to the current format, one version at a time.
+"""Upgrades a store of an older format to the current format, one format at a time.
 
-A step builds the changed parts next to the live ones. The handover makes them live together with the new
-``store.json``. Until the handover is committed, the older version can still open the store. A killed process leaves the
-complete store in either the old format or the new one.
+A step builds the changed parts next to the live ones. A handover (see ``handover``) then makes these parts and the new
+``store.json`` live, either all or none. Until the handover is committed, the older version of this package can still
+open the store. If the process is killed, the store is still complete, in either the old format or the new one.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import VectorStore
     from cloudops_nb.storage.files.store_file import StoreHeader
 
-    #: Builds the parts that differ in the next format, and returns the header for it, except the format number.
+    #: Builds the parts that differ in the next format, and returns the next header, still with the old format number.
     Step = Callable[[Settings, VectorStore, StoreHeader], StoreHeader]
 
 
 def _from_1_to_2(_settings: Settings, _store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """Add the fields of format 2 to the header; their defaults are right, because format 1 is always embedded."""
+    """Add a store id; the defaults of the other new fields are right, because every format 1 store is embedded."""
     return with_store_id(header)
 
 
 def _from_2_to_3(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
-    """Convert the estate's blind values from texts to numbers in two lists."""
+    """Convert the estate's blind values (keyed hashes of the fields' values) from texts to numbers."""
     stage_numbered_estate(store)
     return header
 
 
-#: The steps by the format that they start from.
+#: For each older format, the step that upgrades a store from it to the next one.
 STEPS: Final[Mapping[int, Step]] = {1: _from_1_to_2, 2: _from_2_to_3}
 
 
 def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = STEPS) -> None:
-    """Upgrade the store to the current format, if it is older; the caller holds the store exclusively.
+    """Upgrade the store to the current format if it has an older one; the caller holds the store exclusively.
 
     Raises:
-        StorageError: A step failed; the store is still in the format before that step.
+        StorageError: A step failed, and the store is still in the format before that step; or a handover failed after
+            its commit, and the next opening of the store finishes it.
     """
     store_file = StoreFile(settings.data_path)
     while (header := store_file.read()) is not None and header.format < FORMAT:
@@ -53,5 +54,5 @@ def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = 
         next_header = steps[header.format](settings, store, header).model_copy(update={"format": header.format + 1})
         content = next_header.model_dump_json(indent=2).encode() + b"\n"
         replace_private(next_file(settings.data_path, STORE_NAME), content)
-        # The handover leaves a collection as it is if the step has not staged a successor.
+        # A collection for which the step has staged no successor stays as it is.
         hand_over(settings.data_path, store, list(COLLECTIONS))

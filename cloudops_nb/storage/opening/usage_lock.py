@@ -1,4 +1,4 @@
-"""The usage lock of a data path: programs with an open store share it, and maintenance holds it exclusively."""
+"""The usage lock of a store: programs that have the store open share it, and maintenance holds it exclusively."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _RETRY_SECONDS = 0.05
 
 
 class UsageLock:
-    """One program's lock on a data path; safe to share between threads.
+    """One program's lock on a data path (a store's folder); safe to share between threads.
 
     The operating system releases the lock when the process ends, even if the process is killed. A forked child inherits
-    the lock, which then lasts until both processes have ended (flock(2)). So a child must not use the inherited object,
-    and opens the store itself.
+    the lock, which then lasts until both processes have ended (flock(2)). A child must not use the inherited object; it
+    must open the store with an object of its own.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -67,7 +67,7 @@ class UsageLock:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the exclusive lock inside the block, after releasing the shared lock of this object.
+        """Release this object's shared lock, and hold the exclusive lock inside the block.
 
         Raises:
             StoreUnavailableError: Another program kept the store open for longer than :data:`ALONE_SECONDS`.

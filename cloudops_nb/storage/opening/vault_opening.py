@@ -35,7 +35,7 @@ def open_vault(settings: Settings) -> Vault:
         ConfigurationError: The settings of the key contradict each other.
         InitialisationError: The data path cannot be used, or the store is newer than this package.
         StoreCorruptedError: ``store.json`` is damaged, or is missing although there is data.
-        KeyMissingError: There is no key for the store; for an existing store, a new key is never made.
+        KeyMissingError: The store exists, but its key does not; a new key is made only for a new store.
         WrongKeyError: The key sources hold only keys of other stores.
         EncryptionError: A key source is locked, fails, or has content that is not a key.
     """
@@ -58,7 +58,7 @@ def create_vault(settings: Settings, master: MasterKey, *, generation: int = FIR
     Args:
         settings: The data path and the location of the collections.
         master: The master key.
-        generation: The data key generation of the new store; earlier data keys count as retired.
+        generation: The number of the data key that encrypts the new store's values; lower numbers count as retired.
 
     Raises:
         InitialisationError: The data path cannot be used.
@@ -91,7 +91,7 @@ def _create_store(settings: Settings, store_file: StoreFile, master: MasterKey, 
     )
     header = with_store_id(unnamed)
     vault = vault_of(settings.data_path, header, master)
-    # Write the sealed head before store.json: if a store has none, the head was removed.
+    # Write journal.head, which reveals removed records, before store.json. So a store without journal.head has lost it.
     create_head(vault.data_path / HEAD_NAME, vault.envelope, vault.keys)
     store_file.write(header)
     return vault

@@ -29,10 +29,15 @@ _REPLACE = "INSERT OR REPLACE INTO schedule VALUES (?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """When a task is due (``due``) and when it last ended (``last``), in seconds since the epoch; 0 means never.
+    """The state of a regular task; times are in seconds since the epoch.
 
-    ``error`` is the failure of the last run. ``note`` reports a problem in a last run that succeeded. During a run,
-    ``holder`` is the run's token, and ``lease`` is the time when the run begins to count as dead.
+    Attributes:
+        due: The time when the next run is due.
+        last: The time when the last run ended; 0 if no run has ended.
+        error: The failure of the last run, or empty.
+        holder: During a run, the run's token.
+        lease: During a run, the time when the run begins to count as dead.
+        note: A problem that the last run reported although it succeeded, or empty.
     """
 
     due: float
@@ -65,15 +70,15 @@ class Schedule:
             return _read_state(connection, envelope, task)
 
     def claim(self, task: str, every: float) -> str:
-        """Claim a task's due run, and return its token for :meth:`finish`.
+        """Claim a task's due run, and return the run's token, which :meth:`finish` needs.
 
-        The token is empty if no run is due, or if another thread or process has claimed it.
+        The token is empty if no run is due, or if another thread or process has claimed the run.
 
         Args:
             task: The task's name.
             every: The interval between runs in seconds; a new task is due after one interval.
         """
-        # Read first: unlike a write transaction, that does not wait for another process's write.
+        # Read first: a read does not wait for another process's write, as a write transaction does.
         if not self._must_write(self.state(task), every):
             return ""
         database, envelope = self._database_and_envelope()
@@ -90,7 +95,7 @@ class Schedule:
             return token
 
     def finish(self, task: str, token: str, every: float, error: str = "", note: str = "") -> None:
-        """Record the end of a run, unless its lease had ended and another run has been claimed since."""
+        """Record the end of a run, unless the run's lease has ended and another run has been claimed since then."""
         database, envelope = self._database_and_envelope()
         with database.writing() as connection:
             state = _read_state(connection, envelope, task)
@@ -101,15 +106,18 @@ class Schedule:
             _write_state(connection, envelope, task, TaskState(due=due, last=now, error=error, note=note))
 
     def _database_and_envelope(self) -> tuple[Database, Envelope]:
-        """Return both before a transaction begins: waiting for the store's lock inside a transaction could deadlock."""
+        """Return both. Call this before a transaction: waiting for the store's lock inside one could deadlock."""
         return self._storage.journal.database, self._storage.vault.envelope
 
     def _must_write(self, state: TaskState | None, every: float) -> bool:
-        """Return whether a claim changes the state: the task is new, its due time is too late, or a run is due."""
+        """Return whether a claim changes the state.
+
+        It does if the task is new, if its due time is more than one interval away, or if it is due and not claimed.
+        """
         now = self._clock()
         if state is None or state.due > now + every:
             return True
-        # A lease that ends later than a new lease would is from before the clock was set back, so it is ignored.
+        # Ignore a lease that ends later than a lease that begins now: it is from before the clock was set back.
         claimed = now < state.lease <= now + LEASE_SECONDS
         return state.due <= now and not claimed
 
@@ -119,9 +127,9 @@ def _read_state(connection: sqlite3.Connection, envelope: Envelope, task: str) -
     if row is None:
         return None
     try:
-        # A rotation of the data key does not re-encrypt the schedule, so its data key may be retired.
+        # Accept a retired data key: when the data key changes, the schedule is not re-encrypted.
         return TaskState(**json.loads(envelope.open(row[0], collection=_COLLECTION, point_id=task, retired=True)))
-    except DecryptionError:  # treat the task as new; its due time is then written again
+    except DecryptionError:  # treat the task as new; claim() then writes its state again
         return None
 
 

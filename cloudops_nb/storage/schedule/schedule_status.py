@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 
 class TaskStatus(TypedDict):
-    """A regular task: its interval in hours, its due time, the end of its last run (both UTC) and that run's failure.
+    """The status of a regular task; times are in UTC.
 
-    ``error`` is empty unless the last run failed; ``note`` is empty unless it succeeded with a problem.
+    Attributes:
+        task: The task's name.
+        every_hours: The interval between runs, in hours.
+        due: The time when the next run is due; ``None`` if the task was never scheduled.
+        last: The time when the last run ended; ``None`` if no run has ended.
+        error: The failure of the last run, or empty.
+        note: A problem that the last run reported although it succeeded, or empty.
     """
 
     task: str
@@ -27,7 +33,13 @@ class TaskStatus(TypedDict):
 
 
 class ScheduleStatus(TypedDict):
-    """Whether this process runs due tasks, the error of its last check for due tasks (or empty), and each task."""
+    """The status of the schedule in this process.
+
+    Attributes:
+        running: True if this process runs due tasks.
+        trouble: The error of this process's last check for due tasks, or empty.
+        tasks: The status of each task.
+    """
 
     running: bool
     trouble: str

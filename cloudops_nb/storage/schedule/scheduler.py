@@ -23,7 +23,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ScheduledTask:
-    """A task, and the seconds between its runs (``every``); ``run`` returns a note about a problem, usually empty."""
+    """A regular task.
+
+    Attributes:
+        every: The interval between runs, in seconds.
+        run: Runs the task once; returns a note about a problem, usually empty.
+    """
 
     every: float
     run: Callable[[], str]
@@ -32,13 +37,13 @@ class ScheduledTask:
 class Scheduler:
     """Runs due tasks in a daemon thread between :meth:`start` and :meth:`stop`; prints nothing.
 
-    A run that was missed, because no notebook kernel was running, is made at the next check. A failed run is recorded
-    in the schedule, so every kernel sees the failure.
+    If no notebook kernel was running when a task was due, the task runs at the next check. A failed run is recorded in
+    the schedule, so every kernel sees the failure.
 
     Args:
         schedule: The due times; each due run is claimed there before it starts.
         tasks: The tasks by name.
-        ready: Returns whether there is a store; if not, no task runs and no store is created.
+        ready: Returns true if the store exists. If not, no task runs, and no store is created.
         name: The thread's name.
     """
 
@@ -61,7 +66,7 @@ class Scheduler:
 
     @property
     def running(self) -> bool:
-        """Whether the thread is alive."""
+        """True if the thread is alive."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
@@ -76,7 +81,11 @@ class Scheduler:
             self._thread.start()
 
     def stop(self) -> set[threading.Thread]:
-        """Start no further run and wait up to :data:`STOP_SECONDS` for the current one; returns threads still alive."""
+        """Start no further run, and wait up to :data:`STOP_SECONDS` for the current run.
+
+        Returns:
+            A set with the thread if it is still alive, otherwise an empty set.
+        """
         with self._lock:
             self._stopped.set()
             thread, self._thread = self._thread, None
@@ -86,7 +95,7 @@ class Scheduler:
         return {thread} if thread.is_alive() else set()
 
     def run_due(self, stopped: threading.Event | None = None) -> list[str]:
-        """Run every due task that is not running elsewhere, until ``stopped`` is set; returns the tasks' names."""
+        """Run each due task that is not running elsewhere, until ``stopped`` is set; returns the tasks' names."""
         run_names: list[str] = []
         if not self._ready():
             return run_names
@@ -119,5 +128,8 @@ def _run_task(name: str, task: ScheduledTask) -> tuple[str, str]:
 
 
 def error_line(error: Exception) -> str:
-    """Return an error in one line: for exceptions of other packages the type only; their text may hold private data."""
+    """Return an error in one line.
+
+    The line names only the type of another package's exception, because the text may hold private data.
+    """
     return str(error) if isinstance(error, CloudOpsError) else type(error).__name__

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PERMISSIONS: Final = (
     "Allow s3:ListBucket, GetObject, PutObject, DeleteObject, AbortMultipartUpload and ListBucketMultipartUploads."
 )
-#: Cause and remedy by error code; ``{bucket}`` is the bucket's name.
+#: The cause and the remedy for each error code of S3; ``{bucket}`` is the bucket's name.
 _MEANINGS: Final = {
     "NoSuchBucket": ("the bucket {bucket} does not exist", "Create the bucket, or correct s3_bucket."),
     "404": ("the bucket {bucket} does not exist", "Create the bucket, or correct s3_bucket."),
@@ -45,13 +45,13 @@ def s3_errors(what: str, bucket: str) -> Iterator[None]:
     except (BotoCoreError, Boto3Error, ClientError) as error:
         why, fix = _meaning(error, bucket)
         raise BackupError(what, why, fix) from error
-    except ValueError as error:  # botocore raises it for an invalid endpoint URL or bucket name
+    except ValueError as error:  # botocore raises ValueError for an invalid endpoint URL or bucket name
         why = "boto3 cannot use the configuration"
         raise BackupError(what, why, "Correct AWS_ENDPOINT_URL, s3_region and s3_bucket.") from error
 
 
 def code_of(error: BaseException | None) -> str:
-    """Return S3's error code, even if boto3 wrapped S3's error in its own; empty for other errors."""
+    """Return S3's error code, even if boto3 wrapped S3's error in an error of its own; empty for other errors."""
     while error is not None:
         if isinstance(error, ClientError):
             return str(error.response.get("Error", {}).get("Code", ""))

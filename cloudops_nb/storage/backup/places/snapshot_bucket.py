@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.archive import Header
     from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
 
-#: Number of times that a request is sent before it fails; botocore repeats transient failures, with pauses.
+#: The maximum number of times that a request is sent; botocore repeats it after transient failures, with pauses.
 ATTEMPTS: Final = 3
 #: Files of at least this size are uploaded in parts of this size.
 PART_BYTES: Final = 16 << 20
-#: Longest wait for a response, in seconds; the shorter one applies with ``fail_fast``.
+#: The longest wait for a response, in seconds, without and with ``fail_fast``.
 _READ_SECONDS, _FAIL_FAST_SECONDS = 20.0, 4.0
 #: A multipart upload that is older than this counts as abandoned.
 _ABANDONED = timedelta(days=1)
 #: Error codes of servers that cannot encrypt at rest; a server without an encryption key may return InternalError.
 _CANNOT_ENCRYPT = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "InternalError"})
 
-#: Error codes of an upload to a key that exists, because uploads never replace an object.
+#: Error codes of an upload whose object exists already; uploads never replace an object.
 _OBJECT_EXISTS = frozenset({"PreconditionFailed", "412"})
 _LONGEST_MARKER = 4096
-#: The owner of a prefix whose ``store.json`` is unreadable; differs from every store's id.
+#: The owner of a prefix whose ``store.json`` is unreadable; it is not the id of any store.
 _UNKNOWN_OWNER = "?"
 
 
@@ -50,13 +50,13 @@ class SnapshotBucket:
     A prefix belongs to the store whose id is in ``{s3_prefix}/store.json``. The first store that uploads to the prefix
     writes this file. No object is ever replaced, even if several hosts upload at the same time.
 
-    botocore repeats requests with transient failures, :data:`ATTEMPTS` in total; a denial, a missing bucket and missing
-    credentials fail at once. boto3's own configuration applies, including ``AWS_ENDPOINT_URL``.
+    After a transient failure, botocore repeats the request, up to :data:`ATTEMPTS` times in total. A denial, a missing
+    bucket and missing credentials fail at once. boto3's own configuration applies, including ``AWS_ENDPOINT_URL``.
 
     Args:
         settings: The bucket, the prefix, the profile and the region.
         local: The local snapshots; downloads are stored there temporarily.
-        fail_fast: Whether to send each request only once, with a short time limit, because a person waits.
+        fail_fast: If true, send each request only once, with a short time limit, because a person waits.
     """
 
     def __init__(self, settings: Settings, local: SnapshotFolder, *, fail_fast: bool = False) -> None:
@@ -71,15 +71,15 @@ class SnapshotBucket:
 
     @property
     def configured(self) -> bool:
-        """Whether the settings name a bucket."""
+        """True if the settings name a bucket."""
         return bool(self.bucket)
 
     def key(self, snapshot: Snapshot) -> str:
-        """Return a snapshot's key in the bucket."""
+        """Return the key of a snapshot's object in the bucket."""
         return f"{self._prefix}/{snapshot.kind}/{snapshot.name}"
 
     def owner(self) -> str | None:
-        """Return the id of the store that owns the prefix; ``None`` if the prefix is unclaimed."""
+        """Return the id of the store that owns the prefix; ``None`` if no store owns it."""
         with self._errors("the snapshots in S3 cannot be listed") as client:
             try:
                 content = client.get_object(Bucket=self.bucket, Key=self._marker)["Body"].read(_LONGEST_MARKER)
@@ -91,7 +91,7 @@ class SnapshotBucket:
             return _UNKNOWN_OWNER
 
     def claim(self, store_id: str) -> None:
-        """Claim the prefix for a store if it is unclaimed; after the first success, this does not ask S3 again.
+        """Claim the prefix for a store, if no store owns it; after the first success, further calls do not ask S3.
 
         Raises:
             BackupError: The prefix belongs to another store.
@@ -128,7 +128,7 @@ class SnapshotBucket:
         return found
 
     def rows(self, snapshot: Snapshot) -> int | None:
-        """Read the number of rows from the object's end; the number is cached, because snapshots never change."""
+        """Read the number of rows from the object's end, and cache the number, because snapshots never change."""
         if snapshot not in self._rows:
             self._rows[snapshot] = self._read_row_count(snapshot) if snapshot.bytes >= TRAILER_BYTES else None
         return self._rows[snapshot]
@@ -142,7 +142,7 @@ class SnapshotBucket:
 
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
-        """Download the object to a hidden file, and keep the file open for the block."""
+        """Download the object to a hidden file, which is open in the block and removed afterwards."""
         what = f"{snapshot.name} cannot be downloaded"
         with self._local.scratch(snapshot.kind, what) as (stream, _):
             require_room(self._local.folder, snapshot.bytes, what)
@@ -159,14 +159,14 @@ class SnapshotBucket:
     def upload(self, snapshot: Snapshot, path: Path) -> str | None:
         """Upload a snapshot's file, then compare the object in S3 with the file.
 
-        The upload requests encryption at rest. A server that does not support it gets the file without, because the
-        snapshot itself is encrypted.
+        The upload requests encryption at rest. If the server does not support that, the file is uploaded without it,
+        because the snapshot itself is encrypted.
 
         Returns:
-            A remark, usually empty; ``None`` if a different snapshot has the name, which is not replaced.
+            A remark, usually empty; ``None`` if S3 has, and keeps, a different snapshot of this name.
 
         Raises:
-            BackupError: S3 refused the request, failed or did not respond, or its object differs from the file.
+            BackupError: S3 refused the request, failed or did not respond, or the object in S3 differs from the file.
         """
         what = f"{snapshot.name} was not uploaded"
         with self._errors(what) as client:
@@ -175,14 +175,14 @@ class SnapshotBucket:
             found = client.head_object(Bucket=self.bucket, Key=self.key(snapshot), ChecksumMode="ENABLED")
         checksum = found.get("ChecksumSHA256")
         matches = found["ContentLength"] == path.stat().st_size and not _differs(checksum, path)
-        if note is None:  # the object existed; it is this snapshot if S3's response to an earlier attempt was lost
+        if note is None:  # the object existed; an earlier attempt may have made it, if its response was lost
             return "" if matches and checksum else None
         if not matches:
             raise BackupError(what, "the object in S3 differs from the file", "Back up again.")
         return note
 
     def abort_abandoned(self) -> int:
-        """Abort this prefix's abandoned multipart uploads of snapshots; returns their number."""
+        """Abort the abandoned multipart uploads of snapshots below this prefix; returns the number of these uploads."""
         aborted = 0
         with self._errors("unfinished uploads cannot be removed from S3") as client:
             response = client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self._prefix}/")
@@ -262,8 +262,8 @@ def _ignore_existing_object() -> Iterator[None]:
 def _differs(checksum: str | None, path: Path) -> bool:
     """Return whether the object's checksum in S3 differs from the file's; a missing checksum counts as equal.
 
-    A server that does not store checksums compares the checksum during the upload. The checksum of a multipart object
-    is the hash of its parts' concatenated digests, followed by ``-<number of parts>``
+    A server that does not store checksums still compares the checksum during the upload. The checksum of an object that
+    was uploaded in parts is the hash of its parts' concatenated digests, followed by ``-<number of parts>``
     (docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
     """
     if not checksum:

@@ -1,4 +1,4 @@
-"""Snapshots in a folder below the data path; a snapshot's file appears only when complete, even after a crash."""
+"""Snapshots in a folder below the data path; a file gets its name only when complete, even if a writer crashes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ _PARTIAL = ".partial"
 
 @dataclass
 class SnapshotDraft:
-    """An unfinished snapshot: the stream to write it to, and its time.
+    """An unfinished snapshot.
 
-    ``snapshot`` is set once the file is complete and has its name.
+    Attributes:
+        stream: The file that the snapshot is written to.
+        created: The time of the snapshot, in whole seconds.
+        snapshot: The snapshot; set once the file is complete and has its name.
     """
 
     stream: BinaryIO
@@ -39,10 +42,10 @@ class SnapshotDraft:
 
 
 class SnapshotFolder:
-    """Snapshots in ``snapshots/{kind}/``, mode 0600.
+    """Snapshots as files with mode 0600 in ``snapshots/{kind}/``.
 
-    A writer locks a hidden file, and renames the file once it is complete and synced to disk. If the writer is killed,
-    the operating system releases the lock, so :meth:`clean` can remove the file.
+    A writer fills a hidden file that it has locked, and renames the file once the file is complete and synced to disk.
+    If the writer is killed, the operating system releases the lock, so :meth:`clean` can remove the hidden file.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -53,7 +56,7 @@ class SnapshotFolder:
         return self.folder / snapshot.kind / snapshot.name
 
     def snapshots(self, kind: str) -> list[Snapshot]:
-        """List the snapshots of a kind in no particular order; other files are ignored."""
+        """List the snapshots of a kind, in no particular order, and ignore other files."""
         found = []
         folder = self.folder / kind
         with disk_errors("the snapshots cannot be listed"):
@@ -78,7 +81,7 @@ class SnapshotFolder:
 
     @contextmanager
     def opened(self, snapshot: Snapshot) -> Iterator[BinaryIO]:
-        """Open the file for the block."""
+        """Open the file for reading; it is closed at the end of the block."""
         with disk_errors(f"{snapshot.name} cannot be read"):
             stream = self.path(snapshot).open("rb")
         with stream:
@@ -93,8 +96,9 @@ class SnapshotFolder:
     def create(self, kind: str, created: datetime) -> Iterator[SnapshotDraft]:
         """Create a file for a snapshot; it gets its name at the end of the block, and is removed after an exception.
 
-        A name holds the time to the second. If a snapshot of that second exists, the draft's time is the next free
-        second; the writer must use the draft's time in the header, which must agree with the name.
+        A name contains the time in whole seconds. If a snapshot of the second ``created`` exists, the draft's time is
+        the next free second. The name and the snapshot's header must have the same time, so the writer must put the
+        draft's time in the header.
 
         Raises:
             BackupError: The disk is full or fails.
@@ -105,7 +109,7 @@ class SnapshotFolder:
         with _temporary(partial, stream), disk_errors(what):
             draft = SnapshotDraft(stream, moment)
             yield draft
-            # Sync the file before its rename and the folder after it: a power cut then leaves no incomplete snapshot.
+            # Sync the file before the rename, and the folder after it: a power cut then leaves no incomplete snapshot.
             stream.flush()
             os.fsync(stream.fileno())
             final = partial.with_name(snapshot_name(kind, moment))
@@ -120,7 +124,7 @@ class SnapshotFolder:
 
         Args:
             kind: The kind of snapshot that the file is for.
-            what: What failed, for the error if the file cannot be created.
+            what: The beginning of the error text if the file cannot be created.
 
         Raises:
             BackupError: The disk is full, or permission is missing.
@@ -132,7 +136,7 @@ class SnapshotFolder:
             yield stream, partial
 
     def clean(self) -> int:
-        """Remove the hidden files of killed writers; returns the number of removed files."""
+        """Remove the hidden files of killed writers; returns how many were removed."""
         removed = 0
         for kind in KINDS:
             with disk_errors("an unfinished snapshot cannot be removed"):
@@ -140,7 +144,7 @@ class SnapshotFolder:
         return removed
 
     def _reserved_second(self, kind: str, created: datetime) -> tuple[datetime, Path, BinaryIO]:
-        """Reserve the first second, from ``created`` on, without a snapshot; the hidden file reserves the name."""
+        """Find the first second from ``created`` on that has no snapshot; a hidden file then reserves its name."""
         moment = created.replace(microsecond=0)
         while True:
             final = self._kind_folder(kind) / snapshot_name(kind, moment)
@@ -154,7 +158,7 @@ class SnapshotFolder:
             moment += timedelta(seconds=1)
 
     def _kind_folder(self, kind: str) -> Path:
-        """Create the folder of a kind with mode 0700, if it is missing, and return it."""
+        """Return the folder of a kind; if it is missing, create it with mode 0700."""
         folder = self.folder / kind
         for path in (self.folder.parent, self.folder, folder):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -175,7 +179,7 @@ def _temporary(path: Path, stream: BinaryIO) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-        # Closing writes the last buffer, which fails on a full disk. The file is already removed, so that is harmless.
+        # Closing writes the last buffer, and fails on a full disk. That is harmless, because the file is removed.
         with suppress(OSError):
             stream.close()
 

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
     from cloudops_nb.storage.backup.snapshot import Snapshot
 
-#: Number of parallel requests for the row counts of snapshots in S3.
+#: The number of requests for row counts of snapshots in S3 that run at the same time.
 _PARALLEL_ROW_COUNTS = 8
 
-#: A place's name, and a function that opens a snapshot in that place.
+#: The name of a place (``this disk`` or ``S3``), and a function that opens a snapshot there.
 SnapshotOpening = tuple[str, "Callable[[], AbstractContextManager[BinaryIO]]"]
 
 
 class SnapshotPlaces(NamedTuple):
-    """The two places that hold snapshots; the bucket may be unconfigured."""
+    """The two places that hold snapshots: a folder on the local disk, and an S3 bucket, if one is configured."""
 
     local: SnapshotFolder
     s3: SnapshotBucket
@@ -35,10 +35,14 @@ class SnapshotPlaces(NamedTuple):
 
 @dataclass(frozen=True)
 class SnapshotInventory:
-    """The snapshots of each place, by name.
+    """The snapshots on the local disk and in S3.
 
-    ``doubtful`` holds the names of local snapshots whose header is unreadable or disagrees with the file name.
-    ``problem`` is the error of listing S3; empty if S3 was listed or is not configured.
+    Attributes:
+        places: The local disk and S3.
+        local: The snapshots on the local disk by name.
+        s3: The snapshots in S3 by name.
+        doubtful: The names of the local snapshots whose header is unreadable or disagrees with the file name.
+        problem: The error of listing S3; empty if S3 was listed or is not configured.
     """
 
     places: SnapshotPlaces
@@ -48,12 +52,12 @@ class SnapshotInventory:
     problem: str = ""
 
     def rows(self) -> tuple[SnapshotRow, ...]:
-        """Return a row for each snapshot, newest first; S3 provides only the row counts missing on the local disk."""
+        """Return a row for each snapshot, newest first; S3 is asked only for row counts that the local disk lacks."""
         with ThreadPoolExecutor(_PARALLEL_ROW_COUNTS) as pool:
             return tuple(pool.map(self._snapshot_row, self.newest_first()))
 
     def openings(self, name: str) -> list[SnapshotOpening]:
-        """Return each place that has the snapshot, the local disk first, with a function that opens it there."""
+        """Return the places that have a snapshot, the local disk first, each with a function to open the snapshot."""
         found: list[SnapshotOpening] = []
         if name in self.local:
             found.append(("this disk", lambda: self.places.local.opened(self.local[name])))
@@ -62,17 +66,17 @@ class SnapshotInventory:
         return found
 
     def newest_first(self, kinds: Sequence[str] = KINDS) -> list[Snapshot]:
-        """Return every snapshot of the kinds once, newest first."""
+        """Return the snapshots of the kinds, newest first; a snapshot in both places is returned once."""
         both = {**self.s3, **self.local}
         found = [snapshot for snapshot in both.values() if snapshot.kind in kinds]
         return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.kind), reverse=True)
 
     def candidates(self, kind: str, now: datetime) -> list[Snapshot]:
-        """Return the snapshots of a kind, newest first, without those dated more than a day in the future."""
+        """Return the snapshots of a kind, newest first, except those that are dated more than a day in the future."""
         return [snapshot for snapshot in self.newest_first([kind]) if snapshot.created - now <= MAX_CLOCK_LEAD]
 
     def newest_times(self, now: datetime) -> dict[str, datetime | None]:
-        """Return the time of each kind's newest snapshot, ``None`` for a kind without one.
+        """Return the time of each kind's newest snapshot; ``None`` for a kind without a snapshot.
 
         A doubtful local snapshot counts only if S3 has it too.
         """
@@ -98,11 +102,11 @@ class SnapshotInventory:
 
 
 def take_inventory(places: SnapshotPlaces, owns: Callable[[str], bool]) -> SnapshotInventory:
-    """List a store's snapshots in both places; an S3 failure is recorded in the inventory, not raised.
+    """List a store's snapshots on the local disk and in S3; the inventory records an S3 failure instead of raising it.
 
     Args:
-        places: The places.
-        owns: Returns whether to list snapshots with a store id.
+        places: The local disk and S3.
+        owns: Returns true for the store ids whose snapshots are listed.
 
     Raises:
         BackupError: The local disk cannot be listed.
@@ -113,7 +117,7 @@ def take_inventory(places: SnapshotPlaces, owns: Callable[[str], bool]) -> Snaps
 
 
 def list_s3_snapshots(bucket: SnapshotBucket, owns: Callable[[str], bool]) -> tuple[dict[str, Snapshot], str]:
-    """List a store's snapshots in S3; returns the snapshots by name, and the error text, empty on success."""
+    """List a store's snapshots in S3; returns the snapshots by name, and the text of an error, or empty."""
     if not bucket.configured:
         return {}, ""
     try:
@@ -128,9 +132,10 @@ def list_s3_snapshots(bucket: SnapshotBucket, owns: Callable[[str], bool]) -> tu
 def list_local_snapshots(
     folder: SnapshotFolder, owns: Callable[[str], bool]
 ) -> tuple[dict[str, Snapshot], frozenset[str]]:
-    """List a store's snapshots on the local disk; returns them by name, and the names of the doubtful ones.
+    """List a store's snapshots on the local disk; returns the snapshots by name, and the names of doubtful snapshots.
 
-    A snapshot with an unreadable header is listed as doubtful, because it may be the store's own.
+    A snapshot is doubtful if its header is unreadable or disagrees with its file name. With an unreadable header, it is
+    listed all the same, because it may be the store's own.
     """
     found, doubtful = {}, set()
     for snapshot in (snapshot for kind in KINDS for snapshot in folder.snapshots(kind)):

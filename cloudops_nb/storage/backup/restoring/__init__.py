@@ -1,1 +1,1 @@
-"""Finds, verifies and restores snapshots; a failed restore leaves the store unchanged."""
+"""Finds, verifies and restores snapshots; a restore that fails before it is committed leaves the store unchanged."""

@@ -1,6 +1,6 @@
 """Restores a collection from a verified snapshot.
 
-The rows are written to a new ("staged") collection, which replaces the live collection once it is complete.
+The rows are written to a new ("staged") collection. Once it is complete, it replaces the live collection.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """The result of a restore: ``replaced``, ``merged`` or ``kept``, the number of rows afterwards, and a remark."""
+    """The result of a restore.
+
+    Attributes:
+        outcome: ``replaced``, ``merged`` or ``kept``.
+        rows: The number of rows in the restored part of the store afterwards.
+        note: A remark, or empty.
+    """
 
     outcome: str
     rows: int
@@ -44,28 +50,29 @@ class RestoreResult:
 def restore_collection(
     storage: OpenStore, archive: Archive, master: MasterKey, *, merge: bool, store_id: str = ""
 ) -> RestoreResult:
-    """Replace a collection with a snapshot's, or merge both; the estate's snapshot restores the scan state too.
+    """Replace a collection with a snapshot's rows, or merge both; with the estate, restore the scan state, too.
 
     Args:
         storage: The store; no other program has it open.
         archive: The verified snapshot.
-        master: The snapshot's master key; may be an earlier key of the store.
-        merge: Whether to merge; see :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
+        master: The snapshot's master key, which may be an earlier key of the store.
+        merge: If true, merge as described in :mod:`cloudops_nb.storage.backup.restoring.merged_points`.
         store_id: The store's new id; empty to keep its id.
 
     Raises:
         BackupError: Rows are missing, every row is unreadable, or too little disk space is free. The store is
             unchanged.
-        StorageError: The store fails; it is unchanged.
+        StorageError: The store fails. It is unchanged, unless the replacement was already committed: then the next
+            opening of the store finishes the replacement.
     """
     name, vault, store = archive.header.kind, storage.vault, storage.vector_store
     live = store.count(name, EVERY_POINT) if merge else 0
-    # Until the replacement, the disk holds both the live and the staged collection.
+    # Until the replacement, the disk holds both the live collection and the staged collection.
     require_room(vault.data_path, (archive.rows + live) * ROW_BYTES, f"{archive.name} was not restored")
     earlier_key = archive.header.key_fingerprint != vault.keys.fingerprint
     rekeying = RekeyedRows(vault, master, archive.header.data_key_generation) if earlier_key else None
     resealing = rekeying or ResealedRows(vault)
-    # Data key generations are numbered per master key, so a generation under an earlier key does not apply here.
+    # Each master key has its own data key generations, so a generation under an earlier master key does not count here.
     generation = 0 if earlier_key else archive.header.data_key_generation
     with replacing_parts(storage, [name], generation=generation, store_id=store_id):
         cells, rows = archive.read(master)
@@ -88,7 +95,7 @@ def _current_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
 
 
 def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
-    """Write points to the staged collection; returns the number of distinct points."""
+    """Write points to the staged collection; returns the number of different point ids."""
     ids: set[str] = set()
     remaining = iter(points)
     while batch := list(islice(remaining, _BATCH)):
@@ -98,7 +105,7 @@ def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
 
 
 def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, found: int) -> None:
-    """Check that every written row is in the staged collection, before it replaces the live one.
+    """Check that every written row is in the staged collection, before that replaces the live collection.
 
     Raises:
         BackupError: Rows are missing, or every row of the snapshot is unreadable.
@@ -111,7 +118,7 @@ def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, 
 
 
 def _stage_cells(storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
-    """Stage ``journal.db`` with the restored scan state; in a merge, the newer of a cell's two results is kept."""
+    """Write ``journal.db.next`` with the restored scan state; in a merge, keep the newer of a cell's two results."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)
     live = ResealedRows(storage.vault).cells(stored_cells(database)) if merge else {}

@@ -1,7 +1,7 @@
 """Restores the journal.
 
-A restored journal continues the journal that it replaces, so no record is lost. With ``set_aside`` it may replace a
-journal that has diverged from it or does not verify; that journal is first copied.
+The snapshot's journal replaces the store's journal only if it continues the store's journal, so no record is lost. With
+``set_aside``, it also replaces a journal that has diverged or does not verify; that journal is first copied to a file.
 """
 
 from __future__ import annotations
@@ -38,21 +38,23 @@ _FIX = "Keep the current journal, or restore again with set_aside (--set-aside),
 def restore_journal(
     storage: OpenStore, archive: Archive, master: MasterKey, *, set_aside: bool, now: datetime, store_id: str = ""
 ) -> RestoreResult:
-    """Replace the journal if the snapshot's journal continues it; keep it if it contains the snapshot's journal.
+    """Replace the store's journal if the snapshot's continues it; keep it if it already contains the snapshot's.
 
     Args:
         storage: The store; no other program has it open.
         archive: The verified snapshot.
         master: The snapshot's master key.
-        set_aside: Whether to replace a journal that has diverged or does not verify; it is first copied to
+        set_aside: If true, also replace a store's journal that has diverged or does not verify; first copy it to
             ``journal.db.<time>.aside``.
         now: The time in the copy's name.
         store_id: The store's new id; empty to keep its id.
 
     Raises:
-        BackupError: The snapshot's journal has diverged, does not verify, or has an earlier key and later records. The
-            store is unchanged.
-        StorageError: The store fails; it is unchanged.
+        BackupError: The snapshot's journal does not verify. Or it was made with an earlier key, and the store's journal
+            does not contain it. Or, without ``set_aside``, the journals have diverged, or the store's journal does not
+            verify. The store is unchanged.
+        StorageError: The store fails. It is unchanged, unless the replacement was already committed: then the next
+            opening of the store finishes the replacement.
     """
     vault = storage.vault
     end = _verified_end(archive, master)
@@ -72,10 +74,10 @@ def restore_journal(
 
 
 def _verified_end(archive: Archive, master: MasterKey, *required: ChainHead) -> ChainHead:
-    """Verify the snapshot's journal; returns its last head, which is a record count and the hash of the last record.
+    """Verify the snapshot's journal; returns its head, which is the number of records and the last record's MAC.
 
     Raises:
-        BackupError: The journal does not verify, and no heads are required.
+        BackupError: The journal does not verify, and no head is required.
         JournalError: The journal does not verify, or does not contain a required head.
     """
     front, rows = archive.read(master)
@@ -91,9 +93,10 @@ def _verified_end(archive: Archive, master: MasterKey, *required: ChainHead) -> 
 
 
 def _conflict(storage: OpenStore, archive: Archive, master: MasterKey, end: ChainHead) -> str | None:
-    """Return why the journal must not be replaced.
+    """Return why the snapshot's journal must not replace the store's journal.
 
-    The reason is empty if the snapshot's journal continues this one, and ``None`` if this one contains the snapshot's.
+    The reason is empty if the snapshot's journal continues the store's journal. It is ``None`` if the store's journal
+    contains the snapshot's journal, so that nothing needs to be replaced.
     """
     try:
         here = storage.journal.verify()
@@ -111,12 +114,12 @@ def _conflict(storage: OpenStore, archive: Archive, master: MasterKey, end: Chai
 
 
 def _stage_journal(storage: OpenStore, archive: Archive, end: ChainHead) -> None:
-    """Stage ``journal.db`` with the snapshot's records and the current scan state and schedule, and its head file."""
+    """Write the next ``journal.head`` and ``journal.db``; the store's scan state and schedule are kept."""
     vault = storage.vault
     try:
         cells = stored_cells(storage.journal.database)
         schedule = stored_schedule(storage.journal.database)
-    except StoreCorruptedError:  # the scan state and the schedule are lost; a scan or the estate's snapshot restores it
+    except StoreCorruptedError:  # both are lost; a scan or the estate's snapshot restores the scan state
         cells, schedule = [], []
     _, rows = archive.read(vault.master)
     write_next_journal(vault.data_path, records=map(StoredRecord._make, rows), cells=cells, schedule=schedule)
@@ -125,8 +128,8 @@ def _stage_journal(storage: OpenStore, archive: Archive, end: ChainHead) -> None
 
 
 def _copy_aside(storage: OpenStore, now: datetime) -> str:
-    """Copy the journal and its head to files with the time in their names; returns the journal's file name."""
-    storage.journal.close()  # before the copy, so that the files do not change during it
+    """Copy the journal and its head to files with the time in their names; returns the name of the journal's copy."""
+    storage.journal.close()  # so that the files do not change while they are copied
     path, stamp = storage.vault.data_path, now.strftime("%Y-%m-%dT%H-%M-%S")
     aside = path / f"{JOURNAL_NAME}.{stamp}.aside"
     copies = {
@@ -143,7 +146,7 @@ def _copy_aside(storage: OpenStore, now: datetime) -> str:
 
 
 def _checkpoint(aside: Path) -> None:
-    """Move the copy's write-ahead log into the copy, so that one file holds everything; a damaged copy stays as is."""
+    """Merge the copy's write-ahead log into the copy, so that one file holds everything; skip a damaged copy."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode = DELETE")

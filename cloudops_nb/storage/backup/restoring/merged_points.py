@@ -1,8 +1,8 @@
-"""Merges a snapshot into a collection: no live point is lost, and of two versions of a point the newer one is kept.
+"""Merges a snapshot into a collection: no live point is lost, and of a point's two versions, the newer one is kept.
 
-Points that were deleted since the snapshot come back. In the estate, the next scan of their account, region and
+Points that were deleted after the snapshot come back. In the estate, the next scan of their account, region and
 resource type removes them again. If two messages of a conversation have the same number, both are kept, and the
-conversation is renumbered by the messages' times.
+messages of the conversation are renumbered in the order of their times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MESSAGES = PointFilter([AnyOf("kind", ["message"])])
 
 
 def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Point]) -> Iterator[Point]:
-    """Yield the live points, then the restored points that are newer than their live version or not live at all."""
+    """Yield the live points, then the restored points that are newer than the live version or have no live version."""
     field = _VERSION_TIMES[collection]
     live_times: dict[str, float] = {}
     for point in live:
@@ -37,7 +37,7 @@ def merged_points(collection: str, live: Iterable[Point], restored: Iterable[Poi
 
 
 def renumber_messages(store: VectorStore, collection: str) -> None:
-    """Renumber by time the messages of each conversation in which two messages have the same number."""
+    """Renumber the messages of each conversation in which two messages have the same number, in the order of time."""
     conversations: dict[str, list[tuple[float, int, str]]] = defaultdict(list)
     for row in store.rows(collection, _MESSAGES, ("context", "index", "at")):
         conversations[row.payload["context"]].append((row.payload["at"], row.payload["index"], row.id))

@@ -1,4 +1,4 @@
-"""Re-encrypts snapshot rows that were written under an earlier master key."""
+"""Re-encrypts a snapshot's rows that were written under an earlier master key."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class RekeyedRows(ResealedRows):
-    """Re-encrypts rows from an earlier master key to the store's.
+    """Re-encrypts rows that were written under an earlier master key, so that the store's present key decrypts them.
 
-    Unlike :class:`ResealedRows`, it drops unreadable rows, because it cannot re-encrypt them.
+    Unlike :class:`ResealedRows`, this class drops unreadable rows, because it cannot re-encrypt them.
 
     Args:
         vault: The store's vault.
@@ -48,16 +48,16 @@ class RekeyedRows(ResealedRows):
         self._store_vault = vault
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield the points as the store would have written them under its own key."""
-        # Calling `str` returns an empty embedding model id. The points then count as embedded with another model, so
-        # the next scan writes them again.
+        """Yield the points as the store would have written them under its present key."""
+        # Calling `str` returns an empty model id. The points then count as embedded with another model, so the next
+        # scan writes them again.
         rekeyed_estate = RekeyedEstate(self.vault, self._store_vault, str) if collection == AWS_ESTATE.name else None
         rekeyed = rekeyed_estate or RekeyedChat(self.vault, self._store_vault)
         for batch in batches(self._readable(super().points(points, collection), collection)):
             yield from rekeyed(batch)
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
-        """Return each cell's scan start and envelope, by the name (a keyed hash) that the store gives the cell."""
+        """Return each readable cell's scan start and envelope, by the cell's name (keyed hash) in the store."""
         found = {}
         for cell, (started, sealed) in super().cells(cells).items():
             content = json.loads(self._envelope.open(sealed, collection=CELLS, point_id=cell))

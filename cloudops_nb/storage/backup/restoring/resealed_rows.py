@@ -1,4 +1,4 @@
-"""Decrypts a snapshot's rows, and re-encrypts those whose data key the store has retired since the snapshot."""
+"""Decrypts a snapshot's rows, and re-encrypts the rows whose data key the store has retired since the snapshot."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CELLS = "scan_state"
 
 @dataclass
 class ResealedRows:
-    """Makes a snapshot's rows readable for a store, and counts all rows and the unreadable ones.
+    """Makes a snapshot's rows readable for a store, and counts the rows and the unreadable rows among them.
 
     An unreadable row was damaged before the snapshot was taken. It is passed on unchanged, because a missing row would
-    look like a deletion.
+    look like a deleted row.
     """
 
     vault: Vault
@@ -38,11 +38,11 @@ class ResealedRows:
     def __post_init__(self) -> None:
         header = self.vault.store_file.read()
         self._oldest = header.oldest_data_key_generation if header else 1
-        # A separate envelope, so that decryption failures here do not raise the open store's alarm.
+        # A separate object, so that decryption failures here do not count in the alarm of the store's own envelope.
         self._envelope = Envelope(self.vault.keys)
 
     def points(self, points: Iterable[Point], collection: str) -> Iterator[Point]:
-        """Yield the points, with ``data`` re-encrypted where the store has retired its data key."""
+        """Yield the points; re-encrypt the ``data`` field of a point if the store has retired the field's data key."""
         for point in points:
             self.rows += 1
             try:
@@ -58,7 +58,7 @@ class ResealedRows:
                 yield replace(point, payload={**point.payload, "data": base64.b64encode(fresh).decode()})
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
-        """Return each readable cell's scan start and envelope, by the cell's stored name.
+        """Return each readable scan cell's scan start and envelope (encrypted content), by the cell's stored name.
 
         Unreadable cells are dropped: they then count as never scanned, so the next scan reads them.
         """

@@ -27,7 +27,7 @@ LATEST: Final = "latest"
 
 
 class VerifiedSnapshot(NamedTuple):
-    """A verified snapshot, its place, and a remark about newer snapshots that failed verification."""
+    """A verified snapshot, the place where it was found, and the errors of newer snapshots that did not verify."""
 
     archive: Archive
     place: str
@@ -36,13 +36,13 @@ class VerifiedSnapshot(NamedTuple):
 
 @dataclass(frozen=True)
 class RestoreSource:
-    """Candidates for restoring one kind; the first intact one is restored.
+    """The snapshots from which one kind can be restored; the first intact snapshot is restored.
 
     Attributes:
         kind: The kind.
-        openings: Each snapshot's name, with a function per place that opens the snapshot there.
-        note: A remark about a place that was not searched.
-        accepts: Returns whether snapshots with a store id may be restored; other snapshots are skipped.
+        openings: The name of each snapshot, with each place that has the snapshot and a function that opens it there.
+        note: A remark if S3 could not be searched, or empty.
+        accepts: Returns true for the store ids whose snapshots may be restored; other snapshots are skipped.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class RestoreSource:
 
     @property
     def name(self) -> str:
-        """The first candidate's name; empty if there are no candidates."""
+        """The first snapshot's name; empty if there is no snapshot."""
         return self.openings[0][0] if self.openings else ""
 
     @contextmanager
@@ -63,8 +63,8 @@ class RestoreSource:
             master_of: Returns the master key with a fingerprint, or any other key if that key is missing.
 
         Raises:
-            BackupError: There is no snapshot, or every snapshot failed; then the error is that of the first snapshot.
-            EncryptionError: The snapshot is intact, but its key is missing.
+            BackupError: There is no snapshot, or no snapshot verifies; then the error is that of the first snapshot.
+            EncryptionError: The first intact snapshot cannot be decrypted, because its key is missing.
         """
         failures: dict[str, BackupError] = {}
         for name, openings in self.openings:
@@ -95,14 +95,14 @@ class RestoreSource:
 def find_sources(
     source: str | Path, kinds: tuple[str, ...], places: SnapshotPlaces, ownership: SnapshotOwnership, now: datetime
 ) -> list[RestoreSource]:
-    """Return the candidates of each kind to restore.
+    """Find the snapshots to restore; returns a source for each kind.
 
     Args:
         source: ``latest``, the name of a snapshot, or the path of a file.
-        kinds: For ``latest``, the kinds to restore; every kind if empty.
-        places: The places to search; S3 only if configured.
+        kinds: The kinds to restore; every kind if empty. A named snapshot or file must be of one of these kinds.
+        places: The local disk and S3; S3 is searched only if it is configured.
         ownership: Limits ``latest`` to snapshots that the store may restore; a named snapshot may be another store's.
-        now: The current time; ``latest`` ignores snapshots dated more than a day in the future.
+        now: The current time; ``latest`` ignores snapshots that are dated more than a day in the future.
 
     Raises:
         BackupError: The snapshot does not exist, or its kind is not among ``kinds``.
@@ -110,7 +110,7 @@ def find_sources(
     if source != LATEST and (isinstance(source, Path) or Path(source).is_file()):
         return [_source_of_file(Path(source), kinds)]
     if source == LATEST:
-        may_restore = cache(ownership.may_restore)  # cached, because each call may verify the whole journal
+        may_restore = cache(ownership.may_restore)  # cached, because a call may verify the whole journal
         inventory = take_inventory(places, may_restore)
         return [
             replace(_source_of_snapshots(inventory.candidates(kind, now), kind, inventory), accepts=may_restore)

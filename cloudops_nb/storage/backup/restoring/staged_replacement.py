@@ -1,6 +1,6 @@
-"""Replaces parts of a store with newly written ("staged") ones: every staged part, or after a failure not a single one.
+"""Replaces parts of a store with newly written ("staged") parts, either all or none.
 
-The staged files are next to the live ones until the handover, which is atomic.
+The staged parts are next to the live parts until the handover, which replaces all of them at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def replacing_parts(
     storage: OpenStore, collections: Sequence[str], *, generation: int, store_id: str = ""
 ) -> Iterator[None]:
-    """Replace the parts that the block stages; if the block fails, discard them and leave the store unchanged.
+    """Replace the parts that the block stages; if the block fails, discard them; the store is then unchanged.
 
     Args:
         storage: The store; no other program has it open.
@@ -40,10 +40,11 @@ def replacing_parts(
         store_id: The store's new id; empty to keep its id.
 
     Raises:
-        StorageError: A part cannot be replaced.
+        StorageError: A part cannot be replaced. If the replacement was already committed, the next opening of the
+            store finishes it; otherwise the store is unchanged.
     """
     path, store = storage.vault.data_path, storage.vector_store
-    # Complete an interrupted handover first, so that its parts are not discarded as leftovers.
+    # Finish an interrupted handover first, so that its parts are not discarded as leftovers.
     finish_handover(path, store)
     discard_leftovers(path, store)
     try:
@@ -53,7 +54,7 @@ def replacing_parts(
         storage.journal.close()
         hand_over(path, store, collections)
     except BaseException:
-        # Past its commit point the handover needs the staged parts: the next opening of the store completes it.
+        # A committed handover still needs the staged parts: the next opening of the store finishes it.
         if not handover_pending(path):
             with suppress(StorageError):  # the next restore discards the leftovers first
                 discard_leftovers(path, store)
@@ -61,9 +62,9 @@ def replacing_parts(
 
 
 def _stage_header(vault: Vault, generation: int, store_id: str) -> None:
-    """Stage a store header with the higher data key generation of the store and the rows, and the new store id.
+    """Write the next ``store.json``, with the new store id and a data key generation that covers the restored rows.
 
-    The generation never decreases, so that a restore undoes no key rotation.
+    The generation never decreases, so that a restore does not undo a rotation of the data key.
     """
     header = vault.store_file.read()
     if header is None:

@@ -1,1 +1,1 @@
-"""Takes and uploads snapshots, on request and on schedule, and removes expired ones."""
+"""Takes and uploads snapshots, on request and on schedule, and removes expired snapshots."""

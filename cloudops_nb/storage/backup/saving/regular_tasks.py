@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHAT_RETENTION: Final = "chat_retention"
 _HOUR, _DAY = 3600.0, 86_400.0
-#: Tolerated difference between the clocks of two hosts, so a snapshot may be dated this far in the future.
+#: The difference between the clocks of two hosts that is tolerated: a snapshot may be dated this far in the future.
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
@@ -31,8 +31,8 @@ class RegularTasks:
 
     Args:
         storage: The store.
-        settings: The intervals.
-        ownership: Distinguishes the store's own snapshots.
+        settings: The intervals of the backups, and how long conversations are kept.
+        ownership: Distinguishes the store's own snapshots from those of other stores.
         saver: Takes and uploads the snapshots.
         clock: Returns the current time in UTC.
     """
@@ -54,7 +54,8 @@ class RegularTasks:
     def tasks(self) -> dict[str, ScheduledTask]:
         """Return the tasks by name.
 
-        An interval of 0 disables a kind's backups. The journal is backed up at the shorter of the two intervals.
+        An interval of 0 disables the backups of the estate or of the conversations. The journal is backed up at the
+        shorter of these two intervals, where 0 does not count.
         """
         estate, chat = self._settings.backup_estate_hours * _HOUR, self._settings.backup_chat_hours * _HOUR
         journal = min((seconds for seconds in (estate, chat) if seconds), default=0.0)
@@ -69,9 +70,9 @@ class RegularTasks:
         return tasks
 
     def _backup_task(self, kind: str, interval: float) -> Callable[[], str]:
-        """Return a function that backs up a kind, or only uploads the newest snapshot if its upload failed.
+        """Return a task that takes and uploads a snapshot, or only uploads the newest one if that is missing in S3.
 
-        The function raises an error with the problems, and returns the warnings.
+        The task returns the warnings. If there are problems, it raises a BackupError with them.
         """
 
         def run() -> str:
@@ -89,7 +90,7 @@ class RegularTasks:
         return run
 
     def _pending_upload(self, kind: str, interval: float) -> Snapshot | None:
-        """Return the store's newest local snapshot if it is younger than one interval and missing in S3."""
+        """Return the store's newest local snapshot of a kind, if it is younger than one interval and missing in S3."""
         local, s3 = self._saver.places
         if not s3.configured:
             return None

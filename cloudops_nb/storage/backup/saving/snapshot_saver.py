@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.backup.places.snapshot_inventory import SnapshotPlaces
     from cloudops_nb.storage.opening.open_store import OpenStore
 
-#: Number of attempts to save a snapshot under a name that S3 does not have yet.
+#: The maximum number of names to try for a snapshot; a name is free if S3 has no other snapshot of that name.
 _ATTEMPTS: Final = 3
 _DAY: Final = 86_400.0
 
@@ -29,11 +29,11 @@ _DAY: Final = 86_400.0
 class SnapshotSaver:
     """Saves snapshots of a store on the local disk and in S3.
 
-    ``lock`` is held during a save; a restore must hold it too.
+    ``lock`` is held during a save; a restore must hold it, too.
 
     Args:
         storage: The store.
-        settings: How long each place keeps snapshots.
+        settings: How long snapshots are kept on the local disk and in S3.
         places: The local folder and the bucket.
         clock: Returns the current time in UTC.
     """
@@ -49,17 +49,17 @@ class SnapshotSaver:
         self.lock = threading.RLock()
 
     def save(self, kinds: Sequence[str]) -> BackupReport:
-        """Take a snapshot of each kind and upload it; after a success, remove the kind's expired snapshots."""
+        """Take and upload a snapshot of each kind; remove the expired snapshots of the kinds that were saved."""
         problems: list[str] = []
         with self.lock:
             rows = [self._saved_row(kind, problems) for kind in kinds]
             return BackupReport(tuple(rows), tuple(problems), self._clean_up(rows))
 
     def upload(self, snapshot: Snapshot, rows: int | None, problems: list[str]) -> SnapshotRow | None:
-        """Upload a local snapshot if S3 is configured; append a failure to ``problems``.
+        """Upload a local snapshot if S3 is configured; if the upload fails, append the error text to ``problems``.
 
         Returns:
-            The snapshot's row; ``None`` if S3 has a different snapshot of this name, which stays.
+            The snapshot's row for the report; ``None`` if S3 has, and keeps, a different snapshot of this name.
         """
         uploaded, note = False, ""
         if self._s3.configured:
@@ -98,7 +98,7 @@ class SnapshotSaver:
             self._error_text(self._local.clean),
             self._error_text(lambda: self._prune([row for row in rows if row.local], s3=False)),
         ]
-        if uploaded:  # if every upload failed, cleaning up S3 would fail too
+        if uploaded:  # if nothing was uploaded, S3 is not configured or does not work
             warnings.append(self._error_text(lambda: self._prune(uploaded, s3=True)))
             warnings.append(self._error_text(self._s3.abort_abandoned))
         return tuple(warning for warning in warnings if warning)
@@ -121,21 +121,21 @@ class SnapshotSaver:
 
 
 def expired(snapshots: Sequence[Snapshot], days: float, now: datetime) -> list[Snapshot]:
-    """Return the snapshots that are older than ``days``; 0 days keep everything."""
+    """Return the snapshots that are older than ``days``; with 0 days, no snapshot is expired."""
     return [snapshot for snapshot in snapshots if days and (now - snapshot.created).total_seconds() > days * _DAY]
 
 
 def prune(
     place: SnapshotFolder | SnapshotBucket, newest: Snapshot, days: float, now: datetime, store_id: str
 ) -> list[Snapshot]:
-    """Remove a place's expired snapshots of one kind and one store; returns the removed snapshots.
+    """Remove the expired snapshots of one kind and one store from the local disk or S3; returns these snapshots.
 
     Args:
         place: The local folder or the bucket.
-        newest: The newest snapshot, known to be complete in this place; it is never removed.
-        days: Number of days that a snapshot is kept; 0 to keep every snapshot.
+        newest: The newest snapshot of the kind, which is known to be complete in ``place``. It is never removed.
+        days: The number of days for which a snapshot is kept; 0 to keep every snapshot.
         now: The current time.
-        store_id: The store's id; snapshots of another store, or of an unknown one, are kept.
+        store_id: The store's id; snapshots of other stores or of an unknown store are kept.
 
     Raises:
         BackupError: The place cannot be listed, or a snapshot cannot be removed.

@@ -1,6 +1,7 @@
 """Writes a snapshot of one part of the store (the journal, the estate or the conversations) while the store is in use.
 
-Rows are read one after the other, so a snapshot may contain some concurrent writes and miss others.
+Rows are read one after the other, so a snapshot may contain some of the writes that are made at the same time, and miss
+others.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: datetime) -> tuple[Snapshot, int]:
-    """Write a snapshot of one kind to the local folder and check the file; returns the snapshot and its row count.
+    """Write a snapshot of one kind to the local folder, and check the file; returns the snapshot and its row count.
 
     Raises:
         BackupError: Too little disk space is free, the disk fails, or the file does not match its checksum.
@@ -52,7 +53,7 @@ def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: da
 
 
 def _collection_content(parts: OpenParts, kind: str) -> tuple[list[Any], Iterator[Any], int]:
-    # Read the scan cells before the rows, so that no saved cell is from a later scan than the saved rows.
+    # Read the scan cells (results of scans) before the rows, so that no saved cell is newer than the saved rows.
     cells = [list(cell) for cell in stored_cells(parts.journal.database)] if kind == AWS_ESTATE.name else []
     row_count = parts.vector_store.count(kind, EVERY_POINT)
     return cells, map(packed_point, parts.vector_store.points(kind)), row_count

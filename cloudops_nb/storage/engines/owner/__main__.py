@@ -1,7 +1,8 @@
 """``python -m cloudops_nb.storage.engines.owner DATA_PATH IDLE_SECONDS``: start the owner process of a data path.
 
 The command exits with status 0 once the owner is ready, or with status 1 after it has printed the reason in one line.
-The owner continues as a background process without a terminal.
+The owner, which serves the data path's collections to all notebook kernels, continues as a background process without
+a terminal.
 """
 
 from __future__ import annotations
@@ -58,9 +59,10 @@ def main() -> int:
 
 
 def _run_owner(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
-    """Serve, then optimise the shards if the owner ended because it was idle.
+    """Serve until the server stops; if it was idle and some shards may need it, optimise the shards.
 
-    ``report`` is the pipe to the launching command; it is closed once the owner is ready.
+    The shards may need it if this owner wrote anything, or if an earlier optimisation was killed. ``report`` is the
+    pipe to the launching command; it is closed once the owner is ready.
     """
     _redirect_streams(paths.log)
     signal.signal(signal.SIGTERM, _exit)
@@ -80,9 +82,9 @@ def _run_owner(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
 
 
 def _report_failure(report: FileIO, why: str) -> None:
-    """Report why the start failed to the launching command, unless the owner has reported that it is ready."""
+    """Tell the launching command why the start failed; do nothing if the owner was already reported as ready."""
     if not report.closed:
-        # The launching command may have ended.
+        # The launching command may have ended, which breaks the pipe.
         with contextlib.suppress(OSError):
             report.write(why.encode())
 
@@ -91,7 +93,7 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
     """Serve until the server stops.
 
     Returns:
-        Whether anything was written; ``None`` if the server stopped for another reason than idleness.
+        For a server that stopped because it was idle: true if anything was written. For any other stop: ``None``.
     """
     # Import only under the lock: these modules load the engine, which a process that never gets the lock does not need.
     from cloudops_nb.storage.engines.owner.owner_server import OwnerServer
@@ -118,7 +120,7 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
 
 
 def _redirect_streams(log: Path) -> None:
-    """Replace the inherited standard streams: input is empty, output and errors are written to the private log."""
+    """Replace the inherited standard streams: the input is empty; output and errors go to the private log file."""
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         flags |= os.O_TRUNC

@@ -1,4 +1,7 @@
-"""The files of an owner process, the address of its socket, and the secret with which owner and client authenticate."""
+"""The files of an owner process, the address of its socket, and the secret with which owner and client authenticate.
+
+The owner process opens the shards (the folders of the collections) of one data path; notebook kernels are its clients.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class OwnerPaths:
-    """The paths of one data path's owner.
+    """The paths of the files that the owner of one data path uses.
 
-    ``folder`` has mode 0700; it contains all other paths and the shards, whose files have mode 0600. Owners of earlier
+    ``folder`` has mode 0700. It contains the shards and all other files here, which have mode 0600. Owners of earlier
     versions use the same file names, so the names must not change.
     """
 
@@ -33,12 +36,12 @@ class OwnerPaths:
 
     @property
     def folder(self) -> Path:
-        """The folder of the shards, one directory per collection."""
+        """The folder that contains the shards, one folder per collection."""
         return self.data_path / "qdrant"
 
     @property
     def lock(self) -> Path:
-        """The lock that the owner holds from before it opens the shards until it has closed them.
+        """The lock file that the owner keeps locked from before it opens the shards until it has closed them.
 
         Only this lock shows reliably whether an owner is running.
         """
@@ -46,12 +49,12 @@ class OwnerPaths:
 
     @property
     def start_lock(self) -> Path:
-        """The lock of the client that is starting an owner."""
+        """The lock file that a client keeps locked while it starts an owner."""
         return self.folder / "start.lock"
 
     @property
     def optimisation_lock(self) -> Path:
-        """The lock of a former owner that is optimising the shards."""
+        """The lock file that an owner keeps locked while it optimises the shards, after it has stopped serving."""
         return self.folder / "tidying.lock"
 
     @property
@@ -76,7 +79,7 @@ class Endpoint:
 
     Attributes:
         address: The path of the socket.
-        secret: The secret that owner and client prove to each other that they know.
+        secret: The random secret; owner and client prove to each other that they know it.
         pid: The owner's process id.
         protocol: The owner's protocol version.
     """
@@ -109,10 +112,10 @@ class Endpoint:
 def socket_address(data_path: Path) -> str:
     """Choose a short path for a new socket in a private folder of the user, and remove the sockets of earlier owners.
 
-    The caller holds the data path's lock. So every earlier owner has ended, or its data path was deleted.
+    The caller holds :attr:`OwnerPaths.lock`. So every earlier owner has ended, or its data path was deleted.
 
     Raises:
-        StoreUnavailableError: Every candidate folder has too long a path or is not private.
+        StoreUnavailableError: No candidate folder is private and has a path that is short enough.
     """
     path_digest = hashlib.sha256(os.fsencode(data_path.resolve())).hexdigest()[:16]
     for folder in _socket_folders():
@@ -127,7 +130,7 @@ def socket_address(data_path: Path) -> str:
 
 
 def _socket_folders() -> list[Path]:
-    """Return the candidate folders for sockets, best first: in the user's runtime directory, then in temporary ones."""
+    """Return the candidate folders for sockets, best first: in the user's runtime folder, then in temporary folders."""
     name = f"cloudops-nb-{os.geteuid()}"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return [*([Path(runtime) / name] if runtime else []), Path(tempfile.gettempdir()) / name, Path("/tmp") / name]  # noqa: S108 - created with mode 0700 and checked

@@ -1,4 +1,8 @@
-"""``OwnerClient``: a ``VectorStore`` that sends its operations to the owner process, long ones in several frames."""
+"""``OwnerClient``: a ``VectorStore`` that sends its operations to the owner process of a data path.
+
+The owner process holds the embedded vector store of a data path (a store's folder) for all notebook kernels. An
+operation is one request, or, if it is long, several requests.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +34,21 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter, StoredRow, Value, VectorQuery
 
-#: Points per frame, in both directions.
+#: The number of points in one request or one reply, when many points are sent or fetched.
 PAGE = 500
-#: Longest wait for the reply to one frame, in seconds.
+#: Longest wait for the reply to one request, in seconds.
 REPLY_SECONDS = 120.0
 _ATTEMPTS = 6
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 
 
 class OwnerClient:
-    """A ``VectorStore`` in the owner process of a data path; starts the process if it is not running.
+    """The client of the owner process of a data path; starts that process if it is not running.
 
-    Threads may share a client: each operation borrows a connection. If a connection breaks, because the owner was
-    killed or is ending, the operation is repeated on a new connection. All operations are idempotent, so nothing is
-    lost or duplicated. A write that returned is in the owner's write-ahead log and survives a crash of any process.
-    If an operation is interrupted, its connection is closed.
+    Threads may share a client: each request borrows a connection. If the connection breaks, because the owner was
+    killed or is ending, the request is repeated on a new connection. All requests are idempotent, so nothing is lost or
+    duplicated. A write that returned is in the owner's write-ahead log and survives a crash of any process. If a
+    request is interrupted, its connection is closed.
     """
 
     def __init__(self, data_path: Path, *, idle_seconds: float) -> None:
@@ -56,7 +60,7 @@ class OwnerClient:
         self._retirement = Retirement()
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
-        """Insert or replace points, in frames of :data:`PAGE`."""
+        """Insert or replace points, in requests of :data:`PAGE` points."""
         for start in range(0, len(points), PAGE):
             self._call("upsert", collection=collection, points=points[start : start + PAGE])
 
@@ -123,7 +127,7 @@ class OwnerClient:
         return [[Scored(*hit) for hit in hits] for hits in hits_by_query]
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Count exactly."""
+        """Return the exact number of points that pass the filter."""
         return int(self._call("count", seconds or REPLY_SECONDS, collection=collection, where=where))
 
     def facet(self, collection: str, key: str, where: PointFilter) -> dict[Value, int]:
@@ -137,7 +141,7 @@ class OwnerClient:
         return values
 
     def generation(self, collection: str) -> int:
-        """Return a number that changes with every write of any client."""
+        """Return a number that changes with every write of any client to the collection."""
         return int(self._call("generation", collection=collection))
 
     def stage(self, collection: str) -> str:
@@ -158,7 +162,7 @@ class OwnerClient:
         self._call("flush")
 
     def close(self) -> None:
-        """Close this client's unused connections; the owner serves other clients and exits when it is idle."""
+        """Close this client's unused connections; the owner still serves other clients, and exits when it is idle."""
         with self._lock:
             connections, self._idle_connections = self._idle_connections, []
         for connection in connections:
@@ -168,13 +172,13 @@ class OwnerClient:
         """Close permanently once the operations of other threads end; later operations raise StoreUnavailableError.
 
         Raises:
-            StoreUnavailableError: An operation does not end; the client stays usable.
+            StoreUnavailableError: An operation did not end within :data:`REPLY_SECONDS`; the client stays usable.
         """
         self._retirement.retire(REPLY_SECONDS)
         self.close()
 
     def _call(self, operation: str, seconds: float = REPLY_SECONDS, /, **arguments: Any) -> Any:
-        """Send a request until the owner replies, on up to :data:`_ATTEMPTS` connections; returns the reply's value.
+        """Send a request, on up to :data:`_ATTEMPTS` connections, until the owner replies; return the reply's value.
 
         Raises:
             StorageError: The owner replied with an error, or cannot be reached or started.
@@ -191,7 +195,7 @@ class OwnerClient:
         return reply[0]
 
     def _reply_to(self, frame: bytes, seconds: float) -> Any:
-        # Almost every request succeeds at the first attempt, which takes less time than setting up tenacity.
+        # Make the first attempt without tenacity: it almost always succeeds, and is faster than setting tenacity up.
         with suppress(ConnectionLostError):
             return self._exchange(frame, seconds)
         retrying = Retrying(
@@ -218,14 +222,15 @@ class OwnerClient:
     def _borrowed(self) -> Iterator[Connection[Any, Any]]:
         """Lend a connection.
 
-        After an error or interrupt the connection is closed, because the reply to the failed request may still arrive.
+        After an error or interrupt the connection is closed: the reply to the failed request may still arrive there,
+        and must not be taken for the reply to the next request.
         """
         connection = self._idle_or_new_connection()
         try:
             yield connection
         except BaseException:
             connection.close()
-            # After most errors the owner has ended and its other connections are broken; otherwise they are reopened.
+            # After most errors the owner has ended, so its other connections are broken too; if not, they are reopened.
             self.close()
             raise
         with self._lock:
@@ -251,7 +256,10 @@ class OwnerClient:
 
 
 def _has_reply(connection: Connection[Any, Any], seconds: float) -> bool:
-    """Wait for a reply or the end of the connection; several times faster than ``Connection.poll``."""
+    """Wait until a reply arrives or the connection ends; return false if neither happens within ``seconds``.
+
+    This is several times faster than ``Connection.poll``.
+    """
     poller = select.poll()
     poller.register(connection, select.POLLIN)
     return bool(poller.poll(seconds * 1000))

@@ -1,4 +1,8 @@
-"""Starts the owner process of a data path and opens connections to it: authenticates both sides, checks the version."""
+"""Starts the owner process of a data path, and opens connections to it.
+
+The owner process holds the embedded vector store of a data path (a store's folder) for all notebook kernels. A new
+connection is usable once both sides have authenticated and have the same protocol version.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +32,16 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "LD
 
 
 class ConnectionLostError(Exception):
-    """There is no owner to talk to, or the connection broke; the request may be repeated on a new connection."""
+    """No owner can be reached, or the connection broke; the request may be repeated on a new connection."""
 
 
 def connect_to_owner(paths: OwnerPaths) -> Connection[Any, Any]:
     """Connect to the owner that wrote the endpoint file.
 
     Raises:
-        ConnectionLostError: No owner is running; the owner is ending; the process that listens at the address does not
-            know the endpoint file's secret; or the owner has another protocol version and has agreed to end.
-        StoreUnavailableError: The owner has another protocol version and other clients, or does not answer.
+        ConnectionLostError: No owner is running; the owner is ending; the process at the socket's address does not know
+            the secret in the endpoint file; or the owner has another protocol version and has agreed to end.
+        StoreUnavailableError: The owner has another protocol version and serves other clients, or it does not answer.
     """
     endpoint = Endpoint.read(paths.endpoint)
     if endpoint is None:
@@ -60,7 +64,7 @@ def start_owner(paths: OwnerPaths, idle_seconds: float) -> None:
     """Start an owner and return once it is ready; the caller holds the start lock.
 
     Raises:
-        StoreUnavailableError: The owner did not start; the error contains the last line that the command printed.
+        StoreUnavailableError: The owner did not start; the error contains the last line that it printed.
     """
     # The child must import the package that this process uses, even if another version is installed.
     package_root = str(Path(__file__).parents[4])

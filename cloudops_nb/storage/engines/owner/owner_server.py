@@ -1,4 +1,4 @@
-"""``OwnerServer``: serves clients (notebook kernels), each in its own thread, and ends when it has no client."""
+"""``OwnerServer``: serves clients (notebook kernels), each in its own thread; stops after a time without a client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.owner.endpoint import Endpoint
     from cloudops_nb.storage.engines.owner.shards import Shards
 
-#: Seconds between checks whether the server should stop, and before the next attempt after a failed accept.
+#: Seconds between two checks whether the server should stop; also the pause after a failure to accept a client.
 _TICK = 0.2
 #: Minimum time that a new owner waits for its first client, in seconds.
 _FIRST_CLIENT_SECONDS = 10.0
@@ -29,15 +29,15 @@ _log = logging.getLogger(__name__)
 
 
 class OwnerServer:
-    """Serves one data path.
+    """Serves the shards (the folders of the collections) of one data path.
 
-    The server stops when no client has been connected for ``idle_seconds``, when its socket or endpoint file is gone,
-    or when a client asks it to make way.
+    The server stops when no client has been connected for ``idle_seconds``, when its socket is gone, when its endpoint
+    file (the file with the socket's address and a secret) is gone or replaced, or when it agrees to make way.
 
     A mutual HMAC challenge proves to each side that the other knows the secret in the endpoint file. The server reads
     no request before the challenge succeeds. The challenge and the requests ``hello`` and ``make_way`` must never
-    change between protocol versions: with them, a client of another version asks this owner to end, and the owner
-    agrees if it has no other client.
+    change between protocol versions. A client of another version uses them to ask this owner to make way (to end); the
+    owner agrees if it has no other client.
     """
 
     def __init__(self, endpoint: Endpoint, endpoint_path: Path, shards: Shards, idle_seconds: float) -> None:
@@ -57,18 +57,18 @@ class OwnerServer:
 
     @property
     def stop_reason(self) -> str:
-        """The reason why the server stopped without being idle, for the log."""
+        """The reason, for the log, if the server stopped although it was not idle."""
         return "making way for another version" if self._making_way else "the socket or endpoint file is gone"
 
     def serve(self) -> bool:
-        """Serve clients until the server should stop; the endpoint file has been written.
+        """Serve clients until the server should stop; the caller has written the endpoint file.
 
         Returns:
-            Whether the server stopped because it was idle.
+            True if the server stopped because it was idle.
         """
         self._endpoint_identity = _file_identity(self._endpoint_path)
         threading.Thread(target=self._accept_clients, name="accept", daemon=True).start()
-        # _making_way is read without the lock: it only ever becomes true, and a tick later is early enough.
+        # Read _making_way without the lock: it never becomes false again, and to see it one tick late does no harm.
         while not self._making_way and self._can_be_found():
             if self._is_idle():
                 return True
@@ -85,7 +85,7 @@ class OwnerServer:
             return not self._connected and time.monotonic() - self._idle_since >= self._idle_limit
 
     def _can_be_found(self) -> bool:
-        """Whether the socket exists and the endpoint file is still the one that the server found at its start.
+        """Return whether the socket exists and the endpoint file is still the file that was there at the start.
 
         The endpoint file is gone or replaced if the data path was moved, deleted or recreated. The check opens no file,
         so it works even if the process has used up its file descriptors.
@@ -98,7 +98,7 @@ class OwnerServer:
             try:
                 connection = self._listener.accept()
                 threading.Thread(target=self._serve_client, args=(connection,), daemon=True).start()
-            except (OSError, RuntimeError) as error:  # no file descriptor or thread is free; one may be soon
+            except (OSError, RuntimeError) as error:  # no file descriptor or thread is free; one may be free soon
                 if not self._closing.wait(_TICK):
                     _log.warning("a client cannot connect: %s", error)
 
@@ -134,7 +134,7 @@ class OwnerServer:
         except StorageError as error:
             _log.warning("%s", error)
             return pack_frame(failure_reply(error))
-        except Exception as error:  # noqa: BLE001 - replied, because a disconnected client would repeat the request
+        except Exception as error:  # noqa: BLE001 - reply, because a client whose connection breaks repeats its request
             # Log the traceback without the error's message, which may contain values of the request.
             trace = "".join(traceback.format_tb(error.__traceback__))
             _log.error("a request failed unexpectedly: %s\n%s", type(error).__name__, trace)

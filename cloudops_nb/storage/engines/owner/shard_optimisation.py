@@ -1,7 +1,8 @@
-"""Optimises the shards after an idle owner has stopped serving, so that they open and answer faster.
+"""Optimises the shards after an idle owner process has stopped serving them, so that they open and answer faster.
 
-The engine holds the GIL while it optimises, so the process cannot serve clients at the same time. The next owner does
-not wait but kills the process. This is safe at any time, because the engine puts only complete segments in place.
+A shard is the folder of one collection. The engine holds the GIL while it optimises, so the process cannot serve
+clients at the same time. The next owner does not wait for the end of the optimisation: it kills the optimising process.
+This is safe at any time, because the engine puts only complete segments (parts of a shard) in place.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Longest wait until a killed process has ended, in seconds.
 _END_SECONDS = 10.0
-#: Niceness of the process: every other process on this machine has priority.
+#: Niceness of the optimising process: the lowest priority on this machine.
 _LEAST_PRIORITY = 19
 _log = logging.getLogger(__name__)
 
@@ -35,16 +36,16 @@ def stop_optimisation(paths: OwnerPaths) -> bool:
     """Kill the optimising process, if one is running; the caller holds the owner's lock and has no shard open.
 
     Returns:
-        Whether this or an earlier optimisation was killed before its end.
+        True if this or an earlier optimisation was killed before its end.
 
     Raises:
-        StoreUnavailableError: The process does not end.
+        StoreUnavailableError: The optimising process does not end.
     """
     lock = FileLock(paths.optimisation_lock, mode=0o600)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        # The process that holds the lock wrote its id before it released the owner's lock. It may have just finished.
+        # The optimising process wrote its process id before it released the owner's lock. It may have just finished.
         with suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int(paths.optimiser_pid.read_text("ascii")), signal.SIGKILL)
         try:
@@ -66,7 +67,7 @@ def optimise_shards(paths: OwnerPaths, owner_lock: FileLock) -> None:
 
     with FileLock(paths.optimisation_lock, mode=0o600):
         replace_private(paths.optimiser_pid, str(os.getpid()).encode("ascii"))
-        # A Python handler could not run while the engine holds the GIL; the default action ends the process at once.
+        # A Python handler could not run while the engine holds the GIL. The default action ends the process at once.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         owner_lock.release()
         os.nice(_LEAST_PRIORITY)
@@ -86,6 +87,6 @@ def optimise_shards(paths: OwnerPaths, owner_lock: FileLock) -> None:
 
 
 def _has_room(shard: Path, reserve: int) -> bool:
-    """Whether the disk has room for a second copy of a shard, and beyond that for the next owner's writes."""
+    """Return whether the disk has room for a second copy of a shard, plus ``reserve`` bytes for the next owner."""
     size = sum(file.stat().st_size for file in shard.rglob("*") if file.is_file())
     return shutil.disk_usage(shard.parent).free > size + reserve

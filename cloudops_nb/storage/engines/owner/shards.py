@@ -1,4 +1,7 @@
-"""The owner's open shards: runs the clients' operations on them, one at a time per shard, and syncs them to disk."""
+"""The open shards of an owner process: runs the clients' operations on them, and syncs their writes to disk.
+
+A shard is the folder of one collection. The owner process opens the shards for all notebook kernels, its clients.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 #: Delay between a write and its sync to disk, in seconds; all writes during the delay share the sync.
 FLUSH_DELAY = 0.5
 #: Free disk space, in bytes, below which writes that add data are refused. The engine maps its files into memory, and
-#: the process dies if a mapped file cannot grow. A log file and a vector file are 32 MB each (observed), so the reserve
-#: has room for a new file of each kind.
+#: the process dies if a mapped file cannot grow. A file of the write-ahead log and a vector file have 32 MB each
+#: (observed), so the reserve has room for a new file of each kind.
 RESERVE_BYTES = 64 << 20
 _ADDING_OPERATIONS = frozenset({"upsert", "append", "patch", "stage"})
 _log = logging.getLogger(__name__)
@@ -38,8 +41,8 @@ class ShardClosedError(StorageError):
 class Shard:
     """One open collection and the lock that serialises its operations.
 
-    Operations have the names of ``VectorStore``'s methods, except that ``page`` and ``points_page`` return one page of
-    ``rows`` and ``points``. The numbers of ``append`` are unique because only this process assigns them.
+    Operations have the names of ``VectorStore``'s methods. Instead of ``rows`` and ``points``, there are ``page`` and
+    ``points_page``, which return one page. The numbers of ``append`` are unique because only this process assigns them.
     """
 
     def __init__(self, collection: EdgeCollection) -> None:
@@ -47,7 +50,7 @@ class Shard:
         self.dirty = False
         self._closed = False
         self._flushing = threading.Lock()
-        # Starts at the current time, so that two owners of a data path never return the same generation.
+        # Starts at the current time, so that the next owner never returns a generation that this one has returned.
         self._generation = time.time_ns()
         self._collection = collection
         self._last_numbers: dict[str, int] = {}
@@ -65,11 +68,11 @@ class Shard:
 
     @property
     def failed(self) -> bool:
-        """Whether the engine failed, so that the collection refuses writes until it is reopened."""
+        """True once the engine has failed; it then refuses writes until the shard is reopened."""
         return self._collection.failed
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Run one operation; even a failed write changes the generation, because part of it may have been applied.
+        """Run one operation; even a failed write changes the generation, because a part of that write may be applied.
 
         Raises:
             ShardClosedError: The shard is closed.
@@ -91,7 +94,7 @@ class Shard:
                 self.dirty = True
 
     def flush(self) -> None:
-        """Sync all writes so far to disk, or wait until another thread has synced them."""
+        """Sync all earlier writes to disk, or wait until another thread has synced them."""
         with self._flushing:
             if self.dirty and not self._closed:
                 # Reset before the sync, because a write during this sync needs a further sync.
@@ -103,13 +106,13 @@ class Shard:
                     raise
 
     def close(self) -> None:
-        """Sync and close; later operations raise :class:`ShardClosedError`."""
+        """Sync and close the shard; later operations raise :class:`ShardClosedError`."""
         with self.lock, self._flushing:
             self._closed = True
             self._collection.close()
 
     def _append(self, point: Point, group: str, sequence: str) -> int:
-        # A client repeats an append whose reply was lost; the point then has its number already.
+        # A client repeats an append whose reply was lost. The point then already has its number.
         present = self._collection.retrieve([point.id], [sequence])
         if present:
             return int(present[0].payload[sequence])
@@ -125,7 +128,7 @@ class Shard:
         return number
 
     def _delete(self, where: PointFilter) -> int:
-        # The next append looks up the newest remaining number, as it does on a server.
+        # Forget the numbers: the next append must look up the highest number that remains, as ``RemoteStore`` does.
         self._last_numbers.clear()
         return self._collection.delete(where)
 
@@ -138,10 +141,10 @@ class Shards:
     """All shards of a data path, each opened at its first use; safe to share between threads.
 
     A background thread syncs writes after :data:`FLUSH_DELAY`, so that a burst of writes costs one sync. If a shard
-    cannot be opened, only operations on its collection fail, and each of them tries to open it again.
+    cannot be opened, only operations on its collection fail, and each of them first tries to open it again.
 
     Attributes:
-        wrote_anything: Whether any collection was written to.
+        wrote_anything: True if any collection was written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -174,7 +177,7 @@ class Shards:
             shard = self._shard(name)
             try:
                 result = shard.run(operation, shard_arguments)
-            except ShardClosedError:  # another thread replaced or reopens the shard; look it up again
+            except ShardClosedError:  # another thread has replaced or is reopening the shard; look it up again
                 continue
             except StorageError:
                 self._close_failed(name, shard)
@@ -217,7 +220,7 @@ class Shards:
             return self._shards[name]
 
     def _close_failed(self, name: str, shard: Shard) -> None:
-        """Close a shard whose engine failed: the next operation reopens it, with every acknowledged write."""
+        """Close a shard if its engine failed: the next operation reopens it, with every write that has returned."""
         with self._opening:
             if shard.failed and self._shards.get(name) is shard:
                 try:

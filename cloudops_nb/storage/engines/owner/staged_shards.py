@@ -1,6 +1,7 @@
-"""Replaces the folder of a live shard with its staged shard, which was filled separately to become the next live one.
+"""Replaces a live shard (the folder of one collection) with its staged shard.
 
-The replacement consists of two renames. If the process is killed between them, the next opening completes it.
+The staged shard is a second folder, which was filled to take the place of the live one. The replacement consists of two
+renames. If the process is killed between them, the next opening of the shard completes the replacement.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 def adopt_staged(folder: Path, name: str) -> None:
     """Make the staged shard the live one, and remove the replaced shard.
 
-    Without a staged shard, only a replaced one that an interrupted call has left is removed. Both shards must be
-    closed. The replacement is synced to disk when this returns.
+    If there is no staged shard, this only removes the replaced shard that an interrupted call may have left. The live
+    and the staged shard must be closed. When this returns, the replacement is synced to disk.
     """
     live, staged, replaced = folder / name, folder / staged_name(name), _replaced(folder, name)
     if staged.exists():
@@ -32,7 +33,7 @@ def adopt_staged(folder: Path, name: str) -> None:
 
 
 def finish_adoption(folder: Path, name: str) -> None:
-    """Complete a replacement that was killed between its two renames, when no live shard exists."""
+    """Complete a replacement if the process was killed between its two renames, so that no live shard exists."""
     live, staged = folder / name, folder / staged_name(name)
     if not live.exists() and _replaced(folder, name).exists() and staged.exists():
         adopt_staged(folder, name)

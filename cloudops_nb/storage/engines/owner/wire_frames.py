@@ -1,7 +1,7 @@
-"""The frames that a client and the owner exchange: msgpack of plain values, never pickle.
+"""The frames (messages) that a client and the owner process exchange: msgpack of plain values, never pickle.
 
 A request is ``[operation, arguments]``; a reply is ``["ok", value]`` or ``[kind of error, what, why, fix]``. A hit of a
-query is sent as the plain pair of id and score, because a query has hundreds of hits.
+query is sent as a plain pair of id and score, which is small and fast to decode, because a query has hundreds of hits.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from cloudops_nb.storage.engines.vector_store import (
     VectorQuery,
 )
 
-#: Length limit of a frame, in bytes; clients send points and fetch rows in pages far below it.
+#: Length limit of a frame, in bytes; clients send points and fetch rows in pages that are far smaller.
 LARGEST_FRAME = 1 << 28
 
-#: A type's position is its code on the wire.
+#: The position of a type in this tuple is its code in a frame.
 _TYPES = (AnyOf, Below, Patch, Point, PointFilter, StoredRow, Sparse, VectorQuery)
 _CODES = {kind: (code, attrgetter(*(field.name for field in fields(kind)))) for code, kind in enumerate(_TYPES)}
-#: Buffer size for one value of these types, in bytes; allocating msgpack's default buffer costs more than filling it.
+#: Buffer size for one value of these types, in bytes; msgpack's default buffer takes longer to allocate than to fill.
 _INNER_BYTES = 512
 _ERRORS = {"storage": StorageError, "corrupted": StoreCorruptedError, "unavailable": StoreUnavailableError}
 
@@ -49,10 +49,10 @@ def unpack_frame(frame: bytes) -> Any:
     """Decode a frame that :func:`pack_frame` made.
 
     Raises:
-        ValueError: The bytes are not such a frame.
+        ValueError: The bytes are not a frame.
     """
     try:
-        # strict_map_key would refuse facet counts, whose keys are the numbers of a lookup field.
+        # strict_map_key would refuse the counts by value of a lookup field, because their keys are numbers.
         return msgpack.unpackb(frame, ext_hook=_decode, use_list=True, strict_map_key=False)
     except (msgpack.UnpackException, ValueError, TypeError, IndexError) as error:
         raise ValueError("not a frame of the store's protocol") from error
@@ -60,7 +60,7 @@ def unpack_frame(frame: bytes) -> Any:
 
 def failure_reply(error: StorageError) -> list[str]:
     """Return the reply that carries an error to the client."""
-    # The subclasses come last in _ERRORS, so they are tried before StorageError.
+    # Reversed, because _ERRORS begins with StorageError, and its subclasses must be tried before it.
     kind = next((name for name, cls in reversed(_ERRORS.items()) if isinstance(error, cls)), "storage")
     return [kind, error.what, error.why, error.fix]
 

@@ -1,6 +1,7 @@
-"""Files through which the notebook kernels of one host coordinate their use of a remote store.
+"""Files through which the notebook kernels of one host coordinate their use of collections on a Qdrant server.
 
-The files hold the identity of the data path, a lock, and the time of the last write to each collection.
+The files hold the identity of the data path (the store's folder), a lock, and the time of the last write to each
+collection.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: The name of the folder in the data path.
+#: The name of the folder, in the data path, that contains these files.
 FOLDER_NAME = "remote"
-#: Longest wait of an append for the appends of other kernels, in seconds.
+#: Longest time that an append waits for the appends of other kernels, in seconds.
 TURN_SECONDS = 60.0
 #: Longest time until a kernel notices a write of another host, in seconds.
 STALE_SECONDS = 10.0
@@ -33,7 +34,7 @@ _POLL_SECONDS = 0.005
 class HostState:
     """One kernel's access to the files that all kernels of a data path share; safe to share between threads.
 
-    The lock is one of the operating system, which releases it when the process ends.
+    The operating system releases the lock when the process ends, even if the process is killed.
     """
 
     def __init__(self, data_path: Path) -> None:
@@ -43,7 +44,7 @@ class HostState:
     def identity(self) -> str:
         """Return the random identity of this data path, created at the first use.
 
-        The metadata of each collection on the server holds the identity of the store that it belongs to.
+        The metadata of a collection on the server contains the identity of the data path that created the collection.
 
         Raises:
             InitialisationError: The identity cannot be read or written.
@@ -52,7 +53,7 @@ class HostState:
         try:
             return path.read_text("ascii")
         except FileNotFoundError:
-            # Not the lock of turn(), because an append may need the identity while it holds that lock.
+            # Do not use the lock of turn(): an append may need the identity while it holds that lock.
             with creation_lock(self._folder / "identity.lock"):
                 if not path.exists():
                     replace_private(path, uuid.uuid4().hex.encode())
@@ -102,7 +103,7 @@ class HostState:
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write of this host, and at least every :data:`STALE_SECONDS`.
 
-        The second change is for the writes of other hosts, which this host cannot see.
+        It changes regularly because another host may have written, which this host cannot see.
 
         Raises:
             InitialisationError: The file cannot be read.

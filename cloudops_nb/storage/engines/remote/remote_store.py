@@ -37,9 +37,9 @@ _Response = TypeVar("_Response")
 
 #: Points per request, in both directions; a server accepts 32 MB by default (service.max_request_size_mb).
 PAGE = 250
-#: The limit sent with a facet request, far above the number of distinct values of a field.
+#: The limit in a facet request, which counts points by value; far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
-#: Number of attempts to get a number that no other host has taken, and the longest pause between them, in seconds.
+#: How often an append tries to get a number of its own, and the longest pause between two tries, in seconds.
 _NUMBERING_ATTEMPTS, _LONGEST_PAUSE = 20, 0.2
 _DEFAULT_LIMITS = RequestLimits()
 
@@ -47,27 +47,27 @@ _DEFAULT_LIMITS = RequestLimits()
 class RemoteStore:
     """A ``VectorStore`` on a Qdrant server; threads may share it, and each notebook kernel has its own.
 
-    A write returns after the server has applied it and written it to its log. From then on the write's durability
-    depends on the server. Requests that fail because the server is unavailable are repeated.
+    A write returns once the server has written it to the server's log and applied it. From then on, the server decides
+    what the write survives. Requests that fail because the server is unavailable are repeated.
 
     Several kernels of one host may use the server at once, with all guarantees of ``VectorStore``. If several hosts use
-    it, each with a copy of the data path, the guarantees are weaker:
+    it, each with a copy of the data path (the store's folder), the guarantees are weaker:
 
-    - Two appends get different numbers only if every read sees all writes that the server has acknowledged before. This
-      holds for a single server; in a cluster with replicas it may not.
-    - An append that is killed may leave its message with a number that another message also has.
-    - A write of another host changes :meth:`generation` only within
-      :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS`.
+    - Two appends get different numbers only if every read sees all writes that the server acknowledged before that
+      read. This is true of a single server; it may be false of a cluster with replicas.
+    - An append that is killed may leave its point with a number that another point also has.
+    - After a write of another host, it may take
+      :data:`~cloudops_nb.storage.engines.remote.host_state.STALE_SECONDS` until :meth:`generation` changes.
 
-    The results of :meth:`delete` and :meth:`delete_ids` are counted before the deletion, so a concurrent write may make
-    them differ from the number of deleted points.
+    :meth:`delete` and :meth:`delete_ids` count the points before they delete them. So if there are concurrent writes,
+    the returned number may differ from the number of deleted points.
 
     Args:
         url: The server's address.
         api_key: The server's API key; ``None`` if the server needs no key.
-        prefix: The prefix of the collections' names.
+        prefix: The prefix of the collections' names on the server.
         host: The files that this kernel shares with other kernels of the data path.
-        limits: The limits of each call to the server.
+        limits: The limits of each call to the server, such as its timeout.
 
     Raises:
         ConfigurationError: The address is invalid, or the key would be sent unencrypted.
@@ -108,8 +108,8 @@ class RemoteStore:
             for _ in range(_NUMBERING_ATTEMPTS):
                 if self._is_unique(collection, within, sequence, number):
                     return number
-                # Another host chose the same number. Each host that notices it chooses a new number, after a random
-                # pause so that the hosts do not choose the same number again.
+                # Another host chose the same number. Each host that notices this chooses a new number. The pause before
+                # is random, so that the hosts do not choose the same number again.
                 time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 - no secret
                 number = self._next_number(collection, within, sequence)
                 self.patch(collection, [Patch([point.id], {sequence: number})])
@@ -187,7 +187,7 @@ class RemoteStore:
             return [[] for _ in queries]
         requests = [query_of(query) for query in sent]
         responses = self._read(collection, QdrantClient.query_batch_points, requests)
-        # The key is id(), because queries that hold lists are not hashable.
+        # The keys are id(query), because a query that holds lists is not hashable.
         hits = {
             id(query): [Scored(str(hit.id), hit.score) for hit in response.points]
             for query, response in zip(sent, responses, strict=True)
@@ -195,7 +195,7 @@ class RemoteStore:
         return [hits.get(id(query), []) for query in queries]
 
     def count(self, collection: str, where: PointFilter, *, seconds: float | None = None) -> int:
-        """Return the exact number; with ``seconds``, the request is sent only once, on a separate connection."""
+        """Return the exact number of points; with ``seconds``, send the request only once, on a separate connection."""
         if seconds is None:
             return self._count(collection, filter_of(where))
         with self.hurried(seconds) as hurried:
@@ -240,7 +240,7 @@ class RemoteStore:
 
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[RemoteStore]:
-        """Lend a store for the same collections that sends each request once and waits ``seconds`` for the response."""
+        """Lend a second store for the same collections; it sends each request once, with a timeout of ``seconds``."""
         limits = RequestLimits(request_seconds=math.ceil(seconds), attempts=1, seconds=seconds)
         with closing(RemoteStore(*self._arguments, limits)) as store, self._connection.operation():
             yield store

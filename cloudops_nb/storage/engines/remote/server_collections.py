@@ -1,8 +1,8 @@
 """A store's collections on a server: their names, creation, checks and replacement.
 
 The points are in numbered collections, ``<prefix><collection>_<n>``. The alias ``<prefix><collection>`` names the live
-one. The alias ``<prefix><collection>.staged`` names the staged one, which is filled and then replaces the live one: one
-request switches both aliases.
+one. The alias ``<prefix><collection>.staged`` names the staged one, which is first filled and then replaces the live
+one: a single request switches both aliases.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class ServerCollections:
         return staged_name(name)
 
     def adopt(self, names: Sequence[str]) -> None:
-        """Make each staged collection the live one, all in one request, and drop the replaced collections."""
+        """Replace each of these live collections with its staged one, all in one request; drop the replaced ones."""
         actions: list[models.AliasOperations] = []
         aliases = self._aliases()
         for name in names:
@@ -113,7 +113,7 @@ class ServerCollections:
             self._drop_unaliased(f"{self._prefix}{name}")
 
     def discard(self, name: str) -> None:
-        """Drop the staged collection, if it exists, and the leftovers of killed processes."""
+        """Drop the staged collection, if it exists, and the numbered collections that killed processes have left."""
         live = f"{self._prefix}{name}"
         staged = f"{live}{STAGED_SUFFIX}"
         if staged in self._aliases():
@@ -121,10 +121,10 @@ class ServerCollections:
         self._drop_unaliased(live)
 
     def drop(self, name: str) -> None:
-        """Drop a collection with its staged one and its aliases.
+        """Drop a collection, its staged collection, and the aliases of both.
 
         Raises:
-            InitialisationError: A collection belongs to another store.
+            InitialisationError: As :meth:`probe`.
         """
         live = f"{self._prefix}{name}"
         self.probe([name])
@@ -142,8 +142,8 @@ class ServerCollections:
         if live not in self._aliases():
             if live in self._collections():
                 raise _name_taken(live)
-            # Every kernel chooses number 1, so that concurrent creations agree. Higher numbers come from stage(), which
-            # needs the live alias.
+            # Every kernel chooses number 1, so kernels that create the collection at the same time create the same one.
+            # Only stage() chooses higher numbers, and it needs the live alias.
             self._create(collection, f"{live}_1")
             self._switch(_create_alias(live, f"{live}_1"))
         info = self._call(QdrantClient.get_collection, live)
@@ -176,7 +176,7 @@ class ServerCollections:
         if numbered not in self._collections():
             try:
                 self._call(_send_create, collection, numbered, self._identity())
-            except StorageError:  # another kernel may have created it in the meantime
+            except StorageError:  # another kernel may just have created it
                 if numbered not in self._collections():
                     raise
         self._create_indexes(collection, numbered, {})
@@ -187,14 +187,14 @@ class ServerCollections:
                 self._call(QdrantClient.create_payload_index, name, field, _index_schema(kind), wait=True)
 
     def _drop_unaliased(self, live: str) -> None:
-        """Drop the numbered collections of a live one that have no alias: replaced, or left by a killed process."""
+        """Drop numbered collections that no alias names: they were replaced, or a killed process has left them."""
         aliased = set(self._aliases().values())
         for numbered in sorted(self._numbers(live)):
             if numbered not in aliased:
                 self._call(QdrantClient.delete_collection, numbered)
 
     def _numbers(self, live: str) -> dict[str, int]:
-        """Return the numbered collections of a live one, with their numbers."""
+        """Return the names of a live collection's numbered collections, with their numbers."""
         pattern = re.compile(rf"{re.escape(live)}_(\d+)")
         return {name: int(match[1]) for name in self._collections() if (match := pattern.fullmatch(name))}
 
@@ -202,7 +202,7 @@ class ServerCollections:
         return {collection.name for collection in self._call(QdrantClient.get_collections).collections}
 
     def _aliases(self) -> dict[str, str]:
-        """Return all aliases on the server, with the collections that they name."""
+        """Return all aliases on the server, each with the name of its collection."""
         aliases = self._call(QdrantClient.get_aliases).aliases
         return {alias.alias_name: alias.collection_name for alias in aliases}
 
@@ -240,9 +240,9 @@ def _index_schema(kind: IndexKind) -> models.PayloadSchemaType | models.IntegerI
 
 
 def _vector_schema(parameters: models.CollectionParams) -> tuple[int, models.Distance | None, bool]:
-    """Return a collection's dimension, distance, and whether it has a sparse vector.
+    """Return a collection's dimension and distance, and true if it has a sparse vector.
 
-    If the vectors' names or modifiers are unexpected, the result equals no collection's schema.
+    If the vectors' names or modifiers are unexpected, the result is one that matches no collection's schema.
     """
     dense, sparse = parameters.vectors, parameters.sparse_vectors or {}
     without_idf = any(params.modifier is not models.Modifier.IDF for params in sparse.values())

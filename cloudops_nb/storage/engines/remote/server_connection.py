@@ -29,7 +29,7 @@ _Response = TypeVar("_Response")
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _MAX_REASON_LENGTH = 200
 _REFUSED = (401, 403)
-#: Status codes after which the same request may succeed. Every request sent here is idempotent.
+#: Status codes after which the same request may succeed. It can be repeated, because every request here is idempotent.
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _TOO_LARGE = 413
 _ADDRESS_FIX = "Use an address such as https://qdrant.example.com:6333."
@@ -51,7 +51,7 @@ class RequestLimits:
 
     @property
     def longest(self) -> float:
-        """A usual upper bound of a call's duration, in seconds; slow responses in many parts can take longer."""
+        """How long a call usually takes at most, in seconds; a slow response in many parts can take longer."""
         return self.seconds + 2 * self.request_seconds
 
 
@@ -60,7 +60,7 @@ class ServerConnection:
 
     Args:
         url: The server's address, such as ``https://host:port``; the default port is 6333.
-        api_key: The key that is sent with every request; an address without TLS is refused, except on this host.
+        api_key: The key that is sent with every request, if any; with a key, only this host may be used without TLS.
         limits: The limits of each call.
 
     Raises:
@@ -90,9 +90,9 @@ class ServerConnection:
         """Send a request, and repeat it within the limits while the server is unavailable; returns the response.
 
         Args:
-            what: The first part of the error text: what fails if the request fails.
+            what: The first part of the error text, such as "the store cannot be read".
             request: A method of ``QdrantClient``; may be called several times.
-            arguments: The method's arguments.
+            arguments: The method's positional arguments.
             options: The method's keyword arguments.
 
         Raises:
@@ -110,7 +110,7 @@ class ServerConnection:
         return response
 
     def operation(self) -> AbstractContextManager[None]:
-        """Count the block as a call, so that :meth:`retire` waits for it; for calls on a temporary connection."""
+        """Count the block, which makes calls on a temporary connection, as a call: :meth:`retire` waits for it."""
         return self._retirement.operation()
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class ServerConnection:
         """Close permanently once the calls of other threads end; later calls raise StoreUnavailableError.
 
         Raises:
-            StoreUnavailableError: A call does not end; the connection stays usable.
+            StoreUnavailableError: A call did not end in time; the connection stays usable.
         """
         self._retirement.retire(self._limits.longest)
         self.close()
@@ -152,7 +152,7 @@ class ServerConnection:
                 key = self._api_key
                 self._client = QdrantClient(
                     url=self.url,
-                    # Not as api_key, because qdrant-client would warn about http, which is allowed on this host.
+                    # Not the argument api_key: with it, qdrant-client warns about http, which is allowed on this host.
                     headers={"api-key": key.get_secret_value()} if key else None,
                     prefer_grpc=False,
                     timeout=self._limits.request_seconds,
@@ -172,7 +172,7 @@ class ServerConnection:
 
 
 def check_address(url: str, *, with_key: bool) -> None:
-    """Check that a server's address is valid, contains no credentials, and does not send a key unencrypted.
+    """Check that a server's address is valid and has no credentials in it, and that no key is sent unencrypted.
 
     Raises:
         ConfigurationError: The address fails one of these checks. The error text does not repeat credentials.

@@ -1,4 +1,4 @@
-"""Translates points, filters and queries into ``qdrant-client``'s models, and the server's records back."""
+"""Translates points, filters and queries into ``qdrant-client``'s models, and its records into rows and points."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPARSE = "lexical"
 
 
 def filter_of(where: PointFilter) -> models.Filter:
-    """Translate a filter; an empty filter matches every point, in both forms."""
+    """Translate a filter; before and after the translation, an empty filter matches every point."""
     return models.Filter(
         must=[condition_of(condition) for condition in where.must] or None,
         must_not=[condition_of(condition) for condition in where.must_not] or None,
@@ -36,7 +36,7 @@ def condition_of(condition: Condition) -> models.FieldCondition:
 
 
 def with_ids(ids: Sequence[str]) -> models.Filter:
-    """Return a filter for ids; a request with a list of ids would fail if one of the points is missing."""
+    """Return a filter that matches points by id; unlike a list of ids, it does not fail if a point is missing."""
     return models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
 
 
@@ -62,7 +62,7 @@ def query_of(query: VectorQuery) -> models.QueryRequest:
 
 
 def fields_of(fields: Sequence[str]) -> bool | models.PayloadSelectorInclude:
-    """Translate the names of requested payload fields; no name requests no payload."""
+    """Translate the names of the payload fields to fetch; an empty list fetches no payload."""
     return models.PayloadSelectorInclude(include=list(fields)) if fields else False
 
 
@@ -82,7 +82,7 @@ def whole_point_of(record: models.Record) -> Point:
 
 
 def _nearest(vector: bytes | Sparse | None) -> tuple[models.NearestQuery | None, str | None]:
-    """Translate a query's vector; also return the name of the points' vector that it is compared with."""
+    """Translate a query's vector; also return the name of the vector that it is compared with in each point."""
     match vector:
         case None:
             return None, None

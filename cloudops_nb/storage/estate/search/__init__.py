@@ -1,1 +1,1 @@
-"""Search over the estate: parses a query, reads ranked lists from the engine, and judges and ranks the hits."""
+"""Searches the estate: parses a query, gets ranked lists of hits from Qdrant, then judges and ranks the hits."""

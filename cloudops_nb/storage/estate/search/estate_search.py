@@ -1,4 +1,4 @@
-"""``EstateSearch``: turns a query into filters and vectors that the engine can use, and results into judged hits.
+"""``EstateSearch``: turns a query into filters and vectors for Qdrant, and the rows from Qdrant into ranked hits.
 
 A slot is a property that words of the query name, such as the type or the region.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
 
-#: Slots that every hit must match: a query that names a region or an account never means a different one.
+#: Slots that every hit must match: a query that names a region or account never means a different region or account.
 _STRICT_SLOTS = ("region", "account")
 _SHOWN_REASONS = 4
 
@@ -47,10 +47,10 @@ class FoundResource:
 class EstateSearch:
     """Finds resources; safe to share between threads.
 
-    A resource whose id, name or ARN is the query comes first. Words that name slots narrow the search; a query of only
-    such words is a plain filter. The remaining words are searched by their letters if they look like a name, otherwise
-    by words and by meaning; the ranked lists are fused. Only the best few rows are fetched and decrypted. While one
-    thread embeds the query, another reads and judges the hits by words.
+    A resource whose id, name or ARN is the query comes first. Words that name slots narrow the search; if a query has
+    only such words, its slots are used as a filter. Qdrant ranks the hits for the remaining words by whole words, by
+    trigrams and, unless they look like a name, by meaning; these ranked lists are combined into one. Only the best few
+    rows are fetched and decrypted. While one thread embeds the query, another reads and judges the hits by words.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class EstateSearch:
         return self._ranked(query, limit, narrow if query.rest else wide, wide)
 
     def _filtered(self, query: ParsedQuery, limit: int, narrow: PointFilter, wide: PointFilter) -> list[FoundResource]:
-        """Return the resources that match every slot of a query that only names slots.
+        """Return the resources that match every slot of the query, for a query whose words all name slots.
 
-        Resources whose names contain words of the query come first. A resource whose whole name is the query is also
-        returned even if it does not match the slots, such as a firewall with the name "database". The result is empty
-        if no resource matches the slots.
+        Resources whose names contain words of the query come first. A resource whose id, name or ARN is the query is
+        also returned if it matches only the strict slots, such as a firewall with the name "database". The result is
+        empty if no resource matches every slot.
         """
         exactly = self._exact_filter(query, wide)
         lists, exact = self._lists.lexical(query, [narrow], max(ranking.LIST_LENGTH, limit), exactly, limit)
@@ -106,9 +106,10 @@ class EstateSearch:
         return _best_hits(judged, limit, scores={}, similar=())
 
     def _ranked(self, query: ParsedQuery, limit: int, narrow: PointFilter, wide: PointFilter) -> list[FoundResource]:
-        """Answer a query with words that name no slot, or a query whose slots match no resource.
+        """Answer a query with words that name no slot, with only strict slots, or with slots that no resource matches.
 
-        ``wide`` is searched too, with less weight, because a word may not mean the slot that it names.
+        The hits that pass only ``wide``, the filter by strict slots, get less weight. They are searched because a word
+        may not mean the slot that it names.
         """
         looked_at = ranking.LOOKED_AT_FOR_IDENTIFIERS if query.identifying else ranking.LOOKED_AT
         length, depth = max(ranking.LIST_LENGTH, limit), max(looked_at, limit)
@@ -118,8 +119,8 @@ class EstateSearch:
         scores = _fused_scores(query, lists)
         early = list(dict.fromkeys([*exact, *scores]))
         judged = self._judge_rows(query, early[: max(ranking.LOOKED_AT_EARLY, limit) if meaning else depth])
-        # Hits with every word of the query rank above hits of similar meaning, so with enough of them the meaning is
-        # not searched.
+        # Hits that match every word of the query rank above hits with a similar meaning. So if there are enough such
+        # hits, no search by meaning is needed.
         if meaning and sum(judgement.complete for judgement in judged.values()) < min(limit, ranking.SUFFICIENT):
             lists = self._with_meaning(meaning, scopes, lists, length)
             scores = _fused_scores(query, lists)
@@ -129,7 +130,7 @@ class EstateSearch:
         return _best_hits(judged, limit, scores=scores, similar={hit.id for hit in nearest[: ranking.SHOWN_AS_SIMILAR]})
 
     def _exact_filter(self, query: ParsedQuery, where: PointFilter) -> PointFilter | None:
-        """Return the filter for an id, name or ARN that equals the query; ``None`` for several plain words."""
+        """Return the filter for an id, name or ARN in :attr:`ParsedQuery.names`; ``None`` for several plain words."""
         if not query.identifying and len(query.tokens) > 1:
             return None
         return where & self._points.exactly(*sorted(query.names))
@@ -137,7 +138,7 @@ class EstateSearch:
     def _with_meaning(
         self, meaning: QueryMeaning, scopes: Sequence[PointFilter], lists: Sequence[RankedLists], length: int
     ) -> list[RankedLists]:
-        """Add the list by meaning to the narrowest scope in which any resource is found."""
+        """Search by meaning in the narrowest scope that has a hit, and add the hits to the lists of this scope."""
         found = list(lists)
         for position, scope in enumerate(scopes):
             if hits := meaning.nearest(scope, length):
@@ -151,7 +152,7 @@ class EstateSearch:
         return {row.id: judge(resource, query) for row, resource in zip(rows, resources, strict=True)}
 
     def _slot_filter(self, query: ParsedQuery, slots: Iterable[str]) -> PointFilter:
-        """Return the filter for some of the query's slots."""
+        """Return the filter for those slots of the query that ``slots`` names."""
         conditions: list[AnyOf] = []
         for slot in slots:
             values = sorted(query.slots.get(slot, ()))

@@ -1,4 +1,4 @@
-"""Finds out which accounts, types, tags and words the estate has; results are cached until the next write to it."""
+"""Looks up the accounts, types, tags and words that the estate has; caches the results until the estate changes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
 
-#: Number of cached results about single words and tags.
+#: Largest number of cached results about single words and tags.
 MAX_CACHED = 1024
 
 
 class EstateWords:
     """Looks up values, tags and words in the estate, with a cache; safe to share between threads.
 
-    A generation is a number that changes with every write to the estate; a cached result is used only for its own
-    generation.
+    A generation is a number that changes with every write to the estate. A cached result is used only while the estate
+    has the same generation.
     """
 
     def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, facets: EstateFacets) -> None:
@@ -36,20 +36,20 @@ class EstateWords:
         self._cache: OrderedDict[tuple[str, str], tuple[int, bool]] = OrderedDict()
 
     def now(self) -> WordsAtGeneration:
-        """Return the words of the estate's current generation."""
+        """Return the look-ups at the estate's current generation."""
         return WordsAtGeneration(self, self._store.generation(AWS_ESTATE.name))
 
     def values(self, generation: int, *fields: str) -> list[str]:
-        """Return all values of the fields."""
+        """Return all values that the fields have in the estate."""
         return self._facets.values(generation, *fields)
 
     def tagged(self, generation: int, pair: str) -> bool:
-        """Return whether any resource has a tag, as ``key=value``."""
+        """Return whether any resource has the tag ``pair``, given as ``key=value``."""
         where = PointFilter([self._points.one_of("tags", [pair])])
         return self._cached(generation, "tag", pair, lambda: self._store.count(AWS_ESTATE.name, where) > 0)
 
     def has_word(self, generation: int, word: str) -> bool:
-        """Return whether a word of any resource is in the lexical index."""
+        """Return whether any resource has this word in the lexical index."""
         query = VectorQuery(self._terms.words([word]), 1)
         return self._cached(generation, "word", word, lambda: any(self._store.query(AWS_ESTATE.name, [query])))
 
@@ -78,7 +78,7 @@ class WordsAtGeneration:
         return self._words.values(self._generation, "resource_type")
 
     def tag_keys(self) -> Mapping[str, Sequence[str]]:
-        """Return the estate's tag keys by their phrases (stemmed words): ``CostCentre`` has ``cost centre``."""
+        """Return the tag keys for each phrase (words without plural endings): "cost centre" has ``CostCentre``."""
         found: dict[str, list[str]] = {}
         for key in self._words.values(self._generation, "tag_keys"):
             found.setdefault(phrase(key), []).append(key)

@@ -1,6 +1,7 @@
-"""Judges how well a decrypted resource matches a query: collects evidence, with a reason and a gain for each.
+"""Judges how well a decrypted resource matches a query, by collecting evidence.
 
-A slot is a property that words of the query name, such as the type or the region.
+A piece of evidence is a reason for the hit, with a gain: the number that it adds to the hit's score. A slot is a
+property that words of the query name, such as the type or the region.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Resource
     from cloudops_nb.storage.estate.search.query_parser import ParsedQuery
 
-#: Shorter words match only as whole words, because "go", for example, is in "catalogue".
+#: Shorter words match only as whole words, because "go", for example, is a part of "category".
 _SHORTEST_FRAGMENT = 3
 #: Largest difference in length between a word and a misspelling of it.
 _MISSPELT_LENGTH_DIFFERENCE = 2
-#: Size of each cache; the words of names and tags repeat between rows and queries.
+#: Largest number of texts in each cache; the words of names and tags repeat between rows and queries.
 _CACHED_WORDS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One reason for a hit, and the gain that it adds to the score."""
+    """One reason for a hit, and the gain that the reason adds to the score."""
 
     gain: float
     why: str
@@ -40,11 +41,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The judgement of a resource.
+    """The result of judging a resource against a query.
 
     Attributes:
         resource: The resource.
-        gain: The sum of all gains.
+        gain: The sum of the gains of all evidence and of :func:`_name_and_owner_gain`.
         reasons: The reasons for the hit, strongest first.
         complete: Whether the resource matches every slot of the query, and has every other word of the query in its
             name, id or tags.
@@ -57,7 +58,7 @@ class Judgement:
 
 
 def judge(resource: Resource, query: ParsedQuery) -> Judgement:
-    """Judge a resource against a query."""
+    """Collect the evidence that a resource matches a query, and add up the gains."""
     exact, slots = _exact_evidence(resource, query), list(_slot_evidence(resource, query))
     named = _structure_word_evidence(resource, query)
     rest, has_every_word = _rest_evidence(resource, query)
@@ -74,17 +75,18 @@ def judge(resource: Resource, query: ParsedQuery) -> Judgement:
 def _exact_evidence(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
     for label, value in (("name", resource.name), ("id", resource.identifier), ("ARN", resource.arn)):
         if folded(value) in query.names:
-            # A word that names no slot may be a topic instead of a name: "kafka" in "the kafka boxes".
+            # A word that names no slot may be a topic instead of a name, such as "kafka" in "the kafka boxes".
             gain = ranking.EXACT if folded(value) in query.identifiers else ranking.WHOLE_NAME
             yield Evidence(gain, f"exact {label}")
             return
 
 
 def _rest_evidence(resource: Resource, query: ParsedQuery) -> tuple[list[Evidence], bool]:
-    """Return the evidence for the words that name no slot, and whether the name, id or tags contain all of them.
+    """Return the evidence for the words that name no slot; the second value is true if the resource has every word.
 
     If the words together are a part of the name or id, that is the only evidence. Otherwise each word is compared with
-    the name, the id, the tags and the description. A similar word is evidence, but does not count as contained.
+    the name, the id, the tags and the description. The second value counts only words in the name, the id or a tag, not
+    words that are similar or in the description.
     """
     query_words = query.rest_words
     if not query_words:
@@ -108,16 +110,16 @@ def _rest_evidence(resource: Resource, query: ParsedQuery) -> tuple[list[Evidenc
 
 
 def _name_and_owner_gain(resource: Resource, query: ParsedQuery) -> float:
-    """Prefer a name that is close to the whole query, and a resource over the resources that belong to it."""
+    """Return a gain for a name similar to the remaining words, less a loss for a resource that belongs to another."""
     similarity = _similarity(squashed(query.rest_text), squashed(resource.name)) if query.rest else 0.0
     is_companion = "type" not in query.slots and resource.resource_type in lexicon().companions
     return ranking.ALIKE * similarity - ranking.COMPANION * is_companion
 
 
 def _fragment_sources(resource: Resource, query: ParsedQuery) -> Iterator[tuple[str, str]]:
-    """Yield the texts that may contain the query as a part, with labels.
+    """Yield label and text of the name and, if the query looks like a name or an id, of the id.
 
-    The id is one of them only if the query looks like a name or an id.
+    The remaining words of the query are searched for in these texts.
     """
     yield "name", resource.name
     if query.identifying:
@@ -131,7 +133,7 @@ def _fragment_gain(query: ParsedQuery, value: str) -> float:
 
 
 class _ResourceWords:
-    """The words of a resource by their source; the words of its description are split only when needed."""
+    """The words in the name, the tags and the description of a resource; the description is split only when needed."""
 
     def __init__(self, resource: Resource, fragment_sources: Mapping[str, str]) -> None:
         self._resource = resource
@@ -157,13 +159,13 @@ class _ResourceWords:
         return any(word in stems(topic) for topic in topics if topic)
 
     def _begins_or_is_long(self, word: str) -> bool:
-        """Return whether a word that is a part of a name is probably not there by chance, as "log" in "catalogue"."""
+        """Return whether a word is probably a part of the name on purpose, unlike "log" in "catalogue"."""
         return len(word) > _SHORTEST_FRAGMENT or any(name_word.startswith(word) for name_word in self._named)
 
     def support(self, word: str) -> tuple[float, str]:
         """Return the gain for one word of the query, and the reason.
 
-        The reason has the placeholder ``{words}`` for all words of the query with the same reason.
+        The reason may have the placeholder ``{words}``, for all words of the query that have the same reason.
         """
         sought = stem(word)
         if sought in self._named:
@@ -197,7 +199,7 @@ def _slot_evidence(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]
     for slot in SLOTS:
         if slot in query.slots:
             matching = [value for value in _slot_values(resource, slot) if folded(value) in query.slots[slot]]
-            # Each tag that matches counts; of any other slot, one value counts.
+            # Every matching tag counts; any other slot counts once.
             for value in matching if slot == "tag" else matching[:1]:
                 yield Evidence(ranking.TYPE if slot == "type" else ranking.SLOT, f"{slot} {value}")
 
@@ -225,13 +227,13 @@ def weight_of(word: str) -> float:
 
 @lru_cache(maxsize=_CACHED_WORDS)
 def squashed(text: str) -> str:
-    """Return the words of a text without separators, so that ``price hist`` is a part of ``PriceHistory``."""
+    """Return the folded words of a text, joined without separators: ``price hist`` is then in ``PriceHistory``."""
     return "".join(words(text))
 
 
 def _best_similarity(word: str, others: Iterable[str]) -> float:
-    """Return the similarity of the most similar of the other words; 0 if the word is a misspelling of no other word."""
-    # Without this limit "data" would count as a misspelt "database".
+    """Return the similarity of a word and the most similar other word; 0 if the words are too different."""
+    # Without the limit on the length, "data" would count as a misspelt "database".
     close = (other for other in others if abs(len(other) - len(word)) <= _MISSPELT_LENGTH_DIFFERENCE)
     similarity = max((_similarity(word, other) for other in close), default=0.0)
     return similarity if similarity >= ranking.SIMILAR_ENOUGH else 0.0

@@ -1,4 +1,4 @@
-"""The grammar of a query: among several resource types that a query names, finds the type that it asks for."""
+"""Finds the type that a query asks for, if the query names several resource types."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QuerySpan:
-    """Tokens of a query that belong together.
+    """One or more tokens (typed words) of a query that belong together, such as "load balancer".
 
     Attributes:
         typed: The tokens as typed.
         read: The tokens with corrected misspellings.
-        slots: The properties that the tokens name, such as ``type`` or ``region``, with their possible values.
+        slots: The properties that the tokens name, such as ``type`` or ``region``, with the possible values; may be
+            empty.
     """
 
     typed: Sequence[str]
@@ -27,7 +28,7 @@ class QuerySpan:
 
     @property
     def filler(self) -> bool:
-        """Whether the span does not narrow the query, such as "the"."""
+        """Whether the span is a word such as "the", which does not narrow the query."""
         return not self.slots and folded(self.typed[0]) in lexicon().filler
 
     @property
@@ -37,13 +38,14 @@ class QuerySpan:
 
 
 def resolve_heads(spans: Iterable[QuerySpan]) -> list[QuerySpan]:
-    """Keep the type slot only at the head of each phrase, which is the word for the wanted type.
+    """Keep the slot ``type`` only in heads: the spans that name a wanted type.
 
-    Other types and engines only describe the head, and become plain words. The head is the last of several types in a
-    row, as in "database subnets", or the type before a preposition, as in "subnets of the database". A query can have
-    several heads, as in "buckets and queues". If two type words have types in common, only these types are wanted, as
-    in "rds databases" and "tables in dynamodb". An engine that the head cannot have becomes a plain word, as in
-    "postgres firewall".
+    Any other span with a type only describes a head, and loses its type, so it becomes plain words. The head is the
+    last of several types in a row, as in "database subnets", or the type before a preposition, as in "subnets of the
+    database". A query can have several heads, as in "buckets and queues".
+
+    If a head and the span that describes it have types in common, both keep these types, as in "rds databases" and
+    "tables in dynamodb". An engine that no wanted type can have becomes a plain word, as in "postgres firewall".
     """
     kept = list(spans)
     head: int | None = None

@@ -28,17 +28,18 @@ _ACCOUNT_ID = re.compile(r"\d{12}")
 _TAG = re.compile(r"([^=:]+)[=:]([^=:]+)")
 #: A token with one of these characters is a name or an id, not a plain word.
 _IDENTIFYING = re.compile(r"[\d\-_./:]")
-#: A type's words in the plural, joined by hyphens, as in "load-balancers"; in the singular they may be a name.
+#: A plural with hyphens, such as "load-balancers", which may be a type; the singular "load-balancer" may be a name.
 _HYPHENATED = re.compile(r"[a-z]+(-[a-z]+)+s")
 #: Largest number of words in a phrase that names a slot.
 _LONGEST_PHRASE = 4
-#: Smallest number of words in a type's name that is interrupted by another word: "rds postgres instance".
+#: Smallest number of words in a phrase for a type with another word inside, such as "rds postgres instance".
 _SHORTEST_INTERRUPTED = 3
-#: Largest number of words in a tag's key, and in its value; and the separators that the words of a value may have.
+#: Largest number of words in a tag's key, and in a tag's value.
 _LONGEST_KEY = _LONGEST_VALUE = 2
+#: The texts that may join the words of a tag's value.
 _SEPARATORS = ("-", " ", "_")
 
-#: The names of the slots, in the order in which the reasons of hits mention them.
+#: The names of the slots, in the order in which the reasons for a hit and the interpretation of a query list them.
 SLOTS = ("type", "engine", "environment", "state", "account", "region", "tag")
 
 
@@ -48,10 +49,12 @@ class ParsedQuery:
 
     Attributes:
         text: The whole query.
-        tokens: All tokens, as typed, except that declared words with capitals inside are folded.
+        tokens: All tokens (words, names and ids without surrounding punctuation) as typed; only a declared word with
+            capitals inside is folded (lower case).
         slots: Each slot that the query names, with its possible values, folded.
         rest: The tokens that name no slot and are not filler.
-        content: The tokens of ``rest`` and the tokens that name slots, in the order of the query.
+        content: The tokens that are not filler, in the order of the query; misspelt tokens that name a slot are
+            corrected.
         corrections: Each misspelt word that names a slot, with its correction.
     """
 
@@ -64,7 +67,7 @@ class ParsedQuery:
 
     @cached_property
     def rest_text(self) -> str:
-        """The remaining tokens as one text."""
+        """The remaining tokens (``rest``), joined by blanks."""
         return " ".join(self.rest)
 
     @cached_property
@@ -90,23 +93,23 @@ class ParsedQuery:
 
     @cached_property
     def identifying(self) -> bool:
-        """Whether the remaining tokens look like a name or an id, so that their letters matter, not their meaning."""
+        """Whether a remaining token looks like a name or an id, so that its letters matter, not its meaning."""
         return any(_IDENTIFYING.search(token) for token in self.rest)
 
     @cached_property
     def identifiers(self) -> frozenset[str]:
-        """The texts that a matching id, name or ARN may equal: the query, and each token that looks like a name."""
+        """The folded texts that surely mean a whole id, name or ARN: the query, and each name-like token."""
         named = (token for token in self.tokens if _IDENTIFYING.search(token))
         return frozenset(folded(text) for text in (self.text, *named) if text)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The texts that may be a whole id, name or ARN: :attr:`identifiers`, and the remaining tokens together."""
+        """The folded texts that may mean a whole id, name or ARN: :attr:`identifiers`, and :attr:`rest_text`."""
         return self.identifiers | {folded(self.rest_text)} - {""}
 
 
 def parse_query(text: str, known: WordsAtGeneration) -> ParsedQuery:
-    """Parse a query; ``known`` tells which accounts, types, tags and words the estate has."""
+    """Parse a query; ``known`` gives the accounts, types, tags and words that the estate has."""
     tokens = [_without_inner_capitals(token.strip(".:")) for token in _TOKEN.findall(text)]
     tokens = [token for token in tokens if words(token)]
     return _parsed_query(text.strip(), tokens, resolve_heads(_SpanReader(tokens, known).spans()))
@@ -136,7 +139,7 @@ def _parsed_query(text: str, tokens: Sequence[str], spans: Sequence[QuerySpan]) 
 
 
 class _SpanReader:
-    """Splits the tokens of one query into spans; at each position the longest phrase that names a slot is a span."""
+    """Splits the tokens of one query into spans: each is the longest phrase that names a slot, or else one token."""
 
     def __init__(self, tokens: Sequence[str], known: WordsAtGeneration) -> None:
         self._tokens = tokens
@@ -157,7 +160,8 @@ class _SpanReader:
     def _start_after_opening(self) -> int:
         """Return the position after a polite opening such as "show me the".
 
-        The opening is not skipped if it is the whole query, or if the estate has one of its words.
+        The position is 0, so that nothing is skipped, if the opening is the whole query, or if a resource has a verb of
+        the opening ("show") in its words.
         """
         query_words = [folded(token) for token in self._tokens]
         openers = lexicon().openers
@@ -167,12 +171,15 @@ class _SpanReader:
         return start if opening and not any(map(self._known.has_word, opening)) else 0
 
     def _end_before_ending(self) -> int:
-        """Return the position before the final verb of a question, as in "where do the photos live"."""
+        """Return the end of the tokens to read: before the final verb of a question ("where do the photos live")."""
         *others, last = [folded(token) for token in self._tokens] or [""]
         return len(self._tokens) - (last in lexicon().endings and not lexicon().auxiliaries.isdisjoint(others))
 
     def _correction(self, token: str) -> str:
-        """Return the declared word of which a token is a misspelling; empty if the token is a word of the estate."""
+        """Return the declared word of which a token is a misspelling; empty if there is none.
+
+        Names, filler and words that the estate has are never misspellings.
+        """
         word = folded(token)
         if _IDENTIFYING.search(word) or word in lexicon().filler or phrase(word) in self._accounts:
             return ""
@@ -194,7 +201,7 @@ class _SpanReader:
         return 1, {}
 
     def _slots_of_interrupted_type(self, span: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Return the slots of a type's name that contains a word of a different slot: "api gateway prod stage"."""
+        """Return the slots of a phrase for a type with a word for another slot inside: "api gateway prod stage"."""
         for inner in range(1, len(span) - 1) if len(span) >= _SHORTEST_INTERRUPTED else ():
             if types := self._types.get(phrase(" ".join([*span[:inner], *span[inner + 1 :]]))):
                 slots = dict(self._slots_of(span[inner : inner + 1], span[inner - 1]))
@@ -206,7 +213,7 @@ class _SpanReader:
         """Yield the slots that a phrase names; ``before`` is the token before the phrase."""
         spoken, declared = phrase(" ".join(span)), lexicon()
         word = folded(span[0]) if len(span) == 1 else ""
-        # An account with the name "production" is meant only in "account production", otherwise the environment.
+        # In "account production" the word means an account with this name, elsewhere the environment.
         after_account = folded(before).removesuffix("s") == "account"
         if spoken in self._accounts and (after_account or spoken not in declared.environments):
             yield "account", frozenset([self._accounts[spoken]])
@@ -233,9 +240,9 @@ class _SpanReader:
                 yield slot, group[spoken]
 
     def _tag(self, span: Sequence[str]) -> str:
-        """Return the tag of the estate that a span names, as ``key=value``; empty if the span names no tag.
+        """Return the tag that a span names, as ``key=value``; empty if no resource has such a tag.
 
-        The span is ``key=value``, ``key:value``, or a tag key of the estate before or after the value.
+        The span is ``key=value``, ``key:value``, or the words of a tag key before or after the words of the value.
         """
         if len(span) == 1:
             written = _TAG.fullmatch(folded(span[0]))
@@ -245,7 +252,7 @@ class _SpanReader:
         return next((pair for pair in pairs if self._known.tagged(pair)), "")
 
     def _spoken_pairs(self, span: Sequence[str]) -> Iterator[str]:
-        """Yield the possible tags of a span in which a tag key is at one end and the value is the rest."""
+        """Yield the possible tags (``key=value``) of a span: a tag key at one end, and the value as the rest."""
         for size in range(1, min(_LONGEST_KEY, len(span) - 1) + 1):
             for key, value in ((span[:size], span[size:]), (span[-size:], span[:-size])):
                 if len(value) <= _LONGEST_VALUE:
@@ -256,14 +263,14 @@ class _SpanReader:
 
 
 def _types_by_phrase(stored: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    """Return the types by their declared phrases; a stored type that is not declared has the words of its name."""
+    """Return each phrase for types, with the types; the phrase of a stored type that is not declared is its name."""
     declared = lexicon()
     named = {words_of_type(name): frozenset([folded(name)]) for name in stored if name not in declared.type_nouns}
     return {**named, **declared.types} if named else declared.types
 
 
 def _is_state_or_type(word: str) -> bool:
-    """Return whether a word that looks like a name is a state or a type, such as "in-use", "ec2" or "nat-gateways"."""
+    """Return whether a name-like word is in fact a state or a type, such as "in-use", "ec2" or "nat-gateways"."""
     spoken = phrase(word)
     return (
         spoken in lexicon().states
@@ -273,7 +280,7 @@ def _is_state_or_type(word: str) -> bool:
 
 
 def _with_engine_types(slots: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
-    """Narrow the types to the types that can have the engine: "postgres database" means only databases with it."""
+    """Narrow the types to those that can have the engine: "postgres database" means no Neptune cluster."""
     frozen = {slot: frozenset(values) for slot, values in slots.items()}
     if "engine" in frozen:
         possible = frozenset().union(*(lexicon().engine_types[engine] for engine in frozen["engine"]))

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueryReading:
-    """The interpretation of a query; ``str()`` of it is one line.
+    """The interpretation of a query; ``str()`` returns it as one line.
 
     Attributes:
         filters: The slots that the query names (``type``, ``engine``, ``environment``, ``state``, ``account``,
             ``region``, ``tag``), each with its possible values, folded.
         looking_for: The words that name no slot, as typed. If there is no such word, the search returns the resources
             that pass the filters, and resources whose name, id or ARN is the query.
-        corrections: Misspelt words with their corrections.
+        corrections: Each misspelt word with its correction.
     """
 
     filters: Mapping[str, Sequence[str]]
@@ -46,7 +46,7 @@ class QueryReading:
 
 
 def _alternatives(values: Sequence[str], slot: str) -> str:
-    """Join the values with "or", but tags with "and", because a hit must have all of them."""
+    """Join the values with "or", but tags with "and", because a hit must have every tag of the query."""
     *others, last = values
     between = " and " if slot == "tag" else " or "
     return f"{', '.join(others)}{between}{last}" if others else last

@@ -1,4 +1,4 @@
-"""Reads ranked lists for a search from the engine: by meaning, by whole words, and by trigrams."""
+"""Gets ranked lists of hits from Qdrant: by meaning, by whole words, and by trigrams (three characters of a word)."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RankedLists:
-    """The ranked lists within one scope of a search; a scope is a filter."""
+    """The ranked lists of hits in one scope; a scope is a filter within which Qdrant searches."""
 
     meaning: Sequence[Scored] = ()
     words: Sequence[Scored] = ()
     grams: Sequence[Scored] = ()
 
     def weighted(self, weights: ListWeights, scale: float) -> Iterator[tuple[float, Sequence[Scored]]]:
-        """Yield each list with its weight, multiplied by the scale of its scope."""
+        """Yield each list with its weight; ``scale`` multiplies all weights of the scope."""
         yield scale * weights.meaning, self.meaning
         yield scale * weights.words, self.words
         yield scale * weights.grams, self.grams
 
 
 class ListReader:
-    """Asks the engine for ranked lists; safe to share between threads."""
+    """Asks Qdrant for ranked lists; safe to share between threads."""
 
     def __init__(self, store: VectorStore, terms: EstateTerms, vectors: EstateVectors) -> None:
         self._store = store
@@ -45,16 +45,17 @@ class ListReader:
     def lexical(
         self, query: ParsedQuery, scopes: Sequence[PointFilter], length: int, exact: PointFilter | None, limit: int
     ) -> tuple[list[RankedLists], list[str]]:
-        """Read all lists by words and trigrams in one request to the engine.
+        """Read the lists by words and by trigrams for all scopes, in one request to Qdrant.
 
-        The first scope is searched for the words that name no slot, or for all words if there is no such word. Further
-        scopes are wider and matter less: one list combines all words and the trigrams.
+        In the first scope, one list is for the words that name no slot, or for all words if there is no such word, and
+        one list is for the trigrams of the words that name no slot. The other scopes are wider and matter less: in
+        each, a single list is for all words and these trigrams. Filler such as "the" is never searched for.
 
         Args:
             query: The query.
             scopes: The filters within which to search.
-            length: The length of each list.
-            exact: The filter for resources whose id, name or ARN is the query; ``None`` to skip it.
+            length: The largest number of hits in each list.
+            exact: The filter for resources whose id, name or ARN is the query; ``None`` to skip this search.
             limit: The largest number of ids that pass ``exact``.
 
         Returns:
@@ -74,15 +75,14 @@ class ListReader:
         return [RankedLists(**lists) for lists in found], exact_ids
 
     def meaning(self, query: ParsedQuery) -> QueryMeaning | None:
-        """Start to embed a query; returns ``None`` for a name or an id, which has no meaning to compare."""
+        """Start to embed a query; returns ``None`` if the query is a name or an id, which has no meaning to compare."""
         return None if query.identifying else QueryMeaning(self._store, self._vectors, query.corrected_text)
 
 
 class QueryMeaning:
     """The embedding of one query, computed in a thread of its own.
 
-    The embedding takes milliseconds and releases the GIL, so the caller can read and judge other lists at the same
-    time.
+    Embedding takes milliseconds and releases the GIL, so the caller can read and judge other lists at the same time.
     """
 
     def __init__(self, store: VectorStore, vectors: EstateVectors, text: str) -> None:
