@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cloudops_nb.model import CellState
 from tests.architecture.passages import FENCE, Kind
 from tests.architecture.sources import PACKAGE
 
@@ -35,7 +36,7 @@ LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:)[^)\s]+(?=\))")
 ROW = re.compile(r"^\| ([^|]+?) \|.*$", re.MULTILINE)
 #: The page whose backticks name parts, modules and classes; the states of cells that it mentions are apart.
 MAP = "architecture.md"
-STATES = {"ok"}
+STATES = set(CellState)
 #: What the first column of a table holds, by its heading.
 TABLES: dict[str, Callable[[Repository], AbstractSet[str]]] = {
     "setting": lambda repository: repository.settings,
@@ -121,7 +122,8 @@ def _folders(passage: Passage, repository: Repository) -> Missing:
 def _tables(passage: Passage, repository: Repository) -> Missing:
     heading = ""
     for row in ROW.finditer(passage.text):
-        heading = row[1] if row[1] in TABLES else heading
+        if passage.text.startswith("\n| ---", row.end()):
+            heading = row[1] if row[1] in TABLES else ""
         for name in re.findall(r"`([^`]+)`", row[1]) if heading else ():
             if name not in TABLES[heading](repository):
                 yield row.start(), f"{heading} {name}"
