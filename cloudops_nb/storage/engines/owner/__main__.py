@@ -1,8 +1,8 @@
 """``python -m cloudops_nb.storage.engines.owner DATA_PATH IDLE_SECONDS``: start the owner process of a data path.
 
-The command exits with status 0 once the owner is ready, or with status 1 after it has printed the reason in one line.
-The owner, which serves the data path's collections to all notebook kernels, continues as a background process without
-a terminal.
+The command exits with status 0 once the owner, or another one that was started earlier, is ready, or with status 1
+after it has printed the reason in one line. The owner, which serves the data path's collections to all notebook
+kernels, continues as a background process without a terminal.
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.errors import CloudOpsError, StoreUnavailableError
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.owner_connection import ConnectionLostError, connect_to_owner
 from cloudops_nb.storage.engines.owner.shard_optimisation import optimise_shards, stop_optimisation
 
 if TYPE_CHECKING:
     from io import FileIO
 
-#: Longest wait for the previous owner to finish closing, in seconds.
-LOCK_TIMEOUT_SECONDS = 10.0
+#: Longest wait until the previous owner has ended, in seconds. On a slow disk, a killed process may take long to end.
+LOCK_TIMEOUT_SECONDS = 30.0
+#: While the lock is held, the seconds between two checks whether its holder serves clients.
+_CHECK_SECONDS = 0.2
 #: Size in bytes above which a new owner empties the log.
 MAX_LOG_BYTES = 1 << 20
 _READY = b"ready"
@@ -68,17 +72,55 @@ def _run_owner(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> None:
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with FileLock(paths.lock, timeout=LOCK_TIMEOUT_SECONDS, mode=0o600) as owner_lock:
+        owner_lock = FileLock(paths.lock, mode=0o600)
+        if not _acquire_unless_served(owner_lock, paths):
+            report.write(_READY)
+            return
+        try:
             unfinished = stop_optimisation(paths)
             wrote_anything = _serve_until_end(paths, idle_seconds, report)
             if wrote_anything is not None and (wrote_anything or unfinished):
                 optimise_shards(paths, owner_lock)
+        finally:
+            owner_lock.release()  # does nothing if the optimisation has released it
     except Timeout:
         _report_failure(report, f"another process has held {paths.lock} for {LOCK_TIMEOUT_SECONDS:.0f} s")
     except (CloudOpsError, OSError) as error:
         why = "the disk is full" if getattr(error, "errno", None) == errno.ENOSPC else str(error)
         _report_failure(report, why)
         logging.getLogger(__name__).exception("the store cannot be served")
+
+
+def _acquire_unless_served(owner_lock: FileLock, paths: OwnerPaths) -> bool:
+    """Acquire the owner's lock; return false, without the lock, if another owner serves the data path.
+
+    A client that is killed while it starts an owner leaves that owner starting: it has the lock, and no client can find
+    it yet. The next client then starts a second owner, which must not wait for the first one to end.
+
+    Raises:
+        Timeout: Another process held the lock for :data:`LOCK_TIMEOUT_SECONDS`, and serves no client.
+    """
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            owner_lock.acquire(timeout=_CHECK_SECONDS)
+        except Timeout:
+            if _is_served(paths):
+                return False
+            if time.monotonic() >= deadline:
+                raise
+        else:
+            return True
+
+
+def _is_served(paths: OwnerPaths) -> bool:
+    try:
+        connect_to_owner(paths).close()
+    except ConnectionLostError:
+        return False
+    except StoreUnavailableError:
+        pass  # an owner of another version, or one that hangs: the client gets this error when it connects
+    return True
 
 
 def _report_failure(report: FileIO, why: str) -> None:

@@ -160,6 +160,40 @@ def test_a_stale_socket_and_endpoint_of_a_killed_owner_are_no_obstacle(client: O
     assert owner_of(client).pid != dead.pid
 
 
+def test_an_owner_that_gets_ready_while_another_is_started_serves_the_clients_of_both(
+    client: OwnerClient, folder: Path
+) -> None:
+    """As after a client that was killed while it started an owner: the owner has the lock, and cannot be found yet."""
+    client.upsert("chat_history", [message()])
+    first, paths, hidden = owner_of(client), OwnerPaths(folder), folder / "hidden"
+    os.kill(first.pid, signal.SIGSTOP)
+    paths.endpoint.rename(hidden)
+    other, counted = OwnerClient(folder, idle_seconds=30), list[int]()
+    thread = threading.Thread(target=lambda: counted.append(other.count("chat_history", EVERYTHING)))
+    try:
+        thread.start()
+        until(lambda: len(_started(folder)) > 1, "the start of another owner")
+    finally:
+        hidden.rename(paths.endpoint)
+        os.kill(first.pid, signal.SIGCONT)
+    thread.join()
+    other.close()
+
+    assert counted == [1]
+    assert owner_of(client).pid == first.pid
+
+
+def _started(folder: Path) -> list[int]:
+    """The processes that serve a data path, or wait to do so."""
+    command = b"cloudops_nb.storage.engines.owner\0" + bytes(folder) + b"\0"
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if command in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
 def test_an_owner_whose_socket_was_removed_makes_way_for_another(client: OwnerClient) -> None:
     first = owner_of(client)
     client.upsert("chat_history", [message()])
