@@ -75,7 +75,12 @@ def write_store_settings(path: Path, company: Company) -> None:
 
 def write_aws_files(path: Path, endpoint: str, company: Company) -> None:
     """Write the demo's AWS config and credentials files, with a profile per account; each profile sets the endpoint."""
-    home = {"region": company.regions[0], "endpoint_url": endpoint, "ignore_configured_endpoint_urls": "false"}
+    home = {
+        "region": company.regions[0],
+        "endpoint_url": endpoint,
+        "ignore_configured_endpoint_urls": "false",
+        "disable_host_prefix_injection": "true",
+    }
     sections = {"default": home, f"profile {BASE_PROFILE}": home}
     for account in company.accounts:
         sections[f"profile {account.account}"] = {
@@ -108,6 +113,8 @@ def demo_environment(path: Path, endpoint: str, region: str, ambient: Mapping[st
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials_path(path)),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        # Some services put a prefix before the endpoint's host, and no host is called "api.127.0.0.1".
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DEFAULT_REGION": region,
         "CLOUDOPS_DATA_PATH": str(store_path(path)),

@@ -26,6 +26,15 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config" / "key"
 
 
+#: Commands that make a store, or need none.
+OTHERS = {"scan", "demo", "iam-policy", "types"}
+
+
+def test_every_command_that_needs_a_store_is_tried_without_one() -> None:
+    tried = {command.split()[0] for command in COMMANDS}
+    assert tried == set(main.commands) - OTHERS, "add the new command to COMMANDS, or to OTHERS if it needs no store"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_without_a_store_is_one_line_and_makes_nothing(command: str, tmp_path: Path, key_file: Path) -> None:
     result = CliRunner().invoke(main, ["--data-path", str(tmp_path / "nothing"), *command.split()])

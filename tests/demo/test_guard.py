@@ -104,8 +104,9 @@ def test_every_call_of_a_profile_goes_to_loopback_and_starts_from_the_example_ke
     session.events.register("before-send", record)
     session.client("ec2").describe_vpcs()
     session.client("s3").list_buckets()
+    session.client("iotsitewise").list_asset_models()  # has a host prefix
 
-    assert len(hosts) == 3  # AssumeRole first
+    assert len(hosts) == 4  # AssumeRole first
     assert set(hosts) == {"127.0.0.1"}
     assert guard.EXAMPLE_KEY_ID in signatures[0]
     assert not any("a-real-key-id" in signature for signature in signatures)

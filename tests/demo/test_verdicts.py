@@ -52,7 +52,7 @@ def test_every_type_can_be_scanned_in_the_demo(read: list[PageRead | CellResult]
     incomplete = [
         f"{name}: {item.detail[:200]}; if moto lacks the service, cloudops_nb/demo/unused_services.yaml needs "
         f"{specs[name].called}: {{{specs[name].list.operation}: {specs[name].list.items}}}; if that line is there, the "
-        "simulation cannot be reached by this operation"
+        "operation's host is another than 127.0.0.1"
         for name, item in ended.items()
         if not item.state.complete
     ]
