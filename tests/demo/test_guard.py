@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,7 +107,8 @@ def test_every_call_of_a_profile_goes_to_loopback_and_starts_from_the_example_ke
     session.events.register("before-send", record)
     session.client("ec2").describe_vpcs()
     session.client("s3").list_buckets()
-    session.client("iotsitewise").list_asset_models()  # has a host prefix
+    with suppress(ClientError):  # the simulation lacks it, but it is sent: AWS serves it at a host with a prefix
+        session.client("iotsitewise", config=Config(retries={"total_max_attempts": 1})).list_asset_models()
 
     assert len(hosts) == 4  # AssumeRole first
     assert set(hosts) == {"127.0.0.1"}
