@@ -10,6 +10,7 @@ import numpy as np
 
 from cloudops_nb.embedding.manifest import GRAPH_FILE, TOKENIZER_FILE, verified_manifest
 from cloudops_nb.errors import EmbeddingError
+from cloudops_nb.telemetry import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,9 +121,7 @@ def _load_tokenizer(folder: Path) -> Any:
 
 
 def _open_session(folder: Path) -> Any:
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

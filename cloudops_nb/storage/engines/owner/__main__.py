@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from cloudops_nb.errors import CloudOpsError, StoreUnavailableError
-from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths, remove_socket_folder
 from cloudops_nb.storage.engines.owner.owner_connection import ConnectionLostError, connect_to_owner
 from cloudops_nb.storage.engines.owner.shard_optimisation import optimise_shards, stop_optimisation
 
@@ -156,6 +156,7 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.close()
+        remove_socket_folder(endpoint.address)
         shards.close()
         if Endpoint.read(paths.endpoint) == endpoint:  # if the data path was recreated, another owner wrote the file
             paths.endpoint.unlink(missing_ok=True)
