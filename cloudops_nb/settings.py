@@ -12,9 +12,19 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cloudops_nb.errors import ConfigurationError, did_you_mean
+from cloudops_nb.remote_address import check_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,13 +126,18 @@ class Settings(BaseModel):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - keeps symlinks
 
+    @field_validator("qdrant_url", "server_url")
+    @classmethod
+    def _safe_address(cls, value: str, info: ValidationInfo) -> str:
+        if value:
+            check_address(str(info.field_name), value)
+        return value
+
     @model_validator(mode="after")
     def _url_and_mode_agree(self) -> Settings:
         """Check that ``qdrant_mode`` and ``qdrant_url`` agree. A URL without a mode means remote mode."""
         if self.qdrant_mode == "remote" and not self.qdrant_url:
             raise ValueError("qdrant_mode is remote, but qdrant_url is not set")
-        if self.qdrant_url and not self.qdrant_url.startswith(("http://", "https://")):
-            raise ValueError("qdrant_url must begin with http:// or https://")
         if self.qdrant_url and "qdrant_mode" in self.model_fields_set and self.qdrant_mode == "embedded":
             raise ValueError("qdrant_mode is embedded, but qdrant_url is set; remove one of them")
         return self
@@ -237,5 +252,10 @@ def _environment_settings(variables: Mapping[str, str]) -> dict[str, Any]:
                 "an account is a table, not a text",
                 "Use [[accounts]] in config.toml.",
             )
-        found[name] = tuple(part.strip() for part in value.split(",")) if name == "regions" else value
+        found[name] = _list_items(value) if name in _LIST_EXAMPLES else value
     return found
+
+
+def _list_items(value: str) -> tuple[str, ...]:
+    """Return the items of a list that an environment variable holds, separated by commas; empty items are left out."""
+    return tuple(item for part in value.split(",") if (item := part.strip()))

@@ -29,6 +29,15 @@ def test_the_environment_names_the_data_path_and_regions(tmp_path):
     assert settings.regions == ("eu-west-1", "us-east-1")
 
 
+@pytest.mark.parametrize("name", ["regions", "services"])
+@pytest.mark.parametrize(
+    ("text", "items"), [("a,b", ("a", "b")), (" a , b,", ("a", "b")), ("a", ("a",)), (",", ()), (" ", ())]
+)
+def test_a_list_in_the_environment_has_commas_and_no_empty_items(tmp_path, name, text, items):
+    settings = load_settings(tmp_path, environment={f"CLOUDOPS_{name.upper()}": text})
+    assert getattr(settings, name) == items
+
+
 def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
     settings = load_settings(tmp_path, environment={"CLOUDOPS_ENCRYPTION_KEY": "ab" * 32})
     assert "abab" not in repr(settings)
@@ -47,7 +56,7 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({"scan_threads": "many"}, {}, "scan_threads: must be a valid integer"),
         ({"services": "rds"}, {}, 'invalid value for services: expected a list, for example ["rds", "ec2"]'),
         ({"qdrant_mode": "remote"}, {}, "qdrant_url is not set"),
-        ({"qdrant_url": "localhost:6333"}, {}, "http://"),
+        ({"qdrant_url": "localhost:6333"}, {}, "https://"),
         ({"qdrant_mode": "embedded", "qdrant_url": "http://localhost:6333"}, {}, "remove one of them"),
         ({"qdrant_prefix": "two words"}, {}, "qdrant_prefix"),
         ({"s3_retention_days": -1}, {}, "s3_retention_days"),

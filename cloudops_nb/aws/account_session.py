@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudops_nb.aws.account_errors import account_label, entry_error
 from cloudops_nb.aws.credentials import IDENTITY_CALL_CONFIG
+from cloudops_nb.aws.endpoints import configured_endpoints, is_aws_endpoint
 from cloudops_nb.aws.regions import COMMERCIAL, GLOBAL, default_regions, home_region, offered, partition_of_arn
 from cloudops_nb.errors import CloudOpsError, ConfigurationError
 
@@ -233,6 +234,15 @@ class AccountSession:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+    def foreign_endpoints(self) -> set[str]:
+        """Return the configured endpoints that are not AWS's own; makes no call.
+
+        Raises:
+            AwsError: The account's configuration cannot be used.
+        """
+        with self._lock:
+            return {url for url in configured_endpoints(self._botocore_session()) if not is_aws_endpoint(url)}
 
     def _has_custom_endpoints(self) -> bool:
         with self._lock:

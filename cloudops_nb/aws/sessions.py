@@ -217,6 +217,14 @@ class AccountSessions:
         rules: Mapping[str, Any] | None = self._pagination_rules(service).get(operation)
         return rules
 
+    def foreign_endpoints(self) -> set[str]:
+        """Return the endpoints, configured for any of the accounts, that are not AWS's own; makes no call.
+
+        Raises:
+            AwsError: The configuration of an account cannot be used.
+        """
+        return {url for session in self._configured for url in session.foreign_endpoints()}
+
     def close(self) -> None:
         """Close the connections of all clients; a later :meth:`client` creates a new client."""
         for session in (*self._configured, *chain.from_iterable(self._members.values())):

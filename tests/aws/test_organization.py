@@ -155,7 +155,9 @@ def test_a_member_that_refuses_its_role_is_one_error_and_the_others_are_complete
     states = {account: {each.state for each in results if each.key.account_id == account} for account in (ONE, TWO)}
     assert states == {ONE: {CellState.DENIED}, TWO: {CellState.OK_EMPTY}}
     assert {result.key.account_id for result in results} == {HOME_ACCOUNT, ONE, TWO}
-    report = str(ScanReport("scan", datetime.now(UTC), 1.0, results, scanner.account_names))
+    report = str(
+        ScanReport("scan", datetime.now(UTC), 1.0, results, {key: each.name for key, each in scanner.accounts.items()})
+    )
     (line,) = [line for line in report.splitlines() if "sts:AssumeRole" in line]
     assert line.startswith(f"shop {REGION}/")
     assert "and 2 more cells" in line

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from qdrant_client import QdrantClient
@@ -15,7 +13,8 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from cloudops_nb.errors import ConfigurationError, StorageError, StoreUnavailableError
+from cloudops_nb.errors import StorageError, StoreUnavailableError
+from cloudops_nb.remote_address import check_address, httpx_options
 from cloudops_nb.storage.engines.retirement import Retirement
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ _REFUSED = (401, 403)
 #: Status codes after which the same request may succeed. It can be repeated, because every request here is idempotent.
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _TOO_LARGE = 413
-_ADDRESS_FIX = "Use an address such as https://qdrant.example.com:6333."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,15 @@ class ServerConnection:
 
     Args:
         url: The server's address, such as ``https://host:port``; the default port is 6333.
-        api_key: The key that is sent with every request, if any; with a key, only this host may be used without TLS.
+        api_key: The key that is sent with every request, if any.
         limits: The limits of each call.
 
     Raises:
-        ConfigurationError: The address is invalid, or the key would be sent unencrypted.
+        ConfigurationError: The address is invalid, or is plain HTTP to another host.
     """
 
     def __init__(self, url: str, api_key: SecretStr | None, limits: RequestLimits) -> None:
-        check_address(url, with_key=api_key is not None)
+        check_address("qdrant_url", url)
         self.url = url
         self._api_key = api_key
         self._limits = limits
@@ -157,6 +155,7 @@ class ServerConnection:
                     prefer_grpc=False,
                     timeout=self._limits.request_seconds,
                     check_compatibility=False,
+                    **httpx_options(self.url),
                 )
             return self._client
 
@@ -169,34 +168,3 @@ class ServerConnection:
         if status == _TOO_LARGE:
             return StorageError(what, why, "Raise the server's max_request_size_mb.")
         return StorageError(what, why)
-
-
-def check_address(url: str, *, with_key: bool) -> None:
-    """Check that a server's address is valid and has no credentials in it, and that no key is sent unencrypted.
-
-    Raises:
-        ConfigurationError: The address fails one of these checks. The error text does not repeat credentials.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigurationError("qdrant_url is invalid", "it is not a valid address", _ADDRESS_FIX) from None
-    if parts.scheme not in ("http", "https") or not host:
-        why = "it must be http:// or https:// and a host"
-        raise ConfigurationError("qdrant_url is invalid", why, _ADDRESS_FIX)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        why = "it contains more than a host, a port and a path"
-        raise ConfigurationError("qdrant_url is invalid", why, "Set the API key as qdrant_api_key.")
-    if with_key and parts.scheme == "http" and not _is_loopback(host):
-        why = f"http would send the API key to {host} unencrypted"
-        raise ConfigurationError("qdrant_url is invalid", why, "Use https://.")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -134,10 +134,10 @@ def test_a_refused_request_is_one_line_without_its_content(store: RemoteStore) -
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://qdrant.example.com:6333", "unencrypted"),
-        ("http://10.0.0.7", "unencrypted"),
-        ("ftp://127.0.0.1", "must be http"),
-        ("https://", "must be http"),
+        ("http://qdrant.example.com:6333", "only to this host"),
+        ("http://10.0.0.7", "only to this host"),
+        ("ftp://127.0.0.1", "must be https"),
+        ("https://", "must be https"),
         ("https://user:word@qdrant.example.com", "more than a host"),
         ("https://qdrant.example.com:port", "not a valid address"),
     ],
