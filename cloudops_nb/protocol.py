@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from textwrap import shorten
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -27,6 +28,8 @@ MAX_HANDLES = 10
 MAX_VALUES = 20
 MAX_WORDS = 200
 MAX_EXCHANGES = 5
+#: Limits of a response: characters of its text, of each shorter text in it, and of each name; items of each list.
+MAX_TEXT, MAX_LINE, MAX_NAME, MAX_ITEMS = 4_000, 500, 100, 50
 
 SLOT = re.compile(r"[rv]([1-9]|1\d|20)")
 #: Facet values: ``other`` stands for a value of AWS that is not in the published set, ``none`` for no value.
@@ -51,6 +54,11 @@ def closed_words() -> frozenset[str]:
         *words.intents.values(),
     }
     return words.words | words.states | concepts | {OTHER, NONE, "unknown"}
+
+
+def line(text: str, limit: int = MAX_LINE) -> str:
+    """Return a text as one line that a response may contain: a longer one is shortened at the end of a word."""
+    return shorten(text, limit, placeholder=" …")
 
 
 def bucket(count: int) -> Bucket:
@@ -81,6 +89,9 @@ Slot = Annotated[str, Field(pattern=rf"^{SLOT.pattern}$")]
 ResourceType = Annotated[str, _one_of(frozenset(vocabulary().resource_types.values()) | {OTHER})]
 State = Annotated[str, _one_of(vocabulary().states | {OTHER, NONE})]
 Engine = Annotated[str, _one_of(frozenset(vocabulary().engines.values()) | {OTHER, NONE})]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Line = Annotated[str, Field(max_length=MAX_LINE)]
+Name = Annotated[str, Field(max_length=MAX_NAME)]
 IntentName = Annotated[str, _one_of(frozenset(vocabulary().intents.values()) | {""})]
 IamAction = Annotated[str, _one_of(iam_actions())]
 
@@ -173,17 +184,17 @@ class Blank(WireModel):
     """A required parameter for which the request has no slot. The user must give the value; it is never guessed."""
 
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,63}$")]
-    value_type: str
-    description: str
+    value_type: Name
+    description: Line
 
 
 class Alternative(WireModel):
     """A playbook that the server considered, the chosen one included, with its score from 0 to 1 and the reason."""
 
     playbook: PlaybookVersion
-    title: str
-    score: float
-    reason: str
+    title: Name
+    score: Annotated[float, Field(allow_inf_nan=False)]
+    reason: Line
 
 
 class PlanResponse(WireModel):
@@ -198,10 +209,10 @@ class PlanResponse(WireModel):
     kind: Literal["plan", "clarification", "information", "refusal"]
     intent: IntentName = ""
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
-    text: str
+    text: Text
     playbook: PlaybookVersion | None = None
-    bindings: tuple[Binding, ...] = ()
-    blanks: tuple[Blank, ...] = ()
+    bindings: Annotated[tuple[Binding, ...], Field(max_length=MAX_ITEMS)] = ()
+    blanks: Annotated[tuple[Blank, ...], Field(max_length=MAX_ITEMS)] = ()
     level: Literal["low", "medium", "high", "critical"] = "low"
-    reasons: tuple[str, ...] = ()
-    alternatives: tuple[Alternative, ...] = ()
+    reasons: Annotated[tuple[Line, ...], Field(max_length=MAX_ITEMS)] = ()
+    alternatives: Annotated[tuple[Alternative, ...], Field(max_length=MAX_ITEMS)] = ()

@@ -16,10 +16,10 @@ from cloudops_nb.client.answer import Answer
 from cloudops_nb.client.frames import hits_frame, resources_frame
 from cloudops_nb.errors import PlanError, PlaybookError
 from cloudops_nb.request.bind import bind, reveal
-from cloudops_nb.request.builder import build, preview, private_values
-from cloudops_nb.request.egress import EgressGate
+from cloudops_nb.request.builder import build, private_values
+from cloudops_nb.request.egress import EgressGate, checked_bytes
 from cloudops_nb.request.resolve import Resolver
-from cloudops_nb.understanding.environment import environment_class
+from cloudops_nb.understanding.environment import environment_class, published_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,9 +92,20 @@ class Assistant:
         return Resolver(self._storage.estate, self.environment_of, self._catalogue)
 
     def environment_of(self, resource: Resource) -> str:
-        """Return a resource's environment class, such as ``production``, from its tags and its account."""
-        configured = self._environments.get(resource.account_name, "")
-        return environment_class(resource.tags, configured, resource.account_name)
+        """Return a resource's environment class, such as ``production``, from all that this host knows."""
+        return environment_class(
+            label=self._label_of(resource),
+            account_name=resource.account_name,
+            tags=resource.tags,
+            name=resource.name or resource.identifier,
+        )
+
+    def _published_environment_of(self, resource: Resource) -> str:
+        """Return the environment class that may leave this host."""
+        return published_environment(self._label_of(resource), resource.tags)
+
+    def _label_of(self, resource: Resource) -> str:
+        return self._environments.get(resource.account_name, "")
 
     def preview(self, prompt: str, conversation: str) -> bytes:
         """Return the bytes that :meth:`ask` would send; empty if it would send no request.
@@ -103,10 +114,8 @@ class Assistant:
         """
         context = self._context(conversation)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
-        if resolution.question or not resolution.intent.changes:
-            return b""
         prepared = self._prepared_request(prompt, resolution, context)
-        return preview(prepared.request, prepared.private)
+        return b"" if prepared is None else checked_bytes(prepared.request, prepared.private)
 
     def ask(self, prompt: str, conversation: str) -> Answer:
         """Answer one prompt, and keep the prompt and the answer in the conversation.
@@ -128,9 +137,9 @@ class Assistant:
     def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext) -> Answer:
         if resolution.question:
             return Answer("clarification", resolution.question, candidates=resources_frame(resolution.candidates))
-        if not resolution.intent.changes:
-            return self._inform(prompt, resolution)
         prepared = self._prepared_request(prompt, resolution, context)
+        if prepared is None:
+            return self._inform(prompt, resolution)
         gate = EgressGate(self._transport(), self._storage.journal)
         response, size = gate.send(prepared.request, prepared.private)
         return self._answer_from(response, resolution, size)
@@ -157,12 +166,17 @@ class Assistant:
         text = "The closest matches in the estate." if hits else "No resource in the estate matches. Was it scanned?"
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
-    def _prepared_request(self, prompt: str, resolution: Resolution, context: ConversationContext) -> PreparedRequest:
+    def _prepared_request(
+        self, prompt: str, resolution: Resolution, context: ConversationContext
+    ) -> PreparedRequest | None:
+        """Return the request to send for a prompt; ``None`` if this host answers the prompt or asks back."""
+        if resolution.question or not resolution.intent.changes:
+            return None
         # EgressGate refuses a request that contains a private value. The accounts and regions of all resources are
         # private values, not only those of the targets, because a prompt may mention any of them.
         facets = self._storage.estate.facets
         accounts_and_regions = {value for field in ("account_id", "account_name", "region") for value in facets(field)}
-        request = build(resolution, self.environment_of, history=context.sent)
+        request = build(resolution, self._published_environment_of, history=context.sent)
         return PreparedRequest(request, private_values(resolution, prompt, accounts_and_regions))
 
     def _context(self, conversation: str) -> ConversationContext:

@@ -9,13 +9,16 @@ from cloudops_nb.errors import EgressRefusedError, PlaybookError
 from cloudops_nb.model import BoundPlaybook, PlaybookRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from cloudops_nb.protocol import PlanResponse
+    from cloudops_nb.protocol import Binding, PlanResponse
     from cloudops_nb.request.resolve import Resolution
     from cloudops_nb.ssm.catalogue import Catalogue, Playbook
 
 _SLOT = re.compile(r"\b[rv]\d{1,2}\b")
+#: The sources of parameters that a request may fill.
+_FROM_REQUEST = frozenset({"prompt", "generated"})
+_PAIR = "key_value"
 
 
 def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -> BoundPlaybook:
@@ -27,8 +30,8 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
         catalogue: The host's own playbooks.
 
     Raises:
-        EgressRefusedError: The answer is another action than asked for, binds slots that were not sent, or targets that
-            the playbook does not take.
+        EgressRefusedError: The answer is another action than asked for, binds slots that were not sent, breaks a rule
+            of the playbook's metadata, or binds targets that the playbook does not take.
         PlaybookError: This host has no playbook of that id, version and content, or it leaves a value unused.
     """
     if response.playbook is None:
@@ -38,6 +41,7 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
     version = response.playbook
     playbook = catalogue.by_ref(PlaybookRef(version.id, version.version, version.sha256))
     metadata = playbook.metadata
+    _require_rules(playbook, response.bindings, resolution)
     slots = {binding.parameter: binding.slot for binding in response.bindings}
     if slots.get(metadata.target.parameter) != "r1" or not resolution.members:
         raise EgressRefusedError("the playbook server's answer binds no target", "", "Ask again, naming the resource.")
@@ -69,6 +73,49 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
     )
 
 
+def _require_rules(playbook: Playbook, bindings: Sequence[Binding], resolution: Resolution) -> None:
+    """Check the bindings of values against the playbook's metadata, because the server may not have done so.
+
+    A value fills at most one parameter, apart from the two parts of a ``key=value``. Values of one type fill their
+    parameters in the order of the prompt, so no server can exchange two values.
+
+    Raises:
+        EgressRefusedError: A binding breaks a rule.
+    """
+    metadata, parameters = playbook.metadata, [binding.parameter for binding in bindings]
+    slots = {binding.parameter: binding.slot for binding in bindings}
+    if len(slots) != len(parameters):
+        raise _refused(playbook, "binds a parameter twice")
+    if unknown := set(slots) - set(playbook.document.parameters):
+        raise _refused(playbook, f"binds {', '.join(sorted(unknown))}, which the playbook does not have")
+    filled: dict[tuple[str, str], list[str]] = {}
+    # The document's order, not the server's: with it, the first value of a type belongs to the first parameter.
+    for name in (each for each in playbook.document.parameters if each in slots and each != metadata.target.parameter):
+        source, slot = metadata.parameters.get(name), slots[name]
+        if source is None or source.source not in _FROM_REQUEST:
+            raise _refused(playbook, f"binds a value to {name}, which takes none from a request")
+        if slot not in resolution.values:
+            raise _refused(playbook, f"binds {name} to slot {slot}, which was not sent")
+        wanted: str = "text" if source.value_type in {"name", None} else str(source.value_type)
+        if resolution.types[slot] != wanted:
+            raise _refused(playbook, f"binds {name} to a value of type {resolution.types[slot]}, not {wanted}")
+        filled.setdefault((wanted, source.part or ""), []).append(slot)
+    for (wanted, _), used in filled.items():
+        if used != sorted(set(used), key=_number):
+            raise _refused(playbook, f"binds the values of type {wanted} in another order than the prompt's")
+    if filled.get((_PAIR, "key"), []) != filled.get((_PAIR, "value"), []):
+        raise _refused(playbook, "takes the two parts of a key=value from different values")
+
+
+def _refused(playbook: Playbook, why: str) -> EgressRefusedError:
+    what = f"the playbook server's answer does not fit playbook {playbook.metadata.id}"
+    return EgressRefusedError(what, f"it {why}", "Ask again; check the playbook server.")
+
+
+def _number(slot: str) -> int:
+    return int(slot[1:])
+
+
 def reveal(text: str, resolution: Resolution) -> str:
     """Return a server's text with its slots replaced by what they stand for on this host."""
     names = [member.name or member.identifier for member in resolution.members]
@@ -95,13 +142,11 @@ def _parameters(playbook: Playbook, slots: Mapping[str, str], resolution: Resolu
                 "",
                 "Leave it out, and names are generated.",
             )
-        values[name] = _value(slot, name, source.part if source else None, resolution)
+        values[name] = _value(slot, source.part if source else None, resolution)
     return values
 
 
-def _value(slot: str, name: str, part: str | None, resolution: Resolution) -> str:
-    if slot not in resolution.values:
-        raise EgressRefusedError(f"the playbook server bound {name} to a slot that was not sent", slot, "Ask again.")
+def _value(slot: str, part: str | None, resolution: Resolution) -> str:
     text = resolution.values[slot]
     if part is None:
         return text

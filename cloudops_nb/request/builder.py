@@ -6,7 +6,6 @@ import uuid
 from typing import TYPE_CHECKING
 
 from cloudops_nb import protocol
-from cloudops_nb.request.egress import check, serialise
 from cloudops_nb.request.facets import describe
 
 if TYPE_CHECKING:
@@ -67,14 +66,3 @@ def private_values(resolution: Resolution, prompt: str, places: Collection[str])
         private.update(member.tags.values())
         private.update(str(value) for value in member.metadata.values() if isinstance(value, str))
     return {value for value in private if value}
-
-
-def preview(request: protocol.PlanRequest, private: Collection[str]) -> bytes:
-    """Return exactly the bytes that would leave, after the same checks; sends and records nothing.
-
-    Raises:
-        EgressRefusedError: The gate would stop it.
-    """
-    body = serialise(request)
-    check(body, private)
-    return body

@@ -83,6 +83,17 @@ def check(body: bytes, private: Collection[str]) -> None:
         raise _refusal("it holds a value of the estate or the prompt")
 
 
+def checked_bytes(request: protocol.PlanRequest, private: Collection[str]) -> bytes:
+    """Return exactly the bytes that leave for a request, after :func:`check`; sends and records nothing.
+
+    Raises:
+        EgressRefusedError: The check refuses the bytes.
+    """
+    body = serialise(request)
+    check(body, private)
+    return body
+
+
 def _refusal(why: str) -> EgressRefusedError:
     return EgressRefusedError(
         "nothing was sent", why, "This is a defect of cloudops_nb: please report the prompt's form."
@@ -135,8 +146,7 @@ class EgressGate:
         Raises:
             EgressRefusedError: The gate stopped it, or the server did not answer in the protocol.
         """
-        body = serialise(request)
-        check(body, private)
+        body = checked_bytes(request, private)
         self._ledger.append(
             "egress",
             request.request_id,
@@ -149,6 +159,10 @@ class EgressGate:
             },
         )
         answer = self._transport.send(body)
+        if len(answer) > protocol.MAX_BYTES:
+            raise EgressRefusedError(
+                "the playbook server's response is too large", f"it is larger than {protocol.MAX_BYTES} bytes"
+            )
         try:
             response = protocol.PlanResponse.model_validate_json(answer)
         except ValidationError as error:

@@ -17,8 +17,9 @@ from cloudops_nb.client.answer import Answer
 from cloudops_nb.client.cloudops import CloudOps
 from cloudops_nb.client.scan_schedule import ScanSchedule
 from cloudops_nb.errors import ApprovalRequired, PlanError
+from cloudops_nb.execution.channels import PersonChannel, recorded_channel
 from cloudops_nb.execution.execution import Execution
-from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus, StepStatus
+from cloudops_nb.execution.plan import Approval, Plan, PlanStatus, StepStatus
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.scanner.running.scan_progress import Progress
 from cloudops_nb.settings import load_settings
@@ -151,6 +152,7 @@ class FakeCloudOps(CloudOps):
         self.request = b'{"words":["stop","r1"]}'
         self.backup_report = BackupReport((SNAPSHOT,))
         self.calls: list[tuple[str, Any]] = []
+        self._asked: set[str | None] = set()
         self.decisions: dict[str, bool] = {}
         self.plans: dict[str, Plan] = {}
         self.closed = False
@@ -203,13 +205,16 @@ class FakeCloudOps(CloudOps):
 
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
         self.calls.append(("ask", (prompt, conversation)))
+        self._asked.add(conversation)
         if self.answer.plan is not None:
             self.plans[self.answer.plan.id] = self.answer.plan
         return self.answer
 
-    def preview(self, prompt: str) -> bytes:
-        self.calls.append(("preview", prompt))
-        return self.request
+    def preview(self, prompt: str, *, conversation: str | None = None) -> bytes:
+        self.calls.append(("preview", (prompt, conversation)))
+        # "it" means something only in a conversation in which a resource was named before.
+        follows = "it" in prompt.split()
+        return self.request if not follows or conversation in self._asked else b""
 
     def plan(self, plan_id: str) -> Plan:
         if plan_id not in self.plans:
@@ -221,18 +226,26 @@ class FakeCloudOps(CloudOps):
         return words[self.decisions.get(plan.id)]
 
     def decide(
-        self, plan: Plan | str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+        self,
+        plan: Plan | str,
+        *,
+        approve: bool,
+        channel: PersonChannel | str,
+        by: str,
+        reason: str,
+        phrase: str | None = None,
     ) -> Approval | None:
         if self.decide_error is not None:
             raise self.decide_error
         plan = self.plan(plan) if isinstance(plan, str) else plan
+        decided_through = recorded_channel(channel)
         with self._deciding:
-            given = {"approve": approve, "channel": channel, "by": by, "reason": reason, "phrase": phrase}
+            given = {"approve": approve, "channel": decided_through, "by": by, "reason": reason, "phrase": phrase}
             self.calls.append(("decide", (plan, given)))
             self.decisions[plan.id] = approve
         if not approve:
             return None
-        return Approval("approval-1", plan.id, plan.hash, channel, by, reason, datetime.now(UTC), plan.expires)
+        return Approval("approval-1", plan.id, plan.hash, decided_through, by, reason, datetime.now(UTC), plan.expires)
 
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> FakeExecution:
         self.calls.append(("apply", (plan.id, executor, dry_run)))

@@ -61,7 +61,9 @@ class MemoryEstate:
 
 
 def environment_of(resource: Resource) -> str:
-    return environment_class(resource.tags, resource.account_name)
+    return environment_class(
+        account_name=resource.account_name, tags=resource.tags, name=resource.name or resource.identifier
+    )
 
 
 class Abilities:
@@ -79,7 +81,7 @@ def instance(name="web-1", **fields):
         resource_type="ec2_instance",
         identifier="i-0abc1234def567890",
         account_id="123456789012",
-        account_name="acme-live",
+        account_name="acme-core",
         region="eu-west-1",
         service="ec2",
         arn="arn:aws:ec2:eu-west-1:123456789012:instance/i-0abc1234def567890",
@@ -96,7 +98,7 @@ def database(name="pg-instance-main1", **fields):
         resource_type="rds_instance",
         identifier=name,
         account_id="123456789012",
-        account_name="acme-live",
+        account_name="acme-core",
         region="eu-west-1",
         service="rds",
         arn=f"arn:aws:rds:eu-west-1:123456789012:db:{name}",
@@ -108,7 +110,7 @@ def database(name="pg-instance-main1", **fields):
     return replace(base, **fields)
 
 
-ACCOUNTS = (Account("acme-live", "123456789012"),)
+ACCOUNTS = (Account("acme-core", "123456789012"),)
 
 
 def _private(alphabet, minimum=4, maximum=12):

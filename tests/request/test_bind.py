@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloudops_nb.errors import EgressRefusedError, PlaybookError
@@ -9,6 +11,7 @@ from cloudops_nb.protocol import Binding, PlanResponse, PlaybookVersion
 from cloudops_nb.request.bind import bind
 from cloudops_nb.request.resolve import Resolver
 from cloudops_nb.ssm.catalogue import Catalogue
+from cloudops_nb.ssm.metadata import ParameterSource
 from tests.request.estates import Abilities, MemoryEstate, database, environment_of, instance
 
 pytestmark = pytest.mark.fast
@@ -48,12 +51,54 @@ def test_the_words_on_the_card_are_the_hosts_own():
         ("rds-stop", {"DBInstanceIdentifier": "r1"}, "does not act on ec2_instance"),
         ("ec2-stop", {"InstanceId": "v1"}, "binds no target"),
         ("ec2-stop", {}, "binds no target"),
-        ("ec2-stop", {"InstanceId": "r1", "Force": "v9"}, "was not sent"),
+        ("ec2-stop", {"InstanceId": "r1", "Force": "v9"}, "does not have"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_request_is_refused(playbook_id, bindings, said):
     with pytest.raises(EgressRefusedError, match=said):
         bind(answer(playbook_id, **bindings), resolve("stop web-1"), Catalogue.bundled())
+
+
+@pytest.mark.parametrize(
+    ("bindings", "said"),
+    [
+        ([("TagKey", "v1"), ("TagValue", "v2")], "from different values"),
+        ([("TagKey", "v2"), ("TagValue", "v1")], "from different values"),
+        ([("TagKey", "v1"), ("TagKey", "v2"), ("TagValue", "v1")], "binds a parameter twice"),
+        ([("TagKey", "v1"), ("TagValue", "v1"), ("InstanceId", "r1")], "binds a parameter twice"),
+        ([("TagKey", "v1")], "from different values"),
+        ([("TagKey", "v3"), ("TagValue", "v3")], "v3, which was not sent"),
+        ([("TagKey", "r1"), ("TagValue", "r1")], "r1, which was not sent"),
+        ([("TagKey", "v1"), ("TagValue", "v1"), ("AutomationAssumeRole", "v2")], "takes none|does not have"),
+    ],
+)
+def test_bindings_that_break_a_rule_of_the_metadata_are_refused(bindings, said):
+    response = answer("ec2-tag", InstanceId="r1")
+    more = tuple(Binding(parameter=name, slot=slot) for name, slot in bindings)
+    response = response.model_copy(update={"bindings": response.bindings + more})
+    with pytest.raises(EgressRefusedError, match=said):
+        bind(response, resolve("tag web-1 with A=b C=d"), Catalogue.bundled())
+
+
+def test_a_value_of_another_type_is_refused():
+    response = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
+    resolution = replace(resolve("snapshot pg-2 as mine"), types={"v1": "number"})
+    with pytest.raises(EgressRefusedError, match="of type number, not text"):
+        bind(response, resolution, Catalogue.bundled())
+
+
+def test_two_values_of_one_type_cannot_be_exchanged():
+    bundled = Catalogue.bundled().get("ec2-tag")
+    text = ParameterSource(source="prompt", description="A text.", value_type="text")
+    parameters = {**bundled.metadata.parameters, "TagKey": text, "TagValue": text}
+    playbook = replace(bundled, metadata=bundled.metadata.model_copy(update={"parameters": parameters}))
+    resolution = replace(resolve("tag web-1 with A=b C=d"), types={"v1": "text", "v2": "text"})
+    bound = bind(answer("ec2-tag", InstanceId="r1", TagKey="v1", TagValue="v2"), resolution, Catalogue([playbook]))
+    assert bound.parameters == {"TagKey": "A=b", "TagValue": "C=d"}
+    for slots in (("v2", "v1"), ("v1", "v1")):
+        response = answer("ec2-tag", InstanceId="r1", TagKey=slots[0], TagValue=slots[1])
+        with pytest.raises(EgressRefusedError, match="in another order than the prompt's"):
+            bind(response, resolution, Catalogue([playbook]))
 
 
 def test_a_playbook_of_other_content_is_refused():

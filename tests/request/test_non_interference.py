@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudops_nb.protocol import closed_words
-from cloudops_nb.request.builder import build, preview, private_values
+from cloudops_nb.request.builder import build, private_values
+from cloudops_nb.request.egress import checked_bytes
 from cloudops_nb.request.resolve import Resolver
 from cloudops_nb.understanding.tokens import value_type
 from tests.request.estates import Abilities, MemoryEstate, environment_of, estates, private_words
@@ -76,7 +77,7 @@ def outgoing(estate, spans):
         return None, resolution
     request = build(resolution, environment_of, request_id="0" * 32)
     places = {value for resource in estate for value in (resource.account_id, resource.account_name, resource.region)}
-    return preview(request, private_values(resolution, prompt, places)), resolution
+    return checked_bytes(request, private_values(resolution, prompt, places)), resolution
 
 
 @st.composite

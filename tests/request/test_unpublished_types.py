@@ -8,7 +8,8 @@ from functools import cache
 import pytest
 
 from cloudops_nb.model import Constraints
-from cloudops_nb.request.builder import build, preview, private_values
+from cloudops_nb.request.builder import build, private_values
+from cloudops_nb.request.egress import checked_bytes
 from cloudops_nb.request.resolve import Resolver
 from cloudops_nb.specs.files import bundled_specs
 from cloudops_nb.understanding.vocabulary import vocabulary
@@ -38,7 +39,7 @@ def outgoing(prompt, *estate):
     resolution = Resolver(MemoryEstate(estate), environment_of, Abilities()).resolve(prompt)
     assert resolution.question == ""
     request = build(resolution, environment_of)
-    return json.loads(preview(request, private_values(resolution, prompt, ["123456789012", "eu-west-1"])))
+    return json.loads(checked_bytes(request, private_values(resolution, prompt, ["123456789012", "eu-west-1"])))
 
 
 def test_a_resource_of_any_scanned_type_can_be_asked_about():

@@ -221,6 +221,14 @@ def test_a_dry_run_prints_the_exact_bytes_and_sends_nothing(notebook: Notebook) 
     assert notebook.run("request") == b'{"words":["stop","r1"]}'
 
 
+def test_a_dry_run_belongs_to_the_conversation_of_the_requests_before_it(notebook: Notebook) -> None:
+    notebook.run("%%ask\nsnapshot db-1")
+    notebook.run("%%ask --dry-run\nstop it")
+    assert notebook.screen.lines[-1].startswith("23 bytes would be sent")
+    ((_, asked),) = notebook.cloudops.called("ask")
+    assert notebook.cloudops.called("preview") == [("stop it", asked)]
+
+
 def test_a_dry_run_that_would_send_nothing_says_so(notebook: Notebook) -> None:
     notebook.cloudops.request = b""
     notebook.run("%%ask --dry-run\nlist databases")
