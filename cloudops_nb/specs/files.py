@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from cloudops_nb.aws.read_only import scan_refusal
 from cloudops_nb.declarations.located_yaml import MAX_BYTES, LocatedYaml, read_yaml
 from cloudops_nb.errors import ConfigurationError, PlaybookError
 from cloudops_nb.specs.checked_files import CheckedFiles
@@ -105,9 +106,20 @@ def _specs_of_file(file: SpecFile, located: LocatedYaml, problems: list[str], *,
         if spec is None:
             continue
         specs.append((at, spec))
+        problems += [str(located.problem((*at, *path), why)) for path, why in _refused_operations(spec)]
     if own and not problems:
         problems += _model_problems(file, specs, located)
     return [spec for _, spec in specs]
+
+
+def _refused_operations(spec: ResourceSpec) -> Iterator[tuple[Sequence[str | int], str]]:
+    """Yield the place and the reason for each operation that a scan must not call.
+
+    This check takes no botocore model, so it runs for every file at every start.
+    """
+    for path, operation in spec.operations():
+        if refusal := scan_refusal(spec.called, operation):
+            yield (*path, "operation"), refusal
 
 
 def _model_problems(

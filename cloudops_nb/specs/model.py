@@ -10,11 +10,14 @@ A *cell* is one resource type in one account and region.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloudops_nb.specs.field_types import AbsenceCode, Operation, RelationKind, Selector, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class _Declaration(BaseModel):
@@ -288,6 +291,14 @@ class ResourceSpec(_Declaration):
     def called(self) -> str:
         """The name that botocore has for the service that receives the calls."""
         return self.api or self.service
+
+    def operations(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield every declared operation, with the position of its call, such as ``("details", 0)``."""
+        yield ("list",), self.list.operation
+        if self.parent:
+            yield ("parent", "list"), self.parent.list.operation
+        yield from ((("batches", index), each.operation) for index, each in enumerate(self.batches))
+        yield from ((("details", index), each.operation) for index, each in enumerate(self.details))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -11,6 +11,7 @@ import yaml
 from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner.calls.rate_limiter import rate_limit
+from cloudops_nb.specs.checked_files import CheckedFiles
 from cloudops_nb.specs.checks import spec_problems
 from cloudops_nb.specs.checks.paging_checks import missing_page_sizes
 from cloudops_nb.specs.checks.problem import SpecProblem, nearest
@@ -208,4 +209,60 @@ def test_a_type_declared_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "b.yaml").write_text(GOOD, encoding="utf-8")
     with pytest.raises(ConfigurationError, match="rds_instance is declared twice"):
+        load_specs(tmp_path)
+
+
+UNSAFE = """
+service: ec2
+types:
+  - resource_type: ec2_victim
+    list: {operation: %(list)s, items: Reservations}
+    identifier: InstanceId
+    arn_template: ""
+    %(more)s
+"""
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(
+    ("listed", "more", "refused"),
+    [
+        ("TerminateInstances", "", r" 5:\d+ .*TerminateInstances is not an operation that only reads"),
+        (
+            "DescribeInstances",
+            "details: [{operation: StopInstances, parameters: {}, into: x}]",
+            r" 8:\d+ .*StopInstances is not",
+        ),
+        (
+            "DescribeInstances",
+            "details: [{operation: GetPasswordData, parameters: {}, into: x}]",
+            r" 8:\d+ .*returns secrets",
+        ),
+        (
+            "DescribeInstances",
+            "batches: [{operation: RebootInstances, keys: K, key: I, items: X, match: Y, size: 1, into: z}]",
+            r" 8:\d+ .*RebootInstances is not",
+        ),
+        (
+            "DescribeInstances",
+            "parent: {list: {operation: RunInstances, items: I}, parameters: {}, into: p}",
+            r" 8:\d+ .*RunInstances is not",
+        ),
+        ("GetSecretValue", "api: secretsmanager", r" 5:\d+ .*returns secrets"),
+    ],
+)
+def test_an_operation_that_does_not_only_read_is_refused_in_every_call(
+    listed: str, more: str, refused: str, own: bool
+) -> None:
+    with pytest.raises(ConfigurationError, match=refused):
+        parse_specs(UNSAFE % {"list": listed, "more": more}, "victim.yaml", own=own)
+
+
+def test_a_file_that_is_recorded_as_checked_is_refused_all_the_same(tmp_path: Path) -> None:
+    text = UNSAFE % {"list": "TerminateInstances", "more": ""}
+    (tmp_path / "victim.yaml").write_text(text, encoding="utf-8")
+    record = CheckedFiles(tmp_path)
+    record.add(text)
+    record.save()
+    with pytest.raises(ConfigurationError, match="only reads"):
         load_specs(tmp_path)

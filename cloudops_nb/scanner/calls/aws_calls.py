@@ -12,6 +12,7 @@ from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 
 from cloudops_nb.aws.error_states import classify, truncation_field
+from cloudops_nb.aws.read_only import require_read_only
 from cloudops_nb.aws.user_agent import purpose
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
@@ -79,6 +80,7 @@ class AwsCalls:
             BrokenResponseError: The response cannot be parsed, or is incomplete.
             CloudOpsError: The account is not configured, or its credentials do not work or belong to another account.
             ScanStoppedError: The scan was stopped before the call.
+            ConfigurationError: The operation does not only read (:mod:`cloudops_nb.aws.read_only`).
         """
         client = self._sessions.client(self._account_id, service, region, operation)
         return self._paced_method(client, service, region, operation)(**parameters)
@@ -147,6 +149,8 @@ class AwsCalls:
     def _paced_method(
         self, client: BaseClient, service: str, region: str, operation: str
     ) -> Callable[..., dict[str, Any]]:
+        # Each declaration was checked when it was loaded. Check again, because all calls of a scan pass this place.
+        require_read_only(service, operation)
         bucket = self._limits.bucket(self._account_id, region, service, operation)
         method = getattr(client, xform_name(operation))
 

@@ -34,7 +34,7 @@ def missing_operations(spec: ResourceSpec) -> list[SpecProblem]:
     names = service_model(spec.called).operation_names
     return [
         SpecProblem((*path, "operation"), f"{spec.called} has no operation {name}{nearest(name, names)}")
-        for path, name in _operations(spec)
+        for path, name in spec.operations()
         if name not in names
     ]
 
@@ -45,14 +45,6 @@ def input_problems(spec: ResourceSpec) -> list[SpecProblem]:
     Call this function only if :func:`missing_operations` has returned no problem.
     """
     return [*_parameter_problems(spec), *_size_problems(spec)]
-
-
-def _operations(spec: ResourceSpec) -> Iterator[tuple[Path, str]]:
-    yield ("list",), spec.list.operation
-    if spec.parent:
-        yield ("parent", "list"), spec.parent.list.operation
-    yield from ((("batches", index), each.operation) for index, each in enumerate(spec.batches))
-    yield from ((("details", index), each.operation) for index, each in enumerate(spec.details))
 
 
 def _parameter_problems(spec: ResourceSpec) -> Iterator[SpecProblem]:
