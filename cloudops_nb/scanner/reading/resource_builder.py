@@ -11,10 +11,12 @@ from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.iam import Unreadable
 from cloudops_nb.model import Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
+from cloudops_nb.specs.managed_by_aws import managed_rules
 
 if TYPE_CHECKING:
     from cloudops_nb.model import Account
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
+    from cloudops_nb.specs.managed_by_aws import ManagedRule
     from cloudops_nb.specs.model import ResourcePolicy, ResourceSpec, Rule, Rules, TagSource
 
 #: The key in ``Resource.metadata`` for the calls that failed: the names of the missing responses, each with the reason,
@@ -80,6 +82,7 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
         name=tags.get(_NAME_TAG) or own_name,
         state=template_values["state"],
         account_name=context.account.name,
+        account_environment=context.account.environment,
         tags=tags,
         iam=_verdicts(spec, item, arn, tags, context),
         constraints=_constraints(spec, item, template_values),
@@ -126,7 +129,7 @@ def _tags(source: TagSource | None, item: ListedItem, arn: str) -> dict[str, str
 def _verdicts(
     spec: ResourceSpec, item: ListedItem, arn: str, tags: Mapping[str, str], context: ListingContext
 ) -> IamPermissions:
-    return context.verdicts.permissions(
+    permissions = context.verdicts.permissions(
         spec.actions,
         arn,
         account_id=context.account.account_id,
@@ -134,6 +137,22 @@ def _verdicts(
         tags=tags if _tags_are_known(spec.tags, item) else None,
         resource_policy=_resource_policy(spec.resource_policy, item),
     )
+    for rule in managed_rules(spec.resource_type):
+        permissions = _without_managed_actions(permissions, rule, item)
+    return permissions
+
+
+def _without_managed_actions(permissions: IamPermissions, rule: ManagedRule, item: ListedItem) -> IamPermissions:
+    """Deny the actions that AWS refuses on a resource of this kind; allowed ones are unknown if the kind is unknown."""
+    if missing := _unread_field(rule.when, item):
+        why = f"AWS may manage it: {why_unread(item, missing)}"
+        return permissions.with_unknown([each for each in rule.refuses if each in permissions.allowed], why)
+    try:
+        managed = holds(rule.when, item.data)
+    except ValueError as error:
+        why = f"AWS may manage it: AWS's response has an unexpected form: {error}"
+        return permissions.with_unknown([each for each in rule.refuses if each in permissions.allowed], why)
+    return permissions.with_denied(rule.refuses, f"managed by AWS: {rule.reason}") if managed else permissions
 
 
 def _tags_are_known(source: TagSource | None, item: ListedItem) -> bool:
