@@ -94,6 +94,9 @@ class Constraints:
     facts: Mapping[str, bool | int | str] = field(default_factory=dict)
 
 
+_OUTCOMES = ("allowed", "denied", "unknown")
+
+
 @dataclass(frozen=True, slots=True)
 class IamPermissions:
     """Says which actions one principal may perform on one resource; the resource's type declares the actions.
@@ -108,6 +111,28 @@ class IamPermissions:
     unknown: Sequence[str] = ()
     principal: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def with_denied(self, actions: Sequence[str], reason: str) -> IamPermissions:
+        """Return a copy in which those of the actions that it contains are denied for a reason."""
+        return self._moved("denied", actions, reason)
+
+    def with_unknown(self, actions: Sequence[str], reason: str) -> IamPermissions:
+        """Return a copy in which those of the actions that it contains are unknown for a reason."""
+        return self._moved("unknown", actions, reason)
+
+    def _moved(self, outcome: str, actions: Sequence[str], reason: str) -> IamPermissions:
+        moved = [each for each in (*self.allowed, *self.denied, *self.unknown) if each in actions]
+        if not moved:
+            return self
+        lists = {name: [each for each in getattr(self, name) if each not in moved] for name in _OUTCOMES}
+        lists[outcome] += moved
+        return replace(
+            self,
+            allowed=tuple(lists["allowed"]),
+            denied=tuple(lists["denied"]),
+            unknown=tuple(lists["unknown"]),
+            reasons={**self.reasons, **dict.fromkeys(moved, reason)},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +231,8 @@ class Resource:
 
     ``resource_type`` and ``service`` are the names in the type's declaration (``ec2_instance`` and ``ec2``). ``region``
     is ``global`` for a resource without a region. ``state`` is AWS's own word; it is empty for a type without states.
-    ``last_synced`` is the UTC time at which the scan saw the resource.
+    ``account_environment`` is the account's configured environment, empty if it has none. ``last_synced`` is the UTC
+    time at which the scan saw the resource.
     """
 
     resource_type: str
@@ -224,6 +250,7 @@ class Resource:
     relations: Sequence[Relation] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     last_synced: datetime | None = None
+    account_environment: str = ""
 
     @property
     def cell(self) -> CellKey:

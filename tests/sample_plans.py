@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloudops_nb.execution.channels import PersonChannel
 from cloudops_nb.execution.plan import (
+    Channel,
     Check,
     Effect,
     Level,
@@ -19,6 +21,7 @@ from cloudops_nb.execution.plan import (
 )
 from cloudops_nb.model import PlaybookRef
 
+CARD, TERMINAL = PersonChannel(Channel.CARD), PersonChannel(Channel.TERMINAL)
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 ACCOUNT = "123456789012"
 

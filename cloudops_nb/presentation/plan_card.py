@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.execution.plan import Effect, Level
 from cloudops_nb.presentation.secrecy import Redactor
 from cloudops_nb.presentation.section import Badge, Section, TableRow, Tone, utc_text, value_text
+from cloudops_nb.understanding.environment import PRODUCTION, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ def card_sections(plan: Plan, *, kernel_user: str, now: datetime, bytes_sent: in
 
 def environment_badge(plan: Plan) -> Badge:
     """Return a badge with the plan's environment, such as ``production``, or with ``environment not labelled``."""
-    environment = "production" if plan.production else plan.environment
+    environment = PRODUCTION if plan.production else plan.environment.replace(UNKNOWN, "")
     return Badge(environment or "environment not labelled", _ENVIRONMENT_TONES.get(environment, Tone.PLAIN))
 
 

@@ -19,7 +19,7 @@ _ROWS_SHOWN = 20
 
 def scan_sections(report: ScanReport) -> Iterator[Section]:
     """Yield the summary line, the failed cells, the cells with missing details, and the most frequent types."""
-    yield Section("scan", "Scan", lines=(report.summary,))
+    yield Section("scan", "Scan", lines=tuple(filter(None, (report.summary, report.label_advice))))
     if failures := report.grouped(report.failures):
         head = ("Where", "Why", "State")
         yield Section("failures", "Not read completely", head=head, rows=list(_group_rows(failures, Tone.CAUTION)))

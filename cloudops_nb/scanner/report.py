@@ -27,6 +27,8 @@ _CELL_COLUMNS = (
 )  # fmt: skip
 #: The largest number of characters of a reason; longer ones are cut off, so that a table stays readable.
 _LONGEST_REASON = 240
+#: The largest number of account names in a sentence.
+_NAMED_ACCOUNTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class ScanReport:
         results: One result per cell; cells that have not ended are ``pending`` or ``partial``.
         account_names: Account names by account id.
         previous: The number of resources in each cell before this scan, where known.
+        unlabelled: Names of the scanned accounts whose environment is unknown.
         resources: Returns a table with one row per resource; called when :attr:`frame` is first read.
     """
 
@@ -66,6 +69,7 @@ class ScanReport:
     results: Sequence[CellResult]
     account_names: Mapping[str, str] = field(default_factory=dict)
     previous: Mapping[CellKey, int] = field(default_factory=dict)
+    unlabelled: Sequence[str] = ()
     resources: Callable[[], pd.DataFrame] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -122,13 +126,24 @@ class ScanReport:
                 changes[result.key.resource_type] += change
         return {name: change for name, change in changes.items() if change}
 
+    @property
+    def label_advice(self) -> str:
+        """A sentence that names the accounts without an environment; empty if there are none."""
+        if not self.unlabelled:
+            return ""
+        more = len(self.unlabelled) - _NAMED_ACCOUNTS
+        names = ", ".join(self.unlabelled[:_NAMED_ACCOUNTS]) + (f" and {more} more" if more > 0 else "")
+        return f"The environment of these accounts is not known, so they count as production: {names}."
+
     def __str__(self) -> str:
-        tables = [self.summary, *(_text_table(title, rows) for title, rows in self._tables() if rows)]
+        lines = [self.summary, *filter(None, [self.label_advice])]
+        tables = [*lines, *(_text_table(title, rows) for title, rows in self._tables() if rows)]
         return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
         tables = "".join(_html_table(title, rows) for title, rows in self._tables() if rows)
-        return f"<div><p>{html.escape(self.summary)}</p>{tables}</div>"
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in (self.summary, self.label_advice) if line)
+        return f"<div>{lines}{tables}</div>"
 
     @property
     def summary(self) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.model import CellKey, CellResult, LearnedRate
+    from cloudops_nb.model import Account, CellKey, CellResult, LearnedRate
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
     from cloudops_nb.scanner.task import PlannedCall, ScanTask, Selection
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 class Scanner:
     """Discovers resources.
 
-    Thread-safe, but :attr:`account_names`, :meth:`unread` and :meth:`remaining` are about the scan that started last.
+    Thread-safe, but :attr:`accounts`, :meth:`unread` and :meth:`remaining` are about the scan that started last.
 
     Args:
         sessions: The sessions of the configured accounts.
@@ -79,8 +79,8 @@ class Scanner:
         self._executor = executor
         self._limits = RateLimiter(learned)
         self._last: LocalRun | RemoteRun | None = None
-        #: The names of the last scan's accounts, by account id.
-        self.account_names: Mapping[str, str] = {}
+        #: The last scan's accounts, by account id.
+        self.accounts: Mapping[str, Account] = {}
 
     def scan(
         self,
@@ -136,7 +136,7 @@ class Scanner:
         limit_malloc_arenas()
         with infrequent_garbage_collection:
             tasks: Sequence[ScanTask] = scan_tasks(selection, self._sessions)
-        self.account_names = {task.account.account_id: task.account.name for task in tasks}
+        self.accounts = {task.account.account_id: task.account for task in tasks}
         lookups: Sequence[CellResult] = ()
         if last is not None:
             incremental = incremental_tasks(

@@ -1,28 +1,72 @@
-"""Which environment class a resource belongs to, from its tags and its account."""
+"""The environment class of a resource: ``production``, ``staging``, ``development`` or ``unknown``.
+
+Two functions give it. :func:`environment_class` uses everything that this host knows, and the most careful class wins:
+search, card, level and approval use it. :func:`published_environment` uses only whole published words, so its result
+may leave the host: it does not change if a resource or an account is renamed.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cloudops_nb.understanding.vocabulary import vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 #: Tag keys (casefolded) that name an environment.
 ENVIRONMENT_TAGS = ("environment", "env", "stage")
+UNKNOWN = "unknown"
+PRODUCTION = "production"
+#: The classes, the one that needs most care first.
+_MOST_CAREFUL_FIRST = (PRODUCTION, "staging", "development")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
+_DIGITS = "0123456789"
+_CACHED_NAMES = 65_536
 
 
-def environment_class(tags: Mapping[str, str], *account_words: str) -> str:
-    """Return ``production``, ``staging``, ``development`` or ``unknown``.
-
-    A value counts only if it is exactly a published environment word: a part of a name never decides, so that renaming
-    a resource cannot change what is said about it. Where tags and account disagree, the most dangerous one wins.
+def environment_class(
+    *, label: str = "", account_name: str = "", tags: Mapping[str, str] | None = None, name: str = ""
+) -> str:
+    """Return the most careful class that a label, a tag or a word of a name gives.
 
     Args:
-        tags: The resource's tags; keys are matched without case.
-        account_words: The account's configured environment and its name.
+        label: The configured environment of the account.
+        account_name: The account's name; each word of it counts, as in ``acme-prod``.
+        tags: The resource's tags, of which those in :data:`ENVIRONMENT_TAGS` count, word by word.
+        name: The resource's name, or its id if it has no name; each word of it counts.
     """
-    values = [value for key, value in tags.items() if key.casefold() in ENVIRONMENT_TAGS]
-    found = {vocabulary().environment_of(value) for value in (*values, *account_words)}
-    return next((name for name in ("production", "staging", "development") if name in found), "unknown")
+    values = [label, account_name, name, *_tagged(tags or {})]
+    words = {word for value in values for word in (value, *_words(value))}
+    return most_careful(vocabulary().environment_of(word) for word in words)
+
+
+def published_environment(label: str, tags: Mapping[str, str]) -> str:
+    """Return the class that an account's label and the environment tags give if they are exactly published words.
+
+    Args:
+        label: The configured environment of the account.
+        tags: The resource's tags.
+    """
+    return most_careful(vocabulary().environment_of(value) for value in (label, *_tagged(tags)))
+
+
+def most_careful(classes: Iterable[str]) -> str:
+    """Return the class that needs most care; ``unknown`` if no class is known."""
+    found = set(classes)
+    return next((name for name in _MOST_CAREFUL_FIRST if name in found), UNKNOWN)
+
+
+def _tagged(tags: Mapping[str, str]) -> Iterator[str]:
+    yield from (value for key, value in tags.items() if key.casefold() in ENVIRONMENT_TAGS)
+
+
+@lru_cache(maxsize=_CACHED_NAMES)
+def _words(text: str) -> tuple[str, ...]:
+    """Return the words of a name, as ``acme`` and ``prod`` of ``AcmeProd-2``; parts of random ids are no words."""
+    tokens = _SEPARATOR.split(_CAMEL.sub(" ", unicodedata.normalize("NFKC", text)))
+    return tuple(word for token in tokens if (word := token.strip(_DIGITS)).isalpha())

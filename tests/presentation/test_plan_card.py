@@ -84,8 +84,9 @@ def test_a_plan_is_production_when_one_of_its_targets_is() -> None:
     assert environment_badge(plan).text == "production"
 
 
-def test_an_unlabelled_environment_says_so() -> None:
-    plan = stop_database(environment="", target_states=(database(environment=""),))
+@pytest.mark.parametrize("environment", ["", "unknown"])
+def test_an_unlabelled_environment_says_so(environment: str) -> None:
+    plan = stop_database(environment=environment, target_states=(database(environment=environment),))
     assert environment_badge(plan).text == "environment not labelled"
 
 

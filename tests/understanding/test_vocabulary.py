@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cloudops_nb.protocol import SLOT
-from cloudops_nb.understanding.environment import environment_class
+from cloudops_nb.understanding.environment import environment_class, published_environment
 from cloudops_nb.understanding.vocabulary import vocabulary
 
 pytestmark = pytest.mark.fast
@@ -26,19 +26,45 @@ def test_no_word_stands_for_two_concepts_of_one_group():
 
 
 @pytest.mark.parametrize(
-    ("tags", "account", "expected"),
+    ("known", "expected"),
     [
-        ({"Environment": "prod"}, "", "production"),
-        ({"env": " Staging "}, "", "staging"),
-        ({}, "development", "development"),
-        ({"Environment": "staging"}, "production", "production"),
-        ({"Environment": "production-like"}, "", "unknown"),
-        ({"Name": "production"}, "acme-production", "unknown"),
-        ({}, "", "unknown"),
-        ({"Environment": "dev", "env": "prod"}, "", "production"),
-        ({"Environment": "prod", "environment": "dev"}, "", "production"),
-        ({"environment": "dev", "Environment": "prod"}, "", "production"),
+        ({"tags": {"Environment": "prod"}}, "production"),
+        ({"tags": {"env": " Staging "}}, "staging"),
+        ({"label": "development"}, "development"),
+        ({"account_name": "acme-prod"}, "production"),
+        ({"account_name": "AcmeProd2"}, "production"),
+        ({"name": "orders-staging-1"}, "staging"),
+        ({"name": "orders", "account_name": "acme"}, "unknown"),
+        ({}, "unknown"),
+        # The most careful class wins, whatever gives it.
+        ({"tags": {"Environment": "staging"}, "label": "production"}, "production"),
+        ({"tags": {"Environment": "dev"}, "name": "prod-x"}, "production"),
+        ({"name": "orders-staging", "account_name": "acme-prod-eu"}, "production"),
+        ({"name": "dev-tools", "label": "staging"}, "staging"),
+        ({"tags": {"Environment": "dev", "env": "prod"}}, "production"),
+        ({"tags": {"Environment": "prod", "environment": "dev"}}, "production"),
+        ({"tags": {"environment": "dev", "Environment": "prod"}}, "production"),
+        ({"tags": {"Environment": "production-like"}}, "production"),
+        # A tag with another key is no statement about the environment, and a part of a random id is no word.
+        ({"tags": {"Name": "production"}}, "unknown"),
+        ({"name": "bucket-x7prd2k"}, "unknown"),
+        ({"name": "products", "account_name": "reproduction"}, "unknown"),
     ],
 )
-def test_the_environment_of_a_resource(tags, account, expected):
-    assert environment_class(tags, account) == expected
+def test_the_environment_is_the_most_careful_one_that_anything_names(known, expected):
+    assert environment_class(**known) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "tags", "expected"),
+    [
+        ("", {"Environment": "prod"}, "production"),
+        ("staging", {}, "staging"),
+        ("production", {"env": "staging"}, "production"),
+        ("", {"Environment": "production-like"}, "unknown"),
+        ("acme-prod", {"Name": "prod"}, "unknown"),
+        ("", {}, "unknown"),
+    ],
+)
+def test_only_whole_published_words_leave_the_host(label, tags, expected):
+    assert published_environment(label, tags) == expected

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.storage.estate.lexicon import lexicon, phrase, plain_words, stem, words
 from cloudops_nb.understanding.environment import ENVIRONMENT_TAGS, environment_class
-from cloudops_nb.understanding.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Increase this number with every change to the format of descriptions or index terms; the next scan then rewrites all
 #: points.
-DESCRIPTION_VERSION = 5
+DESCRIPTION_VERSION = 6
 #: Metadata fields whose values name the software that a resource runs.
 _ENGINE_FIELDS = ("engine", "runtime", "platform")
 #: Largest number of words that the text to embed takes from the tags. The limit applies again, separately, to the words
@@ -61,16 +60,14 @@ def wording_of(resource: Resource) -> Wording:
 def environment_of(resource: Resource) -> str:
     """Return ``production``, ``staging``, ``development``, or ``unknown``.
 
-    If the whole value of an environment tag or the whole account name is an environment word,
-    :func:`~cloudops_nb.understanding.environment.environment_class` decides. Otherwise the first environment word in
-    the resource's name (or id, if it has no name) decides, then the first one in the account's name.
+    The account's label is the one that the scan saw. A label that was changed since then counts after the next scan.
     """
-    declared = environment_class(resource.tags, resource.account_name)
-    if declared != "unknown":
-        return declared
-    spoken = [*plain_words(resource.name or resource.identifier), *plain_words(resource.account_name)]
-    named = (vocabulary().environment_of(word) for word in spoken)
-    return next((name for name in named if name != "unknown"), "unknown")
+    return environment_class(
+        label=resource.account_environment,
+        account_name=resource.account_name,
+        tags=resource.tags,
+        name=resource.name or resource.identifier,
+    )
 
 
 def engines_of(resource: Resource) -> list[str]:

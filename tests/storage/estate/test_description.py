@@ -83,15 +83,15 @@ def test_account_numbers_and_hexadecimal_ids_stay_out(account: int, number: str)
     ("tags", "name", "account", "expected"),
     [
         ({"env": "Prod"}, "x", "", "production"),
-        ({"Stage": "dev"}, "prod-x", "", "development"),
+        ({"Stage": "dev"}, "prod-x", "", "production"),
         ({}, "orders-staging-1", "", "staging"),
         ({}, "orders", "prod", "production"),
         ({}, "orders", "acme-staging-eu", "staging"),
-        ({}, "orders-staging", "acme-prod-eu", "staging"),
+        ({}, "orders-staging", "acme-prod-eu", "production"),
         ({}, "orders", "acme", "unknown"),
     ],
 )
-def test_the_environment_is_declared_or_read_from_names(
+def test_the_environment_is_the_most_careful_one_that_tags_or_names_give(
     tags: dict[str, str], name: str, account: str, expected: str
 ) -> None:
     assert environment_of(replace(DATABASE, tags=tags, name=name, account_name=account)) == expected
