@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from cloudops_nb.cli.opening import opened_client
 from cloudops_nb.cli.render import PLANS, REQUESTS, print_answer, print_events, print_frame, print_plan
 
 if TYPE_CHECKING:
+    from cloudops_nb.execution.channels import PersonChannel
     from cloudops_nb.execution.plan import Plan
 
 
@@ -35,29 +37,58 @@ def ask(context: click.Context, prompt: tuple[str, ...], dry_run: bool) -> None:
 @click.pass_context
 def approve(context: click.Context, plan_id: str, reason: str) -> None:
     """Show a plan, and approve it after a person has confirmed it in the terminal."""
-    from cloudops_nb.execution.plan import Channel
-
     ops = opened_client(context)
     plan = ops.plan(plan_id)
     print_plan(plan)
     phrase = _typed_phrase(plan)
-    ops.decide(plan, approve=True, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason, phrase=phrase)
+    ops.decide(plan, approve=True, channel=_terminal(), by=getpass.getuser(), reason=reason, phrase=phrase)
     click.echo(f"Approved. Run it: cloudops-nb apply {plan.id}")
+
+
+def _terminal() -> PersonChannel:
+    from cloudops_nb.execution.channels import PersonChannel
+    from cloudops_nb.execution.plan import Channel
+
+    return PersonChannel(Channel.TERMINAL)
 
 
 def _typed_phrase(plan: Plan) -> str:
     """Ask a person to type the phrase that approves the plan, and return the phrase.
 
     Raises:
+        ClickException: As :func:`_require_typed`.
+    """
+    return _require_typed(plan.phrase or "approve", "to approve")
+
+
+def _require_typed(phrase: str, purpose: str) -> str:
+    """Ask a person to type a phrase, and return it.
+
+    Raises:
         ClickException: There is no terminal, so no person can answer, or the typed text is not the phrase.
     """
     if not sys.stdin.isatty():
         raise click.ClickException("an approval needs an interactive terminal")
-    expected = plan.phrase or "approve"
-    typed: str = click.prompt(f"Type {expected!r} to approve", default="", show_default=False)
-    if typed != expected:
-        raise click.ClickException("the phrase does not match; the plan is still undecided")
+    typed: str = click.prompt(f"Type {phrase!r} {purpose}", default="", show_default=False)
+    if typed != phrase:
+        raise click.ClickException("the phrase does not match; nothing was recorded")
     return typed
+
+
+@click.command()
+@click.option("--reason", required=True, help="Why the clock is right; recorded in the journal.")
+@click.pass_context
+def accept_clock(context: click.Context, reason: str) -> None:
+    """Accept the present clock although the journal has later records; only then can plans be approved again."""
+    ops = opened_client(context)
+    latest, now = ops.storage.journal.latest_time(), datetime.now(UTC)
+    if latest is None or latest <= now:
+        click.echo("The clock is not behind the journal; there is nothing to accept.")
+        return
+    click.echo(f"The journal's latest record: {latest:%Y-%m-%d %H:%M:%S} UTC\nThe clock: {now:%Y-%m-%d %H:%M:%S} UTC")
+    _require_typed("accept", "to accept the clock")
+    ops.accept_clock(channel=_terminal(), by=getpass.getuser(), reason=reason)
+    click.echo("Accepted, and recorded in the journal.")
 
 
 @click.command()
@@ -66,9 +97,8 @@ def _typed_phrase(plan: Plan) -> str:
 @click.pass_context
 def reject(context: click.Context, plan_id: str, reason: str) -> None:
     """Reject a plan, which can then never be approved."""
-    from cloudops_nb.execution.plan import Channel
-
-    opened_client(context).decide(plan_id, approve=False, channel=Channel.TERMINAL, by=getpass.getuser(), reason=reason)
+    ops = opened_client(context)
+    ops.decide(plan_id, approve=False, channel=_terminal(), by=getpass.getuser(), reason=reason)
     click.echo("Rejected.")
 
 

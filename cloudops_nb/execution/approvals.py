@@ -2,9 +2,6 @@
 
 An approval names a plan's hash. The hash is computed anew from the plan at hand each time, and the plan must equal the
 one the journal recorded when it was made, in every field, shown or acting. What a person approved is thus what runs.
-
-The channel is what the caller says it is: this guards against accident and against an automated caller that follows the
-rules, not against hostile code in the same kernel.
 """
 
 from __future__ import annotations
@@ -13,19 +10,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, ApprovalRefusedError, ApprovalRequired
+from cloudops_nb.execution.channels import recorded_channel, require_channel
+from cloudops_nb.execution.clock_check import accept_clock, require_true_clock
 from cloudops_nb.execution.journal_kinds import APPROVAL, CONSUMED, PLAN, REJECTION
-from cloudops_nb.execution.plan import (
-    Approval,
-    Channel,
-    Effect,
-    Plan,
-    canonical_json,
-    intent_hash,
-    plan_hash,
-)
+from cloudops_nb.execution.plan import Approval, Channel, Plan, canonical_json, intent_hash, plan_hash
 from cloudops_nb.execution.serialisation import approval_from_dict, approval_to_dict, plan_to_dict
 
 if TYPE_CHECKING:
+    from cloudops_nb.execution.channels import PersonChannel
     from cloudops_nb.execution.ports import Clock, JournalPort
     from cloudops_nb.model import JournalRecord
 
@@ -37,16 +29,19 @@ class Approvals:
         self._journal = journal
         self._clock = clock
 
-    def approve(self, plan: Plan, *, channel: Channel, by: str, reason: str, phrase: str | None) -> Approval:
+    def approve(
+        self, plan: Plan, *, channel: PersonChannel | str, by: str, reason: str, phrase: str | None
+    ) -> Approval:
         """Record a person's consent.
 
         Raises:
             ApprovalRefusedError: The plan is edited, decided, expired or run already; the channel is too weak; the
                 reason, the name or the typed phrase is missing or wrong.
         """
+        decided_through = recorded_channel(channel)
         self.require_recorded(plan)
         self.require_open(plan)
-        _require_channel(plan, channel)
+        require_channel(plan, decided_through)
         _require_words(by=by, reason=reason)
         if plan.phrase and phrase != plan.phrase:
             raise ApprovalRefusedError(
@@ -56,7 +51,7 @@ class Approvals:
             id=str(uuid.uuid4()),
             plan_id=plan.id,
             plan_hash=plan.hash,
-            channel=channel,
+            channel=decided_through,
             by=by.strip(),
             reason=reason.strip(),
             at=self._clock(),
@@ -65,18 +60,34 @@ class Approvals:
         self._journal.append(APPROVAL, plan.id, approval_to_dict(approval), power_safe=True)
         return approval
 
-    def reject(self, plan: Plan, *, channel: Channel, by: str, reason: str) -> None:
+    def reject(self, plan: Plan, *, channel: PersonChannel | str, by: str, reason: str) -> None:
         """Record that a person said no; nothing can undo it but a new plan.
 
         Raises:
             ApprovalRefusedError: The plan is edited or was run already; the name is missing. No reason is asked for:
-                saying no must never be harder than saying yes.
+                saying no must never be harder than saying yes. The channel is not accepted.
         """
+        decided_through = recorded_channel(channel)
         self.require_recorded(plan)
         self._require_unused(plan)
         _require_words(by=by)
-        body = {"channel": channel.value, "by": by.strip(), "reason": reason.strip(), "plan_hash": plan.hash}
+        body = {"channel": decided_through.value, "by": by.strip(), "reason": reason.strip(), "plan_hash": plan.hash}
         self._journal.append(REJECTION, plan.id, body, power_safe=True)
+
+    def accept_clock(self, *, channel: PersonChannel | str, by: str, reason: str) -> JournalRecord:
+        """Record that a person at a terminal takes the present clock for right, after it was set back.
+
+        Raises:
+            ApprovalRefusedError: The channel is not the terminal, or the name or the reason is missing.
+            JournalError: The journal was modified from outside.
+        """
+        if recorded_channel(channel) is not Channel.TERMINAL:
+            raise ApprovalRefusedError(
+                "the clock is not accepted", "only a person at a terminal accepts it", "Run cloudops-nb accept-clock."
+            )
+        _require_words(by=by, reason=reason)
+        self._journal.verify()
+        return accept_clock(self._journal, self._clock(), by=by.strip(), reason=reason.strip())
 
     def supersede(self, plan_id: str, by: Plan) -> None:
         """Record that a newer plan takes the place of an undecided or approved one."""
@@ -103,14 +114,16 @@ class Approvals:
 
         Raises:
             ApprovalRequired: Nobody approved it yet.
-            ApprovalRefusedError: It is rejected, superseded, expired or used.
+            ApprovalRefusedError: It is rejected, superseded, expired or used, or its channel may not approve the plan.
         """
         self.require_open(plan)
         approvals = [
-            approval_from_dict(record.body)
+            _approval_from(record)
             for record in self._journal.records(kind=APPROVAL, subject=plan.id)
             if record.body["plan_hash"] == plan.hash
         ]
+        for approval in approvals:
+            require_channel(plan, approval.channel)
         if not approvals:
             raise ApprovalRequired(
                 f"{plan.title} needs an approval",
@@ -134,13 +147,19 @@ class Approvals:
             raise _used(plan) from None
 
     def require_open(self, plan: Plan) -> None:
-        """Raise :class:`ApprovalRefusedError` when the plan was run, rejected or superseded, or has expired."""
+        """Check that a plan can still be approved and run.
+
+        Raises:
+            ApprovalRefusedError: The plan was run, rejected or superseded, or has expired; or the clock was set back.
+        """
+        now = self._clock()
+        require_true_clock(self._journal, plan, now)
         self._require_unused(plan)
         for record in self._journal.records(kind=REJECTION, subject=plan.id):
             if record.body.get("superseded_by"):
                 raise ApprovalRefusedError(f"{plan.title} is superseded", "a newer plan took its place")
             raise ApprovalRefusedError(f"{plan.title} was rejected", record.body["reason"], "Ask again for a plan.")
-        if self._clock() >= plan.expires:
+        if now >= plan.expires:
             raise ApprovalRefusedError(
                 f"{plan.title} expired", f"it was valid until {plan.expires:%H:%M} UTC", "Ask again for a plan."
             )
@@ -148,6 +167,15 @@ class Approvals:
     def _require_unused(self, plan: Plan) -> None:
         if self._journal.records(kind=CONSUMED, subject=plan.id):
             raise _used(plan)
+
+
+def _approval_from(record: JournalRecord) -> Approval:
+    try:
+        return approval_from_dict(record.body)
+    except ValueError:
+        raise ApprovalRefusedError(
+            f"the approval of plan {record.subject} cannot be read", "its channel is not known", "Ask again for a plan."
+        ) from None
 
 
 def _used(plan: Plan) -> ApprovalRefusedError:
@@ -160,21 +188,6 @@ def _edited(plan: Plan) -> ApprovalRefusedError:
     return ApprovalRefusedError(
         f"plan {plan.id} was edited", "it is not what the journal recorded", "Ask again for a plan."
     )
-
-
-def _require_channel(plan: Plan, channel: Channel) -> None:
-    """Let only a person decide on production and on what destroys; nothing here can verify a signature."""
-    if channel is Channel.SIGNATURE:
-        raise ApprovalRefusedError("signatures cannot be verified yet", fix="Approve on the card or in a terminal.")
-    if channel is not Channel.API:
-        return
-    why = "production" if plan.production else "destructive" if plan.effect is Effect.DESTRUCTIVE else ""
-    if why:
-        raise ApprovalRefusedError(
-            "an approval from code is not enough",
-            f"the plan is {why}" if why == "destructive" else "the plan acts on production",
-            "Approve it on its card (channel card) or in a terminal (channel terminal).",
-        )
 
 
 def _require_words(**words: Any) -> None:

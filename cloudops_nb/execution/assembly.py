@@ -10,7 +10,7 @@ from cloudops_nb.execution.authorisation import ALLOWED
 from cloudops_nb.execution.plan import Check, Effect, Level, Plan, Rollback, intent_hash, plan_hash
 from cloudops_nb.execution.risk import assess, highest_effect, highest_level
 from cloudops_nb.model import Ternary
-from cloudops_nb.understanding.environment import environment_class
+from cloudops_nb.understanding.environment import PRODUCTION, environment_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,8 @@ class Request:
 class Findings:
     """What was looked up for a plan.
 
-    ``warnings`` are values that AWS's model does not know; ``untagged`` the targets whose live answer has no tags.
+    ``warnings`` are values that AWS's model does not know; ``endpoints`` are those of calls that do not go to AWS;
+    ``untagged`` the targets whose live answer has no tags.
     """
 
     request: Request
@@ -54,6 +55,7 @@ class Findings:
     targets: Sequence[Target]
     steps: Sequence[Step]
     warnings: Sequence[str]
+    endpoints: Sequence[str]
     untagged: Sequence[Target]
 
 
@@ -61,8 +63,8 @@ def assemble(found: Findings, *, expires: datetime) -> Plan:
     """Return the plan, with its hashes."""
     metadata, account, bound = found.playbook.metadata, found.request.account, found.request.bound
     effect = highest_effect(step.effect for step in found.steps)
-    environment = environment_class({}, account.environment, account.name)
-    production = "production" in {environment, *(target.environment for target in found.targets)}
+    environment = environment_class(label=account.environment, account_name=account.name)
+    production = PRODUCTION in {environment, *(target.environment for target in found.targets)}
     level, reasons = assess(metadata, effect, found.targets, production=production)
     draft = Plan(
         id=str(uuid.uuid4()),
@@ -116,6 +118,8 @@ def _checks(found: Findings) -> Iterator[Check]:
             outcome = "passed" if constraint.value is Ternary.TRUE else f"unknown: {constraint.reason}".rstrip(": ")
             yield Check(f"{resource.name or resource.identifier}: {name}", "before", outcome)
     yield Check("every call fits AWS's model of its API", "before", "passed")
+    elsewhere = f"no: {', '.join(found.endpoints)}" if found.endpoints else "passed"
+    yield Check("every call goes to an endpoint of AWS", "before", elsewhere)
     for step in found.steps:
         if step.effect is not Effect.READ:
             yield Check(f"{step.service}:{step.api} is permitted", "before", f"{step.iam}: {step.iam_reason}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from cloudops_nb.aws.endpoints import is_aws_endpoint
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall
 from cloudops_nb.execution.plan import Effect
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ALLOWED, DENIED, UNKNOWN = "allowed", "denied", "unknown"
 _DENIALS = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
-_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 #: Simulators of AWS carry these out in spite of DryRun.
 _EXECUTED_BY_SIMULATORS = frozenset({("ec2", "ModifyInstanceMetadataOptions")})
 
@@ -86,8 +85,7 @@ class Authorisation:
             return False
         if (step.service, step.api) not in _EXECUTED_BY_SIMULATORS:
             return True
-        endpoint = self._clients.client(account_id, step.service, region).meta.endpoint_url
-        return (urlsplit(endpoint).hostname or "").endswith(_AWS_DOMAINS)
+        return is_aws_endpoint(self._clients.client(account_id, step.service, region).meta.endpoint_url)
 
 
 def _as_scanned(step: Step, permissions: IamPermissions) -> tuple[str, str]:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
+    from cloudops_nb.execution.channels import PersonChannel
     from cloudops_nb.execution.executor import Executor
-    from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus, Target
+    from cloudops_nb.execution.plan import Approval, Plan, PlanStatus, Target
     from cloudops_nb.execution.ports import Clients, Clock, JournalPort
     from cloudops_nb.execution.preflight import Ready
     from cloudops_nb.model import Account, BoundPlaybook, JournalRecord
@@ -143,13 +144,29 @@ class ExecutionEngine:
             self._approvals.supersede(replaces, plan)
         return plan
 
-    def approve(self, plan: Plan, *, channel: Channel, by: str, reason: str, phrase: str | None = None) -> Approval:
-        """Record a person's consent to exactly this plan; see :meth:`Approvals.approve`."""
+    def approve(
+        self, plan: Plan, *, channel: PersonChannel | str, by: str, reason: str, phrase: str | None = None
+    ) -> Approval:
+        """Record a person's consent to exactly this plan; see :meth:`Approvals.approve`.
+
+        Raises:
+            JournalError: The journal was modified from outside, so it does not prove what was planned and decided.
+        """
+        self._journal.verify()
         return self._approvals.approve(plan, channel=channel, by=by, reason=reason, phrase=phrase)
 
-    def reject(self, plan: Plan, *, channel: Channel, by: str, reason: str) -> None:
+    def reject(self, plan: Plan, *, channel: PersonChannel | str, by: str, reason: str) -> None:
         """Record that a person said no; see :meth:`Approvals.reject`."""
         self._approvals.reject(plan, channel=channel, by=by, reason=reason)
+
+    def accept_clock(self, *, channel: PersonChannel, by: str, reason: str) -> JournalRecord:
+        """Record that a person at a terminal takes the present clock for right, after it was set back.
+
+        Raises:
+            ApprovalRefusedError: The channel is not the terminal, or the name or the reason is missing.
+            JournalError: The journal was modified from outside.
+        """
+        return self._approvals.accept_clock(channel=channel, by=by, reason=reason)
 
     def apply(self, plan: Plan, *, dry_run: bool = False) -> Execution:
         """Check everything again, use the approval up, and start to run.
@@ -163,7 +180,10 @@ class ExecutionEngine:
             DriftError: A target is no longer as the plan was shown.
             PlanError: The account or the principal is another now, a target is being changed, or too much runs already.
             PlaybookError: The host no longer has the playbook with that content.
+            JournalError: The journal was modified from outside, so the approval cannot be trusted.
         """
+        # Verify the journal first, because it is the only proof that the approval exists and was not used.
+        self._journal.verify()
         record = self._approvals.require_recorded(plan)
         if dry_run:
             self._approvals.require_open(plan)
@@ -215,7 +235,9 @@ class ExecutionEngine:
 
         Raises:
             PlanError: The playbook cannot be undone, the execution still runs, or it changed nothing.
+            JournalError: The journal was modified from outside, so it does not prove what the execution did.
         """
+        self._journal.verify()
         execution_id = execution if isinstance(execution, str) else execution.id
         return rollback_of(self._picture(), execution_id, self._catalogue), execution_id
 

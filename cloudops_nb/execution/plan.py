@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.understanding.environment import PRODUCTION, UNKNOWN
+
 if TYPE_CHECKING:
     from cloudops_nb.model import PlaybookRef
 
@@ -184,8 +186,13 @@ class Plan:
 
     @property
     def production(self) -> bool:
-        """Whether any of it is production: unknown environments are not, so accounts should be labelled."""
-        return "production" in {self.environment, *(target.environment for target in self.target_states)}
+        """Whether the account or any target is production."""
+        return PRODUCTION in {self.environment, *(target.environment for target in self.target_states)}
+
+    @property
+    def of_unknown_environment(self) -> bool:
+        """Whether the environment of any target is unknown, because neither its account nor its tags name one."""
+        return UNKNOWN in {target.environment for target in self.target_states}
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,19 @@ class JournalPort(Protocol):
     ) -> list[JournalRecord]:
         """Return records in the order they were written; ``limit`` keeps the newest."""
 
+    def latest_time(self) -> datetime | None:
+        """Return the latest time of all records since the last accepted clock; ``None`` for an empty journal."""
+
+    def accept_clock(self, body: Mapping[str, Any]) -> JournalRecord:
+        """Record that the current time is right, although :meth:`latest_time` is later; resets that time."""
+
+    def verify(self) -> object:
+        """Check that no record was changed, added, removed or moved.
+
+        Raises:
+            JournalError: A record was changed, added, removed or moved.
+        """
+
 
 class Clock(Protocol):
     """The time, in UTC."""

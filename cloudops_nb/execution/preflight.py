@@ -10,7 +10,7 @@ from cloudops_nb.execution.fingerprint import differences, read_live
 from cloudops_nb.execution.prepare import require_account
 from cloudops_nb.execution.rendering import Scope, render_steps, target_context
 from cloudops_nb.iam.principal import acting_principal
-from cloudops_nb.understanding.environment import environment_class
+from cloudops_nb.understanding.environment import environment_class, most_careful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,8 +106,8 @@ class Recheck:
 
 def _more_dangerous(target: Target, live: Live) -> list[str]:
     """Say when the tags now put the target into a more dangerous environment than the one that was shown."""
-    shown = environment_class({}, target.environment)
-    return differences({"environment": shown}, {"environment": environment_class(live.tags or {}, shown)})
+    now = most_careful((target.environment, environment_class(tags=live.tags)))
+    return differences({"environment": target.environment}, {"environment": now})
 
 
 def _acting(step: Step) -> tuple[Any, ...]:

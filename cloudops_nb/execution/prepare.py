@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.aws.endpoints import is_aws_endpoint
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.assembly import Findings, Request, assemble
 from cloudops_nb.execution.authorisation import Authorisation
@@ -14,7 +15,7 @@ from cloudops_nb.execution.rendering import Scope, bind_parameters, render_steps
 from cloudops_nb.execution.validation import validate_step
 from cloudops_nb.iam.principal import acting_principal
 from cloudops_nb.model import Ternary
-from cloudops_nb.understanding.environment import environment_class
+from cloudops_nb.understanding.environment import environment_class, most_careful
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ class Preparer:
         targets = [
             _target(playbook, request, resource, live) for resource, live in zip(bound.targets, lives, strict=True)
         ]
-        steps, warnings = self._steps(playbook, request, contexts, targets, scope)
+        steps, warnings, endpoints = self._steps(playbook, request, contexts, targets, scope)
         return assemble(
             Findings(
                 request=request,
@@ -68,6 +69,7 @@ class Preparer:
                 targets=targets,
                 steps=steps,
                 warnings=warnings,
+                endpoints=endpoints,
                 untagged=[target for target, live in zip(targets, lives, strict=True) if live.tags is None],
             ),
             expires=scope.created + self._approval,
@@ -89,20 +91,24 @@ class Preparer:
         contexts: Sequence[Mapping[str, Any]],
         targets: Sequence[Target],
         scope: Scope,
-    ) -> tuple[list[Step], list[str]]:
+    ) -> tuple[list[Step], list[str], list[str]]:
+        """Return the steps, the warnings about their values, and the endpoints of the calls that are not AWS's own."""
         steps: list[Step] = []
         warnings: list[str] = []
+        endpoints: set[str] = set()
         answered = (playbook.metadata.fingerprint.service, playbook.metadata.fingerprint.api)
         for resource, context, target in zip(request.bound.targets, contexts, targets, strict=True):
             for step in render_steps(playbook, context, target.arn, scope, unreviewed=request.override):
                 if step.api:
                     client = self._clients.client(scope.account_id, step.service, scope.client_region)
                     warnings += validate_step(step, client.meta.service_model)
+                    if not is_aws_endpoint(client.meta.endpoint_url):
+                        endpoints.add(client.meta.endpoint_url)
                 judged = self._authorisation.judge(
                     step, resource.iam, scope.account_id, scope.client_region, answered=answered
                 )
                 steps.append(judged)
-        return steps, warnings
+        return steps, warnings, sorted(endpoints)
 
 
 def require_account(caller: Caller, account_id: str) -> None:
@@ -142,7 +148,12 @@ def _target(playbook: Playbook, request: Request, resource: Resource, live: Live
     if state == resource.state:
         _require_possible(resource, playbook)
     account, tags = request.account, live.tags or {}
-    scanned = environment_class(resource.tags, account.environment, account.name)
+    environments = (
+        environment_class(
+            label=account.environment, account_name=account.name, tags=each, name=resource.name or resource.identifier
+        )
+        for each in (resource.tags, tags)
+    )
     return Target(
         identifier=resource.identifier,
         name=resource.name,
@@ -151,7 +162,7 @@ def _target(playbook: Playbook, request: Request, resource: Resource, live: Live
         state=state,
         expected_state=playbook.metadata.expected_state,
         fingerprint=live.fingerprint,
-        environment=environment_class(tags, scanned),
+        environment=most_careful(environments),
         managed_by=tuple(sorted({*managed_by(resource.tags), *managed_by(tags)})),
         dependents=tuple(request.dependents.get(resource.canonical_key, ())),
     )

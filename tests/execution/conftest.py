@@ -20,7 +20,6 @@ from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.execution.plan import (
-    Channel,
     Check,
     Effect,
     Level,
@@ -43,6 +42,8 @@ from cloudops_nb.model import (
     Ternary,
 )
 from cloudops_nb.ssm.catalogue import Catalogue, Playbook
+from cloudops_nb.storage.journal.journal import CLOCK_ACCEPTED
+from tests.sample_plans import CARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,9 +59,11 @@ REGION = "eu-central-1"
 class FakeJournal:
     """A journal in memory that keeps the port's promises: JSON data only, order, and ``once`` across threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ports.Clock = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
         self.lines: list[JournalRecord] = []
         self.power_safe: list[str] = []
+        self.altered = False
         self._once: set[str] = set()
         self._lock = threading.Lock()
 
@@ -75,7 +78,7 @@ class FakeJournal:
             if once and once in self._once:
                 raise AlreadyRecordedError(f"a {kind} record exists already")
             self._once.add(once)
-            record = JournalRecord(len(self.lines) + 1, datetime.now(UTC), kind, subject, body)
+            record = JournalRecord(len(self.lines) + 1, self._clock(), kind, subject, body)
             self.lines.append(record)
             if power_safe:
                 self.power_safe.append(kind)
@@ -99,6 +102,17 @@ class FakeJournal:
                 and (since is None or record.at >= since)
             ]
         return found if limit is None else found[max(len(found) - limit, 0) :]
+
+    def latest_time(self) -> datetime | None:
+        accepted = max((line.sequence for line in self.lines if line.kind == CLOCK_ACCEPTED), default=1)
+        return max((line.at for line in self.lines[accepted - 1 :]), default=None)
+
+    def accept_clock(self, body: Mapping[str, Any]) -> JournalRecord:
+        return self.append(CLOCK_ACCEPTED, "", body)
+
+    def verify(self) -> None:
+        if self.altered:
+            raise JournalError("the journal was altered", "record 1 does not fit the chain")
 
     def kinds(self, subject: str = "") -> list[str]:
         return [record.kind for record in self.records(subject=subject)]
@@ -275,8 +289,8 @@ def aws(aws_environment: dict[str, str], sessions: AccountSessions) -> Iterator[
 
 
 @pytest.fixture
-def journal() -> FakeJournal:
-    return FakeJournal()
+def journal(clock: Clock) -> FakeJournal:
+    return FakeJournal(clock)
 
 
 @pytest.fixture
@@ -361,7 +375,7 @@ def approved(account: Account) -> Callable[..., Plan]:
 
     def make(engine: ExecutionEngine, bound: BoundPlaybook, **options: Any) -> Plan:
         plan = engine.prepare(bound, **{"account": account, **options})
-        engine.approve(plan, channel=Channel.CARD, by="ada", reason="maintenance", phrase=plan.phrase)
+        engine.approve(plan, channel=CARD, by="ada", reason="maintenance", phrase=plan.phrase)
         return plan
 
     return make

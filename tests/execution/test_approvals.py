@@ -11,6 +11,8 @@ import pytest
 
 from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired
 from cloudops_nb.execution.approvals import Approvals
+from cloudops_nb.execution.channels import PersonChannel
+from cloudops_nb.execution.clock_check import TOLERANCE
 from cloudops_nb.execution.plan import (
     Channel,
     Effect,
@@ -22,6 +24,7 @@ from cloudops_nb.execution.plan import (
 )
 from cloudops_nb.execution.serialisation import approval_from_dict, approval_to_dict, plan_to_dict
 from cloudops_nb.model import PlaybookRef
+from tests.sample_plans import CARD, TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +70,7 @@ def recorded(a_plan: Plan, journal: Any, clock: Any) -> Callable[..., Plan]:
 
     def make(**changes: Any) -> Plan:
         now = clock()
-        plan = replace(a_plan, created=now, expires=now + timedelta(minutes=15), **changes)
+        plan = replace(a_plan, **{"created": now, "expires": now + timedelta(minutes=15), **changes})
         plan = replace(plan, hash=plan_hash(plan), intent_hash=intent_hash(plan))
         journal.append("plan", plan.id, {"plan": plan_to_dict(plan)})
         return plan
@@ -75,13 +78,17 @@ def recorded(a_plan: Plan, journal: Any, clock: Any) -> Callable[..., Plan]:
     return make
 
 
-def approve(approvals: Approvals, plan: Plan, channel: Channel = Channel.CARD, **words: Any) -> Any:
+def approve(approvals: Approvals, plan: Plan, channel: PersonChannel | str = CARD, **words: Any) -> Any:
     return approvals.approve(plan, channel=channel, **{"by": "ada", "reason": "maintenance", "phrase": None, **words})
+
+
+def reject(approvals: Approvals, plan: Plan, channel: PersonChannel | str = CARD) -> None:
+    approvals.reject(plan, channel=channel, by="ada", reason="no")
 
 
 def test_an_approval_names_the_plan_its_author_and_its_channel(approvals: Approvals, recorded: Any) -> None:
     plan = recorded()
-    approval = approve(approvals, plan, Channel.TERMINAL, by=" ada ", reason=" patch day ")
+    approval = approve(approvals, plan, TERMINAL, by=" ada ", reason=" patch day ")
     assert (approval.plan_id, approval.plan_hash) == (plan.id, plan.hash)
     assert (approval.by, approval.reason, approval.channel) == ("ada", "patch day", Channel.TERMINAL)
     assert approval.expires == plan.expires
@@ -156,17 +163,115 @@ def test_an_approval_from_code_is_never_enough_for_production_or_destruction(
         changes = {"effect": Effect.DESTRUCTIVE, "phrase": "terminate i-1"}
     plan = recorded(**changes)
     with pytest.raises(ApprovalRefusedError, match=f"(?s){why}.*card.*terminal"):
-        approve(approvals, plan, Channel.API, phrase=plan.phrase)
-    approve(approvals, plan, Channel.CARD, phrase=plan.phrase)
+        approve(approvals, plan, "api", phrase=plan.phrase)
+    approve(approvals, plan, CARD, phrase=plan.phrase)
+
+
+def test_an_unknown_environment_counts_as_production_for_code(
+    approvals: Approvals, recorded: Any, a_plan: Plan
+) -> None:
+    unknown = tuple(replace(target, environment="unknown") for target in a_plan.target_states)
+    plan = recorded(environment="unknown", target_states=unknown)
+    with pytest.raises(ApprovalRefusedError, match=r"not known, so it may be production.*config\.toml"):
+        approve(approvals, plan, "api")
+    approve(approvals, plan, CARD)
 
 
 def test_an_approval_from_code_serves_elsewhere(approvals: Approvals, recorded: Any) -> None:
-    assert approve(approvals, recorded(), Channel.API).channel is Channel.API
+    assert approve(approvals, recorded(), "api").channel is Channel.API
 
 
-def test_a_signature_that_nobody_verifies_is_no_approval(approvals: Approvals, recorded: Any) -> None:
-    with pytest.raises(ApprovalRefusedError, match="signatures"):
-        approve(approvals, recorded(), Channel.SIGNATURE)
+@pytest.mark.parametrize(
+    "given", [Channel.CARD, Channel.TERMINAL, Channel.SIGNATURE, "card", "signature", "nonsense", "API", "", None, 1]
+)
+@pytest.mark.parametrize("changes", [{}, {"environment": "production"}])
+def test_code_cannot_name_the_channel_of_a_person(
+    approvals: Approvals, recorded: Any, journal: Any, given: Any, changes: dict[str, Any]
+) -> None:
+    plan = recorded(**changes)
+    for decide in (approve, reject):
+        with pytest.raises(ApprovalRefusedError, match="the channel is not accepted"):
+            decide(approvals, plan, given)
+    assert journal.kinds(plan.id) == ["plan"]
+
+
+def test_a_clock_that_was_set_back_lets_no_plan_be_approved_or_run(
+    approvals: Approvals, recorded: Any, clock: Any, journal: Any
+) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    journal.append("scan", "s1", {})
+    clock.ahead = -TOLERANCE - timedelta(seconds=5)
+    use: tuple[Callable[[], Any], ...] = (
+        lambda: approve(approvals, plan),
+        lambda: approvals.usable(plan),
+        lambda: approvals.consume(plan, approval, "e1"),
+    )
+    for step in use:
+        with pytest.raises(ApprovalRefusedError, match=r"the clock was set back: .* UTC, but .* UTC\. .*accept-clock"):
+            step()
+    assert "approval_consumed" not in journal.kinds()
+    reject(approvals, plan)
+
+
+def test_the_clock_may_be_behind_by_the_tolerance(approvals: Approvals, recorded: Any, clock: Any) -> None:
+    plan = recorded()
+    clock.ahead = -TOLERANCE + timedelta(seconds=5)
+    approve(approvals, plan)
+
+
+def test_a_person_at_a_terminal_accepts_the_clock_and_that_is_recorded(
+    approvals: Approvals, recorded: Any, clock: Any, journal: Any
+) -> None:
+    plan = recorded()
+    journal.append("scan", "s1", {})
+    clock.ahead = timedelta(hours=-2)
+    for channel in (CARD, "api", "terminal"):
+        with pytest.raises(ApprovalRefusedError):
+            approvals.accept_clock(channel=channel, by="ada", reason="the clock was wrong before")
+    for by, reason in (("", "why"), ("ada", " ")):
+        with pytest.raises(ApprovalRefusedError, match="is missing"):
+            approvals.accept_clock(channel=TERMINAL, by=by, reason=reason)
+    record = approvals.accept_clock(channel=TERMINAL, by=" ada ", reason="the clock was wrong before")
+    assert (record.kind, record.body["by"]) == ("clock_accepted", "ada")
+    assert record.body["latest"] > record.body["accepted"]
+    with pytest.raises(ApprovalRefusedError, match="from the future"):
+        approve(approvals, plan)
+
+
+def test_a_plan_from_the_future_is_not_approved(approvals: Approvals, recorded: Any, clock: Any) -> None:
+    plan = recorded(created=clock() + timedelta(minutes=10))
+    with pytest.raises(
+        ApprovalRefusedError, match=r"is from the future: it was made at .* UTC, and the clock says .* UTC"
+    ):
+        approve(approvals, plan)
+
+
+@pytest.mark.parametrize("channel", [Channel.API, Channel.SIGNATURE])
+def test_no_person_decides_through_the_other_channels(channel: Channel) -> None:
+    with pytest.raises(ValueError, match="no person"):
+        PersonChannel(channel)
+
+
+@pytest.mark.parametrize("channel", ["signature", "nonsense", ""])
+def test_a_recorded_approval_with_another_channel_lets_nothing_run(
+    approvals: Approvals, recorded: Any, journal: Any, channel: str
+) -> None:
+    plan = recorded()
+    approval = approve(approvals, plan)
+    journal.append("approval", plan.id, {**approval_to_dict(approval), "channel": channel})
+    with pytest.raises(ApprovalRefusedError):
+        approvals.usable(plan)
+
+
+def test_an_approval_from_code_that_was_recorded_for_production_lets_nothing_run(
+    approvals: Approvals, recorded: Any, journal: Any
+) -> None:
+    plan = recorded(environment="production")
+    approval = approve(approvals, plan)
+    journal.append("approval", plan.id, {**approval_to_dict(approval), "channel": "api"})
+    with pytest.raises(ApprovalRefusedError, match="from code"):
+        approvals.usable(plan)
 
 
 @pytest.mark.parametrize("typed", [None, "", "terminate i-2", "Terminate i-1", "terminate i-1 "])
@@ -187,8 +292,8 @@ def test_an_approval_needs_a_name_and_a_reason(approvals: Approvals, recorded: A
 def test_a_rejection_needs_a_name_alone(approvals: Approvals, recorded: Any) -> None:
     plan = recorded()
     with pytest.raises(ApprovalRefusedError, match="missing"):
-        approvals.reject(plan, channel=Channel.CARD, by="", reason="no")
-    approvals.reject(plan, channel=Channel.CARD, by="ada", reason="")
+        approvals.reject(plan, channel=CARD, by="", reason="no")
+    approvals.reject(plan, channel=CARD, by="ada", reason="")
     with pytest.raises(ApprovalRefusedError, match="rejected"):
         approve(approvals, plan)
 
@@ -210,7 +315,7 @@ def test_an_approval_of_another_hash_does_not_count(approvals: Approvals, journa
 def test_a_rejected_plan_stays_rejected(approvals: Approvals, recorded: Any) -> None:
     plan = recorded()
     approve(approvals, plan)
-    approvals.reject(plan, channel=Channel.CARD, by="grace", reason="not today")
+    approvals.reject(plan, channel=CARD, by="grace", reason="not today")
     with pytest.raises(ApprovalRefusedError, match="not today"):
         approvals.usable(plan)
     with pytest.raises(ApprovalRefusedError, match="rejected"):
@@ -235,7 +340,7 @@ def test_an_approval_serves_once(approvals: Approvals, journal: Any, recorded: A
         lambda: approvals.consume(plan, approval, "second"),
         lambda: approvals.usable(plan),
         lambda: approve(approvals, plan),
-        lambda: approvals.reject(plan, channel=Channel.CARD, by="ada", reason="too late"),
+        lambda: approvals.reject(plan, channel=CARD, by="ada", reason="too late"),
     ):
         with pytest.raises(ApprovalRefusedError, match="used"):
             again()

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, PlanError
+from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftError, JournalError, PlanError
 from cloudops_nb.execution.locks import Locks
-from cloudops_nb.execution.plan import Channel, PlanStatus, StepStatus, intent_hash, plan_hash
+from cloudops_nb.execution.plan import PlanStatus, StepStatus, intent_hash, plan_hash
 from cloudops_nb.execution.serialisation import plan_to_dict
+from tests.sample_plans import CARD
 
 
 def approve(engine: Any, plan: Any, **options: Any) -> Any:
-    return engine.approve(plan, **{"channel": Channel.CARD, "by": "ada", "reason": "why not", **options})
+    return engine.approve(plan, **{"channel": CARD, "by": "ada", "reason": "why not", **options})
 
 
 def test_nothing_runs_before_a_person_approved_it(aws: Any, engine: Any, bind: Any, account: Any) -> None:
@@ -71,7 +72,7 @@ def test_an_expired_approval_does_not_run(aws: Any, engine: Any, bind: Any, appr
 
 def test_a_rejected_plan_does_not_run(aws: Any, engine: Any, bind: Any, approved: Any) -> None:
     plan = approved(engine, bind("ec2-stop", aws.instance()))
-    engine.reject(plan, channel=Channel.CARD, by="grace", reason="not on a Friday")
+    engine.reject(plan, channel=CARD, by="grace", reason="not on a Friday")
 
     with pytest.raises(ApprovalRefusedError, match="not on a Friday"):
         engine.apply(plan)
@@ -94,9 +95,21 @@ def test_code_cannot_approve_a_change_in_production(aws: Any, engine: Any, bind:
     assert plan.production
 
     with pytest.raises(ApprovalRefusedError, match="card"):
-        approve(engine, plan, channel=Channel.API)
+        approve(engine, plan, channel="api")
     with pytest.raises(ApprovalRequired):
         engine.apply(plan)
+
+
+def test_a_journal_that_was_altered_lets_nothing_be_approved_run_or_rolled_back(
+    aws: Any, engine: Any, bind: Any, account: Any, journal: Any
+) -> None:
+    plan = engine.prepare(bind("ec2-stop", aws.instance()), account=account)
+    journal.altered = True
+    for act in (lambda: approve(engine, plan), lambda: engine.apply(plan), lambda: engine.rollback("execution")):
+        with pytest.raises(JournalError, match="altered"):
+            act()
+    assert "approval" not in journal.kinds()
+    engine.reject(plan, channel=CARD, by="ada", reason="the journal was altered")
 
 
 def test_drift_stops_the_run_names_the_change_and_keeps_the_approval(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloudops_nb.execution.history import HISTORY_COLUMNS
-from cloudops_nb.execution.plan import Channel
+from tests.sample_plans import TERMINAL
 
 
 def test_a_row_says_what_was_done_to_what_by_whom_and_why(aws: Any, engine: Any, bind: Any, approved: Any) -> None:
@@ -33,7 +33,7 @@ def test_rejected_expired_and_waiting_plans_are_in_the_history(
     bound = bind("ec2-stop", aws.instance())
     rejected = engine.prepare(bound, account=account)
     engine.prepare(bound, account=account)
-    engine.reject(rejected, channel=Channel.TERMINAL, by="grace", reason="not now")
+    engine.reject(rejected, channel=TERMINAL, by="grace", reason="not now")
     assert [row["status"] for row in engine.history()] == ["rejected", "awaiting_approval"]
     clock.ahead = timedelta(hours=1)
     first, second = engine.history()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,13 +23,28 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fast
 
 
+class Clock:
+    """The present time, until a test sets another one."""
+
+    def __init__(self) -> None:
+        self.time: datetime | None = None
+
+    def __call__(self) -> datetime:
+        return self.time or datetime.now(UTC)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @pytest.fixture(params=["store", "memory"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JournalPort]:
+def journal(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[JournalPort]:
     if request.param == "memory":
-        yield FakeJournal()
+        yield FakeJournal(clock)
         return
     vault = open_vault(Settings(data_path=tmp_path / "store", key_file=tmp_path / "key"))
-    real = Journal(vault.data_path, vault)
+    real = Journal(vault.data_path, vault, clock=clock)
     yield real
     real.close()
 
@@ -75,3 +90,17 @@ def test_a_body_that_is_no_json_is_refused_and_nothing_is_added(journal: Journal
     with pytest.raises(JournalError, match="plain JSON"):
         journal.append("plan", "p1", body)
     assert journal.records() == []
+
+
+def test_the_latest_time_never_goes_back_until_a_person_accepts_the_clock(journal: JournalPort, clock: Clock) -> None:
+    noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    assert journal.latest_time() is None
+    for hour, latest in ((0, 0), (2, 2), (1, 2), (-5, 2), (3, 3), (1, 3)):
+        clock.time = noon + timedelta(hours=hour)
+        assert journal.append("plan", "p1", {}).at == clock.time
+        assert journal.latest_time() == noon + timedelta(hours=latest)
+    record = journal.accept_clock({"by": "ada"})
+    assert (record.at, record.body) == (clock.time, {"by": "ada"})
+    assert journal.latest_time() == clock.time
+    journal.append("plan", "p1", {})
+    assert journal.latest_time() == clock.time

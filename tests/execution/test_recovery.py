@@ -14,11 +14,12 @@ import pytest
 import cloudops_nb
 from cloudops_nb.execution.engine import ExecutionEngine
 from cloudops_nb.execution.journal_kinds import unfinished_executions
-from cloudops_nb.execution.plan import Channel, PlanStatus
+from cloudops_nb.execution.plan import PlanStatus
 from cloudops_nb.settings import Settings
 from cloudops_nb.ssm.catalogue import Catalogue
 from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.opening.vault_opening import open_vault
+from tests.sample_plans import CARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,7 +163,7 @@ def test_while_another_process_runs_a_plan_nobody_else_does(
     with pytest.raises(ApprovalRefusedError, match="used"):
         engine.apply(plan)
     other = engine.prepare(bind("rds-stop", database), account=account)
-    engine.approve(other, channel=Channel.CARD, by="ada", reason="impatience")
+    engine.approve(other, channel=CARD, by="ada", reason="impatience")
     with pytest.raises(PlanError, match="being changed"):
         engine.apply(other)
 

@@ -40,7 +40,6 @@ class ShownScreen(Screen):
 
     def __init__(self) -> None:
         """Have no shell."""
-        self.cells_started = 0
         self.displays: dict[str, dict[str, Any]] = {}
         self.bundles: list[tuple[dict[str, Any], str, bool]] = []
         self.lines: list[str] = []

@@ -26,7 +26,7 @@ from tests.sample_plans import stop_database
 
 decided = []
 view = CardView(stop_database(), "", approve=print, reject=decided.append, phrase_fits=bool)
-view.focus_reject(lambda: True)
+view.keep_order_once_drawn()
 print(json.dumps({"reason": view._reason.comm.comm_id, "reject": view._reject.comm.comm_id}))
 """
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import ApprovalRequired
+from cloudops_nb.execution.channels import PersonChannel
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.presentation.escape import visible
 from cloudops_nb.presentation.section import CardStatus, utc_text
@@ -26,6 +27,7 @@ REJECT = "reject"
 APPROVE = "approve"
 #: Jupyter front ends send these names if they do not know the user.
 _NO_NAME = frozenset({"", "username"})
+_TERMINAL = PersonChannel(Channel.TERMINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def decide_by_typing(plan: Plan, services: CardServices) -> CardStatus:
     approval = services.cloudops.decide(
         plan,
         approve=approve,
-        channel=Channel.TERMINAL,
+        channel=_TERMINAL,
         by=by,
         reason=reason,
         phrase=plan.phrase if approve and plan.phrase else None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import AlreadyRecordedError, JournalError
 from cloudops_nb.model import JournalRecord
+from cloudops_nb.storage.encryption.sealed_data import readable
 from cloudops_nb.storage.files.database import Database
 from cloudops_nb.storage.files.store_file import HEAD_NAME, JOURNAL_NAME
 from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord, altered_journal, check_length
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 #: Fields that a change of the master key adds to a record's content: the MACs that the record had under earlier master
 #: keys, and (only in the first record) the MACs that the chain's start had under them.
 EARLIER, EARLIER_STARTS = "earlier", "earlier_starts"
+#: The field of a record's content with the latest time of this record and all before it, back to the last record of the
+#: kind :data:`CLOCK_ACCEPTED`. Records of earlier versions of the package lack the field.
+_LATEST = "latest"
+#: The kind of a record by which a person accepts a clock that was set back.
+CLOCK_ACCEPTED = "clock_accepted"
 _COLLECTION = "journal"
 # An altered file may hold values of any type. The casts turn them into bytes, so that reading does not crash, and
 # verification reports the change.
@@ -92,15 +98,42 @@ class Journal:
                 of its sealed head; nothing is added. With ``once``, earlier records are checked, too, unless this
                 object has already verified them.
         """
+        return self._append(kind, subject, body, once=once, power_safe=power_safe)
+
+    def accept_clock(self, body: Mapping[str, Any]) -> JournalRecord:
+        """Record that the current time is right, although :meth:`latest_time` is later; resets that time.
+
+        Args:
+            body: Who accepted the clock and why; must be serialisable as JSON.
+
+        Raises:
+            JournalError: As :meth:`append`.
+        """
+        return self._append(CLOCK_ACCEPTED, "", body, once="", power_safe=True)
+
+    def latest_time(self) -> datetime | None:
+        """Return the latest time of all records since the last accepted clock; ``None`` for an empty journal.
+
+        The time of the newest record may be earlier, if the clock was set back before it was written. Damaged records
+        are skipped.
+        """
+        with self.database.reading() as connection:
+            return self._latest_time(connection)
+
+    def _append(
+        self, kind: str, subject: str, body: Mapping[str, Any], *, once: str, power_safe: bool
+    ) -> JournalRecord:
         at = self._clock()
         # Keep the plain once-key in the content: a change of the master key must hash it again under the new key.
         content = {"at": at.isoformat(), "kind": kind, "subject": subject, "body": dict(body), "once": once}
-        plaintext = _serialised(content)
+        _serialised(content)  # refuses a body that is not JSON before the journal is locked
         # Always sync the commit: after a power cut, the head that is written below must not be ahead of the journal.
         with self.database.writing(synced=True) as connection:
             head = self._intact_end(connection)
             if once and self._once_keys.contains(self.blind("once", once), partial(_stored_records, connection), head):
                 raise AlreadyRecordedError(f"a {kind} record already exists", "it can be recorded only once")
+            earlier = None if kind == CLOCK_ACCEPTED else self._latest_time(connection)
+            plaintext = _serialised({**content, _LATEST: max(at, earlier or at).isoformat()})
             head = self._insert(connection, head, content, plaintext)
         self._seal(head, power_safe=power_safe)
         return _journal_record(head.count, plaintext)
@@ -225,6 +258,21 @@ class Journal:
         mac = self._chain.mac(head.mac, record)
         connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", record._replace(mac=mac))
         return ChainHead(sequence, mac)
+
+    def _latest_time(self, connection: sqlite3.Connection) -> datetime | None:
+        (last,) = connection.execute(_LAST_SEQUENCE).fetchone()
+        if not last:
+            return None
+        # The last record may be damaged. Then verify() fails, and no plan can be approved; but scans go on.
+        newest_first = connection.execute(_NEWEST_FIRST.format(""))
+        contents = readable(newest_first, lambda row: json.loads(self._decrypted(row[0], row[1])))
+        newest = next(contents, None)
+        if newest is None:
+            return None
+        if _LATEST in newest:
+            return datetime.fromisoformat(newest[_LATEST])
+        # An earlier version of the package wrote the newest record, and so all records.
+        return max(datetime.fromisoformat(content["at"]) for content in (newest, *contents))
 
     def _decrypted(self, sequence: int, sealed: bytes) -> bytes:
         # Accept a retired data key: records are never re-encrypted, because the chain's MACs cover their envelopes.
