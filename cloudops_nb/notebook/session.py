@@ -54,10 +54,15 @@ class Session:
         The first use opens it, and starts the regular backups and, if ``regular_scans`` is set, the regular scans.
         """
         if self._cloudops is None:
-            self._cloudops = self._open_cloudops(**self._settings)
-            self._cloudops.backups.start()
-            if self._cloudops.settings.regular_scans:
-                self._cloudops.schedule.start()
+            opened = self._open_cloudops(**self._settings)
+            try:
+                opened.backups.start()
+                if opened.settings.regular_scans:
+                    opened.schedule.start()
+            except BaseException:
+                opened.close()
+                raise
+            self._cloudops = opened
         return self._cloudops
 
     @property
@@ -71,8 +76,7 @@ class Session:
         return list(reversed(self._cards))
 
     def cell_started(self, *_: Any) -> None:
-        """Count the notebook cell that starts now, and close the widgets of decided cards."""
-        self.screen.cells_started += 1
+        """Close the widgets of decided cards, because a notebook cell starts now."""
         for card in self._cards.values():
             card.close_widgets()
 
@@ -101,7 +105,7 @@ class Session:
 
     def preview(self, prompt: str) -> bytes:
         """Print and return the request that :meth:`ask` would send; send nothing."""
-        body = self.cloudops.preview(prompt)
+        body = self.cloudops.preview(prompt, conversation=self._conversation)
         if body:
             self.screen.line(f"{len(body):,} bytes would be sent, exactly these; nothing was sent:\n{body.decode()}")
         else:

@@ -35,6 +35,7 @@ LAB_SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 START_SECONDS = 180.0
 #: Milliseconds; the longest cell waits for a scan of the whole demo.
+MOST_TABS = 60
 PATIENCE = 120_000
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
@@ -147,10 +148,18 @@ class LabPage:
         )
 
     def run_to_card(self, number: int) -> None:
-        """Run a cell that shows a card, and wait until the card has taken the focus to Reject."""
+        """Run a cell that shows a card, and wait until its buttons are drawn."""
         self.run(number)
         self.output(number).locator(".cloudops-reject").wait_for()
-        self.page.wait_for_function("() => document.activeElement.classList.contains('cloudops-reject')")
+
+    def tab_to(self, wanted: Locator) -> None:
+        """Press Escape to leave the editor, then Tab until something has the focus."""
+        self.page.keyboard.press("Escape")
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            if wanted.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError(f"{MOST_TABS} presses of Tab do not reach {wanted}")
 
     def prompt(self, number: int) -> str:
         return self.cell(number).locator(".jp-InputPrompt").text_content() or ""

@@ -48,6 +48,8 @@ from pathlib import Path
 while not Path("go-on").exists():
     time.sleep(0.05)
 """
+#: How often a person asks and types on. A card that took the focus was pressed in three of four tries.
+TYPED_RUNS = 20
 KERNEL_BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
 
 
@@ -141,13 +143,8 @@ def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_nam
     approve = card.locator(".cloudops-approve")
     assert approve.is_disabled()
 
-    reject = card.locator(".cloudops-reject")
-    card.locator(".cloudops-reject:focus").wait_for()
     photograph(page, 1, "destructive")
-    reject.focus()  # a change of theme may take it away
-    for _ in ("phrase", "reason"):
-        keyboard.press("Shift+Tab")
-    card.locator(".cloudops-reason input:focus").wait_for()
+    page.tab_to(card.locator(".cloudops-reason input"))
     keyboard.type("replaced last week")
     keyboard.press("Tab")
     card.locator(".cloudops-phrase input:focus").wait_for()
@@ -162,6 +159,32 @@ def test_a_destructive_plan_takes_its_phrase_by_keyboard_alone_and_a_hostile_nam
     assert "replaced last week" in (card.text_content() or "")
     page.run(2)
     page.output(2).locator(".co-status", has_text="completed").wait_for()
+
+
+def test_typing_on_in_the_next_cell_decides_nothing(browser: Browser, lab: Lab) -> None:
+    """The card is drawn while a person types on: spaces and line breaks go into the next cell, the plan stays open."""
+    lab.write("typing.ipynb", [DESTRUCTIVE, ""])
+    page = LabPage.open(browser, lab, "typing.ipynb")
+    page.run(0)
+    keyboard = page.page.keyboard
+    page.cell(1).locator(".jp-InputArea-editor").click()
+    for run in range(TYPED_RUNS):
+        keyboard.type("%%cloudops_ask\ndelete the volume")
+        # In the last cell, JupyterLab makes a new one below and sets the cursor into it.
+        keyboard.press("Shift+Enter")
+        typed = "x = 1  # a b c\n \n y"
+        keyboard.type(typed, delay=25)
+        card = page.output(2 * run + 1)
+        card.locator(".cloudops-reject").wait_for()
+        keyboard.type(" z \n ", delay=25)
+        assert card.locator(".cloudops-reject").count() == 1
+        assert "z" in (page.cell(2 * run + 2).locator(".jp-InputArea-editor").text_content() or "")
+        keyboard.press("Control+a")
+        keyboard.type("pass")
+        keyboard.press("Shift+Enter")
+    keyboard.type("print('decided:', len(cloudops.called('decide')))")
+    keyboard.press("Shift+Enter")
+    page.output(2 * TYPED_RUNS + 1).get_by_text("decided: 0").wait_for()
 
 
 def test_run_all_stops_at_the_gate(browser: Browser, lab: Lab) -> None:

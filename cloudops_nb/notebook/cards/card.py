@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import ApprovalRefusedError, CloudOpsError
+from cloudops_nb.execution.channels import PersonChannel
 from cloudops_nb.execution.plan import Channel, PlanStatus, plan_hash
 from cloudops_nb.notebook.cards.decision import decision_status, kernel_user
 from cloudops_nb.presentation.as_html import card_html, record_html
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _REASON_LIMIT = 1000
+_CARD = PersonChannel(Channel.CARD)
 
 
 class Card:
@@ -66,8 +68,7 @@ class Card:
         if clickable:
             bundle |= self._with_buttons(status)
         if self._view is not None:
-            before = services.screen.cells_started
-            self._view.focus_reject(lambda: self.open and services.screen.cells_started == before)
+            self._view.keep_order_once_drawn()
         services.screen.publish(bundle, display_id=self._display_id)
 
     def settle(self, status: CardStatus) -> None:
@@ -163,7 +164,7 @@ class Card:
         approval = services.cloudops.decide(
             plan,
             approve=approve,
-            channel=Channel.CARD,
+            channel=_CARD,
             by=by,
             reason=reason,
             phrase=phrase if approve and plan.phrase else None,

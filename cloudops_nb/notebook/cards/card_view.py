@@ -21,9 +21,9 @@ _NOTICE_LIMIT = 1000
 class CardView:
     """The widgets of one card: the body, the reason, the phrase (only for a destructive plan), Reject and Approve.
 
-    Reject comes first and has the focus, so that an accidental Enter or space rejects. If the plan has a phrase,
-    Approve is disabled until the typed text matches. The card checks the phrase again when the click arrives, so that a
-    front end cannot skip the check.
+    The card never takes the focus: a person who types on in the next cell must not press a button with the next space.
+    Reject comes before Approve. If the plan has a phrase, Approve is disabled until the typed text matches. The card
+    checks the phrase again when the click arrives, so that a front end cannot skip the check.
 
     Args:
         plan: The plan on the card.
@@ -73,15 +73,12 @@ class CardView:
         """Return the part of a MIME bundle with which a front end draws the widgets."""
         return {WIDGET: self._root._repr_mimebundle_()[WIDGET]}
 
-    def focus_reject(self, still_wanted: Callable[[], bool]) -> None:
-        """Give Reject the focus once the front end has drawn it, if ``still_wanted()`` is true at that time."""
+    def keep_order_once_drawn(self) -> None:
+        """Let no click overtake the reason, from the moment at which the front end draws the controls."""
 
-        # A front end ignores a focus request for a widget that it has not drawn yet (observed in JupyterLab 4).
         def drawn(_: object) -> None:
             self._reject.unobserve(drawn, names="_view_count")
             self._keep_order()
-            if still_wanted():
-                self._reject.focus()
 
         self._reject.observe(drawn, names="_view_count")
 
