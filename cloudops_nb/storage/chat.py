@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.encryption.sealed_data import open_sealed, seal
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, readable, seal
 from cloudops_nb.storage.engines.schema import CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Patch, Point, PointFilter
 from cloudops_nb.storage.estate.lexicon import folded
@@ -114,13 +114,13 @@ class ChatStore:
             raise StorageError("cannot read the history", f"the limit is {limit}", "Give a limit of 1 or more.")
         where = PointFilter([_MESSAGE, self._in(conversation)])
         rows = self._store.newest(CHAT_HISTORY.name, where, _MESSAGE_FIELDS, order="index", limit=limit)
-        return [self._message(row) for row in reversed(rows)]
+        return list(readable(reversed(rows), self._message))
 
     def conversations(self) -> list[Conversation]:
         """Return every conversation, the most recently updated first (requirement S7)."""
         counts = self._store.facet(CHAT_HISTORY.name, "context", PointFilter([_MESSAGE]))
         rows = self._store.rows(CHAT_HISTORY.name, PointFilter([_CONVERSATION]), _CONVERSATION_FIELDS)
-        found = [self._conversation(row, counts.get(row.payload["context"], 0)) for row in rows]
+        found = readable(rows, lambda row: self._conversation(row, counts.get(row.payload["context"], 0)))
         return sorted(found, key=lambda conversation: conversation.updated, reverse=True)
 
     def retitle(self, conversation: str, title: str) -> None:
@@ -165,8 +165,9 @@ class ChatStore:
     def _messages_containing(self, words: list[str]) -> Iterator[Message]:
         if not words:
             return
-        for row in self._store.rows(CHAT_HISTORY.name, PointFilter([_MESSAGE]), _MESSAGE_FIELDS):
-            message = self._message(row)
+        for message in readable(
+            self._store.rows(CHAT_HISTORY.name, PointFilter([_MESSAGE]), _MESSAGE_FIELDS), self._message
+        ):
             content = folded(message.content)
             if all(word in content for word in words):
                 yield message

@@ -69,6 +69,7 @@ def check_health(
     backups: Callable[[], BackupHealth],
     *,
     decrypt_failures: Callable[[], int] = lambda: 0,
+    unreadable_results: Callable[[], int] = lambda: 0,
     remote: bool = False,
     now: datetime | None = None,
 ) -> Health:
@@ -79,6 +80,7 @@ def check_health(
         data_path: The store's folder.
         backups: Checks the backups.
         decrypt_failures: Returns the number of failed decryptions.
+        unreadable_results: Returns the number of scan results and learned rates that cannot be decrypted.
         remote: True if the vector store is a Qdrant server; the time for connecting to the server is then limited, too.
         now: The current time, to compute the age of backups; by default, the system's time.
     """
@@ -95,6 +97,8 @@ def check_health(
         warnings.append(f"only {free // 1_000_000} MB are free on the store's disk")
     if failures:
         warnings.append(f"{failures} encrypted values could not be decrypted")
+    if lost := _failure_count(unreadable_results):
+        warnings.append(f"{lost} scan results cannot be decrypted; a full scan writes them again")
     return Health(
         reachable=any(health["points"] is not None for health in collections.values()),
         collections=collections,

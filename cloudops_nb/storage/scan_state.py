@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import CellKey, CellResult, CellState, LearnedRate
 from cloudops_nb.storage.encryption.envelope import key_generation
+from cloudops_nb.storage.encryption.sealed_data import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.files.database import Database
@@ -45,24 +46,17 @@ class ScanState:
         self._blind = vault.blind_index.blind
 
     def cells(self) -> list[CellResult]:
-        """Return every cell's latest result, ordered by account, region and resource type.
-
-        Raises:
-            DecryptionError: A result was altered, or moved from another cell.
-        """
-        results = [_result(content) for content in self.contents() if not _is_rate(content)]
+        """Return every cell's latest result, ordered by account, region and resource type; skip unreadable results."""
+        results = [_result(content) for content in self._readable_contents() if not _is_rate(content)]
         return sorted(results, key=lambda result: str(result.key))
 
     def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
-        """Return the latest state of each given cell; omit cells that were never scanned.
-
-        Raises:
-            DecryptionError: A result was altered, or moved from another cell.
-        """
+        """Return the latest state of each given cell; omit cells without a scan or with an unreadable state."""
         cells = [(key, self._blind_name(key)) for key in keys]
         with self._database.reading() as connection:
             rows = [(key, cell, connection.execute(_ONE_CELL, (cell,)).fetchone()) for key, cell in cells]
-        return {key: CellState(self._decrypted(cell, row[0])["state"]) for key, cell, row in rows if row}
+        scanned = [(key, cell, row[0]) for key, cell, row in rows if row]
+        return dict(readable(scanned, lambda each: (each[0], CellState(self._decrypted(each[1], each[2])["state"]))))
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
         """Write a cell's result, replacing the earlier one; ``scan_id`` is the id of the scan that made it."""
@@ -73,12 +67,8 @@ class ScanState:
         self.fill({**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id} for result in results)
 
     def rates(self) -> list[LearnedRate]:
-        """Return the rates that scans learned.
-
-        Raises:
-            DecryptionError: A cell or rate was altered, or moved from another cell.
-        """
-        return [_rate(content) for content in self.contents() if _is_rate(content)]
+        """Return the rates that scans learned; skip unreadable ones."""
+        return [_rate(content) for content in self._readable_contents() if _is_rate(content)]
 
     def put_rates(self, rates: Sequence[LearnedRate]) -> None:
         """Write rates in one transaction; each replaces the earlier rate of its account, region, service and group."""
@@ -143,6 +133,12 @@ class ScanState:
         """Remove cells and rates by their blind names; the next scan writes them again."""
         with self._database.writing(synced=True) as connection:
             connection.executemany("DELETE FROM cells WHERE cell = ?", [(cell,) for cell in cells])
+
+    def _readable_contents(self) -> Iterator[dict[str, Any]]:
+        # A scan replaces an unreadable result, so it must not keep the scan from running.
+        with self._database.reading() as connection:
+            rows = connection.execute(_EVERY_CELL).fetchall()
+        return readable(rows, lambda row: self._decrypted(*row))
 
     def _blind_name(self, key: CellKey) -> str:
         return self._blind(_CELL, str(key))

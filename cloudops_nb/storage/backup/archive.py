@@ -54,6 +54,8 @@ HEADER_BYTES: Final = len(MAGIC) + _LENGTH.size + _LONGEST_HEADER
 _CHUNK_BYTES = 1 << 18
 #: Vectors hardly compress: a higher level costs time and saves almost nothing.
 _COMPRESSION_LEVEL = 1
+#: DEFLATE compresses at most 1,032 bytes into one (https://zlib.net/zlib_tech.html), and a row has at least one byte.
+_MOST_ROWS_PER_BYTE = 1_032
 _DAMAGED_FIX = "Restore another snapshot."
 
 
@@ -111,9 +113,18 @@ def write_archive(
     return count
 
 
-def rows_in(trailer: bytes) -> int | None:
-    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot; ``None`` if there are fewer bytes."""
-    return int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
+def rows_in(trailer: bytes, size: int) -> int | None:
+    """Read the number of rows from the last :data:`TRAILER_BYTES` of a snapshot.
+
+    Args:
+        trailer: The last bytes.
+        size: The size of the whole snapshot in bytes.
+
+    Returns:
+        ``None`` if there are fewer bytes, or if the snapshot is too small for the number, because it was truncated.
+    """
+    rows = int(_TRAILER.unpack(trailer)[1]) if len(trailer) == TRAILER_BYTES else None
+    return rows if rows is not None and rows <= size * _MOST_ROWS_PER_BYTE else None
 
 
 def header_in(beginning: bytes) -> Header | None:

@@ -114,7 +114,9 @@ class BackupService:
     def restore(
         self, source: str | Path = LATEST, *kinds: str, merge: bool = False, set_aside: bool = False
     ) -> BackupReport:
-        """Verify snapshots, then replace the store's parts with them.
+        """Verify all chosen snapshots, then replace the store's parts with them.
+
+        If a snapshot does not verify, nothing is replaced. A kind without any snapshot does not stop the others.
 
         Args:
             source: ``latest`` for the newest snapshot of each kind, the name of a snapshot, or the path of a file.
@@ -132,7 +134,9 @@ class BackupService:
         with self._lock, ExitStack() as opened:
             sources = find_sources(source, kinds, self._places, self._ownership, self._clock())
             ready = [(each, found) for each in sources if (found := self._verify(each, opened, rows)) is not None]
-            if ready:
+            if any(row.name for row in rows):
+                rows += [_not_restored(each, found) for each, found in ready]
+            elif ready:
                 with self._storage.alone():
                     take_over = self._ownership.is_empty()
                     self._create_missing_store([found.archive for _, found in ready])
@@ -237,3 +241,9 @@ class BackupService:
     @cached_property
     def _tasks(self) -> dict[str, ScheduledTask]:
         return RegularTasks(self._storage, self._settings, self._ownership, self._saver, self._clock).tasks()
+
+
+def _not_restored(source: RestoreSource, found: VerifiedSnapshot) -> RestoreRow:
+    """Return the row of an intact snapshot that was not restored, because another chosen one did not verify."""
+    note = f"not restored, because another snapshot cannot be used; to restore it alone, name the kind {source.kind}"
+    return RestoreRow(source.kind, found.archive.name, found.place, "kept", None, note)

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgpack
 
@@ -17,13 +17,33 @@ from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.encryption.envelope import key_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import StoredRow
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
+_Row = TypeVar("_Row")
+_Value = TypeVar("_Value")
+
+
+def readable(rows: Iterable[_Row], read: Callable[[_Row], _Value]) -> Iterator[_Value]:
+    """Yield the values of the rows that can be decrypted.
+
+    A damaged row must not hide the intact ones. The store's alarm counts each failed decryption, and the health check
+    reports the number.
+
+    Args:
+        rows: The rows.
+        read: Decrypts a row; raises ``DecryptionError`` for a damaged one.
+    """
+    for row in rows:
+        try:
+            value = read(row)
+        except DecryptionError:
+            continue
+        yield value
 
 
 def packed(value: Mapping[str, Any]) -> bytes:
@@ -58,7 +78,12 @@ def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection) -> d
         DecryptionError: The field was altered, truncated, or moved from another row. The error message contains nothing
             of the field's content.
     """
-    plaintext = envelope.open(_envelope_of(row, collection), collection=collection.name, point_id=row.id)
+    try:
+        sealed = _envelope_of(row, collection)
+    except DecryptionError:
+        envelope.alarm.record_failure()  # envelope.open() counts its own failures
+        raise
+    plaintext = envelope.open(sealed, collection=collection.name, point_id=row.id)
     value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
     return value
 

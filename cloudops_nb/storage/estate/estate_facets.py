@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
+from cloudops_nb.storage.encryption.sealed_data import readable
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 from cloudops_nb.storage.estate.description import traits_of
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import Value, VectorStore
     from cloudops_nb.storage.estate.points import EstatePoints
 
+#: The number of rows that are read for a blind value, until one of them can be decrypted.
+_TRIED_ROWS = 8
 #: The fields whose values can be counted.
 COUNTED_FIELDS = tuple(field for field in (*GROUPED, *MARKED) if field != "cell")
 
@@ -78,9 +81,13 @@ class EstateFacets:
         """Return the real value of a field for a blind value's number; empty if no row has this number any more."""
         if number not in self._real_values:
             where = PointFilter(must=[AnyOf(list_of(field), [number])])
-            for row in self._store.rows(AWS_ESTATE.name, where, SEALED_FIELDS, limit=1):
-                for value in _field_values(self._points.resource(row), field):
+            # Of several rows, because one that is damaged must not hide the value that the others have.
+            rows = self._store.rows(AWS_ESTATE.name, where, SEALED_FIELDS, limit=_TRIED_ROWS)
+            for resource in readable(rows, self._points.resource):
+                for value in _field_values(resource, field):
                     self._real_values[self._points.blind(field, value)] = value
+                if number in self._real_values:
+                    break
         return self._real_values.get(number, "")
 
 

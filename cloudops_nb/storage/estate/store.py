@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from cloudops_nb.model import ResourceFilter, SearchHit
+from cloudops_nb.storage.encryption.sealed_data import readable
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.cells import EstateCells
 from cloudops_nb.storage.estate.estate_facets import EstateFacets
@@ -105,7 +106,7 @@ class EstateStore:
         If more than ``limit`` resources pass the filter, the result is an arbitrary selection.
         """
         rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
-        found = sorted((self._points.resource(row) for row in rows), key=_sort_key)
+        found = sorted(readable(rows, self._points.resource), key=_sort_key)
         states = self._cell_states(found)
         return [SearchHit(resource, 0.0, "filter", states[resource.cell]) for resource in found]
 
@@ -114,13 +115,13 @@ class EstateStore:
         if not text.strip():
             return []
         rows = self._store.rows(AWS_ESTATE.name, self._points.exactly(text), SEALED_FIELDS)
-        return sorted((self._points.resource(row) for row in rows), key=_sort_key)
+        return sorted(readable(rows, self._points.resource), key=_sort_key)
 
     def get(self, arn_or_key: str) -> Resource | None:
-        """Return the resource with this ARN or canonical key; ``None`` if it is not in the estate."""
+        """Return the resource with this ARN or canonical key; ``None`` if it is not in the estate, or is unreadable."""
         point_id = self._points.point_id_of(arn_or_key)
         rows = self._store.retrieve(AWS_ESTATE.name, [point_id], SEALED_FIELDS)
-        return self._points.resource(rows[0]) if rows else None
+        return next(readable(rows, self._points.resource), None)
 
     def count(self, where: ResourceFilter = _EVERYTHING) -> int:
         """Count the resources that pass the filter (requirement S11)."""

@@ -185,19 +185,29 @@ class OpenStore:
         from cloudops_nb.storage.opening.vault_opening import open_vault
 
         prepare_data_path(self._settings.data_path)
-        if not self._alone:
+        if self._alone:
+            return open_vault(self._settings)
+        try:
+            self._share()
+            return open_vault(self._settings)
+        except BaseException:
+            # Without a vault no part is open. A lock that is kept would make the restore that the error advises fail.
+            self._usage_lock.release()
+            raise
+
+    def _share(self) -> None:
+        """Take the shared usage lock, after the work that a killed process or an older version has left is done."""
+        self._usage_lock.share()
+        if self._unfinished():
+            try:
+                with self._usage_lock.exclusive():
+                    self._finish_handover()
+            except StoreUnavailableError:
+                # If several notebook kernels start at once, one of them does this work and keeps the store open, so
+                # the others do not get the exclusive lock. That is not an error once the work is done.
+                if self._unfinished():
+                    raise
             self._usage_lock.share()
-            if self._unfinished():
-                try:
-                    with self._usage_lock.exclusive():
-                        self._finish_handover()
-                except StoreUnavailableError:
-                    # If several notebook kernels start at once, one of them does this work and keeps the store open, so
-                    # the others do not get the exclusive lock. That is not an error once the work is done.
-                    if self._unfinished():
-                        raise
-                self._usage_lock.share()
-        return open_vault(self._settings)
 
     def _finish_handover(self) -> None:
         """Finish a replacement of parts that a killed process has left, and upgrade a store of an older format."""

@@ -66,7 +66,7 @@ def test_what_was_written_comes_out(front: list[Any], rows: list[Any]) -> None:
     content = written(front, rows)
 
     assert read(content) == (front, rows)
-    assert rows_in(content[-TRAILER_BYTES:]) == len(rows)
+    assert rows_in(content[-TRAILER_BYTES:], len(content)) == len(rows)
 
 
 def test_its_header_says_what_it_is_and_nothing_of_its_content() -> None:
@@ -192,4 +192,9 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused() -> None:
 
 
 def test_too_few_bytes_say_no_number_of_rows() -> None:
-    assert rows_in(b"short") is None
+    assert rows_in(b"short", 5) is None
+
+
+def test_a_truncated_snapshot_says_no_number_of_rows() -> None:
+    for length in range(TRAILER_BYTES, len(WHOLE)):
+        assert rows_in(WHOLE[:length][-TRAILER_BYTES:], length) is None

@@ -10,7 +10,7 @@ import pytest
 from cloudops_nb.errors import DecryptionError, EncryptionError, StorageError, StoreUnavailableError
 from cloudops_nb.model import CellKey, CellResult, CellState
 from cloudops_nb.storage.encryption.envelope import key_generation
-from cloudops_nb.storage.encryption.sealed_data import sealed_generation
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, sealed_generation
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch
 from cloudops_nb.storage.facade import StorageService
@@ -72,8 +72,13 @@ def test_an_envelope_of_a_retired_key_is_refused_when_it_is_put_back(storage: St
     assert len(storage.estate.resources()) == 6
     storage.vector_store.patch(AWS_ESTATE.name, [Patch([row.id], {"data": row.payload["data"]})])
 
+    assert row.id not in {
+        storage.estate._points.point_id_of(hit.resource.canonical_key) for hit in storage.estate.resources()
+    }
+    assert len(storage.estate.resources()) == 5
+    (put_back,) = storage.vector_store.retrieve(AWS_ESTATE.name, [row.id], ("data",))
     with pytest.raises(DecryptionError, match="its data key was retired"):
-        storage.estate.resources()
+        open_sealed(storage.vault.envelope, put_back, AWS_ESTATE)
 
 
 def test_a_killed_rotation_is_finished_by_the_next(

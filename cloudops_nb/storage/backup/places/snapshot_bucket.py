@@ -229,7 +229,7 @@ class SnapshotBucket:
     def _read_row_count(self, snapshot: Snapshot) -> int | None:
         with self._errors(f"{snapshot.name} cannot be read") as client:
             response = client.get_object(Bucket=self.bucket, Key=self.key(snapshot), Range=f"bytes=-{TRAILER_BYTES}")
-            return rows_in(response["Body"].read())
+            return rows_in(response["Body"].read(), snapshot.bytes)
 
     @cached_property
     def _client(self) -> Any:

@@ -67,12 +67,12 @@ class SnapshotFolder:
         return found
 
     def rows(self, snapshot: Snapshot) -> int | None:
-        """Read the number of rows from the file's end; ``None`` if the file is too short."""
+        """Read the number of rows from the file's end; ``None`` if the file is too short, or was truncated."""
         if snapshot.bytes < TRAILER_BYTES:
             return None
         with self.opened(snapshot) as stream:
             stream.seek(-TRAILER_BYTES, os.SEEK_END)
-            return rows_in(stream.read(TRAILER_BYTES))
+            return rows_in(stream.read(TRAILER_BYTES), snapshot.bytes)
 
     def header(self, snapshot: Snapshot) -> Header | None:
         """Read the unverified header from the file's beginning; ``None`` if it is unreadable."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,7 @@ PROTOCOL = 4
 #: Longest path of a Unix socket, in bytes: 107 on Linux (man 7 unix), 103 on macOS.
 LONGEST_ADDRESS = 103
 _SECRET_BYTES = 32
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +127,32 @@ def socket_address(data_path: Path) -> str:
             for stale in folder.glob(f"{path_digest}-*.sock"):
                 stale.unlink(missing_ok=True)
             return address
+    # Another user may have taken the usual names, by accident or to deny service. A folder with a random name serves as
+    # well, because clients find the socket by the endpoint file.
+    address = str(Path(tempfile.mkdtemp(prefix=f"{_folder_name()}-")) / f"{path_digest}.sock")
+    if len(os.fsencode(address)) <= LONGEST_ADDRESS:
+        _log.warning("no usual folder for sockets is private; using %s", address)
+        return address
     why = "every folder for it has too long a path, or other users can access it"
     fix = "Set XDG_RUNTIME_DIR to a folder with a short path that only you can access."
     raise StoreUnavailableError("the store's socket cannot be created", why, fix)
 
 
+def remove_socket_folder(address: str) -> None:
+    """Remove the folder of a closed socket if :func:`socket_address` made it for this socket alone."""
+    folder = Path(address).parent
+    if folder.name.startswith(f"{_folder_name()}-"):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _folder_name() -> str:
+    return f"cloudops-nb-{os.geteuid()}"
+
+
 def _socket_folders() -> list[Path]:
     """Return the candidate folders for sockets, best first: in the user's runtime folder, then in temporary folders."""
-    name = f"cloudops-nb-{os.geteuid()}"
+    name = _folder_name()
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return [*([Path(runtime) / name] if runtime else []), Path(tempfile.gettempdir()) / name, Path("/tmp") / name]  # noqa: S108 - created with mode 0700 and checked
 

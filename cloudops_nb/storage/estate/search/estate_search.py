@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudops_nb.storage.encryption.sealed_data import readable
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import PointFilter
 from cloudops_nb.storage.estate.points import SEALED_FIELDS
@@ -148,8 +149,7 @@ class EstateSearch:
 
     def _judge_rows(self, query: ParsedQuery, ids: Sequence[str]) -> dict[str, Judgement]:
         rows = self._store.retrieve(AWS_ESTATE.name, ids, SEALED_FIELDS) if ids else []
-        resources = [self._points.resource(row) for row in rows]
-        return {row.id: judge(resource, query) for row, resource in zip(rows, resources, strict=True)}
+        return dict(readable(rows, lambda row: (row.id, judge(self._points.resource(row), query))))
 
     def _slot_filter(self, query: ParsedQuery, slots: Iterable[str]) -> PointFilter:
         """Return the filter for those slots of the query that ``slots`` names."""

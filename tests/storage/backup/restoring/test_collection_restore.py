@@ -133,15 +133,36 @@ def test_a_new_machine_without_the_key_gets_one_line_and_no_store(
     assert not list(tmp_path.glob("other*"))
 
 
-def test_one_damaged_snapshot_does_not_keep_the_others_from_being_restored(filled: StorageService) -> None:
-    before = contents(filled)["chat"]
+def test_one_damaged_snapshot_stops_the_whole_restore_and_each_other_can_be_restored_alone(
+    filled: StorageService,
+) -> None:
+    saved = contents(filled)["chat"]
     change(filled)
+    changed = contents(filled)
     (path,) = [path for path in paths(filled) if path.name.startswith("aws_estate")]
     path.write_bytes(b"damaged")
 
-    assert outcomes(filled) == {"aws_estate": "failed", "journal": "kept", "chat_history": "replaced"}
-    assert filled.chat.history("incident") == before
+    report = filled.backup.restore()
+    rows = {row.kind: row for row in restored(report)}
+    assert {kind: row.outcome for kind, row in rows.items()} == {
+        "aws_estate": "failed", "journal": "kept", "chat_history": "kept",
+    }  # fmt: skip
+    assert "to restore it alone, name the kind chat_history" in rows["chat_history"].note
+    assert contents(filled) == changed
+    assert not report.ok
+
+    (row,) = restored(filled.backup.restore("latest", "chat_history"))
+    assert row.outcome == "replaced"
+    assert filled.chat.history("incident") == saved
     assert filled.estate.count() == 6
+
+
+def test_a_kind_that_was_never_saved_does_not_stop_the_others(filled: StorageService) -> None:
+    change(filled)
+    for path in paths(filled):
+        if path.name.startswith("aws_estate"):
+            path.unlink()
+    assert outcomes(filled) == {"aws_estate": "failed", "journal": "kept", "chat_history": "replaced"}
 
 
 def test_a_snapshot_under_the_name_of_another_kind_is_refused(filled: StorageService) -> None:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from array import array
@@ -19,7 +20,7 @@ import pytest
 from cloudops_nb.errors import StorageError, StoreUnavailableError
 from cloudops_nb.storage.engines.owner import owner_client as client_module
 from cloudops_nb.storage.engines.owner import shards as shards_module
-from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths, remove_socket_folder, socket_address
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.owner.owner_connection import ConnectionLostError
 from cloudops_nb.storage.engines.owner.shards import Shards
@@ -162,6 +163,27 @@ def test_an_owner_whose_socket_folder_was_removed_makes_way_for_another(
     assert client.count("chat_history", EVERYTHING) == 1
     assert owner_of(client, folder).pid != first.pid
     client.close()
+
+
+def test_an_owner_serves_although_another_user_has_taken_the_folders_of_its_socket(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that others may write to stands for one that belongs to another user: neither is private."""
+    temporary = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # the path of a socket must be short
+    squatted = temporary / f"cloudops-nb-{os.geteuid()}"
+    squatted.mkdir()
+    squatted.chmod(0o777)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("cloudops_nb.storage.engines.owner.endpoint._socket_folders", lambda: [squatted])
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    address = Path(socket_address(folder))
+    assert address.parent.parent == temporary
+    assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
+    remove_socket_folder(str(address))
+    assert not address.parent.exists()
+    remove_socket_folder(str(squatted / "a.sock"))
+    assert squatted.exists()
+    shutil.rmtree(temporary)
 
 
 @pytest.mark.fast
