@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import click
 
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
+
+#: Connections that are open at once; further ones get the status 503. A notebook opens one for each request.
+_MOST_CONNECTIONS = 200
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,5 +36,6 @@ def main(host: str, port: int) -> None:
         raise click.ClickException(
             f"{host} may be reachable from other hosts, and there is no bearer token; set {SERVER_TOKEN_VARIABLE}"
         )
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     app = create_app(PlaybookServer(Catalogue.bundled()), token=token)
-    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False)
+    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, limit_concurrency=_MOST_CONNECTIONS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
     from cloudops_nb.server.pipeline import PlaybookServer
 
 _LOG = logging.getLogger(__name__)
+#: A body that has not arrived completely after this time is refused, in seconds. Notebooks send it in one piece.
+BODY_SECONDS = 10.0
+_CLOSE = {"Connection": "close"}
 
 
-def create_app(server: PlaybookServer, *, token: str = "") -> Starlette:
+def create_app(server: PlaybookServer, *, token: str = "", body_seconds: float = BODY_SECONDS) -> Starlette:
     """Return the ASGI application.
 
     Request bodies are never logged. Every answer to ``POST /v1/plan`` is JSON; ``GET /healthz`` needs no token.
@@ -30,6 +35,7 @@ def create_app(server: PlaybookServer, *, token: str = "") -> Starlette:
     Args:
         server: The pipeline that answers.
         token: The bearer token that requests must carry; empty to serve without authentication.
+        body_seconds: The time within which a request's body must arrive.
     """
 
     async def plan(request: Request) -> Response:
@@ -37,10 +43,18 @@ def create_app(server: PlaybookServer, *, token: str = "") -> Starlette:
         if token and not hmac.compare_digest(given, f"Bearer {token}".encode()):
             return JSONResponse({"error": "a bearer token is needed"}, status_code=401)
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > protocol.MAX_BYTES:
-                return JSONResponse({"error": "the request is too large"}, status_code=413)
+        try:
+            async with asyncio.timeout(body_seconds):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > protocol.MAX_BYTES:
+                        return JSONResponse({"error": "the request is too large"}, status_code=413, headers=_CLOSE)
+        except TimeoutError:
+            _LOG.info("refused a request whose body did not arrive within %.0f s", body_seconds)
+            return JSONResponse({"error": "the request did not arrive in time"}, status_code=408, headers=_CLOSE)
+        except ClientDisconnect:
+            _LOG.info("a client disconnected before its request was complete")
+            return Response(status_code=400)
         try:
             answer = await run_in_threadpool(server.handle, bytes(body))
         except CloudOpsError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.protocol import Binding, Blank
+from cloudops_nb.protocol import Binding, Blank, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,5 +39,5 @@ def bind_slots(request: PlanRequest, playbook: Playbook) -> tuple[Sequence[Bindi
         if slot is not None:
             bindings.append(Binding(parameter=name, slot=slot))
         elif parameter.default is None and (source is None or source.source != "generated"):
-            blanks.append(Blank(parameter=name, value_type=wanted, description=parameter.description))
+            blanks.append(Blank(parameter=name, value_type=wanted, description=line(parameter.description)))
     return bindings, blanks

@@ -68,7 +68,8 @@ class PlaybookServer:
         level, reasons = assess(request, chosen.playbook)
         return _response(
             request, classification, "plan", _explanation(request, chosen), candidates,
-            playbook=_version(chosen), bindings=tuple(bindings), level=level, reasons=tuple(reasons),
+            playbook=_version(chosen), bindings=tuple(bindings), level=level,
+            reasons=tuple(map(protocol.line, reasons)),
         )  # fmt: skip
 
 
@@ -108,13 +109,13 @@ def _response(
             "kind": kind,
             "intent": classification.intent.action,
             "confidence": classification.confidence,
-            "text": text,
+            "text": protocol.line(text, protocol.MAX_TEXT),
             "alternatives": tuple(
                 protocol.Alternative(
                     playbook=_version(candidate),
-                    title=candidate.playbook.metadata.name,
+                    title=protocol.line(candidate.playbook.metadata.name, protocol.MAX_NAME),
                     score=candidate.score,
-                    reason=candidate.reason,
+                    reason=protocol.line(candidate.reason),
                 )
                 for candidate in candidates[:SHOWN]
             ),
