@@ -7,11 +7,16 @@ Ctrl-C during the imports.
 
 from __future__ import annotations
 
+import io
 import sys
 
 
 def run() -> None:
     """Run the command line; Ctrl-C during the imports prints ``Aborted!``, as click does while a command runs."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 cannot show every character; without this, the first such character is an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         from cloudops_nb.cli.main import main
     except KeyboardInterrupt:

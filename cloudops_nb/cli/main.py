@@ -14,12 +14,13 @@ from cloudops_nb import CloudOpsError, __version__
 from cloudops_nb.cli.demo import demo
 from cloudops_nb.cli.estate import iam_policy, scan, search, types
 from cloudops_nb.cli.keys import key
-from cloudops_nb.cli.plans import apply, approve, ask, history, ledger, reject
+from cloudops_nb.cli.plans import accept_clock, apply, approve, ask, history, ledger, reject
 from cloudops_nb.cli.store import backup, forget_account, move, status
+from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 COMMANDS = (
-    scan, search, ask, approve, reject, apply, history, ledger, status, backup, key, move, forget_account, iam_policy,
-    types, demo,
+    scan, search, ask, approve, reject, accept_clock, apply, history, ledger, status, backup, key, move, forget_account,
+    iam_policy, types, demo,
 )  # fmt: skip
 
 
@@ -43,7 +44,8 @@ class CommandGroup(click.Group):
         try:
             result = super().invoke(ctx)
         except CloudOpsError as error:
-            raise click.ClickException(f"{type(error).__name__}: {error}") from None
+            text = visible(f"{type(error).__name__}: {error}", limit=LONG_LIMIT)
+            raise click.ClickException(text) from None
         if sys.stdout is not None:
             sys.stdout.flush()
         return result

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cloudops_nb.presentation.escape import LONG_LIMIT, visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -35,6 +37,9 @@ def print_frame(frame: pd.DataFrame, columns: Sequence[str] = RESOURCES) -> None
     # By default, pandas prints each time with microseconds and a UTC offset.
     for column in shown.select_dtypes("datetimetz"):
         shown[column] = shown[column].dt.strftime("%Y-%m-%d %H:%M:%S")
+    # Names and tags may hide characters or break lines; the DataFrame itself keeps the exact values.
+    for column in shown.select_dtypes(["object", "string"]):
+        shown[column] = [visible(value) for value in shown[column]]
     click.echo(shown.to_string(index=False, max_colwidth=48))
 
 
@@ -66,12 +71,12 @@ def _health_value(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S %Z}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value in (None, "") else str(value)
+    return "none" if value in (None, "") else visible(value, limit=LONG_LIMIT)
 
 
 def print_answer(answer: Answer) -> None:
     """Print an answer: its text, its plan or its table, and the number of bytes that were sent."""
-    click.echo(answer.text)
+    click.echo(visible(answer.text, limit=LONG_LIMIT))
     if answer.plan is not None:
         print_plan(answer.plan)
         click.echo(f"Approve it: cloudops-nb approve {answer.plan.id} --reason '…'")
@@ -108,4 +113,5 @@ def print_events(execution: Execution) -> None:
 def print_event(event: Event) -> None:
     """Print one event on one line."""
     where = " ".join(part for part in (event.target.rsplit(":", 1)[-1], event.step) if part)
-    click.echo(f"{event.at:%H:%M:%S} {event.kind:<15} {where} {event.message}".rstrip())
+    line = f"{event.at:%H:%M:%S} {event.kind:<15} {where} {event.message}".rstrip()
+    click.echo(visible(line, limit=LONG_LIMIT))

@@ -9,6 +9,7 @@ from cloudops_nb.errors import PromptError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import pandas as pd
 
@@ -28,6 +29,9 @@ _PRIVATE = {
 }
 #: Further columns that may contain private values, and the empty value that replaces each of their values.
 _EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": []}
+#: The first characters by which spreadsheets take a cell for a formula, the full-width forms of = + - @ included. Some
+#: programs skip white space before them.
+_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 #: The columns that :meth:`CloudOpsAccessor.diff` ignores, because they differ even if the resource has not changed.
 _IGNORED_BY_DIFF = frozenset({"as_of", "cell_state", "score", "why"})
 
@@ -66,6 +70,16 @@ class CloudOpsAccessor:
             if column in copy.columns:
                 copy[column] = [type(empty)() for _ in range(len(copy))]
         return copy
+
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """Write the DataFrame as CSV that a spreadsheet opens safely; without a path, return the text.
+
+        A spreadsheet runs a cell that begins like a formula, and names and tags may begin so. Such a value gets an
+        apostrophe in front. ``DataFrame.to_csv`` writes the exact values.
+        """
+        safe = self._frame.map(_no_formula)
+        text: str | None = safe.to_csv(path, index=False)
+        return text
 
     def diff(self, other: pd.DataFrame) -> pd.DataFrame:
         """Return the changes from ``other``, an earlier DataFrame, to this DataFrame.
@@ -141,6 +155,14 @@ def _row_changes(key: Any, before: dict[str, Any] | None, now: dict[str, Any] | 
         return [(key, "removed" if now is None else "added", "", "", "")]
     fields = [field for field in now if field in before and field not in _IGNORED_BY_DIFF]
     return [(key, "changed", field, before[field], now[field]) for field in fields if before[field] != now[field]]
+
+
+def _no_formula(value: Any) -> Any:
+    """Return a value as it is, or as text with an apostrophe in front if a spreadsheet would take it for a formula."""
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) or text.lstrip().startswith(_FORMULA_STARTS) else value
 
 
 def _numbered_words(values: pd.Series[Any], word: str) -> list[str]:

@@ -15,15 +15,10 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Publishes MIME bundles and lines in a shell, and asks questions if a person can answer.
-
-    Attributes:
-        cells_started: The number of cells that were started in the shell.
-    """
+    """Publishes MIME bundles and lines in a shell, and asks questions if a person can answer."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell: Any = shell
-        self.cells_started = 0
 
     @property
     def rich(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from cloudops_nb.notebook import extension
 from tests.sample_plans import stop_database
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.fast
@@ -100,6 +103,19 @@ def test_nothing_changed_is_an_empty_diff_with_its_columns(notebook: Notebook) -
     changes = diff(resources(), resources())
     assert list(changes.columns) == ["key", "change", "field", "before", "after"]
     assert changes.empty
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r", "\n", " =", "\uff1d"])
+def test_no_cell_of_an_export_is_a_formula(notebook: Notebook, start: str, tmp_path: Path) -> None:
+    name = f'{start}cmd|"/c calc"!A1'
+    frame = resources().assign(name=name)
+    exported = pd.read_csv(io.StringIO(frame.cloudops.to_csv()), keep_default_na=False)
+    assert set(exported["name"]) == {f"'{name}"}
+    assert list(exported["score"]) == [1.0, 0.5]
+    assert list(exported["arn"]) == list(frame["arn"])
+    assert frame["name"][0] == name
+    assert frame.cloudops.to_csv(tmp_path / "export.csv") is None
+    assert (tmp_path / "export.csv").read_bytes().decode() == frame.cloudops.to_csv()
 
 
 def test_the_accessor_is_removed_with_the_extension(notebook: Notebook) -> None:
