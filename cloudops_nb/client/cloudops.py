@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cloudops_nb.client.frames import hits_frame, ledger_frame, rows_frame
 from cloudops_nb.client.wiring import Parts
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import CloudOpsError, ConfigurationError
 from cloudops_nb.model import ResourceFilter
 from cloudops_nb.settings import load_settings
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.client.answer import Answer
     from cloudops_nb.client.scan_schedule import ScanSchedule
+    from cloudops_nb.execution.channels import PersonChannel
     from cloudops_nb.execution.engine import ExecutionEngine
     from cloudops_nb.execution.execution import Execution
-    from cloudops_nb.execution.plan import Approval, Channel, Plan, PlanStatus
+    from cloudops_nb.execution.plan import Approval, Plan, PlanStatus
     from cloudops_nb.model import SearchHit
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
@@ -59,7 +60,12 @@ class CloudOps:
         self.parts = Parts(self.settings)
         self.storage: StorageService = self.parts.storage
         self._conversation = ""
-        self.parts.recover()
+        try:
+            self.parts.recover()
+        except BaseException:
+            # The caller gets no object to close, and the error's traceback keeps this one alive with its locks.
+            self.parts.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -188,12 +194,20 @@ class CloudOps:
 
     # --- requests and plans ---------------------------------------------------------------------------------------
 
-    def preview(self, prompt: str) -> bytes:
+    def preview(self, prompt: str, *, conversation: str | None = None) -> bytes:
         """Return the bytes that :meth:`ask` would send now, and send nothing; empty if it would send no request.
 
         Only the random request id differs from the one that :meth:`ask` sends.
+
+        Args:
+            prompt: The question, or the request for a change.
+            conversation: The id of the conversation that the prompt continues; if not given, this object's own.
+
+        Raises:
+            PromptError: The prompt is empty or too long.
+            EgressRefusedError: The check on outgoing requests would refuse the request.
         """
-        return self.parts.assistant.preview(prompt, self._conversation)
+        return self.parts.assistant.preview(prompt, conversation or self._conversation)
 
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
         """Answer a prompt in plain words with a plan, a question back, information, or a refusal.
@@ -231,19 +245,25 @@ class CloudOps:
             ApprovalRefusedError: Code may not approve this plan, the reason is missing, the phrase is wrong, or the
                 plan was edited, run or rejected, or has expired.
         """
-        from cloudops_nb.execution.plan import Channel
-
-        return self.engine.approve(plan, channel=Channel.API, by=getpass.getuser(), reason=reason, phrase=phrase)
+        return self.engine.approve(plan, channel="api", by=getpass.getuser(), reason=reason, phrase=phrase)
 
     def decide(
-        self, plan: Plan | str, *, approve: bool, channel: Channel, by: str, reason: str, phrase: str | None = None
+        self,
+        plan: Plan | str,
+        *,
+        approve: bool,
+        channel: PersonChannel | str,
+        by: str,
+        reason: str,
+        phrase: str | None = None,
     ) -> Approval | None:
         """Record a person's decision on a plan, made on a card or in a terminal.
 
         Args:
             plan: The plan as it was shown, or its id. The plan must equal the recorded plan in every field.
             approve: Whether the person approves the plan; if not, the person rejects it.
-            channel: Where the person decided, such as on the card or in a terminal.
+            channel: Where the person decided: an object that only the card and the terminal commands hold, or ``api``
+                for a decision by code.
             by: The person's name.
             reason: The person's reason; an approval needs one.
             phrase: The phrase that the person typed, if the plan asks for one.
@@ -260,6 +280,22 @@ class CloudOps:
             return self.engine.approve(plan, channel=channel, by=by, reason=reason, phrase=phrase)
         self.engine.reject(plan, channel=channel, by=by, reason=reason)
         return None
+
+    def accept_clock(self, *, channel: PersonChannel, by: str, reason: str) -> None:
+        """Record that a person takes the present clock for right, after it was set back.
+
+        As long as the clock is behind the journal's latest time, no plan can be approved or run.
+
+        Args:
+            channel: An object that only the terminal command holds.
+            by: The person's name.
+            reason: The person's reason.
+
+        Raises:
+            ApprovalRefusedError: The channel is not the terminal, or the reason is missing.
+            JournalError: The journal was modified from outside.
+        """
+        self.engine.accept_clock(channel=channel, by=by, reason=reason)
 
     def apply(self, plan: Plan, *, executor: str = "sdk", dry_run: bool = False) -> Execution:
         """Start an approved plan and return its execution; iterating over the execution yields its events.
@@ -279,8 +315,6 @@ class CloudOps:
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
-        # Verify the journal first, because it is the only proof that the approval exists and was not used.
-        self.storage.journal.verify()
         return self.engine.apply(plan, dry_run=dry_run)
 
     def rollback(self, execution: Execution | str) -> Plan:
@@ -360,7 +394,17 @@ class CloudOps:
 
     def health(self) -> Mapping[str, Any]:
         """Return the store's health; calls AWS only to list the snapshots in the bucket, if ``s3_bucket`` is set."""
-        return self.storage.health()
+        from cloudops_nb.telemetry import telemetry_warnings
+
+        health = self.storage.health()
+        return {**health, "warnings": [*health["warnings"], *self._endpoint_warnings(), *telemetry_warnings()]}
+
+    def _endpoint_warnings(self) -> list[str]:
+        try:
+            endpoints = sorted(self.sessions.foreign_endpoints())
+        except CloudOpsError as error:
+            return [f"the AWS configuration cannot be read: {error}"]
+        return [f"AWS calls go to {url}, which is not an endpoint of AWS" for url in endpoints]
 
     # --- the parts that scripts use -------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.model import CellKey, CellResult
+    from cloudops_nb.model import Account, CellKey, CellResult
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
@@ -146,7 +146,7 @@ class ScanRunner:
                 self._storage.flush()
                 self._record_end(run.id, _end_record(run, list(writer.results.values()), status))
         self._lock_path(run.id).unlink(missing_ok=True)
-        return self._report(run, writer.results, scanner.account_names, previous)
+        return self._report(run, writer.results, scanner.accounts, previous)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
         """Return the calls that a full scan of this scope would make, one row per kind of call, account and region."""
@@ -259,18 +259,25 @@ class ScanRunner:
         self,
         run: _ScanRun,
         results: Mapping[CellKey, CellResult],
-        account_names: Mapping[str, str],
+        accounts: Mapping[str, Account],
         previous: Mapping[CellKey, int],
     ) -> ScanReport:
         from cloudops_nb.scanner.report import ScanReport
+        from cloudops_nb.understanding.environment import UNKNOWN, environment_class
 
+        unlabelled = (
+            each.name
+            for each in accounts.values()
+            if environment_class(label=each.environment, account_name=each.name) == UNKNOWN
+        )
         return ScanReport(
             run.id,
             run.started,
             run.seconds(),
             sorted(results.values(), key=lambda result: str(result.key)),
-            account_names,
+            {account_id: account.name for account_id, account in accounts.items()},
             previous,
+            sorted(unlabelled),
             lambda: self._resources_frame(results.keys()),
         )
 

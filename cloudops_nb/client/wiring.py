@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import ConfigurationError
+from cloudops_nb.errors import ConfigurationError, DecryptionError, JournalError
 from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.model import Account
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.client.asking import Assistant
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.ssm.catalogue import Catalogue
     from cloudops_nb.storage.facade import StorageService
+
+_log = logging.getLogger(__name__)
 
 
 class Parts:
@@ -47,16 +51,27 @@ class Parts:
         self._embedder_lock = threading.RLock()
         self._embedder: Embedder | None = None
         from cloudops_nb.storage.facade import StorageService
+        from cloudops_nb.telemetry import switch_telemetry_off
+
+        # Before the first embedding, because another package may import ONNX Runtime until then.
+        switch_telemetry_off()
 
         self.storage: StorageService = StorageService(settings, self.embedder)
         self.storage.block_maintenance_while(self.busy)
 
     def recover(self) -> None:
-        """Record the end of executions and scans whose process died."""
-        # Importing the engine takes longer than opening the store, and usually no execution is unfinished.
-        if unfinished_executions(self.storage.journal):
-            self.engine.recover()
-        self.scans.recover()
+        """Record the end of executions and scans whose process died.
+
+        With a journal that cannot be read, nothing is recovered: the store still opens, for searches and scans, and the
+        health check reports the journal.
+        """
+        try:
+            # Importing the engine takes longer than opening the store, and usually no execution is unfinished.
+            if unfinished_executions(self.storage.journal):
+                self.engine.recover()
+            self.scans.recover()
+        except (DecryptionError, JournalError) as error:
+            _log.warning("unfinished executions and scans were not recovered: %s", error)
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
@@ -193,6 +208,18 @@ class CurrentJournal:
     def records(self, **filters: Any) -> list[JournalRecord]:
         """Return the records that match the filters, oldest first."""
         return self._storage.journal.records(**filters)
+
+    def latest_time(self) -> datetime | None:
+        """Return the latest time of all records since the last accepted clock; ``None`` for an empty journal."""
+        return self._storage.journal.latest_time()
+
+    def accept_clock(self, body: Mapping[str, Any]) -> JournalRecord:
+        """Record that the current time is right, although a record has a later time."""
+        return self._storage.journal.accept_clock(body)
+
+    def verify(self) -> object:
+        """Check that no record was changed, added, removed or moved."""
+        return self._storage.journal.verify()
 
 
 class LazyClients:

@@ -110,7 +110,13 @@ def _stop_a_database(touched: Touched, models: str, home: Path) -> tuple[int, in
         MasterUsername="operator",
         ManageMasterUserPassword=True,
     )
-    settings = {"regions": [REGION], "key_source": "file", "key_file": str(home / "key"), "embedding_path": models}
+    settings = {
+        "accounts": [{"name": "dev", "environment": "development"}],
+        "regions": [REGION],
+        "key_source": "file",
+        "key_file": str(home / "key"),
+        "embedding_path": models,
+    }
     with CloudOps(home / "store", qdrant_idle_seconds=1.0, **settings) as ops:
         ops.scan(services=["rds"])
         with touched as asked:

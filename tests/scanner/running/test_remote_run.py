@@ -136,7 +136,7 @@ def test_cells_of_a_killed_worker_are_read_by_another_or_reported_as_lost(
     lost = [each for each in results if each.state is CellState.ERROR]
     assert len(results) == len(REGIONS)
     assert {each.state for each in results} - {CellState.ERROR} == {CellState.OK_EMPTY}
-    assert len(lost) == (0 if forgiving else len(REGIONS) // 2)
+    assert not lost if forgiving else 0 < len(lost) < len(REGIONS)
     assert all(each.detail.startswith("its worker failed: KilledWorker") for each in lost)
 
 
