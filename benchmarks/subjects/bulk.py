@@ -15,8 +15,6 @@ from qdrant_client import QdrantClient, models
 from benchmarks.estate import resources
 from benchmarks.figure import Figure
 from benchmarks.stores import SeededEmbedder, cpu_seconds, new_storage, owner_pid
-from cloudops_nb.storage.encryption.sealed_data import seal_packed
-from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.estate.description import wording_of
 from cloudops_nb.storage.estate.points import EstatePoints
 from cloudops_nb.storage.estate.terms import EstateTerms
@@ -76,13 +74,8 @@ def _secret_seconds(storage: StorageService, estate: Sequence[Resource]) -> floa
     start = time.process_time()
     for resource, content, wording in drafts:
         point_id = points.point_id(resource)
-        points.hashes(resource, content, wording, SeededEmbedder.model_id)
-        for name in SINGLE_FIELDS:
-            points.blind(name, getattr(resource, name))
-        for key, value in resource.tags.items():
-            points.blind("tags", f"{key}={value}")
-            points.blind("tag_keys", key)
-        seal_packed(vault.envelope, content, AWS_ESTATE, point_id)
+        hashes = points.hashes(resource, content, wording, SeededEmbedder.model_id)
+        points.payload(resource, content, wording.traits, point_id, hashes)
         terms.of(resource, wording)
     for _ in range(0, len(estate), FRAME):
         vault.rotation.apply(vectors)

@@ -90,14 +90,15 @@ class ChatStore:
             raise StorageError("cannot store the message", f"there is no role {role}", "Use user, assistant or system.")
         # The vector store may change a number's last bit; a time rounded to microseconds is still read back unchanged.
         now, message_id = round(time.time(), 6), str(uuid.uuid4())
-        private = {"conversation": conversation, "content": content, "metadata": dict(metadata or {})}
-        payload = {
-            "kind": "message",
-            "context": self._context(conversation),
+        private = {
+            "conversation": conversation,
             "role": role,
             "at": now,
-            "data": seal(self._envelope, private, CHAT_HISTORY, message_id),
+            "content": content,
+            "metadata": dict(metadata or {}),
         }
+        payload = {"kind": "message", "context": self._context(conversation), "role": role, "at": now}
+        payload["data"] = seal(self._envelope, private, CHAT_HISTORY, message_id, payload)
         point = Point(message_id, payload, _VECTOR)
         # Update the conversation before adding the message: expire() in another kernel then keeps the conversation.
         self._touch(conversation, now)
@@ -114,7 +115,9 @@ class ChatStore:
             raise StorageError("cannot read the history", f"the limit is {limit}", "Give a limit of 1 or more.")
         where = PointFilter([_MESSAGE, self._in(conversation)])
         rows = self._store.newest(CHAT_HISTORY.name, where, _MESSAGE_FIELDS, order="index", limit=limit)
-        return list(readable(reversed(rows), self._message))
+        found = readable(reversed(rows), self._message)
+        # A message that was moved here from another conversation is not a part of this one.
+        return [message for message in found if message.conversation == conversation]
 
     def conversations(self) -> list[Conversation]:
         """Return every conversation, the most recently updated first (requirement S7)."""
@@ -176,9 +179,10 @@ class ChatStore:
         """Set the time and (if given) the title in a conversation's point; if there is no point, create it."""
         point_id = conversation_point(self._blind_index, conversation)
         private = {"name": conversation, "title": title or ""}
+        sealed = seal(self._envelope, private, CHAT_HISTORY, point_id, {})
         payload: dict[str, Any] = {"at": now}
         if title is not None:
-            payload["data"] = seal(self._envelope, private, CHAT_HISTORY, point_id)
+            payload["data"] = sealed
         missing_ids = self._store.patch(CHAT_HISTORY.name, [Patch([point_id], payload)])
         if missing_ids:
             payload = {
@@ -186,7 +190,7 @@ class ChatStore:
                 "context": self._context(conversation),
                 "created": now,
                 "at": now,
-                "data": seal(self._envelope, private, CHAT_HISTORY, point_id),
+                "data": sealed,
             }
             self._store.upsert(CHAT_HISTORY.name, [Point(point_id, payload, _VECTOR)])
 
@@ -197,15 +201,17 @@ class ChatStore:
         return AnyOf("context", [self._context(conversation)])
 
     def _message(self, row: StoredRow) -> Message:
+        # The role and the time come from the envelope, because the payload is not authenticated. Messages of earlier
+        # versions have them in the payload only.
         private, payload = open_sealed(self._envelope, row, CHAT_HISTORY), row.payload
         return Message(
             id=row.id,
             conversation=private["conversation"],
             index=payload["index"],
-            role=payload["role"],
+            role=private.get("role", payload["role"]),
             content=private["content"],
             metadata=private["metadata"],
-            at=_time(payload["at"]),
+            at=_time(private.get("at", payload["at"])),
         )
 
     def _conversation(self, row: StoredRow, messages: int) -> Conversation:

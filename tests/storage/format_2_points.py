@@ -1,13 +1,20 @@
-"""The estate's points as format 2 had them: one field for each kind of value, a text for each blind value."""
+"""The estate's points as formats 2 and 3 had them.
+
+Format 2 has one field for each kind of value, and a text for each blind value; format 3 has numbers in two lists.
+"""
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.storage.encryption.sealed_data import authenticated
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Point
 from cloudops_nb.storage.estate.description import traits_of
 from cloudops_nb.storage.estate.lexicon import folded
+from cloudops_nb.storage.opening.numbered_points import numbered_point
+from cloudops_nb.storage.opening.staged_copy import row_of
 
 if TYPE_CHECKING:
     from cloudops_nb.model import Resource
@@ -24,10 +31,26 @@ def write_as_format_2(storage: StorageService, scan_id: str) -> None:
     store.upsert(AWS_ESTATE.name, [_older(storage, point, scan_id) for point in points])
 
 
+def write_as_format_3(storage: StorageService, scan_id: str) -> None:
+    """Give each point of the estate the payload that format 3 gave it."""
+    write_as_format_2(storage, scan_id)
+    store = storage.vector_store
+    store.upsert(AWS_ESTATE.name, [numbered_point(point) for point in store.points(AWS_ESTATE.name)])
+
+
 def _older(storage: StorageService, point: Point, scan_id: str) -> Point:
     resource = storage.estate._points.resource(point)  # type: ignore[arg-type]  # a point has what a row has
     kept = {name: value for name, value in point.payload.items() if name not in ("groups", "marks")}
-    payload = {**kept, **_texts(storage, resource), "scan": storage.vault.blind_index.blind("scan", scan_id)}
+    envelope = storage.vault.envelope
+    content = authenticated(envelope, row_of(point), AWS_ESTATE)
+    # In format 2 and 3 an envelope was bound to nothing but its point.
+    sealed = envelope.seal(content, collection=AWS_ESTATE.name, point_id=point.id)
+    payload = {
+        **kept,
+        **_texts(storage, resource),
+        "scan": storage.vault.blind_index.blind("scan", scan_id),
+        "data": base64.b64encode(sealed).decode(),
+    }
     return Point(point.id, payload, point.dense, point.sparse)
 
 

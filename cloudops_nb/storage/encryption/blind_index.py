@@ -51,6 +51,14 @@ class BlindIndex(KeyHolder):
         digest = self._digest("blind", field, content)[:BLIND_BYTES]
         return base64.urlsafe_b64encode(digest)[:_BLIND_CHARACTERS].decode()
 
+    def checksum(self, content: bytes) -> int:
+        """Return a keyed hash of bytes as a number of 256 bits; sums of checksums mod 2^256 identify sets of contents.
+
+        Without the key, no other set with the same sum can be found: D. Clarke and others, "Incremental Multiset Hash
+        Functions and Their Application to Memory Integrity Checking", ASIACRYPT 2003, section 5 (MSet-Add-Hash).
+        """
+        return int.from_bytes(self._digest("checksum", "", content), "big")
+
     def token(self, kind: str, token: str) -> int:
         """Return a token's dimension in a sparse vector: an HMAC of the kind and the token, mod 2^32.
 

@@ -61,31 +61,62 @@ def packed_list(value: Sequence[Any]) -> bytes:
     return plaintext
 
 
-def seal(envelope: Envelope, value: Mapping[str, Any], collection: Collection, point_id: str) -> str:
-    """Encode a mapping with :func:`packed`, and encrypt it so that it can be decrypted in one row only."""
-    return seal_packed(envelope, packed(value), collection, point_id)
+def seal(
+    envelope: Envelope, value: Mapping[str, Any], collection: Collection, point_id: str, payload: Mapping[str, Any]
+) -> str:
+    """Encode a mapping with :func:`packed`, and encrypt it as :func:`seal_packed` does."""
+    return seal_packed(envelope, packed(value), collection, point_id, payload)
 
 
-def seal_packed(envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str) -> str:
-    """Encrypt bytes that :func:`packed` returned, so that they can be decrypted in one row only."""
-    return base64.b64encode(envelope.seal(plaintext, collection=collection.name, point_id=point_id)).decode()
+def seal_packed(
+    envelope: Envelope, plaintext: bytes, collection: Collection, point_id: str, payload: Mapping[str, Any]
+) -> str:
+    """Encrypt bytes that :func:`packed` returned, so that they can be decrypted in one row only.
+
+    Args:
+        envelope: Encrypts the bytes.
+        plaintext: The bytes.
+        collection: The row's collection.
+        point_id: The row's id.
+        payload: At least those fields of the row that ``collection.bound`` names; the result can be decrypted only
+            together with these fields.
+    """
+    bound = _bound_bytes(collection, payload)
+    sealed = envelope.seal(plaintext, collection=collection.name, point_id=point_id, bound=bound)
+    return base64.b64encode(sealed).decode()
 
 
-def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection) -> dict[str, Any]:
-    """Decrypt a row's ``data`` field.
+def open_sealed(envelope: Envelope, row: StoredRow, collection: Collection, *, retired: bool = False) -> dict[str, Any]:
+    """Decrypt a row's ``data`` field; the row has this field and those that ``collection.bound`` names.
+
+    ``retired`` accepts a retired data key, as :meth:`Envelope.open` does.
 
     Raises:
-        DecryptionError: The field was altered, truncated, or moved from another row. The error message contains nothing
-            of the field's content.
+        DecryptionError: One of the fields was altered, or ``data`` was truncated or moved from another row. The error
+            message contains nothing of the fields' content.
     """
-    try:
-        sealed = _envelope_of(row, collection)
-    except DecryptionError:
-        envelope.alarm.record_failure()  # envelope.open() counts its own failures
-        raise
-    plaintext = envelope.open(sealed, collection=collection.name, point_id=row.id)
+    plaintext = authenticated(envelope, row, collection, retired=retired)
     value: dict[str, Any] = msgpack.unpackb(plaintext, unicode_errors="surrogatepass", strict_map_key=False)
     return value
+
+
+def authenticated(envelope: Envelope, row: StoredRow, collection: Collection, *, retired: bool = False) -> bytes:
+    """Decrypt a row's ``data`` field as :func:`open_sealed` does, and return the bytes before decoding."""
+    try:
+        sealed, bound = _envelope_of(row, collection), _bound_bytes(collection, row.payload)
+    except DecryptionError:
+        envelope.record_failure()  # envelope.open() counts its own failures
+        raise
+    return envelope.open(sealed, collection=collection.name, point_id=row.id, bound=bound, retired=retired)
+
+
+def is_authentic(envelope: Envelope, row: StoredRow, collection: Collection) -> bool:
+    """Return whether :func:`authenticated` can decrypt a row."""
+    try:
+        authenticated(envelope, row, collection)
+    except DecryptionError:
+        return False
+    return True
 
 
 def sealed_generation(row: StoredRow, collection: Collection) -> int:
@@ -108,6 +139,20 @@ def _envelope_of(row: StoredRow, collection: Collection) -> bytes:
         return base64.b64decode(row.payload["data"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError) as error:
         raise DecryptionError(f"a row of {collection.name} cannot be decrypted", "its envelope is damaged") from error
+
+
+def _bound_bytes(collection: Collection, payload: Mapping[str, Any]) -> bytes:
+    """Return the fields of a payload that ``collection.bound`` names, as bytes; no bytes if it names none.
+
+    msgpack's list of up to fifteen items begins with a byte from 0x90 to 0x9F, which begins no UTF-8 text.
+    """
+    if not collection.bound:
+        return b""
+    try:
+        return msgpack.packb([payload[name] for name in collection.bound], unicode_errors="surrogatepass")  # type: ignore[no-any-return]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        why = "a field to which its envelope is bound is missing or damaged"
+        raise DecryptionError(f"a row of {collection.name} cannot be decrypted", why) from error
 
 
 def _ordered(value: Any) -> Any:

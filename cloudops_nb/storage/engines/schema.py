@@ -22,12 +22,20 @@ class Collection:
         sparse: True if points also have a sparse vector; the engine weights its dimensions by IDF (rare ones count
             more).
         indexes: The indexed payload fields, each with the kind of its index.
+        bound: The unencrypted payload fields to which a point's envelope is bound: if one of them was altered, the
+            envelope cannot be decrypted.
     """
 
     name: str
     dimension: int
     sparse: bool
     indexes: Mapping[str, IndexKind]
+    bound: tuple[str, ...] = ()
+
+    @property
+    def sealed_fields(self) -> tuple[str, ...]:
+        """The payload fields that are needed to decrypt a point's envelope, which is in ``data``."""
+        return ("data", *self.bound)
 
 
 CHAT_HISTORY = Collection(
@@ -49,6 +57,7 @@ AWS_ESTATE = Collection(
         "scan": "lookup",
         "seen": "float",
     },
+    bound=("groups", "marks", "content"),
 )
 
 COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}

@@ -1,8 +1,8 @@
 """Represents the values of a resource's fields by numbers that Qdrant can compare without knowing the values.
 
 The payload of a resource's point holds these numbers in two lists: ``groups`` for fields whose values many resources
-share, such as the region, and ``marks`` for the other fields, such as the name. A number has 63 bits: four bits for the
-field, and the first 59 bits of the blind value, which is a keyed hash of the value.
+share, such as the region, and ``marks`` for the other fields, such as the name. A number has 63 bits: six bits for the
+field, and the first 57 bits of the blind value, which is a keyed hash of the value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ MARKED: Final = ("name", "identifier", "arn", "tags", "cell")
 #: The scan id also has such a number, but in a payload field of its own, because every scan rewrites it.
 _NUMBERED: Final = (*GROUPED, *MARKED, "scan")
 _FIELD_CODES: Final[Mapping[str, int]] = {field: code for code, field in enumerate(_NUMBERED)}
-_VALUE_BITS: Final = 59
+#: The bits of a number that hold the blind value.
+VALUE_BITS: Final = 57
 _EIGHT_BYTES: Final = 64
 
 
@@ -35,14 +36,14 @@ def list_of(field: str) -> str:
 def numbered(field: str, blind: str) -> int:
     """Return the number for a field's blind value.
 
-    The probability that two different values of a field have the same number is 2^-59. Among a million values, the
-    probability that any two have the same number is about one in a million.
+    The probability that two different values of a field have the same number is 2^-57. Among a million values, the
+    probability that any two have the same number is about one in 290,000.
     """
     # Eleven base64 characters hold 66 bits. A twelfth completes nine bytes, of which the first eight are kept.
     leading = int.from_bytes(base64.urlsafe_b64decode(blind[:11] + "A"), "big") >> 8
-    return _FIELD_CODES[field] << _VALUE_BITS | leading >> (_EIGHT_BYTES - _VALUE_BITS)
+    return _FIELD_CODES[field] << VALUE_BITS | leading >> (_EIGHT_BYTES - VALUE_BITS)
 
 
 def field_of(number: int) -> str:
     """Return the name of the field whose value a number represents."""
-    return _NUMBERED[number >> _VALUE_BITS]
+    return _NUMBERED[number >> VALUE_BITS]

@@ -21,7 +21,7 @@ from cloudops_nb.storage.estate.fields import GROUPS, MARKS, list_of, numbered
 from cloudops_nb.storage.estate.lexicon import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloudops_nb.model import CellKey, ResourceFilter
     from cloudops_nb.storage.engines.vector_store import StoredRow
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.vault import Vault
 
 #: The payload fields from which :meth:`EstatePoints.resource` restores a resource.
-SEALED_FIELDS = ("data", "last_synced")
+SEALED_FIELDS = (*AWS_ESTATE.sealed_fields, "last_synced")
 #: A tag filter with this value matches every resource that has the tag's key.
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
@@ -95,14 +95,17 @@ class EstatePoints:
             "suspected": [],
         }
 
-    def payload(self, resource: Resource, content: bytes, traits: Sequence[str], point_id: str) -> dict[str, Any]:
+    def payload(
+        self, resource: Resource, content: bytes, traits: Sequence[str], point_id: str, hashes: Mapping[str, str]
+    ) -> dict[str, Any]:
         """Return the payload fields that change only with the resource.
 
         Args:
             resource: The resource.
             content: The result of :meth:`content`.
             traits: The resource's ``Wording.traits``.
-            point_id: The result of :meth:`point_id`, to which the envelope is bound.
+            point_id: The result of :meth:`point_id`.
+            hashes: The result of :meth:`hashes`.
         """
         blind = self._blind
         shared = [
@@ -114,7 +117,8 @@ class EstatePoints:
             ("state", resource.state),
         ]
         own = [("name", resource.name), ("identifier", resource.identifier), ("arn", resource.arn)]
-        return {
+        fields: dict[str, Any] = {
+            **hashes,
             GROUPS: [
                 *(blind(name, value) for name, value in shared if value),
                 *(blind("tag_keys", key) for key in resource.tags),
@@ -125,8 +129,8 @@ class EstatePoints:
                 *(blind("tags", f"{key}={value}") for key, value in resource.tags.items()),
                 self._cell_number(resource.cell),
             ],
-            "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id),
         }
+        return {**fields, "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id, fields)}
 
     def resource(self, row: StoredRow) -> Resource:
         """Decrypt the resource in a row that was read with :data:`SEALED_FIELDS`.
@@ -134,7 +138,7 @@ class EstatePoints:
         The resource's ``last_synced`` comes from the row's payload, because the envelope does not contain it.
 
         Raises:
-            DecryptionError: The envelope was modified, or comes from a different row.
+            DecryptionError: The row was altered, or its envelope comes from a different row.
         """
         data = open_sealed(self._envelope, row, AWS_ESTATE)
         data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
@@ -169,6 +173,10 @@ class EstatePoints:
     def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
         """Return the filter for the rows of scan cells; a cell is an account, a region and a resource type."""
         return PointFilter(must=[AnyOf(MARKS, [self._cell_number(key) for key in keys])])
+
+    def cell_number(self, key: CellKey) -> int:
+        """Return the number that represents a scan cell in the rows of the cell."""
+        return self._cell_number(key)
 
     def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
         """Return the filter for the rows of cells that the scan did not write and no scan wrote at or after ``since``.

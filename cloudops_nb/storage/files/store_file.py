@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 #: The lowest and the highest generation of a data key. Each encrypted value names the generation of its data key. A
 #: value that names a generation out of this range was altered, and no data key is derived for it.
 FIRST_GENERATION: Final = 1

@@ -151,7 +151,7 @@ class _ChatWithoutConversations:
 
 
 def _mentioning_conversations(service: OpenStore, mentions: AccountMentions) -> set[str]:
-    rows = service.vector_store.rows(CHAT_HISTORY.name, EVERY_POINT, ("data",))
+    rows = service.vector_store.rows(CHAT_HISTORY.name, EVERY_POINT, CHAT_HISTORY.sealed_fields)
     contents = (open_sealed(service.vault.envelope, row, CHAT_HISTORY) for row in rows)
     return {_conversation_name(content) for content in contents if mentions.within(content)}
 

@@ -144,7 +144,8 @@ def _reencrypt_rows(vault: Vault, store: VectorStore, collection: Collection) ->
     count = 0
     patches: list[Patch] = []
     for row in _older_rows(vault, store, collection):
-        sealed = seal(vault.envelope, open_sealed(vault.envelope, row, collection), collection, row.id)
+        content = open_sealed(vault.envelope, row, collection)
+        sealed = seal(vault.envelope, content, collection, row.id, row.payload)
         patches.append(Patch([row.id], {"data": sealed}))
         if len(patches) == BATCH:
             count += _write_patches(store, collection, patches)
@@ -153,7 +154,7 @@ def _reencrypt_rows(vault: Vault, store: VectorStore, collection: Collection) ->
 
 
 def _older_rows(vault: Vault, store: VectorStore, collection: Collection) -> Iterator[StoredRow]:
-    for row in store.rows(collection.name, EVERY_POINT, ("data",)):
+    for row in store.rows(collection.name, EVERY_POINT, collection.sealed_fields):
         if sealed_generation(row, collection) < vault.keys.generation:
             yield row
 

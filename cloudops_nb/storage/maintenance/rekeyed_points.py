@@ -64,10 +64,10 @@ class RekeyedEstate:
         resource = self._old_points.resource(row)
         wording = wording_of(resource)
         point_id = self._points.point_id(resource)
+        hashes = self._new_hashes(resource, wording, point.payload)
         payload = {
             **point.payload,
-            **self._points.payload(resource, content, wording.traits, point_id),
-            **self._new_hashes(resource, wording, point.payload),
+            **self._points.payload(resource, content, wording.traits, point_id, hashes),
             # The scan's id is not stored, so compute the new blind value from the old one. Points of one scan still
             # have the same value.
             "scan": numbered("scan", self._new.blind_index.blind("scan", str(point.payload["scan"]))),
@@ -100,9 +100,6 @@ class RekeyedChat:
         is_message = point.payload["kind"] == "message"
         name = content["conversation"] if is_message else content["name"]
         point_id = point.id if is_message else conversation_point(self._new.blind_index, name)
-        payload = {
-            **point.payload,
-            "context": conversation_blind(self._new.blind_index, name),
-            "data": seal(self._new.envelope, content, CHAT_HISTORY, point_id),
-        }
+        payload = {**point.payload, "context": conversation_blind(self._new.blind_index, name)}
+        payload["data"] = seal(self._new.envelope, content, CHAT_HISTORY, point_id, payload)
         return replace(point, id=point_id, payload=payload)

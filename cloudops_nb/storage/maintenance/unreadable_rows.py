@@ -42,7 +42,7 @@ def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
     rows = [
         UnreadableRow(name, row.id)
         for name, collection in COLLECTIONS.items()
-        for row in service.vector_store.rows(name, EVERY_POINT, ("data",))
+        for row in service.vector_store.rows(name, EVERY_POINT, collection.sealed_fields)
         if not _decrypts(envelope, row, collection)
     ]
     return rows + [UnreadableRow(SCAN_STATE, cell) for cell in service.scan_state.unreadable(envelope)]

@@ -23,18 +23,18 @@ def stage_copy(
     store: VectorStore,
     collection: Collection,
     change: Callable[[Sequence[Point]], Sequence[Point]],
-    envelope: Envelope,
+    envelope: Envelope | None = None,
 ) -> int:
     """Copy a collection, with changed points, to its staged collection.
 
-    As a check, the envelope (the encrypted content) of every staged point is decrypted. The caller holds the store
-    exclusively, and then either makes the staged collection live or discards it.
+    As a check, the staged points are counted and, with ``envelope``, their envelopes (the encrypted contents) are
+    decrypted. The caller holds the store exclusively, and then either makes the staged collection live or discards it.
 
     Args:
         store: The vector store.
         collection: The collection to copy.
         change: Returns the new points for a batch of live points; it may leave out some points.
-        envelope: Decrypts the envelopes of the new points.
+        envelope: Decrypts the envelopes of the new points; ``None`` if unreadable points are copied, too.
 
     Returns:
         The number of staged points.
@@ -49,14 +49,20 @@ def stage_copy(
         points = change(batch)
         store.upsert(staged, points)
         written += len(points)
-    readable = 0
-    for row in store.rows(staged, EVERY_POINT, ("data",)):
-        open_sealed(envelope, row, collection)
-        readable += 1
-    if readable != written:
-        why = f"{readable} of {written} points are in the copy"
+    found = _decrypted(store, staged, collection, envelope) if envelope else store.count(staged, EVERY_POINT)
+    if found != written:
+        why = f"{found} of {written} points are in the copy"
         raise StorageError(f"{collection.name} cannot be copied", why, "The store is unchanged; try again.")
     return written
+
+
+def _decrypted(store: VectorStore, staged: str, collection: Collection, envelope: Envelope) -> int:
+    """Decrypt every point of a staged collection; returns their number."""
+    found = 0
+    for row in store.rows(staged, EVERY_POINT, collection.sealed_fields):
+        open_sealed(envelope, row, collection)
+        found += 1
+    return found
 
 
 def batches(points: Iterable[Point]) -> Iterator[list[Point]]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import FORMAT, STORE_NAME, StoreFile, with_store_id
+from cloudops_nb.storage.keys.key_lookup import find_master_key
+from cloudops_nb.storage.opening.bound_points import BoundEstate
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
-from cloudops_nb.storage.opening.numbered_points import stage_numbered_estate
+from cloudops_nb.storage.opening.numbered_points import numbered_point
+from cloudops_nb.storage.opening.staged_copy import stage_copy
+from cloudops_nb.storage.vault import vault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,18 +37,26 @@ def _from_1_to_2(_settings: Settings, _store: VectorStore, header: StoreHeader) 
 
 def _from_2_to_3(_settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
     """Convert the estate's blind values (keyed hashes of the fields' values) from texts to numbers."""
-    stage_numbered_estate(store)
+    stage_copy(store, AWS_ESTATE, lambda points: [numbered_point(point) for point in points])
+    return header
+
+
+def _from_3_to_4(settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
+    """Bind the estate's envelopes to the blind values of their points, and make room for more fields."""
+    vault = vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
+    stage_copy(store, AWS_ESTATE, BoundEstate(vault))
     return header
 
 
 #: For each older format, the step that upgrades a store from it to the next one.
-STEPS: Final[Mapping[int, Step]] = {1: _from_1_to_2, 2: _from_2_to_3}
+STEPS: Final[Mapping[int, Step]] = {1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4}
 
 
 def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = STEPS) -> None:
     """Upgrade the store to the current format if it has an older one; the caller holds the store exclusively.
 
     Raises:
+        EncryptionError: The store's key is needed and cannot be found.
         StorageError: A step failed, and the store is still in the format before that step; or a handover failed after
             its commit, and the next opening of the store finishes it.
     """

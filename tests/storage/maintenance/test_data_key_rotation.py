@@ -76,7 +76,7 @@ def test_an_envelope_of_a_retired_key_is_refused_when_it_is_put_back(storage: St
         storage.estate._points.point_id_of(hit.resource.canonical_key) for hit in storage.estate.resources()
     }
     assert len(storage.estate.resources()) == 5
-    (put_back,) = storage.vector_store.retrieve(AWS_ESTATE.name, [row.id], ("data",))
+    (put_back,) = storage.vector_store.retrieve(AWS_ESTATE.name, [row.id], AWS_ESTATE.sealed_fields)
     with pytest.raises(DecryptionError, match="its data key was retired"):
         open_sealed(storage.vault.envelope, put_back, AWS_ESTATE)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.encryption.envelope import Envelope, key_generation
+from cloudops_nb.storage.encryption.sealed_data import authenticated, seal_packed, sealed_generation
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.opening.staged_copy import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cloudops_nb.storage.backup.journal_tables import SealedRow
+    from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.vault import Vault
 
@@ -46,16 +48,10 @@ class ResealedRows:
         for point in points:
             self.rows += 1
             try:
-                sealed = base64.b64decode(point.payload["data"], validate=True)
-                fresh = self._resealed(sealed, collection, point.id)
-            except (binascii.Error, KeyError, TypeError, ValueError, DecryptionError):
+                yield self._resealed_point(point, COLLECTIONS[collection])
+            except DecryptionError:
                 self.unreadable += 1
                 yield point
-                continue
-            if fresh is sealed:
-                yield point
-            else:
-                yield replace(point, payload={**point.payload, "data": base64.b64encode(fresh).decode()})
 
     def cells(self, cells: Iterable[SealedRow]) -> dict[str, tuple[str, bytes]]:
         """Return each readable scan cell's scan start and envelope (encrypted content), by the cell's stored name.
@@ -66,13 +62,17 @@ class ResealedRows:
         for cell, sealed in cells:
             try:
                 plaintext = self._envelope.open(sealed, collection=_CELLS, point_id=cell, retired=True)
-                found[cell] = (str(json.loads(plaintext)["started"]), self._resealed(sealed, _CELLS, cell))
+                if key_generation(sealed) < self._oldest:
+                    sealed = self._envelope.seal(plaintext, collection=_CELLS, point_id=cell)  # noqa: PLW2901
+                found[cell] = (str(json.loads(plaintext)["started"]), sealed)
             except DecryptionError:
                 continue
         return found
 
-    def _resealed(self, sealed: bytes, collection: str, point_id: str) -> bytes:
-        plaintext = self._envelope.open(sealed, collection=collection, point_id=point_id, retired=True)
-        if key_generation(sealed) >= self._oldest:
-            return sealed
-        return self._envelope.seal(plaintext, collection=collection, point_id=point_id)
+    def _resealed_point(self, point: Point, collection: Collection) -> Point:
+        row = row_of(point)
+        plaintext = authenticated(self._envelope, row, collection, retired=True)
+        if sealed_generation(row, collection) >= self._oldest:
+            return point
+        fresh = seal_packed(self._envelope, plaintext, collection, point.id, point.payload)
+        return replace(point, payload={**point.payload, "data": fresh})

@@ -1,0 +1,82 @@
+"""Converts the estate's points (the AWS resources that scans found) from store format 3 to format 4.
+
+In format 4 an envelope is bound to the blind values (keyed hashes of the fields' values) and to the content hash of its
+point, so that an altered blind value is noticed. A number of a blind value has two more bits for its field, because
+format 3 had two fields left.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgpack
+
+from cloudops_nb.errors import DecryptionError
+from cloudops_nb.model import Resource
+from cloudops_nb.storage.encryption.envelope import Envelope
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.estate.description import traits_of
+from cloudops_nb.storage.estate.fields import GROUPS, MARKS, VALUE_BITS
+from cloudops_nb.storage.estate.points import EstatePoints
+from cloudops_nb.storage.opening.numbered_points import VALUE_BITS as EARLIER_VALUE_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudops_nb.storage.engines.vector_store import Point
+    from cloudops_nb.storage.vault import Vault
+
+#: The first store format in which envelopes are bound to the blind values of their points.
+BOUND_FORMAT: Final = 4
+
+
+class BoundEstate:
+    """Converts points from format 3 to format 4: computes their blind values again, and encrypts their envelopes again.
+
+    The blind values come from the decrypted resource, so a blind value that was altered in format 3 is right again. A
+    point whose envelope cannot be decrypted keeps its envelope and its blind values, so that a scan can replace it.
+
+    Args:
+        vault: The keys that the points were made with.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._points = EstatePoints(vault)
+        # A separate object, so that decryption failures here do not count in the alarm of the vault's own envelope.
+        self._envelope = Envelope(vault.keys)
+
+    def __call__(self, points: Sequence[Point]) -> list[Point]:
+        """Return the new points for a batch."""
+        return [self._new_point(point) for point in points]
+
+    def _new_point(self, point: Point) -> Point:
+        converted: dict[str, Any] = {
+            **point.payload,
+            GROUPS: [_renumbered(number) for number in point.payload[GROUPS]],
+            MARKS: [_renumbered(number) for number in point.payload[MARKS]],
+            "scan": _renumbered(point.payload["scan"]),
+        }
+        try:
+            content = self._content(point)
+        except DecryptionError:
+            return replace(point, payload=converted)
+        resource = Resource.from_dict(msgpack.unpackb(content, unicode_errors="surrogatepass", strict_map_key=False))
+        hashes = {name: str(point.payload.get(name, "")) for name in ("content", "searchable")}
+        fields = self._points.payload(resource, content, traits_of(resource), point.id, hashes)
+        return replace(point, payload={**converted, **fields})
+
+    def _content(self, point: Point) -> bytes:
+        try:
+            sealed = base64.b64decode(point.payload["data"], validate=True)
+        except (binascii.Error, KeyError, TypeError, ValueError) as error:
+            raise DecryptionError("a row of the estate cannot be decrypted", "its envelope is damaged") from error
+        return self._envelope.open(sealed, collection=AWS_ESTATE.name, point_id=point.id, retired=True)
+
+
+def _renumbered(number: int) -> int:
+    """Convert a blind value's number from format 3; the field's code stays, and the last bits of the value go."""
+    field, value = number >> EARLIER_VALUE_BITS, number & (1 << EARLIER_VALUE_BITS) - 1
+    return field << VALUE_BITS | value >> (EARLIER_VALUE_BITS - VALUE_BITS)
