@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from cloudops_nb.model import CellKey, CellResult, CellState
@@ -148,13 +147,9 @@ class ScanWriter:
     def _write_pages(self, pages: Sequence[PageRead]) -> None:
         if self._dropping:
             return
-        new = {page.key for page in pages} - self._started_cells
-        self._started_cells |= new
-        if new:
-            # Mark a cell as running before its first row is written, so that a half-written cell never looks complete.
-            now = datetime.now(UTC)
-            running = [CellResult(key, CellState.RUNNING, now, 0.0) for key in new]
-            self._storage.scan_state.put_all(running, self._scan_id)
+        keys = {page.key for page in pages}
+        self._storage.estate.begin_cells(keys - self._started_cells, scan_id=self._scan_id)
+        self._started_cells |= keys
         self._storage.estate.upsert([each for page in pages for each in page.resources], scan_id=self._scan_id)
         for page in pages:
             self._written[page.key] += len(page.resources)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from cloudops_nb.client.frames import hits_frame, rows_frame
 from cloudops_nb.client.scan_writer import ScanWriter
 from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
@@ -23,7 +21,6 @@ from cloudops_nb.model import CellState
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
     import pandas as pd
 
@@ -72,7 +69,6 @@ class ScanRunner:
         self._storage = storage
         self._sessions = sessions
         self._settings = settings
-        self._locks = settings.data_path / "locks"
         self._running_scans: set[str] = set()
 
     @property
@@ -129,7 +125,7 @@ class ScanRunner:
             **scope, every_detail=every_detail, last=last, progress=progress, scan_id=run.id, budget=budget
         )
         writer = ScanWriter(self._storage, run.id, budget)
-        with self._marked_running(run.id):
+        with self._marked_running(run.id), self._storage.scan_locks.holding(run.id):
             # Recorded before the first page is read, so that recover() finds this scan if the process dies.
             parameters = {"mode": mode, **{name: list(value or ()) for name, value in scope.items()}}
             self._storage.journal.append(STARTED, run.id, parameters)
@@ -142,10 +138,10 @@ class ScanRunner:
             finally:
                 # Also after an interrupt: keep what was read, and give every unfinished cell a result.
                 writer.finish(scanner.unread(), scanner.remaining())
+                self._storage.estate.end_scan(run.id)
                 self._storage.scan_state.put_rates(scanner.learned())
                 self._storage.flush()
                 self._record_end(run.id, _end_record(run, list(writer.results.values()), status))
-        self._lock_path(run.id).unlink(missing_ok=True)
         return self._report(run, writer.results, scanner.accounts, previous)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
@@ -181,7 +177,7 @@ class ScanRunner:
         records = self._storage.journal.records(kind=(STARTED, ENDED))
         ended = {record.subject for record in records if record.kind == ENDED}
         still_open = [record.subject for record in records if record.subject not in ended]
-        if not still_open or not all(map(self._process_died, still_open)):
+        if not still_open or any(map(self._storage.scan_locks.alive, still_open)):
             # A cell in the state ``running`` does not name its scan, so its scan may be one that still runs.
             return
         for result in self._storage.scan_state.cells():
@@ -190,7 +186,6 @@ class ScanRunner:
                 self._storage.scan_state.put(abandoned)
         for scan_id in still_open:
             self._record_end(scan_id, {"status": "failed", "reason": "the process ended"})
-            self._lock_path(scan_id).unlink(missing_ok=True)
 
     def scan_unattended(self, mode: str, progress: Callable[[Progress], None]) -> ScanReport:
         """Scan the settings' regions and services in every account that needs no MFA code.
@@ -232,28 +227,12 @@ class ScanRunner:
 
     @contextmanager
     def _marked_running(self, scan_id: str) -> Iterator[None]:
-        """Mark a scan as running: in memory for this process, and by a lock file for other processes."""
-        with self._lock(scan_id):
-            self._running_scans.add(scan_id)
-            try:
-                yield
-            finally:
-                self._running_scans.discard(scan_id)
-
-    def _lock(self, scan_id: str) -> FileLock:
-        self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(self._lock_path(scan_id), mode=0o600)
-
-    def _lock_path(self, scan_id: str) -> Path:
-        return self._locks / f"scan-{scan_id}.lock"
-
-    def _process_died(self, scan_id: str) -> bool:
-        # The operating system releases a process's locks however the process ends.
+        """Note inside the block that this process runs the scan."""
+        self._running_scans.add(scan_id)
         try:
-            with self._lock(scan_id).acquire(blocking=False):
-                return True
-        except Timeout:
-            return False
+            yield
+        finally:
+            self._running_scans.discard(scan_id)
 
     def _report(
         self,

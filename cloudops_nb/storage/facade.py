@@ -49,6 +49,7 @@ class StorageService(OpenStore):
             self.backup.health,
             decrypt_failures=lambda: self.vault.envelope.alarm.failures,
             unreadable_results=self._unreadable_results,
+            integrity=lambda: self.estate.integrity.check(again=True),
             remote=self._settings.remote,
         )
 

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.backup.backup_report import BackupHealth
     from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.estate.integrity import IntegrityReport
     from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus
 
 #: The check warns if fewer bytes than this are free on the store's disk.
 LEAST_FREE_BYTES = 1_000_000_000
 #: The check warns if the newest backup of the estate, the conversations or the journal is older than this.
 OLDEST_BACKUP = timedelta(hours=48)
+#: How long the check waits for a Qdrant server to send the estate's rows, in seconds.
+ESTATE_SECONDS = 30.0
 
 
 class CollectionHealth(TypedDict):
@@ -46,15 +49,29 @@ class S3Health(TypedDict):
     problem: str
 
 
+class EstateHealth(TypedDict):
+    """The numbers of cells by the result of comparing their rows with the scan state.
+
+    The keys are those of :class:`~cloudops_nb.storage.estate.integrity.IntegrityReport`.
+    """
+
+    verified: int
+    altered: int
+    unfinished: int
+    unrecorded: int
+
+
 class Health(TypedDict):
     """The result of a health check.
 
-    ``reachable`` is true if the points of at least one collection could be counted. ``newest_backup`` is ``None`` if
-    there is no backup. ``decrypt_failures`` is the number of decryptions that failed since the store was opened.
+    ``estate`` is ``None`` if the estate's rows could not be compared with the scan state. ``reachable`` is true if the
+    points of at least one collection could be counted. ``newest_backup`` is ``None`` if there is no backup.
+    ``decrypt_failures`` is the number of decryptions that failed since the store was opened.
     """
 
     reachable: bool
     collections: dict[str, CollectionHealth]
+    estate: EstateHealth | None
     free_bytes: int
     newest_backup: datetime | None
     s3: S3Health
@@ -70,6 +87,7 @@ def check_health(
     *,
     decrypt_failures: Callable[[], int] = lambda: 0,
     unreadable_results: Callable[[], int] = lambda: 0,
+    integrity: Callable[[], IntegrityReport] | None = None,
     remote: bool = False,
     now: datetime | None = None,
 ) -> Health:
@@ -81,6 +99,7 @@ def check_health(
         backups: Checks the backups.
         decrypt_failures: Returns the number of failed decryptions.
         unreadable_results: Returns the number of scan results and learned rates that cannot be decrypted.
+        integrity: Compares the estate's rows with the scan state; ``None`` to leave this out.
         remote: True if the vector store is a Qdrant server; the time for connecting to the server is then limited, too.
         now: The current time, to compute the age of backups; by default, the system's time.
     """
@@ -88,20 +107,23 @@ def check_health(
     free = _free_bytes(data_path)
     backup, problem = _check_backups(backups)
     failures = _failure_count(decrypt_failures)
+    estate, differences = _check_estate(integrity, remote=remote)
     newest = [created for created in backup["newest"].values() if created is not None]
     warnings = [
         *_collection_warnings(collections),
+        *differences,
         *([problem] if problem else _backup_warnings(backup, now or datetime.now(UTC))),
     ]
     if free < LEAST_FREE_BYTES:
         warnings.append(f"only {free // 1_000_000} MB are free on the store's disk")
     if failures:
-        warnings.append(f"{failures} encrypted values could not be decrypted")
+        warnings.append(f"{failures} times an encrypted value could not be decrypted, because it was altered")
     if lost := _failure_count(unreadable_results):
         warnings.append(f"{lost} scan results cannot be decrypted; a full scan writes them again")
     return Health(
         reachable=any(health["points"] is not None for health in collections.values()),
         collections=collections,
+        estate=estate,
         free_bytes=free,
         newest_backup=max(newest, default=None),
         s3=S3Health(configured=backup["s3_configured"], reachable=backup["s3_reachable"], problem=backup["s3_problem"]),
@@ -138,6 +160,28 @@ def _count_points(store: Callable[[], VectorStore], name: str, *, remote: bool) 
         fix = "Check that the server is running and that qdrant_url is right."
         raise StoreUnavailableError(f"the points of {name} cannot be counted", why, fix)
     return points
+
+
+def _check_estate(
+    integrity: Callable[[], IntegrityReport] | None, *, remote: bool
+) -> tuple[EstateHealth | None, list[str]]:
+    """Compare the estate's rows with the scan state; returns the numbers of cells, and a line for each difference."""
+    if integrity is None:
+        return None, []
+    try:
+        report = within(ESTATE_SECONDS, integrity, None) if remote else integrity()
+    except CloudOpsError as error:
+        return None, [f"the estate could not be compared with the scan state: {error_line(error)}"]
+    if report is None:
+        why = f"the Qdrant server did not send its rows within {ESTATE_SECONDS:.0f} seconds"
+        return None, [f"the estate could not be compared with the scan state: {why}"]
+    counts = EstateHealth(
+        verified=report.verified,
+        altered=len(report.altered),
+        unfinished=len(report.unfinished),
+        unrecorded=len(report.unrecorded),
+    )
+    return counts, report.warnings()
 
 
 def _failure_count(failures: Callable[[], int]) -> int:

@@ -18,7 +18,7 @@ from cloudops_nb.storage.encryption.envelope import key_generation
 from cloudops_nb.storage.encryption.sealed_data import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.encryption.envelope import Envelope
     from cloudops_nb.storage.files.database import Database
@@ -52,19 +52,49 @@ class ScanState:
 
     def states(self, keys: Iterable[CellKey]) -> dict[CellKey, CellState]:
         """Return the latest state of each given cell; omit cells without a scan or with an unreadable state."""
+        return {key: CellState(content["state"]) for key, content in self.contents_of(keys).items()}
+
+    def contents_of(self, keys: Iterable[CellKey]) -> dict[CellKey, dict[str, Any]]:
+        """Return the content of each given cell; omit cells without a record or with an unreadable one."""
         cells = [(key, self._blind_name(key)) for key in keys]
         with self._database.reading() as connection:
             rows = [(key, cell, connection.execute(_ONE_CELL, (cell,)).fetchone()) for key, cell in cells]
-        scanned = [(key, cell, row[0]) for key, cell, row in rows if row]
-        return dict(readable(scanned, lambda each: (each[0], CellState(self._decrypted(each[1], each[2])["state"]))))
+        recorded = [(key, cell, row[0]) for key, cell, row in rows if row]
+        return dict(readable(recorded, lambda each: (each[0], self._decrypted(each[1], each[2]))))
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
         """Write a cell's result, replacing the earlier one; ``scan_id`` is the id of the scan that made it."""
         self.put_all([result], scan_id)
 
     def put_all(self, results: Iterable[CellResult], scan_id: str = "") -> None:
-        """Write the results of several cells in one transaction, as :meth:`put` does."""
-        self.fill({**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id} for result in results)
+        """Write the results of several cells in one transaction, as :meth:`put` does; keeps a cell's other entries."""
+        by_key = {result.key: result_content(result, scan_id) for result in results}
+        self.update(by_key, lambda key, content: {**content, **by_key[key]})
+
+    def update(
+        self, keys: Iterable[CellKey], change: Callable[[CellKey, Mapping[str, Any]], Mapping[str, Any] | None]
+    ) -> None:
+        """Change the content of cells in one transaction, so that no other program can change them in between.
+
+        Args:
+            keys: The cells.
+            change: Returns a cell's new content, or ``None`` to leave the cell, for its key and its present content.
+                The present content is empty for a cell without a record or with an unreadable record.
+        """
+        cells = [(key, self._blind_name(key)) for key in keys]
+        with self._database.writing() as connection:
+            rows = []
+            for key, cell in cells:
+                row = connection.execute(_ONE_CELL, (cell,)).fetchone()
+                content = next(readable([(cell, row[0])], lambda each: self._decrypted(*each)), {}) if row else {}
+                changed = change(key, content)
+                if changed is not None:
+                    rows.append((cell, self._encrypted(cell, changed)))
+            connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
+
+    def records(self) -> dict[CellKey, dict[str, Any]]:
+        """Return the content of every cell, without the learned rates; skip unreadable cells."""
+        return {CellKey(**content["key"]): content for content in self._readable_contents() if not _is_rate(content)}
 
     def rates(self) -> list[LearnedRate]:
         """Return the rates that scans learned; skip unreadable ones."""
@@ -149,6 +179,21 @@ class ScanState:
     def _decrypted(self, cell: str, sealed: bytes) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=COLLECTION, point_id=cell))
         return content
+
+
+def result_content(result: CellResult, scan_id: str) -> dict[str, Any]:
+    """Return the content under which a cell's result is stored."""
+    return {**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id}
+
+
+def opened_cell(vault: Vault, cell: str, sealed: bytes) -> dict[str, Any]:
+    """Return the content of a cell or rate for its blind name and encrypted content; reverses :func:`sealed_cell`.
+
+    Raises:
+        DecryptionError: The encrypted content was altered, or moved from another cell.
+    """
+    content: dict[str, Any] = json.loads(vault.envelope.open(sealed, collection=COLLECTION, point_id=cell))
+    return content
 
 
 def sealed_cell(vault: Vault, content: Mapping[str, Any]) -> tuple[str, bytes]:

@@ -162,6 +162,7 @@ def look(folder: Path) -> Found:
             assert storage.estate.search(resource.name, limit=1)[0].resource == resource
         chat = {name: _texts(storage, name) for name in CONVERSATIONS}
         storage.journal.verify()
+        assert storage.estate.integrity.check().altered == []
         _verify_snapshots(storage)
         journal = [record.body["text"] for record in storage.journal.records(kind="note")]
     estate = {resource.identifier: resource.metadata["version"] for resource in resources}

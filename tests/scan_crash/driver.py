@@ -112,6 +112,9 @@ class Driver:
         with StorageService(settings, lambda: self._embedder) as storage:
             report = ScanRunner(storage, lambda: sessions_of(aws), settings).scan(services=TYPES)
             storage.journal.verify()
+            integrity = storage.estate.integrity.check()
+        if integrity.altered or integrity.unfinished:
+            self.outcome.faults.append(f"round {number}: after an undisturbed scan, the check found {integrity}")
         self._before = self._look()
         if report.failures:
             self.outcome.faults.append(f"round {number}: the next scan did not complete: {report.failures}")
@@ -144,6 +147,7 @@ class Driver:
         with StorageService(settings, lambda: self._embedder) as storage:
             ScanRunner(storage, lambda: None, settings).recover()  # type: ignore[arg-type,return-value]  # asks AWS nothing
             storage.journal.verify()
+            assert storage.estate.integrity.check().altered == []
             rows = by_cell(hit.resource for hit in storage.estate.resources())
             return Left(rows, {result.key: result.state for result in storage.scan_state.cells()})
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellKey, CellResult
     from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.estate.cell_rows import CellRows
     from cloudops_nb.storage.estate.points import EstatePoints
-    from cloudops_nb.storage.scan_state import ScanState
 
 #: A cell with at least this number of rows keeps them when a scan finds the cell empty for the first time.
 SUSPICIOUS_ROWS = 3
@@ -41,10 +41,10 @@ class EstateCells:
     again clears the mark, because every write of a row rewrites this field.
     """
 
-    def __init__(self, store: VectorStore, points: EstatePoints, results: ScanState) -> None:
+    def __init__(self, store: VectorStore, points: EstatePoints, rows: CellRows) -> None:
         self._store = store
         self._points = points
-        self._results = results
+        self._rows = rows
         self._lock = threading.Lock()
         self._start_times: OrderedDict[str, float] = OrderedDict()
 
@@ -66,7 +66,7 @@ class EstateCells:
         losing = self._losing_cells(complete, scan_id)
         changed = {result.key: self._remove_unseen(result, scan_id) for result in losing}
         saved = [changed.get(result.key, result) for result in results]
-        self._results.put_all(saved, scan_id)
+        self._rows.finish(saved, scan_id)
         return saved
 
     def _losing_cells(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:

@@ -1,7 +1,8 @@
 """Counts resources for each value of a field, and lists the values of a field.
 
 Qdrant sees and counts only blind values, which are keyed hashes. To learn the real value behind a blind value, this
-module decrypts one row that has the blind value.
+module decrypts one row that has the blind value. The counts are for display only, because the blind values
+of altered rows are counted, too.
 """
 
 from __future__ import annotations

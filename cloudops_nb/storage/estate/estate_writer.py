@@ -9,26 +9,29 @@ import time
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.storage.encryption.sealed_data import is_authentic
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Patch, Point
 from cloudops_nb.storage.estate.description import wording_of
+from cloudops_nb.storage.estate.rows_digest import DIGESTED_FIELDS, row_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cloudops_nb.model import Resource
+    from cloudops_nb.model import CellKey, Resource
     from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.estate.terms import EstateTerms
     from cloudops_nb.storage.estate.vectors import EstateVectors
+    from cloudops_nb.storage.vault import Vault
 
 #: Number of resources per batch: large enough to embed efficiently, small enough that searches run between batches.
 BATCH = 256
-_COMPARED_FIELDS = ("content", "searchable", "last_synced")
+_COMPARED_FIELDS = (*AWS_ESTATE.sealed_fields, "searchable", "last_synced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,10 @@ class UpsertReport:
 
 @dataclass(slots=True)
 class _Draft:
-    """A resource prepared for the store: its point id, wording, packed content, hashes and stamp."""
+    """A resource prepared for the store: its point id, wording, packed content, hashes and stamp.
+
+    ``payload`` has the fields of its row that a digest covers, once the row is written or known to be unchanged.
+    """
 
     point_id: str
     resource: Resource
@@ -52,6 +58,7 @@ class _Draft:
     content: bytes
     hashes: Mapping[str, str]
     stamp: Mapping[str, Any]
+    payload: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EstateWriter:
@@ -61,29 +68,47 @@ class EstateWriter:
     survive a crash of any process. When it has returned or raised, none of its requests is running any more.
     """
 
-    def __init__(self, store: VectorStore, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors) -> None:
+    def __init__(
+        self, store: VectorStore, vault: Vault, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors
+    ) -> None:
         self._store = store
+        # An altered row is written again, so it needs no alarm.
+        self._envelope = vault.envelope.with_own_alarm()
+        self._blind_index = vault.blind_index
         self._points = points
         self._terms = terms
         self._vectors = vectors
 
-    def upsert(self, resources: Sequence[Resource], scan_id: str) -> UpsertReport:
-        """Write the changed resources and stamp all; of resources with the same canonical key only the last counts."""
+    def upsert(
+        self, resources: Sequence[Resource], scan_id: str
+    ) -> tuple[UpsertReport, Mapping[CellKey, Mapping[str, int]]]:
+        """Write the changed resources and stamp all; of resources with the same canonical key only the last counts.
+
+        Returns:
+            The report, and the checksums of the resources' rows by cell and point id.
+        """
         latest = list({resource.canonical_key: resource for resource in resources}.values())
         report = UpsertReport()
+        checksums: dict[CellKey, dict[str, int]] = defaultdict(dict)
         running: deque[Iterator[UpsertReport]] = deque()
         with _request_thread() as requests:
             for start in range(0, len(latest), BATCH):
-                running.append(self._batch_stages(latest[start : start + BATCH], scan_id, requests))
+                running.append(self._batch_stages(latest[start : start + BATCH], scan_id, requests, checksums))
                 report += _advance(running)
             while running:
                 report += _advance(running)
-        return report
+        return report, checksums
 
     def _batch_stages(
-        self, resources: Sequence[Resource], scan_id: str, requests: ThreadPoolExecutor
+        self,
+        resources: Sequence[Resource],
+        scan_id: str,
+        requests: ThreadPoolExecutor,
+        checksums: Mapping[CellKey, dict[str, int]],
     ) -> Iterator[UpsertReport]:
         """Process a batch in three stages: look up its rows, write the changes, and complete the writes.
+
+        The last stage adds the rows' checksums to ``checksums``.
 
         Yields an empty report after each of the first two stages, and the batch's report after the last.
         """
@@ -91,7 +116,7 @@ class EstateWriter:
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
         looked_up = requests.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
         yield UpsertReport()
-        same, altered, new = _sort_drafts(drafts, looked_up.result())
+        same, altered, new = self._sort_drafts(drafts, looked_up.result())
         patches = [*_stamp_patches(same), *(Patch([draft.point_id], self._payload(draft)) for draft in altered)]
         patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
         written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
@@ -103,6 +128,9 @@ class EstateWriter:
             self._store.upsert(AWS_ESTATE.name, self._new_points(removed))
         if written:
             written.result()
+        for draft in drafts.values():
+            checksum = row_checksum(self._blind_index, draft.point_id, draft.payload)
+            checksums[draft.resource.cell][draft.point_id] = checksum
         unchanged = sum(draft.point_id not in missing for draft in same)
         yield UpsertReport(written=len(drafts) - unchanged, unchanged=unchanged)
 
@@ -125,9 +153,34 @@ class EstateWriter:
             stamp=self._points.stamp(resource, scan_id, now),
         )
 
+    def _sort_drafts(
+        self, drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
+    ) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
+        """Return three groups: unchanged drafts, changed drafts that keep their vectors, and all other drafts."""
+        same: list[_Draft] = []
+        altered: list[_Draft] = []
+        new = dict(drafts)
+        for row in rows:
+            draft, stored = drafts[row.id], row.payload
+            # Keep the later time: a concurrent scan that listed the resource later may have written the row already.
+            if stored.get("last_synced", 0.0) > draft.stamp["last_synced"]:
+                draft.stamp = {**draft.stamp, "last_synced": stored["last_synced"]}
+            if stored.get("searchable") != draft.hashes["searchable"]:
+                continue
+            del new[row.id]
+            # If only a size or an IAM permission changed, for example, the vectors stay the same.
+            if stored.get("content") == draft.hashes["content"] and is_authentic(self._envelope, row, AWS_ESTATE):
+                draft.payload = stored
+                same.append(draft)
+            else:
+                altered.append(draft)
+        return same, altered, list(new.values())
+
     def _payload(self, draft: _Draft) -> dict[str, Any]:
-        fields = self._points.payload(draft.resource, draft.content, draft.wording.traits, draft.point_id)
-        return {**fields, **draft.hashes, **draft.stamp}
+        traits, hashes = draft.wording.traits, draft.hashes
+        fields = self._points.payload(draft.resource, draft.content, traits, draft.point_id, hashes)
+        draft.payload = {name: fields[name] for name in DIGESTED_FIELDS}
+        return {**fields, **draft.stamp}
 
 
 @contextmanager
@@ -157,26 +210,6 @@ def _advance(running: deque[Iterator[UpsertReport]]) -> UpsertReport:
         else:
             completed += report
     return completed
-
-
-def _sort_drafts(
-    drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]
-) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
-    """Return three groups: unchanged drafts, changed drafts that keep their vectors, and all other drafts."""
-    same: list[_Draft] = []
-    altered: list[_Draft] = []
-    new = dict(drafts)
-    for row in rows:
-        draft, stored = drafts[row.id], row.payload
-        # Keep the later time: a concurrent scan that listed the resource later may have written the row already.
-        if stored.get("last_synced", 0.0) > draft.stamp["last_synced"]:
-            draft.stamp = {**draft.stamp, "last_synced": stored["last_synced"]}
-        if stored.get("searchable") != draft.hashes["searchable"]:
-            continue
-        del new[row.id]
-        # If only a size or an IAM permission changed, for example, the vectors stay the same.
-        (same if stored.get("content") == draft.hashes["content"] else altered).append(draft)
-    return same, altered, list(new.values())
 
 
 def _stamp_patches(drafts: Sequence[_Draft]) -> list[Patch]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from cloudops_nb.model import ResourceFilter, SearchHit
 from cloudops_nb.storage.encryption.sealed_data import readable
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.estate.cell_rows import CellRows
 from cloudops_nb.storage.estate.cells import EstateCells
 from cloudops_nb.storage.estate.estate_facets import EstateFacets
 from cloudops_nb.storage.estate.estate_writer import EstateWriter, UpsertReport
+from cloudops_nb.storage.estate.integrity import EstateIntegrity
 from cloudops_nb.storage.estate.points import SEALED_FIELDS, EstatePoints
 from cloudops_nb.storage.estate.search.estate_search import EstateSearch
 from cloudops_nb.storage.estate.search.query_reading import QueryReading
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from cloudops_nb.embedding import Embedder
     from cloudops_nb.model import CellKey, CellResult, Resource
     from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.scan_locks import ScanLocks
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
 
@@ -47,20 +50,51 @@ class EstateStore:
     :class:`~cloudops_nb.errors.EmbeddingError`.
     """
 
-    def __init__(self, store: VectorStore, vault: Vault, results: ScanState, embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self,
+        store: VectorStore,
+        vault: Vault,
+        results: ScanState,
+        locks: ScanLocks,
+        embedder: Callable[[], Embedder],
+    ) -> None:
         self._store = store
         self._results = results
         self._points = EstatePoints(vault)
         terms, vectors = EstateTerms(vault.blind_index), EstateVectors(embedder, vault.rotation)
         self._facets = EstateFacets(store, self._points)
-        self._writer = EstateWriter(store, self._points, terms, vectors)
-        self._cells = EstateCells(store, self._points, results)
+        self._writer = EstateWriter(store, vault, self._points, terms, vectors)
+        self._rows = CellRows(store, self._points, vault, results, locks)
+        self._cells = EstateCells(store, self._points, self._rows)
+        #: Checks whether the stored rows are those that scans wrote.
+        self.integrity = EstateIntegrity(store, self._points, vault, self._rows.records)
         self._search = EstateSearch(store, self._points, terms, vectors, self._facets)
+
+    def begin_cells(self, keys: Iterable[CellKey], *, scan_id: str) -> None:
+        """Note that a scan is about to write rows of cells; their state is ``running`` until the scan finishes them."""
+        self._cells.begin(scan_id)
+        self._rows.begin(keys, scan_id)
+
+    def end_scan(self, scan_id: str) -> None:
+        """Note that a scan writes nothing more; the cells that it has begun and not finished count as interrupted."""
+        self._rows.end_scan(scan_id)
+
+    def end_scans(self) -> None:
+        """Note that no scan writes through this object any more, because the store is being closed."""
+        self._rows.end_scans()
 
     def upsert(self, resources: Sequence[Resource], *, scan_id: str) -> UpsertReport:
         """Write resources and stamp them with the scan's id; unchanged resources only get the new stamp."""
         self._cells.begin(scan_id)
-        return self._writer.upsert(resources, scan_id)
+        keys = {resource.cell for resource in resources}
+        self._rows.begin(keys, scan_id, running=False)
+        try:
+            report, checksums = self._writer.upsert(resources, scan_id)
+        except BaseException:
+            self._rows.failed(scan_id, keys)
+            raise
+        self._rows.wrote(scan_id, checksums)
+        return report
 
     def finish_cell(self, result: CellResult, *, scan_id: str) -> CellResult:
         """Finish a cell of a scan and save its result; returns the result as saved.
@@ -88,7 +122,9 @@ class EstateStore:
 
     def apply_delta(self, resources: Sequence[Resource]) -> UpsertReport:
         """Write some resources outside a scan; removes no row (requirement S14)."""
-        return self.upsert(resources, scan_id=f"{_DELTA_PREFIX}{uuid.uuid4()}")
+        scan_id = f"{_DELTA_PREFIX}{uuid.uuid4()}"
+        keys = list({resource.cell for resource in resources})
+        return self._rows.edit(keys, scan_id, lambda: self.upsert(resources, scan_id=scan_id))
 
     def search(self, query: str, *, limit: int = 10, where: ResourceFilter = _EVERYTHING) -> list[SearchHit]:
         """Find resources by id, name, fragment, misspelling, tag or meaning; returns hits with reasons, best first."""
@@ -130,6 +166,9 @@ class EstateStore:
     def facets(self, field: str, where: ResourceFilter = _EVERYTHING) -> dict[str, int]:
         """Return each value of a field with its number of resources, the most frequent value first.
 
+        The values come from decrypted resources. The numbers are for display only: Qdrant counts keyed hashes, which a
+        person with access to the store's folder can alter.
+
         Args:
             field: ``tags`` (as ``key=value``), ``tag_keys``, ``traits`` (``environment=production``,
                 ``engine=postgres``), or one of the resource's other fields in
@@ -143,7 +182,11 @@ class EstateStore:
 
     def delete(self, *arns_or_keys: str) -> int:
         """Delete resources by ARN or canonical key; returns the number that existed (requirement S11)."""
-        return self._store.delete_ids(AWS_ESTATE.name, [self._points.point_id_of(key) for key in arns_or_keys])
+        ids = [self._points.point_id_of(key) for key in arns_or_keys]
+        rows = self._store.retrieve(AWS_ESTATE.name, ids, SEALED_FIELDS)
+        keys = list({resource.cell for resource in readable(rows, self._points.resource)})
+        scan_id = f"{_DELTA_PREFIX}{uuid.uuid4()}"
+        return self._rows.edit(keys, scan_id, lambda: self._store.delete_ids(AWS_ESTATE.name, ids))
 
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
         """Return the last saved state of each resource's cell; an empty text if no scan has finished the cell."""

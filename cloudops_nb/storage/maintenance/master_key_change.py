@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import CloudOpsError, StorageError
-from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
+from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
+from cloudops_nb.storage.estate.moved_cells import MovedCells
 from cloudops_nb.storage.files.private_files import replace_private, sync_folder
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, HEAD_NAME, JOURNAL_NAME, STORE_NAME
 from cloudops_nb.storage.journal.head import create_head
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from cloudops_nb.model import CellKey
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.files.store_file import StoreHeader
     from cloudops_nb.storage.maintenance.unreadable_rows import UnreadableRow
@@ -113,10 +115,11 @@ def _rewrite_store(
     header = _first_generation_header(old)
     new = vault_of(build_folder, header, master)
     header = header.model_copy(update={"key_fingerprint": new.keys.fingerprint})
+    altered = [cell.key for cell in service.estate.integrity.check().altered]
     rebuilt = {
         AWS_ESTATE.name: stage_copy(store, AWS_ESTATE, RekeyedEstate(old, new, model_id), new.envelope),
         CHAT_HISTORY.name: stage_copy(store, CHAT_HISTORY, RekeyedChat(old, new), new.envelope),
-        **_rewrite_database(service, new),
+        **_rewrite_database(service, new, altered),
     }
     service.journal.close()
     _stage_files(old.data_path, header)
@@ -133,13 +136,14 @@ def _first_generation_header(old: Vault) -> StoreHeader:
     return header.model_copy(update=first)
 
 
-def _rewrite_database(service: OpenStore, new: Vault) -> dict[str, int]:
+def _rewrite_database(service: OpenStore, new: Vault, altered: Sequence[CellKey]) -> dict[str, int]:
     """Write the journal and the scan state into a new database; returns the number of entries of each."""
     create_head(new.data_path / HEAD_NAME, new.envelope, new.keys)
     journal = Journal(new.data_path, new)
     try:
         records = rechain(service.journal, service.vault, journal, new)
-        cells = service.scan_state.contents()
+        moved = MovedCells(service.vector_store, staged_name(AWS_ESTATE.name), new)
+        cells = moved.merged(service.scan_state.contents(), altered)
         new_state = ScanState(journal.database, new)
         new_state.fill(cells)
         if len(new_state.contents()) != len(cells):

@@ -11,6 +11,7 @@ from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.files.store_file import StoreFile, prepare_data_path
 from cloudops_nb.storage.opening.handover import finish_handover, handover_pending
 from cloudops_nb.storage.opening.usage_lock import UsageLock
+from cloudops_nb.storage.scan_locks import ScanLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +55,8 @@ class OpenStore:
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._usage_lock = UsageLock(settings.data_path)
+        #: The locks of the scans that run in this process.
+        self.scan_locks = ScanLocks(settings.data_path)
         self._alone = False
         self._maintenance_blockers: list[Callable[[], str]] = []
         self._shut_out_threads: WeakSet[threading.Thread] = WeakSet()
@@ -92,9 +95,7 @@ class OpenStore:
     @property
     def estate(self) -> EstateStore:
         """The AWS resources that scans found."""
-        from cloudops_nb.storage.estate.store import EstateStore
-
-        return self._part("estate", lambda: EstateStore(self.vector_store, self.vault, self.scan_state, self._embedder))
+        return self._part("estate", self._open_estate)
 
     @property
     def chat(self) -> ChatStore:
@@ -174,6 +175,8 @@ class OpenStore:
         with self._lock:
             parts, self._parts = self._parts, {}
             try:
+                if "estate" in parts:
+                    parts["estate"].end_scans()
                 for name in ("vector_store", "journal"):
                     if name in parts:
                         parts[name].retire()
@@ -229,6 +232,11 @@ class OpenStore:
         from cloudops_nb.storage.engines.choice import open_engine
 
         return open_engine(self._settings, data_path)
+
+    def _open_estate(self) -> EstateStore:
+        from cloudops_nb.storage.estate.store import EstateStore
+
+        return EstateStore(self.vector_store, self.vault, self.scan_state, self.scan_locks, self._embedder)
 
     def _part(self, name: str, open_part: Callable[[], _Part]) -> _Part:
         with self._lock:

@@ -6,7 +6,7 @@ The rows are written to a new ("staged") collection. Once it is complete, it rep
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError
@@ -19,15 +19,21 @@ from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_pa
 from cloudops_nb.storage.backup.snapshot import ROW_BYTES, unpacked_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.estate.moved_cells import MovedCells
+from cloudops_nb.storage.opening.bound_points import BOUND_FORMAT, BoundEstate
 from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
+from cloudops_nb.storage.opening.staged_copy import batches
+from cloudops_nb.storage.scan_state import opened_cell, sealed_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from cloudops_nb.model import CellKey
     from cloudops_nb.storage.backup.archive import Archive
     from cloudops_nb.storage.engines.vector_store import Point, VectorStore
     from cloudops_nb.storage.keys.master_key import MasterKey
     from cloudops_nb.storage.opening.open_store import OpenStore
+    from cloudops_nb.storage.vault import Vault
 
 _BATCH = 500
 
@@ -74,24 +80,27 @@ def restore_collection(
     resealing = rekeying or ResealedRows(vault)
     # Each master key has its own data key generations, so a generation under an earlier master key does not count here.
     generation = 0 if earlier_key else archive.header.data_key_generation
+    altered = _altered_cells(storage) if merge and name == AWS_ESTATE.name else []
     with replacing_parts(storage, [name], generation=generation, store_id=store_id):
         cells, rows = archive.read(master)
-        points = resealing.points(_current_points(archive, rows), name)
+        points = resealing.points(_current_points(archive, rows, resealing.vault), name)
         count = _load(store, store.stage(name), merged_points(name, store.points(name), points) if merge else points)
         _check_staged_rows(archive, resealing, count, store.count(staged_name(name), EVERY_POINT))
         if name == CHAT_HISTORY.name and merge:
             renumber_messages(store, staged_name(name))
         if name == AWS_ESTATE.name:
-            _stage_cells(storage, resealing, cells, merge=merge)
+            _stage_cells(storage, resealing, cells, altered, merge=merge)
     return RestoreResult("merged" if merge else "replaced", count, _unreadable_note(resealing.unreadable))
 
 
-def _current_points(archive: Archive, rows: Iterable[Any]) -> Iterator[Point]:
-    """Yield a snapshot's points in the current store format."""
-    numbers_missing = archive.header.kind == AWS_ESTATE.name and archive.header.store_format < NUMBERED_FORMAT
-    for row in rows:
-        point = unpacked_point(row)
-        yield numbered_point(point) if numbers_missing else point
+def _current_points(archive: Archive, rows: Iterable[Any], vault: Vault) -> Iterator[Point]:
+    """Yield a snapshot's points in the current store format; ``vault`` holds the keys of the snapshot."""
+    points, store_format = map(unpacked_point, rows), archive.header.store_format
+    if archive.header.kind == AWS_ESTATE.name and store_format < NUMBERED_FORMAT:
+        points = map(numbered_point, points)
+    if archive.header.kind == AWS_ESTATE.name and store_format < BOUND_FORMAT:
+        return chain.from_iterable(map(BoundEstate(vault), batches(points)))
+    return points
 
 
 def _load(store: VectorStore, staged: str, points: Iterable[Point]) -> int:
@@ -117,7 +126,14 @@ def _check_staged_rows(archive: Archive, resealing: ResealedRows, written: int, 
         raise BackupError(what, "its key decrypts no row of it", "Restore another snapshot.")
 
 
-def _stage_cells(storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], *, merge: bool) -> None:
+def _altered_cells(storage: OpenStore) -> list[CellKey]:
+    """Return the cells whose rows in the store differ from those that scans wrote."""
+    return [cell.key for cell in storage.estate.integrity.check().altered]
+
+
+def _stage_cells(
+    storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], altered: Sequence[CellKey], *, merge: bool
+) -> None:
     """Write ``journal.db.next`` with the restored scan state; in a merge, keep the newer of a cell's two results."""
     database = storage.journal.database
     kept = resealing.cells((cell, envelope) for cell, envelope in cells)
@@ -125,10 +141,13 @@ def _stage_cells(storage: OpenStore, resealing: ResealedRows, cells: Iterable[An
     for cell, (started, envelope) in live.items():
         if cell not in kept or started >= kept[cell][0]:
             kept[cell] = (started, envelope)
+    contents = [opened_cell(storage.vault, cell, envelope) for cell, (_, envelope) in kept.items()]
+    moved = MovedCells(storage.vector_store, staged_name(AWS_ESTATE.name), storage.vault)
+    fitting = moved.merged(contents, altered) if merge else moved.replaced(contents)
     write_next_journal(
         storage.vault.data_path,
         records=stored_records(database),
-        cells=((cell, envelope) for cell, (_, envelope) in kept.items()),
+        cells=[sealed_cell(storage.vault, content) for content in fitting],
         schedule=stored_schedule(database),
     )
 

@@ -180,7 +180,12 @@ def test_rows_that_the_key_does_not_open_are_refused_and_single_ones_are_said(fi
     before = contents(filled)
     envelope = Envelope(StoreKeys(MasterKey.generate()))
     point = next(iter(filled.vector_store.points(AWS_ESTATE.name)))
-    foreign = [point.id, {**point.payload, "data": seal(envelope, {}, AWS_ESTATE, point.id)}, point.dense, None]
+    foreign = [
+        point.id,
+        {**point.payload, "data": seal(envelope, {}, AWS_ESTATE, point.id, point.payload)},
+        point.dense,
+        None,
+    ]
     name = forge(filled, [foreign, [str(point.id).replace("8", "9"), {"data": "?"}, point.dense, None]])
 
     (row,) = restored(filled.backup.restore(name))

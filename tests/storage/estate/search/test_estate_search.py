@@ -256,7 +256,7 @@ class Heard:
 def test_a_name_takes_three_turns_with_the_store(storage: StorageService, embedder: WordEmbedder) -> None:
     storage.estate.upsert(ESTATE, scan_id="scan-1")
     heard = Heard(storage)
-    estate = EstateStore(heard.as_store(), storage.vault, storage.scan_state, lambda: embedder)
+    estate = EstateStore(heard.as_store(), storage.vault, storage.scan_state, storage.scan_locks, lambda: embedder)
     estate.search("orders-web-1")
     heard.asked.clear()
 
@@ -288,7 +288,7 @@ def test_a_type_without_declared_words_is_a_filter_as_soon_as_it_is_stored(stora
 def test_declared_types_are_known_without_opening_rows(storage: StorageService, embedder: WordEmbedder) -> None:
     storage.estate.upsert(ESTATE, scan_id="scan-1")
     heard = Heard(storage)
-    estate = EstateStore(heard.as_store(), storage.vault, storage.scan_state, lambda: embedder)
+    estate = EstateStore(heard.as_store(), storage.vault, storage.scan_state, storage.scan_locks, lambda: embedder)
 
     assert set(estate._search._estate_words.now().types()) == {resource.resource_type for resource in ESTATE}
     assert heard.asked == ["generation", "values"]

@@ -1,0 +1,154 @@
+"""The part of a cell's record that says which rows the cell has, and which scans are writing them.
+
+A cell is a unit of a scan: one account, one region and one resource type. Its record in the scan state has, apart from
+the result of its latest scan:
+
+- ``rows``: the digest of its rows, or ``null`` if it is unknown, for example because a scan was interrupted,
+- ``writers``: the ids of the scans that began to write rows and have not finished the cell,
+- ``turn``: a number that changes each time when a scan begins or finishes the cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from cloudops_nb.model import CellResult, CellState
+from cloudops_nb.storage.estate.rows_digest import RowsDigest
+from cloudops_nb.storage.scan_state import result_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cloudops_nb.model import CellKey
+    from cloudops_nb.storage.scan_locks import ScanLocks
+    from cloudops_nb.storage.scan_state import ScanState
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """A cell's record: its state, the digest of its rows (``None`` if unknown), its writers, and its turn."""
+
+    state: CellState
+    rows: RowsDigest | None
+    writers: frozenset[str]
+    turn: int
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """Return the record for a cell's content in the scan state."""
+        stored = content.get("rows")
+        rows = RowsDigest.from_stored(stored) if stored is not None else None
+        return cls(CellState(content["state"]), rows, frozenset(content.get("writers", ())), content.get("turn", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A cell's turn after a scan began it, and whether no other running scan was writing the cell then."""
+
+    number: int
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRows:
+    """The digest of a cell's rows as counted, valid only if the cell's turn is still ``turn``."""
+
+    digest: RowsDigest
+    turn: int
+
+
+class _Unchanged:
+    """Says that a scan has not written rows of a cell, so that the digest on record stays right."""
+
+
+UNCHANGED: Final = _Unchanged()
+
+
+class CellRecords:
+    """Reads and writes the records; safe for several threads and processes, as the scan state is."""
+
+    def __init__(self, state: ScanState, locks: ScanLocks) -> None:
+        self._state = state
+        self._locks = locks
+
+    def all(self) -> dict[CellKey, CellRecord]:
+        """Return the record of every cell; cells with unreadable records are left out."""
+        return {key: CellRecord.of(content) for key, content in self._state.records().items()}
+
+    def of(self, keys: Iterable[CellKey]) -> dict[CellKey, CellRecord]:
+        """Return the records of these cells; cells without a readable record are left out."""
+        return {key: CellRecord.of(content) for key, content in self._state.contents_of(keys).items()}
+
+    def running_writers(self, record: CellRecord, besides: str = "") -> set[str]:
+        """Return the record's writers that still run, without ``besides``."""
+        return {writer for writer in record.writers - {besides} if self._locks.alive(writer)}
+
+    def begin(self, keys: Iterable[CellKey], scan_id: str, *, running: bool) -> dict[CellKey, Turn]:
+        """Note that a scan will write rows of cells, before it writes the first one; returns the cells' turns.
+
+        Args:
+            keys: The cells.
+            scan_id: The scan's id.
+            running: Whether the cells' state becomes ``running``. If not, cells without a record are left out.
+        """
+        turns: dict[CellKey, Turn] = {}
+        now = datetime.now(UTC)
+
+        def begun(key: CellKey, content: Mapping[str, Any]) -> dict[str, Any] | None:
+            if not content and not running:
+                return None
+            result = result_content(CellResult(key, CellState.RUNNING, now, 0.0), scan_id) if running else {}
+            record = CellRecord.of({**content, **result})
+            others = self.running_writers(record, scan_id)
+            turns[key] = Turn(record.turn + 1, alone=not others)
+            abandoned = record.writers - others - {scan_id}
+            rows = record.rows.stored() if record.rows and not abandoned else None
+            return {**content, **result, "rows": rows, "writers": sorted({*others, scan_id}), "turn": record.turn + 1}
+
+        self._state.update(keys, begun)
+        return turns
+
+    def finish(
+        self,
+        results: Sequence[CellResult],
+        scan_id: str,
+        rows: Mapping[CellKey, CountedRows | _Unchanged | None],
+    ) -> None:
+        """Save results of cells; the scan writes no more rows of them.
+
+        Args:
+            results: The results.
+            scan_id: The scan's id.
+            rows: For each cell, its rows as counted, ``UNCHANGED``, or ``None`` if they are unknown.
+        """
+        by_key = {result.key: result_content(result, scan_id) for result in results}
+        self._state.update(by_key, lambda key, content: self._finished(content, by_key[key], scan_id, rows[key]))
+
+    def leave(self, keys: Iterable[CellKey], scan_id: str, rows: Mapping[CellKey, CountedRows | _Unchanged]) -> None:
+        """Note that a writer outside a scan writes no more rows of cells, which keep their results."""
+        self._state.update(
+            keys, lambda key, content: self._finished(content, {}, scan_id, rows[key]) if content else None
+        )
+
+    def _finished(
+        self,
+        content: Mapping[str, Any],
+        result: Mapping[str, Any],
+        scan_id: str,
+        rows: CountedRows | _Unchanged | None,
+    ) -> dict[str, Any]:
+        record = CellRecord.of({**content, **result})
+        others = self.running_writers(record, scan_id)
+        known = record.rows if isinstance(rows, _Unchanged) and not record.writers - {scan_id} else None
+        # While another scan writes rows of the cell, their number says little; the last scan to finish counts them.
+        if isinstance(rows, CountedRows) and rows.turn == record.turn and not others:
+            known = rows.digest
+        return {
+            **content,
+            **result,
+            "rows": known.stored() if known else None,
+            "writers": sorted(others),
+            "turn": record.turn + 1,
+        }

@@ -1,0 +1,170 @@
+"""Compares the stored rows of every cell with the digests in the scan state, without decrypting a row.
+
+A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource. The check finds
+rows that were removed or altered, and a collection that was replaced by an older copy of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cloudops_nb.errors import StoreCorruptedError
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.estate.rows_digest import DIGESTED_FIELDS, RowsDigest, digests_by_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudops_nb.model import CellKey
+    from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.estate.cell_records import CellRecord, CellRecords
+    from cloudops_nb.storage.estate.points import EstatePoints
+    from cloudops_nb.storage.vault import Vault
+
+#: How often the rows of a cell that changes during the check are read again.
+_ATTEMPTS: Final = 3
+_SHOWN_CELLS: Final = 3
+_HEAL: Final = "a scan of them restores the rows"
+
+
+@dataclass(frozen=True, slots=True)
+class AlteredCell:
+    """A cell whose rows differ from the scan state: the number of rows that a scan wrote, and of those found now."""
+
+    key: CellKey
+    written: int
+    found: int
+
+    def __str__(self) -> str:
+        place = f"{self.key.resource_type} in {self.key.account_id} {self.key.region}"
+        if self.found < self.written:
+            return f"{place}: {self.written - self.found} of {self.written} rows are missing"
+        return f"{place}: {self.found} rows, altered"
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityReport:
+    """The result of a check of the estate's rows.
+
+    Attributes:
+        verified: The number of cells whose rows are those that a scan wrote.
+        altered: The cells whose rows differ.
+        unfinished: The cells of which the last scan that wrote rows was interrupted or failed, or is still running.
+        unrecorded: The cells that no scan has written since the store was upgraded, so that their digest is unknown.
+        strays: The number of rows that belong to no cell of the scan state.
+    """
+
+    verified: int
+    altered: Sequence[AlteredCell]
+    unfinished: Sequence[CellKey]
+    unrecorded: Sequence[CellKey]
+    strays: int
+
+    @property
+    def intact(self) -> bool:
+        """Whether no cell's rows are known to differ from what a scan wrote."""
+        return not self.altered
+
+    def warnings(self) -> list[str]:
+        """Return a line for each kind of difference."""
+        found = []
+        if self.altered:
+            found.append(f"the estate was altered, or is older than the scan state: {_shown(self.altered)}; {_HEAL}")
+        if self.strays:
+            found.append(
+                f"the scan state does not know {self.strays} rows of the estate; a full scan reads their cells"
+            )
+        return found
+
+
+class EstateIntegrity:
+    """Checks the estate's rows; safe to share between threads, and with other programs that scan at the same time."""
+
+    def __init__(self, store: VectorStore, points: EstatePoints, vault: Vault, records: CellRecords) -> None:
+        self._store = store
+        self._points = points
+        self._blind_index = vault.blind_index
+        self._records = records
+        self._lock = threading.Lock()
+        self._latest: tuple[int, IntegrityReport] | None = None
+
+    def latest(self) -> IntegrityReport | None:
+        """Return the report of the latest check by this object; ``None`` before the first check."""
+        return self._latest[1] if self._latest else None
+
+    def check(self, *, again: bool = True) -> IntegrityReport:
+        """Check every cell; about 0.1 seconds for 10,000 rows.
+
+        Args:
+            again: If false, return the latest report if the engine has not written to the estate since.
+
+        Raises:
+            StorageError: The store fails.
+        """
+        with self._lock:
+            generation = self._store.generation(AWS_ESTATE.name)
+            if not again and self._latest and self._latest[0] == generation:
+                return self._latest[1]
+            report = self._checked()
+            self._latest = (generation, report)
+            return report
+
+    def _checked(self) -> IntegrityReport:
+        before = self._records.all()
+        for _ in range(_ATTEMPTS):
+            found = self._digests()
+            after = self._records.all()
+            # A cell that a scan finished meanwhile has a record that fits other rows than those read.
+            changed = {key for key in {*before, *after} if _turn(before, key) != _turn(after, key)}
+            if not changed:
+                break
+            before = after
+        return self._report(after, found, changed)
+
+    def _digests(self) -> dict[int, RowsDigest]:
+        """Return the digest of the rows of each cell, by the number that represents the cell."""
+        rows = self._store.rows(AWS_ESTATE.name, EVERY_POINT, DIGESTED_FIELDS)
+        return digests_by_cell(self._blind_index, rows)
+
+    def _report(
+        self, records: Mapping[CellKey, CellRecord], found: dict[int, RowsDigest], changed: set[CellKey]
+    ) -> IntegrityReport:
+        verified = 0
+        altered: list[AlteredCell] = []
+        unfinished: list[CellKey] = []
+        unrecorded: list[CellKey] = []
+        for key, record in sorted(records.items(), key=lambda pair: str(pair[0])):
+            digest = found.pop(self._points.cell_number(key), RowsDigest())
+            if key in changed or record.writers or (record.rows is None and record.turn):
+                unfinished.append(key)
+            elif record.rows is None:
+                unrecorded.append(key)
+            elif record.rows == digest:
+                verified += 1
+            else:
+                altered.append(AlteredCell(key, record.rows.rows, digest.rows))
+        strays = sum(digest.rows for digest in found.values())
+        return IntegrityReport(verified, altered, unfinished, unrecorded, strays)
+
+
+def _turn(records: Mapping[CellKey, CellRecord], key: CellKey) -> int:
+    return records[key].turn if key in records else 0
+
+
+def require_unaltered(report: IntegrityReport) -> None:
+    """Refuse a change that would be planned from altered rows.
+
+    Raises:
+        StoreCorruptedError: A cell's rows differ from those that a scan wrote.
+    """
+    if report.altered:
+        why = f"the estate was altered, or is older than the scan state: {_shown(report.altered)}"
+        raise StoreCorruptedError("no change is planned", why, "Scan these cells again, or restore a backup.")
+
+
+def _shown(altered: Sequence[AlteredCell]) -> str:
+    more = len(altered) - _SHOWN_CELLS
+    return "; ".join(map(str, altered[:_SHOWN_CELLS])) + (f"; and {more} more cells" if more > 0 else "")
