@@ -19,6 +19,7 @@ from cloudops_nb.request.bind import bind, reveal
 from cloudops_nb.request.builder import build, private_values
 from cloudops_nb.request.egress import EgressGate, checked_bytes
 from cloudops_nb.request.resolve import Resolver
+from cloudops_nb.storage.estate.integrity import require_unaltered
 from cloudops_nb.understanding.environment import environment_class, published_environment
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 #: The number of a conversation's last messages that are context for the next prompt: five prompts and their answers.
 CONTEXT_MESSAGES = 10
+_LEFT_OUT = "{times} times a stored row was left out, because it was altered; a scan writes such rows again."
 #: The largest number of resources that an answer to a question shows.
 LARGEST_ANSWER = 50
 
@@ -122,22 +124,27 @@ class Assistant:
 
         Raises:
             PromptError: The prompt is empty or too long; the conversation does not keep it.
-            CloudOpsError: The prompt was understood but not answered; the conversation keeps the prompt.
+            CloudOpsError: The prompt was understood but not answered, for example because the estate was altered; the
+                conversation keeps the prompt.
         """
         conversation = conversation or str(uuid.uuid4())
         context = self._context(conversation)
+        failures = self._storage.vault.envelope.alarm.failures
         resolution = self._resolver.resolve(prompt, previous=context.targets)
+        left_out = self._storage.vault.envelope.alarm.failures - failures
         # Store the prompt before answering it, so that the conversation also keeps a prompt that cannot be answered.
         self._remember(conversation, "user", prompt, _request_metadata(resolution))
         answer = self._answer(prompt, resolution, context)
+        if left_out:
+            answer = Answer(**{**vars(answer), "text": f"{answer.text} {_LEFT_OUT.format(times=left_out)}"})
         metadata = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
         self._remember(conversation, "assistant", answer.text, metadata)
         return Answer(**{**vars(answer), "conversation": conversation})
 
     def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext) -> Answer:
+        prepared = self._prepared_request(prompt, resolution, context)
         if resolution.question:
             return Answer("clarification", resolution.question, candidates=resources_frame(resolution.candidates))
-        prepared = self._prepared_request(prompt, resolution, context)
         if prepared is None:
             return self._inform(prompt, resolution)
         gate = EgressGate(self._transport(), self._storage.journal)
@@ -169,8 +176,15 @@ class Assistant:
     def _prepared_request(
         self, prompt: str, resolution: Resolution, context: ConversationContext
     ) -> PreparedRequest | None:
-        """Return the request to send for a prompt; ``None`` if this host answers the prompt or asks back."""
-        if resolution.question or not resolution.intent.changes:
+        """Return the request to send for a prompt; ``None`` if this host answers the prompt or asks back.
+
+        Raises:
+            StoreCorruptedError: The prompt asks for a change, and the estate was altered.
+        """
+        if not resolution.intent.changes:
+            return None
+        require_unaltered(self._storage.estate.integrity.check(again=False))
+        if resolution.question:
             return None
         # EgressGate refuses a request that contains a private value. The accounts and regions of all resources are
         # private values, not only those of the targets, because a prompt may mention any of them.

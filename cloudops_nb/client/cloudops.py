@@ -163,6 +163,7 @@ class CloudOps:
             One row per resource, with the reason for the match in ``why``. ``.attrs["understood"]`` says how the query
             was interpreted.
         """
+        self.parts.check_estate()
         estate = self.storage.estate
         frame = hits_frame(estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
         frame.attrs["understood"] = str(estate.understand(query))
@@ -180,6 +181,7 @@ class CloudOps:
         """
         from cloudops_nb.client.dependents import hits_depending_on
 
+        self.parts.check_estate()
         hits: Iterable[SearchHit] = self.storage.estate.resources(ResourceFilter.of(filters))
         if depends_on:
             hits = hits_depending_on(self.storage.estate, hits, depends_on)

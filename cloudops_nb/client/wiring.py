@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import ConfigurationError, DecryptionError, JournalError
+from cloudops_nb.errors import CloudOpsWarning, ConfigurationError, DecryptionError, JournalError
 from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.model import Account
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
+from cloudops_nb.storage.deadline import in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
     from datetime import datetime
 
     from cloudops_nb.aws.sessions import AccountSessions
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from cloudops_nb.request.ports import Transport
     from cloudops_nb.settings import Settings
     from cloudops_nb.ssm.catalogue import Catalogue
+    from cloudops_nb.storage.estate.integrity import IntegrityReport
     from cloudops_nb.storage.facade import StorageService
 
 _log = logging.getLogger(__name__)
@@ -50,6 +54,9 @@ class Parts:
         self.settings = settings
         self._embedder_lock = threading.RLock()
         self._embedder: Embedder | None = None
+        self._estate_check_lock = threading.Lock()
+        self._estate_check: Future[IntegrityReport] | None = None
+        self._estate_warned = False
         from cloudops_nb.storage.facade import StorageService
         from cloudops_nb.telemetry import switch_telemetry_off
 
@@ -72,6 +79,22 @@ class Parts:
             self.scans.recover()
         except (DecryptionError, JournalError) as error:
             _log.warning("unfinished executions and scans were not recovered: %s", error)
+
+    def check_estate(self) -> None:
+        """Start a check of the estate's rows in a thread of its own, once; warn, once, when it has found a difference.
+
+        The check needs about a second for 100,000 rows, which a search does not wait for.
+        """
+        with self._estate_check_lock:
+            if self._estate_check is None:
+                self._estate_check = in_daemon_thread(self.storage.estate.integrity.check, "cloudops-estate-check")
+                return
+            if self._estate_warned or not self._estate_check.done():
+                return
+            self._estate_warned = True
+        if self._estate_check.exception() is None:  # the status reports a store that cannot be read
+            for difference in self._estate_check.result().warnings():
+                warnings.warn(difference, CloudOpsWarning, stacklevel=3)
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
@@ -181,6 +204,8 @@ class Parts:
             PlanError: The plan cannot be made, for example because a target no longer exists.
         """
         from cloudops_nb.client.dependents import dependents_of
+        from cloudops_nb.execution.plan import Effect
+        from cloudops_nb.storage.estate.integrity import require_unaltered
 
         # Find the account by id, because it may have had a different name when its resources were scanned.
         account_id = bound.targets[0].account_id
@@ -190,7 +215,11 @@ class Parts:
             fix = "Add the account to the setting accounts."
             raise ConfigurationError(f"account {account_id} is not configured", why, fix)
         dependents = dependents_of(self.storage.estate, bound.targets)
-        return self.engine.prepare(bound, account=account, dependents=dependents, rolls_back=rolls_back)
+        plan = self.engine.prepare(bound, account=account, dependents=dependents, rolls_back=rolls_back)
+        if plan.effect is Effect.DESTRUCTIVE:
+            # A row that was hidden may be a second resource of the same name, or a dependent that the card must show.
+            require_unaltered(self.storage.estate.integrity.check())
+        return plan
 
 
 class CurrentJournal:

@@ -1,0 +1,154 @@
+"""A person with the store's folder and without its key cannot lead a plan to another resource than the one named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudops_nb.client.asking import Assistant
+from cloudops_nb.errors import PlanError, StoreCorruptedError
+from cloudops_nb.model import CellResult, CellState, Resource
+from cloudops_nb.request.transport import InProcessTransport
+from cloudops_nb.server.pipeline import PlaybookServer
+from cloudops_nb.server.similarity import EmbeddingSimilarity
+from cloudops_nb.settings import Settings
+from cloudops_nb.ssm.catalogue import Catalogue
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
+from cloudops_nb.storage.engines.vector_store import Patch
+from cloudops_nb.storage.facade import StorageService
+from tests.storage.conftest import WordEmbedder, ended_owners
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cloudops_nb.model import BoundPlaybook
+
+ACCOUNTS = {"staging": "210987654321", "prod": "123456789012"}
+KINDS = {"rds_instance": ("rds", "db"), "ec2_instance": ("ec2", "i")}
+NAMES = [f"{word}-{number}" for word in ("orders", "payments", "reports", "basket", "ledger") for number in range(10)]
+
+
+def estate() -> list[Resource]:
+    return [
+        Resource(
+            kind,
+            f"{prefix}-{name}",
+            account_id,
+            "eu-west-1",
+            service,
+            arn=f"arn:aws:{service}:eu-west-1:{account_id}:{prefix}:{name}",
+            name=f"{prefix}-{account}-{name}",
+            account_name=account,
+            state="available" if service == "rds" else "running",
+            last_synced=datetime.now(UTC),
+        )
+        for account, account_id in ACCOUNTS.items()
+        for kind, (service, prefix) in KINDS.items()
+        for name in NAMES
+    ]
+
+
+class PlannedError(PlanError):
+    """Carries the playbook with its targets out of the assistant, at the place where a plan would be made."""
+
+    def __init__(self, bound: BoundPlaybook) -> None:
+        super().__init__("the test needs no plan")
+        self.bound = bound
+
+
+class Host:
+    """A store with 200 databases and instances, and the assistant that answers prompts about them."""
+
+    def __init__(self, storage: StorageService, embedder: WordEmbedder) -> None:
+        self.storage = storage
+        self.planned: list[str] = []
+        catalogue = Catalogue.bundled()
+        server = PlaybookServer(catalogue, EmbeddingSimilarity(lambda: embedder))
+        transport = InProcessTransport(server.handle)
+        self.assistant = Assistant(storage, catalogue, lambda: transport, self._prepare, {})
+
+    def _prepare(self, bound: BoundPlaybook) -> Any:
+        self.planned += [target.name for target in bound.targets]
+        raise PlannedError(bound)
+
+    def fill(self, *, recorded: bool) -> None:
+        resources = estate()
+        cells = {resource.cell for resource in resources}
+        if recorded:
+            self.storage.estate.begin_cells(cells, scan_id="scan")
+        self.storage.estate.upsert(resources, scan_id="scan")
+        if recorded:
+            results = [CellResult(cell, CellState.OK, datetime.now(UTC), 0.1) for cell in cells]
+            self.storage.estate.finish_cells(results, scan_id="scan")
+
+    def rotate(self) -> None:
+        """Give the keyed fields of each point to the next one."""
+        points = list(self.storage.vector_store.points(AWS_ESTATE.name))
+        self.storage.vector_store.patch(
+            AWS_ESTATE.name,
+            [
+                Patch([point.id], {name: after.payload[name] for name in ("groups", "marks", "content")})
+                for point, after in zip(points, points[1:] + points[:1], strict=True)
+            ],
+        )
+
+    def targets_of(self, prompt: str) -> tuple[list[str], str]:
+        """Return the names of the targets that would be planned for, and the answer."""
+        self.planned.clear()
+        answer = self.assistant.ask(prompt, "")
+        return list(self.planned), answer.text
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    embedder = WordEmbedder()
+    settings = Settings(data_path=tmp_path / "store", key_file=tmp_path / "key")
+    with ended_owners(tmp_path), StorageService(settings, lambda: embedder) as storage:
+        yield Host(storage, embedder)
+
+
+def test_rotated_keyed_fields_are_reported_and_no_change_is_planned(host: Host) -> None:
+    host.fill(recorded=True)
+    assert host.targets_of(f"stop {estate()[0].name}") == ([estate()[0].name], "the test needs no plan.")
+    host.rotate()
+
+    for resource in estate():
+        with pytest.raises(StoreCorruptedError, match="no change is planned: the estate was altered"):
+            host.targets_of(f"stop {resource.name}")
+    assert host.planned == []
+    (warning, *_) = host.storage.health()["warnings"]
+    assert warning.startswith("the estate was altered, or is older than the scan state")
+
+
+def test_rotated_keyed_fields_lead_to_no_other_resource_though_no_digest_is_known(host: Host) -> None:
+    host.fill(recorded=False)
+    host.rotate()
+
+    for resource in estate():
+        planned, text = host.targets_of(f"stop {resource.name}")
+        assert planned in ([], [resource.name])
+        assert "a stored row was left out, because it was altered" in text
+
+
+def test_hidden_points_are_reported_and_no_change_is_planned(host: Host) -> None:
+    host.fill(recorded=True)
+    hidden = [point.id for point in list(host.storage.vector_store.points(AWS_ESTATE.name))[::7]]
+    host.storage.vector_store.delete_ids(AWS_ESTATE.name, hidden)
+
+    for resource in estate():
+        with pytest.raises(StoreCorruptedError, match="rows are missing"):
+            host.targets_of(f"stop {resource.name}")
+    assert host.planned == []
+    report = host.storage.estate.integrity.check()
+    assert sum(cell.written - cell.found for cell in report.altered) == len(hidden)
+
+
+def test_a_question_is_still_answered(host: Host) -> None:
+    host.fill(recorded=True)
+    host.rotate()
+    planned, text = host.targets_of("which databases are there")
+    assert planned == []
+    assert "a stored row was left out" in text
