@@ -1,0 +1,145 @@
+"""Flips bits, looks at what is left, follows the advice of errors, and counts."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.corrupt import look, sample
+from tests.corrupt.look import Refused, call
+from tests.corrupt.places import KINDS, choose, flip, spans_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloudops_nb.client.cloudops import CloudOps
+    from tests.corrupt.places import Kind, Origin, Place
+
+#: The longest time from the start of ``CloudOps()`` until the resources are listed or an error is raised, in seconds.
+LONGEST_OPENING = 5.0
+
+
+@dataclass
+class Outcome:
+    """The counts of each kind of file, the slowest opening in seconds, and every fault."""
+
+    counts: dict[Kind, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    slowest: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
+class Driver:
+    """Makes the sample store in a folder, and damages copies of it."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._copy = folder / "copy"
+        self._stores: dict[Origin, Path] = {"closed": folder / "closed", "killed": folder / "killed"}
+        self._chance = random.Random(seed)  # noqa: S311 - repeatable
+        self.outcome = Outcome()
+        sample.make_closed(self._stores["closed"])
+        sample.make_killed(self._stores["killed"])
+
+    def run(self, flips: int, kinds: tuple[Kind, ...] = KINDS) -> Outcome:
+        """Flip so many bits in each kind of file."""
+        for kind in kinds:
+            for place in choose(spans_of(kind, self._stores), flips, self._chance):
+                self.damage(kind, place)
+        return self.outcome
+
+    def damage(self, kind: Kind, place: Place) -> None:
+        """Flip one bit, and check everything."""
+        sample.copy_store(self._stores[place.origin], self._copy)
+        flip(self._copy, place)
+        counts = self.outcome.counts[kind]
+        counts["flips"] += 1
+        try:
+            refusals = self._look(place, counts)
+            self._mend(kind, refusals)
+            counts["healed"] += 1
+        except AssertionError as error:
+            self.outcome.faults.append(f"{kind}, {place}: {error}")
+        finally:
+            sample.kill_owner(self._copy)
+
+    def _look(self, place: Place, counts: Counter[str]) -> list[str]:
+        """Open the store and read every part of it; returns the errors of the parts that refuse."""
+        started = time.monotonic()
+        refusals: list[str] = []
+        ops: CloudOps | None = None
+
+        def open_store() -> None:
+            nonlocal ops
+            ops = sample.opened(self._copy)
+
+        for what, action in [("opening", open_store), ("listing", lambda: ops and ops.storage.estate.resources())]:
+            try:
+                call(self._copy, what, action)
+            except Refused as refused:
+                refusals.append(str(refused))
+        seconds = time.monotonic() - started
+        self.outcome.slowest = max(self.outcome.slowest, seconds)
+        assert seconds <= LONGEST_OPENING, f"opening took {seconds:.1f} s"
+        if ops is not None:
+            with ops:
+                refusals += self._read(ops, missing_cells=5 if place.path.endswith("-wal") else 1)
+        counts["refused" if refusals else "opened"] += 1
+        return refusals
+
+    def _read(self, ops: CloudOps, *, missing_cells: int) -> list[str]:
+        storage, refusals = ops.storage, []
+        for what, action in {
+            "estate": lambda: look.check_estate(storage),
+            "chat": lambda: look.check_chat(storage),
+            "scan state": lambda: look.check_scan_state(storage, missing=missing_cells),
+            "journal": lambda: look.check_journal(storage),
+        }.items():
+            try:
+                call(self._copy, what, action)
+            except Refused as refused:
+                refusals.append(str(refused))
+        return refusals
+
+    def _mend(self, kind: Kind, refusals: list[str]) -> None:
+        """Scan, or first follow the advice of the errors and then scan; everything must be back."""
+        if refusals:
+            self._follow_advice(kind, refusals)
+
+        def scanned() -> None:
+            with sample.opened(self._copy) as ops:
+                sample.scan(ops.storage, "scan-2")
+                look.check_estate(ops.storage, missing=0)
+                look.check_scan_state(ops.storage, missing=1)  # no scan of this account learns the rate
+                if refusals:
+                    look.check_journal(ops.storage)
+
+        try:
+            call(self._copy, "after a scan", scanned)
+        except Refused as refused:
+            raise AssertionError(f"{refused} (first: {refusals})") from refused
+
+    def _follow_advice(self, kind: Kind, refusals: list[str]) -> None:
+        sample.kill_owner(self._copy)
+        store = self._copy / "store"
+        if kind == "small files":
+            for name in ("key/encryption.key", "store/config.toml"):
+                shutil.copy2(self._stores["closed"] / name, self._copy / name)
+        advice = " ".join(refusals)
+        if "Move " in advice and "then run: cloudops-nb backup restore" in advice:
+            (self._copy / "aside").mkdir()
+            for path in [store / "store.json", *store.glob("journal.*"), store / "qdrant"]:
+                path.rename(self._copy / "aside" / path.name)
+        if "qdrant/aws_estate" in advice:
+            shutil.rmtree(store / "qdrant" / "aws_estate", ignore_errors=True)
+        if "qdrant/chat_history" in advice:
+            shutil.rmtree(store / "qdrant" / "chat_history", ignore_errors=True)
+
+        def restored() -> None:
+            with sample.opened_storage(self._copy) as storage:
+                report = storage.backup.restore("latest", set_aside=True)
+                assert report.ok, report
+
+        call(self._copy, f"the advice of {refusals}", restored)
