@@ -119,7 +119,9 @@ class Driver:
         try:
             call(self._copy, "after a scan", scanned)
         except Refused as refused:
-            raise AssertionError(f"{refused} (first: {refusals})") from refused
+            if refusals:
+                raise AssertionError(f"{refused} (first: {refusals})") from refused
+            self._mend(kind, [str(refused)])
 
     def _follow_advice(self, kind: Kind, refusals: list[str]) -> None:
         sample.kill_owner(self._copy)

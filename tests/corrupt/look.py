@@ -39,7 +39,8 @@ def call(folder: Path, what: str, action: Callable[[], object]) -> None:
 
 def names_file_and_fix(error: CloudOpsError, folder: Path) -> bool:
     """Return whether an error names a file or folder of the store, and what to do."""
-    return bool(error.fix) and any(part in str(error) for part in (str(folder), "journal.db", "journal.head"))
+    advises = error.fix or error.why.endswith("?")  # "did you mean scan_threads?"
+    return bool(advises) and any(part in str(error) for part in (str(folder), "journal.db", "journal.head"))
 
 
 def check_estate(storage: StorageService, *, missing: int = _DAMAGED_RECORDS) -> None:

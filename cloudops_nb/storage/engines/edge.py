@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as qdrant
 
-from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.engines.edge_shard import DENSE, SPARSE, engine_errors, field_index, open_shard
+from cloudops_nb.errors import StorageError, StoreCorruptedError
+from cloudops_nb.storage.engines.edge_shard import (
+    DENSE,
+    SPARSE,
+    engine_errors,
+    field_index,
+    highest_version,
+    open_shard,
+    shard_advice,
+)
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
     Below,
@@ -27,7 +35,8 @@ from cloudops_nb.storage.engines.vector_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cloudops_nb.storage.engines.schema import Collection
@@ -38,6 +47,14 @@ ALL_VALUES = 1_000_000
 #: The engine's message for an internal fault. After such a fault, the engine refuses all writes until the shard is
 #: reopened (observed).
 _INTERNAL = "Service runtime error"
+
+
+class StaleLogError(StorageError):
+    """The engine ignored a write, because the shard's write-ahead log lost operations that its points contain.
+
+    The engine numbers operations by their position in the log, and ignores an operation whose number is not above the
+    version of the point (observed). A log that is cut at a damaged entry makes it ignore every write.
+    """
 
 
 class EdgeCollection:
@@ -54,13 +71,17 @@ class EdgeCollection:
     def __init__(self, path: Path, collection: Collection) -> None:
         self.collection = collection
         self.failed = False
-        with engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
+        self._path = path
+        self._highest_version = highest_version(path)
+        self._writes_apply = False
+        with self._engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
             self._shard = open_shard(path, collection)
             self._create_missing_indexes()
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert or replace points."""
         self._update(qdrant.UpdateOperation.upsert_points([_edge_point(point) for point in points]))
+        self._require_applied([point.id for point in points])
 
     def patch(self, patches: Sequence[Patch]) -> list[str]:
         """Set payload fields on existing points; returns the ids that do not exist."""
@@ -70,6 +91,7 @@ class EdgeCollection:
             missing += [point_id for point_id in patch.ids if point_id not in present]
             if present:
                 self._update(qdrant.UpdateOperation.set_payload(list(present), dict(patch.payload)))
+                self._require_applied(list(present))
         return missing
 
     def delete(self, where: PointFilter) -> int:
@@ -77,6 +99,7 @@ class EdgeCollection:
         found = self.count(where)
         if found:
             self._update(qdrant.UpdateOperation.delete_points_by_filter(_edge_filter(where) or qdrant.Filter()))
+            self._require_deleted(lambda: self.count(where))
         return found
 
     def delete_ids(self, ids: Sequence[str]) -> int:
@@ -84,11 +107,12 @@ class EdgeCollection:
         found = len(self.retrieve(ids, ()))
         if found:
             self._update(qdrant.UpdateOperation.delete_points(list(ids)))
+            self._require_deleted(lambda: len(self.retrieve(ids, ())))
         return found
 
     def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id."""
-        with engine_errors("points cannot be read"):
+        with self._engine_errors("points cannot be read"):
             return [_row_of(record) for record in self._shard.retrieve(list(ids), _payload_selector(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
 
     def page(
@@ -98,7 +122,7 @@ class EdgeCollection:
         request = qdrant.ScrollRequest(
             offset=after, limit=limit, filter=_edge_filter(where), with_payload=_payload_selector(fields)
         )
-        with engine_errors("points cannot be read"):
+        with self._engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
         return [_row_of(record) for record in records], None if following is None else str(following)
 
@@ -107,9 +131,14 @@ class EdgeCollection:
         request = qdrant.ScrollRequest(
             offset=after, limit=limit, filter=_edge_filter(where), with_payload=True, with_vector=True
         )
-        with engine_errors("points cannot be read"):
+        with self._engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
-        return [_point_of(record) for record in records], None if following is None else str(following)
+            return [_point_of(record) for record in records], None if following is None else str(following)
+
+    def whole_points(self, ids: Sequence[str]) -> list[Point]:
+        """Fetch whole points by id."""
+        with self._engine_errors("points cannot be read"):
+            return [_point_of(record) for record in self._shard.retrieve(list(ids), True, True)]  # noqa: FBT003 - the engine takes no keyword here
 
     def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field, highest first."""
@@ -119,35 +148,35 @@ class EdgeCollection:
             with_payload=_payload_selector(fields),
             order_by=qdrant.OrderBy(order, qdrant.Direction.Desc),
         )
-        with engine_errors("points cannot be read"):
+        with self._engine_errors("points cannot be read"):
             return [_row_of(record) for record in self._shard.scroll(request)[0]]
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries; returns one list of hits per query, best first."""
-        with engine_errors("a search failed"):
+        with self._engine_errors("a search failed"):
             # One by one, because the engine's query_batch takes twice as long for a few queries.
             hits_by_query = [self._shard.query(_edge_query(query)) for query in queries]
         return [[Scored(str(hit.id), hit.score) for hit in hits] for hits in hits_by_query]
 
     def count(self, where: PointFilter) -> int:
         """Return the exact number of points that pass the filter."""
-        with engine_errors("points cannot be counted"):
+        with self._engine_errors("points cannot be counted"):
             return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_edge_filter(where))))
 
     def facet(self, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
         request = qdrant.FacetRequest(key, limit=ALL_VALUES, exact=True, filter=_edge_filter(where))
-        with engine_errors("points cannot be counted"):
+        with self._engine_errors("points cannot be counted"):
             return {hit.value: int(hit.count) for hit in self._shard.facet(request)}
 
     def values(self, key: str) -> list[Value]:
         """Return the values of a field from its index, which is a hundred times faster than :meth:`facet`."""
-        with engine_errors("values cannot be listed"):
+        with self._engine_errors("values cannot be listed"):
             return [hit.value for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))]
 
     def flush(self) -> None:
         """Sync every write that has returned to disk."""
-        with engine_errors("the store cannot be synced to disk"):
+        with self._engine_errors("the store cannot be synced to disk"):
             self._shard.flush()
 
     def close(self) -> None:
@@ -155,22 +184,55 @@ class EdgeCollection:
         try:
             self.flush()
         finally:
-            with engine_errors("the store cannot be closed"):
+            with self._engine_errors("the store cannot be closed"):
                 self._shard.close()
 
     def _update(self, operation: qdrant.UpdateOperation) -> None:
         try:
-            with engine_errors("a write failed"):
+            with self._engine_errors("a write failed"):
                 self._shard.update(operation)
         except StorageError as error:
-            self.failed = self.failed or _INTERNAL in error.why
+            self.failed = self.failed or is_internal(error)
             raise
+
+    def _engine_errors(self, what: str, *, opening: bool = False) -> AbstractContextManager[None]:
+        return engine_errors(what, shard_advice(self._path, self.collection), opening=opening)
+
+    def _require_applied(self, ids: Sequence[str]) -> None:
+        """Check the first write since the opening: its operation's number must be above every earlier version.
+
+        Raises:
+            StaleLogError: The engine ignored the write, or would ignore writes to other points.
+        """
+        if self._writes_apply or not ids:
+            return
+        condition = qdrant.Filter(must=[qdrant.HasIdCondition({ids[0]})])
+        # Only a query by vector returns versions.
+        vector = qdrant.Query.Nearest([1.0, *[0.0] * (self.collection.dimension - 1)], DENSE)
+        with self._engine_errors("a write cannot be checked"):
+            hits = self._shard.query(qdrant.QueryRequest(1, query=vector, filter=condition))
+        if not hits or hits[0].version <= self._highest_version:
+            raise self._stale_log()
+        self._writes_apply = True
+
+    def _require_deleted(self, remaining: Callable[[], int]) -> None:
+        if not self._writes_apply and remaining():
+            raise self._stale_log()
+
+    def _stale_log(self) -> StaleLogError:
+        why = f"the write-ahead log in {self._path} is damaged"
+        return StaleLogError("a write failed", why, shard_advice(self._path, self.collection))
 
     def _create_missing_indexes(self) -> None:
         present = self._shard.info().payload_schema
         for name, kind in self.collection.indexes.items():
             if name not in present:
                 self._shard.update(qdrant.UpdateOperation.create_field_index(name, field_index(kind)))
+
+
+def is_internal(error: StorageError) -> bool:
+    """Return whether an error is an internal fault of the engine, such as one at damaged data."""
+    return _INTERNAL in error.why
 
 
 def _edge_point(point: Point) -> qdrant.Point:
@@ -216,7 +278,9 @@ def _row_of(record: qdrant.Record) -> StoredRow:
 
 
 def _point_of(record: qdrant.Record) -> Point:
-    vectors: Any = record.vector  # the declared type also allows a single unnamed vector
+    vectors: Any = record.vector or {}  # the declared type also allows a single unnamed vector
     sparse = vectors.get(SPARSE)
+    if DENSE not in vectors:
+        raise StoreCorruptedError("points cannot be read", f"the vector of point {record.id} is missing")
     packed = sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
     return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)

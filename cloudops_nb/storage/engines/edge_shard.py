@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from contextlib import contextmanager
+from array import array
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import qdrant_edge as qdrant
@@ -49,7 +51,8 @@ def optimise_shard(path: Path, collection: Collection) -> bool:
         StorageError: The engine failed; the points are unchanged, but some indexes may have been recreated.
     """
     shutil.rmtree(path / _UNFINISHED, ignore_errors=True)
-    with engine_errors(f"the {collection.name} collection cannot be optimised"):
+    what = f"the {collection.name} collection cannot be optimised"
+    with engine_errors(what, shard_advice(path, collection)):
         shard = qdrant.EdgeShard.load(str(path), _configuration(collection))
         try:
             _place_indexes(shard, collection)
@@ -79,9 +82,39 @@ def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerInd
             return qdrant.IntegerIndexParams(lookup=True, range=False)
 
 
+def highest_version(path: Path) -> int:
+    """Return the highest version of all points in a shard's files, -1 without any; the shard must be closed.
+
+    The version of a point is the number of the operation that last changed it. The engine keeps the versions of a
+    segment's points as 64-bit little-endian numbers in one file, and the segment's own version in ``segment.json``
+    (observed). A file that is damaged in another way is left to the engine.
+    """
+    highest = -1
+    for segment in (path / "segments").glob("*"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            highest = max(highest, int(json.loads((segment / "segment.json").read_bytes())["version"]))
+        for file in segment.glob("*id_tracker.versions"):
+            versions = array("Q")
+            content = file.read_bytes()
+            versions.frombytes(content[: len(content) // versions.itemsize * versions.itemsize])
+            highest = max(highest, *versions, -1)
+    return highest
+
+
+def shard_advice(path: Path, collection: Collection) -> str:
+    """Return what to do about a damaged shard: only resources can also be scanned again."""
+    scan = " If there is no backup, scan again." if collection.searched else ""
+    return f"Move {path} to another folder, then run: cloudops-nb backup restore --kind {collection.name}.{scan}"
+
+
 @contextmanager
-def engine_errors(what: str, *, opening: bool = False) -> Iterator[None]:
+def engine_errors(what: str, advice: str, *, opening: bool = False) -> Iterator[None]:
     """Turn the engine's untyped exceptions and panics into one-line storage errors that begin with ``what``.
+
+    Args:
+        what: What fails.
+        advice: What to do if the shard is damaged.
+        opening: Whether the shard is being opened.
 
     Raises:
         StorageError: The engine failed, or the disk is full.
@@ -95,17 +128,17 @@ def engine_errors(what: str, *, opening: bool = False) -> Iterator[None]:
     except BaseException as error:  # a Rust panic arrives as PanicException, which is not an Exception (pyo3.rs)
         panicked = not isinstance(error, Exception)
         reason = " ".join(str(error).split())[:_MAX_REASON_LENGTH]
-        raise _storage_error(what, reason, corrupted=panicked or opening) from error
+        raise _storage_error(what, reason, advice, corrupted=panicked or opening) from error
 
 
-def _storage_error(what: str, reason: str, *, corrupted: bool) -> StorageError:
+def _storage_error(what: str, reason: str, advice: str, *, corrupted: bool) -> StorageError:
     if "No space left" in reason or "os error 28" in reason:
         return StorageError(what, "the disk is full", "Free some space and try again.")
     if "WouldBlock" in reason:  # the engine could not lock the shard
         return StoreUnavailableError(what, "another process has it open", "Close that program and try again.")
     if corrupted:
-        return StoreCorruptedError(what, reason, "Restore a backup, or move the folder away and scan again.")
-    return StorageError(what, reason)
+        return StoreCorruptedError(what, reason, advice)
+    return StorageError(what, reason, advice)
 
 
 def _create(path: Path, collection: Collection) -> None:

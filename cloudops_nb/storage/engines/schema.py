@@ -37,6 +37,11 @@ class Collection:
         """The payload fields that are needed to decrypt a point's envelope, which is in ``data``."""
         return ("data", *self.bound)
 
+    @property
+    def searched(self) -> bool:
+        """Whether the points are found by their vectors; if not, all points have the same dense vector."""
+        return self.sparse
+
 
 CHAT_HISTORY = Collection(
     name="chat_history",

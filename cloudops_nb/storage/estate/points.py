@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import Resource
 from cloudops_nb.storage.encryption.sealed_data import open_sealed, packed, packed_list, seal_packed, shallow
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
@@ -144,6 +145,14 @@ class EstatePoints:
         data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
         data["iam"] = {name: tuple(value) if isinstance(value, list) else value for name, value in data["iam"].items()}
         return Resource.from_dict(data)
+
+    def opens(self, row: StoredRow) -> bool:
+        """Return whether the envelope of a row that was read with the field ``data`` can be decrypted."""
+        try:
+            open_sealed(self._envelope, row, AWS_ESTATE)
+        except DecryptionError:
+            return False
+        return True
 
     def matching(self, where: ResourceFilter) -> PointFilter:
         """Translate a filter by real values into a filter by blind values."""

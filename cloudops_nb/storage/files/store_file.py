@@ -8,11 +8,13 @@ Data keys encrypt the store's values. They are numbered: a data key's number is 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +23,7 @@ from cloudops_nb.storage.files.network_file_systems import refuse_network_file_s
 from cloudops_nb.storage.files.private_files import POSIX, creation_lock, replace_private
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -34,6 +37,8 @@ JOURNAL_NAME = "journal.db"
 HEAD_NAME = "journal.head"
 #: The folder of the embedded Qdrant collections; each collection has a folder in it, called a shard.
 SHARDS_NAME = "qdrant"
+#: The key in ``store.json`` of a checksum over the other keys: a damaged generation or format would otherwise be used.
+_CHECKSUM = "checksum"
 
 
 class StoreHeader(BaseModel):
@@ -59,6 +64,11 @@ class StoreHeader(BaseModel):
     engine: Literal["embedded", "remote"] = "embedded"
     remote_url: str = ""
     remote_prefix: str = ""
+
+    def file_content(self) -> bytes:
+        """Return the content of ``store.json``: the fields, and a checksum of them."""
+        content = json.loads(self.model_dump_json())
+        return json.dumps({**content, _CHECKSUM: _checksum(content)}, indent=2).encode() + b"\n"
 
 
 class _Format(BaseModel):
@@ -110,10 +120,17 @@ class StoreFile:
             if version > FORMAT:
                 why = f"its format is {version}, and this version of cloudops-nb supports up to {FORMAT}"
                 raise InitialisationError(f"cannot open the store in {self.data_path}", why, "Upgrade cloudops-nb.")
-            return StoreHeader.model_validate_json(text)
+            content = json.loads(text)
+            expected = _checksum(content)
+            # The stores of earlier versions have no checksum.
+            if content.pop(_CHECKSUM, expected) != expected:
+                raise self._damaged("its checksum does not match")
+            return StoreHeader.model_validate_json(json.dumps(content))
         except ValidationError as error:
-            why = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise StoreCorruptedError(f"{self.path} is damaged", why, starting_over_advice(self.data_path)) from None
+            raise self._damaged(error.errors(include_url=False, include_input=False)[0]["msg"]) from None
+
+    def _damaged(self, why: str) -> StoreCorruptedError:
+        return StoreCorruptedError(f"{self.path} is damaged", why, starting_over_advice(self.data_path))
 
     def outdated(self) -> bool:
         """Return whether there is a store whose format is older than :data:`FORMAT`; raises as :meth:`read` does."""
@@ -144,9 +161,14 @@ class StoreFile:
             InitialisationError: The file cannot be written.
         """
         try:
-            replace_private(self.path, header.model_dump_json(indent=2).encode() + b"\n")
+            replace_private(self.path, header.file_content())
         except OSError as error:
             raise InitialisationError(f"cannot write {self.path}", error.strerror or "") from error
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    fields = {name: value for name, value in content.items() if name != _CHECKSUM}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def starting_over_advice(data_path: Path) -> str:

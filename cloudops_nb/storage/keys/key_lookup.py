@@ -10,7 +10,7 @@ import platformdirs
 from cloudops_nb.errors import ConfigurationError, KeyMissingError, WrongKeyError
 from cloudops_nb.storage.files.private_files import creation_lock
 from cloudops_nb.storage.keys.key_sources import EnvironmentSource, FileSource, KeySource
-from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
+from cloudops_nb.storage.keys.master_key import RESTORE_KEY, MasterKey, StoreKeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudops_nb.settings import Settings
-
-_RESTORE_KEY = "Restore the key from its export or from a backup; without the key the data cannot be read."
 
 
 def key_sources(settings: Settings) -> Sequence[KeySource]:
@@ -80,8 +78,8 @@ def find_key(settings: Settings, fingerprint: str) -> FoundKey:
                 wrong_places.append(place.name)
     if wrong_places:
         why = f"only keys of other stores were found in {' and '.join(wrong_places)}"
-        raise WrongKeyError(f"cannot open the store in {settings.data_path}", why, _RESTORE_KEY)
-    raise _key_missing_error(settings, f"for the store in {settings.data_path}", _RESTORE_KEY)
+        raise WrongKeyError(f"cannot open the store in {settings.data_path}", why, RESTORE_KEY)
+    raise _key_missing_error(settings, f"for the store in {settings.data_path}", RESTORE_KEY)
 
 
 def find_master_key(settings: Settings, fingerprint: str) -> MasterKey:

@@ -19,6 +19,8 @@ from cloudops_nb.errors import EncryptionError
 from cloudops_nb.storage.files.store_file import FIRST_GENERATION, LAST_GENERATION
 
 KEY_BYTES = 32
+#: The advice for a key that is missing, wrong or damaged.
+RESTORE_KEY = "Restore the key from its export or from a backup; without the key the data cannot be read."
 
 
 class KeyHolder:
@@ -61,7 +63,7 @@ class MasterKey(KeyHolder):
         """
         digits = text.strip()
         if len(digits) != 2 * KEY_BYTES or set(digits) - set("0123456789abcdefABCDEF"):
-            raise EncryptionError(f"the key in {source} is invalid", "it must be 64 hexadecimal digits")
+            raise EncryptionError(f"the key in {source} is invalid", "it must be 64 hexadecimal digits", RESTORE_KEY)
         return cls(bytes.fromhex(digits))
 
     def __eq__(self, other: object) -> bool:

@@ -77,7 +77,7 @@ def _change_key(service: OpenStore, header: StoreHeader, master: MasterKey) -> N
         # The journal holds no record, so remove its files; the next use of the journal creates a new file.
         for suffix in ("", "-wal", "-shm"):
             (path / f"{JOURNAL_NAME}{suffix}").unlink(missing_ok=True)
-        replace_private(next_file(path, STORE_NAME), renewed.model_dump_json(indent=2).encode() + b"\n")
+        replace_private(next_file(path, STORE_NAME), renewed.file_content())
     except OSError as error:
         raise StorageError(f"the store in {path} cannot be written", error.strerror or "") from error
     hand_over(path, store, [])

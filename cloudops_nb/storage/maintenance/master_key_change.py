@@ -161,7 +161,7 @@ def _stage_files(data_path: Path, header: StoreHeader) -> None:
     try:
         for name in (JOURNAL_NAME, HEAD_NAME):
             (build_folder / name).replace(next_file(data_path, name))
-        replace_private(next_file(data_path, STORE_NAME), header.model_dump_json(indent=2).encode() + b"\n")
+        replace_private(next_file(data_path, STORE_NAME), header.file_content())
         sync_folder(data_path)
     except OSError as error:
         raise StorageError("the new store cannot be handed over", error.strerror or "") from error

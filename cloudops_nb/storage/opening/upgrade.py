@@ -64,7 +64,6 @@ def upgrade(settings: Settings, store: VectorStore, steps: Mapping[int, Step] = 
     while (header := store_file.read()) is not None and header.format < FORMAT:
         discard_leftovers(settings.data_path, store)
         next_header = steps[header.format](settings, store, header).model_copy(update={"format": header.format + 1})
-        content = next_header.model_dump_json(indent=2).encode() + b"\n"
-        replace_private(next_file(settings.data_path, STORE_NAME), content)
+        replace_private(next_file(settings.data_path, STORE_NAME), next_header.file_content())
         # A collection for which the step has staged no successor stays as it is.
         hand_over(settings.data_path, store, list(COLLECTIONS))

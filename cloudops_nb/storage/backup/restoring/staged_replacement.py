@@ -73,5 +73,4 @@ def _stage_header(vault: Vault, generation: int, store_id: str) -> None:
     renewed = header.model_copy(update={"data_key_generation": generation, "store_id": store_id or header.store_id})
     if renewed != header:
         with disk_errors("the store's header was not written"):
-            content = renewed.model_dump_json(indent=2).encode() + b"\n"
-            replace_private(next_file(vault.data_path, STORE_NAME), content)
+            replace_private(next_file(vault.data_path, STORE_NAME), renewed.file_content())

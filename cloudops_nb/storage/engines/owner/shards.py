@@ -11,10 +11,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.engines.edge import EdgeCollection
+from cloudops_nb.errors import StorageError, StoreCorruptedError
+from cloudops_nb.storage.engines.edge import EdgeCollection, StaleLogError, is_internal
+from cloudops_nb.storage.engines.owner.shard_rescue import rebuild_shard, unreadable_points
 from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_staged
-from cloudops_nb.storage.engines.schema import collection_of, staged_name
+from cloudops_nb.storage.engines.schema import COLLECTIONS, collection_of, staged_name
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Shard:
     def failed(self) -> bool:
         """True once the engine has failed; it then refuses writes until the shard is reopened."""
         return self._collection.failed
+
+    def writes(self, operation: str) -> bool:
+        """Return whether an operation writes."""
+        return operation in self._writes
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         """Run one operation; even a failed write changes the generation, because a part of that write may be applied.
@@ -173,15 +178,19 @@ class Shards:
         name = str(shard_arguments.pop("collection", ""))
         if operation in self._replacements:
             return self._replacements[operation](name)
+        rescued = False
         while True:
             shard = self._shard(name)
             try:
                 result = shard.run(operation, shard_arguments)
             except ShardClosedError:  # another thread has replaced or is reopening the shard; look it up again
                 continue
-            except StorageError:
+            except StorageError as error:
                 self._close_failed(name, shard)
-                raise
+                if rescued or not self._rescue(name, shard, error, reading=not shard.writes(operation)):
+                    raise
+                rescued = True
+                continue
             if shard.dirty:
                 self.wrote_anything = True
                 self._unsynced.set()
@@ -227,6 +236,35 @@ class Shards:
                     self._close_shards(name)
                 except StorageError as error:
                     _log.error("closing %s: %s", name, error)
+
+    def _rescue(self, name: str, shard: Shard, error: StorageError, *, reading: bool) -> bool:
+        """Rebuild a shard in which the engine found damage; return whether to repeat the operation.
+
+        A write may also fail for a reason outside the shard, so after a failed write only a shard with unreadable
+        points is rebuilt. Maintenance that has staged the collection uses the place of the new shard and goes first.
+        """
+        stale = isinstance(error, StaleLogError)
+        if name not in COLLECTIONS or not (stale or isinstance(error, StoreCorruptedError) or is_internal(error)):
+            return False
+        with self._opening:
+            if self._shards.get(name, shard) is not shard:  # another thread has rescued it
+                return True
+            if (self._folder / staged_name(name)).exists():
+                return False
+            try:
+                self._close_shards(name)
+            except StorageError as problem:
+                _log.error("closing %s: %s", name, problem)
+            try:
+                if not (stale or reading or unreadable_points(self._folder, name)):
+                    return False
+                self._require_space(f"the damaged {name} collection cannot be rebuilt")
+                rebuild_shard(self._folder, name)
+            except StorageError as problem:
+                _log.error("%s cannot be rebuilt: %s", name, problem)
+                remove_staged(self._folder, name)
+                return False
+        return True
 
     def _stage(self, name: str) -> str:
         self._discard(name)
