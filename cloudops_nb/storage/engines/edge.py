@@ -20,8 +20,8 @@ from cloudops_nb.storage.engines.edge_shard import (
     field_index,
     highest_version,
     open_shard,
-    shard_advice,
 )
+from cloudops_nb.storage.engines.schema import damage_advice
 from cloudops_nb.storage.engines.vector_store import (
     AnyOf,
     Below,
@@ -65,13 +65,14 @@ class EdgeCollection:
 
     Attributes:
         collection: The collection's schema.
+        path: The shard's folder.
         failed: True once the engine has reported an internal fault, after which it refuses all writes.
     """
 
     def __init__(self, path: Path, collection: Collection) -> None:
         self.collection = collection
         self.failed = False
-        self._path = path
+        self.path = path
         self._highest_version = highest_version(path)
         self._writes_apply = False
         with self._engine_errors(f"the {collection.name} collection cannot be opened", opening=True):
@@ -196,7 +197,7 @@ class EdgeCollection:
             raise
 
     def _engine_errors(self, what: str, *, opening: bool = False) -> AbstractContextManager[None]:
-        return engine_errors(what, shard_advice(self._path, self.collection), opening=opening)
+        return engine_errors(what, damage_advice(self.path, self.collection), opening=opening)
 
     def _require_applied(self, ids: Sequence[str]) -> None:
         """Check the first write since the opening: its operation's number must be above every earlier version.
@@ -220,8 +221,8 @@ class EdgeCollection:
             raise self._stale_log()
 
     def _stale_log(self) -> StaleLogError:
-        why = f"the write-ahead log in {self._path} is damaged"
-        return StaleLogError("a write failed", why, shard_advice(self._path, self.collection))
+        why = f"the write-ahead log in {self.path} is damaged"
+        return StaleLogError("a write failed", why, damage_advice(self.path, self.collection))
 
     def _create_missing_indexes(self) -> None:
         present = self._shard.info().payload_schema

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import qdrant_edge as qdrant
 
 from cloudops_nb.errors import StorageError, StoreCorruptedError, StoreUnavailableError
+from cloudops_nb.storage.engines.schema import damage_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def optimise_shard(path: Path, collection: Collection) -> bool:
     """
     shutil.rmtree(path / _UNFINISHED, ignore_errors=True)
     what = f"the {collection.name} collection cannot be optimised"
-    with engine_errors(what, shard_advice(path, collection)):
+    with engine_errors(what, damage_advice(path, collection)):
         shard = qdrant.EdgeShard.load(str(path), _configuration(collection))
         try:
             _place_indexes(shard, collection)
@@ -99,12 +100,6 @@ def highest_version(path: Path) -> int:
             versions.frombytes(content[: len(content) // versions.itemsize * versions.itemsize])
             highest = max(highest, *versions, -1)
     return highest
-
-
-def shard_advice(path: Path, collection: Collection) -> str:
-    """Return what to do about a damaged shard: only resources can also be scanned again."""
-    scan = " If there is no backup, scan again." if collection.searched else ""
-    return f"Move {path} to another folder, then run: cloudops-nb backup restore --kind {collection.name}.{scan}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 #: A ``lookup`` is an integer that is compared only for equality. A ``facet`` is a lookup whose values are also listed.
 IndexKind = Literal["keyword", "integer", "lookup", "facet", "float"]
@@ -79,3 +80,9 @@ def collection_of(name: str) -> Collection | None:
 def staged_name(collection: str) -> str:
     """Return the name of a live collection's staged collection."""
     return f"{collection}{STAGED_SUFFIX}"
+
+
+def damage_advice(shard: Path, collection: Collection) -> str:
+    """Return what to do about a damaged shard (the folder of an embedded collection)."""
+    scan = " If there is no backup, scan again." if collection.searched else ""
+    return f"Move {shard} to another folder, then run: cloudops-nb backup restore --kind {collection.name}.{scan}"

@@ -22,7 +22,7 @@ from cloudops_nb.errors import (
     StoreCorruptedError,
     StoreUnavailableError,
 )
-from cloudops_nb.storage.files.private_files import create_private, creation_lock
+from cloudops_nb.storage.files.private_files import create_private, creation_lock, file_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,6 +67,9 @@ _RESTORE = "Restore it from a backup."
 class Database:
     """One SQLite connection, shared by the threads of a process; other processes open their own.
 
+    If the file was replaced while it is open, for example by a copy from a backup, the next transaction opens the file
+    that is there.
+
     The file is created at the first use, with mode 0600; SQLite creates the ``-wal`` and ``-shm`` files with the same
     mode.
 
@@ -81,6 +84,7 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._retired = False
 
     def __repr__(self) -> str:
@@ -142,8 +146,11 @@ class Database:
                     why,
                     "Run the cell or command again; in your own code, get ops.storage.journal again.",
                 )
+            if self._identity != file_identity(self.path):
+                self.close()  # SQLite notices the replacement, too, and leaves the new file's WAL alone
             if self._connection is None:
                 self._connection = _open_locked(self.path)
+                self._identity = file_identity(self.path)
             connection = self._connection
             connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             try:

@@ -60,6 +60,15 @@ def replace_private(path: Path, content: bytes, *, synced: bool = True) -> None:
         sync_folder(path.parent)
 
 
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of a file or folder, which differ in its replacement; ``None`` if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def open_to_others(status: os.stat_result) -> bool:
     """Return whether a file's mode gives its group or others access; always false on systems without POSIX modes."""
     return POSIX and bool(status.st_mode & _GROUP_AND_OTHERS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -181,3 +182,36 @@ def test_processes_may_open_a_new_database_at_once(
 @pytest.mark.fast
 def test_its_repr_names_the_file(database: Database) -> None:
     assert repr(database) == f"Database({str(database.path)!r})"
+
+
+@pytest.mark.fast
+def test_a_file_that_was_replaced_while_open_is_opened_again(database: Database, tmp_path: Path) -> None:
+    put(database, "backed up")
+    database.close()
+    shutil.copy(database.path, tmp_path / "backup")
+    put(database, "later")
+    (tmp_path / "backup").replace(database.path)
+    for suffix in ("-wal", "-shm"):
+        database.path.with_name(database.path.name + suffix).unlink()
+
+    assert cells(database) == ["backed up"]
+    put(database, "after")
+    assert cells(Database(database.path)) == ["after", "backed up"]
+
+
+@pytest.mark.fast
+def test_closing_a_file_that_was_replaced_keeps_the_log_of_the_new_one(database: Database, tmp_path: Path) -> None:
+    put(database, "old")
+    other = Database(tmp_path / "other.db")
+    put(other, "one")
+    put(other, "in the log")
+    copies = [(tmp_path / f"other.db{suffix}", tmp_path / f"journal.db{suffix}") for suffix in ("", "-wal", "-shm")]
+    for source, target in copies:
+        shutil.copy(source, tmp_path / "copy")
+        (tmp_path / "copy").replace(target)
+    copies[2][1].unlink()
+    database.close()
+
+    assert copies[1][1].stat().st_size > 0
+    assert cells(database) == ["in the log", "one"]
+    other.close()

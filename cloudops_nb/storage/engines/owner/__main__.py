@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -143,7 +143,7 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
 
     endpoint = Endpoint.fresh(paths.data_path)
     shards = Shards(paths.folder)
-    server = OwnerServer(endpoint, paths.endpoint, shards, idle_seconds)
+    server = OwnerServer(endpoint, paths, shards, idle_seconds)
     log = logging.getLogger(__name__)
     try:
         endpoint.write(paths.endpoint)
@@ -157,9 +157,19 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.close()
         remove_socket_folder(endpoint.address)
+        if server.replaced:
+            _end_at_once(paths, endpoint)
         shards.close()
         if Endpoint.read(paths.endpoint) == endpoint:  # if the data path was recreated, another owner wrote the file
             paths.endpoint.unlink(missing_ok=True)
+
+
+def _end_at_once(paths: OwnerPaths, endpoint: Endpoint) -> NoReturn:
+    """End without closing the shards: the engine would write to paths at which there are now other files."""
+    if Endpoint.read(paths.endpoint) == endpoint:
+        paths.endpoint.unlink(missing_ok=True)
+    logging.shutdown()
+    os._exit(0)
 
 
 def _redirect_streams(log: Path) -> None:

@@ -24,11 +24,12 @@ from cloudops_nb.storage.engines.owner.owner_connection import (
 )
 from cloudops_nb.storage.engines.owner.wire_frames import LARGEST_FRAME, pack_frame, raise_failure, unpack_frame
 from cloudops_nb.storage.engines.retirement import Retirement
+from cloudops_nb.storage.engines.schema import collection_of, damage_advice
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Scored
 from cloudops_nb.storage.files.private_files import creation_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -189,10 +190,19 @@ class OwnerClient:
                 status, *reply = self._reply_to(frame, seconds)
         except ConnectionLostError as error:
             why = f"the connection to the store's process was lost {_ATTEMPTS} times during this request"
-            raise StoreUnavailableError("the store does not answer", why, f"See {self._paths.log}.") from error
+            raise StoreUnavailableError("the store does not answer", why, self._advice(arguments)) from error
         if status != "ok":
             raise_failure(status, *reply)
         return reply[0]
+
+    def _advice(self, arguments: Mapping[str, Any]) -> str:
+        """Return what to do if the owner dies in each attempt: the files of the collection may be damaged."""
+        name = str(arguments.get("collection", ""))
+        collection = collection_of(name)
+        advice = f"Try again, and see {self._paths.log}."
+        if collection is None:
+            return advice
+        return f"{advice} If it fails again: {damage_advice(self._paths.folder / name, collection)}"
 
     def _reply_to(self, frame: bytes, seconds: float) -> Any:
         # Make the first attempt without tenacity: it almost always succeeds, and is faster than setting tenacity up.

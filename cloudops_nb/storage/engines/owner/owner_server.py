@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.owner.endpoint import PROTOCOL
 from cloudops_nb.storage.engines.owner.wire_frames import LARGEST_FRAME, failure_reply, pack_frame, unpack_frame
+from cloudops_nb.storage.files.private_files import file_identity
 
 if TYPE_CHECKING:
-    from cloudops_nb.storage.engines.owner.endpoint import Endpoint
+    from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
     from cloudops_nb.storage.engines.owner.shards import Shards
 
 #: Seconds between two checks whether the server should stop; also the pause after a failure to accept a client.
@@ -32,7 +33,9 @@ class OwnerServer:
     """Serves the shards (the folders of the collections) of one data path.
 
     The server stops when no client has been connected for ``idle_seconds``, when its socket is gone, when its endpoint
-    file (the file with the socket's address and a secret) is gone or replaced, or when it agrees to make way.
+    file (the file with the socket's address and a secret), its lock file or the folder of an open shard is gone or
+    replaced, or when it agrees to make way. Files are checked before each request: a client whose request comes too
+    late loses its connection, and repeats the request at the next owner, which opens the files that are there.
 
     A mutual HMAC challenge proves to each side that the other knows the secret in the endpoint file. The server reads
     no request before the challenge succeeds. The challenge and the requests ``hello`` and ``make_way`` must never
@@ -40,11 +43,11 @@ class OwnerServer:
     owner agrees if it has no other client.
     """
 
-    def __init__(self, endpoint: Endpoint, endpoint_path: Path, shards: Shards, idle_seconds: float) -> None:
+    def __init__(self, endpoint: Endpoint, paths: OwnerPaths, shards: Shards, idle_seconds: float) -> None:
         self._endpoint = endpoint
-        self._endpoint_path = endpoint_path
+        self._paths = paths
         # Set by serve(), because the endpoint file is written after the listener exists.
-        self._endpoint_identity: tuple[int, int] | None = None
+        self._identities: tuple[object, ...] = ()
         self._shards = shards
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
@@ -52,13 +55,21 @@ class OwnerServer:
         self._idle_limit = max(idle_seconds, _FIRST_CLIENT_SECONDS)
         self._idle_since = time.monotonic()
         self._making_way = False
+        self._replaced = threading.Event()
         self._closing = threading.Event()
         self._listener = Listener(endpoint.address, family="AF_UNIX", backlog=_BACKLOG)
 
     @property
     def stop_reason(self) -> str:
         """The reason, for the log, if the server stopped although it was not idle."""
-        return "making way for another version" if self._making_way else "the socket or endpoint file is gone"
+        if self._making_way:
+            return "making way for another version"
+        return "files were replaced" if self._replaced.is_set() else "the socket is gone"
+
+    @property
+    def replaced(self) -> bool:
+        """True if the server stopped because files of the store were removed, moved or replaced."""
+        return self._replaced.is_set()
 
     def serve(self) -> bool:
         """Serve clients until the server should stop; the caller has written the endpoint file.
@@ -66,13 +77,13 @@ class OwnerServer:
         Returns:
             True if the server stopped because it was idle.
         """
-        self._endpoint_identity = _file_identity(self._endpoint_path)
+        self._identities = self._identities_now()
         threading.Thread(target=self._accept_clients, name="accept", daemon=True).start()
         # Read _making_way without the lock: it never becomes false again, and to see it one tick late does no harm.
         while not self._making_way and self._can_be_found():
             if self._is_idle():
                 return True
-            time.sleep(min(_TICK, self._idle_seconds))
+            self._replaced.wait(min(_TICK, self._idle_seconds))
         return False
 
     def close(self) -> None:
@@ -85,13 +96,24 @@ class OwnerServer:
             return not self._connected and time.monotonic() - self._idle_since >= self._idle_limit
 
     def _can_be_found(self) -> bool:
-        """Return whether the socket exists and the endpoint file is still the file that was there at the start.
+        """Return whether the socket exists and the watched files are the ones that were there at the start."""
+        return not self._notices_replacement() and Path(self._endpoint.address).exists()
 
-        The endpoint file is gone or replaced if the data path was moved, deleted or recreated. The check opens no file,
-        so it works even if the process has used up its file descriptors.
+    def _notices_replacement(self) -> bool:
+        """Return whether the endpoint file, the lock file or the folder of an open shard is gone or replaced.
+
+        The endpoint file is gone or replaced if the data path was moved, deleted or recreated. Without the lock file,
+        another owner could start. The check opens no file, so it works even if the process has used up its file
+        descriptors.
         """
-        same_file = _file_identity(self._endpoint_path) == self._endpoint_identity
-        return same_file and Path(self._endpoint.address).exists()
+        if not self._replaced.is_set() and (self._identities_now() != self._identities or self._shards.replaced):
+            self._replaced.set()
+        return self._replaced.is_set()
+
+    def _identities_now(self) -> tuple[object, ...]:
+        # This process has the lock file open, so no other file can get its inode. The endpoint file is closed, so its
+        # replacement may have the same inode, but it has another time.
+        return _inode_and_time(self._paths.endpoint), file_identity(self._paths.lock)
 
     def _accept_clients(self) -> None:
         while not self._closing.is_set():
@@ -121,7 +143,12 @@ class OwnerServer:
     def _serve_requests(self, connection: Connection[Any, Any]) -> None:
         while True:
             frame = connection.recv_bytes(LARGEST_FRAME)
-            connection.send_bytes(self._reply_to(frame))
+            if self._notices_replacement():
+                return
+            reply = self._reply_to(frame)
+            if self._notices_replacement():  # the operation may have run on files that are gone
+                return
+            connection.send_bytes(reply)
 
     def _reply_to(self, frame: bytes) -> bytes:
         try:
@@ -157,8 +184,7 @@ class OwnerServer:
             self._idle_since = time.monotonic()
 
 
-def _file_identity(path: Path) -> tuple[int, int] | None:
-    """Return a value that differs between a file and its replacement; ``None`` if the file is missing."""
+def _inode_and_time(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:

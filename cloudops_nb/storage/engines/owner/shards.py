@@ -6,6 +6,7 @@ A shard is the folder of one collection. The owner process opens the shards for 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 import time
@@ -17,6 +18,7 @@ from cloudops_nb.storage.engines.owner.shard_rescue import rebuild_shard, unread
 from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_staged
 from cloudops_nb.storage.engines.schema import COLLECTIONS, collection_of, staged_name
 from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
+from cloudops_nb.storage.files.private_files import file_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +41,10 @@ class ShardClosedError(StorageError):
     """Another thread closed the shard after this thread had looked it up."""
 
 
+class ShardReplacedError(StorageError):
+    """The shard's folder is no longer the one that was opened: it was removed, moved or replaced."""
+
+
 class Shard:
     """One open collection and the lock that serialises its operations.
 
@@ -47,6 +53,12 @@ class Shard:
     """
 
     def __init__(self, collection: EdgeCollection) -> None:
+        folder = collection.path
+        # The engine replaces files in these folders, but never the folders.
+        self._folders = (folder, folder / "segments", folder / "wal")
+        # While they are open, no other folder gets their inodes, so an identity shows a replacement reliably.
+        self._descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in self._folders]
+        self._identities = [file_identity(each) for each in self._folders]
         self.lock = threading.Lock()
         self.dirty = False
         self._closed = False
@@ -71,6 +83,11 @@ class Shard:
     def failed(self) -> bool:
         """True once the engine has failed; it then refuses writes until the shard is reopened."""
         return self._collection.failed
+
+    @property
+    def replaced(self) -> bool:
+        """True if the shard's folder was removed, moved or replaced after the opening."""
+        return not self._closed and [file_identity(each) for each in self._folders] != self._identities
 
     def writes(self, operation: str) -> bool:
         """Return whether an operation writes."""
@@ -102,6 +119,7 @@ class Shard:
         """Sync all earlier writes to disk, or wait until another thread has synced them."""
         with self._flushing:
             if self.dirty and not self._closed:
+                self._require_same_folder()
                 # Reset before the sync, because a write during this sync needs a further sync.
                 self.dirty = False
                 try:
@@ -111,10 +129,22 @@ class Shard:
                     raise
 
     def close(self) -> None:
-        """Sync and close the shard; later operations raise :class:`ShardClosedError`."""
+        """Sync and close the shard; later operations raise :class:`ShardClosedError`.
+
+        Raises:
+            ShardReplacedError: The shard's folder was replaced; nothing is synced.
+        """
         with self.lock, self._flushing:
+            self._require_same_folder()
             self._closed = True
+            for descriptor in self._descriptors:
+                os.close(descriptor)
             self._collection.close()
+
+    def _require_same_folder(self) -> None:
+        # The engine opens some files by their path, so it would write into the folder that is there now.
+        if self.replaced:
+            raise ShardReplacedError(f"{self._folders[0]} was replaced while it was open")
 
     def _append(self, point: Point, group: str, sequence: str) -> int:
         # A client repeats an append whose reply was lost. The point then already has its number.
@@ -200,6 +230,11 @@ class Shards:
         """Sync every collection that was written to."""
         for shard in list(self._shards.values()):
             shard.flush()
+
+    @property
+    def replaced(self) -> bool:
+        """True if the folder of an open shard was removed, moved or replaced."""
+        return any(shard.replaced for shard in list(self._shards.values()))
 
     def close(self) -> None:
         """Sync and close every shard; later operations block forever, so the process must end after this."""
