@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tests.corrupt.look import Refused, call
 from tests.corrupt.places import KINDS, choose, flip, spans_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cloudops_nb.client.cloudops import CloudOps
@@ -21,51 +23,61 @@ if TYPE_CHECKING:
 
 #: The longest time from the start of ``CloudOps()`` until the resources are listed or an error is raised, in seconds.
 LONGEST_OPENING = 5.0
+#: Kinds of file that are damaged at the same time: most of the time is spent on waiting for owner processes.
+_THREADS = 3
 
 
 @dataclass
 class Outcome:
-    """The counts of each kind of file, the slowest opening in seconds, and every fault."""
+    """What became of the flips in one kind of file: the counts, the slowest opening in seconds, and every fault."""
 
-    counts: dict[Kind, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    kind: Kind
+    counts: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     faults: list[str] = field(default_factory=list)
 
 
+def run(folder: Path, seed: int, flips: int, kinds: Sequence[Kind] = KINDS) -> list[Outcome]:
+    """Make the sample stores in a folder, and flip so many bits in each kind of file."""
+    stores: dict[Origin, Path] = {"closed": folder / "closed", "killed": folder / "killed"}
+    sample.make_closed(stores["closed"])
+    sample.make_killed(stores["killed"])
+    drivers = [Driver(folder / kind.replace(" ", "-"), stores, kind) for kind in kinds]
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(lambda driver: driver.run(seed, flips), drivers))
+
+
 class Driver:
-    """Makes the sample store in a folder, and damages copies of it."""
+    """Damages copies of the sample stores in one kind of file, each copy in the same folder."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._copy = folder / "copy"
-        self._stores: dict[Origin, Path] = {"closed": folder / "closed", "killed": folder / "killed"}
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable
-        self.outcome = Outcome()
-        sample.make_closed(self._stores["closed"])
-        sample.make_killed(self._stores["killed"])
+    def __init__(self, folder: Path, stores: dict[Origin, Path], kind: Kind) -> None:
+        self._copy = folder
+        self._stores = stores
+        self._kind = kind
+        self.outcome = Outcome(kind)
 
-    def run(self, flips: int, kinds: tuple[Kind, ...] = KINDS) -> Outcome:
-        """Flip so many bits in each kind of file."""
-        for kind in kinds:
-            for place in choose(spans_of(kind, self._stores), flips, self._chance):
-                self.damage(kind, place)
+    def run(self, seed: int, flips: int) -> Outcome:
+        """Flip so many bits."""
+        chance = random.Random(f"{seed} {self._kind}")  # noqa: S311 - repeatable
+        for place in choose(spans_of(self._kind, self._stores), flips, chance):
+            self.damage(place)
         return self.outcome
 
-    def damage(self, kind: Kind, place: Place) -> None:
+    def damage(self, place: Place) -> None:
         """Flip one bit, and check everything."""
         sample.copy_store(self._stores[place.origin], self._copy)
         flip(self._copy, place)
-        counts = self.outcome.counts[kind]
-        counts["flips"] += 1
+        self.outcome.counts["flips"] += 1
         try:
-            refusals = self._look(place, counts)
-            self._mend(kind, refusals)
-            counts["healed"] += 1
+            refusals = self._look(place)
+            self._mend(refusals)
+            self.outcome.counts["healed"] += 1
         except AssertionError as error:
-            self.outcome.faults.append(f"{kind}, {place}: {error}")
+            self.outcome.faults.append(f"{self._kind}, {place}: {error}")
         finally:
             sample.kill_owner(self._copy)
 
-    def _look(self, place: Place, counts: Counter[str]) -> list[str]:
+    def _look(self, place: Place) -> list[str]:
         """Open the store and read every part of it; returns the errors of the parts that refuse."""
         started = time.monotonic()
         refusals: list[str] = []
@@ -86,7 +98,7 @@ class Driver:
         if ops is not None:
             with ops:
                 refusals += self._read(ops, missing_cells=5 if place.path.endswith("-wal") else 1)
-        counts["refused" if refusals else "opened"] += 1
+        self.outcome.counts["refused" if refusals else "opened"] += 1
         return refusals
 
     def _read(self, ops: CloudOps, *, missing_cells: int) -> list[str]:
@@ -103,10 +115,10 @@ class Driver:
                 refusals.append(str(refused))
         return refusals
 
-    def _mend(self, kind: Kind, refusals: list[str]) -> None:
+    def _mend(self, refusals: list[str]) -> None:
         """Scan, or first follow the advice of the errors and then scan; everything must be back."""
         if refusals:
-            self._follow_advice(kind, refusals)
+            self._follow_advice(refusals)
 
         def scanned() -> None:
             with sample.opened(self._copy) as ops:
@@ -121,12 +133,12 @@ class Driver:
         except Refused as refused:
             if refusals:
                 raise AssertionError(f"{refused} (first: {refusals})") from refused
-            self._mend(kind, [str(refused)])
+            self._mend([str(refused)])
 
-    def _follow_advice(self, kind: Kind, refusals: list[str]) -> None:
+    def _follow_advice(self, refusals: list[str]) -> None:
         sample.kill_owner(self._copy)
         store = self._copy / "store"
-        if kind == "small files":
+        if self._kind == "small files":
             for name in ("key/encryption.key", "store/config.toml"):
                 shutil.copy2(self._stores["closed"] / name, self._copy / name)
         advice = " ".join(refusals)

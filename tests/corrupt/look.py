@@ -10,9 +10,10 @@ from cloudops_nb.model import CellState
 from tests.corrupt.sample import CELLS, CHAT, NOTES, every_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from cloudops_nb.model import Resource
     from cloudops_nb.storage.facade import StorageService
 
 #: A flip damages one record; in a file that holds no records (an index, a log) it may hide none.
@@ -31,7 +32,9 @@ def call(folder: Path, what: str, action: Callable[[], object]) -> None:
         raise AssertionError(f"{what}: {error}") from error
     except CloudOpsError as error:
         if not names_file_and_fix(error, folder):
-            raise AssertionError(f"{what}: the error names no file or no fix: {type(error).__name__}: {error}") from error
+            raise AssertionError(
+                f"{what}: the error names no file or no fix: {type(error).__name__}: {error}"
+            ) from error
         raise Refused(f"{what}: {error}") from error
     except Exception as error:
         raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
@@ -90,7 +93,7 @@ def check_journal(storage: StorageService) -> None:
     assert about == NOTES, f"the journal verifies, and the notes by subject are {about}"
 
 
-def _unchanged(found: Iterable[object], expected: dict[str, object]) -> set[str]:  # type: ignore[type-arg]
+def _unchanged(found: Iterable[Resource], expected: Mapping[str, Resource]) -> set[str]:
     arns = []
     for resource in found:
         same = expected.get(resource.arn)

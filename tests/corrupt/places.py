@@ -83,8 +83,10 @@ def spans_of(kind: Kind, stores: dict[Origin, Path]) -> list[Span]:
 
 def _small_files(stores: dict[Origin, Path]) -> Iterator[Span]:
     names = [f"store/{STORE_NAME}", f"store/{HEAD_NAME}", "store/config.toml", "key/encryption.key"]
-    for origin, name in [*(("closed", name) for name in names), ("killed", "store/qdrant/owner.json")]:
-        yield Span(origin, name, 0, (stores[origin] / name).stat().st_size)
+    for name in names:
+        yield Span("closed", name, 0, (stores["closed"] / name).stat().st_size)
+    left_behind = "store/qdrant/owner.json"
+    yield Span("killed", left_behind, 0, (stores["killed"] / left_behind).stat().st_size)
 
 
 def _shard(stores: dict[Origin, Path], name: str) -> Iterator[Span]:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 _ACCOUNT, _REGION = "123456789012", "eu-west-1"
 _STARTED = datetime(2025, 1, 1, tzinfo=UTC)
-_RESOURCES_PER_CELL = 8
+#: One letter per resource of a cell.
+_LETTERS = "abcdefgh"
 _TYPES = {"ec2_instance": "ec2", "s3_bucket": "s3", "sqs_queue": "sqs", "rds_instance": "rds"}
 CELLS = {CellKey(_ACCOUNT, _REGION, name): service for name, service in _TYPES.items()}
 #: Texts by conversation.
@@ -39,7 +40,8 @@ _RATE = LearnedRate(_ACCOUNT, _REGION, "ec2", "describe", 5.0, _STARTED)
 
 def resources(cell: CellKey) -> list[Resource]:
     """Return the resources that a scan of a cell finds."""
-    names = [f"{cell.resource_type.replace('_', '-')}-{number}-{'abcdefgh'[number] * 6}" for number in range(_RESOURCES_PER_CELL)]
+    kind = cell.resource_type.replace("_", "-")
+    names = [f"{kind}-{number}-{letter * 6}" for number, letter in enumerate(_LETTERS)]
     return [
         Resource(
             cell.resource_type, f"id-{name}", _ACCOUNT, _REGION, CELLS[cell], arn=f"arn:aws:{CELLS[cell]}:::{name}",
@@ -66,7 +68,7 @@ def options(folder: Path) -> Mapping[str, Any]:
 def opened(folder: Path) -> CloudOps:
     """Open the store in a folder, with an embedder that takes no time."""
     ops = CloudOps(**options(folder))
-    ops.parts._embedder = EvenEmbedder()  # noqa: SLF001 - no setting selects an embedder
+    ops.parts._embedder = EvenEmbedder()
     return ops
 
 

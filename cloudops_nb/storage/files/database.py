@@ -58,10 +58,11 @@ CREATE TABLE schedule (
 SCHEMA_VERSION: Final = len(_VERSIONS)
 # SQLite's primary result codes. The name of an extended code begins with the name of its primary code
 # (https://www.sqlite.org/rescode.html).
-_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+# SQLITE_ERROR is an unknown table or column: the statements are constant, so the file's schema is damaged.
+_CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_TOOBIG", "SQLITE_FORMAT")
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _CANNOT_OPEN = "SQLITE_CANTOPEN"
-_RESTORE = "Restore it from a backup."
+_RESTORE = "Restore it from a backup: cloudops-nb backup restore --kind journal --set-aside"
 
 
 class Database:
@@ -123,6 +124,21 @@ class Database:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def repair_indexes(self, table: str) -> None:
+        """Rebuild the indexes of a table if they do not match its rows.
+
+        Raises:
+            StoreCorruptedError: The table is damaged.
+        """
+        with self.reading() as connection:
+            problem = _problem_of(connection, table)
+        if problem:
+            with self.writing(synced=True) as connection:
+                connection.execute(f"REINDEX {table}")
+                problem = _problem_of(connection, table)
+                if problem:
+                    raise StoreCorruptedError(f"{self.path} is damaged", problem, _RESTORE)
+
     def close(self) -> None:
         """Close the connection; the next use opens another."""
         with self._lock:
@@ -161,6 +177,11 @@ class Database:
                 # Ctrl-C can arrive at any line, so ask SQLite whether a transaction is open.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+
+def _problem_of(connection: sqlite3.Connection, table: str) -> str:
+    (problem,) = connection.execute(f"PRAGMA integrity_check({table})").fetchone()
+    return "" if problem == "ok" else str(problem)
 
 
 def _open_locked(path: Path) -> sqlite3.Connection:
@@ -221,4 +242,4 @@ def _storage_error(path: Path, error: sqlite3.Error) -> CloudOpsError:
         return StoreUnavailableError(f"{path} is locked", "another process is writing to it", "Try again later.")
     if code.startswith(_CANNOT_OPEN):
         return InitialisationError(f"cannot open {path}", str(error))
-    return StorageError(f"{path} cannot be used", str(error))
+    return StorageError(f"{path} cannot be used", str(error), "Check the disk and its free space, and try again.")

@@ -171,6 +171,9 @@ class Journal:
     def verify(self, *, against: str = "") -> JournalVerification:
         """Check that no record was changed, added, removed or moved, and that the chain contains the sealed head.
 
+        The chain does not cover the indexes, by which :meth:`records` finds records, so they are compared with the
+        records, and rebuilt if they do not match.
+
         Args:
             against: A head that :meth:`export_head` returned earlier, possibly before a change of the master key; the
                 journal must contain that head.
@@ -187,6 +190,7 @@ class Journal:
                 saved.append(exported)
             # Start below zero, so that a record that was inserted before the first one is found.
             head = self._chain.check(_stored_records(connection, after=-(2**63)), saved)
+        self.database.repair_indexes("records")
         return JournalVerification(head.count, head.mac.hex())
 
     def export_head(self) -> str:

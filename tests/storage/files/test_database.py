@@ -157,8 +157,37 @@ def test_a_writer_that_never_ends_makes_others_give_up(database: Database, monke
 
 @pytest.mark.fast
 def test_any_other_refusal_of_sqlite_is_a_storage_error(database: Database) -> None:
-    with pytest.raises(StorageError, match=r"cannot be used: .*nowhere"), database.writing() as connection:
-        connection.execute("SELECT * FROM nowhere")
+    put(database, "one")
+    with pytest.raises(StorageError, match=r"cannot be used: UNIQUE constraint failed.* Check the disk"):
+        put(database, "one")
+
+
+@pytest.mark.fast
+def test_a_table_that_is_missing_is_damage(database: Database) -> None:
+    with pytest.raises(StoreCorruptedError, match=r"is damaged: no such table: nowhere.* Restore it"):
+        with database.reading() as connection:
+            connection.execute("SELECT * FROM nowhere")
+
+
+@pytest.mark.fast
+def test_indexes_that_hide_rows_are_rebuilt(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute("INSERT INTO records VALUES (1, X'AA', X'BB', NULL, X'00', X'00')")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'records_by_kind'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    database.close()
+    content = bytearray(database.path.read_bytes())
+    entry = content.index(b"\xaa", (page - 1) * size)
+    content[entry] ^= 1
+    database.path.write_bytes(content)
+
+    def of_kind() -> int:
+        with database.reading() as connection:
+            return len(connection.execute("SELECT sequence FROM records WHERE kind = X'AA'").fetchall())
+
+    assert of_kind() == 0
+    database.repair_indexes("records")
+    assert of_kind() == 1
 
 
 def test_processes_may_open_a_new_database_at_once(

@@ -147,6 +147,7 @@ def _copy_aside(storage: OpenStore, now: datetime) -> str:
 
 def _checkpoint(aside: Path) -> None:
     """Merge the copy's write-ahead log into the copy, so that one file holds everything; skip a damaged copy."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as connection:
+    # A damaged schema may not be valid UTF-8.
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(aside)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode = DELETE")

@@ -6,7 +6,6 @@ import shutil
 import uuid
 from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
