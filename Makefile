@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addpre
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test newest fast check format lock bench figures coverage docs wheel crash packages clean
+.PHONY: help install install-dev demo lab test newest fast check format lock bench figures coverage docs wheel crash corrupt packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ figures: install-dev ## compare sizes, names, circles and prose with a revision:
 crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left
 	$(BIN)/python -m tests.crash --kills 200
 	$(BIN)/python -m tests.scan_crash --kills 60
+
+corrupt: install-dev ## flip bits in each kind of file of a store, and check that the damage is bounded, reported and mended
+	$(BIN)/python -W ignore -m tests.corrupt --flips 60
 
 coverage: install-dev ## write docs/coverage.md, the table of all resource types
 	$(BIN)/python -m tests.docs.coverage

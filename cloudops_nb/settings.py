@@ -177,26 +177,36 @@ def load_settings(
     if data_path is not None:
         given["data_path"] = data_path
     folder = Path(given.get("data_path") or from_environment.get("data_path") or Settings().data_path).expanduser()
-    merged = {**_file_settings(folder / "config.toml"), **from_environment, **given, "data_path": folder}
+    config_file = folder / "config.toml"
+    from_file = _file_settings(config_file)
     try:
-        return Settings(**merged)
+        return Settings(**{**from_file, **from_environment, **given, "data_path": folder})
     except ValidationError as error:
-        raise _configuration_error(error) from None
+        fixes = {
+            **dict.fromkeys(from_file, f"Correct it in {config_file}."),
+            **{name: f"Correct the variable {ENVIRONMENT_PREFIX}{name.upper()}." for name in from_environment},
+            **dict.fromkeys(given, ""),
+        }
+        raise _configuration_error(error, fixes) from None
 
 
-def _configuration_error(error: ValidationError) -> ConfigurationError:
-    """Return an error for the first problem that pydantic found, without the value, which may be secret."""
+def _configuration_error(error: ValidationError, fixes: Mapping[str, str]) -> ConfigurationError:
+    """Return an error for the first problem that pydantic found, without the value, which may be secret.
+
+    ``fixes`` says, by the name of the setting, where to correct it.
+    """
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"])
+    fix = fixes.get(str(first["loc"][0]), "") if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         return ConfigurationError(
-            f"unknown setting {name}", _nearest_setting(name.rsplit(".", 1)[-1], _setting_names())
+            f"unknown setting {name}", _nearest_setting(name.rsplit(".", 1)[-1], _setting_names()), fix
         )
     what = f"invalid value for {name}" if name else "invalid settings"
     if first["type"] == "tuple_type":
-        return ConfigurationError(what, f"expected a list, for example {_LIST_EXAMPLES[name]}")
+        return ConfigurationError(what, f"expected a list, for example {_LIST_EXAMPLES[name]}", fix)
     message = first["msg"].removeprefix("Value error, ")
-    return ConfigurationError(what, re.sub("^Input should be", "must be", message))
+    return ConfigurationError(what, re.sub("^Input should be", "must be", message), fix)
 
 
 def _setting_names() -> Sequence[str]:

@@ -35,7 +35,7 @@ from cloudops_nb.storage.engines.vector_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -136,10 +136,11 @@ class EdgeCollection:
             records, following = self._shard.scroll(request)
             return [_point_of(record) for record in records], None if following is None else str(following)
 
-    def whole_points(self, ids: Sequence[str]) -> list[Point]:
-        """Fetch whole points by id."""
+    def salvaged_points(self, ids: Sequence[str]) -> list[Point]:
+        """Fetch whole points by id; a point whose dense vector is lost gets another one, and loses ``vector_hash``."""
         with self._engine_errors("points cannot be read"):
-            return [_point_of(record) for record in self._shard.retrieve(list(ids), True, True)]  # noqa: FBT003 - the engine takes no keyword here
+            records = self._shard.retrieve(list(ids), True, True)  # noqa: FBT003 - the engine takes no keyword here
+            return [self._salvaged(record) for record in records]
 
     def newest(self, where: PointFilter, fields: Sequence[str], order: str, limit: int) -> list[StoredRow]:
         """Fetch the points with the highest values of a numeric field, highest first."""
@@ -199,6 +200,13 @@ class EdgeCollection:
     def _engine_errors(self, what: str, *, opening: bool = False) -> AbstractContextManager[None]:
         return engine_errors(what, damage_advice(self.path, self.collection), opening=opening)
 
+    def _salvaged(self, record: qdrant.Record) -> Point:
+        vectors: Any = record.vector or {}
+        if DENSE in vectors:
+            return _point_of(record)
+        payload = {name: value for name, value in (record.payload or {}).items() if name != self.collection.vector_hash}
+        return Point(str(record.id), payload, unit_vector(self.collection).tobytes(), _sparse_of(vectors))
+
     def _require_applied(self, ids: Sequence[str]) -> None:
         """Check the first write since the opening: its operation's number must be above every earlier version.
 
@@ -209,7 +217,7 @@ class EdgeCollection:
             return
         condition = qdrant.Filter(must=[qdrant.HasIdCondition({ids[0]})])
         # Only a query by vector returns versions.
-        vector = qdrant.Query.Nearest([1.0, *[0.0] * (self.collection.dimension - 1)], DENSE)
+        vector = qdrant.Query.Nearest(unit_vector(self.collection).tolist(), DENSE)
         with self._engine_errors("a write cannot be checked"):
             hits = self._shard.query(qdrant.QueryRequest(1, query=vector, filter=condition))
         if not hits or hits[0].version <= self._highest_version:
@@ -229,6 +237,11 @@ class EdgeCollection:
         for name, kind in self.collection.indexes.items():
             if name not in present:
                 self._shard.update(qdrant.UpdateOperation.create_field_index(name, field_index(kind)))
+
+
+def unit_vector(collection: Collection) -> array[float]:
+    """Return a dense vector for points and queries whose similarity does not count."""
+    return array("f", [1.0, *[0.0] * (collection.dimension - 1)])
 
 
 def is_internal(error: StorageError) -> bool:
@@ -280,8 +293,11 @@ def _row_of(record: qdrant.Record) -> StoredRow:
 
 def _point_of(record: qdrant.Record) -> Point:
     vectors: Any = record.vector or {}  # the declared type also allows a single unnamed vector
-    sparse = vectors.get(SPARSE)
     if DENSE not in vectors:
         raise StoreCorruptedError("points cannot be read", f"the vector of point {record.id} is missing")
-    packed = sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
-    return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), packed)
+    return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), _sparse_of(vectors))
+
+
+def _sparse_of(vectors: Mapping[str, Any]) -> Sparse | None:
+    sparse = vectors.get(SPARSE)
+    return sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())

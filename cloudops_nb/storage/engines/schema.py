@@ -25,6 +25,9 @@ class Collection:
         indexes: The indexed payload fields, each with the kind of its index.
         bound: The unencrypted payload fields to which a point's envelope is bound: if one of them was altered, the
             envelope cannot be decrypted.
+        vector_hash: The payload field with the hash of the texts that the vectors were made from; empty if the points
+            are never searched by vector, and all have the same one. A point whose vectors are lost loses this field,
+            so that the next scan makes the vectors again.
     """
 
     name: str
@@ -32,16 +35,12 @@ class Collection:
     sparse: bool
     indexes: Mapping[str, IndexKind]
     bound: tuple[str, ...] = ()
+    vector_hash: str = ""
 
     @property
     def sealed_fields(self) -> tuple[str, ...]:
         """The payload fields that are needed to decrypt a point's envelope, which is in ``data``."""
         return ("data", *self.bound)
-
-    @property
-    def searched(self) -> bool:
-        """Whether the points are found by their vectors; if not, all points have the same dense vector."""
-        return self.sparse
 
 
 CHAT_HISTORY = Collection(
@@ -64,6 +63,7 @@ AWS_ESTATE = Collection(
         "seen": "float",
     },
     bound=("groups", "marks", "content"),
+    vector_hash="searchable",
 )
 
 COLLECTIONS = {collection.name: collection for collection in (CHAT_HISTORY, AWS_ESTATE)}
@@ -84,5 +84,5 @@ def staged_name(collection: str) -> str:
 
 def damage_advice(shard: Path, collection: Collection) -> str:
     """Return what to do about a damaged shard (the folder of an embedded collection)."""
-    scan = " If there is no backup, scan again." if collection.searched else ""
+    scan = " If there is no backup, scan again." if collection.vector_hash else ""
     return f"Move {shard} to another folder, then run: cloudops-nb backup restore --kind {collection.name}.{scan}"

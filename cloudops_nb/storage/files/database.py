@@ -62,7 +62,8 @@ SCHEMA_VERSION: Final = len(_VERSIONS)
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_TOOBIG", "SQLITE_FORMAT")
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _CANNOT_OPEN = "SQLITE_CANTOPEN"
-_RESTORE = "Restore it from a backup: cloudops-nb backup restore --kind journal --set-aside"
+_READ_ONLY = "SQLITE_READONLY"
+_RESTORE = "Restore it from a backup: cloudops-nb backup restore --kind journal --set-aside."
 
 
 class Database:
@@ -195,6 +196,8 @@ def _open(path: Path) -> sqlite3.Connection:
     create_private(path)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        # A damaged text may not be valid UTF-8; it must be read, so that only its row counts as damaged.
+        connection.text_factory = lambda text: text.decode(errors="replace")
         connection.execute("PRAGMA journal_mode = WAL")
         # On macOS only F_FULLFSYNC flushes the drive's cache (https://www.sqlite.org/pragma.html#pragma_fullfsync).
         connection.execute("PRAGMA fullfsync = ON")
@@ -240,6 +243,10 @@ def _storage_error(path: Path, error: sqlite3.Error) -> CloudOpsError:
         return StoreCorruptedError(f"{path} is damaged", str(error), _RESTORE)
     if code.startswith(_BUSY):
         return StoreUnavailableError(f"{path} is locked", "another process is writing to it", "Try again later.")
+    if code.startswith(_READ_ONLY):
+        return StorageError(f"{path} cannot be written", str(error), f"Make it writable. If it is: {_RESTORE}")
     if code.startswith(_CANNOT_OPEN):
-        return InitialisationError(f"cannot open {path}", str(error))
+        return InitialisationError(
+            f"cannot open {path}", str(error), "Check the permissions of the file and its folder."
+        )
     return StorageError(f"{path} cannot be used", str(error), "Check the disk and its free space, and try again.")

@@ -254,6 +254,19 @@ def test_a_damaged_row_is_skipped_counted_and_reported(filled: StorageService, d
     assert not any(word in str(warnings) for word in ("main1", "jenkins", "123456789012", data))
 
 
+@pytest.mark.filterwarnings("ignore::cloudops_nb.errors.CloudOpsWarning")
+def test_a_scan_writes_a_damaged_row_again(filled: StorageService) -> None:
+    """Its hashes still match those of the resource, so they do not show the damage."""
+    before = {hit.resource.canonical_key: hit.resource for hit in filled.estate.resources()}
+    one = next(iter(filled.vector_store.rows("aws_estate", PointFilter(), ("data",))))
+    filled.vector_store.patch("aws_estate", [Patch([one.id], {"data": "A" * len(one.payload["data"])})])
+    assert len(filled.estate.resources()) == len(before) - 1
+
+    report = filled.estate.upsert(list(before.values()), scan_id="scan-heals")
+    assert report.written == 1
+    assert {hit.resource.canonical_key: hit.resource for hit in filled.estate.resources()} == before
+
+
 def test_an_embedder_of_another_dimension_is_refused(key_settings: Settings, embedder: WordEmbedder) -> None:
     embedder.dimension = 768
     service = StorageService(key_settings, lambda: embedder)

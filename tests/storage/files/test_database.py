@@ -164,9 +164,9 @@ def test_any_other_refusal_of_sqlite_is_a_storage_error(database: Database) -> N
 
 @pytest.mark.fast
 def test_a_table_that_is_missing_is_damage(database: Database) -> None:
-    with pytest.raises(StoreCorruptedError, match=r"is damaged: no such table: nowhere.* Restore it"):
-        with database.reading() as connection:
-            connection.execute("SELECT * FROM nowhere")
+    damaged = pytest.raises(StoreCorruptedError, match=r"is damaged: no such table: nowhere.* Restore it")
+    with damaged, database.reading() as connection:
+        connection.execute("SELECT * FROM nowhere")
 
 
 @pytest.mark.fast

@@ -148,3 +148,26 @@ def test_a_store_without_an_id_gets_one_and_keeps_it(store_file: StoreFile) -> N
     assert len(given) == 32
     assert store_file.identify() == given
     assert store_file.read() == HEADER.model_copy(update={"store_id": given})
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_no_flipped_bit_goes_unnoticed(store_file: StoreFile, bit: int) -> None:
+    """A generation, a format or an id that is one bit off would otherwise be used."""
+    store_file.write(HEADER)
+    content = store_file.path.read_bytes()
+    for offset in range(len(content)):
+        damaged = bytearray(content)
+        damaged[offset] ^= 1 << bit
+        store_file.path.write_bytes(damaged)
+        try:
+            header = store_file.read()
+        except (StoreCorruptedError, InitialisationError):  # a format of a newer version
+            continue
+        assert header == HEADER  # a blank that is another kind of blank
+
+
+def test_a_header_without_a_checksum_is_read(store_file: StoreFile) -> None:
+    content = json.loads(HEADER.file_content())
+    del content["checksum"]
+    store_file.path.write_text(json.dumps(content))
+    assert store_file.read() == HEADER

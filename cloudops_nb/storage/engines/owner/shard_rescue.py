@@ -8,12 +8,11 @@ and the next scan writes a resource again.
 from __future__ import annotations
 
 import logging
-from array import array
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.engines.edge import EdgeCollection
+from cloudops_nb.storage.engines.edge import EdgeCollection, unit_vector
 from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, remove_staged
 from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
@@ -78,7 +77,7 @@ def _pages(source: EdgeCollection) -> Iterator[list[str]]:
 def _read(source: EdgeCollection, ids: Sequence[str]) -> tuple[list[Point], list[str]]:
     """Return the points that can be read, and the ids of the others; halves a page until only they fail."""
     try:
-        points = source.whole_points(ids)
+        points = source.salvaged_points(ids)
     except StorageError:
         if len(ids) == 1:
             return [], list(ids)
@@ -89,8 +88,7 @@ def _read(source: EdgeCollection, ids: Sequence[str]) -> tuple[list[Point], list
 
 
 def _empty_point(point_id: str, collection: Collection) -> Point:
-    vector = array("f", [1.0, *[0.0] * (collection.dimension - 1)])
-    return Point(point_id, {}, vector.tobytes(), None)
+    return Point(point_id, {}, unit_vector(collection).tobytes(), None)
 
 
 def _close(source: EdgeCollection) -> None:
