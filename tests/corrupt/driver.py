@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import time
 from collections import Counter
@@ -10,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cloudops_nb.storage.engines.schema import COLLECTIONS
+from cloudops_nb.storage.files.store_file import STORE_NAME
 from tests.corrupt import look, sample
 from tests.corrupt.look import Refused, call
 from tests.corrupt.places import KINDS, choose, flip, spans_of
@@ -136,24 +139,23 @@ class Driver:
             self._mend([str(refused)])
 
     def _follow_advice(self, refusals: list[str]) -> None:
+        """Do what the errors say: put a file back, move damaged parts away, restore the kinds that they name."""
         sample.kill_owner(self._copy)
-        store = self._copy / "store"
+        store, advice = self._copy / "store", " ".join(refusals)
         if self._kind == "small files":
             for name in ("key/encryption.key", "store/config.toml"):
                 shutil.copy2(self._stores["closed"] / name, self._copy / name)
-        advice = " ".join(refusals)
-        if "Move " in advice and "then run: cloudops-nb backup restore" in advice:
-            (self._copy / "aside").mkdir()
-            for path in [store / "store.json", *store.glob("journal.*"), store / "qdrant"]:
-                path.rename(self._copy / "aside" / path.name)
-        if "qdrant/aws_estate" in advice:
-            shutil.rmtree(store / "qdrant" / "aws_estate", ignore_errors=True)
-        if "qdrant/chat_history" in advice:
-            shutil.rmtree(store / "qdrant" / "chat_history", ignore_errors=True)
+        aside = [store / "qdrant" / name for name in COLLECTIONS if f"Move {store}/qdrant/{name} to" in advice]
+        if f"Move {STORE_NAME}" in advice:
+            aside = [store / STORE_NAME, *store.glob("journal.*"), store / "qdrant"]
+        for path in aside:
+            path.rename(self._copy / path.name)
+        kinds = set(re.findall(r"--kind (\w+)", advice)) | ({"journal"} if "Restore journal.db" in advice else set())
 
         def restored() -> None:
             with sample.opened_storage(self._copy) as storage:
-                report = storage.backup.restore("latest", set_aside=True)
+                report = storage.backup.restore("latest", *kinds, set_aside=True)
                 assert report.ok, report
 
-        call(self._copy, f"the advice of {refusals}", restored)
+        if kinds or "cloudops-nb backup restore" in advice:
+            call(self._copy, f"the advice of {refusals}", restored)

@@ -98,7 +98,7 @@ def highest_version(path: Path) -> int:
             versions = array("Q")
             content = file.read_bytes()
             versions.frombytes(content[: len(content) // versions.itemsize * versions.itemsize])
-            highest = max(highest, *versions, -1)
+            highest = max(highest, max(versions, default=-1))
     return highest
 
 

@@ -158,16 +158,14 @@ def _serve_until_end(paths: OwnerPaths, idle_seconds: float, report: FileIO) -> 
         server.close()
         remove_socket_folder(endpoint.address)
         if server.replaced:
-            _end_at_once(paths, endpoint)
+            _end_at_once()
         shards.close()
         if Endpoint.read(paths.endpoint) == endpoint:  # if the data path was recreated, another owner wrote the file
             paths.endpoint.unlink(missing_ok=True)
 
 
-def _end_at_once(paths: OwnerPaths, endpoint: Endpoint) -> NoReturn:
-    """End without closing the shards: the engine would write to paths at which there are now other files."""
-    if Endpoint.read(paths.endpoint) == endpoint:
-        paths.endpoint.unlink(missing_ok=True)
+def _end_at_once() -> NoReturn:
+    """End without closing the shards or removing a file: at their paths there may now be other files."""
     logging.shutdown()
     os._exit(0)
 
