@@ -336,3 +336,18 @@ def test_a_record_filed_under_anothers_kind_or_subject_is_refused(
     with pytest.raises(JournalError, match="kind or subject column of record 2 does not match"):
         journal.records(**filters)
     assert len(journal.records()) == 2
+
+
+def test_verifying_repairs_an_index_that_hides_records(journal: Journal) -> None:
+    """The chain covers the records and not the indexes, by which records of a kind are found."""
+    journal.append("plan", "p1", {})
+    blind = journal.blind("kind", "plan")
+    journal.close()
+    path = journal.database.path
+    content = bytearray(path.read_bytes())
+    content[content.rindex(blind)] ^= 1  # the table's page comes first
+    path.write_bytes(content)
+
+    assert journal.records(kind="plan") == []
+    assert journal.verify().count == 1
+    assert [record.subject for record in journal.records(kind="plan")] == ["p1"]

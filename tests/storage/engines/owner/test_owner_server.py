@@ -149,20 +149,21 @@ def test_an_owner_whose_data_path_was_deleted_ends(client: OwnerClient, folder: 
 
 
 def test_an_owner_whose_socket_folder_was_removed_makes_way_for_another(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sockets = tmp_path / "run"
-    sockets.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(sockets))
-    client = OwnerClient(folder, idle_seconds=30)
-    client.upsert("chat_history", [message()])
-    first = owner_of(client, folder)
-    client.close()
-    shutil.rmtree(Path(first.address).parent)
+    # A socket's path must be short, or it would be in the folder that the stores of other tests share.
+    with tempfile.TemporaryDirectory(prefix="run-") as sockets:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", sockets)
+        client = OwnerClient(folder, idle_seconds=30)
+        client.upsert("chat_history", [message()])
+        first = owner_of(client, folder)
+        client.close()
+        assert Path(first.address).is_relative_to(sockets)
+        shutil.rmtree(Path(first.address).parent)
 
-    assert client.count("chat_history", EVERYTHING) == 1
-    assert owner_of(client, folder).pid != first.pid
-    client.close()
+        assert client.count("chat_history", EVERYTHING) == 1
+        assert owner_of(client, folder).pid != first.pid
+        client.close()
 
 
 def test_an_owner_serves_although_another_user_has_taken_the_folders_of_its_socket(

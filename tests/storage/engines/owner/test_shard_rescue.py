@@ -63,13 +63,13 @@ def cut_log(folder: Path) -> None:
 @pytest.mark.parametrize("operation", ["upsert", "patch", "delete", "delete_ids"])
 def test_writes_after_damage_to_the_log_are_not_lost(shards: Shards, tmp_path: Path, operation: str) -> None:
     cut_log(tmp_path)
-    arguments: dict[str, Any] = {
+    arguments: dict[str, dict[str, Any]] = {
         "upsert": {"points": [message(IDS[-1], "new")]},
         "patch": {"patches": [Patch(IDS[-1:], {"data": "new"})]},
         "delete": {"where": PointFilter([AnyOf("kind", ["message"])])},
         "delete_ids": {"ids": IDS[-1:]},
-    }[operation]
-    run(shards, operation, **arguments)
+    }
+    run(shards, operation, **arguments[operation])
 
     left = texts(shards)
     expected = {"upsert": "new", "patch": "new"}.get(operation)

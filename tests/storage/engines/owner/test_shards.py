@@ -12,7 +12,8 @@ import qdrant_edge
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.edge import EdgeCollection
-from cloudops_nb.storage.engines.owner.shards import Shard, Shards
+from cloudops_nb.storage.engines.owner.shard import Shard
+from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import AnyOf, Point, PointFilter
 
