@@ -125,15 +125,21 @@ class Database:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def problem(self, table: str) -> str:
+        """Return why a table or one of its indexes is damaged; empty if they are intact."""
+        try:
+            with self.reading() as connection:
+                return _problem_of(connection, table)
+        except StoreCorruptedError as error:
+            return error.why
+
     def repair_indexes(self, table: str) -> None:
         """Rebuild the indexes of a table if they do not match its rows.
 
         Raises:
             StoreCorruptedError: The table is damaged.
         """
-        with self.reading() as connection:
-            problem = _problem_of(connection, table)
-        if problem:
+        if self.problem(table):
             with self.writing(synced=True) as connection:
                 connection.execute(f"REINDEX {table}")
                 problem = _problem_of(connection, table)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, JournalError, StoreCorruptedError
 from cloudops_nb.storage.backup.disk import disk_errors, require_room
-from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_schedule, write_next_journal
+from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
 from cloudops_nb.storage.backup.restoring.collection_restore import RestoreResult
 from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_parts
 from cloudops_nb.storage.backup.snapshot import ROW_BYTES
@@ -24,6 +24,7 @@ from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import next_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
@@ -60,7 +61,7 @@ def restore_journal(
     end = _verified_end(archive, master)
     conflict = _conflict(storage, archive, master, end)
     if conflict is None:
-        return RestoreResult("kept", storage.journal.verify().count, "the journal here contains the snapshot's already")
+        return _kept(storage, now)
     if archive.header.key_fingerprint != vault.keys.fingerprint:
         why = "it was made with an earlier key, and the journal here does not contain it"
         raise BackupError(f"{archive.name} was not restored", why, _EARLIER_FIX)
@@ -68,7 +69,8 @@ def restore_journal(
         raise BackupError(f"{archive.name} was not restored", conflict, _FIX)
     require_room(vault.data_path, archive.rows * ROW_BYTES, f"{archive.name} was not restored")
     with replacing_parts(storage, [], generation=archive.header.data_key_generation, store_id=store_id):
-        _stage_journal(storage, archive, end)
+        _, rows = archive.read(vault.master)
+        _stage_journal(storage, map(StoredRecord._make, rows), end)
         aside = _copy_aside(storage, now) if conflict else ""
     return RestoreResult("replaced", end.count, f"the former journal is in {aside}" if aside else "")
 
@@ -113,7 +115,19 @@ def _conflict(storage: OpenStore, archive: Archive, master: MasterKey, end: Chai
     return None
 
 
-def _stage_journal(storage: OpenStore, archive: Archive, end: ChainHead) -> None:
+def _kept(storage: OpenStore, now: datetime) -> RestoreResult:
+    """Keep the store's journal, which verifies; if another table of its file is damaged, write a new file."""
+    here = storage.journal.verify()
+    note, database = "the journal here contains the snapshot's already", storage.journal.database
+    if any(database.problem(table) for table in ("cells", "schedule")):
+        with replacing_parts(storage, [], generation=storage.vault.keys.generation):
+            _stage_journal(storage, stored_records(database), ChainHead(here.count, bytes.fromhex(here.head)))
+            aside = _copy_aside(storage, now)
+        note = f"its file was damaged and is written again; the former file is {aside}"
+    return RestoreResult("kept", here.count, note)
+
+
+def _stage_journal(storage: OpenStore, records: Iterable[StoredRecord], end: ChainHead) -> None:
     """Write the next ``journal.head`` and ``journal.db``; the store's scan state and schedule are kept."""
     vault = storage.vault
     try:
@@ -121,8 +135,7 @@ def _stage_journal(storage: OpenStore, archive: Archive, end: ChainHead) -> None
         schedule = stored_schedule(storage.journal.database)
     except StoreCorruptedError:  # both are lost; a scan or the estate's snapshot restores the scan state
         cells, schedule = [], []
-    _, rows = archive.read(vault.master)
-    write_next_journal(vault.data_path, records=map(StoredRecord._make, rows), cells=cells, schedule=schedule)
+    write_next_journal(vault.data_path, records=records, cells=cells, schedule=schedule)
     head_file = HeadFile(next_file(vault.data_path, HEAD_NAME), vault.envelope)
     head_file.write(end, power_safe=True)
 

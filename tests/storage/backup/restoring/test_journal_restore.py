@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.errors import AlreadyRecordedError
+from cloudops_nb.errors import AlreadyRecordedError, StoreCorruptedError
 from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.storage.backup import journal_tables as tables
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
@@ -126,6 +126,29 @@ def test_a_journal_that_has_parted_is_refused_unless_it_is_set_aside(
         assert connection.execute("SELECT count(*) FROM records").fetchone() == (5,)
     assert aside.stat().st_mode & 0o777 == 0o600
     assert list(other.vault.data_path.glob("journal.head.*.aside"))
+
+
+def test_a_kept_journal_whose_scan_state_is_damaged_gets_a_new_file(storage: StorageService) -> None:
+    path = snapshot(storage)
+    storage.journal.append("approval", "plan-2", {})
+    verified, database = storage.journal.verify(), storage.journal.database.path
+    with storage.journal.database.reading() as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'cells'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    storage.close()
+    with database.open("r+b") as stream:
+        stream.seek((page - 1) * size)
+        stream.write(b"\xff")  # no kind of page
+
+    with pytest.raises(StoreCorruptedError, match="backup restore --kind journal --set-aside"):
+        storage.scan_state.cells()
+    row = restore(storage, path)
+    assert (row.outcome, row.points) == ("kept", 4)
+    assert "its file was damaged and is written again" in row.note
+    assert storage.journal.verify() == verified
+    assert storage.scan_state.cells() == []
+    storage.scan_state.put(RESULT)
+    assert storage.scan_state.cells() == [RESULT]
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "cut", "head"])
