@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cloudops_nb.errors import StorageError
-from cloudops_nb.storage.encryption.sealed_data import open_sealed, readable, seal
+from cloudops_nb.storage.encryption.sealed_data import open_sealed, plain_fields, readable, seal
 from cloudops_nb.storage.engines.schema import CHAT_HISTORY
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, Patch, Point, PointFilter
 from cloudops_nb.storage.estate.lexicon import folded
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudops_nb.storage.encryption.blind_index import BlindIndex
-    from cloudops_nb.storage.engines.vector_store import StoredRow, VectorStore
+    from cloudops_nb.storage.engines.vector_store import StoredRow, Value, VectorStore
     from cloudops_nb.storage.vault import Vault
 
 Role = Literal["user", "assistant", "system"]
@@ -124,7 +124,7 @@ class ChatStore:
         """Return every conversation, the most recently updated first (requirement S7)."""
         counts = self._store.facet(CHAT_HISTORY.name, "context", PointFilter([_MESSAGE]))
         rows = self._store.rows(CHAT_HISTORY.name, PointFilter([_CONVERSATION]), _CONVERSATION_FIELDS)
-        found = readable(rows, lambda row: self._conversation(row, counts.get(row.payload["context"], 0)))
+        found = readable(rows, lambda row: self._conversation(row, counts))
         return sorted(found, key=lambda conversation: conversation.updated, reverse=True)
 
     def retitle(self, conversation: str, title: str) -> None:
@@ -145,7 +145,8 @@ class ChatStore:
         """
         old = Below("at", before.timestamp())
         unused = PointFilter([_CONVERSATION, old])
-        contexts = [row.payload["context"] for row in self._store.rows(CHAT_HISTORY.name, unused, ("context",))]
+        rows = self._store.rows(CHAT_HISTORY.name, unused, ("context",))
+        contexts = [row.payload["context"] for row in rows if "context" in row.payload]
         return sum(self._delete_if_unused(AnyOf("context", [context]), old) for context in contexts)
 
     def _delete_if_unused(self, context: AnyOf, old: Below) -> bool:
@@ -205,19 +206,22 @@ class ChatStore:
         # The role and the time come from the envelope, because the payload is not authenticated. Messages of earlier
         # versions have them in the payload only.
         private, payload = open_sealed(self._envelope, row, CHAT_HISTORY), row.payload
-        return Message(
-            id=row.id,
-            conversation=private["conversation"],
-            index=payload["index"],
-            role=private.get("role", payload["role"]),
-            content=private["content"],
-            metadata=private["metadata"],
-            at=_time(private.get("at", payload["at"])),
-        )
+        with plain_fields(self._envelope, CHAT_HISTORY):
+            return Message(
+                id=row.id,
+                conversation=private["conversation"],
+                index=int(payload["index"]),
+                role=private.get("role", payload["role"]),
+                content=private["content"],
+                metadata=private["metadata"],
+                at=_time(private.get("at", payload["at"])),
+            )
 
-    def _conversation(self, row: StoredRow, messages: int) -> Conversation:
+    def _conversation(self, row: StoredRow, counts: Mapping[Value, int]) -> Conversation:
         private = open_sealed(self._envelope, row, CHAT_HISTORY)
-        created, updated = _time(row.payload["created"]), _time(row.payload["at"])
+        with plain_fields(self._envelope, CHAT_HISTORY):
+            messages = counts.get(row.payload["context"], 0)
+            created, updated = _time(row.payload["created"]), _time(row.payload["at"])
         return Conversation(private["name"], private["title"], messages, created, updated)
 
 

@@ -190,3 +190,17 @@ def test_a_message_that_has_only_just_been_kept_outlives_its_expired_conversatio
 
     assert expired == [0]
     assert storage.chat.history("busy")[-1] == said
+
+
+@pytest.mark.filterwarnings("ignore::cloudops_nb.errors.CloudOpsWarning")
+@pytest.mark.parametrize("payload", [{"at": 1e300}, {"at": "then"}, {"index": "x"}, {"index": None}])
+def test_a_message_with_a_damaged_field_is_skipped(storage: StorageService, payload: dict[str, Any]) -> None:
+    for number in range(3):
+        storage.chat.append("c", "user", f"message {number}")
+    lost = storage.chat.history("c")[1]
+    storage.vector_store.patch("chat_history", [Patch([lost.id], payload)])
+
+    assert {message.content for message in storage.chat.history("c")} <= {"message 0", "message 2"}
+    assert storage.chat.conversations()[0].name == "c"
+    assert storage.chat.search("message 0")
+    assert storage.vault.envelope.alarm.failures > 0 or "index" in payload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -117,6 +118,20 @@ def is_authentic(envelope: Envelope, row: StoredRow, collection: Collection) -> 
     except DecryptionError:
         return False
     return True
+
+
+@contextmanager
+def plain_fields(envelope: Envelope, collection: Collection) -> Iterator[None]:
+    """Turn the errors of reading a row's fields outside the envelope into the error of a damaged row.
+
+    Raises:
+        DecryptionError: In the block, a field was missing or had a value that cannot be used.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:  # OSError: a time out of range
+        envelope.record_failure()
+        raise DecryptionError(f"a row of {collection.name} is damaged", type(error).__name__) from error
 
 
 def sealed_generation(row: StoredRow, collection: Collection) -> int:

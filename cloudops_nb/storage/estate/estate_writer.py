@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.storage.encryption.sealed_data import is_authentic
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Patch, Point
 from cloudops_nb.storage.estate.description import wording_of
@@ -72,8 +71,6 @@ class EstateWriter:
         self, store: VectorStore, vault: Vault, points: EstatePoints, terms: EstateTerms, vectors: EstateVectors
     ) -> None:
         self._store = store
-        # An altered row is written again, so it needs no alarm.
-        self._envelope = vault.envelope.with_own_alarm()
         self._blind_index = vault.blind_index
         self._points = points
         self._terms = terms
@@ -165,11 +162,12 @@ class EstateWriter:
             # Keep the later time: a concurrent scan that listed the resource later may have written the row already.
             if stored.get("last_synced", 0.0) > draft.stamp["last_synced"]:
                 draft.stamp = {**draft.stamp, "last_synced": stored["last_synced"]}
-            if stored.get("searchable") != draft.hashes["searchable"]:
+            # A damaged or altered row is written again as a whole, although its hashes may match.
+            if stored.get("searchable") != draft.hashes["searchable"] or not self._points.intact(row):
                 continue
             del new[row.id]
             # If only a size or an IAM permission changed, for example, the vectors stay the same.
-            if stored.get("content") == draft.hashes["content"] and is_authentic(self._envelope, row, AWS_ESTATE):
+            if stored.get("content") == draft.hashes["content"]:
                 draft.payload = stored
                 same.append(draft)
             else:

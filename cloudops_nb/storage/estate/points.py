@@ -14,7 +14,15 @@ import msgpack
 
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import Resource
-from cloudops_nb.storage.encryption.sealed_data import open_sealed, packed, packed_list, seal_packed, shallow
+from cloudops_nb.storage.encryption.sealed_data import (
+    authenticated,
+    open_sealed,
+    packed,
+    packed_list,
+    plain_fields,
+    seal_packed,
+    shallow,
+)
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, PointFilter
 from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION
@@ -47,6 +55,7 @@ class EstatePoints:
 
     def __init__(self, vault: Vault) -> None:
         self._envelope = vault.envelope
+        self._quiet_envelope = vault.envelope.with_own_alarm()
         self._blind_index = vault.blind_index
         self._blind = lru_cache(maxsize=_CACHED_VALUES)(self._folded_blind)
         self._exact = lru_cache(maxsize=_CACHED_VALUES)(self._exact_blind)
@@ -142,14 +151,20 @@ class EstatePoints:
             DecryptionError: The row was altered, or its envelope comes from a different row.
         """
         data = open_sealed(self._envelope, row, AWS_ESTATE)
-        data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
+        with plain_fields(self._envelope, AWS_ESTATE):
+            data["last_synced"] = datetime.fromtimestamp(row.payload["last_synced"], UTC).isoformat()
         data["iam"] = {name: tuple(value) if isinstance(value, list) else value for name, value in data["iam"].items()}
         return Resource.from_dict(data)
 
-    def opens(self, row: StoredRow) -> bool:
-        """Return whether the envelope of a row that was read with the field ``data`` can be decrypted."""
+    def intact(self, row: StoredRow) -> bool:
+        """Return whether a row that was read with :data:`SEALED_FIELDS` can be decrypted and has a usable time.
+
+        A row that is not intact does not count in the alarm of the vault's envelope, because the caller writes it again.
+        """
         try:
-            open_sealed(self._envelope, row, AWS_ESTATE)
+            authenticated(self._quiet_envelope, row, AWS_ESTATE)
+            with plain_fields(self._quiet_envelope, AWS_ESTATE):
+                datetime.fromtimestamp(row.payload["last_synced"], UTC)
         except DecryptionError:
             return False
         return True
