@@ -115,8 +115,8 @@ class ChatStore:
             raise StorageError("cannot read the history", f"the limit is {limit}", "Give a limit of 1 or more.")
         where = PointFilter([_MESSAGE, self._in(conversation)])
         rows = self._store.newest(CHAT_HISTORY.name, where, _MESSAGE_FIELDS, order="index", limit=limit)
-        # A damaged index returns rows in a wrong order, or a row several times. A message that was moved here from another
-        # conversation is not a part of this one.
+        # A damaged index returns rows in a wrong order, or a row several times. A message that was moved here from
+        # another conversation is not a part of this one.
         found = [message for message in readable(rows, self._message) if message.conversation == conversation]
         return sorted({message.id: message for message in found}.values(), key=lambda message: message.index)
 

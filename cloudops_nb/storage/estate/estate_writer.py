@@ -159,11 +159,13 @@ class EstateWriter:
         new = dict(drafts)
         for row in rows:
             draft, stored = drafts[row.id], row.payload
+            # A damaged or altered row is written again as a whole, although its hashes may match.
+            if not self._points.intact(row):
+                continue
             # Keep the later time: a concurrent scan that listed the resource later may have written the row already.
             if stored.get("last_synced", 0.0) > draft.stamp["last_synced"]:
                 draft.stamp = {**draft.stamp, "last_synced": stored["last_synced"]}
-            # A damaged or altered row is written again as a whole, although its hashes may match.
-            if stored.get("searchable") != draft.hashes["searchable"] or not self._points.intact(row):
+            if stored.get("searchable") != draft.hashes["searchable"]:
                 continue
             del new[row.id]
             # If only a size or an IAM permission changed, for example, the vectors stay the same.

@@ -159,7 +159,7 @@ class EstatePoints:
     def intact(self, row: StoredRow) -> bool:
         """Return whether a row that was read with :data:`SEALED_FIELDS` can be decrypted and has a usable time.
 
-        A row that is not intact does not count in the alarm of the vault's envelope, because the caller writes it again.
+        A row that is not intact does not count in the alarm of the vault's envelope: the caller writes it again.
         """
         try:
             authenticated(self._quiet_envelope, row, AWS_ESTATE)

@@ -116,9 +116,8 @@ class TestAlterations:
         assert len(filled.estate.resources()) == 8
 
     def test_an_older_version_of_a_row_shows(self, filled: StorageService) -> None:
-        (older, *_) = (
-            row for row in rows_of(filled) if filled.estate._points.resource(row).resource_type == CELL.resource_type
-        )  # type: ignore[arg-type]  # a point has what a row has
+        first = filled.estate._points.point_id(hosts(1)[0])
+        older = next(row for row in rows_of(filled) if row.id == first)
         filled.estate.apply_full(ended(), hosts(4, state="stopped"), scan_id="second")
         assert not checked(filled).altered
         filled.vector_store.upsert(AWS_ESTATE.name, [older])
