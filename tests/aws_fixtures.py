@@ -23,6 +23,7 @@ def shared_models(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.synthetic_aws.models import loader
 
     monkeypatch.setattr("cloudops_nb.aws.credentials.data_loader", loader)
+    monkeypatch.setattr("cloudops_nb.aws.credentials.plain_loader", loader)
     monkeypatch.setattr("cloudops_nb.specs.checks.botocore_models.model_loader", loader)
 
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloudops_nb.aws.account_errors import account_label, entry_error
 from cloudops_nb.aws.credentials import IDENTITY_CALL_CONFIG
 from cloudops_nb.aws.endpoints import configured_endpoints, is_aws_endpoint
+from cloudops_nb.aws.read_only import scan_refusal
 from cloudops_nb.aws.regions import COMMERCIAL, GLOBAL, default_regions, home_region, offered, partition_of_arn
 from cloudops_nb.errors import CloudOpsError, ConfigurationError
 
@@ -46,11 +47,15 @@ class Caller:
 
 
 class AccountSession:
-    """A botocore session for one configured account, and its cached clients.
+    """The botocore sessions of one configured account, and their cached clients.
+
+    There are two sessions with the same credentials. Clients for operations that only read are made by a session that
+    may have the fast parts of :mod:`cloudops_nb.aws.fast_botocore`. Every other client, and so each that makes a
+    changing call, is made by a session of plain botocore, which also loads the credentials.
 
     Thread-safe: several threads may use a client of botocore, but they may not create clients from one session at the
-    same time. So clients are created under a lock. The session, its credentials and its clients are created when first
-    used. :meth:`renew` drops all three, so that the next use reads the credentials again.
+    same time. So clients are created under a lock. Sessions, credentials and clients are created when first used.
+    :meth:`renew` drops them, so that the next use reads the credentials again.
 
     Args:
         account: The account as configured.
@@ -73,8 +78,9 @@ class AccountSession:
         self._renewed_at = -math.inf
         self._lock = threading.RLock()
         self._session: Session | None = None
+        self._scan_session: Session | None = None
         self._custom_endpoints: bool | None = None
-        self._clients: dict[tuple[str, str, int], BaseClient] = {}
+        self._clients: dict[tuple[str, str, int | None], BaseClient] = {}
         self._caller: Caller | None = None
         self._first_caller: Caller | None = None
         self._regions: tuple[str, ...] = ()
@@ -145,8 +151,8 @@ class AccountSession:
             service: botocore's name of the service.
             region: The region to call; ``global`` means the region that serves the partition's global services.
             operation: The operation to be called. If it was declared to :meth:`.NarrowModels.expect`, the client may
-                lack undeclared operations, and its responses may lack undeclared fields. Otherwise, and without an
-                operation, the client is complete.
+                lack undeclared operations, and its responses may lack undeclared fields; otherwise the client is
+                complete. Without an operation, or with one that scans refuse, the client is of plain botocore.
 
         Raises:
             CloudOpsError: As for :meth:`caller`.
@@ -155,10 +161,10 @@ class AccountSession:
             self.caller()  # raises if renewed credentials belong to a different account
         called_region = home_region(self.partition) if region == GLOBAL else region
         with self._lock:
-            edition = self._factory.narrow_models.edition(service, operation)
+            edition = self._edition(service, operation)
             client = self._clients.get((service, called_region, edition))
             if client is None:
-                client = self._new_client(service, called_region, narrow=edition > 0)
+                client = self._new_client(service, called_region, edition=edition)
                 self._clients[service, called_region, edition] = client
             return client
 
@@ -215,6 +221,7 @@ class AccountSession:
                 self._renewed_at = time.monotonic()
                 self.generation += 1
                 self._session = None
+                self._scan_session = None
                 self._custom_endpoints = None
                 self._caller = None
                 self._regions_assumed_at = -math.inf
@@ -260,13 +267,31 @@ class AccountSession:
                 raise entry_error(self.account, error) from error
         return self._session
 
+    def _session_for_scans(self) -> Session:
+        plain = self._botocore_session()
+        if self._scan_session is None:
+            try:
+                self._scan_session = self._factory.open_for_scans(self.account, plain)
+            except BotoCoreError as error:
+                raise entry_error(self.account, error) from error
+        return self._scan_session
+
+    def _edition(self, service: str, operation: str) -> int | None:
+        """Return the edition of the model of an operation's client, as :class:`.NarrowModels` numbers them.
+
+        The edition of a complete model is 0. ``None`` stands for a client of plain botocore.
+        """
+        only_reads = operation and not scan_refusal(service, operation)
+        return self._factory.narrow_models.edition(service, operation) if only_reads else None
+
     def _new_client(
-        self, service: str, region: str, config: Config | None = None, *, narrow: bool = False
+        self, service: str, region: str, config: Config | None = None, *, edition: int | None = None
     ) -> BaseClient:
         """Return a new client; it has the configuration for scans if none is given. The caller must hold the lock."""
         session = self._botocore_session()
-        loader = self._factory.narrow_models if narrow else self._factory.loader
-        session.register_component("data_loader", loader)
+        if edition is not None:
+            session = self._session_for_scans()
+            session.register_component("data_loader", self._factory.narrow_models if edition else self._factory.loader)
         if config is None:
             # Without a configured mapping of proxies, botocore searches the whole environment for each client. If there
             # are no proxies, an empty mapping prevents this search.
@@ -278,7 +303,10 @@ class AccountSession:
         return client
 
     def _identity_call(self, service: str, operation: str) -> Any:
-        """Make one of the first calls for an account, with timeouts of seconds, and return the response."""
+        """Make one of the first calls for an account, with timeouts of seconds, and return the response.
+
+        ``sts:GetCallerIdentity`` also decides whether a plan may run, so its client is of plain botocore.
+        """
         with self._lock:
             session = self._botocore_session()
         try:
@@ -290,7 +318,8 @@ class AccountSession:
                 credentials.get_frozen_credentials()
             with self._lock:
                 region = session.get_config_variable("region") or home_region(self.partition)
-                client = self._new_client(service, region, IDENTITY_CALL_CONFIG, narrow=True)
+                edition = None if service == "sts" else self._edition(service, operation)
+                client = self._new_client(service, region, IDENTITY_CALL_CONFIG, edition=edition)
             try:
                 return getattr(client, xform_name(operation))()
             finally:

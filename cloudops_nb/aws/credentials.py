@@ -16,18 +16,17 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
+from botocore.session import Session
 
-from cloudops_nb.aws.botocore_data import data_loader
-from cloudops_nb.aws.fast_botocore.event_hooks import QuickSession
-from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
-from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
+from cloudops_nb.aws.fast_botocore.door import data_loader, plain_loader, scan_models, scan_session
 from cloudops_nb.aws.regions import home_region, partition_of_arn
 from cloudops_nb.aws.user_agent import TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from botocore.session import Session
+    from botocore.credentials import Credentials
+    from botocore.loaders import Loader
 
     from cloudops_nb.model import Account
 
@@ -39,7 +38,9 @@ _ENDPOINT_DATA = "endpoints"
 
 
 class SessionFactory:
-    """Opens botocore sessions that share one loader of service models; thread-safe.
+    """Opens botocore sessions that share their loaders of service models; thread-safe.
+
+    Credentials come from plain botocore sessions. A session for scans shares the credentials of a plain session.
 
     Args:
         label: Identifies the sessions in CloudTrail. It is the role session name and a part of the user agent.
@@ -48,7 +49,8 @@ class SessionFactory:
 
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
         self.loader = data_loader()
-        self.narrow_models = NarrowModels(self.loader)
+        self.narrow_models = scan_models(self.loader)
+        self._plain_loader = plain_loader()
         self.narrow_models.expect([("ec2", "DescribeRegions")])
         self._label = label
         self._events = events
@@ -57,7 +59,7 @@ class SessionFactory:
         self._sources: dict[str, Session] = {}
 
     def open(self, account: Account) -> Session:
-        """Return a new session for an account.
+        """Return a new session of plain botocore for an account.
 
         If the account has no ``role_arn``, this method makes no call. If it has one, botocore resolves the credentials
         of the source profile, and that may call a local credential service. botocore assumes the role when the
@@ -66,10 +68,26 @@ class SessionFactory:
         Raises:
             BotoCoreError: A profile does not exist, or there are no credentials with which to assume the role.
         """
-        session = self._configured_session(account.profile)
+        session = self._plain_session(account.profile)
         if account.role_arn:
-            provider = _RoleProvider(self._role_credentials(account))
-            session.register_component("credential_provider", CredentialResolver([provider]))
+            _give_credentials(session, self._role_credentials(account))
+        return session
+
+    def open_for_scans(self, account: Account, plain: Session) -> Session:
+        """Return a new session for clients that only read; the caller registers its loader of models.
+
+        Args:
+            account: The account.
+            plain: The account's plain session, whose credentials the new session uses. If it has not loaded them yet,
+                they are loaded as :meth:`open` describes.
+
+        Raises:
+            BotoCoreError: The credentials cannot be loaded.
+        """
+        self._load_endpoints(self.loader)
+        session = scan_session(account.profile)
+        self._configure(session)
+        _give_credentials(session, plain.get_credentials())
         return session
 
     def forget_sources(self) -> None:
@@ -77,25 +95,30 @@ class SessionFactory:
         with self._lock:
             self._sources.clear()
 
-    def _configured_session(self, profile: str) -> Session:
-        # botocore's loader caches a file after it has read it. Without the lock, several threads would read the file.
-        with self._endpoints_lock:
-            self.loader.load_data(_ENDPOINT_DATA)
-        session = QuickSession(profile or None)
-        session.register_component("data_loader", self.loader)
-        session.register_component("response_parser_factory", QuickParserFactory())
-        session.user_agent_extra = f"{TOOL} md/{self._label}"
+    def _plain_session(self, profile: str) -> Session:
+        self._load_endpoints(self._plain_loader)
+        session = Session(profile=profile or None)
+        session.register_component("data_loader", self._plain_loader)
+        self._configure(session)
         profile_config = session.get_scoped_config()
         if "role_arn" in profile_config:
             # botocore's AssumeRoleProvider assumes this role, and takes the role session name only from the profile.
             profile_config.setdefault("role_session_name", self._label)
+        return session
+
+    def _load_endpoints(self, loader: Loader) -> None:
+        # botocore's loader caches a file after it has read it. Without the lock, several threads would read the file.
+        with self._endpoints_lock:
+            loader.load_data(_ENDPOINT_DATA)
+
+    def _configure(self, session: Session) -> None:
+        session.user_agent_extra = f"{TOOL} md/{self._label}"
         for event, handler in self._events.items():
             session.register(event, handler)
-        return session
 
     def _role_credentials(self, account: Account) -> DeferredRefreshableCredentials:
         with self._lock:
-            source = self._sources.get(account.source_profile) or self._configured_session(account.source_profile)
+            source = self._sources.get(account.source_profile) or self._plain_session(account.source_profile)
             self._sources[account.source_profile] = source
             credentials = source.get_credentials()
         if credentials is None:
@@ -112,14 +135,18 @@ class SessionFactory:
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
 
-class _RoleProvider(CredentialProvider):
-    """Provides a session with the credentials of an assumed role; botocore refreshes them before they expire."""
+def _give_credentials(session: Session, credentials: Credentials | None) -> None:
+    session.register_component("credential_provider", CredentialResolver([_GivenCredentials(credentials)]))
 
-    METHOD = "assume-role"
 
-    def __init__(self, credentials: DeferredRefreshableCredentials) -> None:
+class _GivenCredentials(CredentialProvider):
+    """Provides a session with credentials that are loaded already; those of a role are refreshed before they expire."""
+
+    METHOD = "given"
+
+    def __init__(self, credentials: Credentials | None) -> None:
         super().__init__()
         self._credentials = credentials
 
-    def load(self) -> DeferredRefreshableCredentials:
+    def load(self) -> Credentials | None:
         return self._credentials

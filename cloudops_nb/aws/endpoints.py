@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloudops_nb.aws.botocore_data import data_loader
+from cloudops_nb.aws.fast_botocore.door import data_loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

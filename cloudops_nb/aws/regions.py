@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.regions import EndpointResolver
 
-from cloudops_nb.aws.botocore_data import data_loader
+from cloudops_nb.aws.fast_botocore.door import data_loader
 from cloudops_nb.declarations.tables import bundled_table
 
 #: The name that stands for the region of global services and of their resources.

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.aws.account_entry import AccountEntry, caller_or_refusal, checked_entry, may_be_chosen
 from cloudops_nb.aws.account_errors import account_label
 from cloudops_nb.aws.account_session import AccountSession, Caller
+from cloudops_nb.aws.answer_checks import refuse_incomplete_answer
 from cloudops_nb.aws.credentials import SessionFactory
-from cloudops_nb.aws.fast_botocore.answer_checks import refuse_incomplete_answer
 from cloudops_nb.aws.organization import member_accounts
 from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.aws.user_agent import add_purpose
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
-    from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
+    from cloudops_nb.aws.answer_fields import AnswerFields
 
 #: The number of threads that enter accounts at the same time, and the number of further threads that list regions.
 _ENTRY_THREADS = 16

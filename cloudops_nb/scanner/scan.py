@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.fast_botocore.process_tuning import infrequent_garbage_collection, limit_malloc_arenas
 from cloudops_nb.aws.regions import COMMERCIAL
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
@@ -24,6 +23,7 @@ from cloudops_nb.scanner.planning.incremental_scan import incremental_tasks
 from cloudops_nb.scanner.planning.scan_tasks import checked_selection, planned_calls, scan_tasks, short_tasks_last
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.scanner.running.local_run import LocalRun
+from cloudops_nb.scanner.running.process_settings import infrequent_garbage_collection
 from cloudops_nb.scanner.running.remote_run import RemoteRun
 from cloudops_nb.scanner.running.remote_worker import ScanParameters
 from cloudops_nb.scanner.running.row_budget import RowBudget, giving_back
@@ -132,8 +132,6 @@ class Scanner:
         """
         selection = self._selection(accounts, regions, services, every_detail=every_detail)
         user_agent_purpose = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
-        # By default, glibc creates many memory arenas for a scan's threads, and an arena rarely returns memory.
-        limit_malloc_arenas()
         with infrequent_garbage_collection:
             tasks: Sequence[ScanTask] = scan_tasks(selection, self._sessions)
         self.accounts = {task.account.account_id: task.account for task in tasks}

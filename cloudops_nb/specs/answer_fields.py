@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields, fields_read
+from cloudops_nb.aws.answer_fields import AnswerFields, fields_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,7 +11,7 @@ from botocore.model import StructureShape
 from botocore.session import Session
 from moto.core.model import ServiceModel
 
-from cloudops_nb.aws.botocore_data import data_loader
+from cloudops_nb.aws.fast_botocore.door import data_loader
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader

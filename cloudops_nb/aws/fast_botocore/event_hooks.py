@@ -3,21 +3,18 @@
 A new client of botocore copies the tree of all event handlers, translates the name of each event that it emits, and
 checks that each handler it registers accepts keywords. A scan creates hundreds of clients, and most make one call.
 
-The overridden methods and attributes are private to botocore. If a later version no longer uses them, clients are
-created more slowly and behave the same.
+The overridden methods and attributes are private to botocore; :mod:`.undocumented` lists them.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from inspect import CO_VARKEYWORDS
 from typing import Any
 
-from botocore import hooks
-from botocore.hooks import EventAliaser, HierarchicalEmitter
+from botocore.hooks import EventAliaser, HierarchicalEmitter, _PrefixTrie
 from botocore.session import Session
 
-# Private to botocore; if a later version lacks it, QuickEmitter keeps botocore's own store of handlers.
-_Trie: Any = getattr(hooks, "_PrefixTrie", object)
 #: Maps the names under which events are emitted to their translations: about a dozen for each operation in use.
 _ALIASES: dict[str, str] = {}
 
@@ -30,12 +27,13 @@ class QuickSession(Session):
     """
 
     def __init__(self, profile: str | None = None) -> None:
-        super().__init__(profile=profile, event_hooks=QuickEmitter())
+        self._quick_emitter = QuickEmitter()
+        super().__init__(profile=profile, event_hooks=self._quick_emitter)
 
     # botocore's Session.__init__ has a parameter for the emitter, but not for the aliaser around it. It sets _events to
     # an EventAliaser and then calls this method, so this method can replace the aliaser before it is used.
     def _register_builtin_handlers(self, events: Any) -> None:
-        self._events = events = QuickAliaser(self._original_handler)
+        self._events = events = QuickAliaser(self._quick_emitter)
         super()._register_builtin_handlers(events)
 
 
@@ -44,10 +42,8 @@ class QuickEmitter(HierarchicalEmitter):
 
     def __init__(self) -> None:
         super().__init__()
-        # HierarchicalEmitter keeps its handlers in _handlers, a _PrefixTrie, and copies it for each client. If a later
-        # version keeps the handlers elsewhere, change nothing.
-        if type(getattr(self, "_handlers", None)) is _Trie:
-            self._handlers = _SharingTrie()
+        # HierarchicalEmitter keeps its handlers in _handlers, a _PrefixTrie, and copies it for each client.
+        self._handlers = _SharingTrie()
 
     # botocore calls this for each handler that is registered. Its own version inspects the handler's whole signature,
     # and raises if the handler does not accept keywords. For a plain function or method, a flag of the code object is
@@ -69,7 +65,7 @@ class QuickAliaser(EventAliaser):
         self._alias_name_cache = _ALIASES
 
 
-class _SharingTrie(_Trie):
+class _SharingTrie(_PrefixTrie):
     """A tree that keeps handlers under the parts of event names; a copy shares each node until either tree changes it.
 
     As with botocore's class, other threads must not use a tree while it is changed or copied.
@@ -78,9 +74,10 @@ class _SharingTrie(_Trie):
     # _PrefixTrie has a tree of nodes {"chunk", "children", "values"} in _root. Only append_item and remove_item change
     # the tree, and its own __copy__ copies all nodes.
 
-    def __init__(self) -> None:
+    def __init__(self, root: dict[str, Any] | None = None) -> None:
         super().__init__()
-        self._root: dict[str, Any]
+        if root is not None:
+            self._root = root
         # The ids of the nodes that only this object has.
         self._own: set[int] = set()
 
@@ -93,8 +90,7 @@ class _SharingTrie(_Trie):
         super().remove_item(key, value)
 
     def __copy__(self) -> _SharingTrie:
-        copied = type(self)()
-        vars(copied).update(_root=self._root)
+        copied = type(self)(self._root)
         # From now on both objects share every node.
         self._own = set()
         return copied
@@ -111,7 +107,6 @@ class _SharingTrie(_Trie):
     def _own_node(self, node: dict[str, Any]) -> dict[str, Any]:
         if id(node) in self._own:
             return node
-        values = node["values"]
-        owned = {**node, "children": dict(node["children"]), "values": values and type(values)(*map(list, values))}
+        owned = {**node, "children": dict(node["children"]), "values": copy(node["values"])}
         self._own.add(id(owned))
         return owned

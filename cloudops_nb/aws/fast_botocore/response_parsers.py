@@ -9,6 +9,7 @@ timestamps in one format.
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import nullcontext
 from datetime import datetime
 from functools import cache, lru_cache
@@ -17,8 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.parsers import BaseXMLResponseParser, ResponseParserError, ResponseParserFactory
 from botocore.utils import parse_timestamp
 from lxml import etree
-
-from cloudops_nb.aws.fast_botocore.process_tuning import parsing_slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,22 +29,20 @@ if TYPE_CHECKING:
 _CACHED_TAGS = 1 << 14
 #: Bytes above which a response takes milliseconds to parse.
 _LONG_ANSWER_BYTES = 1 << 16
+#: Limits the number of threads that parse long responses at the same time. More threads would wait for each other, keep
+#: their responses in memory, and delay threads with short work.
+parsing_slots = threading.BoundedSemaphore(4)
 #: botocore's private method that reads strings. In parsers that do not override this method, :func:`_element_text`
 #: replaces it, and returns the same without the decorator that botocore puts around each call.
-_BOTOCORE_STRING_READER = getattr(BaseXMLResponseParser, "_handle_string", None)
+_BOTOCORE_STRING_READER: Any = BaseXMLResponseParser._handle_string  # noqa: SLF001
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class QuickParserFactory(ResponseParserFactory):
     """Creates botocore's parsers with faster methods and the same results.
 
-    The overridden methods are private to botocore. If a later version no longer calls them, parsing is slower and its
-    results are the same.
+    Most of the overridden methods are private to botocore; :mod:`.undocumented` lists them.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.set_parser_defaults(timestamp_parser=parsed_time)
 
     def create_parser(self, protocol_name: str) -> Any:
         """Return a parser for a protocol, such as ``ec2`` or ``json``."""
@@ -114,7 +111,7 @@ class _QuickStructures(BaseXMLResponseParser):
     # (https://lxml.de/FAQ.html#can-i-use-threads-to-concurrently-access-the-lxml-api).
     def _parse_xml_string_to_dom(self, xml_string: bytes) -> Any:
         parser = etree.XMLParser(
-            encoding=self.DEFAULT_ENCODING,
+            encoding="utf-8",
             no_network=True,
             resolve_entities=False,
             remove_comments=True,
@@ -161,7 +158,7 @@ class _QuickStructures(BaseXMLResponseParser):
     def _reader(self, shape: Shape) -> Callable[[Shape, Any], Any]:
         kind = shape.type_name
         if kind not in self._readers:
-            method: Any = getattr(self, f"_handle_{kind}", self._default_handle)
+            method: Any = getattr(self, f"_handle_{kind}", super()._parse_shape)
             self._readers[kind] = _element_text if method.__func__ is _BOTOCORE_STRING_READER else method
         return self._readers[kind]
 

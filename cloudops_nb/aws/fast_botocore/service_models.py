@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from botocore.loaders import Loader
 
-    from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
+    from cloudops_nb.aws.answer_fields import AnswerFields
 
 _SERVICE, _PAGINATORS = "service-2", "paginators-1"
 _CLIENT_DATA = ("endpoint-rule-set-1", _PAGINATORS)
@@ -37,10 +37,12 @@ class NarrowModels:
 
     Args:
         loader: The loader of complete models.
+        keep_complete: Whether to ignore all declarations, so that every model stays complete.
     """
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, *, keep_complete: bool = False) -> None:
         self._loader = loader
+        self._keep_complete = keep_complete
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._expected: defaultdict[str, dict[str, AnswerFields | None]] = defaultdict(dict)
@@ -59,6 +61,8 @@ class NarrowModels:
             fields: The fields that are read from an operation's response. If an operation is declared several times,
                 the fields are combined; if it was ever declared without fields, it keeps its complete response.
         """
+        if self._keep_complete:
+            return
         with self._lock:
             for service, operation in operations:
                 if service in _CREDENTIAL_SERVICES:

@@ -6,6 +6,7 @@ A cell is one resource type in one account and region.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.aws.error_states import Failure
-from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError, failure_of
@@ -42,6 +42,9 @@ _IDENTIFIER = "identifier"
 #: The number of items whose details are read before their resources are yielded. The first resources of a long page
 #: are thus yielded while the details of further items are read.
 _ITEMS_PER_CHUNK = 100
+#: Limits the number of threads that build resources at the same time. More threads would wait for each other, keep
+#: their responses in memory, and delay threads with short work.
+building_slots = threading.BoundedSemaphore(4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.aws.fast_botocore.process_tuning import infrequent_garbage_collection, long_thread_turns
 from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
+from cloudops_nb.scanner.running.process_settings import infrequent_garbage_collection, long_thread_turns
 from cloudops_nb.scanner.running.row_budget import RowBudget
 from cloudops_nb.scanner.running.scan_progress import CellTracker, Progress
 

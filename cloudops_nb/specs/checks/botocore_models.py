@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, StringShape, StructureShape
 
-from cloudops_nb.aws.botocore_data import data_loader
+from cloudops_nb.aws.fast_botocore.door import data_loader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

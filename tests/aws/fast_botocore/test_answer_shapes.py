@@ -9,7 +9,7 @@ import botocore.parsers
 import pytest
 from botocore.model import ServiceModel
 
-from cloudops_nb.aws.fast_botocore.answer_shapes import AnswerFields
+from cloudops_nb.aws.answer_fields import AnswerFields
 from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory
 from cloudops_nb.aws.fast_botocore.service_models import NarrowModels
 from cloudops_nb.aws.sessions import AccountSessions

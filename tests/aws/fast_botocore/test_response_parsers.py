@@ -14,8 +14,7 @@ from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudops_nb.aws.fast_botocore.process_tuning import parsing_slots
-from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory, parsed_time
+from cloudops_nb.aws.fast_botocore.response_parsers import QuickParserFactory, parsed_time, parsing_slots
 from cloudops_nb.specs.files import bundled_specs
 from tests.synthetic_aws.call import Call
 from tests.synthetic_aws.models import operation_model, protocol

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.aws.fast_botocore.process_tuning import building_slots
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import CredentialsError
 from cloudops_nb.model import Account
 from cloudops_nb.scanner.planning.scan_tasks import scan_tasks, short_tasks_last
 from cloudops_nb.scanner.planning.warm_up import background_warm_up
 from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
-from cloudops_nb.scanner.reading.task_reader import PageRead
+from cloudops_nb.scanner.reading.task_reader import PageRead, building_slots
 from cloudops_nb.scanner.scan import Scanner
 from cloudops_nb.scanner.task import Selection
 from cloudops_nb.specs.files import bundled_specs

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
-from cloudops_nb.aws.botocore_data import data_loader
+from cloudops_nb.aws.fast_botocore.door import data_loader
 
 if TYPE_CHECKING:
     from pathlib import Path

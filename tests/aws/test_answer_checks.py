@@ -9,7 +9,7 @@ import pytest
 from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError
 
-from cloudops_nb.aws.fast_botocore.answer_checks import refuse_incomplete_answer
+from cloudops_nb.aws.answer_checks import refuse_incomplete_answer
 from cloudops_nb.specs.checks.botocore_models import service_model
 
 pytestmark = pytest.mark.fast

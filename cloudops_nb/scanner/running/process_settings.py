@@ -6,17 +6,13 @@
 - Thread switches: a thread that waits for the interpreter lock requests it every five milliseconds, and a scan has
   dozens of waiting threads. Longer turns of each thread, and a limit on the number of threads that compute at the same
   time, reduce the number of switches.
-- Memory: glibc creates up to eight memory arenas per core for threads, and an arena rarely returns unused memory to the
-  system.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
 import threading
-from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -27,13 +23,6 @@ if TYPE_CHECKING:
 _COLLECTION_THRESHOLD = 50_000
 #: Seconds for which a thread may keep the interpreter lock; too short to be noticed in a notebook.
 _SWITCH_SECONDS = 0.05
-#: The number of threads that :data:`parsing_slots` admits at the same time; :data:`building_slots` admits as many.
-_COMPUTING_THREADS = 4
-#: The number of the parameter M_ARENA_MAX of glibc's mallopt, and its value for a scan: the largest number of arenas.
-#: https://man7.org/linux/man-pages/man3/mallopt.3.html,
-#: https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
-_M_ARENA_MAX, _ARENAS = -8, 2
-
 _Value = TypeVar("_Value")
 
 
@@ -115,21 +104,5 @@ def _higher_threshold(threshold: tuple[int, int, int]) -> tuple[int, int, int]:
     return youngest and max(youngest, _COLLECTION_THRESHOLD), middle, oldest
 
 
-@cache
-def limit_malloc_arenas() -> None:
-    """Limit glibc's memory arenas for the rest of the process; with other C libraries, do nothing."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # a system without glibc
-        return
-    mallopt(_M_ARENA_MAX, _ARENAS)
-
-
 #: The only instances, because each must count all ``with`` blocks of the process.
 infrequent_garbage_collection, long_thread_turns = InfrequentGarbageCollection(), LongThreadTurns()
-#: Limits on the number of threads that parse long responses at the same time, and on the number of threads that build
-#: resources. More threads would wait for each other, keep their responses in memory, and delay threads with short work.
-parsing_slots, building_slots = (
-    threading.BoundedSemaphore(_COMPUTING_THREADS),
-    threading.BoundedSemaphore(_COMPUTING_THREADS),
-)

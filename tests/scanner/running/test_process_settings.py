@@ -1,48 +1,17 @@
-"""Process-wide settings of a scan: memory arenas, garbage collection and thread switches."""
+"""Process-wide settings of a scan: garbage collection and thread switches."""
 
 from __future__ import annotations
 
 import gc
-import platform
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudops_nb.aws.fast_botocore.process_tuning import InfrequentGarbageCollection, LongThreadTurns
+from cloudops_nb.scanner.running.process_settings import InfrequentGarbageCollection, LongThreadTurns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-_SCRIPT = """
-import ctypes, sys, threading
-from cloudops_nb.aws.fast_botocore.process_tuning import limit_malloc_arenas
-limit_malloc_arenas()
-everybody = threading.Barrier(24)
-def work():
-    kept = [bytes(2_000) for _ in range(100)]
-    everybody.wait(60)
-    del kept
-threads = [threading.Thread(target=work) for _ in range(24)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-c = ctypes.CDLL(None)
-c.fopen.restype = ctypes.c_void_p
-c.fclose.argtypes = [ctypes.c_void_p]
-c.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
-file = c.fopen(sys.argv[1].encode(), b"w")
-c.malloc_info(0, file)
-c.fclose(file)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc sets memory apart for threads")
-def test_threads_share_few_memory_arenas(tmp_path: Path) -> None:
-    told = tmp_path / "malloc.xml"
-    subprocess.run([sys.executable, "-c", _SCRIPT, str(told)], check=True)
-    assert 1 <= told.read_text("utf-8").count("<heap nr=") <= 2
 
 
 @pytest.fixture
