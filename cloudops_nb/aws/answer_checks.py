@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from botocore.model import ListShape, StructureShape
-from botocore.parsers import ResponseParserError
+
+from cloudops_nb.aws.fast_botocore.door import ParserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def refuse_incomplete_answer(operation_model: OperationModel, response_dict: Map
     """Handle botocore's ``before-parse`` event: check the body of a successful response before botocore parses it.
 
     Raises:
-        ResponseParserError: The body is empty, incomplete or not a JSON object, or it has members, but the operation's
+        ParserError: The body is empty, incomplete or not a JSON object, or it has members, but the operation's
             model names none of them.
     """
     shape = operation_model.output_shape
@@ -40,7 +41,7 @@ def refuse_incomplete_answer(operation_model: OperationModel, response_dict: Map
     if not expected or operation_model.has_event_stream_output:
         return
     if not (_is_expected_json if protocol in _JSON else _is_expected_xml)(response_dict["body"], expected):
-        raise ResponseParserError(f"{operation_model.name} returned an incomplete response")
+        raise ParserError(f"{operation_model.name} returned an incomplete response")
 
 
 def _expected_names(shape: Shape, protocol: str) -> set[str]:

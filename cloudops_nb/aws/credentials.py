@@ -18,7 +18,13 @@ from botocore.credentials import (
 from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
-from cloudops_nb.aws.fast_botocore.door import data_loader, plain_loader, scan_models, scan_session
+from cloudops_nb.aws.fast_botocore.door import (
+    data_loader,
+    fast_parts_in_use,
+    plain_loader,
+    scan_models,
+    scan_session,
+)
 from cloudops_nb.aws.regions import home_region, partition_of_arn
 from cloudops_nb.aws.user_agent import TOOL
 
@@ -50,7 +56,8 @@ class SessionFactory:
     def __init__(self, label: str, events: Mapping[str, Callable[..., Any]]) -> None:
         self.loader = data_loader()
         self.narrow_models = scan_models(self.loader)
-        self._plain_loader = plain_loader()
+        # With plain botocore, one loader holds the models for all.
+        self._plain_loader = plain_loader() if fast_parts_in_use() else self.loader
         self.narrow_models.expect([("ec2", "DescribeRegions")])
         self._label = label
         self._events = events

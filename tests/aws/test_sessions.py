@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.session import Session as BotocoreSession
 
 from cloudops_nb.aws import sessions as entering
 from cloudops_nb.aws.account_session import AccountSession, Caller
+from cloudops_nb.aws.fast_botocore.event_hooks import QuickSession
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account
@@ -324,3 +326,22 @@ def test_an_interrupt_stops_the_listing_of_regions(monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyboardInterrupt):
         AccountSessions(accounts).accounts(with_regions=True)
     assert len(asked) < len(accounts)
+
+
+def test_credentials_and_the_callers_identity_come_from_plain_botocore(
+    aws: Any, open_sessions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    create = BotocoreSession.create_client
+
+    def noted(session: BotocoreSession, service: Any, *arguments: Any, **keywords: Any) -> Any:
+        made.append((service, type(session)))
+        return create(session, service, *arguments, **keywords)
+
+    monkeypatch.setattr(BotocoreSession, "create_client", noted)
+    sessions = open_sessions(BY_ROLE)
+    sessions.accounts(with_regions=True)
+    assert set(made) == {("sts", BotocoreSession), ("ec2", QuickSession)}
+    reading, acting = (sessions.client(STAGE, "sts", "eu-west-1", each) for each in ("GetCallerIdentity", ""))
+    assert {each.get_caller_identity()["Account"] for each in (reading, acting)} == {STAGE}
+    assert made[-2:] == [("sts", QuickSession), ("sts", BotocoreSession)]

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import botocore
+from botocore import parsers
 from botocore.loaders import create_loader
 from botocore.session import Session
 
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 TESTED_VERSION = "1.44.8"
 _FIX = "Install botocore {} to scan faster, or update cloudops-nb."
 _check_lock = threading.Lock()
+
+
+class _UnreadableResponseError(Exception):
+    """Replaces botocore's exception in a version in which it has another name."""
+
+
+#: botocore's exception for a response that it cannot read; its name is undocumented.
+ParserError: type[Exception] = getattr(parsers, "ResponseParserError", _UnreadableResponseError)
 
 
 def plain_reason() -> str:

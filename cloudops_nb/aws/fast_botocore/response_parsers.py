@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.parsers import BaseXMLResponseParser, ResponseParserError, ResponseParserFactory
+from botocore.parsers import BaseXMLResponseParser, ResponseParser, ResponseParserError, ResponseParserFactory
 from botocore.utils import parse_timestamp
 from lxml import etree
 
@@ -70,7 +70,7 @@ def parsed_time(value: Any) -> datetime:
     return found
 
 
-class _LimitedParsing:
+class _LimitedParsing(ResponseParser):
     """Limits the number of threads that parse long responses at the same time; short responses never wait."""
 
     def parse(self, response: Mapping[str, Any], shape: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.paginate import Paginator
-from botocore.parsers import ResponseParserError
 
 from cloudops_nb.aws.error_states import classify, truncation_field
+from cloudops_nb.aws.fast_botocore.door import ParserError
 from cloudops_nb.aws.read_only import require_read_only
 from cloudops_nb.aws.user_agent import purpose
 from cloudops_nb.declarations.selectors import select
@@ -168,7 +168,7 @@ class AwsCalls:
                     bucket.throttled(grant)
                 raise
             # botocore raises this for a response that is not valid JSON or XML, for example one that was cut off.
-            except ResponseParserError as error:
+            except ParserError as error:
                 self.tally.count({})
                 raise BrokenResponseError(" ".join(str(error).split())) from error
             except Exception:
