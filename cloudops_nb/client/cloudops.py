@@ -395,11 +395,16 @@ class CloudOps:
         return self.storage.backup.restore(source, *kinds, merge=merge, set_aside=set_aside)
 
     def health(self) -> Mapping[str, Any]:
-        """Return the store's health; calls AWS only to list the snapshots in the bucket, if ``s3_bucket`` is set."""
+        """Return the store's health, and the version of botocore.
+
+        AWS is called only to list the snapshots in the bucket, if ``s3_bucket`` is set.
+        """
+        from cloudops_nb.aws.fast_botocore.door import botocore_status
         from cloudops_nb.telemetry import telemetry_warnings
 
-        health = self.storage.health()
-        return {**health, "warnings": [*health["warnings"], *self._endpoint_warnings(), *telemetry_warnings()]}
+        health: dict[str, Any] = {**self.storage.health()}
+        warnings = [*health.pop("warnings"), *self._endpoint_warnings(), *telemetry_warnings()]
+        return {**health, "botocore": botocore_status(), "warnings": warnings}
 
     def _endpoint_warnings(self) -> list[str]:
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import botocore
 import pytest
 from click.testing import CliRunner
 
+from cloudops_nb.aws.fast_botocore.door import TESTED_VERSION
 from cloudops_nb.cli.main import main
 
 
@@ -47,7 +49,9 @@ def test_scan_search_ask_and_look_back(run):
     assert "ApprovalRequired" in refused.output
     assert "rds-reboot" in run("history").output or "Reboot" in run("history").output
     assert "in-process" in run("ledger").output
-    assert "verified" in run("status").output
+    status = run("status").output
+    assert "verified" in status
+    assert f"botocore: {botocore.__version__} (tested with {TESTED_VERSION})\n" in status
 
 
 def test_an_approval_without_a_terminal_fails_closed(run):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.plan import Event
 
 _CELLS_PER_SECOND = 2.5
+BOTOCORE = "1.44.8 (tested with 1.44.8)"
 
 
 def progress_of(
@@ -274,7 +275,12 @@ class FakeCloudOps(CloudOps):
         return self.backup_report
 
     def health(self) -> Mapping[str, Any]:
-        return {"store": "open", "collections": {"aws_estate": {"points": 1200}}, "encrypted": True}
+        return {
+            "store": "open",
+            "collections": {"aws_estate": {"points": 1200}},
+            "encrypted": True,
+            "botocore": BOTOCORE,
+        }
 
     def places(self) -> dict[str, list[str]]:
         self.calls.append(("places", ()))

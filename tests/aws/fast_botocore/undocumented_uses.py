@@ -73,7 +73,7 @@ def _of_other_objects(tree: ast.AST, *, fast: bool) -> Iterator[str]:
             if (private and node.attr in _private_words()) or (fast and isinstance(node.ctx, ast.Store)):
                 yield node.attr
         if fast and isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "register_component":
-            yield from (each.value for each in node.args[:1] if isinstance(each, ast.Constant))
+            yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
 
 
 def _overridden(kind: type, bases: list[type]) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _texts(tree: ast.ClassDef) -> Iterator[str]:
             yield from [node.slice.value] if isinstance(node.slice.value, str) else []
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr" and _is_self(node.args[0]):
             text = node.args[1].values[0] if isinstance(node.args[1], ast.JoinedStr) else node.args[1]
-            yield from [text.value] if isinstance(text, ast.Constant) else []
+            yield from [str(text.value)] if isinstance(text, ast.Constant) else []
 
 
 def _is_self(node: ast.AST) -> bool:

@@ -14,7 +14,7 @@ from cloudops_nb.notebook.magics.magics import CloudOpsMagics
 from cloudops_nb.presentation.mime_types import PLAIN, WIDGET
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.backup.backup_report import BackupReport
-from tests.notebook.fake_cloudops import SNAPSHOT, FakeExecution
+from tests.notebook.fake_cloudops import BOTOCORE, SNAPSHOT, FakeExecution
 from tests.sample_plans import delete_volume, stop_database
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def test_status_shows_the_health(notebook: Notebook) -> None:
     lines = [line.split() for line in repr(status).splitlines()]
     assert ["Name", "Points"] in lines
     assert ["aws", "estate", "1200"] in lines
+    assert ["botocore", *BOTOCORE.split()] in lines
     assert "<dt>encrypted</dt><dd>yes</dd>" in status._repr_mimebundle_()["text/html"]
 
 
