@@ -16,6 +16,7 @@ import boto3
 from botocore import xform_name
 
 from benchmarks.cloud import ACCOUNTS, REGIONS, Cloud
+from benchmarks.lateness import Lateness, idle_lateness
 from benchmarks.stores import owner_pid, resident_bytes
 from cloudops_nb import CloudOps
 from cloudops_nb.aws.error_states import is_not_offered
@@ -68,6 +69,8 @@ class Measured:
         network: Seconds that the calls take at the least.
         memory: Megabytes by which the process grew at the most, those of the made-up AWS included.
         owner: Megabytes that the store's owner holds.
+        late, latest: Milliseconds that another thread of the process wakes late: the 99th percentile and the most.
+        late_idle: The 99th percentile of the same before the scan, which is the machine's own.
         incomplete: Cells that were not read to their end, though their service is offered in their region.
     """
 
@@ -79,6 +82,9 @@ class Measured:
     network: float = 0.0
     memory: float = 0.0
     owner: float = 0.0
+    late: float = 0.0
+    latest: float = 0.0
+    late_idle: float = 0.0
     resources: int = 0
     cells: int = 0
     incomplete: int = 0
@@ -120,6 +126,19 @@ def kept(*, instances: int, every_type: bool = False, again: Sequence[str] = ())
             measured.owner = resident_bytes(owner_pid(ops.settings.data_path)) / _MEGABYTE
             found.append(vars(measured))
     return found
+
+
+def beside(*, instances: int) -> dict[str, Any]:
+    """Scan into a new store, and measure how late another thread of the process wakes meanwhile."""
+    cloud = _entered(instances)
+    with CloudOps(key_source="file", scan_threads=THREADS) as ops:
+        ops.parts.sessions = AccountSessions(cloud.aws.accounts, threads=THREADS, events=cloud.events())
+        ops.parts.embedder()
+        idle = idle_lateness().percentile(0.99)
+        with _measured(cloud) as measured, Lateness() as lateness:
+            measured.count(ops.scan(services=list(cloud.counts)).results)
+        measured.late_idle, measured.late, measured.latest = idle, lateness.percentile(0.99), lateness.percentile(1)
+    return vars(measured)
 
 
 def looped(*, instances: int, latency: bool = True, regions: int = len(REGIONS)) -> dict[str, Any]:

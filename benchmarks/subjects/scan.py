@@ -33,6 +33,8 @@ SIZES, QUICK_SIZES = (10_000, 25_000, 50_000), (200, 400)
 RUNS, SCANS = 3, 2
 LOOP = "plain boto3 loop"
 MEGABYTES, MOST = 500.0, "the most that is right"
+#: Milliseconds.
+MOST_LATE = 60.0
 
 
 def run(*, quick: bool) -> Iterator[Figure]:
@@ -43,6 +45,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
     loop, loop_name = _loop(instances, regions=2 if quick else REGIONS)
     yield from _list_phase(lists, loop, loop_name, _child("least", instances=instances))
     yield from _full_scan(lists, scans, loop, buckets=1 if quick else 8)
+    yield from _beside([_child("beside", instances=instances) for _ in range(runs)])
     yield from _large(QUICK_SIZES if quick else SIZES)
     if not quick:
         yield from _every_type(instances)
@@ -90,6 +93,15 @@ def _full_scan(lists: Sequence[Run], scans: Sequence[Sequence[Run]], loop: float
     yield Figure("memory of the store's owner", _median(full, "owner"), "MB", MEGABYTES, MOST, runs=runs)
     share = median(each["answering"] / (each["cpu"] + each["answering"]) * 100 for each in full)
     yield Figure("the made-up AWS's share of the CPU", share, "%", 100.0, "all", runs=runs)
+
+
+def _beside(watched: Sequence[Run]) -> Iterator[Figure]:
+    """How late a thread of the same process wakes during a full scan; the made-up AWS computes in it, too."""
+    late, idle, runs = _median(watched, "late"), _median(watched, "late_idle"), len(watched)
+    name = f"a thread beside a full scan wakes late, 99th percentile ({idle:.1f} ms without a scan)"
+    yield Figure(name, late, "ms", MOST_LATE, MOST, runs=runs)
+    name = "the latest waking of all"
+    yield Figure(name, _median(watched, "latest"), "ms", late, "99th percentile", runs=runs)
 
 
 def _large(sizes: Sequence[int]) -> Iterator[Figure]:

@@ -1,4 +1,7 @@
-"""Process-wide settings for a scan, in which many threads create many long-lived objects.
+"""Settings of the whole process that a scan changes while it runs, and restores when it ends.
+
+A scan has many threads, which create many long-lived objects. Cells that a person runs meanwhile, and other threads of
+the kernel, run under the same settings; docs/scanning.md tells people so.
 
 - Garbage collection: after every few hundred new objects, Python's collector examines these objects, and sometimes all
   objects. A scan creates millions of objects. Nearly all of them either stay in use until they are written to the
@@ -6,6 +9,8 @@
 - Thread switches: a thread that waits for the interpreter lock requests it every five milliseconds, and a scan has
   dozens of waiting threads. Longer turns of each thread, and a limit on the number of threads that compute at the same
   time, reduce the number of switches.
+
+Nothing here outlasts the scan: the memory allocator, for example, could be tuned only for the rest of the process.
 """
 
 from __future__ import annotations
@@ -21,8 +26,9 @@ if TYPE_CHECKING:
 
 #: New objects between two collections. Garbage that waits for a collection takes only a few megabytes.
 _COLLECTION_THRESHOLD = 50_000
-#: Seconds for which a thread may keep the interpreter lock; too short to be noticed in a notebook.
-_SWITCH_SECONDS = 0.05
+#: Seconds for which a thread may keep the interpreter lock. Beside a scan, a thread that has slept wakes some of these
+#: turns late: with 0.01, no more than 60 ms in 99 of 100 cases, which 0.02 exceeds (``python -m benchmarks scan``).
+_SWITCH_SECONDS = 0.01
 _Value = TypeVar("_Value")
 
 
