@@ -22,8 +22,8 @@ from cloudops_nb.scanner.planning.cloudtrail_changes import RecordedChanges, cha
 from cloudops_nb.scanner.planning.incremental_scan import incremental_tasks
 from cloudops_nb.scanner.planning.scan_tasks import checked_selection, planned_calls, scan_tasks, short_tasks_last
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
+from cloudops_nb.scanner.running.garbage_collection import infrequent_garbage_collection
 from cloudops_nb.scanner.running.local_run import LocalRun
-from cloudops_nb.scanner.running.process_settings import infrequent_garbage_collection
 from cloudops_nb.scanner.running.remote_run import RemoteRun
 from cloudops_nb.scanner.running.remote_worker import ScanParameters
 from cloudops_nb.scanner.running.row_budget import RowBudget, giving_back

@@ -31,7 +31,7 @@ _CACHED_TAGS = 1 << 14
 _LONG_ANSWER_BYTES = 1 << 16
 #: Limits the number of threads that parse long responses at the same time. More threads would wait for each other, keep
 #: their responses in memory, and delay threads with short work.
-parsing_slots = threading.BoundedSemaphore(4)
+parsing_slots = threading.BoundedSemaphore(2)
 #: botocore's private method that reads strings. In parsers that do not override this method, :func:`_element_text`
 #: replaces it, and returns the same without the decorator that botocore puts around each call.
 _BOTOCORE_STRING_READER: Any = BaseXMLResponseParser._handle_string  # noqa: SLF001

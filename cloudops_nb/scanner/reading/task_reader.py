@@ -44,7 +44,7 @@ _IDENTIFIER = "identifier"
 _ITEMS_PER_CHUNK = 100
 #: Limits the number of threads that build resources at the same time. More threads would wait for each other, keep
 #: their responses in memory, and delay threads with short work.
-building_slots = threading.BoundedSemaphore(4)
+building_slots = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from cloudops_nb.scanner.calls.aws_calls import AwsCalls
 from cloudops_nb.scanner.calls.call_errors import ScanStoppedError
 from cloudops_nb.scanner.policies.verdicts import ScanVerdicts
 from cloudops_nb.scanner.reading.task_reader import PageRead, TaskReader
-from cloudops_nb.scanner.running.process_settings import infrequent_garbage_collection, long_thread_turns
+from cloudops_nb.scanner.running.garbage_collection import infrequent_garbage_collection
 from cloudops_nb.scanner.running.row_budget import RowBudget
 from cloudops_nb.scanner.running.scan_progress import CellTracker, Progress
 
@@ -97,9 +97,8 @@ class LocalRun:
             budget: Limits the rows that are read but not yet written to the store. Workers add the rows of each item to
                 the budget, and wait while it is full. The consumer must return these rows to the budget.
         """
-        # Python collects garbage and switches threads less often during a scan. This saves time, because a scan keeps
-        # most objects that it creates, and its threads mostly wait for AWS.
-        with infrequent_garbage_collection, long_thread_turns:
+        # Python collects garbage less often during a scan, because a scan keeps most objects that it creates.
+        with infrequent_garbage_collection:
             yield from self._items(progress, threads, budget)
 
     def _items(
