@@ -142,10 +142,6 @@ class Picture:
         found = self._newest(plan_id, PLAN)
         return self._view(found) if found else None
 
-    def runs(self) -> list[Run]:
-        """Return every execution, oldest first; an approval that was used up stands for one."""
-        return [self.run(record.body["execution_id"]) for record in self._by_kind[CONSUMED]]
-
     def run(self, execution_id: str) -> Run:
         """Return one execution; without records when it is unknown."""
         records = self._by_subject[execution_id]

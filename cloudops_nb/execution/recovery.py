@@ -58,20 +58,18 @@ class Recovery:
             reread: Whether to ask AWS for the live state of the targets, and record it.
         """
         found = []
-        for run in picture.runs():
-            if run.alive or run.last(EXECUTION_ENDED):
+        for view in picture.plans():
+            run = view.run
+            if run is None or run.alive or run.last(EXECUTION_ENDED):
                 continue
             with self._locks.claim(run.id) as dead:
-                recovered = self._close(picture, run, reread=reread) if dead else None
+                recovered = self._close(view.plan, run, reread=reread) if dead else None
             if recovered:
                 found.append(recovered)
         return found
 
-    def _close(self, picture: Picture, run: Run, *, reread: bool) -> Recovered | None:
-        view = picture.plan_of(run.id)
-        if view is None:
-            return None
-        state_now = {target.arn: self._state(view.plan, target) for target in view.plan.target_states} if reread else {}
+    def _close(self, plan: Plan, run: Run, *, reread: bool) -> Recovered | None:
+        state_now = {target.arn: self._state(plan, target) for target in plan.target_states} if reread else {}
         body = {"status": PlanStatus.FAILED.value, "reason": PROCESS_ENDED, "state_now": state_now}
         try:
             self._journal.append(EXECUTION_ENDED, run.id, body, once=f"{EXECUTION_ENDED}:{run.id}", power_safe=True)
@@ -84,8 +82,8 @@ class Recovery:
             self._journal.append(STEP_RESULT, run.id, result)
         return Recovered(
             execution_id=run.id,
-            plan_id=view.plan.id,
-            title=view.plan.title,
+            plan_id=plan.id,
+            title=plan.title,
             unknown=tuple(f"{call['step']} on {call['target']}" for call in run.unanswered),
             state_now=state_now,
         )

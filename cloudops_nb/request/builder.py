@@ -25,19 +25,16 @@ def build(
     """Return the request for a settled resolution.
 
     Args:
-        resolution: What the prompt means; its ``question`` must be empty.
+        resolution: What the prompt means; its ``question`` must be empty, and so it has a target.
         environment_of: Returns a resource's environment class.
         history: Earlier exchanges of the conversation (``words``, ``intent``); the last five are sent.
         request_id: 32 hex digits; random if empty.
     """
-    handles: tuple[protocol.ResourceHandle | protocol.SetHandle, ...] = ()
-    if resolution.members:
-        members = [(member, environment_of(member)) for member in resolution.members]
-        handles = (describe("r1", members),)
+    handle = describe("r1", [(member, environment_of(member)) for member in resolution.members])
     return protocol.PlanRequest(
         request_id=request_id or uuid.uuid4().hex,
         words=tuple(resolution.words),
-        handles=handles,
+        handles=(handle,),
         values=tuple(protocol.ValueSlot(slot=slot, value_type=resolution.types[slot]) for slot in resolution.values),
         history=tuple(
             protocol.Exchange.model_validate({**exchange, "words": tuple(exchange["words"])})  # type: ignore[arg-type] # validated here
