@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.errors import ExecutionError, JournalError, PlanError
+from cloudops_nb.execution.executor import ApiCall, CallResult, InProcess
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 from tests.canned_response import canned_response
 
@@ -290,6 +291,78 @@ def test_a_run_that_cannot_begin_frees_the_resource_and_shows_as_failed(
             engine.apply(plan)
     assert engine.status(plan) is PlanStatus.FAILED
     assert not engine.running
+    assert engine.apply(approved(engine, bind("ec2-stop", instance))).wait(30) is PlanStatus.COMPLETED
+
+
+def test_a_call_that_breaks_outside_every_rule_ends_the_step_and_the_run_as_failed(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+) -> None:
+    class Broken(InProcess):
+        def call(self, call: ApiCall) -> CallResult:
+            if call.changes and "DryRun" not in call.parameters:
+                raise LookupError("a defect")
+            return super().call(call)
+
+    playbook = make_playbook([STOP, wait_for("stopped")])
+    engine = make_engine(playbook, executor=Broken(aws.clients))
+    plan = approved(engine, bind(playbook, aws.instance()))
+    execution = engine.apply(plan)
+
+    assert execution.wait(30) is PlanStatus.FAILED
+    assert [step.status for step in execution.steps] == [StepStatus.FAILED, StepStatus.SKIPPED]
+    assert [event.step for event in execution if event.kind == "step_skipped"] == ["waitForIt"]
+    assert engine.status(plan) is PlanStatus.FAILED
+
+
+def test_a_thread_that_begins_after_the_run_was_given_up_changes_nothing(
+    *, aws: Any, engine: Any, bind: Any, approved: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+    start = threading.Thread.start
+    late: list[threading.Thread] = []
+
+    def interrupt(thread: threading.Thread) -> None:
+        if thread.name.startswith("cloudops-execution"):
+            late.append(thread)
+            raise KeyboardInterrupt
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.apply(plan)
+    (thread,) = late
+    thread.start()
+    thread.join(30)
+
+    assert aws.instance_state(instance) == "running"
+    assert engine.status(plan) is PlanStatus.FAILED
+
+
+def test_a_run_that_cannot_begin_nor_be_recorded_frees_the_resource_and_is_closed_later(
+    *, aws: Any, engine: Any, bind: Any, approved: Any, journal: Any, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-stop", instance))
+    write = journal.append
+
+    def full(kind: str, *arguments: Any, **options: Any) -> Any:
+        if kind in {"execution_started", "execution_ended"}:
+            raise JournalError("the disk is full", "/home/ada")
+        return write(kind, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "append", full)
+        with pytest.raises(JournalError, match="the disk is full"):
+            engine.apply(plan)
+    assert "is not recorded: JournalError" in caplog.text
+    assert "ada" not in caplog.text
+
+    assert engine.status(plan) is PlanStatus.FAILED
+    (recovered,) = engine.recover()
+    assert recovered.plan_id == plan.id
     assert engine.apply(approved(engine, bind("ec2-stop", instance))).wait(30) is PlanStatus.COMPLETED
 
 

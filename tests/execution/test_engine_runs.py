@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.errors import AwsError
 from cloudops_nb.execution.outputs import REDACTED
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 
@@ -64,6 +65,7 @@ def test_outputs_reach_later_steps_and_the_caller(
         "outputs": [
             {"Name": "Type", "Selector": "$.Reservations[0].Instances[0].InstanceType", "Type": "String"},
             {"Name": "Cores", "Selector": "$.Reservations[0].Instances[0].CpuOptions.CoreCount", "Type": "Integer"},
+            {"Name": "Place", "Selector": "$.Reservations[0].Instances[0].AmiLaunchIndex", "Type": "String"},
             {"Name": "Absent", "Selector": "$.Nothing", "Type": "String"},
         ],
     }
@@ -77,6 +79,7 @@ def test_outputs_reach_later_steps_and_the_caller(
 
     assert execution.wait(30) is PlanStatus.COMPLETED
     assert execution.outputs[instance.arn]["describe.Type"] == "m1.small"
+    assert execution.outputs[instance.arn]["describe.Place"] == "0"
     assert "describe.Absent" not in execution.outputs[instance.arn]
     assert [step.status.value for step in execution.steps] == ["completed", "completed", "skipped", "completed"]
 
@@ -172,3 +175,55 @@ def test_a_playbook_that_promises_no_state_is_expected_to_leave_it_as_it_was(
     (verified,) = [event for event in execution if "as_expected" in event.data]
     assert verified.data["as_expected"]
     assert verified.message.endswith("running -> running, as expected")
+
+
+def test_after_a_run_its_resources_are_looked_at_again_but_not_after_a_dry_run(
+    *, aws: Any, make_engine: Any, bind: Any, approved: Any
+) -> None:
+    looked: list[Any] = []
+    engine = make_engine(after_run=looked.append)
+    plan = approved(engine, bind("ec2-stop", aws.instance()))
+    engine.apply(plan, dry_run=True).wait(30)
+    assert looked == []
+    engine.apply(plan).wait(30)
+    assert looked == [plan]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (AwsError("the account cannot be entered"), "not looked at again: the account cannot be entered"),
+        (KeyError("arn:secret"), "looking at the resources again broke: KeyError"),
+    ],
+)
+def test_a_run_is_completed_even_if_its_resources_cannot_be_looked_at_again(
+    *, aws: Any, make_engine: Any, bind: Any, approved: Any, error: Exception, said: str
+) -> None:
+    def fail(_: Any) -> None:
+        raise error
+
+    engine = make_engine(after_run=fail)
+    plan = approved(engine, bind("ec2-stop", aws.instance()))
+    execution = engine.apply(plan)
+    assert execution.wait(30) is PlanStatus.COMPLETED
+    assert engine.status(plan) is PlanStatus.COMPLETED
+    *_, last = [event.message for event in execution if event.kind == "output"]
+    assert said in last
+    assert "arn:secret" not in last
+
+
+def test_a_result_that_cannot_be_read_again_is_said_not_to_be_verified(
+    aws: Any, engine: Any, bind: Any, approved: Any
+) -> None:
+    instance = aws.instance()
+    plan = approved(engine, bind("ec2-tag", instance, TagKey="CostCentre", TagValue="4711"))
+    see_nothing = {"InstanceIds": ["i-0123456789abcdef0"]}
+
+    def look_elsewhere(**_: Any) -> None:
+        aws.hook("ec2", "provide-client-params.ec2.DescribeInstances", lambda **_: see_nothing)
+
+    aws.hook("ec2", "after-call.ec2.CreateTags", look_elsewhere)
+    execution = engine.apply(plan)
+    assert execution.wait(30) is PlanStatus.COMPLETED
+    messages = [event.message for event in execution if event.target == instance.arn]
+    assert any(message.startswith("not verified: ") for message in messages)

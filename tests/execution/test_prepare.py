@@ -85,6 +85,21 @@ def test_a_dry_run_that_aws_denies_is_shown_as_denied(aws: Any, engine: Any, bin
     assert any("denied" in each for each in plan.not_checked)
 
 
+def test_a_dry_run_that_says_neither_leaves_the_scans_verdict_and_says_why(
+    aws: Any, engine: Any, bind: Any, account: Any
+) -> None:
+    instance = aws.instance(iam=IamPermissions(denied=("ec2:StopInstances",), reasons={"ec2:StopInstances": "NoStop"}))
+
+    def throttle(request: Any, **_: Any) -> Any:
+        body = b"<Response><Errors><Error><Code>IncorrectInstanceState</Code></Error></Errors></Response>"
+        return canned_response(request.url, 400, body)
+
+    aws.hook("ec2", "before-send.ec2.StopInstances", throttle)
+    plan = engine.prepare(bind("ec2-stop", instance), account=account)
+    (change,) = [step for step in plan.steps if step.api == "StopInstances"]
+    assert (change.iam, change.iam_reason) == ("denied", "NoStop; the dry run ended with IncorrectInstanceState")
+
+
 def test_an_endpoint_that_carries_out_dry_runs_is_found_out(
     aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any
 ) -> None:
@@ -142,6 +157,35 @@ def test_a_limit_read_in_another_state_is_not_believed_but_named(
     seen_stopped = replace(aws.instance(constraints=limits), state="stopped")
     plan = engine.prepare(bind("ec2-stop", seen_stopped), account=account)
     assert any("was stopped when scanned" in each for each in plan.not_checked)
+
+
+def test_what_the_scan_could_not_read_is_named_as_not_checked(aws: Any, engine: Any, bind: Any, account: Any) -> None:
+    instance = replace(aws.instance(), metadata={"unread": {"volumes": "AccessDenied", "alarms": "AccessDenied"}})
+    plan = engine.prepare(bind("ec2-stop", instance), account=account)
+    assert "alarms, volumes of web-1: the scan could not read it" in plan.not_checked
+
+
+def test_the_plan_says_whether_every_call_goes_to_aws(
+    *, aws: Any, engine: Any, bind: Any, account: Any, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> str:
+        plan = engine.prepare(bind("ec2-stop", instance), account=account)
+        (outcome,) = [check.outcome for check in plan.checks if check.what == "every call goes to an endpoint of AWS"]
+        return str(outcome)
+
+    instance = aws.instance()
+    assert said() == f"no: {endpoint}"
+    # Only what the client says of itself: its calls still go to the simulation.
+    monkeypatch.setattr(aws.client("ec2").meta, "_endpoint_url", "https://ec2.eu-central-1.amazonaws.com")
+    assert said() == "passed"
+
+
+def test_an_identifier_that_does_not_fit_its_parameter_is_refused(
+    aws: Any, engine: Any, bind: Any, account: Any
+) -> None:
+    odd = replace(aws.instance(), identifier="i-1 --force")
+    with pytest.raises(PlanError, match="parameter InstanceId of ec2-stop does not fit i-1 --force"):
+        engine.prepare(bind("ec2-stop", odd), account=account)
 
 
 def test_a_resource_that_is_gone_is_refused(aws: Any, engine: Any, bind: Any, account: Any) -> None:

@@ -80,6 +80,12 @@ def test_bindings_that_break_a_rule_of_the_metadata_are_refused(bindings, said):
         bind(response, resolve("tag web-1 with A=b C=d"), Catalogue.bundled())
 
 
+def test_a_plan_without_a_playbook_is_refused():
+    response = answer("ec2-stop", InstanceId="r1").model_copy(update={"playbook": None})
+    with pytest.raises(EgressRefusedError, match="a plan without a playbook"):
+        bind(response, resolve("stop web-1"), Catalogue.bundled())
+
+
 def test_a_value_of_another_type_is_refused():
     response = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
     resolution = replace(resolve("snapshot pg-2 as mine"), types={"v1": "number"})

@@ -16,6 +16,7 @@ from cloudops_nb.model import JournalRecord, Ternary
 from cloudops_nb.request.builder import build, private_values
 from cloudops_nb.request.egress import EgressGate, check, serialise
 from cloudops_nb.request.resolve import Resolver
+from cloudops_nb.request.transport import HttpTransport, InProcessTransport
 from tests.request.estates import Abilities, MemoryEstate, environment_of, instance
 
 if TYPE_CHECKING:
@@ -114,6 +115,15 @@ def test_the_closed_sets_hold_if_the_schema_does_not():
 
 
 @pytest.mark.usefixtures("schema_with_a_hole")
+def test_the_request_id_carries_nothing_if_the_schema_does_not_hold():
+    request, _ = request_for()
+    smuggled = "web-1-in-acme-core-of-production"
+    with pytest.raises(EgressRefusedError, match="not random hex") as caught:
+        check(serialise(request).replace(request.request_id.encode(), smuggled.encode()), set())
+    assert smuggled not in str(caught.value)
+
+
+@pytest.mark.usefixtures("schema_with_a_hole")
 def test_the_private_values_hold_if_schema_and_closed_sets_do_not(monkeypatch):
     monkeypatch.setattr("cloudops_nb.request.egress._is_published", lambda _: True)
     request, private = request_for()
@@ -147,6 +157,28 @@ def test_an_answer_to_another_request_is_refused():
     recorder = Recorder(response(request, request_id="f" * 32))
     with pytest.raises(EgressRefusedError, match="another request"):
         EgressGate(recorder, recorder).send(request, private)
+
+
+def test_an_answer_that_is_too_large_is_refused_unread():
+    request, private = request_for()
+    recorder = Recorder(b" " * protocol.MAX_BYTES + response(request))
+    with pytest.raises(EgressRefusedError, match="too large"):
+        EgressGate(recorder, recorder).send(request, private)
+    recorder.answer = response(request).rjust(protocol.MAX_BYTES)
+    answer, _ = EgressGate(recorder, recorder).send(request, private)
+    assert answer.text == "no"
+
+
+def test_the_record_names_the_server_that_a_request_was_sent_to():
+    request, private = request_for()
+    destinations = []
+    for transport in (HttpTransport("http://127.0.0.1:1", deadline=10.0), InProcessTransport(lambda _: b"")):
+        ledger = Recorder()
+        with pytest.raises(EgressRefusedError):
+            EgressGate(transport, ledger).send(request, private)
+        ((_, _, body),) = ledger.events
+        destinations.append(body["destination"])
+    assert destinations == ["http://127.0.0.1:1", "in-process"]
 
 
 def test_two_requests_differ_in_their_id_alone():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cloudops_nb.errors import PromptError
+from cloudops_nb.protocol import MAX_VALUES
 from cloudops_nb.request.resolve import Resolver
 from tests.request.estates import Abilities, MemoryEstate, database, environment_of, instance
 
@@ -75,6 +76,24 @@ def test_a_word_that_no_name_holds_never_leaves_the_rest_as_the_target():
 
 def test_a_tag_word_describes_a_target():
     assert list(resolve("stop the payments database").members) == [MAIN]
+
+
+def test_a_tag_with_its_value_narrows_the_target_and_stays_here():
+    resolution = resolve("stop the database with Team=orders")
+    assert list(resolution.members) == [STAGING]
+    assert list(resolution.words) == ["stop", "the", "database", "with", "r1"]
+    assert resolution.values == {}
+
+
+def test_a_change_acts_on_resources_of_one_type():
+    assert "More than one type" in resolve("stop jenkins and orders-db").question
+
+
+def test_more_values_than_a_request_may_hold_are_refused():
+    pairs = [f"Key{number}=value{number}" for number in range(MAX_VALUES + 1)]
+    assert len(resolve(f"tag jenkins with {' '.join(pairs[:-1])}").values) == MAX_VALUES
+    with pytest.raises(PromptError, match=f"too many values: {MAX_VALUES + 1}, the most is {MAX_VALUES}"):
+        resolve(f"tag jenkins with {' '.join(pairs)}")
 
 
 def test_two_names_in_one_request_make_one_set():

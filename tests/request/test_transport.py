@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import socket
 import threading
 import time
@@ -171,3 +172,17 @@ def test_an_address_that_would_show_the_token_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="server_url is invalid") as raised:
         HttpTransport(url, "secret")
     assert "word" not in str(raised.value)
+
+
+def test_an_interrupted_request_is_given_up_at_once() -> None:
+    given_up = threading.Event()
+
+    def interrupt(connection: socket.socket) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        if not connection.recv(1):
+            given_up.set()
+
+    with serving(interrupt) as server:
+        with pytest.raises(KeyboardInterrupt):
+            HttpTransport(server.url).send(b"body")
+        assert given_up.wait(10)
