@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addpre
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test newest fast check format lock bench figures coverage docs wheel crash corrupt packages clean
+.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage docs wheel crash corrupt packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,9 +42,16 @@ lab: install ## the same set-up, then JupyterLab on the quickstart notebook
 	$(BIN)/cloudops-nb demo lab
 
 # One worker more than there are cores: many tests wait for the processes that they start.
-test: WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+EVERY_TEST = pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: install-dev packages ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m $(EVERY_TEST)
+
+cover: install-dev packages ## every test, and fail unless they take every branch of the gated rooms
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m $(EVERY_TEST)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 newest: ## every test with the newest versions that pyproject.toml allows, in a virtual environment of its own
 	rm -rf .venv-newest
