@@ -82,7 +82,8 @@ def traced(home: Path, settings: dict[str, object], *, seconds: int, deliberate:
     for name in ("home", "tmp"):
         (home / name).mkdir(mode=0o700)
     environment = {name: value for name, value in os.environ.items() if not CI_VARIABLE.match(name)}
-    for name in [name for name in environment if name.startswith(("XDG_", "PYTEST_"))]:
+    # A measurement of coverage would write a file of its own.
+    for name in [name for name in environment if name.startswith(("XDG_", "PYTEST_", "COVERAGE_"))]:
         del environment[name]
     environment |= {"HOME": str(home / "home"), "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(ROOT)}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1"}

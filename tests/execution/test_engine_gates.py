@@ -14,7 +14,7 @@ from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired, DriftErro
 from cloudops_nb.execution.locks import Locks
 from cloudops_nb.execution.plan import PlanStatus, StepStatus, intent_hash, plan_hash
 from cloudops_nb.execution.serialisation import plan_to_dict
-from tests.sample_plans import CARD
+from tests.sample_plans import CARD, TERMINAL
 
 
 def approve(engine: Any, plan: Any, **options: Any) -> Any:
@@ -110,6 +110,26 @@ def test_a_journal_that_was_altered_lets_nothing_be_approved_run_or_rolled_back(
             act()
     assert "approval" not in journal.kinds()
     engine.reject(plan, channel=CARD, by="ada", reason="the journal was altered")
+
+
+def test_after_the_clock_was_set_back_a_person_accepts_it_before_anything_is_approved(
+    *, aws: Any, engine: Any, bind: Any, account: Any, clock: Any, journal: Any
+) -> None:
+    clock.ahead = timedelta(hours=2)
+    journal.append("scan", "s1", {})
+    clock.ahead = timedelta()
+    plan = engine.prepare(bind("ec2-stop", aws.instance()), account=account)
+    with pytest.raises(ApprovalRefusedError, match="the clock"):
+        approve(engine, plan)
+
+    journal.altered = True
+    with pytest.raises(JournalError):
+        engine.accept_clock(channel=TERMINAL, by="ada", reason="it was two hours ahead")
+    journal.altered = False
+    engine.accept_clock(channel=TERMINAL, by="ada", reason="it was two hours ahead")
+
+    approve(engine, plan)
+    assert engine.apply(plan).wait(30) is PlanStatus.COMPLETED
 
 
 def test_drift_stops_the_run_names_the_change_and_keeps_the_approval(

@@ -54,6 +54,24 @@ def test_production_is_one_level_up_and_says_so(server):
     assert "It is production." in production.reasons
 
 
+def test_many_at_once_are_one_level_up_and_say_so(server):
+    several = {
+        "slot": "r1", "kind": "set", "resource_type": "rds_instance", "states": {"available": "6-20"},
+        "environments": {"staging": "6-20"},
+    }  # fmt: skip
+    few, many = (ask(server, "stop all r1", {**several, "count": count}) for count in ("2-5", "6-20"))
+    levels = ["low", "medium", "high", "critical"]
+    assert levels.index(many.level) == levels.index(few.level) + 1
+    assert "It acts on 6-20 resources." in many.reasons
+    assert not [reason for reason in few.reasons if reason.startswith("It acts on")]
+
+
+def test_a_request_without_an_action_is_refused_without_confidence(server):
+    answer = ask(server, "the database r1", handle())
+    assert (answer.kind, answer.confidence) == ("refusal", 0.0)
+    assert answer.text.startswith("No playbook does that on rds_instance.")
+
+
 def test_a_type_that_is_not_published_has_no_playbook(server):
     answer = ask(server, "stop r1", handle("other"))
     assert (answer.kind, answer.playbook) == ("refusal", None)
@@ -107,6 +125,14 @@ def test_a_typed_value_fills_a_parameter_of_its_type(server):
     values = [{"slot": "v1", "value_type": "place"}, {"slot": "v2", "value_type": "text"}]
     answer = ask(server, "snapshot r1 in v1 as v2", handle(), values=values)
     assert {binding.parameter: binding.slot for binding in answer.bindings}["DBSnapshotIdentifier"] == "v2"
+
+
+def test_both_parts_of_a_pair_come_from_its_slot(server):
+    values = [{"slot": slot, "value_type": "key_value"} for slot in ("v1", "v2")]
+    answer = ask(server, "tag r1 with v1 v2", handle("ec2_instance", state="running"), values=values)
+    assert answer.kind == "plan", answer.text
+    bound = {binding.parameter: binding.slot for binding in answer.bindings}
+    assert (bound["TagKey"], bound["TagValue"]) == ("v1", "v1")
 
 
 def test_the_last_exchange_gives_the_action_that_is_missing(server):

@@ -351,3 +351,12 @@ def test_verifying_repairs_an_index_that_hides_records(journal: Journal) -> None
     assert journal.records(kind="plan") == []
     assert journal.verify().count == 1
     assert [record.subject for record in journal.records(kind="plan")] == ["p1"]
+
+
+def test_only_an_empty_journal_is_filled_from_another(journal: Journal) -> None:
+    first = journal.append("plan", "p1", {"n": 1})
+    contents = [content for _, content in journal.contents()]
+    with pytest.raises(JournalError, match="cannot be filled: it has 1 records"):
+        journal.fill(contents)
+    assert journal.records() == [first]
+    assert journal.verify().count == 1
