@@ -177,6 +177,50 @@ def test_an_unknown_environment_counts_as_production_for_code(
     approve(approvals, plan, CARD)
 
 
+@pytest.mark.parametrize("name", ["hash", "intent_hash"])
+def test_a_plan_whose_hash_is_not_its_own_is_refused_even_if_it_was_recorded_so(
+    approvals: Approvals, recorded: Any, journal: Any, name: str
+) -> None:
+    plan = replace(recorded(), id=EDITS["id"])
+    plan = replace(plan, hash=plan_hash(plan), intent_hash=intent_hash(plan))
+    plan = replace(plan, **{name: "0" * 64})
+    journal.append("plan", plan.id, {"plan": plan_to_dict(plan)})
+    with pytest.raises(ApprovalRefusedError, match="was edited"):
+        approve(approvals, plan)
+
+
+def test_a_plan_that_was_recorded_twice_is_refused(approvals: Approvals, recorded: Any, journal: Any) -> None:
+    plan = recorded()
+    journal.append("plan", plan.id, {"plan": plan_to_dict(plan)})
+    with pytest.raises(ApprovalRefusedError):
+        approve(approvals, plan)
+
+
+def test_of_two_approvals_the_newest_counts(approvals: Approvals, recorded: Any) -> None:
+    plan = recorded()
+    approve(approvals, plan)
+    second = approve(approvals, plan, TERMINAL, by="bob")
+    assert approvals.usable(plan) == second
+
+
+def test_a_plan_ends_at_the_moment_that_it_names(recorded: Any, journal: Any, clock: Any) -> None:
+    moment = clock()
+    approvals = Approvals(journal, lambda: moment)
+    made = {"created": moment - timedelta(minutes=15)}
+    approve(approvals, recorded(**made, expires=moment + timedelta.resolution))
+    with pytest.raises(ApprovalRefusedError, match="expired"):
+        approve(approvals, recorded(**made, id=EDITS["id"], expires=moment))
+
+
+def test_a_channel_made_from_that_of_a_person_is_none(approvals: Approvals, recorded: Any) -> None:
+    class Forged(PersonChannel):
+        def __init__(self) -> None:
+            self.channel = Channel.CARD
+
+    with pytest.raises(ApprovalRefusedError, match="the channel is not accepted"):
+        approve(approvals, recorded(environment="production"), Forged())
+
+
 def test_an_approval_from_code_serves_elsewhere(approvals: Approvals, recorded: Any) -> None:
     assert approve(approvals, recorded(), "api").channel is Channel.API
 
@@ -218,6 +262,19 @@ def test_the_clock_may_be_behind_by_the_tolerance(approvals: Approvals, recorded
     plan = recorded()
     clock.ahead = -TOLERANCE + timedelta(seconds=5)
     approve(approvals, plan)
+
+
+def test_the_clock_may_be_behind_by_exactly_the_tolerance(recorded: Any, journal: Any, clock: Any) -> None:
+    moment = clock()
+    early = {"created": moment - timedelta(minutes=5)}
+    plan, ahead = recorded(**early), recorded(id=EDITS["id"], created=moment + TOLERANCE)
+    approve(Approvals(journal, lambda: moment), ahead)
+    with pytest.raises(ApprovalRefusedError, match="is from the future"):
+        approve(Approvals(journal, lambda: moment - timedelta.resolution), ahead)
+    latest = journal.latest_time()
+    with pytest.raises(ApprovalRefusedError, match="the clock was set back"):
+        approve(Approvals(journal, lambda: latest - TOLERANCE - timedelta.resolution), plan)
+    approve(Approvals(journal, lambda: latest - TOLERANCE), plan)
 
 
 def test_a_person_at_a_terminal_accepts_the_clock_and_that_is_recorded(

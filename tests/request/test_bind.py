@@ -80,6 +80,27 @@ def test_bindings_that_break_a_rule_of_the_metadata_are_refused(bindings, said):
         bind(response, resolve("tag web-1 with A=b C=d"), Catalogue.bundled())
 
 
+def test_the_card_names_up_to_three_targets_and_counts_the_rest():
+    said = []
+    for count in (3, 4, 5):
+        estate = [database(f"pg-{number}", arn=f"arn:pg{number}") for number in range(1, count + 1)]
+        resolution = Resolver(MemoryEstate(estate), environment_of, Abilities()).resolve("stop all databases")
+        bound = bind(answer("rds-stop", DBInstanceIdentifier="r1"), resolution, Catalogue.bundled())
+        said.append(bound.explanation.partition(" on ")[2].partition(":")[0])
+    assert said == ["pg-1, pg-2, pg-3", "pg-1, pg-2, pg-3 and 1 more", "pg-1, pg-2, pg-3 and 2 more"]
+
+
+def test_a_place_is_no_value_that_a_playbook_must_use():
+    bound = bind(answer("ec2-stop", InstanceId="r1"), resolve("stop web-1 in eu-west-1"), Catalogue.bundled())
+    assert [target.name for target in bound.targets] == ["web-1"]
+
+
+def test_an_answer_cannot_act_where_the_prompt_has_no_target():
+    response = answer("ec2-stop", InstanceId="r1")
+    with pytest.raises(EgressRefusedError, match="binds no target"):
+        bind(response, replace(resolve("stop web-1"), members=()), Catalogue.bundled())
+
+
 def test_a_plan_without_a_playbook_is_refused():
     response = answer("ec2-stop", InstanceId="r1").model_copy(update={"playbook": None})
     with pytest.raises(EgressRefusedError, match="a plan without a playbook"):

@@ -110,8 +110,11 @@ def schema_with_a_hole(monkeypatch):
 def test_the_closed_sets_hold_if_the_schema_does_not():
     request, _ = request_for()
     check(serialise(request), set())
+    for foreign in (b'"secretname"', b'"v1secretname"'):
+        with pytest.raises(EgressRefusedError, match="not published"):
+            check(serialise(request).replace(b'"stop"', foreign), set())
     with pytest.raises(EgressRefusedError, match="not published"):
-        check(serialise(request).replace(b'"stop"', b'"secretname"'), set())
+        check(serialise(request).replace(b'"words"', b'"secretname":[],"words"'), set())
 
 
 @pytest.mark.usefixtures("schema_with_a_hole")
@@ -139,7 +142,14 @@ def test_a_private_value_that_equals_the_text_is_refused_without_repeating_it():
     assert "secretname" not in str(caught.value)
 
 
+def test_a_resource_that_is_called_like_a_slot_stops_no_request():
+    request, _ = request_for()
+    check(serialise(request), {"r1", " V1 ", ""})
+
+
 def test_an_oversized_request_is_refused():
+    request, _ = request_for()
+    check(serialise(request).ljust(protocol.MAX_BYTES), set())
     with pytest.raises(EgressRefusedError, match="too large"):
         check(b" " * (protocol.MAX_BYTES + 1), set())
 
