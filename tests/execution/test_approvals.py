@@ -13,11 +13,13 @@ from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired
 from cloudops_nb.execution.approvals import Approvals
 from cloudops_nb.execution.channels import PersonChannel
 from cloudops_nb.execution.clock_check import TOLERANCE
+from cloudops_nb.execution.journal_view import Picture
 from cloudops_nb.execution.plan import (
     Channel,
     Effect,
     Level,
     Plan,
+    PlanStatus,
     Rollback,
     intent_hash,
     plan_hash,
@@ -210,6 +212,9 @@ def test_a_plan_ends_at_the_moment_that_it_names(recorded: Any, journal: Any, cl
     approve(approvals, recorded(**made, expires=moment + timedelta.resolution))
     with pytest.raises(ApprovalRefusedError, match="expired"):
         approve(approvals, recorded(**made, id=EDITS["id"], expires=moment))
+    picture = Picture(journal, lambda _: False)
+    assert picture.status(EDITS["id"], moment - timedelta.resolution) is PlanStatus.AWAITING_APPROVAL
+    assert picture.status(EDITS["id"], moment) is PlanStatus.EXPIRED
 
 
 def test_a_channel_made_from_that_of_a_person_is_none(approvals: Approvals, recorded: Any) -> None:

@@ -92,6 +92,11 @@ def test_a_configuration_that_says_no_is_refused(server):
     assert "says no" in ask(server, "stop r1", handle(constraints={"can_stop": "false"})).text
 
 
+def test_of_a_state_that_does_not_fit_nothing_but_the_state_is_said(server):
+    answer = ask(server, "stop r1", handle(state="stopped", constraints={"can_stop": "false"}))
+    assert answer.text == "r1 is stopped; this needs available."
+
+
 def test_a_denied_action_is_refused(server):
     assert "IAM denies" in ask(server, "stop r1", handle(iam={"rds:StopDBInstance": "denied"})).text
 

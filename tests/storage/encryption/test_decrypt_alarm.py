@@ -38,6 +38,15 @@ def test_failures_far_apart_are_counted_only() -> None:
     assert alarm.failures == 20
 
 
+def test_three_failures_warn_if_they_fit_into_the_window() -> None:
+    spread = iter((0.0, 1.0, ALARM_WINDOW_SECONDS + 0.5, ALARM_WINDOW_SECONDS + 1.0))
+    alarm = DecryptAlarm(lambda: next(spread))
+    for _ in range(3):
+        alarm.record_failure()
+    with pytest.warns(CloudOpsWarning):
+        alarm.record_failure()
+
+
 def test_every_way_not_to_open_counts() -> None:
     envelope = Envelope(StoreKeys(MasterKey(bytes(32)), generation=2), oldest=2)
     old = Envelope(StoreKeys(MasterKey(bytes(32)))).seal(b"old", **PLACE)

@@ -84,6 +84,17 @@ def test_generations_before_and_after_a_rotation_open_each_others_envelopes() ->
     assert ENVELOPE.open(new, **PLACE) == b"new"
 
 
+def test_a_retired_key_opens_only_what_is_never_encrypted_again() -> None:
+    newer = Envelope(StoreKeys(MASTER, generation=3), oldest=2)
+    first = ENVELOPE.seal(b"first", **PLACE)
+    second = Envelope(StoreKeys(MASTER, generation=2)).seal(b"second", **PLACE)
+
+    assert newer.open(second, **PLACE) == b"second"
+    with pytest.raises(DecryptionError, match="its data key was retired"):
+        newer.open(first, **PLACE)
+    assert newer.open(first, **PLACE, retired=True) == b"first"
+
+
 @pytest.mark.parametrize("key_id", [0, 2, 0x10000, 0xFFFFFFFF])
 def test_an_unknown_key_id_is_refused(key_id: int) -> None:
     sealed = bytearray(ENVELOPE.seal(b"content", **PLACE))

@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cloudops_nb.errors import JournalError, StorageError, StoreCorruptedError
 from cloudops_nb.settings import Settings
+from cloudops_nb.storage.files.store_file import HEAD_NAME
 from cloudops_nb.storage.journal.chain import ChainHead
+from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.journal.journal import Journal
 from cloudops_nb.storage.opening.vault_opening import open_vault
 
@@ -263,6 +265,36 @@ def test_a_slower_writer_never_puts_an_older_head_back(filled: Journal, *, power
     filled._seal(ChainHead(2, b"2" * 32), power_safe=power_safe)
 
     assert filled._head_file.read() == newest
+
+
+@pytest.mark.parametrize("power_safe", [True, False])
+def test_a_slower_writer_makes_the_newer_head_as_safe_as_its_own_record(
+    filled: Journal, vault: Vault, monkeypatch: pytest.MonkeyPatch, *, power_safe: bool
+) -> None:
+    written: list[tuple[int, bool]] = []
+    other, seal, write = Journal(vault.data_path, vault), filled._seal, HeadFile.write
+
+    def overtaken(head: ChainHead, *, power_safe: bool) -> None:
+        other.append("plan", "faster", {})
+        seal(head, power_safe=power_safe)
+
+    def watched(file: HeadFile, head: ChainHead, *, power_safe: bool) -> None:
+        written.append((head.count, power_safe))
+        write(file, head, power_safe=power_safe)
+
+    monkeypatch.setattr(filled, "_seal", overtaken)
+    monkeypatch.setattr(HeadFile, "write", watched)
+    slower = filled.append("plan", "slower", {}, power_safe=power_safe).sequence
+    assert written == [(slower + 1, False), *([(slower + 1, True)] if power_safe else [])]
+    assert filled.verify().count == slower + 1
+    other.close()
+
+
+def test_nothing_is_added_to_an_empty_journal_whose_head_is_of_another_chain(journal: Journal, vault: Vault) -> None:
+    HeadFile(vault.data_path / HEAD_NAME, vault.envelope).write(ChainHead(0, bytes(32)), power_safe=True)
+    with pytest.raises(JournalError, match="record 0 does not match its saved head"):
+        journal.append("plan", "p1", {})
+    assert journal.records() == []
 
 
 def test_an_older_state_of_all_files_shows_against_an_exported_head(filled: Journal) -> None:
