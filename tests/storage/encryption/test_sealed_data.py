@@ -14,9 +14,11 @@ from cloudops_nb.errors import DecryptionError
 from cloudops_nb.model import Ternary
 from cloudops_nb.storage.encryption.envelope import Envelope
 from cloudops_nb.storage.encryption.sealed_data import (
+    is_authentic,
     open_sealed,
     packed,
     packed_list,
+    plain_fields,
     readable,
     seal,
     sealed_generation,
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.fast
 
 MASTER = MasterKey(bytes(range(32)))
 SECRET = "pg-instance-main1"
+BOUND = {"groups": [1, 2], "marks": [3], "content": 4}
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def envelope() -> Envelope:
 
 
 def row(envelope: Envelope, value: Mapping[str, Any], point_id: str = "one") -> StoredRow:
-    return StoredRow(point_id, {"data": seal(envelope, value, AWS_ESTATE, point_id)})
+    return StoredRow(point_id, {"data": seal(envelope, value, AWS_ESTATE, point_id, BOUND), **BOUND})
 
 
 def test_values_and_dataclasses_read_back_as_plain_data(envelope: Envelope) -> None:
@@ -95,7 +98,7 @@ def test_a_dataclass_reads_as_a_mapping_of_its_own_fields_alone() -> None:
 )
 def test_a_damaged_row_is_refused_counted_and_not_repeated(envelope: Envelope, payload: dict[str, Any]) -> None:
     with pytest.raises(DecryptionError) as caught:
-        open_sealed(envelope, StoredRow("one", payload), AWS_ESTATE)
+        open_sealed(envelope, StoredRow("one", {**BOUND, **payload}), AWS_ESTATE)
     assert SECRET not in str(caught.value)
     assert envelope.alarm.failures == 1
 
@@ -105,6 +108,26 @@ def test_a_row_that_was_moved_is_refused(envelope: Envelope) -> None:
     for there, collection in ((StoredRow("two", here.payload), AWS_ESTATE), (here, CHAT_HISTORY)):
         with pytest.raises(DecryptionError):
             open_sealed(envelope, there, collection)
+
+
+@pytest.mark.parametrize("field", AWS_ESTATE.bound)
+@pytest.mark.parametrize("value", [None, 5, object(), 1 << 70])
+def test_a_row_whose_bound_field_was_altered_is_refused_and_counted(
+    envelope: Envelope, field: str, value: object
+) -> None:
+    intact = row(envelope, {"name": SECRET})
+    assert is_authentic(envelope, intact, AWS_ESTATE)
+    altered = StoredRow(intact.id, {**intact.payload, field: value})
+    without = StoredRow(intact.id, {name: kept for name, kept in intact.payload.items() if name != field})
+    assert not is_authentic(envelope, altered, AWS_ESTATE)
+    assert not is_authentic(envelope, without, AWS_ESTATE)
+    assert envelope.alarm.failures == 2
+
+
+def test_a_field_outside_the_envelope_that_cannot_be_used_damages_its_row(envelope: Envelope) -> None:
+    with pytest.raises(DecryptionError, match="aws_estate is damaged"), plain_fields(envelope, AWS_ESTATE):
+        datetime.fromtimestamp(1e30, UTC)
+    assert envelope.alarm.failures == 1
 
 
 def test_a_damaged_row_does_not_hide_the_others(envelope: Envelope) -> None:
