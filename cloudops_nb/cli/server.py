@@ -25,7 +25,7 @@ def main(host: str, port: int) -> None:
     try:
         import uvicorn
 
-        from cloudops_nb.server.app import create_app
+        from cloudops_nb.server.app import ShortConnection, create_app
     except ImportError as error:
         raise click.ClickException(f"{error.name} is not installed; run: pip install 'cloudops-nb[server]'") from None
     from cloudops_nb.server.pipeline import PlaybookServer
@@ -38,4 +38,13 @@ def main(host: str, port: int) -> None:
         )
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     app = create_app(PlaybookServer(Catalogue.bundled()), token=token)
-    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, limit_concurrency=_MOST_CONNECTIONS)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        http=ShortConnection,
+        headers=[("Connection", "close")],
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+    )

@@ -12,11 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cloudops_nb import protocol
 from cloudops_nb.errors import CloudOpsError
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle, Transport
+
     from starlette.requests import Request
 
     from cloudops_nb.server.pipeline import PlaybookServer
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 #: A body that has not arrived completely after this time is refused, in seconds. Notebooks send it in one piece.
 BODY_SECONDS = 10.0
+#: A connection that is open for longer is closed, in seconds. Notebooks give up after the same time.
+CONNECTION_SECONDS = 30.0
 _CLOSE = {"Connection": "close"}
 
 
@@ -66,3 +71,27 @@ def create_app(server: PlaybookServer, *, token: str = "", body_seconds: float =
         return JSONResponse({"status": "ok", "protocol": protocol.VERSION})
 
     return Starlette(routes=[Route("/v1/plan", plan, methods=["POST"]), Route("/healthz", healthz)])
+
+
+class ShortConnection(H11Protocol):
+    """An HTTP connection that is closed after :data:`CONNECTION_SECONDS`, whatever its client does.
+
+    It limits clients that send headers slowly or that do not read their answer; uvicorn limits neither. The server must
+    close each connection after one answer, so that the limit ends no later request.
+    """
+
+    _limit: TimerHandle
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """Start the time that the connection may be open for."""
+        super().connection_made(transport)
+        self._limit = self.loop.call_later(CONNECTION_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the time, because the connection is closed."""
+        self._limit.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        _LOG.info("closed a connection that was open for %.0f s", CONNECTION_SECONDS)
+        self.transport.abort()

@@ -7,14 +7,14 @@ import re
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from cloudops_nb.server.app import BODY_SECONDS
+from cloudops_nb.server.app import BODY_SECONDS, CONNECTION_SECONDS
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class RunningServer:
         with httpx.Client(trust_env=False) as client:
             return client.get(f"http://127.0.0.1:{self.port}/healthz").status_code == httpx.codes.OK
 
-    def half_sent(self) -> socket.socket:
+    def half_sent(self, part: bytes = HALF) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self.port))
-        connection.sendall(HALF)
+        connection.sendall(part)
         return connection
 
 
@@ -74,6 +74,25 @@ def test_half_sent_bodies_end_at_their_deadline_and_others_are_answered(server: 
     assert server.healthy()
     assert server.log.count("did not arrive within") == HALF_SENT
     assert "Traceback" not in server.log
+
+
+def test_half_sent_headers_end_at_their_deadline(server: RunningServer) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.half_sent(HALF[:60])) for _ in range(HALF_SENT)]
+        assert server.healthy()
+        for connection in connections:
+            connection.settimeout(2 * CONNECTION_SECONDS)
+            with suppress(ConnectionResetError):
+                assert connection.recv(4096) == b""
+    assert server.log.count("closed a connection") == HALF_SENT
+    assert server.healthy()
+    assert "Traceback" not in server.log
+
+
+def test_a_connection_serves_one_request(server: RunningServer) -> None:
+    with httpx.Client(trust_env=False) as client:
+        answer = client.get(f"http://127.0.0.1:{server.port}/healthz")
+    assert answer.headers.get_list("connection") == ["close"]
 
 
 def test_a_client_that_hangs_up_costs_one_line(server: RunningServer) -> None:
