@@ -50,6 +50,12 @@ def test_the_rooms_that_decide_what_leaves_what_runs_and_what_is_recorded_are_ga
     assert COVERAGE["report"]["fail_under"] == 100
 
 
+def test_the_command_runs_the_tests_of_each_gated_room() -> None:
+    command = re.search(r"^GATED = \$\(addprefix tests/,(.*)\)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert command
+    assert command[1].split() == [room.removeprefix("cloudops_nb/") for room in ROOMS]
+
+
 @pytest.mark.parametrize("path", EXEMPT)
 def test_only_a_module_of_protocols_is_exempt(path: str) -> None:
     rest = [node.lineno for node in ast.parse((ROOT / path).read_text("utf-8")).body if not is_for_types(node)]

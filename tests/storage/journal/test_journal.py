@@ -10,10 +10,12 @@ import pytest
 
 from cloudops_nb.errors import AlreadyRecordedError, DecryptionError, JournalError
 from cloudops_nb.storage.journal.journal import Journal
+from cloudops_nb.storage.opening.vault_opening import open_vault
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.vault import Vault
@@ -360,3 +362,46 @@ def test_only_an_empty_journal_is_filled_from_another(journal: Journal) -> None:
         journal.fill(contents)
     assert journal.records() == [first]
     assert journal.verify().count == 1
+
+
+@pytest.fixture
+def copy(key_settings: Settings, tmp_path: Path) -> Iterator[Journal]:
+    """A second, empty journal, of another store."""
+    vault = open_vault(key_settings.model_copy(update={"data_path": tmp_path / "copy"}))
+    journal = Journal(vault.data_path, vault)
+    yield journal
+    journal.close()
+
+
+def altered_contents(journal: Journal, **changes: str) -> list[dict[str, Any]]:
+    """The contents of a journal's records as an earlier version of the package wrote them, with some fields changed."""
+    contents = [dict(content) for _, content in journal.contents()]
+    return [{**{name: content[name] for name in content if name != "latest"}, **changes} for content in contents]
+
+
+@pytest.mark.fast
+def test_an_empty_journal_takes_the_records_of_another(journal: Journal, copy: Journal) -> None:
+    for number in range(3):
+        journal.append("plan", f"p{number}", {"number": number}, once=f"o{number}")
+    copy.fill(content for _, content in journal.contents())
+
+    assert copy.records() == journal.records()
+    assert copy.verify().count == 3
+    with pytest.raises(AlreadyRecordedError):
+        copy.append("plan", "p4", {}, once="o1")
+
+
+@pytest.mark.fast
+def test_the_latest_time_is_known_from_records_of_an_earlier_version(journal: Journal, copy: Journal) -> None:
+    assert copy.latest_time() is None
+    journal.append("plan", "p1", {})
+    times = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 3, 2)]
+    copy.fill(content for at in times for content in altered_contents(journal, at=at.isoformat()))
+    assert copy.latest_time() == times[1]
+
+
+@pytest.mark.fast
+def test_a_journal_without_a_readable_record_knows_no_latest_time(journal: Journal) -> None:
+    journal.append("plan", "p1", {})
+    altered_in_place(journal, "UPDATE records SET envelope = X'00'")
+    assert journal.latest_time() is None
