@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -44,6 +45,7 @@ def main(revision: str, names: tuple[str, ...], *, rounds: int, quick: bool) -> 
     after: Values = {}
     with _extracted(revision) as tree:
         for name in names:
+            _lend(name, tree)
             for turn in range(rounds):
                 console.print(f"measuring {name}, round {turn + 1} of {rounds} …", style="dim")
                 for folder, values in ((tree, before), (ROOT, after)):
@@ -74,6 +76,13 @@ def _extracted(revision: str) -> Iterator[Path]:
         (Path(folder) / ".artefacts").mkdir()
         (Path(folder) / ".artefacts" / "models").symlink_to(MODELS)
         yield Path(folder)
+
+
+def _lend(name: str, tree: Path) -> None:
+    """Copy a subject into a tree that lacks it."""
+    module = Path("benchmarks", "subjects", f"{name}.py")
+    if not (tree / module).exists():
+        shutil.copyfile(ROOT / module, tree / module)
 
 
 def _measure(tree: Path, name: str, values: Values, *, quick: bool) -> None:
