@@ -48,9 +48,9 @@ TESTS = pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: install-dev packages ## every test
 	$(BIN)/python -m $(TESTS)
 
-# The rooms that [tool.coverage] in pyproject.toml gates, as their tests mirror them.
+# The tests of the folders that [tool.coverage] in pyproject.toml names.
 GATED = $(addprefix tests/,execution request server storage/encryption storage/journal)
-cover: install-dev packages ## the tests of the gated rooms, and fail unless they take every branch there
+cover: install-dev packages ## the tests of plans, requests and records, and fail unless they take every branch
 	$(BIN)/python -m $(TESTS) $(GATED) --cov
 
 newest: ## every test with the newest versions that pyproject.toml allows, in a virtual environment of its own

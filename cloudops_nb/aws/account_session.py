@@ -287,7 +287,7 @@ class AccountSession:
     def _new_client(
         self, service: str, region: str, config: Config | None = None, *, edition: int | None = None
     ) -> BaseClient:
-        """Return a new client; it has the configuration for scans if none is given. The caller must hold the lock."""
+        """Return a new client; it has the usual configuration if none is given. The caller must hold the lock."""
         session = self._botocore_session()
         if edition is not None:
             session = self._session_for_scans()

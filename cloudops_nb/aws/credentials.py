@@ -85,8 +85,8 @@ class SessionFactory:
 
         Args:
             account: The account.
-            plain: The account's plain session, whose credentials the new session uses. If it has not loaded them yet,
-                they are loaded as :meth:`open` describes.
+            plain: The account's plain session. The new session shares its credentials, which are loaded first if
+                necessary, as :meth:`open` describes.
 
         Raises:
             BotoCoreError: The credentials cannot be loaded.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.client.frames import hits_frame, resources_frame
-from cloudops_nb.errors import PlanError, PlaybookError
+from cloudops_nb.errors import PlanError, PlaybookError, StoreCorruptedError
 from cloudops_nb.request.bind import bind, reveal
 from cloudops_nb.request.builder import build, private_values
 from cloudops_nb.request.egress import EgressGate, checked_bytes
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: The number of a conversation's last messages that are context for the next prompt: five prompts and their answers.
 CONTEXT_MESSAGES = 10
-_LEFT_OUT = "{times} times a stored row was left out, because it was altered; a scan writes such rows again."
+_LEFT_OUT = "Rows were left out, because they could not be decrypted ({times} failures); a scan writes them again."
 #: The largest number of resources that an answer to a question shows.
 LARGEST_ANSWER = 50
 
@@ -157,7 +157,7 @@ class Assistant:
             return Answer(response.kind, text, bytes_sent=size)
         try:
             plan = self._prepare(bind(response, resolution, self._catalogue))
-        except (PlanError, PlaybookError) as error:
+        except (PlanError, PlaybookError, StoreCorruptedError) as error:
             # The request has left the host, so return an answer with the number of bytes sent, instead of raising.
             return Answer("refusal", str(error), bytes_sent=size)
         return Answer("plan", plan.explanation, plan=plan, bytes_sent=size)

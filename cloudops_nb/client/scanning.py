@@ -178,7 +178,7 @@ class ScanRunner:
         ended = {record.subject for record in records if record.kind == ENDED}
         still_open = [record.subject for record in records if record.subject not in ended]
         if not still_open or any(map(self._storage.scan_locks.alive, still_open)):
-            # A cell in the state ``running`` does not name its scan, so its scan may be one that still runs.
+            # A cell's result does not name its scan, so the scan of a running cell may be one that still runs.
             return
         for result in self._storage.scan_state.cells():
             if result.state is CellState.RUNNING:

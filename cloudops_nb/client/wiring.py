@@ -81,9 +81,10 @@ class Parts:
             _log.warning("unfinished executions and scans were not recovered: %s", error)
 
     def check_estate(self) -> None:
-        """Start a check of the estate's rows in a thread of its own, once; warn, once, when it has found a difference.
+        """Start a check of the estate's rows in a thread of its own, at the first call; warn of differences later.
 
-        The check needs about a second for 100,000 rows, which a search does not wait for.
+        The first call after the check has ended warns, once. A search does not wait for the check, which takes about a
+        second for 100,000 rows.
         """
         with self._estate_check_lock:
             if self._estate_check is None:
@@ -162,13 +163,14 @@ class Parts:
     def engine(self) -> ExecutionEngine:
         """The execution engine: plans, approvals and executions."""
         from cloudops_nb.execution.engine import ExecutionEngine
+        from cloudops_nb.storage.scan_locks import FOLDER_NAME
 
         return ExecutionEngine(
             LazyClients(lambda: self.sessions.operators),
             CurrentJournal(self.storage),
             self.catalogue,
             approval_minutes=self.settings.approval_minutes,
-            locks_path=self.settings.data_path / "locks",
+            locks_path=self.settings.data_path / FOLDER_NAME,
             after_run=self.scans.refresh,
         )
 
@@ -202,10 +204,9 @@ class Parts:
         Raises:
             ConfigurationError: The targets' account is not configured.
             PlanError: The plan cannot be made, for example because a target no longer exists.
+            StoreCorruptedError: The plan is destructive, and the estate was altered.
         """
         from cloudops_nb.client.dependents import dependents_of
-        from cloudops_nb.execution.plan import Effect
-        from cloudops_nb.storage.estate.integrity import require_unaltered
 
         # Find the account by id, because it may have had a different name when its resources were scanned.
         account_id = bound.targets[0].account_id
@@ -215,11 +216,22 @@ class Parts:
             fix = "Add the account to the setting accounts."
             raise ConfigurationError(f"account {account_id} is not configured", why, fix)
         dependents = dependents_of(self.storage.estate, bound.targets)
-        plan = self.engine.prepare(bound, account=account, dependents=dependents, rolls_back=rolls_back)
+        return self.engine.prepare(
+            bound, account=account, dependents=dependents, rolls_back=rolls_back, check=self.check_estate_for
+        )
+
+    def check_estate_for(self, plan: Plan) -> None:
+        """Check the estate's rows before a destructive plan is recorded.
+
+        Raises:
+            StoreCorruptedError: The plan is destructive, and the estate was altered.
+        """
+        from cloudops_nb.execution.plan import Effect
+        from cloudops_nb.storage.estate.integrity import require_unaltered
+
         if plan.effect is Effect.DESTRUCTIVE:
             # A row that was hidden may be a second resource of the same name, or a dependent that the card must show.
             require_unaltered(self.storage.estate.integrity.check())
-        return plan
 
 
 class CurrentJournal:

@@ -108,6 +108,7 @@ class ExecutionEngine:
         override: bool = False,
         max_concurrency: int = 1,
         max_errors: int = 0,
+        check: Callable[[Plan], object] = lambda _: None,
     ) -> Plan:
         """Look everything up, check it, and record the plan; nothing changes.
 
@@ -120,6 +121,7 @@ class ExecutionEngine:
             max_concurrency: How many targets are changed at a time.
             max_errors: How many targets may fail before no further one is begun.
             override: Whether a playbook whose lifecycle forbids it, or an API that nobody reviewed, may be planned.
+            check: Called with the plan before it is recorded; its errors are raised, and the plan is not recorded.
 
         Raises:
             PlaybookError: The host has no such playbook, with that content, that may run.
@@ -138,6 +140,7 @@ class ExecutionEngine:
                 max_errors=max_errors,
             )
         )
+        check(plan)
         body = {"plan": plan_to_dict(plan), "bound": bound_to_dict(bound), "override": override}
         self._journal.append(PLAN, plan.id, body)
         if replaces:

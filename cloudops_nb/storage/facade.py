@@ -54,10 +54,8 @@ class StorageService(OpenStore):
         )
 
     def _unreadable_results(self) -> int:
-        from cloudops_nb.storage.encryption.envelope import Envelope
-
         # An envelope of its own: the check repeats at each status, and must not raise the alarm each time.
-        return len(self.scan_state.unreadable(Envelope(self.vault.keys)))
+        return len(self.scan_state.unreadable(self.vault.envelope.with_own_alarm()))
 
     def close(self) -> None:
         """Stop regular backups and close the store; its data stays.

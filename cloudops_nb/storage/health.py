@@ -52,7 +52,7 @@ class S3Health(TypedDict):
 class EstateHealth(TypedDict):
     """The numbers of cells by the result of comparing their rows with the scan state.
 
-    The keys are those of :class:`~cloudops_nb.storage.estate.integrity.IntegrityReport`.
+    The keys are explained in :class:`~cloudops_nb.storage.estate.integrity.IntegrityReport`.
     """
 
     verified: int
@@ -117,7 +117,9 @@ def check_health(
     if free < LEAST_FREE_BYTES:
         warnings.append(f"only {free // 1_000_000} MB are free on the store's disk")
     if failures:
-        warnings.append(f"{failures} times an encrypted value could not be decrypted, because it was altered")
+        why = "the values are damaged, altered, or under another key"
+        fix = "a full scan writes damaged resources again"
+        warnings.append(f"{failures} decryptions failed since the store was opened: {why}; {fix}")
     if lost := _failure_count(unreadable_results):
         warnings.append(f"{lost} scan results cannot be decrypted; a full scan writes them again")
     return Health(

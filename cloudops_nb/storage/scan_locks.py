@@ -1,4 +1,4 @@
-"""The locks of running scans: a program can tell a scan that runs in another program from one that was killed."""
+"""Locks of running scans, which show other programs whether a scan still runs or its process died."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class ScanLocks:
                 why = "another program holds its lock"
                 raise StorageError("the scan was not started", why, "Start a new scan.") from None
             except OSError as error:
-                raise StorageError(f"cannot lock {self._path(scan_id)}", error.strerror or "") from error
+                fix = "Check the permissions of its folder and the free disk space."
+                raise StorageError(f"cannot lock {self._path(scan_id)}", error.strerror or "", fix) from error
             self._held[scan_id] = lock
 
     def release(self, scan_id: str) -> None:
@@ -67,11 +68,6 @@ class ScanLocks:
                 # The file goes first: a scan id is never used again, so no other program waits for this lock.
                 self._path(scan_id).unlink(missing_ok=True)
                 lock.release()
-
-    def release_all(self) -> None:
-        """Release every lock that this object holds."""
-        for scan_id in list(self._held):
-            self.release(scan_id)
 
     def alive(self, scan_id: str) -> bool:
         """Return whether a program holds the scan's lock; the lock file of a killed program is removed."""

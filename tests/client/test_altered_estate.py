@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudops_nb.client.asking import Assistant
+from cloudops_nb.client.wiring import Parts
 from cloudops_nb.errors import PlanError, StoreCorruptedError
 from cloudops_nb.model import CellResult, CellState, Resource
 from cloudops_nb.request.transport import InProcessTransport
@@ -18,6 +20,7 @@ from cloudops_nb.ssm.catalogue import Catalogue
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Patch
 from cloudops_nb.storage.facade import StorageService
+from tests.sample_plans import delete_volume, stop_database
 from tests.storage.conftest import WordEmbedder, ended_owners
 
 if TYPE_CHECKING:
@@ -130,7 +133,7 @@ def test_rotated_keyed_fields_lead_to_no_other_resource_though_no_digest_is_know
     for resource in estate():
         planned, text = host.targets_of(f"stop {resource.name}")
         assert planned in ([], [resource.name])
-        assert "a stored row was left out, because it was altered" in text
+        assert "Rows were left out, because they could not be decrypted" in text
 
 
 def test_hidden_points_are_reported_and_no_change_is_planned(host: Host) -> None:
@@ -151,4 +154,14 @@ def test_a_question_is_still_answered(host: Host) -> None:
     host.rotate()
     planned, text = host.targets_of("which databases are there")
     assert planned == []
-    assert "a stored row was left out" in text
+    assert "Rows were left out" in text
+
+
+def test_a_destructive_plan_is_refused_after_a_new_check(host: Host, tmp_path: Path) -> None:
+    host.fill(recorded=True)
+    with closing(Parts(Settings(data_path=tmp_path / "store", key_file=tmp_path / "key"))) as parts:
+        parts.storage.estate.integrity.check()
+        host.rotate()
+        parts.check_estate_for(stop_database())
+        with pytest.raises(StoreCorruptedError, match="the estate was altered"):
+            parts.check_estate_for(delete_volume())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudops_nb.errors import PlanError, PlaybookError
-from cloudops_nb.execution.plan import Effect, Level, intent_hash, plan_hash
+from cloudops_nb.execution.plan import Effect, Level, Plan, intent_hash, plan_hash
 from cloudops_nb.model import Account, Constraint, Constraints, IamPermissions, PlaybookRef, Ternary
 from tests.canned_response import canned_response
 
@@ -405,3 +405,20 @@ def test_tags_that_aws_does_not_show_are_said_not_to_be_checked(aws: Any, engine
     aws.hook("ec2", "after-call.ec2.DescribeInstances", hide_tags)
     plan = engine.prepare(bind("ec2-stop", aws.instance()), account=account)
     assert any("the tags of web-1 now" in note for note in plan.not_checked)
+
+
+def test_a_plan_that_the_callers_check_refuses_is_not_recorded(
+    *, aws: Any, engine: Any, bind: Any, account: Any, journal: Any
+) -> None:
+    checked: list[Plan] = []
+
+    def refuse(plan: Plan) -> None:
+        checked.append(plan)
+        raise PlanError("the estate was altered")
+
+    with pytest.raises(PlanError, match="the estate was altered"):
+        engine.prepare(bind("ec2-stop", aws.instance()), account=account, check=refuse)
+    (plan,) = checked
+    with pytest.raises(PlanError):
+        engine.plan(plan.id)
+    assert journal.records() == []

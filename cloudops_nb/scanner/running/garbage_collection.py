@@ -1,11 +1,11 @@
 """Makes Python's garbage collections rare during a scan.
 
-After every few hundred new objects, Python's collector examines these objects, and sometimes all objects; meanwhile no
-other thread runs. A scan creates millions of objects. Nearly all of them either stay in use until they are written to
-the store, or are freed by reference counting. Collections as frequent as usual take a fifth of a scan's CPU time, and
-the full ones stop the kernel's other threads for longer.
+After every few hundred new objects, Python's collector examines these objects, and sometimes all objects. No other
+thread runs during a collection. A scan creates millions of objects. Nearly all of them either stay in use until they
+are written to the store, or are freed by reference counting. Collections as frequent as usual take a fifth of a scan's
+CPU time, and the full ones stop the kernel's other threads for longer.
 
-It is the only setting of the whole process that a scan changes; docs/scanning.md tells people so.
+No other setting of the process is changed by a scan; docs/scanning.md describes the effects.
 """
 
 from __future__ import annotations

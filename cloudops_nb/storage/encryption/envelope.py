@@ -92,9 +92,9 @@ class Envelope(KeyHolder):
                 because the MACs of the journal's chain cover their envelopes.
 
         Raises:
-            DecryptionError: The envelope or the bytes it is bound to were altered, it was truncated or moved, its
-                version is unknown, it is under another key, or its data key is retired. A retired data key means that
-                an old copy of the value was put back.
+            DecryptionError: The envelope was altered, truncated or moved, its bound bytes were altered, its version is
+                unknown, its key is another store's, or its data key is retired, which means that an old copy was put
+                back.
         """
         try:
             return self._decrypted(sealed, collection, _additional_data(collection, point_id, bound), retired=retired)

@@ -57,7 +57,7 @@ def packed(value: Mapping[str, Any]) -> bytes:
 
 
 def packed_list(value: Sequence[Any]) -> bytes:
-    """Encode a list that holds only lists and texts, so that there are no dictionary keys to sort."""
+    """Encode a list without dictionaries, so that there are no keys to sort."""
     plaintext: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     return plaintext
 
@@ -164,7 +164,7 @@ def _bound_bytes(collection: Collection, payload: Mapping[str, Any]) -> bytes:
     if not collection.bound:
         return b""
     try:
-        return msgpack.packb([payload[name] for name in collection.bound], unicode_errors="surrogatepass")  # type: ignore[no-any-return]
+        return packed_list([payload[name] for name in collection.bound])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         why = "a field to which its envelope is bound is missing or damaged"
         raise DecryptionError(f"a row of {collection.name} cannot be decrypted", why) from error

@@ -137,7 +137,7 @@ class EdgeCollection:
             return [_point_of(record) for record in records], None if following is None else str(following)
 
     def salvaged_points(self, ids: Sequence[str]) -> list[Point]:
-        """Fetch whole points by id; a point whose dense vector is lost gets another one, and loses ``vector_hash``."""
+        """Fetch whole points by id; a point without a dense vector gets a fixed one, and loses ``vector_hash``."""
         with self._engine_errors("points cannot be read"):
             records = self._shard.retrieve(list(ids), True, True)  # noqa: FBT003 - the engine takes no keyword here
             return [self._salvaged(record) for record in records]

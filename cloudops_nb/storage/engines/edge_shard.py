@@ -84,11 +84,11 @@ def field_index(kind: IndexKind) -> qdrant.PayloadSchemaType | qdrant.IntegerInd
 
 
 def highest_version(path: Path) -> int:
-    """Return the highest version of all points in a shard's files, -1 without any; the shard must be closed.
+    """Return the highest version of all points and segments in a shard's files, or -1; the shard must be closed.
 
     The version of a point is the number of the operation that last changed it. The engine keeps the versions of a
     segment's points as 64-bit little-endian numbers in one file, and the segment's own version in ``segment.json``
-    (observed). A file that is damaged in another way is left to the engine.
+    (observed). An unreadable ``segment.json`` is skipped, because the engine reports it when it opens the shard.
     """
     highest = -1
     for segment in (path / "segments").glob("*"):
@@ -108,7 +108,7 @@ def engine_errors(what: str, advice: str, *, opening: bool = False) -> Iterator[
 
     Args:
         what: What fails.
-        advice: What to do if the shard is damaged.
+        advice: The fix that the errors name; it is for a damaged shard.
         opening: Whether the shard is being opened.
 
     Raises:

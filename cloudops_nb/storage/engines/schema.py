@@ -84,5 +84,5 @@ def staged_name(collection: str) -> str:
 
 def damage_advice(shard: Path, collection: Collection) -> str:
     """Return what to do about a damaged shard (the folder of an embedded collection)."""
-    scan = " If there is no backup, scan again." if collection.vector_hash else ""
+    scan = " If there is no backup, scan again." if collection.name == AWS_ESTATE.name else ""
     return f"Move {shard} to another folder, then run: cloudops-nb backup restore --kind {collection.name}.{scan}"

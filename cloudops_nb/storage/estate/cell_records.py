@@ -53,14 +53,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class CountedRows:
-    """The digest of a cell's rows as counted, valid only if the cell's turn is still ``turn``."""
+    """The digest of a cell's rows as counted, valid only while the cell's turn is ``turn``."""
 
     digest: RowsDigest
     turn: int
 
 
 class _Unchanged:
-    """Says that a scan has not written rows of a cell, so that the digest on record stays right."""
+    """Says that the digest on record is kept: no rows were written, or a difference from before must stay visible."""
 
 
 UNCHANGED: Final = _Unchanged()

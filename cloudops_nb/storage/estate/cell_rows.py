@@ -35,7 +35,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class _WrittenCell:
-    """What one scan wrote of one cell: the checksum of each row, by point id; ``None`` if a write has failed."""
+    """The rows of a cell that one scan wrote: the checksum of each row by point id; ``None`` if they are unknown."""
 
     turn: Turn
     checksums: dict[str, int] | None = field(default_factory=dict)
@@ -72,7 +72,7 @@ class CellRows:
             turns = self.records.begin(new, scan_id, running=running)
             again = self._finished.get(scan_id, set())
             for key, turn in turns.items():
-                # A cell that the scan finished before has rows that are not noted any more.
+                # The rows that this scan wrote before it finished the cell are forgotten.
                 begun[key] = _WrittenCell(turn, None if key in again else {})
 
     def wrote(self, scan_id: str, checksums: Mapping[CellKey, Mapping[str, int]]) -> None:

@@ -93,7 +93,7 @@ class EstateFacets:
 
 
 def _belongs_to(field: str, number: Value) -> bool:
-    return isinstance(number, int) and field_of(number) == field
+    return field_of(number) == field
 
 
 def _field_values(resource: Resource, field: str) -> Sequence[str]:

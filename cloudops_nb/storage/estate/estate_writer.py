@@ -113,8 +113,8 @@ class EstateWriter:
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
         looked_up = requests.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
         yield UpsertReport()
-        same, altered, new = self._sort_drafts(drafts, looked_up.result())
-        patches = [*_stamp_patches(same), *(Patch([draft.point_id], self._payload(draft)) for draft in altered)]
+        same, changed, new = self._sort_drafts(drafts, looked_up.result())
+        patches = [*_stamp_patches(same), *(Patch([draft.point_id], self._payload(draft)) for draft in changed)]
         patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
         written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
         yield UpsertReport()
@@ -155,7 +155,7 @@ class EstateWriter:
     ) -> tuple[list[_Draft], list[_Draft], list[_Draft]]:
         """Return three groups: unchanged drafts, changed drafts that keep their vectors, and all other drafts."""
         same: list[_Draft] = []
-        altered: list[_Draft] = []
+        changed: list[_Draft] = []
         new = dict(drafts)
         for row in rows:
             draft, stored = drafts[row.id], row.payload
@@ -173,8 +173,8 @@ class EstateWriter:
                 draft.payload = stored
                 same.append(draft)
             else:
-                altered.append(draft)
-        return same, altered, list(new.values())
+                changed.append(draft)
+        return same, changed, list(new.values())
 
     def _payload(self, draft: _Draft) -> dict[str, Any]:
         traits, hashes = draft.wording.traits, draft.hashes

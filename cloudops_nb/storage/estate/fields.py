@@ -44,6 +44,9 @@ def numbered(field: str, blind: str) -> int:
     return _FIELD_CODES[field] << VALUE_BITS | leading >> (_EIGHT_BYTES - VALUE_BITS)
 
 
-def field_of(number: int) -> str:
-    """Return the name of the field whose value a number represents."""
-    return _NUMBERED[number >> VALUE_BITS]
+def field_of(number: object) -> str:
+    """Return the name of the field whose value a number represents; empty if the value is no such number."""
+    if not isinstance(number, int):
+        return ""
+    code = number >> VALUE_BITS
+    return _NUMBERED[code] if 0 <= code < len(_NUMBERED) else ""

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.vault import Vault
 
-#: How often the rows of a cell that changes during the check are read again.
+#: How often the check reads all rows at most, if cells change during the check.
 _ATTEMPTS: Final = 3
 _SHOWN_CELLS: Final = 3
-_HEAL: Final = "a scan of them restores the rows"
+_HEAL: Final = "scan these cells to write their rows again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,10 @@ class IntegrityReport:
     """The result of a check of the estate's rows.
 
     Attributes:
-        verified: The number of cells whose rows are those that a scan wrote.
+        verified: The number of cells whose rows are those that a scan wrote, with the same bound fields.
         altered: The cells whose rows differ.
-        unfinished: The cells of which the last scan that wrote rows was interrupted or failed, or is still running.
+        unfinished: The cells whose rows are unknown, because a scan failed, was interrupted or is running, because a
+            restore brought other rows, or because the cell changed during the check.
         unrecorded: The cells that no scan has written since the store was upgraded, so that their digest is unknown.
         strays: The number of rows that belong to no cell of the scan state.
     """
@@ -63,20 +64,13 @@ class IntegrityReport:
     unrecorded: Sequence[CellKey]
     strays: int
 
-    @property
-    def intact(self) -> bool:
-        """Whether no cell's rows are known to differ from what a scan wrote."""
-        return not self.altered
-
     def warnings(self) -> list[str]:
         """Return a line for each kind of difference."""
         found = []
         if self.altered:
             found.append(f"the estate was altered, or is older than the scan state: {_shown(self.altered)}; {_HEAL}")
         if self.strays:
-            found.append(
-                f"the scan state does not know {self.strays} rows of the estate; a full scan reads their cells"
-            )
+            found.append(f"{self.strays} rows of the estate belong to no scanned cell; run a full scan")
         return found
 
 
@@ -90,10 +84,6 @@ class EstateIntegrity:
         self._records = records
         self._lock = threading.Lock()
         self._latest: tuple[int, IntegrityReport] | None = None
-
-    def latest(self) -> IntegrityReport | None:
-        """Return the report of the latest check by this object; ``None`` before the first check."""
-        return self._latest[1] if self._latest else None
 
     def check(self, *, again: bool = True) -> IntegrityReport:
         """Check every cell; about 0.1 seconds for 10,000 rows.
@@ -117,7 +107,7 @@ class EstateIntegrity:
         for _ in range(_ATTEMPTS):
             found = self._digests()
             after = self._records.all()
-            # A cell that a scan finished meanwhile has a record that fits other rows than those read.
+            # The record of a cell that a scan has just finished fits other rows than those read.
             changed = {key for key in {*before, *after} if _turn(before, key) != _turn(after, key)}
             if not changed:
                 break

@@ -1,4 +1,4 @@
-"""Records the digests of the cells' rows after the rows were restored from a snapshot or converted to another key.
+"""Computes the digests of the cells' rows after the rows were restored from a snapshot or converted to another key.
 
 A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MovedCells:
-    """Returns the content of cells' records that fits the rows in a collection.
+    """Computes the digests in cells' records from the rows in a collection.
 
     Args:
         store: The vector store.
@@ -34,7 +34,7 @@ class MovedCells:
         self._store, self._collection, self._vault = store, collection, vault
         self._points = EstatePoints(vault)
 
-    def replaced(self, contents: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def with_fitting_digests(self, contents: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the contents of cells that came with the rows; a digest that does not fit the rows becomes unknown.
 
         A scan that ran while the snapshot was taken may have written the record after the rows were read.
@@ -48,10 +48,10 @@ class MovedCells:
             for each in contents
         ]
 
-    def merged(
+    def with_new_digests(
         self, contents: Collection[Mapping[str, Any]], altered: Collection[CellKey] = ()
     ) -> list[dict[str, Any]]:
-        """Return the contents of cells whose rows were written anew; unknown digests stay unknown.
+        """Return the contents of cells, with digests of the rows in the collection; unknown digests stay unknown.
 
         Args:
             contents: The contents.
@@ -82,5 +82,5 @@ def _key(content: Mapping[str, Any]) -> CellKey:
 
 
 def _unfitting(content: Mapping[str, Any]) -> list[Any]:
-    """Return a digest that no rows have: a total of 0 is that of no rows, and the number of rows is that on record."""
-    return RowsDigest(content["rows"][0], 0).stored()
+    """Return a digest with the number of rows on record, and a total that no rows have (but for a chance of 2^-256)."""
+    return RowsDigest(content["rows"][0], 1).stored()

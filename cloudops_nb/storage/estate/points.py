@@ -137,7 +137,7 @@ class EstatePoints:
             MARKS: [
                 *(blind(name, value) for name, value in own if value),
                 *(blind("tags", f"{key}={value}") for key, value in resource.tags.items()),
-                self._cell_number(resource.cell),
+                self.cell_number(resource.cell),
             ],
         }
         return {**fields, "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id, fields)}
@@ -196,11 +196,11 @@ class EstatePoints:
 
     def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
         """Return the filter for the rows of scan cells; a cell is an account, a region and a resource type."""
-        return PointFilter(must=[AnyOf(MARKS, [self._cell_number(key) for key in keys])])
+        return PointFilter(must=[AnyOf(MARKS, [self.cell_number(key) for key in keys])])
 
     def cell_number(self, key: CellKey) -> int:
         """Return the number that represents a scan cell in the rows of the cell."""
-        return self._cell_number(key)
+        return self._exact("cell", str(key))
 
     def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
         """Return the filter for the rows of cells that the scan did not write and no scan wrote at or after ``since``.
@@ -218,6 +218,3 @@ class EstatePoints:
 
     def _scan_number(self, scan_id: str) -> int:
         return self._exact("scan", scan_id)
-
-    def _cell_number(self, key: CellKey) -> int:
-        return self._exact("cell", str(key))

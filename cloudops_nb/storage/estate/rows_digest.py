@@ -1,8 +1,8 @@
-"""Digests of the stored rows of a cell: they show whether a row was added, removed or altered.
+"""Digests of the stored rows of a cell: they show whether a row was added or removed, or its bound fields altered.
 
 A digest is computed from the rows' point ids, blind values (keyed hashes of fields) and content hashes, so computing it
 needs the store's key and decrypts nothing. The digest of a set of rows is the sum of the checksums of its rows, so it
-does not depend on their order.
+does not depend on their order. It does not cover the rows' envelopes: decryption finds an altered envelope.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ def digests_by_cell(blind_index: BlindIndex, rows: Iterable[StoredRow]) -> dict[
     """
     checksums: dict[int, list[int]] = defaultdict(list)
     for row in rows:
-        number = next((each for each in row.payload.get(MARKS) or () if field_of(each) == "cell"), 0)
-        checksums[number].append(row_checksum(blind_index, row.id, row.payload))
+        checksums[_cell_number(row.payload)].append(row_checksum(blind_index, row.id, row.payload))
     return {number: RowsDigest.of(listed) for number, listed in checksums.items()}
+
+
+def _cell_number(payload: Mapping[str, Any]) -> int:
+    marks = payload.get(MARKS)
+    return next((each for each in marks if field_of(each) == "cell"), 0) if isinstance(marks, list) else 0

@@ -143,7 +143,7 @@ def _rewrite_database(service: OpenStore, new: Vault, altered: Sequence[CellKey]
     try:
         records = rechain(service.journal, service.vault, journal, new)
         moved = MovedCells(service.vector_store, staged_name(AWS_ESTATE.name), new)
-        cells = moved.merged(service.scan_state.contents(), altered)
+        cells = moved.with_new_digests(service.scan_state.contents(), altered)
         new_state = ScanState(journal.database, new)
         new_state.fill(cells)
         if len(new_state.contents()) != len(cells):

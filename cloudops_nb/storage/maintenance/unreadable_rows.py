@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import DecryptionError
 from cloudops_nb.storage.encryption.envelope import Envelope
-from cloudops_nb.storage.encryption.sealed_data import open_sealed
+from cloudops_nb.storage.encryption.sealed_data import is_authentic
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudops_nb.storage.engines.schema import Collection
-    from cloudops_nb.storage.engines.vector_store import StoredRow
     from cloudops_nb.storage.opening.open_store import OpenStore
 
 SCAN_STATE = "scan_state"
@@ -43,7 +41,7 @@ def unreadable_rows(service: OpenStore) -> list[UnreadableRow]:
         UnreadableRow(name, row.id)
         for name, collection in COLLECTIONS.items()
         for row in service.vector_store.rows(name, EVERY_POINT, collection.sealed_fields)
-        if not _decrypts(envelope, row, collection)
+        if not is_authentic(envelope, row, collection)
     ]
     return rows + [UnreadableRow(SCAN_STATE, cell) for cell in service.scan_state.unreadable(envelope)]
 
@@ -72,11 +70,3 @@ def require_readable(service: OpenStore) -> None:
         more = f" ({len(rows)} rows cannot be decrypted in total)" if len(rows) > 1 else ""
         what = f"the row {rows[0].id} of {rows[0].collection} cannot be decrypted"
         raise DecryptionError(what, f"it was altered, or put back from an old copy{more}", _FIX)
-
-
-def _decrypts(envelope: Envelope, row: StoredRow, collection: Collection) -> bool:
-    try:
-        open_sealed(envelope, row, collection)
-    except DecryptionError:
-        return False
-    return True

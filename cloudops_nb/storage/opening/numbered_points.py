@@ -8,13 +8,14 @@ alone, so the conversion needs no key.
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cloudops_nb.storage.estate.fields import GROUPS, MARKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.engines.vector_store import Point
 
@@ -29,18 +30,22 @@ _FIELDS: Final = (*_GROUPED, *_MARKED, "scan")
 
 
 def numbered_point(point: Point) -> Point:
-    """Convert a point from format 2 to format 3: its blind values become numbers, most of them in two lists."""
+    """Convert a point from format 2 to format 3: its blind values become numbers, most of them in two lists.
+
+    Blind values that are damaged are left out; decryption finds the damage.
+    """
     kept = {name: value for name, value in point.payload.items() if name not in (*_GROUPED, *_MARKED)}
-    lists = {GROUPS: _numbers(point.payload, _GROUPED), MARKS: _numbers(point.payload, _MARKED)}
-    return replace(point, payload={**kept, **lists, "scan": _numbered("scan", str(point.payload["scan"]))})
+    lists = {GROUPS: [*_numbers(point.payload, _GROUPED)], MARKS: [*_numbers(point.payload, _MARKED)]}
+    return replace(point, payload={**kept, **lists, "scan": next(_numbers(point.payload, ["scan"]), 0)})
 
 
-def _numbers(payload: Mapping[str, Any], fields: Sequence[str]) -> list[int]:
-    numbers = []
+def _numbers(payload: Mapping[str, Any], fields: Sequence[str]) -> Iterator[int]:
     for field in fields:
-        values = payload.get(field, [])
-        numbers += [_numbered(field, value) for value in ([values] if isinstance(values, str) else values)]
-    return numbers
+        values = payload.get(field)
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(value, str):
+                with suppress(ValueError):
+                    yield _numbered(field, value)
 
 
 def _numbered(field: str, blind: str) -> int:

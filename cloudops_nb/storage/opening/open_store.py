@@ -55,7 +55,7 @@ class OpenStore:
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._usage_lock = UsageLock(settings.data_path)
-        #: The locks of the scans that run in this process.
+        #: The locks of the store's scans; holds those of this process.
         self.scan_locks = ScanLocks(settings.data_path)
         self._alone = False
         self._maintenance_blockers: list[Callable[[], str]] = []

@@ -13,7 +13,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, COLLECTIONS
 from cloudops_nb.storage.files.private_files import replace_private
 from cloudops_nb.storage.files.store_file import FORMAT, STORE_NAME, StoreFile, with_store_id
 from cloudops_nb.storage.keys.key_lookup import find_master_key
-from cloudops_nb.storage.opening.bound_points import BoundEstate
+from cloudops_nb.storage.opening.bound_points import BoundPointsConverter
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over, next_file
 from cloudops_nb.storage.opening.numbered_points import numbered_point
 from cloudops_nb.storage.opening.staged_copy import stage_copy
@@ -44,7 +44,7 @@ def _from_2_to_3(_settings: Settings, store: VectorStore, header: StoreHeader) -
 def _from_3_to_4(settings: Settings, store: VectorStore, header: StoreHeader) -> StoreHeader:
     """Bind the estate's envelopes to the blind values of their points, and make room for more fields."""
     vault = vault_of(settings.data_path, header, find_master_key(settings, header.key_fingerprint))
-    stage_copy(store, AWS_ESTATE, BoundEstate(vault))
+    stage_copy(store, AWS_ESTATE, BoundPointsConverter(vault))
     return header
 
 

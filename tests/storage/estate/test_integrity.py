@@ -108,6 +108,15 @@ class TestAlterations:
         report = checked(filled)
         assert (len(report.altered), report.strays) == (1, 1)
 
+    @pytest.mark.parametrize("marks", [[20 << 57], [-1], ["text"], "text", 5, None])
+    def test_marks_that_are_no_numbers_of_fields_show(self, filled: StorageService, marks: object) -> None:
+        filled.vector_store.patch(AWS_ESTATE.name, [Patch([rows_of(filled)[0].id], {"marks": marks})])
+        report = checked(filled)
+        assert (len(report.altered), report.strays) == (1, 1)
+        assert "belong to no scanned cell" in report.warnings()[1]
+        assert filled.estate.facets("region")
+        assert len(filled.estate.resources()) == 7
+
     def test_a_row_that_no_scan_wrote_shows(self, filled: StorageService) -> None:
         (row, *_) = rows_of(filled)
         copy = Point("00000000-0000-4000-8000-000000000000", row.payload, row.dense, row.sparse)
@@ -143,7 +152,7 @@ def test_a_removed_collection_does_not_look_healthy(filled: StorageService, tmp_
     assert health["estate"] == {"verified": 1, "altered": 2, "unfinished": 0, "unrecorded": 0}
     (warning,) = (line for line in health["warnings"] if "altered" in line)
     assert "4 of 4 rows are missing" in warning
-    assert "a scan" in warning
+    assert "scan these cells" in warning
 
 
 def test_an_older_collection_under_the_same_key_shows(filled: StorageService, tmp_path: Path) -> None:

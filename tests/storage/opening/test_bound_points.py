@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +71,23 @@ def test_a_damaged_row_does_not_keep_the_store_from_being_upgraded(
     write_as_format_3(storage, "scan-1")
     (point, *_) = storage.vector_store.points(AWS_ESTATE.name)
     storage.vector_store.patch(AWS_ESTATE.name, [Patch([point.id], {"data": "damaged"})])
+    _close_as_format_3(storage, key_settings)
+
+    assert len(storage.estate.resources()) == len(resources) - 1
+    storage.estate.upsert(resources, scan_id="scan-2")
+    assert kept_in(storage)["resources"] == resources
+
+
+@pytest.mark.parametrize("payload", [{}, {"groups": None, "marks": ["text", 5], "scan": [], "data": 5}])
+def test_a_row_without_its_fields_does_not_keep_the_store_from_being_upgraded(
+    storage: StorageService, key_settings: Settings, payload: dict[str, Any]
+) -> None:
+    """A collection that was rebuilt keeps a point whose payload is lost."""
+    fill(storage)
+    resources = kept_in(storage)["resources"]
+    write_as_format_3(storage, "scan-1")
+    (point, *_) = storage.vector_store.points(AWS_ESTATE.name)
+    storage.vector_store.upsert(AWS_ESTATE.name, [replace(point, payload=payload)])
     _close_as_format_3(storage, key_settings)
 
     assert len(storage.estate.resources()) == len(resources) - 1

@@ -20,7 +20,7 @@ from cloudops_nb.storage.backup.snapshot import ROW_BYTES, unpacked_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.estate.moved_cells import MovedCells
-from cloudops_nb.storage.opening.bound_points import BOUND_FORMAT, BoundEstate
+from cloudops_nb.storage.opening.bound_points import BOUND_FORMAT, BoundPointsConverter
 from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
 from cloudops_nb.storage.opening.staged_copy import batches
 from cloudops_nb.storage.scan_state import opened_cell, sealed_cell
@@ -99,7 +99,7 @@ def _current_points(archive: Archive, rows: Iterable[Any], vault: Vault) -> Iter
     if archive.header.kind == AWS_ESTATE.name and store_format < NUMBERED_FORMAT:
         points = map(numbered_point, points)
     if archive.header.kind == AWS_ESTATE.name and store_format < BOUND_FORMAT:
-        return chain.from_iterable(map(BoundEstate(vault), batches(points)))
+        return chain.from_iterable(map(BoundPointsConverter(vault), batches(points)))
     return points
 
 
@@ -143,7 +143,7 @@ def _stage_cells(
             kept[cell] = (started, envelope)
     contents = [opened_cell(storage.vault, cell, envelope) for cell, (_, envelope) in kept.items()]
     moved = MovedCells(storage.vector_store, staged_name(AWS_ESTATE.name), storage.vault)
-    fitting = moved.merged(contents, altered) if merge else moved.replaced(contents)
+    fitting = moved.with_new_digests(contents, altered) if merge else moved.with_fitting_digests(contents)
     write_next_journal(
         storage.vault.data_path,
         records=stored_records(database),

@@ -34,8 +34,8 @@ class OwnerServer:
 
     The server stops when no client has been connected for ``idle_seconds``, when its socket is gone, when its endpoint
     file (the file with the socket's address and a secret), its lock file or the folder of an open shard is gone or
-    replaced, or when it agrees to make way. Files are checked before each request: a client whose request comes too
-    late loses its connection, and repeats the request at the next owner, which opens the files that are there.
+    replaced, or when it agrees to make way. Files are checked before and after each request. A client whose request
+    came too late gets no reply, and repeats the request at the next owner, which opens the present files.
 
     A mutual HMAC challenge proves to each side that the other knows the secret in the endpoint file. The server reads
     no request before the challenge succeeds. The challenge and the requests ``hello`` and ``make_way`` must never

@@ -137,8 +137,9 @@ class Shards:
     def _rescue(self, name: str, shard: Shard, error: StorageError, *, reading: bool) -> bool:
         """Rebuild a shard in which the engine found damage; return whether to repeat the operation.
 
-        A write may also fail for a reason outside the shard, so after a failed write only a shard with unreadable
-        points is rebuilt. Maintenance that has staged the collection uses the place of the new shard and goes first.
+        After a failed read, and after a write that the engine ignored, the shard is rebuilt. After any other failed
+        write it is rebuilt only if some point cannot be read, because the reason may be outside the shard. Maintenance
+        that has staged the collection uses the place of the new shard and goes first.
         """
         stale = isinstance(error, StaleLogError)
         if name not in COLLECTIONS or not (stale or isinstance(error, StoreCorruptedError) or is_internal(error)):
