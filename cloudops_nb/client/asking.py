@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 #: The number of a conversation's last messages that are context for the next prompt: five prompts and their answers.
 CONTEXT_MESSAGES = 10
 _LEFT_OUT = "Rows were left out, because they could not be decrypted ({times} failures); a scan writes them again."
+_ALTERED = "The answer may be incomplete: {difference}."
 #: The largest number of resources that an answer to a question shows.
 LARGEST_ANSWER = 50
 
@@ -115,8 +116,8 @@ class Assistant:
         Only the random request id differs from the one that :meth:`ask` sends.
         """
         context = self._context(conversation)
-        resolution = self._resolver.resolve(prompt, previous=context.targets)
-        prepared = self._prepared_request(prompt, resolution, context)
+        resolution, left_out = self._resolved(prompt, context)
+        prepared = self._prepared_request(prompt, resolution, context, left_out)
         return b"" if prepared is None else checked_bytes(prepared.request, prepared.private)
 
     def ask(self, prompt: str, conversation: str) -> Answer:
@@ -129,27 +130,37 @@ class Assistant:
         """
         conversation = conversation or str(uuid.uuid4())
         context = self._context(conversation)
-        failures = self._storage.vault.envelope.alarm.failures
-        resolution = self._resolver.resolve(prompt, previous=context.targets)
-        left_out = self._storage.vault.envelope.alarm.failures - failures
+        resolution, left_out = self._resolved(prompt, context)
         # Store the prompt before answering it, so that the conversation also keeps a prompt that cannot be answered.
         self._remember(conversation, "user", prompt, _request_metadata(resolution))
-        answer = self._answer(prompt, resolution, context)
-        if left_out:
-            answer = Answer(**{**vars(answer), "text": f"{answer.text} {_LEFT_OUT.format(times=left_out)}"})
+        answer = self._answer(prompt, resolution, context, left_out)
         metadata = {"kind": answer.kind, "plan": answer.plan.id if answer.plan else "", "bytes_sent": answer.bytes_sent}
         self._remember(conversation, "assistant", answer.text, metadata)
         return Answer(**{**vars(answer), "conversation": conversation})
 
-    def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext) -> Answer:
-        prepared = self._prepared_request(prompt, resolution, context)
+    def _resolved(self, prompt: str, context: ConversationContext) -> tuple[Resolution, int]:
+        """Return the resolved prompt, and how often a row that it may mean could not be decrypted."""
+        alarm = self._storage.vault.envelope.alarm
+        failures = alarm.failures
+        resolution = self._resolver.resolve(prompt, previous=context.targets)
+        return resolution, alarm.failures - failures
+
+    def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext, left_out: int) -> Answer:
+        prepared = self._prepared_request(prompt, resolution, context, left_out)
         if resolution.question:
             return Answer("clarification", resolution.question, candidates=resources_frame(resolution.candidates))
         if prepared is None:
-            return self._inform(prompt, resolution)
+            return self._with_notes(self._inform(prompt, resolution), left_out)
         gate = EgressGate(self._transport(), self._storage.journal)
         response, size = gate.send(prepared.request, prepared.private)
         return self._answer_from(response, resolution, size)
+
+    def _with_notes(self, answer: Answer, left_out: int) -> Answer:
+        """Return an answer from the store with notes of rows that are missing in it, or may be."""
+        notes = [_LEFT_OUT.format(times=left_out)] if left_out else []
+        differences = self._storage.estate.integrity.check(again=False).warnings()
+        notes += [_ALTERED.format(difference=difference) for difference in differences]
+        return Answer(**{**vars(answer), "text": " ".join([answer.text, *notes])})
 
     def _answer_from(self, response: PlanResponse, resolution: Resolution, size: int) -> Answer:
         text = reveal(response.text, resolution)
@@ -174,16 +185,20 @@ class Assistant:
         return Answer("information", text, frame=hits_frame(hits, scored=True))
 
     def _prepared_request(
-        self, prompt: str, resolution: Resolution, context: ConversationContext
+        self, prompt: str, resolution: Resolution, context: ConversationContext, left_out: int
     ) -> PreparedRequest | None:
         """Return the request to send for a prompt; ``None`` if this host answers the prompt or asks back.
 
         Raises:
-            StoreCorruptedError: The prompt asks for a change, and the estate was altered.
+            StoreCorruptedError: The prompt asks for a change, and the estate was altered, or a row that the prompt may
+                mean could not be decrypted (``left_out`` is not 0).
         """
         if not resolution.intent.changes:
             return None
         require_unaltered(self._storage.estate.integrity.check(again=False))
+        if left_out:
+            why = "a stored resource that the prompt may mean cannot be decrypted"
+            raise StoreCorruptedError("no change is planned", why, "Scan again, or restore a backup.")
         if resolution.question:
             return None
         # EgressGate refuses a request that contains a private value. The accounts and regions of all resources are

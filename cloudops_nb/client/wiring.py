@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import CloudOpsWarning, ConfigurationError, DecryptionError, JournalError
+from cloudops_nb.errors import CloudOpsWarning, ConfigurationError, DecryptionError, JournalError, StoreCorruptedError
 from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.model import Account
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.facade import StorageService
 
 _log = logging.getLogger(__name__)
+#: The least time between two checks of the estate's rows that searches start, in seconds.
+_ESTATE_CHECK_SECONDS = 60.0
 
 
 class Parts:
@@ -56,7 +59,8 @@ class Parts:
         self._embedder: Embedder | None = None
         self._estate_check_lock = threading.Lock()
         self._estate_check: Future[IntegrityReport] | None = None
-        self._estate_warned = False
+        self._estate_checked = 0.0
+        self._estate_warnings: set[str] = set()
         from cloudops_nb.storage.facade import StorageService
         from cloudops_nb.telemetry import switch_telemetry_off
 
@@ -81,21 +85,26 @@ class Parts:
             _log.warning("unfinished executions and scans were not recovered: %s", error)
 
     def check_estate(self) -> None:
-        """Start a check of the estate's rows in a thread of its own, at the first call; warn of differences later.
+        """Start a check of the estate's rows in a thread of its own; warn of each difference that an earlier one found.
 
-        The first call after the check has ended warns, once. A search does not wait for the check, which takes about a
-        second for 100,000 rows.
+        A search does not wait for the check, which takes about a second for 100,000 rows. Checks begin at least
+        :data:`_ESTATE_CHECK_SECONDS` apart, and only the first reads an estate that has not changed.
         """
+        now = time.monotonic()
         with self._estate_check_lock:
-            if self._estate_check is None:
-                self._estate_check = in_daemon_thread(self.storage.estate.integrity.check, "cloudops-estate-check")
+            latest = self._estate_check
+            if latest is not None and not latest.done():
                 return
-            if self._estate_warned or not self._estate_check.done():
+            if latest is None or now - self._estate_checked >= _ESTATE_CHECK_SECONDS:
+                check = partial(self.storage.estate.integrity.check, again=False)
+                self._estate_check = in_daemon_thread(check, "cloudops-estate-check")
+                self._estate_checked = now
+            if latest is None or latest.exception() is not None:  # the status reports a store that cannot be read
                 return
-            self._estate_warned = True
-        if self._estate_check.exception() is None:  # the status reports a store that cannot be read
-            for difference in self._estate_check.result().warnings():
-                warnings.warn(difference, CloudOpsWarning, stacklevel=3)
+            new = [line for line in latest.result().warnings() if line not in self._estate_warnings]
+            self._estate_warnings.update(new)
+        for difference in new:
+            warnings.warn(difference, CloudOpsWarning, stacklevel=3)
 
     def close(self) -> None:
         """Wait for running executions, stop the regular scans, and close the store and the AWS sessions."""
@@ -215,23 +224,41 @@ class Parts:
             why = "its resources were scanned with a different configuration"
             fix = "Add the account to the setting accounts."
             raise ConfigurationError(f"account {account_id} is not configured", why, fix)
+        alarm = self.storage.vault.envelope.alarm
+        failures = alarm.failures
         dependents = dependents_of(self.storage.estate, bound.targets)
+        left_out = alarm.failures - failures
+        if left_out:
+            unknown = f"perhaps resources that cannot be decrypted ({left_out} failures); a scan writes them again"
+            dependents = {key: [*labels, unknown] for key, labels in dependents.items()}
         return self.engine.prepare(
-            bound, account=account, dependents=dependents, rolls_back=rolls_back, check=self.check_estate_for
+            bound,
+            account=account,
+            dependents=dependents,
+            rolls_back=rolls_back,
+            check=lambda plan: self.check_estate_for(plan, left_out),
         )
 
-    def check_estate_for(self, plan: Plan) -> None:
+    def check_estate_for(self, plan: Plan, left_out: int = 0) -> None:
         """Check the estate's rows before a destructive plan is recorded.
 
+        Args:
+            plan: The plan.
+            left_out: How often a row that may depend on the plan's targets could not be decrypted.
+
         Raises:
-            StoreCorruptedError: The plan is destructive, and the estate was altered.
+            StoreCorruptedError: The plan is destructive, and the estate was altered or has unreadable rows.
         """
         from cloudops_nb.execution.plan import Effect
         from cloudops_nb.storage.estate.integrity import require_unaltered
 
-        if plan.effect is Effect.DESTRUCTIVE:
-            # A row that was hidden may be a second resource of the same name, or a dependent that the card must show.
-            require_unaltered(self.storage.estate.integrity.check())
+        if plan.effect is not Effect.DESTRUCTIVE:
+            return
+        # A row that was hidden may be a second resource of the same name, or a dependent that the card must show.
+        require_unaltered(self.storage.estate.integrity.check())
+        if left_out:
+            why = "a stored resource that may depend on a target cannot be decrypted"
+            raise StoreCorruptedError("no change is planned", why, "Scan again, or restore a backup.")
 
 
 class CurrentJournal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from cloudops_nb.client.asking import Assistant
 from cloudops_nb.client.wiring import Parts
-from cloudops_nb.errors import PlanError, StoreCorruptedError
+from cloudops_nb.errors import CloudOpsWarning, PlanError, StoreCorruptedError
 from cloudops_nb.model import CellResult, CellState, Resource
 from cloudops_nb.request.transport import InProcessTransport
 from cloudops_nb.server.pipeline import PlaybookServer
@@ -22,9 +23,10 @@ from cloudops_nb.storage.engines.vector_store import Patch
 from cloudops_nb.storage.facade import StorageService
 from tests.sample_plans import delete_volume, stop_database
 from tests.storage.conftest import WordEmbedder, ended_owners
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from cloudops_nb.model import BoundPlaybook
@@ -77,8 +79,8 @@ class Host:
         self.planned += [target.name for target in bound.targets]
         raise PlannedError(bound)
 
-    def fill(self, *, recorded: bool) -> None:
-        resources = estate()
+    def fill(self, resources: Sequence[Resource] = (), *, recorded: bool) -> None:
+        resources = resources or estate()
         cells = {resource.cell for resource in resources}
         if recorded:
             self.storage.estate.begin_cells(cells, scan_id="scan")
@@ -131,9 +133,26 @@ def test_rotated_keyed_fields_lead_to_no_other_resource_though_no_digest_is_know
     host.rotate()
 
     for resource in estate():
-        planned, text = host.targets_of(f"stop {resource.name}")
-        assert planned in ([], [resource.name])
-        assert "Rows were left out, because they could not be decrypted" in text
+        with pytest.raises(StoreCorruptedError, match="a stored resource that the prompt may mean cannot be decrypted"):
+            host.targets_of(f"stop {resource.name}")
+    assert host.planned == []
+
+
+@pytest.mark.parametrize("field", [{"data": "x"}, {"last_synced": "x"}])
+def test_a_damaged_row_does_not_make_the_other_resource_of_its_name_the_target(
+    host: Host, field: dict[str, str]
+) -> None:
+    one, other, *_ = (resource for resource in estate() if resource.resource_type == "ec2_instance")
+    one, other = (replace(resource, name="ci-server") for resource in (one, other))
+    host.fill([*estate()[:10], one, other], recorded=True)
+    planned, text = host.targets_of("stop ci-server")
+    assert (planned, text[:16]) == ([], "2 resources fit.")
+    hidden = host.storage.vault.blind_index.point_id(one.canonical_key)
+    host.storage.vector_store.patch(AWS_ESTATE.name, [Patch([hidden], field)])
+
+    with pytest.raises(StoreCorruptedError, match="a stored resource that the prompt may mean cannot be decrypted"):
+        host.targets_of("stop ci-server")
+    assert host.planned == []
 
 
 def test_hidden_points_are_reported_and_no_change_is_planned(host: Host) -> None:
@@ -155,6 +174,7 @@ def test_a_question_is_still_answered(host: Host) -> None:
     planned, text = host.targets_of("which databases are there")
     assert planned == []
     assert "Rows were left out" in text
+    assert "The answer may be incomplete: the estate was altered" in text
 
 
 def test_a_destructive_plan_is_refused_after_a_new_check(host: Host, tmp_path: Path) -> None:
@@ -165,3 +185,30 @@ def test_a_destructive_plan_is_refused_after_a_new_check(host: Host, tmp_path: P
         parts.check_estate_for(stop_database())
         with pytest.raises(StoreCorruptedError, match="the estate was altered"):
             parts.check_estate_for(delete_volume())
+
+
+def test_a_dependent_that_cannot_be_decrypted_is_noted_and_stops_a_destructive_plan(host: Host, tmp_path: Path) -> None:
+    host.fill(recorded=True)
+    with closing(Parts(Settings(data_path=tmp_path / "store", key_file=tmp_path / "key"))) as parts:
+        parts.check_estate_for(delete_volume())
+        parts.check_estate_for(stop_database(), left_out=1)
+        with pytest.raises(StoreCorruptedError, match="may depend on a target cannot be decrypted"):
+            parts.check_estate_for(delete_volume(), left_out=1)
+
+
+def warned(parts: Parts) -> bool:
+    parts.check_estate()
+    return bool(parts._estate_warnings)
+
+
+def test_a_later_difference_is_warned_of_too(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudops_nb.client.wiring._ESTATE_CHECK_SECONDS", 0.0)
+    host.fill(recorded=True)
+    with closing(Parts(Settings(data_path=tmp_path / "store", key_file=tmp_path / "key"))) as parts:
+        parts.check_estate()
+        assert parts._estate_check is not None
+        parts._estate_check.result()
+        parts.check_estate()
+        host.rotate()
+        with pytest.warns(CloudOpsWarning, match="the estate was altered"):
+            until(lambda: warned(parts), "the warning")

@@ -59,11 +59,11 @@ class CountedRows:
     turn: int
 
 
-class _Unchanged:
+class Unchanged:
     """Says that the digest on record is kept: no rows were written, or a difference from before must stay visible."""
 
 
-UNCHANGED: Final = _Unchanged()
+UNCHANGED: Final = Unchanged()
 
 
 class CellRecords:
@@ -111,44 +111,50 @@ class CellRecords:
         return turns
 
     def finish(
-        self,
-        results: Sequence[CellResult],
-        scan_id: str,
-        rows: Mapping[CellKey, CountedRows | _Unchanged | None],
-    ) -> None:
+        self, results: Sequence[CellResult], scan_id: str, rows: Mapping[CellKey, CountedRows | Unchanged | None]
+    ) -> set[CellKey]:
         """Save results of cells; the scan writes no more rows of them.
 
         Args:
             results: The results.
             scan_id: The scan's id.
             rows: For each cell, its rows as counted, ``UNCHANGED``, or ``None`` if they are unknown.
+
+        Returns:
+            The cells whose rows were counted too early: another scan has finished the cell since, and none is running.
         """
         by_key = {result.key: result_content(result, scan_id) for result in results}
-        self._state.update(by_key, lambda key, content: self._finished(content, by_key[key], scan_id, rows[key]))
+        return self._save({key: (by_key[key], rows[key]) for key in by_key}, scan_id)
 
-    def leave(self, keys: Iterable[CellKey], scan_id: str, rows: Mapping[CellKey, CountedRows | _Unchanged]) -> None:
-        """Note that a writer outside a scan writes no more rows of cells, which keep their results."""
-        self._state.update(
-            keys, lambda key, content: self._finished(content, {}, scan_id, rows[key]) if content else None
-        )
+    def leave(self, rows: Mapping[CellKey, CountedRows | Unchanged | None], scan_id: str) -> set[CellKey]:
+        """Note that a writer writes no more rows of cells, which keep their results; returns what :meth:`finish` does.
 
-    def _finished(
+        Cells without a record are left out.
+        """
+        return self._save({key: ({}, counted) for key, counted in rows.items()}, scan_id)
+
+    def _save(
         self,
-        content: Mapping[str, Any],
-        result: Mapping[str, Any],
+        cells: Mapping[CellKey, tuple[Mapping[str, Any], CountedRows | Unchanged | None]],
         scan_id: str,
-        rows: CountedRows | _Unchanged | None,
-    ) -> dict[str, Any]:
-        record = CellRecord.of({**content, **result})
-        others = self.running_writers(record, scan_id)
-        known = record.rows if isinstance(rows, _Unchanged) and not record.writers - {scan_id} else None
-        # While another scan writes rows of the cell, their number says little; the last scan to finish counts them.
-        if isinstance(rows, CountedRows) and rows.turn == record.turn and not others:
-            known = rows.digest
-        return {
-            **content,
-            **result,
-            "rows": known.stored() if known else None,
-            "writers": sorted(others),
-            "turn": record.turn + 1,
-        }
+    ) -> set[CellKey]:
+        stale: set[CellKey] = set()
+
+        def saved(key: CellKey, content: Mapping[str, Any]) -> dict[str, Any] | None:
+            result, rows = cells[key]
+            if not content and not result:
+                return None
+            record = CellRecord.of({**content, **result})
+            others = self.running_writers(record, scan_id)
+            known = record.rows if isinstance(rows, Unchanged) and not record.writers - {scan_id} else None
+            # While another scan writes rows of the cell, their number says little; the last scan to finish counts them.
+            if isinstance(rows, CountedRows) and not others:
+                if rows.turn == record.turn:
+                    known = rows.digest
+                else:
+                    stale.add(key)
+            stored = known.stored() if known else None
+            return {**content, **result, "rows": stored, "writers": sorted(others), "turn": record.turn + 1}
+
+        self._state.update(cells, saved)
+        return stale

@@ -2,9 +2,9 @@
 
 A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource.
 
-A scan that writes a cell alone knows the cell's rows: it has written or confirmed each one. If another scan wrote the
-cell at the same time, the cell's rows are read back, and a row counts only if its envelope can be decrypted, which
-proves that the row was not altered.
+A scan that writes a cell alone knows the cell's rows: it has written or confirmed each one, and removed the others. If
+another scan wrote the cell at the same time, or rows of another scan are left, the cell's rows are read back, and a row
+counts only if its envelope can be decrypted, which proves that the row was not altered.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudops_nb.storage.encryption.sealed_data import is_authentic
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
-from cloudops_nb.storage.estate.cell_records import UNCHANGED, CellRecords, CountedRows
+from cloudops_nb.storage.estate.cell_records import UNCHANGED, CellRecords, CountedRows, Unchanged
 from cloudops_nb.storage.estate.rows_digest import RowsDigest, digests_by_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from cloudops_nb.model import CellKey, CellResult
     from cloudops_nb.storage.engines.vector_store import VectorStore
-    from cloudops_nb.storage.estate.cell_records import Turn
+    from cloudops_nb.storage.estate.cell_records import CellRecord, Turn
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.scan_locks import ScanLocks
     from cloudops_nb.storage.scan_state import ScanState
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _Result = TypeVar("_Result")
+#: How often rows are counted at most, if other scans finish the cell in between.
+_ATTEMPTS = 3
 
 
 @dataclass(slots=True)
@@ -91,16 +93,23 @@ class CellRows:
                 if key in begun:
                     begun[key].checksums = None
 
-    def finish(self, results: Sequence[CellResult], scan_id: str) -> None:
-        """Save the results of a scan's cells, with the digests of their rows."""
+    def finish(self, results: Sequence[CellResult], scan_id: str, shared: Collection[CellKey]) -> None:
+        """Save the results of a scan's cells, with the digests of their rows.
+
+        Args:
+            results: The results.
+            scan_id: The scan's id.
+            shared: The cells that have rows which the scan did not write.
+        """
         with self._lock:
             begun = self._written.get(scan_id, {})
             written = {result.key: begun[result.key] for result in results if result.key in begun}
         complete = [result.key for result in results if result.state.complete]
-        counted = {key: _alone(written[key]) for key in complete if key in written}
-        unsure = [key for key in complete if counted.get(key) is None]
-        rows = {result.key: None if result.key in written else UNCHANGED for result in results}
-        self.records.finish(results, scan_id, {**rows, **counted, **self.count(unsure)})
+        rows: dict[CellKey, CountedRows | Unchanged | None] = {}
+        rows |= self._incomplete(written, [result.key for result in results if not result.state.complete])
+        rows |= {key: _alone(written[key]) for key in complete if key in written and key not in shared}
+        rows |= self.count([key for key in complete if rows.get(key) is None])
+        self._recount(self.records.finish(results, scan_id, rows), scan_id)
         with self._lock:
             for key in written:
                 begun.pop(key, None)
@@ -111,14 +120,15 @@ class CellRows:
 
         The digest of a cell that did not match before stays, so that the difference is still reported.
         """
-        before, records = self.count(keys), self.records.of(keys)
         self.begin(keys, scan_id, running=False)
+        records = self.records.of(keys)
+        before = self.count(keys)
         try:
             return write()
         finally:
-            intact = {key for key in keys if key in records and records[key].rows == before[key].digest}
             after = self.count(keys)
-            self.records.leave(keys, scan_id, {key: after[key] if key in intact else UNCHANGED for key in keys})
+            rows = {key: _edited(records[key], before[key], after[key]) for key in keys if key in records}
+            self._recount(self.records.leave(rows, scan_id), scan_id)
             self.end_scan(scan_id)
 
     def end_scan(self, scan_id: str) -> None:
@@ -134,6 +144,24 @@ class CellRows:
         """Forget every scan."""
         for scan_id in {*self._written, *self._own_locks}:
             self.end_scan(scan_id)
+
+    def _incomplete(
+        self, written: Mapping[CellKey, _WrittenCell], keys: Sequence[CellKey]
+    ) -> dict[CellKey, CountedRows | Unchanged | None]:
+        """Return the rows to record for cells that a scan could not read, or not completely."""
+        idle = [key for key in keys if key not in written or written[key].checksums == {}]
+        records = self.records.of(idle)
+        # A cell that has never been read has no rows, if its listing was denied, for example.
+        unknown = [key for key in idle if key not in records or records[key].rows is None]
+        empty = {key: rows for key, rows in self.count(unknown).items() if not rows.digest.rows}
+        return {**dict.fromkeys(keys), **dict.fromkeys(idle, UNCHANGED), **empty}
+
+    def _recount(self, stale: Collection[CellKey], scan_id: str) -> None:
+        """Count the rows of cells again that another scan finished after their rows were counted."""
+        for _ in range(_ATTEMPTS):
+            if not stale:
+                return
+            stale = self.records.leave(self.count(list(stale)), scan_id)
 
     def count(self, keys: Sequence[CellKey]) -> dict[CellKey, CountedRows]:
         """Read the rows of cells, and return the digests of the rows that were not altered."""
@@ -155,3 +183,10 @@ def _alone(cell: _WrittenCell) -> CountedRows | None:
     if cell.checksums is None or not cell.turn.alone:
         return None
     return CountedRows(RowsDigest.of(cell.checksums.values()), cell.turn.number)
+
+
+def _edited(record: CellRecord, before: CountedRows, after: CountedRows) -> CountedRows | Unchanged | None:
+    """Return the rows to record for a cell that was edited, given its record and its rows from before the edit."""
+    if record.rows is None or record.turn != before.turn:  # another scan wrote rows in between
+        return None
+    return after if record.rows == before.digest else UNCHANGED

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SUSPICIOUS_ROWS = 3
 #: Largest number of scans whose start time is kept; the oldest are dropped first.
 _MAX_KEPT_SCANS = 256
+#: A row that was written more than this number of seconds in the future has a wrong time. Hosts that use one Qdrant
+#: server may have clocks that differ by less.
+_CLOCK_TOLERANCE = 300.0
 
 
 class EstateCells:
@@ -63,39 +66,38 @@ class EstateCells:
         state becomes ``suspicious_empty``, unless an earlier scan also found the cell empty.
         """
         complete = [result for result in results if result.state.complete]
-        losing = self._losing_cells(complete, scan_id)
-        changed = {result.key: self._remove_unseen(result, scan_id) for result in losing}
+        shared = self._with_other_rows(complete, scan_id)
+        changed = {result.key: self._remove_unseen(result, scan_id) for result in shared}
         saved = [changed.get(result.key, result) for result in results]
-        self._rows.finish(saved, scan_id)
+        left = self._with_other_rows(list(changed.values()), scan_id)
+        self._rows.finish(saved, scan_id, {result.key for result in left})
         return saved
 
-    def _losing_cells(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
-        """Return the results of the cells that may have rows to remove.
+    def _with_other_rows(self, results: Sequence[CellResult], scan_id: str) -> list[CellResult]:
+        """Return the results of the cells that have rows which the scan did not write.
 
-        Usually one count over all cells shows that there is no row to remove. Otherwise each half of the cells is
-        counted separately, and so on.
+        Usually one count over all cells shows that there is no such row. Otherwise each half of the cells is counted
+        separately, and so on.
         """
-        if not results:
-            return []
-        latest = max(self._listing_start(result, scan_id) for result in results)
-        unseen = self._points.unseen([result.key for result in results], scan_id, latest)
-        if not self._store.count(AWS_ESTATE.name, unseen):
+        keys = [result.key for result in results]
+        if not keys or not self._store.count(AWS_ESTATE.name, self._points.not_written(keys, scan_id)):
             return []
         if len(results) == 1:
             return list(results)
         half = len(results) // 2
-        return self._losing_cells(results[:half], scan_id) + self._losing_cells(results[half:], scan_id)
+        return self._with_other_rows(results[:half], scan_id) + self._with_other_rows(results[half:], scan_id)
 
     def _remove_unseen(self, result: CellResult, scan_id: str) -> CellResult:
         start = self._listing_start(result, scan_id)
-        unseen = self._points.unseen([result.key], scan_id, start)
-        rows = self._store.count(AWS_ESTATE.name, unseen)
+        unseen = self._points.unseen([result.key], scan_id, start, time.time() + _CLOCK_TOLERANCE)
+        rows = self._count(unseen)
         if self._is_suspicious(result.key, unseen, rows, start):
             self._mark_suspected(unseen)
             detail = f"listed nothing, but has {rows} rows; kept until the next scan"
             return replace(result, state=CellState.SUSPICIOUS_EMPTY, detail=detail)
         if rows:
-            self._store.delete(AWS_ESTATE.name, unseen)
+            for where in unseen:
+                self._store.delete(AWS_ESTATE.name, where)
         return result
 
     def _listing_start(self, result: CellResult, scan_id: str) -> float:
@@ -103,13 +105,16 @@ class EstateCells:
         # exist when AWS answered this listing.
         return min(self.begin(scan_id), result.started.timestamp())
 
-    def _is_suspicious(self, key: CellKey, unseen: PointFilter, rows: int, start: float) -> bool:
-        if rows < SUSPICIOUS_ROWS or self._store.count(AWS_ESTATE.name, self._points.in_cells([key])) > rows:
+    def _is_suspicious(self, key: CellKey, unseen: Sequence[PointFilter], rows: int, start: float) -> bool:
+        if rows < SUSPICIOUS_ROWS or self._count([self._points.in_cells([key])]) > rows:
             return False
         # A mark counts only if it is older than this listing: a concurrent scan may have the same fault.
-        suspected = unseen & PointFilter([Below("suspected", start)])
-        return self._store.count(AWS_ESTATE.name, suspected) < rows
+        suspected = PointFilter([Below("suspected", start)])
+        return self._count([where & suspected for where in unseen]) < rows
 
-    def _mark_suspected(self, unseen: PointFilter) -> None:
-        ids = [row.id for row in self._store.rows(AWS_ESTATE.name, unseen, ())]
+    def _mark_suspected(self, unseen: Sequence[PointFilter]) -> None:
+        ids = [row.id for where in unseen for row in self._store.rows(AWS_ESTATE.name, where, ())]
         self._store.patch(AWS_ESTATE.name, [Patch(ids, {"suspected": time.time()})])
+
+    def _count(self, filters: Sequence[PointFilter]) -> int:
+        return sum(self._store.count(AWS_ESTATE.name, where) for where in filters)

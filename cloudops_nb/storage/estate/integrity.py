@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloudops_nb.model import CellKey
-    from cloudops_nb.storage.engines.vector_store import VectorStore
+    from cloudops_nb.storage.engines.vector_store import PointFilter, VectorStore
     from cloudops_nb.storage.estate.cell_records import CellRecord, CellRecords
     from cloudops_nb.storage.estate.points import EstatePoints
     from cloudops_nb.storage.vault import Vault
 
-#: How often the check reads all rows at most, if cells change during the check.
+#: How often the check compares at most, if cells change during the check.
 _ATTEMPTS: Final = 3
 _SHOWN_CELLS: Final = 3
 _HEAL: Final = "scan these cells to write their rows again"
@@ -104,20 +104,22 @@ class EstateIntegrity:
 
     def _checked(self) -> IntegrityReport:
         before = self._records.all()
-        for _ in range(_ATTEMPTS):
-            found = self._digests()
+        found = self._digests(EVERY_POINT)
+        changed: set[CellKey] = set()
+        for attempt in range(_ATTEMPTS):
             after = self._records.all()
-            # The record of a cell that a scan has just finished fits other rows than those read.
+            # The record of a cell that a scan has just begun or finished may fit other rows than those read.
             changed = {key for key in {*before, *after} if _turn(before, key) != _turn(after, key)}
-            if not changed:
+            if not changed or attempt == _ATTEMPTS - 1:
                 break
+            again = self._digests(self._points.in_cells(list(changed)))
+            found |= {number: again.get(number, RowsDigest()) for number in map(self._points.cell_number, changed)}
             before = after
         return self._report(after, found, changed)
 
-    def _digests(self) -> dict[int, RowsDigest]:
+    def _digests(self, where: PointFilter) -> dict[int, RowsDigest]:
         """Return the digest of the rows of each cell, by the number that represents the cell."""
-        rows = self._store.rows(AWS_ESTATE.name, EVERY_POINT, DIGESTED_FIELDS)
-        return digests_by_cell(self._blind_index, rows)
+        return digests_by_cell(self._blind_index, self._store.rows(AWS_ESTATE.name, where, DIGESTED_FIELDS))
 
     def _report(
         self, records: Mapping[CellKey, CellRecord], found: dict[int, RowsDigest], changed: set[CellKey]

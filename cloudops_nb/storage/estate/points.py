@@ -202,13 +202,19 @@ class EstatePoints:
         """Return the number that represents a scan cell in the rows of the cell."""
         return self._exact("cell", str(key))
 
-    def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float) -> PointFilter:
-        """Return the filter for the rows of cells that the scan did not write and no scan wrote at or after ``since``.
+    def not_written(self, keys: Sequence[CellKey], scan_id: str) -> PointFilter:
+        """Return the filter for the rows of cells that the scan did not write."""
+        return self.in_cells(keys) & PointFilter((), [AnyOf("scan", [self._scan_number(scan_id)])])
 
-        ``since`` is in seconds since 1970.
+    def unseen(self, keys: Sequence[CellKey], scan_id: str, since: float, until: float) -> list[PointFilter]:
+        """Return filters for the rows of cells that the scan did not write and no scan wrote from ``since`` on.
+
+        A row that was written after ``until`` is unseen, too: its time is wrong, for example because the clock was set
+        back. The times are in seconds since 1970. No row passes both filters.
         """
-        written_by_scan = AnyOf("scan", [self._scan_number(scan_id)])
-        return self.in_cells(keys) & PointFilter([Below("seen", since)], [written_by_scan])
+        others = self.not_written(keys, scan_id)
+        before, after = PointFilter([Below("seen", since)]), PointFilter((), [Below("seen", until)])
+        return [others & before, others & after]
 
     def _folded_blind(self, name: str, value: str) -> int:
         return numbered(name, self._blind_index.blind(name, folded(value)))

@@ -21,8 +21,10 @@ from tests.embedders import no_embedder
 from tests.storage.conftest import WordEmbedder, both_engines, ended_owners, quick_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from cloudops_nb.storage.estate.cell_records import CountedRows
     from cloudops_nb.storage.estate.integrity import IntegrityReport
 
 CELL = CellKey("123456789012", "eu-west-1", "ec2_instance")
@@ -220,6 +222,61 @@ class TestWhatIsNoAlteration:
             other.estate.finish_cell(ended(), scan_id="there")
             assert (checked(other).verified, other.estate.count()) == (3, 11)
 
+    def test_a_long_scan_that_lists_a_cell_after_another_scan_read_it(
+        self, filled: StorageService, key_settings: Settings, embedder: WordEmbedder
+    ) -> None:
+        """A resource is deleted between the two listings; the long scan does not remove the row of the other one."""
+        with StorageService(key_settings, lambda: embedder) as other:
+            filled.estate.begin_cells([OTHER], scan_id="long")
+            scanned(other, "short")
+            filled.estate.begin_cells([CELL], scan_id="long")
+            filled.estate.upsert(hosts(3), scan_id="long")
+            filled.estate.finish_cell(ended(), scan_id="long")
+            filled.estate.upsert(hosts(4, OTHER), scan_id="long")
+            filled.estate.finish_cell(ended(OTHER), scan_id="long")
+            assert (checked(filled).verified, checked(filled).warnings()) == (3, [])
+
+    def test_scans_that_finish_a_cell_in_the_order_in_which_they_did_not_begin_it(
+        self, filled: StorageService, key_settings: Settings, embedder: WordEmbedder
+    ) -> None:
+        with StorageService(key_settings, lambda: embedder) as other:
+            filled.estate.begin_cells([CELL], scan_id="first to begin")
+            other.estate.begin_cells([CELL], scan_id="first to finish")
+            for storage, scan_id in ((other, "first to finish"), (filled, "first to begin")):
+                storage.estate.upsert(hosts(4), scan_id=scan_id)
+                storage.estate.finish_cell(ended(), scan_id=scan_id)
+            assert (checked(filled).verified, checked(filled).unfinished) == (3, [])
+
+    def test_a_row_with_a_time_in_the_future_is_removed_with_its_resource(self, filled: StorageService) -> None:
+        row = filled.estate._points.point_id(hosts(4)[3])
+        filled.vector_store.patch(AWS_ESTATE.name, [Patch([row], {"seen": 9e12})])
+        scanned(filled, "second", count=3)
+        assert (checked(filled).verified, checked(filled).warnings()) == (3, [])
+        assert filled.estate.get(hosts(4)[3].canonical_key) is None
+
+    def test_a_write_outside_a_scan_while_another_program_scans(
+        self, filled: StorageService, key_settings: Settings, embedder: WordEmbedder
+    ) -> None:
+        rows = filled.estate._rows
+        count = rows.count
+        with StorageService(key_settings, lambda: embedder) as other:
+
+            def count_before_another_scan(keys: Sequence[CellKey]) -> dict[CellKey, CountedRows]:
+                found = count(keys)
+                if rows.count is count_before_another_scan:
+                    rows.count = count  # type: ignore[method-assign]
+                    scanned(other, "second", count=5)
+                return found
+
+            rows.count = count_before_another_scan  # type: ignore[method-assign]
+            filled.estate.apply_delta(hosts(1, state="stopped"))
+        assert checked(filled).altered == []
+
+    def test_a_cell_that_no_scan_could_read_has_no_rows(self, filled: StorageService) -> None:
+        denied = CellKey("123456789012", "eu-west-1", "kms_key")
+        filled.estate.finish_cell(ended(denied, CellState.DENIED), scan_id="second")
+        assert (checked(filled).verified, checked(filled).unfinished) == (4, [])
+
 
 def test_the_conversion_to_another_key_keeps_what_is_known(filled: StorageService, key_settings: Settings) -> None:
     from cloudops_nb.storage.maintenance.master_key_change import rekey
@@ -300,12 +357,19 @@ class TwoPrograms(RuleBasedStateMachine):
     @rule(
         program=st.integers(0, 1),
         key=st.sampled_from([CELL, OTHER]),
-        count=st.integers(0, 4),
+        numbers=st.sets(st.integers(0, 3)),
         state=st.sampled_from(["running", "stopped"]),
     )
-    def write(self, program: int, key: CellKey, count: int, state: str) -> None:
+    def write(self, program: int, key: CellKey, numbers: set[int], state: str) -> None:
         storage, scan_id = self._scan(program)
-        storage.estate.upsert(hosts(count, key, state), scan_id=scan_id)
+        listed = [host for number, host in enumerate(hosts(4, key, state)) if number in numbers]
+        storage.estate.upsert(listed, scan_id=scan_id)
+
+    @rule(program=st.integers(0, 1), key=st.sampled_from([CELL, OTHER]), numbers=st.sets(st.integers(0, 3)))
+    def scan(self, program: int, key: CellKey, numbers: set[int]) -> None:
+        """A whole scan of a cell while longer scans run."""
+        self.write(program, key, numbers, "running")
+        self.finish(program, key, CellState.OK)
 
     @rule(
         program=st.integers(0, 1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,10 +77,10 @@ def test_what_a_scan_saw_before_the_upgrade_is_known_after_it(
     assert storage.estate.lookup(first.arn) == storage.estate.lookup(first.name) == [first]
     assert storage.estate.upsert(version_1["resources"], scan_id="scan-2").unchanged == len(version_1["resources"])
 
-    unseen = storage.estate._points.unseen([first.cell], "scan-1", time.time() + 60)
-    assert storage.vector_store.count(AWS_ESTATE.name, unseen) == len(version_1["resources"])
+    others = storage.estate._points.not_written([first.cell], "scan-1")
+    assert storage.vector_store.count(AWS_ESTATE.name, others) == len(version_1["resources"])
     storage.estate.upsert([first], scan_id="scan-1")
-    assert storage.vector_store.count(AWS_ESTATE.name, unseen) == len(version_1["resources"]) - 1
+    assert storage.vector_store.count(AWS_ESTATE.name, others) == len(version_1["resources"]) - 1
 
 
 def test_a_new_store_needs_no_upgrade(storage: StorageService, key_settings: Settings) -> None:
