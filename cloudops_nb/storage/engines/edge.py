@@ -1,8 +1,8 @@
 """The adapter to Qdrant Edge: runs operations on a shard, with the types of ``vector_store``.
 
-A shard is the folder in which Qdrant Edge keeps one collection. Only this module and
-:mod:`~cloudops_nb.storage.engines.edge_shard` import ``qdrant_edge``. Only the owner process, which opens the shards
-for all notebook kernels, loads these two modules.
+A shard is the folder in which Qdrant Edge keeps one collection. Only the modules whose names begin
+with ``edge`` import ``qdrant_edge``. Only the owner process, which opens the shards for all notebook kernels, loads
+these modules.
 """
 
 from __future__ import annotations
@@ -12,35 +12,40 @@ from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as qdrant
 
-from cloudops_nb.errors import StorageError, StoreCorruptedError
+from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.edge_shard import (
     DENSE,
-    SPARSE,
     engine_errors,
     field_index,
     highest_version,
     open_shard,
 )
+from cloudops_nb.storage.engines.edge_translation import (
+    edge_filter,
+    edge_point,
+    edge_query,
+    payload_selector,
+    point_of,
+    row_of,
+    sparse_of,
+)
 from cloudops_nb.storage.engines.schema import damage_advice
 from cloudops_nb.storage.engines.vector_store import (
-    AnyOf,
-    Below,
     Patch,
     Point,
     PointFilter,
     Scored,
-    Sparse,
     StoredRow,
     VectorQuery,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cloudops_nb.storage.engines.schema import Collection
-    from cloudops_nb.storage.engines.vector_store import Condition, Value
+    from cloudops_nb.storage.engines.vector_store import Value
 
 #: The limit in a facet request, which counts points by value; far above the number of distinct values of a field.
 ALL_VALUES = 1_000_000
@@ -81,7 +86,7 @@ class EdgeCollection:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert or replace points."""
-        self._update(qdrant.UpdateOperation.upsert_points([_edge_point(point) for point in points]))
+        self._update(qdrant.UpdateOperation.upsert_points([edge_point(point) for point in points]))
         self._require_applied([point.id for point in points])
 
     def patch(self, patches: Sequence[Patch]) -> list[str]:
@@ -99,7 +104,7 @@ class EdgeCollection:
         """Delete the points that pass the filter; returns their number."""
         found = self.count(where)
         if found:
-            self._update(qdrant.UpdateOperation.delete_points_by_filter(_edge_filter(where) or qdrant.Filter()))
+            self._update(qdrant.UpdateOperation.delete_points_by_filter(edge_filter(where) or qdrant.Filter()))
             self._require_deleted(lambda: self.count(where))
         return found
 
@@ -114,27 +119,27 @@ class EdgeCollection:
     def retrieve(self, ids: Sequence[str], fields: Sequence[str]) -> list[StoredRow]:
         """Fetch points by id."""
         with self._engine_errors("points cannot be read"):
-            return [_row_of(record) for record in self._shard.retrieve(list(ids), _payload_selector(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
+            return [row_of(record) for record in self._shard.retrieve(list(ids), payload_selector(fields), False)]  # noqa: FBT003 - the engine takes no keyword here
 
     def page(
         self, where: PointFilter, fields: Sequence[str], limit: int, after: str | None
     ) -> tuple[list[StoredRow], str | None]:
         """Return one page of rows, ordered by id, and the id at which the next page starts."""
         request = qdrant.ScrollRequest(
-            offset=after, limit=limit, filter=_edge_filter(where), with_payload=_payload_selector(fields)
+            offset=after, limit=limit, filter=edge_filter(where), with_payload=payload_selector(fields)
         )
         with self._engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
-        return [_row_of(record) for record in records], None if following is None else str(following)
+        return [row_of(record) for record in records], None if following is None else str(following)
 
     def points_page(self, where: PointFilter, limit: int, after: str | None) -> tuple[list[Point], str | None]:
         """Return one page of whole points, ordered by id, and the id at which the next page starts."""
         request = qdrant.ScrollRequest(
-            offset=after, limit=limit, filter=_edge_filter(where), with_payload=True, with_vector=True
+            offset=after, limit=limit, filter=edge_filter(where), with_payload=True, with_vector=True
         )
         with self._engine_errors("points cannot be read"):
             records, following = self._shard.scroll(request)
-            return [_point_of(record) for record in records], None if following is None else str(following)
+            return [point_of(record) for record in records], None if following is None else str(following)
 
     def salvaged_points(self, ids: Sequence[str]) -> list[Point]:
         """Fetch whole points by id; a point without a dense vector gets a fixed one, and loses ``vector_hash``."""
@@ -146,28 +151,28 @@ class EdgeCollection:
         """Fetch the points with the highest values of a numeric field, highest first."""
         request = qdrant.ScrollRequest(
             limit=limit,
-            filter=_edge_filter(where),
-            with_payload=_payload_selector(fields),
+            filter=edge_filter(where),
+            with_payload=payload_selector(fields),
             order_by=qdrant.OrderBy(order, qdrant.Direction.Desc),
         )
         with self._engine_errors("points cannot be read"):
-            return [_row_of(record) for record in self._shard.scroll(request)[0]]
+            return [row_of(record) for record in self._shard.scroll(request)[0]]
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
         """Run several queries; returns one list of hits per query, best first."""
         with self._engine_errors("a search failed"):
             # One by one, because the engine's query_batch takes twice as long for a few queries.
-            hits_by_query = [self._shard.query(_edge_query(query)) for query in queries]
+            hits_by_query = [self._shard.query(edge_query(query)) for query in queries]
         return [[Scored(str(hit.id), hit.score) for hit in hits] for hits in hits_by_query]
 
     def count(self, where: PointFilter) -> int:
         """Return the exact number of points that pass the filter."""
         with self._engine_errors("points cannot be counted"):
-            return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_edge_filter(where))))
+            return int(self._shard.count(qdrant.CountRequest(exact=True, filter=edge_filter(where))))
 
     def facet(self, key: str, where: PointFilter) -> dict[Value, int]:
         """Count points by the values of a keyword or lookup field."""
-        request = qdrant.FacetRequest(key, limit=ALL_VALUES, exact=True, filter=_edge_filter(where))
+        request = qdrant.FacetRequest(key, limit=ALL_VALUES, exact=True, filter=edge_filter(where))
         with self._engine_errors("points cannot be counted"):
             return {hit.value: int(hit.count) for hit in self._shard.facet(request)}
 
@@ -203,9 +208,9 @@ class EdgeCollection:
     def _salvaged(self, record: qdrant.Record) -> Point:
         vectors: Any = record.vector or {}
         if DENSE in vectors:
-            return _point_of(record)
+            return point_of(record)
         payload = {name: value for name, value in (record.payload or {}).items() if name != self.collection.vector_hash}
-        return Point(str(record.id), payload, unit_vector(self.collection).tobytes(), _sparse_of(vectors))
+        return Point(str(record.id), payload, unit_vector(self.collection).tobytes(), sparse_of(vectors))
 
     def _require_applied(self, ids: Sequence[str]) -> None:
         """Check the first write since the opening: its operation's number must be above every earlier version.
@@ -247,57 +252,3 @@ def unit_vector(collection: Collection) -> array[float]:
 def is_internal(error: StorageError) -> bool:
     """Return whether an error is an internal fault of the engine, such as one at damaged data."""
     return _INTERNAL in error.why
-
-
-def _edge_point(point: Point) -> qdrant.Point:
-    vectors: dict[str, Any] = {DENSE: array("f", point.dense)}
-    if point.sparse is not None:
-        vectors[SPARSE] = qdrant.SparseVector(*point.sparse.unpack())
-    return qdrant.Point(point.id, vectors, dict(point.payload))
-
-
-def _edge_query(query: VectorQuery) -> qdrant.QueryRequest:
-    if query.vector is None:
-        return qdrant.QueryRequest(query.limit, filter=_edge_filter(query.where))
-    if isinstance(query.vector, Sparse):
-        nearest = qdrant.Query.Nearest(qdrant.SparseVector(*query.vector.unpack()), SPARSE)
-    else:
-        nearest = qdrant.Query.Nearest(array("f", query.vector).tolist(), DENSE)
-    return qdrant.QueryRequest(query.limit, query=nearest, filter=_edge_filter(query.where))
-
-
-def _edge_filter(where: PointFilter) -> qdrant.Filter | None:
-    if not where.must and not where.must_not:
-        return None
-    return qdrant.Filter(
-        must=[_edge_condition(condition) for condition in where.must],
-        must_not=[_edge_condition(condition) for condition in where.must_not],
-    )
-
-
-def _edge_condition(condition: Condition) -> qdrant.FieldCondition:
-    match condition:
-        case AnyOf(name, values):
-            return qdrant.FieldCondition(name, match=qdrant.MatchAny(list(values)))  # type: ignore[arg-type]  # all texts, or all numbers
-        case Below(name, value):
-            return qdrant.FieldCondition(name, range=qdrant.RangeFloat(lt=value))
-
-
-def _payload_selector(fields: Sequence[str]) -> bool | qdrant.PayloadSelector:
-    return qdrant.PayloadSelector.Include(list(fields)) if fields else False
-
-
-def _row_of(record: qdrant.Record) -> StoredRow:
-    return StoredRow(str(record.id), record.payload or {})
-
-
-def _point_of(record: qdrant.Record) -> Point:
-    vectors: Any = record.vector or {}  # the declared type also allows a single unnamed vector
-    if DENSE not in vectors:
-        raise StoreCorruptedError("points cannot be read", f"the vector of point {record.id} is missing")
-    return Point(str(record.id), record.payload or {}, array("f", vectors[DENSE]).tobytes(), _sparse_of(vectors))
-
-
-def _sparse_of(vectors: Mapping[str, Any]) -> Sparse | None:
-    sparse = vectors.get(SPARSE)
-    return sparse and Sparse(array("I", sparse.indices).tobytes(), array("f", sparse.values).tobytes())
