@@ -17,6 +17,7 @@ from cloudops_nb.client.frames import hits_frame, rows_frame
 from cloudops_nb.client.scan_writer import ScanWriter
 from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
 from cloudops_nb.model import CellState
+from cloudops_nb.storage.journal.scan_anchor import SCAN_ENDED, TURN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from cloudops_nb.settings import Settings
     from cloudops_nb.storage.facade import StorageService
 
-STARTED, ENDED = "scan_started", "scan_ended"
+STARTED, ENDED = "scan_started", SCAN_ENDED
 MODES = FULL, INCREMENTAL = "full", "incremental"
 PLANNED_COLUMNS = ("account", "region", "service", "operation", "times", "parameters")
 _DASK = "dask"
@@ -140,6 +141,8 @@ class ScanRunner:
                 writer.finish(scanner.unread(), scanner.remaining())
                 self._storage.estate.end_scan(run.id)
                 self._storage.scan_state.put_rates(scanner.learned())
+                if status == "completed" and self._covers_everything(mode, scope):
+                    self._storage.estate.integrity.trust_scan(run.id)
                 self._storage.flush()
                 self._record_end(run.id, _end_record(run, list(writer.results.values()), status))
         return self._report(run, writer.results, scanner.accounts, previous)
@@ -220,9 +223,15 @@ class ScanRunner:
         rates, threads = self._storage.scan_state.rates(), self._settings.scan_threads
         return Scanner(self._sessions(), threads=threads, specs=specs, executor=executor, learned=rates)
 
+    def _covers_everything(self, mode: str, scope: Mapping[str, Iterable[str] | None]) -> bool:
+        """Return whether a scan reads every cell of the configured accounts, regions and services."""
+        configured = {"regions": self._settings.regions, "services": self._settings.services}
+        return mode == FULL and all(not each or tuple(each) == configured.get(name) for name, each in scope.items())
+
     def _record_end(self, scan_id: str, body: dict[str, Any]) -> None:
-        """Record the end of a scan, unless another process has already recorded it."""
+        """Record the end of a scan and the turn of the scan state, unless another process has already recorded it."""
         with suppress(AlreadyRecordedError):
+            body = {**body, TURN: self._storage.scan_state.turn()}
             self._storage.journal.append(ENDED, scan_id, body, once=f"{ENDED}:{scan_id}")
 
     @contextmanager

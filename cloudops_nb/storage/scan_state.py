@@ -2,22 +2,25 @@
 
 A cell is the unit of a scan: one resource type in one region of one account. A learned rate is the number of calls per
 second that AWS accepted for one group of a service's operations in one account and region. It is stored like a cell,
-with a made-up resource type.
+with a made-up resource type. A seal shows alterations of the stored records, see :mod:`cloudops_nb.storage.scan_seal`.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import DecryptionError
+from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.model import CellKey, CellResult, CellState, LearnedRate
 from cloudops_nb.storage.encryption.envelope import key_generation
 from cloudops_nb.storage.encryption.sealed_data import readable
+from cloudops_nb.storage.scan_seal import ScanSeal, SealedChange, sealed_rows
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.storage.encryption.envelope import Envelope
@@ -38,12 +41,24 @@ class ScanState:
 
     The last write of a cell or a rate wins. A write survives the death of every process. A power cut may undo the last
     few writes; the next scan repeats them.
+
+    Args:
+        database: The file.
+        vault: The store's keys.
+        anchor: Returns the turn of the seal that the journal knows, in a transaction of the connection; 0 if none.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, anchor: Callable[[sqlite3.Connection], int] = lambda _: 0
+    ) -> None:
         self._database = database
+        self._vault = vault
         self._envelope = vault.envelope
         self._blind = vault.blind_index.blind
+        self._seal = ScanSeal(vault)
+        self._anchor = anchor
+        #: The newest turn that this object has read or written: an older copy that is put back later has a lower one.
+        self._seen = 0
 
     def cells(self) -> list[CellResult]:
         """Return every cell's latest result, ordered by account, region and resource type; skip unreadable results."""
@@ -82,15 +97,14 @@ class ScanState:
                 The present content is empty for a cell without a record or with an unreadable record.
         """
         cells = [(key, self._blind_name(key)) for key in keys]
-        with self._database.writing() as connection:
-            rows = []
+        with self._changing() as stored:
             for key, cell in cells:
-                row = connection.execute(_ONE_CELL, (cell,)).fetchone()
-                content = next(readable([(cell, row[0])], lambda each: self._decrypted(*each)), {}) if row else {}
+                old = stored.envelope(cell)
+                content = next(readable([(cell, old)], lambda each: self._decrypted(*each)), {}) if old else {}
                 changed = change(key, content)
                 if changed is not None:
-                    rows.append((cell, self._encrypted(cell, changed)))
-            connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
+                    stored.put(cell, self._encrypted(cell, changed))
+            stored.write()
 
     def records(self) -> dict[CellKey, dict[str, Any]]:
         """Return the content of every cell, without the learned rates; skip unreadable cells."""
@@ -125,9 +139,7 @@ class ScanState:
         Raises:
             DecryptionError: A cell or rate was altered, or moved from another cell.
         """
-        with self._database.reading() as connection:
-            rows = connection.execute(_EVERY_CELL).fetchall()
-        return [self._decrypted(cell, sealed) for cell, sealed in rows]
+        return [self._decrypted(cell, sealed) for cell, sealed in self._records()]
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
         """Write contents of cells and rates in one transaction; each replaces the content with the same cell key."""
@@ -135,40 +147,103 @@ class ScanState:
             (cell := self._blind_name(CellKey(**content["key"])), self._encrypted(cell, content))
             for content in contents
         ]
+        with self._changing() as stored:
+            for row in rows:
+                stored.put(*row)
+            stored.write()
+
+    def found(self, contents: Iterable[Mapping[str, Any]], *, turn: int, altered: bool) -> None:
+        """Write the contents of another scan state into this empty one.
+
+        Args:
+            contents: The contents.
+            turn: The other scan state's :meth:`turn`.
+            altered: Whether the other scan state was altered; this one then counts as altered, too.
+        """
+        records = [sealed_cell(self._vault, content) for content in contents]
         with self._database.writing() as connection:
-            connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", rows)
+            rows = sealed_rows(self._vault, records, turn=turn + 1, altered=altered)
+            connection.executemany("INSERT INTO cells VALUES (?, ?)", rows)
+
+    def alteration(self) -> str:
+        """Return how the stored records differ from those that programs with the key wrote; empty if they do not.
+
+        Reads every record and decrypts none. A store of an earlier version has no seal until its first write.
+        """
+        with self._database.reading() as connection:
+            least = max(self._seen, self._anchor(connection))
+            rows = connection.execute(_EVERY_CELL).fetchall()
+        return self._seal.difference(rows, least)
+
+    def turn(self) -> int:
+        """Return the number of the latest write, or the newest that is known if the scan state is older or damaged."""
+        with suppress(DecryptionError, StorageError), self._database.reading() as connection:
+            self._seen = max(self._seen, self._anchor(connection))
+            row = connection.execute(_ONE_CELL, (self._seal.name,)).fetchone()
+            seal = self._seal.decrypted(row[0] if row else None)
+            self._seen = max(self._seen, seal.turn if seal else 0)
+        return self._seen
+
+    def trust(self, change: Callable[[Mapping[str, Any]], Mapping[str, Any] | None]) -> None:
+        """Accept the stored records as they are, so that an alteration from before counts no more.
+
+        Args:
+            change: Returns a record's new content, or ``None`` to accept the record as it is, for its present content.
+        """
+        with self._changing(synced=True) as stored:
+            for cell, content in readable(stored.rows(), lambda row: (row[0], self._decrypted(*row))):
+                changed = change(content)
+                if changed is not None:
+                    stored.put(cell, self._encrypted(cell, changed))
+            stored.write(anew=True)
 
     def reseal(self) -> int:
         """Re-encrypt the cells and rates that are under older data keys, in one transaction; returns their number."""
-        with self._database.writing(synced=True) as connection:
-            rows = connection.execute(_EVERY_CELL).fetchall()
+        with self._changing(synced=True) as stored:
+            rows = stored.rows()
             older = [(cell, sealed) for cell, sealed in rows if key_generation(sealed) < self._envelope.generation]
-            resealed = [(self._encrypted(cell, self._decrypted(cell, sealed)), cell) for cell, sealed in older]
-            connection.executemany("UPDATE cells SET envelope = ? WHERE cell = ?", resealed)
+            for cell, sealed in older:
+                stored.put(cell, self._encrypted(cell, self._decrypted(cell, sealed)))
+            stored.write(keep=True)
         return len(older)
 
     def forget(self, keys: Iterable[CellKey]) -> int:
         """Remove cells and rates by key, and erase their content from the file; returns the number of keys."""
-        cells = [(self._blind_name(key),) for key in keys]
-        self._database.scrub("DELETE FROM cells WHERE cell = ?", cells)
+        cells = [self._blind_name(key) for key in keys]
+        self.drop(cells)
+        self._database.erase_deleted()
         return len(cells)
 
     def unreadable(self, envelope: Envelope) -> list[str]:
         """Return the blind names (keyed hashes) of the cells and rates whose content ``envelope`` cannot decrypt."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_EVERY_CELL).fetchall()
-        return [cell for cell, sealed in rows if not _decrypts(envelope, cell, sealed)]
+        return [cell for cell, sealed in self._records() if not _decrypts(envelope, cell, sealed)]
 
     def drop(self, cells: Iterable[str]) -> None:
-        """Remove cells and rates by their blind names; the next scan writes them again."""
-        with self._database.writing(synced=True) as connection:
-            connection.executemany("DELETE FROM cells WHERE cell = ?", [(cell,) for cell in cells])
+        """Remove cells and rates by their blind names; the next scan writes them again.
+
+        If one of them was altered, the scan state counts as altered until a full scan, because the cell is unknown.
+        """
+        with self._changing(synced=True) as stored:
+            for cell in cells:
+                stored.remove(cell)
+            stored.write()
 
     def _readable_contents(self) -> Iterator[dict[str, Any]]:
         # A scan replaces an unreadable result, so it must not keep the scan from running.
+        return readable(self._records(), lambda row: self._decrypted(*row))
+
+    def _records(self) -> list[tuple[str, bytes]]:
         with self._database.reading() as connection:
-            rows = connection.execute(_EVERY_CELL).fetchall()
-        return readable(rows, lambda row: self._decrypted(*row))
+            return self._seal.records(connection.execute(_EVERY_CELL))
+
+    @contextmanager
+    def _changing(self, *, synced: bool = False) -> Iterator[SealedChange]:
+        """Yield the records in a write transaction; the block calls ``write`` at its end."""
+        with self._database.writing(synced=synced) as connection:
+            stored = SealedChange(connection, self._seal, max(self._seen, self._anchor(connection)))
+            yield stored
+        # Not before the commit, which may fail.
+        self._seen = max(self._seen, stored.turn)
 
     def _blind_name(self, key: CellKey) -> str:
         return self._blind(_CELL, str(key))
@@ -177,8 +252,7 @@ class ScanState:
         return self._envelope.seal(json.dumps(content).encode(), collection=COLLECTION, point_id=cell)
 
     def _decrypted(self, cell: str, sealed: bytes) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self._envelope.open(sealed, collection=COLLECTION, point_id=cell))
-        return content
+        return opened_cell(self._vault, cell, sealed)
 
 
 def result_content(result: CellResult, scan_id: str) -> dict[str, Any]:

@@ -96,8 +96,10 @@ def test_a_result_moved_to_another_cell_is_skipped_until_it_is_written_again(
     other = replace(KEY, region="us-east-1")
     scan_state.put(RESULT)
     scan_state.put(replace(RESULT, key=other, state=CellState.DENIED))
+    names = [scan_state._blind_name(key) for key in (KEY, other)]
     with journal.database.writing() as connection:
-        connection.execute("UPDATE cells SET envelope = (SELECT envelope FROM cells ORDER BY cell LIMIT 1)")
+        moved = "UPDATE cells SET envelope = (SELECT envelope FROM cells WHERE cell = ?) WHERE cell = ?"
+        connection.execute(moved, names)
 
     (left,) = scan_state.cells()
     assert set(scan_state.states([KEY, other])) == {left.key}

@@ -1,16 +1,18 @@
 """Compares the stored rows of every cell with the digests in the scan state, without decrypting a row.
 
 A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource. The check finds
-rows that were removed or altered, and a collection that was replaced by an older copy of it.
+rows that were removed or altered, and a collection that was replaced by an older copy of it. It also finds a scan state
+that was altered, so that its digests prove nothing.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from cloudops_nb.errors import StoreCorruptedError
+from cloudops_nb.model import CellState
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.estate.rows_digest import DIGESTED_FIELDS, RowsDigest, digests_by_cell
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import PointFilter, VectorStore
     from cloudops_nb.storage.estate.cell_records import CellRecord, CellRecords
     from cloudops_nb.storage.estate.points import EstatePoints
+    from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
 
 #: How often the check compares at most, if cells change during the check.
@@ -56,6 +59,8 @@ class IntegrityReport:
             restore brought other rows, or because the cell changed during the check.
         unrecorded: The cells that no scan has written since the store was upgraded, so that their digest is unknown.
         strays: The number of rows that belong to no cell of the scan state.
+        scan_state: How the scan state itself was altered: records were removed, added or changed, or an older copy was
+            put back. Empty if it was not.
     """
 
     verified: int
@@ -63,10 +68,13 @@ class IntegrityReport:
     unfinished: Sequence[CellKey]
     unrecorded: Sequence[CellKey]
     strays: int
+    scan_state: str = ""
 
     def warnings(self) -> list[str]:
         """Return a line for each kind of difference."""
         found = []
+        if self.scan_state:
+            found.append(f"the scan state was altered: {self.scan_state}; run a full scan, or restore a backup")
         if self.altered:
             found.append(f"the estate was altered, or is older than the scan state: {_shown(self.altered)}; {_HEAL}")
         if self.strays:
@@ -77,8 +85,11 @@ class IntegrityReport:
 class EstateIntegrity:
     """Checks the estate's rows; safe to share between threads, and with other programs that scan at the same time."""
 
-    def __init__(self, store: VectorStore, points: EstatePoints, vault: Vault, records: CellRecords) -> None:
+    def __init__(
+        self, store: VectorStore, points: EstatePoints, vault: Vault, records: CellRecords, state: ScanState
+    ) -> None:
         self._store = store
+        self._state = state
         self._points = points
         self._blind_index = vault.blind_index
         self._records = records
@@ -89,7 +100,8 @@ class EstateIntegrity:
         """Check every cell; about 0.1 seconds for 10,000 rows.
 
         Args:
-            again: If false, return the latest report if the engine has not written to the estate since.
+            again: If false, return the latest report if the engine has not written to the estate since, and the scan
+                state is altered in the same way or not at all.
 
         Raises:
             StorageError: The store fails.
@@ -97,10 +109,20 @@ class EstateIntegrity:
         with self._lock:
             generation = self._store.generation(AWS_ESTATE.name)
             if not again and self._latest and self._latest[0] == generation:
-                return self._latest[1]
-            report = self._checked()
+                latest = self._latest[1]
+                if latest.scan_state == self._state.alteration():
+                    return latest
+            report = replace(self._checked(), scan_state=self._state.alteration())
             self._latest = (generation, report)
             return report
+
+    def trust_scan(self, scan_id: str) -> None:
+        """Accept an altered scan state after a complete scan of everything that is configured.
+
+        The digests that the scan did not write become unknown, because the alteration may be in them.
+        """
+        if self._state.alteration():
+            self._state.trust(lambda content: _without_other_digest(content, scan_id))
 
     def _checked(self) -> IntegrityReport:
         before = self._records.all()
@@ -146,12 +168,22 @@ def _turn(records: Mapping[CellKey, CellRecord], key: CellKey) -> int:
     return records[key].turn if key in records else 0
 
 
+def _without_other_digest(content: Mapping[str, Any], scan_id: str) -> dict[str, Any] | None:
+    """Return a record without its digest; ``None`` if there is no digest, or if the scan read the whole cell."""
+    if content.get("rows") is None or (content["scan_id"] == scan_id and CellState(content["state"]).complete):
+        return None
+    return {**content, "rows": None}
+
+
 def require_unaltered(report: IntegrityReport) -> None:
     """Refuse a change that would be planned from altered rows.
 
     Raises:
-        StoreCorruptedError: A cell's rows differ from those that a scan wrote.
+        StoreCorruptedError: A cell's rows differ from those that a scan wrote, or the scan state was altered.
     """
+    if report.scan_state:
+        why = f"the scan state was altered, {report.scan_state}"
+        raise StoreCorruptedError("no change is planned", why, "Run a full scan, or restore a backup.")
     if report.altered:
         why = f"the estate was altered, or is older than the scan state: {_shown(report.altered)}"
         raise StoreCorruptedError("no change is planned", why, "Scan these cells again, or restore a backup.")

@@ -67,7 +67,7 @@ class EstateStore:
         self._rows = CellRows(store, self._points, vault, results, locks)
         self._cells = EstateCells(store, self._points, self._rows)
         #: Checks whether the stored rows are those that scans wrote.
-        self.integrity = EstateIntegrity(store, self._points, vault, self._rows.records)
+        self.integrity = EstateIntegrity(store, self._points, vault, self._rows.records, results)
         self._search = EstateSearch(store, self._points, terms, vectors, self._facets)
 
     def begin_cells(self, keys: Iterable[CellKey], *, scan_id: str) -> None:

@@ -32,7 +32,8 @@ EARLIER, EARLIER_STARTS = "earlier", "earlier_starts"
 _LATEST = "latest"
 #: The kind of a record by which a person accepts a clock that was set back.
 CLOCK_ACCEPTED = "clock_accepted"
-_COLLECTION = "journal"
+#: The name to which the envelopes of records are bound, in place of a collection.
+COLLECTION = "journal"
 # An altered file may hold values of any type. The casts turn them into bytes, so that reading does not crash, and
 # verification reports the change.
 _AFTER = """
@@ -255,7 +256,7 @@ class Journal:
     ) -> ChainHead:
         """Insert a record after the head, and return the new head."""
         sequence = head.count + 1
-        sealed = self._envelope.seal(plaintext, collection=_COLLECTION, point_id=str(sequence))
+        sealed = self._envelope.seal(plaintext, collection=COLLECTION, point_id=str(sequence))
         once_key = self.blind("once", content["once"]) if content["once"] else None
         kind, subject = self.blind("kind", content["kind"]), self.blind("subject", content["subject"])
         record = StoredRecord(sequence, kind, subject, once_key, sealed)
@@ -280,7 +281,7 @@ class Journal:
 
     def _decrypted(self, sequence: int, sealed: bytes) -> bytes:
         # Accept a retired data key: records are never re-encrypted, because the chain's MACs cover their envelopes.
-        return self._envelope.open(sealed, collection=_COLLECTION, point_id=str(sequence), retired=True)
+        return self._envelope.open(sealed, collection=COLLECTION, point_id=str(sequence), retired=True)
 
     def _had_earlier_head(self, connection: sqlite3.Connection, head: ChainHead) -> bool:
         """Return whether a head was valid under an earlier master key: the record's content lists its earlier MACs."""

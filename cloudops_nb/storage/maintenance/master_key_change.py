@@ -145,7 +145,8 @@ def _rewrite_database(service: OpenStore, new: Vault, altered: Sequence[CellKey]
         moved = MovedCells(service.vector_store, staged_name(AWS_ESTATE.name), new)
         cells = moved.with_new_digests(service.scan_state.contents(), altered)
         new_state = ScanState(journal.database, new)
-        new_state.fill(cells)
+        former = service.scan_state
+        new_state.found(cells, turn=former.turn(), altered=bool(former.alteration()))
         if len(new_state.contents()) != len(cells):
             raise StorageError("the scan state cannot be rewritten", "the copy does not have every cell")
     finally:

@@ -88,9 +88,7 @@ class OpenStore:
     @property
     def scan_state(self) -> ScanState:
         """The latest result for each resource type in each account and region, and the call rates that AWS accepted."""
-        from cloudops_nb.storage.scan_state import ScanState
-
-        return self._part("scan_state", lambda: ScanState(self.journal.database, self.vault))
+        return self._part("scan_state", self._open_scan_state)
 
     @property
     def estate(self) -> EstateStore:
@@ -237,6 +235,12 @@ class OpenStore:
         from cloudops_nb.storage.estate.store import EstateStore
 
         return EstateStore(self.vector_store, self.vault, self.scan_state, self.scan_locks, self._embedder)
+
+    def _open_scan_state(self) -> ScanState:
+        from cloudops_nb.storage.journal.scan_anchor import ScanAnchor
+        from cloudops_nb.storage.scan_state import ScanState
+
+        return ScanState(self.journal.database, self.vault, ScanAnchor(self.journal, self.vault))
 
     def _part(self, name: str, open_part: Callable[[], _Part]) -> _Part:
         with self._lock:

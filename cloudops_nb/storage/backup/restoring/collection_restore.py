@@ -23,6 +23,7 @@ from cloudops_nb.storage.estate.moved_cells import MovedCells
 from cloudops_nb.storage.opening.bound_points import BOUND_FORMAT, BoundPointsConverter
 from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
 from cloudops_nb.storage.opening.staged_copy import batches
+from cloudops_nb.storage.scan_seal import ScanSeal, sealed_rows
 from cloudops_nb.storage.scan_state import opened_cell, sealed_cell
 
 if TYPE_CHECKING:
@@ -134,10 +135,16 @@ def _altered_cells(storage: OpenStore) -> list[CellKey]:
 def _stage_cells(
     storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], altered: Sequence[CellKey], *, merge: bool
 ) -> None:
-    """Write ``journal.db.next`` with the restored scan state; in a merge, keep the newer of a cell's two results."""
+    """Write ``journal.db.next`` with the restored scan state; in a merge, keep the newer of a cell's two results.
+
+    An alteration of the snapshot's scan state, or in a merge of the store's, is still reported afterwards.
+    """
     database = storage.journal.database
-    kept = resealing.cells((cell, envelope) for cell, envelope in cells)
-    live = ResealedRows(storage.vault).cells(stored_cells(database)) if merge else {}
+    seal, front = ScanSeal(resealing.vault), [(cell, envelope) for cell, envelope in cells]
+    alteration = seal.difference(front, retired=True) or (storage.scan_state.alteration() if merge else "")
+    kept = resealing.cells(seal.records(front))
+    stored = ScanSeal(storage.vault).records(stored_cells(database)) if merge else []
+    live = ResealedRows(storage.vault).cells(stored)
     for cell, (started, envelope) in live.items():
         if cell not in kept or started >= kept[cell][0]:
             kept[cell] = (started, envelope)
@@ -147,7 +154,12 @@ def _stage_cells(
     write_next_journal(
         storage.vault.data_path,
         records=stored_records(database),
-        cells=[sealed_cell(storage.vault, content) for content in fitting],
+        cells=sealed_rows(
+            storage.vault,
+            [sealed_cell(storage.vault, content) for content in fitting],
+            turn=storage.scan_state.turn() + 1,
+            altered=bool(alteration),
+        ),
         schedule=stored_schedule(database),
     )
 
