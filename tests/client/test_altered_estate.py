@@ -168,6 +168,20 @@ def test_hidden_points_are_reported_and_no_change_is_planned(host: Host) -> None
     assert sum(cell.written - cell.found for cell in report.altered) == len(hidden)
 
 
+def test_hidden_points_with_removed_records_are_reported_and_no_change_is_planned(host: Host) -> None:
+    host.fill(recorded=True)
+    hidden = [point.id for point in list(host.storage.vector_store.points(AWS_ESTATE.name))[::7]]
+    host.storage.vector_store.delete_ids(AWS_ESTATE.name, hidden)
+    with host.storage.journal.database.writing() as connection:
+        connection.execute("DELETE FROM cells WHERE cell != ?", (host.storage.scan_state._seal.name,))
+
+    with pytest.raises(StoreCorruptedError, match="no change is planned: the scan state was altered, 4 of 4 records"):
+        host.targets_of(f"stop {estate()[0].name}")
+    assert host.planned == []
+    (warning, *_) = host.storage.health()["warnings"]
+    assert warning.startswith("the scan state was altered: 4 of 4 records are missing")
+
+
 def test_a_question_is_still_answered(host: Host) -> None:
     host.fill(recorded=True)
     host.rotate()

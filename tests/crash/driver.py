@@ -162,7 +162,8 @@ def look(folder: Path) -> Found:
             assert storage.estate.search(resource.name, limit=1)[0].resource == resource
         chat = {name: _texts(storage, name) for name in CONVERSATIONS}
         storage.journal.verify()
-        assert storage.estate.integrity.check().altered == []
+        report = storage.estate.integrity.check()
+        assert (report.altered, report.scan_state) == ([], "")
         _verify_snapshots(storage)
         journal = [record.body["text"] for record in storage.journal.records(kind="note")]
     estate = {resource.identifier: resource.metadata["version"] for resource in resources}

@@ -337,7 +337,7 @@ class TwoPrograms(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             for storage in self.programs:
-                assert checked(storage).altered == []
+                assert (checked(storage).altered, checked(storage).scan_state) == ([], "")
                 storage.close()
         finally:
             self.owners.__exit__(None, None, None)
@@ -396,7 +396,8 @@ class TwoPrograms(RuleBasedStateMachine):
 
     @rule(program=st.integers(0, 1))
     def check(self, program: int) -> None:
-        assert checked(self.programs[program]).altered == []
+        report = checked(self.programs[program])
+        assert (report.altered, report.scan_state) == ([], "")
 
 
 TestTwoPrograms = TwoPrograms.TestCase
