@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cloudops_nb.errors import StoreCorruptedError
-from cloudops_nb.model import CellState
+from cloudops_nb.model import CellKey, CellState
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.estate.rows_digest import DIGESTED_FIELDS, RowsDigest, digests_by_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cloudops_nb.model import CellKey
     from cloudops_nb.storage.engines.vector_store import PointFilter, VectorStore
@@ -119,10 +119,12 @@ class EstateIntegrity:
     def trust_scan(self, scan_id: str) -> None:
         """Accept an altered scan state after a complete scan of everything that is configured.
 
-        The digests that the scan did not write become unknown, because the alteration may be in them.
+        The digests that the scan did not write become unknown, because the alteration may be in them. Those that do not
+        fit the rows stay, so that the difference is still reported.
         """
         if self._state.alteration():
-            self._state.trust(lambda content: _without_other_digest(content, scan_id))
+            altered = {cell.key for cell in self._checked().altered}
+            self._state.trust(lambda content: _without_other_digest(content, scan_id, altered))
 
     def _checked(self) -> IntegrityReport:
         before = self._records.all()
@@ -168,11 +170,14 @@ def _turn(records: Mapping[CellKey, CellRecord], key: CellKey) -> int:
     return records[key].turn if key in records else 0
 
 
-def _without_other_digest(content: Mapping[str, Any], scan_id: str) -> dict[str, Any] | None:
-    """Return a record without its digest; ``None`` if there is no digest, or if the scan read the whole cell."""
-    if content.get("rows") is None or (content["scan_id"] == scan_id and CellState(content["state"]).complete):
+def _without_other_digest(
+    content: Mapping[str, Any], scan_id: str, altered: Collection[CellKey]
+) -> dict[str, Any] | None:
+    """Return a record without its digest; ``None`` if it has none, or if the digest is to stay."""
+    if content.get("rows") is None or CellKey(**content["key"]) in altered:
         return None
-    return {**content, "rows": None}
+    read = content["scan_id"] == scan_id and CellState(content["state"]).complete
+    return None if read else {**content, "rows": None}
 
 
 def require_unaltered(report: IntegrityReport) -> None:

@@ -178,6 +178,16 @@ def test_cells_that_the_healing_scan_did_not_read_become_unknown(filled: Storage
     assert (report.verified, report.unfinished, report.warnings()) == (1, [OTHER, QUEUES], [])
 
 
+def test_an_altered_cell_that_the_healing_scan_did_not_read_stays_altered(filled: StorageService) -> None:
+    filled.vector_store.delete_ids(AWS_ESTATE.name, [filled.estate._points.point_id(hosts(1, OTHER)[0])])
+    sql(filled, "DELETE FROM cells WHERE cell = ?", name_of(filled, CELL))
+    scanned(filled, "third")
+    filled.estate.integrity.trust_scan("third")
+    report = checked(filled)
+    assert ([cell.key for cell in report.altered], report.unfinished) == ([OTHER], [QUEUES])
+    assert report.scan_state == ""
+
+
 def test_an_intact_scan_state_is_left_alone_by_healing(filled: StorageService) -> None:
     before = stored(filled)
     filled.estate.integrity.trust_scan("another")
