@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.client.frames import hits_frame, rows_frame
+from cloudops_nb.client.scan_executor import opened_executor
 from cloudops_nb.client.scan_writer import ScanWriter
 from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
 from cloudops_nb.model import CellState
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 STARTED, ENDED = "scan_started", SCAN_ENDED
 MODES = FULL, INCREMENTAL = "full", "incremental"
 PLANNED_COLUMNS = ("account", "region", "service", "operation", "times", "parameters")
-_DASK = "dask"
 
 
 @dataclass(frozen=True)
@@ -281,24 +281,3 @@ def _end_record(run: _ScanRun, results: Sequence[CellResult], status: str) -> di
         "resources": sum(result.resources for result in results),
         "seconds": round(run.seconds(), 3),
     }
-
-
-@contextmanager
-def opened_executor(executor: Executor | str | None) -> Iterator[Executor | None]:
-    """Yield the given executor, or connect to the Dask cluster that ``dask:ADDRESS`` names and disconnect afterwards.
-
-    Raises:
-        ConfigurationError: The string is not ``dask:ADDRESS``, or the cluster cannot be used.
-    """
-    if not isinstance(executor, str):
-        yield executor
-        return
-    name, _, address = executor.partition(":")
-    if name != _DASK or not address:
-        raise ConfigurationError(
-            f"unknown executor {executor}", "", "Use dask:ADDRESS, for example dask:tcp://10.0.0.5:8786."
-        )
-    from cloudops_nb.scanner.running.dask_cluster import DaskCluster
-
-    with DaskCluster(address) as cluster:
-        yield cluster

@@ -143,10 +143,7 @@ class ScanState:
 
     def fill(self, contents: Iterable[Mapping[str, Any]]) -> None:
         """Write contents of cells and rates in one transaction; each replaces the content with the same cell key."""
-        rows = [
-            (cell := self._blind_name(CellKey(**content["key"])), self._encrypted(cell, content))
-            for content in contents
-        ]
+        rows = [sealed_cell(self._vault, content) for content in contents]
         with self._changing() as stored:
             for row in rows:
                 stored.put(*row)
@@ -192,8 +189,7 @@ class ScanState:
         """
         with self._changing(synced=True) as stored:
             for cell, content in readable(stored.rows(), lambda row: (row[0], self._decrypted(*row))):
-                changed = change(content)
-                if changed is not None:
+                if (changed := change(content)) is not None:
                     stored.put(cell, self._encrypted(cell, changed))
             stored.write(anew=True)
 
@@ -202,8 +198,8 @@ class ScanState:
         with self._changing(synced=True) as stored:
             rows = stored.rows()
             older = [(cell, sealed) for cell, sealed in rows if key_generation(sealed) < self._envelope.generation]
-            for cell, sealed in older:
-                stored.put(cell, self._encrypted(cell, self._decrypted(cell, sealed)))
+            for row in older:
+                stored.put(row[0], self._encrypted(row[0], self._decrypted(*row)))
             stored.write(keep=True)
         return len(older)
 
