@@ -20,7 +20,6 @@ from cloudops_nb.storage.estate.rows_digest import DIGESTED_FIELDS, RowsDigest, 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from cloudops_nb.model import CellKey
     from cloudops_nb.storage.engines.vector_store import PointFilter, VectorStore
     from cloudops_nb.storage.estate.cell_records import CellRecord, CellRecords
     from cloudops_nb.storage.estate.points import EstatePoints
