@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from cloudops_nb.errors import ConfigurationError, InitialisationError, StorageError, StoreUnavailableError
-from cloudops_nb.model import Resource
+from cloudops_nb.model import CellResult, CellState, Resource
 from cloudops_nb.settings import Settings, load_settings
 from cloudops_nb.storage.engines.choice import engine_named
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
@@ -48,6 +49,9 @@ def embedded(prefix: str) -> Iterator[Settings]:
         settings = Settings(**given, qdrant_api_key=SecretStr(API_KEY), qdrant_prefix=prefix)
         with opened(settings) as storage:
             storage.estate.upsert(HOSTS, scan_id="scan-1")
+            storage.estate.finish_cell(
+                CellResult(HOSTS[0].cell, CellState.OK, datetime.now(UTC), 1.0), scan_id="scan-1"
+            )
             storage.chat.append("talk", "user", "hello")
         yield settings
 
@@ -68,6 +72,7 @@ def whole(settings: Settings) -> bool:
     place = {"qdrant_mode": header.engine, "qdrant_url": header.remote_url}
     with opened(settings.model_copy(update=place)) as storage:
         found = [hit.resource.name for hit in storage.estate.search("web 1", limit=1)]
+        assert storage.estate.integrity.check().warnings() == []
         return storage.estate.count() == 3 and found == ["web 1"] and len(storage.chat.history("talk")) == 1
 
 

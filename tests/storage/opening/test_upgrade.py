@@ -83,6 +83,16 @@ def test_what_a_scan_saw_before_the_upgrade_is_known_after_it(
     assert storage.vector_store.count(AWS_ESTATE.name, others) == len(version_1["resources"]) - 1
 
 
+def test_a_scan_state_without_a_seal_is_not_altered(version_1: dict[str, Any], storage: StorageService) -> None:
+    with storage.journal.database.writing() as connection:
+        connection.execute("DELETE FROM cells WHERE cell = ?", (storage.scan_state._seal.name,))
+    for result in (None, version_1["cells"][0]):
+        if result:
+            storage.scan_state.put(result)
+        report = storage.estate.integrity.check()
+        assert (report.altered, report.scan_state) == ([], "")
+
+
 def test_a_new_store_needs_no_upgrade(storage: StorageService, key_settings: Settings) -> None:
     assert fields(storage.vault.data_path)["format"] == FORMAT
     assert not StoreFile(key_settings.data_path).outdated()
