@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.errors import DecryptionError, StorageError
 from cloudops_nb.model import CellKey, CellResult, CellState, LearnedRate
 from cloudops_nb.storage.encryption.envelope import key_generation
-from cloudops_nb.storage.encryption.sealed_data import readable
+from cloudops_nb.storage.encryption.sealed_data import readable, shallow
 from cloudops_nb.storage.scan_seal import ScanSeal, SealedChange, sealed_rows
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class ScanState:
         cells = [(key, self._blind_name(key)) for key in keys]
         with self._database.reading() as connection:
             rows = [(key, cell, connection.execute(_ONE_CELL, (cell,)).fetchone()) for key, cell in cells]
-        recorded = [(key, cell, row[0]) for key, cell, row in rows if row]
-        return dict(readable(recorded, lambda each: (each[0], self._decrypted(each[1], each[2]))))
+        recorded = ((key, cell, row[0]) for key, cell, row in rows if row)
+        return dict(readable(recorded, lambda each: (each[0], self._decrypted(*each[1:]))))
 
     def put(self, result: CellResult, scan_id: str = "") -> None:
         """Write a cell's result, replacing the earlier one; ``scan_id`` is the id of the scan that made it."""
@@ -96,13 +96,12 @@ class ScanState:
             change: Returns a cell's new content, or ``None`` to leave the cell, for its key and its present content.
                 The present content is empty for a cell without a record or with an unreadable record.
         """
-        cells = [(key, self._blind_name(key)) for key in keys]
         with self._changing() as stored:
-            for key, cell in cells:
+            for key in keys:
+                cell = self._blind_name(key)
                 old = stored.envelope(cell)
                 content = next(readable([(cell, old)], lambda each: self._decrypted(*each)), {}) if old else {}
-                changed = change(key, content)
-                if changed is not None:
+                if (changed := change(key, content)) is not None:
                     stored.put(cell, self._encrypted(cell, changed))
             stored.write()
 
@@ -253,7 +252,8 @@ class ScanState:
 
 def result_content(result: CellResult, scan_id: str) -> dict[str, Any]:
     """Return the content under which a cell's result is stored."""
-    return {**asdict(result), "started": result.started.isoformat(), "scan_id": scan_id}
+    fixed = {"key": shallow(result.key), "started": result.started.isoformat(), "scan_id": scan_id}
+    return {**shallow(result), **fixed}
 
 
 def opened_cell(vault: Vault, cell: str, sealed: bytes) -> dict[str, Any]:
