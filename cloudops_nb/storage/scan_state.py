@@ -124,14 +124,6 @@ class ScanState:
             for rate in rates
         )
 
-    def all_keys(self) -> list[CellKey]:
-        """Return the cell keys under which the cells and rates are stored.
-
-        Raises:
-            DecryptionError: A cell or rate was altered, or moved from another cell.
-        """
-        return [CellKey(**content["key"]) for content in self.contents()]
-
     def contents(self) -> list[dict[str, Any]]:
         """Return the content of every cell and rate, for :meth:`fill` of a scan state with other encryption keys.
 

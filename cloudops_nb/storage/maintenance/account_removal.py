@@ -18,7 +18,15 @@ from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
 from cloudops_nb.storage.maintenance.leftover_files import remove_leftover_files, set_aside_journals
 from cloudops_nb.storage.opening.handover import discard_leftovers, hand_over
+from cloudops_nb.storage.opening.journal_tables import (
+    stored_cells,
+    stored_records,
+    stored_schedule,
+    write_next_journal,
+)
 from cloudops_nb.storage.opening.staged_copy import row_of, stage_copy
+from cloudops_nb.storage.scan_seal import ScanSeal, sealed_rows
+from cloudops_nb.storage.scan_state import opened_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,11 +107,13 @@ def account_traces(service: OpenStore, account: str, snapshot_names: Callable[[]
 def forget_account(service: OpenStore, account: str, snapshot_names: Callable[[], Sequence[str]]) -> AccountTraces:
     """Delete an account's resources and scan cells and the conversations that mention it, for good; return a report.
 
-    All resources and conversations are deleted in one step, and the scan cells and leftover files after it. If the
-    process is killed in between, another call deletes what is left.
+    The resources, the scan cells with the learned call rates, and the conversations are deleted in one step, so that
+    no cell is without its rows. Leftover files are deleted after it. If the process is killed, another call deletes
+    what is left.
 
     Raises:
-        StorageError: As :func:`account_traces`.
+        StorageError: As :func:`account_traces`. Or the store fails.
+        DecryptionError: A resource, a cell or a message cannot be decrypted, so that its account is unknown.
         StoreUnavailableError: Another program has the store open, or a scan or a plan is running in this program.
     """
     with service.alone():
@@ -112,9 +122,9 @@ def forget_account(service: OpenStore, account: str, snapshot_names: Callable[[]
         discard_leftovers(vault.data_path, store)
         stage_copy(store, AWS_ESTATE, _EstateWithoutAccount(vault, traces.account_id), vault.envelope)
         stage_copy(store, CHAT_HISTORY, _ChatWithoutConversations(vault, traces.conversations), vault.envelope)
+        _stage_without_cells(service, traces.account_id)
         service.journal.close()
         hand_over(vault.data_path, store, (AWS_ESTATE.name, CHAT_HISTORY.name))
-        service.scan_state.forget(key for key in service.scan_state.all_keys() if key.account_id == traces.account_id)
         remove_leftover_files(vault.data_path)
         counts = {"resources": traces.resources, "cells": traces.cells, "conversations": len(traces.conversations)}
         service.journal.append(ACCOUNT_FORGOTTEN, traces.account_id, counts, power_safe=True)
@@ -148,6 +158,22 @@ class _ChatWithoutConversations:
 
     def _conversation_name(self, row: StoredRow) -> str:
         return _conversation_name(open_sealed(self._envelope, row, CHAT_HISTORY))
+
+
+def _stage_without_cells(service: OpenStore, account_id: str) -> None:
+    """Write ``journal.db.next`` without the account's cells and rates; journal records, other cells and tasks stay.
+
+    The new file never held the account's cells, so none of their content is left in its free pages.
+    """
+    vault, database, state = service.vault, service.journal.database, service.scan_state
+    kept = [
+        (cell, sealed)
+        for cell, sealed in ScanSeal(vault).records(stored_cells(database))
+        if opened_cell(vault, cell, sealed)["key"]["account_id"] != account_id
+    ]
+    cells = sealed_rows(vault, kept, turn=state.turn() + 1, altered=bool(state.alteration()))
+    records, schedule = stored_records(database), stored_schedule(database)
+    write_next_journal(vault.data_path, records=records, cells=cells, schedule=schedule)
 
 
 def _mentioning_conversations(service: OpenStore, mentions: AccountMentions) -> set[str]:

@@ -55,6 +55,21 @@ def test_nothing_is_made_before_the_first_use(database: Database) -> None:
 
 
 @pytest.mark.fast
+def test_scrubbed_content_is_not_left_in_the_file(database: Database) -> None:
+    with database.writing() as connection:
+        # Some builds of SQLite overwrite what they delete without being asked.
+        connection.execute("PRAGMA secure_delete = OFF")
+    put(database, "the going cell")
+    put(database, "the staying cell")
+    files = [database.path, database.path.with_name(f"{database.path.name}-wal")]
+    assert b"the going cell" in b"".join(path.read_bytes() for path in files)
+    database.scrub("DELETE FROM cells WHERE cell = ?", [("the going cell",)])
+
+    assert cells(database) == ["the staying cell"]
+    assert b"the going cell" not in b"".join(path.read_bytes() for path in files)
+
+
+@pytest.mark.fast
 def test_a_write_is_undone_by_any_exception(database: Database) -> None:
     put(database, "one")
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudops_nb.errors import BackupError, StorageError
-from cloudops_nb.model import CellKey, CellResult, CellState, Resource, ResourceFilter
+from cloudops_nb.errors import BackupError, DecryptionError, StorageError
+from cloudops_nb.model import CellKey, CellResult, CellState, LearnedRate, Resource, ResourceFilter
+from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import PointFilter
 from cloudops_nb.storage.maintenance import account_removal
 from cloudops_nb.storage.maintenance.account_mentions import AccountMentions
 from cloudops_nb.storage.maintenance.account_removal import ACCOUNT_FORGOTTEN, account_traces, forget_account
 from cloudops_nb.storage.opening.handover import hand_over
+from cloudops_nb.storage.opening.journal_tables import stored_records, stored_schedule
+from cloudops_nb.storage.schedule.due_times import Schedule
 from tests.storage.filled_store import ACCOUNT, fill
 
 if TYPE_CHECKING:
@@ -131,9 +134,40 @@ def test_cut_short_after_its_handover_it_is_finished_by_another_run(
         patch.setattr(account_removal, "hand_over", killed)
         with pytest.raises(KeyboardInterrupt):
             forget_account(shared, GOING, list)
-    assert (shared.estate.count(), len(shared.scan_state.cells())) == (7, 4)
+    assert (shared.estate.count(), len(shared.scan_state.cells())) == (7, 2)
+    assert not shared.journal.records(kind=ACCOUNT_FORGOTTEN)
+    assert forget_account(shared, GOING, list).cells == 0
+    assert len(shared.journal.records(kind=ACCOUNT_FORGOTTEN)) == 1
+
+
+def test_cells_and_rates_of_an_account_without_rows_go_too(shared: StorageService) -> None:
+    rates = [LearnedRate(account, "eu-west-1", "ec2", "reads", 5.0, datetime.now(UTC)) for account in (GOING, ACCOUNT)]
+    shared.scan_state.put_rates(rates)
+    shared.vector_store.delete(AWS_ESTATE.name, shared.estate._points.matching(ResourceFilter(account=GOING)))
+
     assert forget_account(shared, GOING, list).cells == 2
-    assert len(shared.scan_state.cells()) == 2
+    assert {result.key.account_id for result in shared.scan_state.cells()} == {ACCOUNT}
+    assert shared.scan_state.rates() == rates[1:]
+
+
+def test_the_journal_and_the_schedule_stay_as_they_were(shared: StorageService) -> None:
+    Schedule(shared).claim("backup", 60.0)
+    head, schedule = shared.journal.export_head(), stored_schedule(shared.journal.database)
+    records = list(stored_records(shared.journal.database))
+    forget_account(shared, GOING, list)
+
+    assert list(stored_records(shared.journal.database))[:-1] == records
+    assert stored_schedule(shared.journal.database) == schedule
+    assert schedule
+    shared.journal.verify(against=head)
+
+
+def test_a_cell_that_cannot_be_decrypted_stops_it_before_anything_is_removed(shared: StorageService) -> None:
+    with shared.journal.database.writing() as connection:
+        connection.execute("UPDATE cells SET envelope = x'00'")
+    with pytest.raises(DecryptionError):
+        forget_account(shared, GOING, list)
+    assert shared.estate.count() == 9
 
 
 @pytest.mark.parametrize(("account", "why"), [("nobody", "no account"), ("shared name", "2 accounts")])

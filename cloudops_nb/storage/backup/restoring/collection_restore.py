@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.disk import require_room
-from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
 from cloudops_nb.storage.backup.restoring.merged_points import merged_points, renumber_messages
 from cloudops_nb.storage.backup.restoring.rekeyed_rows import RekeyedRows
 from cloudops_nb.storage.backup.restoring.resealed_rows import ResealedRows
@@ -21,6 +20,7 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.estate.moved_cells import MovedCells
 from cloudops_nb.storage.opening.bound_points import BOUND_FORMAT, BoundPointsConverter
+from cloudops_nb.storage.opening.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
 from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
 from cloudops_nb.storage.opening.staged_copy import batches
 from cloudops_nb.storage.scan_seal import ScanSeal, sealed_rows

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import BackupError, JournalError, StoreCorruptedError
 from cloudops_nb.storage.backup.disk import disk_errors, require_room
-from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
 from cloudops_nb.storage.backup.restoring.collection_restore import RestoreResult
 from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_parts
 from cloudops_nb.storage.backup.snapshot import ROW_BYTES
@@ -22,6 +21,7 @@ from cloudops_nb.storage.journal.chain import Chain, ChainHead, StoredRecord
 from cloudops_nb.storage.journal.head import HeadFile
 from cloudops_nb.storage.keys.master_key import StoreKeys
 from cloudops_nb.storage.opening.handover import next_file
+from cloudops_nb.storage.opening.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,9 +21,9 @@ from cloudops_nb.storage.vault import vault_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloudops_nb.storage.backup.journal_tables import SealedRow
     from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.keys.master_key import MasterKey
+    from cloudops_nb.storage.opening.journal_tables import SealedRow
     from cloudops_nb.storage.vault import Vault
 
 

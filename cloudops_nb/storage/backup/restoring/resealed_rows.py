@@ -15,9 +15,9 @@ from cloudops_nb.storage.opening.staged_copy import row_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloudops_nb.storage.backup.journal_tables import SealedRow
     from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Point
+    from cloudops_nb.storage.opening.journal_tables import SealedRow
     from cloudops_nb.storage.vault import Vault
 
 _CELLS = "scan_state"

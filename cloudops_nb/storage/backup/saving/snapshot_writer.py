@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.storage.backup.archive import Archive, Header, write_archive
 from cloudops_nb.storage.backup.disk import require_room
-from cloudops_nb.storage.backup.journal_tables import stored_cells, stored_records
 from cloudops_nb.storage.backup.snapshot import JOURNAL, ROW_BYTES, packed_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.opening.journal_tables import stored_cells, stored_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

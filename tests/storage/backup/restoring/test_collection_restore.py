@@ -9,13 +9,13 @@ import pytest
 
 from cloudops_nb.errors import BackupError
 from cloudops_nb.storage.backup.archive import Header
-from cloudops_nb.storage.backup.journal_tables import stored_cells
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
 from cloudops_nb.storage.encryption.envelope import Envelope
 from cloudops_nb.storage.encryption.sealed_data import seal
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.keys.master_key import MasterKey, StoreKeys
+from cloudops_nb.storage.opening.journal_tables import stored_cells
 from tests.embedders import no_embedder
 from tests.storage.backup.store_contents import change, contents, fill, forge, outcomes, paths, restored
 from tests.storage.conftest import header_of

@@ -10,9 +10,9 @@ import pytest
 
 from cloudops_nb.errors import AlreadyRecordedError, StoreCorruptedError
 from cloudops_nb.model import CellResult, CellState
-from cloudops_nb.storage.backup import journal_tables as tables
 from cloudops_nb.storage.backup.saving import snapshot_writer as taking
 from cloudops_nb.storage.facade import StorageService
+from cloudops_nb.storage.opening import journal_tables as tables
 from tests.embedders import no_embedder
 from tests.storage.backup.store_contents import CELL, STARTED, forge, restored
 
