@@ -18,7 +18,7 @@ from cloudops_nb.storage.backup.restoring.staged_replacement import replacing_pa
 from cloudops_nb.storage.backup.snapshot import ROW_BYTES, unpacked_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE, CHAT_HISTORY, staged_name
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
-from cloudops_nb.storage.estate.moved_cells import MovedCells
+from cloudops_nb.storage.estate.moved_cells import MovedCells, marked_keys
 from cloudops_nb.storage.opening.bound_points import BOUND_FORMAT, BoundPointsConverter
 from cloudops_nb.storage.opening.journal_tables import stored_cells, stored_records, stored_schedule, write_next_journal
 from cloudops_nb.storage.opening.numbered_points import NUMBERED_FORMAT, numbered_point
@@ -27,7 +27,7 @@ from cloudops_nb.storage.scan_seal import ScanSeal, sealed_rows
 from cloudops_nb.storage.scan_state import opened_cell, sealed_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.model import CellKey
     from cloudops_nb.storage.backup.archive import Archive
@@ -135,33 +135,41 @@ def _altered_cells(storage: OpenStore) -> list[CellKey]:
 def _stage_cells(
     storage: OpenStore, resealing: ResealedRows, cells: Iterable[Any], altered: Sequence[CellKey], *, merge: bool
 ) -> None:
-    """Write ``journal.db.next`` with the restored scan state; in a merge, keep the newer of a cell's two results.
+    """Write ``journal.db.next`` with the restored scan state.
 
-    An alteration of the snapshot's scan state, or in a merge of the store's, is still reported afterwards.
+    In a merge, the newer of a cell's two results is kept. A cell that was altered, in the store or in the snapshot, is
+    altered afterwards, because some of its rows may be altered ones. But if the merged rows are exactly those of the
+    newer result, it is not. An alteration of the snapshot's scan state, or in a merge of the store's, is still reported
+    afterwards, too.
     """
-    database = storage.journal.database
+    vault, database = storage.vault, storage.journal.database
     seal, front = ScanSeal(resealing.vault), [(cell, envelope) for cell, envelope in cells]
     alteration = seal.difference(front, retired=True) or (storage.scan_state.alteration() if merge else "")
-    kept = resealing.cells(seal.records(front))
-    stored = ScanSeal(storage.vault).records(stored_cells(database)) if merge else []
-    live = ResealedRows(storage.vault).cells(stored)
-    for cell, (started, envelope) in live.items():
-        if cell not in kept or started >= kept[cell][0]:
-            kept[cell] = (started, envelope)
-    contents = [opened_cell(storage.vault, cell, envelope) for cell, (_, envelope) in kept.items()]
-    moved = MovedCells(storage.vector_store, staged_name(AWS_ESTATE.name), storage.vault)
-    fitting = moved.with_new_digests(contents, altered) if merge else moved.with_fitting_digests(contents)
+    saved = resealing.cells(seal.records(front))
+    moved = MovedCells(storage.vector_store, staged_name(AWS_ESTATE.name), vault)
+    if merge:
+        live = ResealedRows(vault).cells(ScanSeal(vault).records(stored_cells(database)))
+        newer = {cell: each for cell, each in live.items() if cell not in saved or each[0] >= saved[cell][0]}
+        suspects = {*altered, *marked_keys(_opened(vault, saved))}
+        contents = moved.with_new_digests(_opened(vault, {**saved, **newer}), suspects)
+    else:
+        contents = moved.with_fitting_digests(_opened(vault, saved))
     write_next_journal(
-        storage.vault.data_path,
+        vault.data_path,
         records=stored_records(database),
         cells=sealed_rows(
-            storage.vault,
-            [sealed_cell(storage.vault, content) for content in fitting],
+            vault,
+            [sealed_cell(vault, content) for content in contents],
             turn=storage.scan_state.turn() + 1,
             altered=bool(alteration),
         ),
         schedule=stored_schedule(database),
     )
+
+
+def _opened(vault: Vault, cells: Mapping[str, tuple[str, bytes]]) -> list[dict[str, Any]]:
+    """Return the contents of cells that are given, by name, as the scan's start and the envelope."""
+    return [opened_cell(vault, cell, envelope) for cell, (_, envelope) in cells.items()]
 
 
 def _unreadable_note(unreadable: int) -> str:

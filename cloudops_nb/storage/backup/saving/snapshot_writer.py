@@ -2,27 +2,36 @@
 
 Rows are read one after the other, so a snapshot may contain some of the writes that are made at the same time, and miss
 others.
+
+The estate is checked first. Cells (units of a scan) whose rows are altered are marked in the snapshot, so that a
+restore does not hide the alteration. If a scan of such a cell ends while the rows are read, the mark stays, and after a
+restore the cell counts as altered until its next scan, unless the scan put the same rows back.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.backup.archive import Archive, Header, write_archive
 from cloudops_nb.storage.backup.disk import require_room
 from cloudops_nb.storage.backup.snapshot import JOURNAL, ROW_BYTES, packed_point
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
+from cloudops_nb.storage.estate.moved_cells import marked
 from cloudops_nb.storage.opening.journal_tables import stored_cells, stored_records
+from cloudops_nb.storage.scan_state import sealed_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.journal.journal import Journal
     from cloudops_nb.storage.opening.open_store import OpenParts, OpenStore
+    from cloudops_nb.storage.vault import Vault
 
 
 def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: datetime) -> tuple[Snapshot, int]:
@@ -35,7 +44,11 @@ def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: da
     """
     parts = storage.consistent_parts()
     vault = parts.vault
-    front, rows, row_count = _journal_content(parts.journal) if kind == JOURNAL else _collection_content(parts, kind)
+    if kind == JOURNAL:
+        front, rows, row_count = _journal_content(parts.journal)
+    else:
+        marks = _marked_cells(storage, vault) if kind == AWS_ESTATE.name else {}
+        front, rows, row_count = _collection_content(parts, kind, marks)
     require_room(vault.data_path, row_count * ROW_BYTES, f"the snapshot of {kind} was not written")
     store_id = vault.store_file.identify()
     with local.create(kind, now) as draft:
@@ -52,9 +65,21 @@ def write_snapshot(storage: OpenStore, kind: str, local: SnapshotFolder, now: da
     return draft.snapshot, written
 
 
-def _collection_content(parts: OpenParts, kind: str) -> tuple[list[Any], Iterator[Any], int]:
+def _marked_cells(storage: OpenStore, vault: Vault) -> dict[str, bytes]:
+    """Return the encrypted, marked contents of the altered cells, by the cells' stored names."""
+    # A snapshot without marks is better than none.
+    with suppress(StorageError):
+        altered = [cell.key for cell in storage.estate.integrity.check().altered]
+        return dict(sealed_cell(vault, content) for content in marked(storage.scan_state.contents_of(altered).values()))
+    return {}
+
+
+def _collection_content(
+    parts: OpenParts, kind: str, marks: Mapping[str, bytes]
+) -> tuple[list[Any], Iterator[Any], int]:
     # Read the scan cells (results of scans) before the rows, so that no saved cell is newer than the saved rows.
-    cells = [list(cell) for cell in stored_cells(parts.journal.database)] if kind == AWS_ESTATE.name else []
+    stored = stored_cells(parts.journal.database) if kind == AWS_ESTATE.name else []
+    cells = [[cell, marks.get(cell, sealed)] for cell, sealed in stored]
     row_count = parts.vector_store.count(kind, EVERY_POINT)
     return cells, map(packed_point, parts.vector_store.points(kind)), row_count
 
