@@ -12,7 +12,6 @@ from cloudops_nb import CloudOps
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.errors import ConfigurationError
 from cloudops_nb.model import CellState
-from cloudops_nb.storage.opening.journal_tables import stored_cells
 from tests.embedders import EvenEmbedder
 from tests.synthetic_aws import SyntheticAws
 from tests.synthetic_aws.faults import Fault
@@ -100,8 +99,8 @@ def estate(made: Estate, monkeypatch: pytest.MonkeyPatch) -> Estate:
 
 
 def test_the_first_one_reads_everything_and_the_next_only_what_changed(estate: Estate) -> None:
-    storage = estate.ops.storage
-    storage.scan_state.drop(cell for cell, _ in stored_cells(storage.journal.database))
+    state = estate.ops.storage.scan_state
+    state.forget(state.all_keys())
     assert estate.read() == set(TYPES)
     assert len(estate.names()) == 4
     estate.hours_ago(1)
