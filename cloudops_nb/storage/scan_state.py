@@ -194,13 +194,6 @@ class ScanState:
             stored.write(keep=True)
         return len(older)
 
-    def forget(self, keys: Iterable[CellKey]) -> int:
-        """Remove cells and rates by key, and erase their content from the file; returns the number of keys."""
-        cells = [self._blind_name(key) for key in keys]
-        self.drop(cells)
-        self._database.erase_deleted()
-        return len(cells)
-
     def unreadable(self, envelope: Envelope) -> list[str]:
         """Return the blind names (keyed hashes) of the cells and rates whose content ``envelope`` cannot decrypt."""
         return [cell for cell, sealed in self._records() if not _decrypts(envelope, cell, sealed)]

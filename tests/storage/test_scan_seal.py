@@ -190,7 +190,7 @@ class TestAlterations:
         replaced(journal.database, [] if removed else older)
         state = anchored()
         state.put_all(map(result, KEYS))
-        state.forget(KEYS[:1])
+        state.drop([state._blind_name(KEYS[0])])
         state.reseal()
         end_of_scan(journal, state)
         assert state.alteration() == "records were changed"
@@ -225,7 +225,7 @@ class TestNoAlteration:
         assert other.alteration() == ""
 
     def test_the_seal_is_no_record(self, state: ScanState) -> None:
-        assert (len(state.contents()), len(state.records()), len(state.all_keys())) == (6, 6, 6)
+        assert (len(state.contents()), len(state.records())) == (6, 6)
         assert state.rates() == []
 
     def test_the_contents_of_another_scan_state_keep_its_turn_and_an_alteration(
@@ -290,7 +290,7 @@ def _rate(number: int) -> LearnedRate:
 
 
 NUMBERS = st.lists(st.integers(0, 5), max_size=4)
-WRITES = st.tuples(st.sampled_from(["put", "update", "rates", "forget", "drop", "fill", "reseal", "trust"]), NUMBERS)
+WRITES = st.tuples(st.sampled_from(["put", "update", "rates", "drop", "fill", "reseal", "trust"]), NUMBERS)
 
 
 def write(state: ScanState, how: str, numbers: Sequence[int]) -> None:
@@ -301,8 +301,6 @@ def write(state: ScanState, how: str, numbers: Sequence[int]) -> None:
         state.update(keys, lambda key, content: {**content, "more": 1} if content and key != KEYS[1] else None)
     elif how == "rates":
         state.put_rates([_rate(number) for number in numbers])
-    elif how == "forget":
-        state.forget(keys)
     elif how == "drop":
         state.drop([state._blind_name(key) for key in keys])
     elif how == "fill":

@@ -133,19 +133,3 @@ def test_cells_under_the_present_data_key_are_not_encrypted_again(scan_state: Sc
     scan_state.put(RESULT)
 
     assert scan_state.reseal() == 0
-
-
-def test_a_forgotten_cell_leaves_nothing_in_the_file(scan_state: ScanState, journal: Journal) -> None:
-    with journal.database.writing() as connection:
-        # Some builds of SQLite overwrite what they delete without being asked.
-        connection.execute("PRAGMA secure_delete = OFF")
-    for number in range(20):
-        scan_state.put(replace(RESULT, resources=number))
-    scan_state.put(replace(RESULT, key=OTHER))
-    blind = scan_state._blind_name(KEY).encode()
-    path = journal.database.path
-    assert blind in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
-    assert scan_state.forget([KEY]) == 1
-
-    assert [result.key for result in scan_state.cells()] == [OTHER]
-    assert blind not in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()

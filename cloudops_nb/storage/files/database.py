@@ -119,18 +119,11 @@ class Database:
         """
         with self.writing(synced=True) as connection:
             connection.executemany(statement, values)
-        self.erase_deleted()
-
-    def erase_deleted(self) -> None:
-        """Erase deleted content from the file and its WAL; no other connection may have the file open."""
-        with self._lock:
-            with self.reading() as connection:
-                pass
-            with _translated_errors(self.path):
-                # Deleted content stays in free pages until VACUUM rewrites the file. VACUUM must run outside a
-                # transaction (https://www.sqlite.org/lang_vacuum.html).
-                connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._lock, _translated_errors(self.path):
+            # Deleted content stays in free pages until VACUUM rewrites the file. VACUUM must run outside a transaction
+            # (https://www.sqlite.org/lang_vacuum.html).
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def problem(self, table: str) -> str:
         """Return why a table or one of its indexes is damaged; empty if they are intact."""

@@ -32,7 +32,7 @@ def damage(storage: StorageService) -> list[UnreadableRow]:
         row = next(storage.vector_store.rows(name, EVERY_POINT, ("data",)))
         storage.vector_store.patch(name, [Patch([row.id], {"data": row.payload["data"][:-8] + "AAAAAAA="})])
         damaged.append(UnreadableRow(name, row.id))
-    cell = storage.scan_state._blind_name(storage.scan_state.all_keys()[0])
+    cell = storage.scan_state._blind_name(storage.scan_state.cells()[0].key)
     with storage.journal.database.writing() as connection:
         connection.execute("UPDATE cells SET envelope = ? WHERE cell = ?", (b"x" * 60, cell))
     return [*damaged, UnreadableRow(SCAN_STATE, cell)]

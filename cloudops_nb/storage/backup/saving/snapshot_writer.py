@@ -21,15 +21,17 @@ from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT
 from cloudops_nb.storage.estate.moved_cells import marked
 from cloudops_nb.storage.opening.journal_tables import stored_cells, stored_records
+from cloudops_nb.storage.scan_seal import ScanSeal, sealed_rows
 from cloudops_nb.storage.scan_state import sealed_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cloudops_nb.storage.backup.places.snapshot_folder import SnapshotFolder
     from cloudops_nb.storage.backup.snapshot import Snapshot
     from cloudops_nb.storage.journal.journal import Journal
+    from cloudops_nb.storage.opening.journal_tables import SealedRow
     from cloudops_nb.storage.opening.open_store import OpenParts, OpenStore
     from cloudops_nb.storage.vault import Vault
 
@@ -79,9 +81,16 @@ def _collection_content(
 ) -> tuple[list[Any], Iterator[Any], int]:
     # Read the scan cells (results of scans) before the rows, so that no saved cell is newer than the saved rows.
     stored = stored_cells(parts.journal.database) if kind == AWS_ESTATE.name else []
-    cells = [[cell, marks.get(cell, sealed)] for cell, sealed in stored]
+    cells = list(map(list, _with_marks(parts.vault, stored, marks) if marks else stored))
     row_count = parts.vector_store.count(kind, EVERY_POINT)
     return cells, map(packed_point, parts.vector_store.points(kind)), row_count
+
+
+def _with_marks(vault: Vault, stored: Sequence[SealedRow], marks: Mapping[str, bytes]) -> list[SealedRow]:
+    """Return the cells with the marked contents, and with a seal that fits them if the store's seal fits its cells."""
+    seal = ScanSeal(vault)
+    cells = [(cell, marks.get(cell, sealed)) for cell, sealed in seal.records(stored)]
+    return sealed_rows(vault, cells, turn=0, altered=bool(seal.difference(stored)))
 
 
 def _journal_content(journal: Journal) -> tuple[list[Any], Iterator[Any], int]:
