@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
-pytestmark = pytest.mark.fast
 
 REGIONS = ("eu-west-1", "us-east-1")
 TYPES = ("ec2_instance", "lambda_function", "s3_bucket")

@@ -291,7 +291,6 @@ def test_a_started_service_runs_until_it_is_closed(filled: StorageService) -> No
     assert not filled.backup.status()["running"]
 
 
-@pytest.mark.fast
 def test_a_snapshot_without_bytes_says_no_number_of_rows(filled: StorageService) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     with filled.backup.local.create("journal", moment):

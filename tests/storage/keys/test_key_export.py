@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from cloudops_nb.storage.keys.key_sources import KeySource
 
-pytestmark = pytest.mark.fast
 
 MASTER = MasterKey(bytes(range(32)))
 PASSPHRASE = "correct horse battery"
