@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cloudops_nb.embedding import open_embedder
+from cloudops_nb.settings import Settings
+
 if TYPE_CHECKING:
     from cloudops_nb.demo import Demo
 
@@ -101,6 +104,8 @@ def traced(home: Path, settings: dict[str, object], *, seconds: int, deliberate:
 
 @pytest.fixture
 def settings(tmp_path: Path, demo_environment: Demo, staging_database: object, models_path: Path) -> dict[str, object]:
+    # The export of the model, once for each machine, writes to this folder.
+    open_embedder(Settings(embedding_path=models_path))
     return {
         "data_path": str(tmp_path / "store"),
         "accounts": [dict(account) for account in demo_environment.accounts],
