@@ -129,7 +129,7 @@ def kept(*, instances: int, every_type: bool = False, again: Sequence[str] = ())
 
 
 def beside(*, instances: int) -> dict[str, Any]:
-    """Scan into a new store, and measure how late another thread of the process wakes meanwhile."""
+    """Scan into a new store, and measure how late another thread of the process wakes."""
     cloud = _entered(instances)
     with CloudOps(key_source="file", scan_threads=THREADS) as ops:
         ops.parts.sessions = AccountSessions(cloud.aws.accounts, threads=THREADS, events=cloud.events())

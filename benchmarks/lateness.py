@@ -1,4 +1,4 @@
-"""How late a thread wakes beside other work of its process, such as the cell that a person runs during a scan."""
+"""How late a thread wakes during other work of its process, as a cell does that a person runs during a scan."""
 
 from __future__ import annotations
 

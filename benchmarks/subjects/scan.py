@@ -98,7 +98,7 @@ def _full_scan(lists: Sequence[Run], scans: Sequence[Sequence[Run]], loop: float
 def _beside(watched: Sequence[Run]) -> Iterator[Figure]:
     """How late a thread of the same process wakes during a full scan; the made-up AWS computes in it, too."""
     late, idle, runs = _median(watched, "late"), _median(watched, "late_idle"), len(watched)
-    name = f"a thread beside a full scan wakes late, 99th percentile ({idle:.1f} ms without a scan)"
+    name = f"a thread during a full scan wakes late, 99th percentile ({idle:.1f} ms without a scan)"
     yield Figure(name, late, "ms", MOST_LATE, MOST, runs=runs)
     name = "the latest waking of all"
     yield Figure(name, _median(watched, "latest"), "ms", late, "99th percentile", runs=runs)

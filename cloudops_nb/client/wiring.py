@@ -87,7 +87,7 @@ class Parts:
     def check_estate(self) -> None:
         """Start a check of the estate's rows in a thread of its own; warn of each difference that an earlier one found.
 
-        A search does not wait for the check, which takes about a second for 100,000 rows. Checks begin at least
+        A search does not wait for the check, which reads every row. Checks begin at least
         :data:`_ESTATE_CHECK_SECONDS` apart, and only the first reads an estate that has not changed.
         """
         now = time.monotonic()

@@ -82,7 +82,7 @@ class ShortConnection(H11Protocol):
 
     _limit: TimerHandle
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as in uvicorn
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # asyncio makes a Transport, as uvicorn assumes
         """Start the time that the connection may be open for."""
         super().connection_made(transport)
         self._limit = self.loop.call_later(CONNECTION_SECONDS, self._give_up)

@@ -116,12 +116,7 @@ def check_health(
     ]
     if free < LEAST_FREE_BYTES:
         warnings.append(f"only {free // 1_000_000} MB are free on the store's disk")
-    if failures:
-        why = "the values are damaged, altered, or under another key"
-        fix = "a full scan writes damaged resources again"
-        warnings.append(f"{failures} decryptions failed since the store was opened: {why}; {fix}")
-    if lost := _failure_count(unreadable_results):
-        warnings.append(f"{lost} scan results cannot be decrypted; a full scan writes them again")
+    warnings += _unreadable_warnings(failures, _failure_count(unreadable_results))
     return Health(
         reachable=any(health["points"] is not None for health in collections.values()),
         collections=collections,
@@ -133,6 +128,15 @@ def check_health(
         decrypt_failures=failures,
         warnings=warnings,
     )
+
+
+def _unreadable_warnings(failures: int, lost: int) -> Iterator[str]:
+    if failures:
+        why = "the values are damaged, altered, or under another key"
+        fix = "a full scan writes damaged resources again"
+        yield f"{failures} decryptions failed since the store was opened: {why}; {fix}"
+    if lost:
+        yield f"{lost} scan results cannot be decrypted; a full scan writes them again"
 
 
 def _check_collections(store: Callable[[], VectorStore], *, remote: bool) -> dict[str, CollectionHealth]:

@@ -144,14 +144,14 @@ class SealedChange:
         """Remove a record, if there is one."""
         self._new[name] = None
 
-    def write(self, *, anew: bool = False, keep: bool = False) -> None:
+    def write(self, *, recompute: bool = False, keep: bool = False) -> None:
         """Write the changes and the seal.
 
         Args:
-            anew: Whether to compute the seal from all records, so that an alteration from before counts no more.
+            recompute: Whether to compute the seal from all records, so that an alteration from before counts no more.
             keep: Whether to write the seal although nothing was changed, for example under a new data key.
         """
-        if not self._new and not anew and not keep:
+        if not self._new and not recompute and not keep:
             return
         before = self._present()
         written = [(name, envelope) for name, envelope in self._new.items() if envelope is not None]
@@ -159,7 +159,7 @@ class SealedChange:
         replaced = [(name, old) for name in self._new if (old := self.envelope(name)) is not None]
         self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", written)
         self._connection.executemany("DELETE FROM cells WHERE cell = ?", removed)
-        if anew:
+        if recompute:
             after = self._seal.of(self._connection.execute(_EVERY_ROW), before.turn + 1)
         else:
             less, more = self._seal.of(replaced, 0), self._seal.of(written, 0)

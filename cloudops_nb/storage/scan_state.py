@@ -182,7 +182,7 @@ class ScanState:
             for cell, content in readable(stored.rows(), lambda row: (row[0], self._decrypted(*row))):
                 if (changed := change(content)) is not None:
                     stored.put(cell, self._encrypted(cell, changed))
-            stored.write(anew=True)
+            stored.write(recompute=True)
 
     def reseal(self) -> int:
         """Re-encrypt the cells and rates that are under older data keys, in one transaction; returns their number."""

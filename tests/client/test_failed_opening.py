@@ -12,6 +12,7 @@ from cloudops_nb.notebook.session import Session
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.opening.open_store import OpenStore
 from cloudops_nb.storage.opening.usage_lock import UsageLock
+from tests.embedders import no_embedder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def test_a_failed_recovery_leaves_no_lock(
 
 def test_a_part_that_fails_leaves_an_opened_store_usable(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Only a store without any open part gives its lock back: the others still rest on it."""
-    store = OpenStore(load_settings(tmp_path / "store", environment={}, **settings), embedder=lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    store = OpenStore(load_settings(tmp_path / "store", environment={}, **settings), embedder=no_embedder)
     assert store.journal.verify().count >= 0
     with pytest.raises(StorageError, match="in use"):
         require_free(tmp_path / "store")
@@ -85,7 +86,7 @@ def test_a_notebook_whose_backups_do_not_start_closes_the_store() -> None:
         def close(self) -> None:
             closed.append(True)
 
-    session = Session(None, None, lambda **_: Failing())  # type: ignore[arg-type]
+    session = Session(None, None, lambda **_: Failing())  # type: ignore[arg-type]  # no other part is used
     for _ in range(2):
         with pytest.raises(CloudOpsError, match="no backups"):
             _ = session.cloudops

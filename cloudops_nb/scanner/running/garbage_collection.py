@@ -2,7 +2,7 @@
 
 After every few hundred new objects, Python's collector examines these objects, and sometimes all objects. No other
 thread runs during a collection. A scan creates millions of objects. Nearly all of them either stay in use until they
-are written to the store, or are freed by reference counting. Collections as frequent as usual take a fifth of a scan's
+are written to the store, or are freed by reference counting. Collections as frequent as usual take much of a scan's
 CPU time, and the full ones stop the kernel's other threads for longer.
 
 No other setting of the process is changed by a scan; docs/scanning.md describes the effects.

@@ -96,7 +96,7 @@ class EstateIntegrity:
         self._latest: tuple[int, IntegrityReport] | None = None
 
     def check(self, *, again: bool = True) -> IntegrityReport:
-        """Check every cell; about 0.1 seconds for 10,000 rows.
+        """Check every cell, which reads the bound fields of every row.
 
         Args:
             again: If false, return the latest report if the engine has not written to the estate since, and the scan

@@ -68,7 +68,7 @@ class RenamingFinder(PathFinder):
         self._name = name
         self.renamed = 0
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # type: ignore[override]
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # type: ignore[override]  # as importlib calls it
         if fullname.partition(".")[0] != "botocore":
             return None
         spec = super().find_spec(fullname, path, target)

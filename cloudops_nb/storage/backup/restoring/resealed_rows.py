@@ -11,6 +11,7 @@ from cloudops_nb.storage.encryption.envelope import Envelope, key_generation
 from cloudops_nb.storage.encryption.sealed_data import authenticated, seal_packed, sealed_generation
 from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.opening.staged_copy import row_of
+from cloudops_nb.storage.scan_state import COLLECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import Point
     from cloudops_nb.storage.opening.journal_tables import SealedRow
     from cloudops_nb.storage.vault import Vault
-
-_CELLS = "scan_state"
 
 
 @dataclass
@@ -61,10 +60,10 @@ class ResealedRows:
         found = {}
         for cell, sealed in cells:
             try:
-                plaintext = self._envelope.open(sealed, collection=_CELLS, point_id=cell, retired=True)
-                if key_generation(sealed) < self._oldest:
-                    sealed = self._envelope.seal(plaintext, collection=_CELLS, point_id=cell)  # noqa: PLW2901
-                found[cell] = (str(json.loads(plaintext)["started"]), sealed)
+                plaintext = self._envelope.open(sealed, collection=COLLECTION, point_id=cell, retired=True)
+                retired = key_generation(sealed) < self._oldest
+                kept = self._envelope.seal(plaintext, collection=COLLECTION, point_id=cell) if retired else sealed
+                found[cell] = (str(json.loads(plaintext)["started"]), kept)
             except DecryptionError:
                 continue
         return found

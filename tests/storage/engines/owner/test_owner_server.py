@@ -20,12 +20,13 @@ import pytest
 from cloudops_nb.errors import StorageError, StoreUnavailableError
 from cloudops_nb.storage.engines.owner import owner_client as client_module
 from cloudops_nb.storage.engines.owner import shards as shards_module
-from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths, remove_socket_folder, socket_address
+from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths, remove_socket_folder, socket_address
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.owner.owner_connection import ConnectionLostError
 from cloudops_nb.storage.engines.owner.shards import Shards
 from cloudops_nb.storage.engines.vector_store import Patch, Point, PointFilter
 from tests.storage.conftest import pipes_of
+from tests.storage.engines.owner.owner_process import ended, owner_of
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -85,20 +86,6 @@ def shards(tmp_path: Path) -> Iterator[Shards]:
 
 def message(text: str = "c") -> Point:
     return Point(str(uuid.uuid4()), {"kind": "message", "context": text}, ONE)
-
-
-def owner_of(client: OwnerClient, folder: Path) -> Endpoint:
-    client.count("chat_history", EVERYTHING)
-    endpoint = Endpoint.read(OwnerPaths(folder).endpoint)
-    assert endpoint is not None
-    return endpoint
-
-
-def ended(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def test_twenty_processes_that_start_at_once_share_one_owner(

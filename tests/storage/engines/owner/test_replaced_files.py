@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 import uuid
 from array import array
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cloudops_nb.errors import StoreUnavailableError
-from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
+from cloudops_nb.storage.engines.owner.endpoint import OwnerPaths
 from cloudops_nb.storage.engines.owner.owner_client import OwnerClient
 from cloudops_nb.storage.engines.vector_store import Point, PointFilter
+from tests.storage.engines.owner.owner_process import ended, owner_of
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVERYTHING = PointFilter()
 ONE = array("f", [1.0]).tobytes()
@@ -21,20 +25,6 @@ ONE = array("f", [1.0]).tobytes()
 
 def message() -> Point:
     return Point(str(uuid.uuid4()), {"kind": "message", "context": "c"}, ONE)
-
-
-def owner_of(client: OwnerClient, folder: Path) -> Endpoint:
-    client.count("chat_history", EVERYTHING)
-    endpoint = Endpoint.read(OwnerPaths(folder).endpoint)
-    assert endpoint is not None
-    return endpoint
-
-
-def ended(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def contents(folder: Path) -> dict[str, bytes]:
