@@ -140,6 +140,8 @@ class Assistant:
 
     def _resolved(self, prompt: str, context: ConversationContext) -> tuple[Resolution, int]:
         """Return the resolved prompt, and how often a row that it may mean could not be decrypted."""
+        # A damaged index could hide one of two resources with the same name.
+        self._storage.estate.integrity.mend_indexes()
         alarm = self._storage.vault.envelope.alarm
         failures = alarm.failures
         resolution = self._resolver.resolve(prompt, previous=context.targets)

@@ -76,7 +76,8 @@ class ChatStore:
     """
 
     def __init__(self, store: VectorStore, vault: Vault) -> None:
-        self._store = store
+        self._engine = store
+        self._indexes_checked = False
         self._envelope = vault.envelope
         self._blind_index = vault.blind_index
 
@@ -195,6 +196,14 @@ class ChatStore:
                 "data": sealed,
             }
             self._store.upsert(CHAT_HISTORY.name, [Point(point_id, payload, _VECTOR)])
+
+    @property
+    def _store(self) -> VectorStore:
+        """The vector store, after it has mended damaged indexes of the messages."""
+        if not self._indexes_checked:
+            self._engine.mend_indexes(CHAT_HISTORY.name)
+            self._indexes_checked = True
+        return self._engine
 
     def _context(self, conversation: str) -> str:
         return conversation_blind(self._blind_index, conversation)

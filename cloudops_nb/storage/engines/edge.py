@@ -178,8 +178,13 @@ class EdgeCollection:
 
     def values(self, key: str) -> list[Value]:
         """Return the values of a field from its index, which is a hundred times faster than :meth:`facet`."""
+        return list(self.index_counts(key))
+
+    def index_counts(self, key: str) -> dict[Value, int]:
+        """Return the number of points that a field's index lists for each value, without looking at the points."""
         with self._engine_errors("values cannot be listed"):
-            return [hit.value for hit in self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))]
+            hits = self._shard.facet(qdrant.FacetRequest(key, limit=ALL_VALUES, exact=False))
+            return {hit.value: int(hit.count) for hit in hits}
 
     def flush(self) -> None:
         """Sync every write that has returned to disk."""

@@ -192,6 +192,13 @@ class VectorStore(Protocol):
     def generation(self, collection: str) -> int:
         """Return a number that changes with every write to the collection, so that callers can cache what they read."""
 
+    def mend_indexes(self, collection: str) -> list[str]:
+        """Rebuild the collection if one of its indexes does not fit its points; returns the fields of these indexes.
+
+        Until then a query with a filter may have left out points, or returned others. The indexes of an embedded
+        collection are compared once after each opening of its files; those of a server are not compared.
+        """
+
     def stage(self, collection: str) -> str:
         """Create an empty staged collection for a live one and return the new name; drop any earlier staged one.
 

@@ -52,9 +52,15 @@ class EstateCells:
         self._start_times: OrderedDict[str, float] = OrderedDict()
 
     def begin(self, scan_id: str) -> float:
-        """Return the time of a scan's first write through this object; the first call for a scan sets it to now."""
+        """Return the time of a scan's first write through this object; the first call for a scan sets it to now.
+
+        The first call also mends damaged indexes, because the scan finds the rows to remove by them.
+        """
         with self._lock:
-            start = self._start_times.setdefault(scan_id, time.time())
+            now = time.time()
+            if scan_id not in self._start_times:
+                self._store.mend_indexes(AWS_ESTATE.name)
+            start = self._start_times.setdefault(scan_id, now)
             while len(self._start_times) > _MAX_KEPT_SCANS:
                 self._start_times.popitem(last=False)
             return start

@@ -2,7 +2,7 @@
 
 A cell is a unit of a scan: one account, one region and one resource type. A row is a stored resource. The check finds
 rows that were removed or altered, and a collection that was replaced by an older copy of it. It also finds a scan state
-that was altered, so that its digests prove nothing.
+that was altered, so that its digests prove nothing, and lets the engine mend indexes that hide rows from look-ups.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class IntegrityReport:
         strays: The number of rows that belong to no cell of the scan state.
         scan_state: How the scan state itself was altered: records were removed, added or changed, or an older copy was
             put back. Empty if it was not.
+        damaged_indexes: The indexed fields by which searches may have left out rows until this check, which rebuilt the
+            indexes.
     """
 
     verified: int
@@ -68,6 +70,7 @@ class IntegrityReport:
     unrecorded: Sequence[CellKey]
     strays: int
     scan_state: str = ""
+    damaged_indexes: Sequence[str] = ()
 
     def warnings(self) -> list[str]:
         """Return a line for each kind of difference."""
@@ -78,6 +81,8 @@ class IntegrityReport:
             found.append(f"the estate was altered, or is older than the scan state: {_shown(self.altered)}; {_HEAL}")
         if self.strays:
             found.append(f"{self.strays} rows of the estate belong to no scanned cell; run a full scan")
+        if self.damaged_indexes:
+            found.append(f"{_damage(self.damaged_indexes)}; repeat earlier searches")
         return found
 
 
@@ -106,14 +111,23 @@ class EstateIntegrity:
             StorageError: The store fails.
         """
         with self._lock:
+            damaged = self.mend_indexes()
             generation = self._store.generation(AWS_ESTATE.name)
-            if not again and self._latest and self._latest[0] == generation:
+            if not again and not damaged and self._latest and self._latest[0] == generation:
                 latest = self._latest[1]
                 if latest.scan_state == self._state.alteration():
                     return latest
             report = replace(self._checked(), scan_state=self._state.alteration())
             self._latest = (generation, report)
-            return report
+            return replace(report, damaged_indexes=damaged)
+
+    def mend_indexes(self) -> Sequence[str]:
+        """Rebuild the estate's rows if an index does not fit them; returns the fields of such indexes.
+
+        Call it before a change is planned from resources that are looked up. The engine compares rows and indexes once
+        after it has opened them; later calls take no time.
+        """
+        return self._store.mend_indexes(AWS_ESTATE.name)
 
     def trust_scan(self, scan_id: str) -> None:
         """Accept an altered scan state after a complete scan of everything that is configured.
@@ -183,14 +197,21 @@ def require_unaltered(report: IntegrityReport) -> None:
     """Refuse a change that would be planned from altered rows.
 
     Raises:
-        StoreCorruptedError: A cell's rows differ from those that a scan wrote, or the scan state was altered.
+        StoreCorruptedError: A cell's rows differ from those that a scan wrote, the scan state was altered, or an index
+            was damaged, so that a look-up may have left out a row.
     """
     if report.scan_state:
         why = f"the scan state was altered, {report.scan_state}"
         raise StoreCorruptedError("no change is planned", why, "Run a full scan, or restore a backup.")
+    if report.damaged_indexes:
+        raise StoreCorruptedError("no change is planned", _damage(report.damaged_indexes), "Try again.")
     if report.altered:
         why = f"the estate was altered, or is older than the scan state: {_shown(report.altered)}"
         raise StoreCorruptedError("no change is planned", why, "Scan these cells again, or restore a backup.")
+
+
+def _damage(fields: Sequence[str]) -> str:
+    return f"the index of {', '.join(fields)} was damaged, so searches may have left out resources"
 
 
 def _shown(altered: Sequence[AlteredCell]) -> str:

@@ -20,7 +20,7 @@ from cloudops_nb.errors import StoreUnavailableError
 from cloudops_nb.storage.files.private_files import replace_private
 
 #: Version of the protocol between client and owner, increased with every incompatible change.
-PROTOCOL = 4
+PROTOCOL = 5
 #: Longest path of a Unix socket, in bytes: 107 on Linux (man 7 unix), 103 on macOS.
 LONGEST_ADDRESS = 103
 _SECRET_BYTES = 32

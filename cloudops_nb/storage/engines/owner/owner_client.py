@@ -145,6 +145,10 @@ class OwnerClient:
         """Return a number that changes with every write of any client to the collection."""
         return int(self._call("generation", collection=collection))
 
+    def mend_indexes(self, collection: str) -> list[str]:
+        """Let the owner compare the indexes with the points, once per opening, and rebuild a damaged collection."""
+        return [str(field) for field in self._call("mend_indexes", collection=collection)]
+
     def stage(self, collection: str) -> str:
         """Create an empty staged collection; returns its name."""
         return str(self._call("stage", collection=collection))

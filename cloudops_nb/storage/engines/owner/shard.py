@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import StorageError
@@ -12,10 +13,14 @@ from cloudops_nb.storage.engines.vector_store import AnyOf, PointFilter
 from cloudops_nb.storage.files.private_files import file_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cloudops_nb.storage.engines.edge import EdgeCollection
+    from cloudops_nb.storage.engines.schema import Collection
     from cloudops_nb.storage.engines.vector_store import Point
+
+_READS = ("retrieve", "page", "points_page", "newest", "query", "count", "facet", "values", "index_counts")
 
 
 class ShardClosedError(StorageError):
@@ -31,6 +36,10 @@ class Shard:
 
     Operations have the names of ``VectorStore``'s methods. Instead of ``rows`` and ``points``, there are ``page`` and
     ``points_page``, which return one page. The numbers of ``append`` are unique because only this process assigns them.
+
+    Attributes:
+        dirty: True if there are writes that were not synced.
+        sound: True once the indexes were compared with the points.
     """
 
     def __init__(self, collection: EdgeCollection) -> None:
@@ -42,16 +51,14 @@ class Shard:
         self._identities = [file_identity(each) for each in self._folders]
         self.lock = threading.Lock()
         self.dirty = False
+        self.sound = False
         self._closed = False
         self._flushing = threading.Lock()
         # Starts at the current time, so that the next owner never returns a generation that this one has returned.
         self._generation = time.time_ns()
         self._collection = collection
         self._last_numbers: dict[str, int] = {}
-        self._reads: dict[str, Callable[..., Any]] = {
-            name: getattr(collection, name)
-            for name in ("retrieve", "page", "points_page", "newest", "query", "count", "facet", "values")
-        }
+        self._reads: dict[str, Callable[..., Any]] = {name: getattr(collection, name) for name in _READS}
         self._writes: dict[str, Callable[..., Any]] = {
             "upsert": collection.upsert,
             "append": self._append,
@@ -64,6 +71,16 @@ class Shard:
     def failed(self) -> bool:
         """True once the engine has failed; it then refuses writes until the shard is reopened."""
         return self._collection.failed
+
+    @property
+    def collection(self) -> Collection:
+        """The collection's schema."""
+        return self._collection.collection
+
+    @property
+    def path(self) -> Path:
+        """The shard's folder."""
+        return self._collection.path
 
     @property
     def replaced(self) -> bool:
@@ -81,9 +98,7 @@ class Shard:
             ShardClosedError: The shard is closed.
             StorageError: The operation is unknown, or the engine failed.
         """
-        with self.lock:
-            if self._closed:
-                raise ShardClosedError(f"the shard of {self._collection.collection.name} is closed")
+        with self.alone():
             if operation == "generation":
                 return self._generation
             if operation in self._reads:
@@ -95,6 +110,18 @@ class Shard:
             finally:
                 self._generation += 1
                 self.dirty = True
+
+    @contextmanager
+    def alone(self) -> Iterator[EdgeCollection]:
+        """Lend the open collection while no other operation runs.
+
+        Raises:
+            ShardClosedError: The shard is closed.
+        """
+        with self.lock:
+            if self._closed:
+                raise ShardClosedError(f"the shard of {self.collection.name} is closed")
+            yield self._collection
 
     def flush(self) -> None:
         """Sync all earlier writes to disk, or wait until another thread has synced them."""

@@ -9,17 +9,19 @@ import logging
 import shutil
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import StorageError, StoreCorruptedError
 from cloudops_nb.storage.engines.edge import EdgeCollection, StaleLogError, is_internal
+from cloudops_nb.storage.engines.owner.index_check import DamagedIndexError, require_sound_indexes
 from cloudops_nb.storage.engines.owner.shard import Shard, ShardClosedError
 from cloudops_nb.storage.engines.owner.shard_rescue import rebuild_shard, unreadable_points
 from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_staged
 from cloudops_nb.storage.engines.schema import COLLECTIONS, collection_of, staged_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cloudops_nb.storage.engines.schema import Collection
@@ -48,6 +50,7 @@ class Shards:
         self._folder = folder
         self._shards: dict[str, Shard] = {}
         self._opening = threading.Lock()
+        self._mending = threading.Lock()
         self._unsynced = threading.Event()
         self._closed = False
         self.wrote_anything = False
@@ -64,17 +67,23 @@ class Shards:
         """
         if operation == "flush":
             return self.flush()
+        if operation == "mend_indexes":
+            return self._mend_indexes(**arguments)
         if operation in _ADDING_OPERATIONS:
             self._require_space("nothing was written")
         shard_arguments = dict(arguments)
         name = str(shard_arguments.pop("collection", ""))
         if operation in self._replacements:
             return self._replacements[operation](name)
+        return self._run(name, operation, lambda shard: shard.run(operation, shard_arguments))
+
+    def _run(self, name: str, operation: str, action: Callable[[Shard], Any]) -> Any:
+        """Run an action on an open shard; if the engine finds damage, rebuild the shard and repeat the action."""
         rescued = False
         while True:
             shard = self._shard(name)
             try:
-                result = shard.run(operation, shard_arguments)
+                result = action(shard)
             except ShardClosedError:  # another thread has replaced or is reopening the shard; look it up again
                 continue
             except StorageError as error:
@@ -87,6 +96,24 @@ class Shards:
                 self.wrote_anything = True
                 self._unsynced.set()
             return result
+
+    def _mend_indexes(self, collection: str) -> Sequence[str]:
+        """Rebuild a shard whose indexes do not fit its points; returns the fields of these indexes.
+
+        Each shard is checked once after its opening. A shard that could not be rebuilt is checked again at each call.
+        """
+        wrong: dict[str, None] = {}
+
+        def check(shard: Shard) -> None:
+            try:
+                require_sound_indexes(shard)
+            except DamagedIndexError as error:
+                wrong.update(dict.fromkeys(error.fields))
+                raise
+
+        with self._mending, suppress(DamagedIndexError):
+            self._run(collection, "mend_indexes", check)
+        return list(wrong)
 
     def flush(self) -> None:
         """Sync every collection that was written to."""

@@ -215,6 +215,10 @@ class RemoteStore:
         """Return a number that changes with every write of this host, and periodically for writes of other hosts."""
         return self._host.generation(collection)
 
+    def mend_indexes(self, collection: str) -> list[str]:  # noqa: ARG002 - the interface's
+        """Do nothing: the server's files are not this store's."""
+        return []
+
     def stage(self, collection: str) -> str:
         """Create an empty staged collection; returns its name."""
         return self._collections.stage(collection)
