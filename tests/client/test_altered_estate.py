@@ -23,6 +23,7 @@ from cloudops_nb.storage.engines.vector_store import Patch
 from cloudops_nb.storage.facade import StorageService
 from tests.sample_plans import delete_volume, stop_database
 from tests.storage.conftest import WordEmbedder, ended_owners
+from tests.storage.damaged_index import hide_name
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -208,6 +209,29 @@ def test_a_dependent_that_cannot_be_decrypted_is_noted_and_stops_a_destructive_p
         parts.check_estate_for(stop_database(), left_out=1)
         with pytest.raises(StoreCorruptedError, match="may depend on a target cannot be decrypted"):
             parts.check_estate_for(delete_volume(), left_out=1)
+
+
+def test_a_damaged_index_does_not_hide_one_of_two_resources_with_the_same_name(host: Host) -> None:
+    name = estate()[0].name
+    other = replace(estate()[0], arn="arn:aws:rds:eu-central-1:123456789012:db:other", region="eu-central-1")
+    host.fill([*estate(), other], recorded=True)
+    planned, question = host.targets_of(f"stop {name}")
+    assert planned == []
+    hide_name(host.storage, name)
+    assert len(host.storage.estate.lookup(name)) == 1
+
+    assert host.targets_of(f"stop {name}") == ([], question)
+
+
+def test_a_destructive_plan_whose_targets_may_come_from_a_damaged_index_is_refused_once(
+    host: Host, tmp_path: Path
+) -> None:
+    host.fill(recorded=True)
+    hide_name(host.storage, estate()[0].name)
+    with closing(Parts(Settings(data_path=tmp_path / "store", key_file=tmp_path / "key"))) as parts:
+        with pytest.raises(StoreCorruptedError, match="the index of marks was damaged"):
+            parts.check_estate_for(delete_volume())
+        parts.check_estate_for(delete_volume())
 
 
 def warned(parts: Parts) -> bool:

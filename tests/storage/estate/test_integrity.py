@@ -11,14 +11,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from cloudops_nb.errors import StoreCorruptedError
 from cloudops_nb.model import CellKey, CellResult, CellState, Resource
 from cloudops_nb.settings import Settings
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Patch, Point
+from cloudops_nb.storage.estate.integrity import require_unaltered
 from cloudops_nb.storage.facade import StorageService
 from cloudops_nb.storage.files.store_file import SHARDS_NAME
 from tests.embedders import no_embedder
 from tests.storage.conftest import WordEmbedder, both_engines, ended_owners, quick_folder
+from tests.storage.damaged_index import hide_cell, hide_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,6 +174,42 @@ def test_an_older_collection_under_the_same_key_shows(filled: StorageService, tm
     shutil.copytree(tmp_path / "older", shards)
 
     assert [(cell.written, cell.found) for cell in checked(filled).altered] == [(5, 4)]
+
+
+class TestADamagedIndex:
+    """It hides a row from look-ups, although all rows are listed and fit their digests."""
+
+    NAME = hosts(1)[0].name
+
+    def hide(self, filled: StorageService) -> None:
+        hide_name(filled, self.NAME)
+        assert filled.estate.lookup(self.NAME) == []
+        assert len(filled.estate.resources()) == 8
+
+    def test_it_is_reported_and_mended(self, filled: StorageService) -> None:
+        self.hide(filled)
+        (warning,) = (line for line in filled.health()["warnings"] if "index" in line)
+        assert warning.startswith("the index of marks was damaged, so searches may have left out resources")
+        assert [found.name for found in filled.estate.lookup(self.NAME)] == [self.NAME]
+        assert (checked(filled).verified, checked(filled).warnings()) == (3, [])
+
+    def test_no_change_is_planned_from_what_was_looked_up_before(self, filled: StorageService) -> None:
+        self.hide(filled)
+        with pytest.raises(StoreCorruptedError, match=r"no change is planned: the index of marks .* Try again\."):
+            require_unaltered(filled.estate.integrity.check(again=False))
+        require_unaltered(filled.estate.integrity.check(again=False))
+
+    def test_a_scan_mends_it(self, filled: StorageService) -> None:
+        self.hide(filled)
+        scanned(filled, "second")
+        assert [found.name for found in filled.estate.lookup(self.NAME)] == [self.NAME]
+        assert (checked(filled).verified, checked(filled).warnings()) == (3, [])
+
+    def test_a_scan_removes_a_hidden_row_whose_resource_is_gone(self, filled: StorageService) -> None:
+        hide_cell(filled, CELL)
+        scanned(filled, "second", count=3)
+        assert len(filled.estate.resources()) == 7
+        assert (checked(filled).verified, checked(filled).warnings()) == (3, [])
 
 
 class TestWhatIsNoAlteration:
