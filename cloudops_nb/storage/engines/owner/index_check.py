@@ -6,7 +6,7 @@ listed. Damage gets in only while a shard is closed, so one comparison per openi
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -156,23 +156,24 @@ class _ComparedValues:
         self._name = name
         self._kind = kind
         self._by_id = by_id
+        self._points: Counter[Value] = Counter()
+        # A position of each value among the values of its last point.
+        self._positions: dict[Value, int] = {}
         # The sum of the hashes of the ids of the points with each value.
         self._ids: dict[Value, int] = defaultdict(int)
-        self._points: dict[Value, int] = {}
-        # The values by their position among the values of a point that no earlier point has.
-        self._new: dict[int, list[Value]] = defaultdict(list)
 
     def add(self, point_id: str, stored: object) -> None:
         """Count the values in a point's payload; the engine does not index values of another type."""
-        listed = stored if isinstance(stored, list) else (stored,)
-        values = {value for value in listed if type(value) is self._kind and _has_64_bits(value)}
-        new = [value for value in values if value not in self._points]
-        for position, value in enumerate(new):
-            self._new[position].append(value)
-        for value in values:
-            self._points[value] = self._points.get(value, 0) + 1
-            if self._by_id:
-                self._ids[value] += hash(point_id)
+        listed = stored if isinstance(stored, list) else [stored]
+        if set(map(type, listed)) != {self._kind}:
+            listed = [value for value in listed if type(value) is self._kind]
+        values = set(listed)
+        self._points.update(values)
+        self._positions.update(zip(values, count(), strict=False))
+        if self._by_id:
+            hashed = hash(point_id)
+            for value in values:
+                self._ids[value] += hashed
 
     def fit(self, reads: _Reads) -> bool:
         """Return whether the index lists the points of each value.
@@ -180,6 +181,8 @@ class _ComparedValues:
         The first file must list as many points as have the value. With a second condition, which all points meet, the
         engine also looks into the second file (observed), so a wrong point is not counted.
         """
+        if self._kind is int:
+            self._points = Counter({value: points for value, points in self._points.items() if _has_64_bits(value)})
         if reads.index_counts(self._name) != self._points:
             return False
         absent: Value = next(value for number in count() if (value := self._kind(number)) not in self._points)
@@ -199,13 +202,16 @@ class _ComparedValues:
                 return total
 
     def _counts(self) -> Iterator[tuple[Sequence[Value], int]]:
-        """Yield values with the number of their points; values of one point each are together, which saves time."""
+        """Yield values with the number of their points; values of one point each, all different, are together."""
         yield from (([value], points) for value, points in self._points.items() if points > 1)
-        for new in self._new.values():
-            single = [value for value in new if self._points[value] == 1]
-            for start in range(0, len(single), _PAGE):
-                values = single[start : start + _PAGE]
-                yield values, len(values)
+        single: dict[int, list[Value]] = defaultdict(list)
+        for value, points in self._points.items():
+            if points == 1:
+                single[self._positions[value]].append(value)
+        for values in single.values():
+            for start in range(0, len(values), _PAGE):
+                together = values[start : start + _PAGE]
+                yield together, len(together)
 
 
 class _OrderedValues:
@@ -243,4 +249,4 @@ class _OrderedValues:
 
 
 def _has_64_bits(value: Value) -> bool:
-    return isinstance(value, str) or -_SIGN_BIT <= value < _SIGN_BIT
+    return -_SIGN_BIT <= int(value) < _SIGN_BIT
