@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.storage.engines.edge import EdgeCollection, unit_vector
-from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, remove_staged
-from cloudops_nb.storage.engines.schema import COLLECTIONS, staged_name
+from cloudops_nb.storage.engines.owner.staged_shards import adopt_rebuilt, rebuilt_folder, remove_rebuilt
+from cloudops_nb.storage.engines.schema import COLLECTIONS
 from cloudops_nb.storage.engines.vector_store import EVERY_POINT, Point
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def rebuild_shard(folder: Path, name: str) -> None:
         StorageError: The engine cannot open the shard, list its points, or write the new shard; the shard is unchanged.
     """
     collection = COLLECTIONS[name]
-    remove_staged(folder, name)
+    remove_rebuilt(folder, name)
     source = EdgeCollection(folder / name, collection)
-    target = EdgeCollection(folder / staged_name(name), collection)
+    target = EdgeCollection(rebuilt_folder(folder, name), collection)
     kept = lost = 0
     try:
         for ids in _pages(source):
@@ -61,7 +61,7 @@ def rebuild_shard(folder: Path, name: str) -> None:
     finally:
         _close(source)
         target.close()
-    adopt_staged(folder, name)
+    adopt_rebuilt(folder, name)
     _log.warning("%s was damaged and is rebuilt: %d points, and %d that cannot be read", name, kept, lost)
 
 

@@ -17,7 +17,7 @@ from cloudops_nb.storage.engines.edge import EdgeCollection, StaleLogError, is_i
 from cloudops_nb.storage.engines.owner.index_check import DamagedIndexError, require_sound_indexes
 from cloudops_nb.storage.engines.owner.shard import Shard, ShardClosedError
 from cloudops_nb.storage.engines.owner.shard_rescue import rebuild_shard, unreadable_points
-from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_staged
+from cloudops_nb.storage.engines.owner.staged_shards import adopt_staged, finish_adoption, remove_rebuilt, remove_staged
 from cloudops_nb.storage.engines.schema import COLLECTIONS, collection_of, staged_name
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Shards:
 
         After a failed read, and after a write that the engine ignored, the shard is rebuilt. After any other failed
         write it is rebuilt only if some point cannot be read, because the reason may be outside the shard. Maintenance
-        that has staged the collection uses the place of the new shard and goes first.
+        that has staged the collection goes first.
         """
         stale = isinstance(error, StaleLogError)
         if name not in COLLECTIONS or not (stale or isinstance(error, StoreCorruptedError) or is_internal(error)):
@@ -187,7 +187,7 @@ class Shards:
                 rebuild_shard(self._folder, name)
             except StorageError as problem:
                 _log.error("%s cannot be rebuilt: %s", name, problem)
-                remove_staged(self._folder, name)
+                remove_rebuilt(self._folder, name)
                 return False
         return True
 

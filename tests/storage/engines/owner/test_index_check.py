@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import struct
 import threading
 import uuid
@@ -318,3 +319,25 @@ def test_damage_that_cannot_be_mended_now_is_reported_each_time(store: Store) ->
     shards.run("discard", {"collection": AWS_ESTATE.name})
     assert mended(shards) == ["marks"]
     assert mended(shards) == []
+
+
+@pytest.mark.parametrize("moment", ["incomplete", "between the renames", "before the removal"])
+def test_a_shard_whose_rebuilding_was_killed_is_mended_by_the_next_owner(store: Store, moment: str) -> None:
+    live, rebuilt, replaced = (store.folder / f"{AWS_ESTATE.name}{suffix}" for suffix in ("", ".rebuilt", ".replaced"))
+    intact = found(store.open(), AWS_ESTATE)
+    store.close()
+    if moment == "incomplete":
+        damage(store.folder, DAMAGES["marks"])
+        (rebuilt / "segments").mkdir(parents=True)
+    elif moment == "between the renames":
+        shutil.copytree(live, rebuilt)
+        damage(store.folder, DAMAGES["marks"])
+        live.rename(replaced)
+    else:
+        shutil.copytree(live, replaced)
+
+    shards = store.open()
+    assert mended(shards) == (["marks"] if moment == "incomplete" else [])
+    assert found(shards, AWS_ESTATE) == intact
+    assert not rebuilt.exists()
+    assert not replaced.exists()
