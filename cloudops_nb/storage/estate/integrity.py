@@ -119,7 +119,7 @@ class EstateIntegrity:
                     return latest
             report = replace(self._checked(), scan_state=self._state.alteration())
             self._latest = (generation, report)
-            return replace(report, damaged_indexes=damaged)
+            return replace(report, damaged_indexes=damaged) if damaged else report
 
     def mend_indexes(self) -> Sequence[str]:
         """Rebuild the estate's rows if an index does not fit them; returns the fields of such indexes.
