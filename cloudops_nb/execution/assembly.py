@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.execution.authorisation import ALLOWED
 from cloudops_nb.execution.plan import Check, Effect, Level, Plan, Rollback, intent_hash, plan_hash
 from cloudops_nb.execution.risk import assess, highest_effect, highest_level
+from cloudops_nb.iam.access_levels import api_level
 from cloudops_nb.model import Ternary
+from cloudops_nb.ssm.effects import effect_of
 from cloudops_nb.understanding.environment import PRODUCTION, environment_class
 
 if TYPE_CHECKING:
@@ -129,10 +131,17 @@ def _checks(found: Findings) -> Iterator[Check]:
         yield Check(criterion, "after")
 
 
+def _unreviewed(steps: Sequence[Step]) -> Iterator[str]:
+    for service, api in dict.fromkeys((step.service, step.api) for step in steps if step.api):
+        if not effect_of(service, api).reviewed:
+            yield f"{service}:{api}: not reviewed; AWS publishes its access level as {api_level(service, api)}"
+
+
 def _not_checked(found: Findings) -> Iterator[str]:
     yield from found.warnings
     if found.request.override:
         yield "the playbook's lifecycle and unreviewed APIs: overridden"
+    yield from _unreviewed(found.steps)
     for step in found.steps:
         if step.iam != ALLOWED and step.effect is not Effect.READ:
             yield f"permission for {step.service}:{step.api}: {step.iam}, {step.iam_reason}"

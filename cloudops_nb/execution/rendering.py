@@ -107,7 +107,7 @@ def render_steps(
         context: From :func:`target_context`.
         target: The target's ARN.
         scope: Where and when.
-        unreviewed: Whether APIs that nobody reviewed may be rendered; they count as destructive.
+        unreviewed: Whether changes by APIs that nobody reviewed may be rendered; they count as destructive.
 
     Raises:
         PlanError: A step may not run here.
@@ -144,16 +144,17 @@ def _refuse(step: DocumentStep, row: ApiEffect, parameters: Mapping[str, Any], *
         raise PlanError(f"step {step.name} cannot run", f"{api} makes code run, which no plan may do")
     if row.returns_secrets:
         raise PlanError(f"step {step.name} cannot run", f"{api} returns secrets, which no plan may do")
-    refused = sorted({*row.refused_parameters} & {*parameters})
+    refused = row.refused_among(parameters)
     if refused:
         raise PlanError(f"step {step.name} cannot run", f"{', '.join(refused)} of {api} may run code or hold a secret")
-    if not row.reviewed and not unreviewed:
+    reads = Effect(row.effect) is Effect.READ
+    if not row.reviewed and not reads and not unreviewed:
         raise PlanError(
             f"step {step.name} cannot run",
             f"nobody reviewed what {api} does",
             "Review it and override, or use another playbook.",
         )
-    if step.action != "aws:executeAwsApi" and Effect(row.effect) is not Effect.READ:
+    if step.action != "aws:executeAwsApi" and not reads:
         raise PlanError(f"step {step.name} cannot run", f"{step.action} only looks, but {api} changes something")
 
 

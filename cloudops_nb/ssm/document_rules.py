@@ -45,10 +45,10 @@ def _api(step: DocumentStep) -> Broken:
     if effect.refused:
         yield "refused-api", f"step {step.name} calls {call}"
     elif not effect.reviewed:
-        yield "unreviewed-api", f"step {step.name} calls {call}"
+        yield "unreviewed-read" if effect.effect == "read" else "unreviewed-api", f"step {step.name} calls {call}"
     if step.action in CHECKING_ACTIONS and effect.effect != "read":
         yield "changing-check", f"step {step.name} calls {call}"
-    for parameter in sorted(set(effect.refused_parameters) & set(step.api_parameters)):
+    for parameter in effect.refused_among(step.api_parameters, resolved=False):
         yield "refused-api", f"step {step.name} gives {call} the parameter {parameter}"
 
 

@@ -1,17 +1,21 @@
 """The reviewed table of the APIs that may be executed: ``effects.yaml``.
 
 A plan's steps are judged by what their API does, not by what a playbook says about itself. An API that the table lacks
-counts as destructive and unreviewed.
+is unreviewed: it counts as a read if AWS publishes the access level List or Read for it, else as destructive.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.iam.access_levels import api_actions, api_level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ApiEffect(BaseModel):
@@ -27,7 +31,8 @@ class ApiEffect(BaseModel):
         idempotent: Whether a second identical call, answered or not, succeeds and leaves the state of the first.
         dry_run: Whether the API itself can check permission and parameters without changing anything.
         refused_parameters: Parameters by which an otherwise accepted API would run code or carry a secret.
-        reviewed: False for what the table lacks.
+        refused_values: Values of parameters by which it would, such as an attribute that holds a secret.
+        reviewed: False for an API that the table lacks.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -41,6 +46,7 @@ class ApiEffect(BaseModel):
     idempotent: bool = False
     dry_run: bool = False
     refused_parameters: list[str] = []
+    refused_values: dict[str, list[str]] = {}
     reviewed: bool = True
 
     @property
@@ -48,15 +54,39 @@ class ApiEffect(BaseModel):
         """Whether no plan may hold it, whoever approves."""
         return self.runs_code or self.returns_secrets
 
+    def refused_among(self, parameters: Mapping[str, Any], *, resolved: bool = True) -> list[str]:
+        """Return the names of the parameters by which the call would run code, or carry or ask for a secret.
+
+        Args:
+            parameters: The call's parameters.
+            resolved: Whether the document's parameters are filled in. Then a value that refers to the output of another
+                step counts, because it may become a refused one. Otherwise only literal values are judged.
+        """
+        by_value = [
+            name
+            for name, refused in self.refused_values.items()
+            if name in parameters and _is_among(str(parameters[name]), refused, resolved=resolved)
+        ]
+        return sorted({*by_value, *(set(self.refused_parameters) & parameters.keys())})
+
+
+def _is_among(value: str, refused: list[str], *, resolved: bool) -> bool:
+    return (resolved and "{{" in value) or value.casefold() in map(str.casefold, refused)
+
 
 def effect_of(service: str, api: str) -> ApiEffect:
-    """Return the table's row on an API, or one that says destructive and unreviewed."""
+    """Return the table's row on an API, or an unreviewed one by the access level that AWS publishes for it."""
     try:
         return effects()[service, api]
     except KeyError:
+        actions = api_actions(service, api)
         # model_construct, because a made-up name need not look like an action.
         return ApiEffect.model_construct(
-            service=service, api=api, iam_action=f"{service}:{api}", effect="destructive", reviewed=False
+            service=service,
+            api=api,
+            iam_action=actions[0] if actions else f"{service}:{api}",
+            effect="read" if api_level(service, api).only_reads else "destructive",
+            reviewed=False,
         )
 
 

@@ -100,7 +100,7 @@ def _permissions(document: AutomationDocument, metadata: PlaybookMetadata) -> Br
 def _fingerprint(document: AutomationDocument, metadata: PlaybookMetadata) -> Broken:
     fingerprint = metadata.fingerprint
     effect = effect_of(fingerprint.service, fingerprint.api)
-    if effect.effect != "read" or effect.refused:
+    if effect.effect != "read" or effect.refused or effect.refused_among(fingerprint.parameters):
         yield "refused-api", f"the fingerprint calls {fingerprint.service}:{fingerprint.api}, which is no plain read"
     try:
         unknown = references(fingerprint.parameters) - document.parameters.keys()

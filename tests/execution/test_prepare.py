@@ -245,6 +245,7 @@ def test_a_draft_runs_only_with_an_override_that_the_plan_names(
         (call("ssm", "SendCommand", DocumentName="AWS-RunShellScript"), "ssm:SendCommand makes code run"),
         (call("secretsmanager", "GetSecretValue", SecretId="x"), "secretsmanager:GetSecretValue returns secrets"),
         (call("ec2", "ModifyInstanceAttribute", InstanceId="i-1", UserData={"Value": "x"}), "UserData"),
+        (call("ec2", "DescribeInstanceAttribute", InstanceId="i-1", Attribute="userData"), "Attribute of ec2"),
         (call("ec2", "CreateVpc", CidrBlock="10.0.0.0/16"), "nobody reviewed what ec2:CreateVpc does"),
         ({"name": "run", "action": "aws:executeScript", "inputs": {"Runtime": "python3.7", "Handler": "f",
           "Script": "def f(): pass"}}, "aws:executeScript is not one of"),
@@ -272,14 +273,30 @@ def test_an_override_opens_no_api_that_runs_code_or_returns_secrets(
         make_engine(playbook).prepare(bind(playbook, aws.instance()), account=account, override=True)
 
 
-def test_an_unreviewed_api_counts_as_destructive(
+def test_an_unreviewed_change_counts_as_destructive(
     aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any
 ) -> None:
-    playbook = make_playbook([call("ec2", "DescribeVpcs")])
+    playbook = make_playbook([call("ec2", "CreateVpc", CidrBlock="10.0.0.0/16")])
     instance = aws.instance()
     plan = make_engine(playbook).prepare(bind(playbook, instance), account=account, override=True)
     assert plan.effect is Effect.DESTRUCTIVE
     assert plan.phrase == f"stop {instance.identifier}"
+    assert "ec2:CreateVpc: not reviewed; AWS publishes its access level as Write" in plan.not_checked
+
+
+def test_an_unreviewed_read_needs_no_override_and_is_named_once(
+    aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any
+) -> None:
+    look = call("ec2", "DescribeVpcs")
+    wait = {"PropertySelector": "$.Vpcs[0].State", "DesiredValues": ["available"]}
+    waiting = {
+        **look, "name": "waitForVpc", "action": "aws:waitForAwsResourceProperty", "inputs": {**look["inputs"], **wait}
+    }  # fmt: skip
+    playbook = make_playbook([look, waiting])
+    plan = make_engine(playbook).prepare(bind(playbook, aws.instance(), aws.instance()), account=account)
+    assert {step.effect for step in plan.steps} == {Effect.READ}
+    unreviewed = [line for line in plan.not_checked if "not reviewed" in line]
+    assert unreviewed == ["ec2:DescribeVpcs: not reviewed; AWS publishes its access level as List"]
 
 
 def test_a_destructive_plan_asks_for_a_phrase_that_names_its_targets(

@@ -114,6 +114,36 @@ def test_user_data_is_refused_in_an_api_that_is_otherwise_accepted(report):
     assert "refused-api" in rules(report(steps=lambda steps: [*steps[:1], call, *steps[1:]]))
 
 
+def test_an_unreviewed_read_is_noted_and_an_unreviewed_change_costs_more(report):
+    def called(api):
+        inputs = {"Service": "ec2", "Api": api}
+        call = {"name": "extra", "action": "aws:executeAwsApi", "timeoutSeconds": 5, "inputs": inputs}
+        return report(steps=lambda steps: [*steps[:1], call, *steps[1:]]).findings
+
+    assert ("unreviewed-read", "note") in {(found.rule, found.severity) for found in called("DescribeVpcs")}
+    assert ("unreviewed-api", "error") in {(found.rule, found.severity) for found in called("DeleteVpc")}
+
+
+def test_an_attribute_with_a_secret_is_refused_where_the_document_names_it(report):
+    def looked(attribute):
+        inputs = {"Service": "ec2", "Api": "DescribeInstanceAttribute", "InstanceId": "i-1", "Attribute": attribute}
+        call = {"name": "look", "action": "aws:executeAwsApi", "timeoutSeconds": 5, "inputs": inputs}
+        return rules(report(steps=lambda steps: [*steps[:1], call, *steps[1:]]))
+
+    assert "refused-api" in looked("userData")
+    assert "refused-api" not in looked("instanceType")
+    assert "refused-api" not in looked("{{ DBInstanceIdentifier }}")
+
+
+def test_an_unreviewed_read_may_be_the_fingerprint_unless_it_asks_for_a_secret(report):
+    ours = "  service: rds\n  api: DescribeDBInstances\n  parameters:\n    DBInstanceIdentifier:"
+
+    assert "refused-api" not in rules(report("  api: DescribeDBInstances", "  api: DescribeDBParameterGroups"))
+    assert "refused-api" in rules(
+        report(ours, "  service: ec2\n  api: DescribeInstanceAttribute\n  parameters:\n    Attribute:")
+    )
+
+
 def test_an_action_that_hides_its_api_calls_is_refused(report):
     inputs = {"ResourceIds": ["i-1"], "ResourceType": "EC2", "Tags": [{"Key": "a", "Value": "b"}]}
     step = {"name": "label", "action": "aws:createTags", "timeoutSeconds": 5, "inputs": inputs}
