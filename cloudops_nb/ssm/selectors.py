@@ -11,6 +11,7 @@ from cloudops_nb.errors import PlaybookError
 
 if TYPE_CHECKING:
     from jsonpath import JSONPath
+    from jsonpath.segments import JSONPathSegment
 
 
 def select(selector: str, data: Any) -> Any:
@@ -33,6 +34,29 @@ def select(selector: str, data: Any) -> Any:
 def check_selector(selector: str) -> None:
     """Raise :class:`PlaybookError` unless ``selector`` is a JSONPath."""
     _compiled(selector)
+
+
+def name_steps(selector: str) -> tuple[str | int | None, ...]:
+    """Return a selector's steps from the root: a member's name, 0 for elements of a list, ``None`` for anything else.
+
+    ``[*]`` and slices are steps to elements of a list, although ``[*]`` may be one to all members of an object.
+
+    Raises:
+        PlaybookError: The selector is not a JSONPath.
+    """
+    return tuple(map(_name_step, _compiled(selector).segments))
+
+
+def _name_step(segment: JSONPathSegment) -> str | int | None:
+    from jsonpath.segments import JSONPathChildSegment
+    from jsonpath.selectors import IndexSelector, NameSelector, SliceSelector, WildcardSelector
+
+    if not isinstance(segment, JSONPathChildSegment) or len(segment.selectors) != 1:
+        return None
+    only = segment.selectors[0]
+    if isinstance(only, NameSelector):
+        return only.name
+    return 0 if isinstance(only, IndexSelector | SliceSelector | WildcardSelector) else None
 
 
 def project(projection: Mapping[str, str], data: Any) -> dict[str, Any]:
