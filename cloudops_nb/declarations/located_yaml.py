@@ -1,8 +1,9 @@
 """A strict YAML reader that keeps the line and column of every value.
 
 YAML 1.1 and YAML 1.2 give different values to unquoted scalars such as ``no``, ``012``, ``1:30`` or ``1e3``. The reader
-refuses these scalars instead of guessing. A quoted scalar is text in both versions. The reader also refuses anchors,
-aliases, tags, merge keys, duplicate keys and keys that are not text, because a reviewer could misread them.
+refuses these scalars instead of guessing, and the message names the form that every reader understands. A quoted scalar
+is text in both versions. The reader also refuses anchors, aliases, tags, merge keys, duplicate keys and keys that are
+not text, because a reviewer could misread them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import yaml
 from cloudops_nb.errors import PlaybookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 #: Systems Manager's limit for the size of a document, in bytes.
 #: https://docs.aws.amazon.com/general/latest/gr/ssm.html
@@ -30,7 +31,14 @@ _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})\.\d{1,17}")
 _NUMBER_FOR_SOME_READERS = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|0o[0-7]+")
-_CONSTANTS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "": None}
+#: The spellings that YAML 1.1 and the core schema of YAML 1.2 read alike: https://yaml.org/spec/1.2.2/#103-core-schema
+_CONSTANTS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_YES = frozenset({"yes", "on", "y"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,8 +79,7 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
         PlaybookError: The text is not YAML, is empty, too large or nested too deep, or contains a refused construct.
             The error lists the problems, each with ``line:column``.
     """
-    if len(text.encode()) > MAX_BYTES:
-        raise PlaybookError(f"{source} is larger than {MAX_BYTES} bytes", "Systems Manager accepts no larger document")
+    text = checked_text(text, source)
     problems: list[Problem] = []
     positions: dict[Path, tuple[int, int]] = {}
     try:
@@ -92,10 +99,64 @@ def read_yaml(text: str, source: str) -> LocatedYaml:
     return LocatedYaml(source, data, positions)
 
 
-def invalid(source: str, problems: list[Problem]) -> PlaybookError:
-    """Return an error that lists the problems in ``source``, sorted by line and column."""
-    listed = "; ".join(map(str, sorted(set(problems))))
-    return PlaybookError(f"{source} is not valid", listed, "Correct each; the numbers are line:column.")
+def checked_text(text: str, source: str) -> str:
+    """Return the text without a byte order mark.
+
+    Raises:
+        PlaybookError: The text is too large, or contains half of a surrogate pair, which no file can contain.
+    """
+    # A character takes at most four bytes, so an enormous text is refused before it is encoded.
+    try:
+        size = len(text) if len(text) > MAX_BYTES else len(text.encode())
+    except UnicodeEncodeError as error:
+        place = line_and_column(text, error.start)
+        raise invalid(source, [Problem(*place, "half of a surrogate pair is no character: remove it")]) from None
+    if size > MAX_BYTES:
+        raise PlaybookError(f"{source} is larger than {MAX_BYTES} bytes", "Systems Manager accepts no larger document")
+    if control := _CONTROL.search(text):
+        place = line_and_column(text, control.start())
+        raise invalid(source, [Problem(*place, f"control character U+{ord(control[0]):04X} is not allowed: remove it")])
+    return text.removeprefix("\ufeff")
+
+
+def line_and_column(text: str, index: int) -> tuple[int, int]:
+    """Return the line and the column of a character, counted from 1."""
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+
+
+def invalid(source: str, problems: Iterable[Problem], *, longest: int | None = None) -> PlaybookError:
+    """Return an error that lists the problems in ``source``, sorted by line and column.
+
+    Args:
+        source: The document's name.
+        problems: The problems.
+        longest: The most characters of the whole error; later problems are then counted instead of listed.
+    """
+    fix = "The numbers are line:column."
+    ordered = sorted(set(problems))
+    listed = list(map(str, ordered))
+    if longest is None:
+        return PlaybookError(f"{source} is not valid", "; ".join(listed), fix)
+    shown = _shortened(source, longest // 4, keep_end=True)
+    room = longest - len(str(PlaybookError(f"{shown} is not valid", "x", fix)))
+    return PlaybookError(f"{shown} is not valid", _fitting(listed, room), fix)
+
+
+def _fitting(listed: list[str], room: int) -> str:
+    """Return as many problems as fit, at least part of the first, and the number of the others."""
+    for count in range(len(listed), 1, -1):
+        rest = len(listed) - count
+        text = "; ".join(listed[:count]) + (f"; and {rest} more" if rest else "")
+        if len(text) <= room:
+            return text
+    more = f"; and {len(listed) - 1} more" if len(listed) > 1 else ""
+    return _shortened(listed[0], room - len(more)) + more
+
+
+def _shortened(text: str, length: int, *, keep_end: bool = False) -> str:
+    if len(text) <= length:
+        return text
+    return f"…{text[1 - length :]}" if keep_end else f"{text[: length - 1]}…"
 
 
 def _refused_events(text: str) -> Iterator[Problem]:
@@ -136,7 +197,7 @@ def _problems_up_to(error: yaml.MarkedYAMLError, text: str) -> list[Problem]:
 
 
 def _construct(node: yaml.Node, path: Path, positions: dict[Path, tuple[int, int]], problems: list[Problem]) -> Any:
-    positions[path] = _position(node)
+    positions[path] = position(node)
     if isinstance(node, yaml.SequenceNode):
         return [_construct(item, (*path, index), positions, problems) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
@@ -157,7 +218,7 @@ def _construct_mapping(
             problems.append(_problem(key_node, f"key {key} is given twice"))
         data[key] = _construct(value_node, (*path, key), positions, problems)
         # Report problems of a value at its key, because a user looks for the key.
-        positions[*path, key] = _position(key_node)
+        positions[*path, key] = position(key_node)
     return data
 
 
@@ -172,16 +233,25 @@ def _construct_scalar(node: yaml.Node, problems: list[Problem]) -> Any:
     if _DECIMAL.fullmatch(text):
         return float(text)
     if node.tag != f"{_TAG}str" or _NUMBER_FOR_SOME_READERS.fullmatch(text):
-        kind = node.tag.removeprefix(_TAG)
-        meaning = "a number" if kind == "str" else f"a {kind}"
-        problems.append(_problem(node, f"{text} means {meaning} to some YAML readers: quote it"))
+        problems.append(_problem(node, _misread(text, node.tag.removeprefix(_TAG))))
     return text
 
 
+def _misread(text: str, kind: str) -> str:
+    """Return the message for a scalar that YAML readers understand differently, with the form that is meant."""
+    if kind == "bool":
+        meant = "true" if text.casefold() in _YES else "false"
+        return f"{text} is {meant} to some YAML readers: write {meant}, or '{text}' if text is meant"
+    meaning = {"timestamp": "a time", "merge": "a merge"}.get(kind, "a number")
+    plain = "" if kind in {"timestamp", "merge"} else "write a plain decimal number, or "
+    return f"{text} is {meaning} to some YAML readers: {plain or 'write '}'{text}' if text is meant"
+
+
 def _problem(where: yaml.Event | yaml.Node, message: str) -> Problem:
-    return Problem(*_position(where), message)
+    return Problem(*position(where), message)
 
 
-def _position(where: yaml.Event | yaml.Node) -> tuple[int, int]:
+def position(where: yaml.Event | yaml.Node) -> tuple[int, int]:
+    """Return the line and column of a node, counted from 1."""
     mark = where.start_mark
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)

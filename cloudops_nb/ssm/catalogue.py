@@ -6,13 +6,14 @@ A version is immutable: its content hash covers both files, and a plan names the
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Self
 
 from cloudops_nb.errors import PlaybookError, did_you_mean
 from cloudops_nb.model import PlaybookRef
+from cloudops_nb.ssm.derived_metadata import derive
 from cloudops_nb.ssm.linter import lint
 from cloudops_nb.ssm.loader import load_document
 from cloudops_nb.ssm.metadata import PlaybookMetadata, load_metadata
@@ -30,28 +31,63 @@ _HASH_DOMAIN = b"cloudops/playbook/1\0"
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """One immutable version of a playbook."""
+    """One immutable version of a playbook, with the texts of its two files."""
 
     ref: PlaybookRef
     metadata: PlaybookMetadata
     document: AutomationDocument
+    runbook_text: str = field(repr=False)
+    metadata_text: str = field(repr=False)
+    source: str = ""
+    bundled: bool = False
 
     @classmethod
-    def from_texts(cls, runbook: str, metadata: str, source: str, *, check_schema: bool = True) -> Self:
+    def from_texts(cls, runbook: str, metadata: str, source: str) -> Self:
         """Read a playbook from the texts of its two files.
 
         Args:
             runbook: The text of ``runbook.yaml``.
-            metadata: The text of ``metadata.yaml``.
-            source: What messages call its folder.
-            check_schema: As in :func:`cloudops_nb.ssm.loader.load_document`.
+            metadata: The text of ``metadata.yaml``; empty for a document that has none.
+            source: What messages call its folder; for a document without metadata, its name.
 
         Raises:
-            PlaybookError: One of the two is not valid; every problem is named.
+            PlaybookError: One of the two is not valid; the first problems are named.
         """
-        document = load_document(runbook, f"{source}/{RUNBOOK_FILE}", check_schema=check_schema)
-        facts = load_metadata(metadata, f"{source}/{METADATA_FILE}")
-        return cls(PlaybookRef(facts.id, facts.version, content_hash(runbook, metadata)), facts, document)
+        if not metadata:
+            return cls.without_metadata(runbook, source, source)
+        return cls.from_files(runbook, f"{source}/{RUNBOOK_FILE}", metadata, f"{source}/{METADATA_FILE}", source=source)
+
+    @classmethod
+    def from_files(cls, runbook: str, runbook_name: str, metadata: str, metadata_name: str, *, source: str) -> Self:
+        """Read a playbook from the texts of its two files, which messages call by these names.
+
+        Raises:
+            PlaybookError: One of the two is not valid; the first problems are named.
+        """
+        document = load_document(runbook, runbook_name)
+        facts = load_metadata(metadata, metadata_name)
+        ref = PlaybookRef(facts.id, facts.version, content_hash(runbook, metadata))
+        return cls(ref, facts, document, runbook, metadata, source)
+
+    @classmethod
+    def without_metadata(
+        cls, runbook: str, name: str, runbook_name: str, types: Mapping[str, Iterable[str]] | None = None
+    ) -> Self:
+        """Read a document that comes without metadata; they are derived from it.
+
+        Args:
+            runbook: The text of the document.
+            name: The name of its file, without the ending; the id follows from it.
+            runbook_name: What messages call the file.
+            types: Our resource types by CloudFormation type.
+
+        Raises:
+            PlaybookError: The document is not valid; the first problems are named.
+        """
+        document = load_document(runbook, runbook_name)
+        facts = derive(document, name, types)
+        ref = PlaybookRef(facts.id, facts.version, content_hash(runbook, ""))
+        return cls(ref, facts, document, runbook, "", name)
 
     @property
     def version_key(self) -> tuple[int, ...]:
@@ -69,9 +105,16 @@ def content_hash(runbook: str, metadata: str) -> str:
 
 
 class Catalogue:
-    """A fixed set of playbooks; safe to share between threads."""
+    """A fixed set of playbooks; safe to share between threads.
 
-    def __init__(self, playbooks: Iterable[Playbook]) -> None:
+    Args:
+        playbooks: The playbooks.
+        refused: Why the linter refuses a playbook, by its reference. Such a playbook never runs, not even by an
+            override.
+    """
+
+    def __init__(self, playbooks: Iterable[Playbook], refused: Mapping[PlaybookRef, str] | None = None) -> None:
+        self._refused = dict(refused or {})
         ordered = sorted(playbooks, key=lambda playbook: (playbook.ref.id, playbook.version_key))
         self._playbooks = tuple(ordered)
         self._versions: Mapping[str, list[Playbook]] = {playbook.ref.id: [] for playbook in ordered}
@@ -83,7 +126,7 @@ class Catalogue:
 
     @classmethod
     def bundled(cls) -> Catalogue:
-        """Return the playbooks that come with this package, read once."""
+        """Return the playbooks that come with this package, read and linted at the first call."""
         return _bundled()
 
     @classmethod
@@ -93,7 +136,7 @@ class Catalogue:
         Raises:
             PlaybookError: One is not valid, does not lie where its id and version say, or is refused by the linter.
         """
-        catalogue = cls(_read(folder, check_schema=True))
+        catalogue = cls(_read(folder))
         for playbook in catalogue.playbooks:
             report = lint(playbook.document, playbook.metadata, playbooks=catalogue.ids)
             report.require_acceptable(f"{playbook.ref.id} {playbook.ref.version}")
@@ -149,7 +192,7 @@ class Catalogue:
             return newest
         for playbook in self._versions[playbook_id]:
             if playbook.ref.version == version:
-                return _runnable(playbook, override=override)
+                return self._runnable(playbook, override=override)
         versions = ", ".join(playbook.ref.version for playbook in self._versions[playbook_id])
         raise PlaybookError(f"playbook {playbook_id} has no version {version}", f"it has {versions}")
 
@@ -165,26 +208,42 @@ class Catalogue:
             raise PlaybookError(f"playbook {ref.id} {ref.version} has another content here", why)
         return playbook
 
+    def named(self, name: str, *, override: bool = False) -> Playbook:
+        """Return the playbook that a document names in ``aws:executeAutomation``.
+
+        Raises:
+            PlaybookError: There is none, or it is not runnable.
+        """
+        return self.get(name, override=override)
+
     def _newest_runnable(self, playbook_id: str) -> Playbook | None:
         versions = reversed(self._versions[playbook_id])
-        return next((playbook for playbook in versions if playbook.metadata.lifecycle.runnable), None)
+        return next((playbook for playbook in versions if self._may_run(playbook)), None)
 
+    def _may_run(self, playbook: Playbook) -> bool:
+        return playbook.metadata.lifecycle.runnable and playbook.ref not in self._refused
 
-def _runnable(playbook: Playbook, *, override: bool) -> Playbook:
-    state = playbook.metadata.lifecycle
-    if not (override or state.runnable):
+    def _runnable(self, playbook: Playbook, *, override: bool) -> Playbook:
         what = f"playbook {playbook.ref.id} {playbook.ref.version} may not run"
-        raise PlaybookError(what, f"it is {state}: {state.meaning}")
-    return playbook
+        if playbook.ref in self._refused:
+            raise PlaybookError(what, self._refused[playbook.ref])
+        state = playbook.metadata.lifecycle
+        if not (override or state.runnable):
+            raise PlaybookError(what, f"it is {state}: {state.meaning}")
+        return playbook
 
 
 @cache
 def _bundled() -> Catalogue:
-    # Validated and linted by the tests, and pinned by hash: as trusted as the code beside it.
-    return Catalogue(_read(resources.files("cloudops_nb") / "playbooks", check_schema=False))
+    folder = resources.files("cloudops_nb") / "playbooks"
+    playbooks = tuple(replace(playbook, bundled=True) for playbook in _read(folder))
+    ids = {playbook.ref.id for playbook in playbooks}
+    reports = {playbook.ref: lint(playbook.document, playbook.metadata, playbooks=ids) for playbook in playbooks}
+    # One refused playbook must not take the others away.
+    return Catalogue(playbooks, {ref: report.summary for ref, report in reports.items() if report.refused})
 
 
-def _read(folder: Traversable, *, check_schema: bool) -> Iterator[Playbook]:
+def _read(folder: Traversable) -> Iterator[Playbook]:
     for service, playbook_id, version in _version_folders(folder):
         place = folder / service / playbook_id / version
         source = f"{service}/{playbook_id}/{version}"
@@ -192,7 +251,7 @@ def _read(folder: Traversable, *, check_schema: bool) -> Iterator[Playbook]:
             runbook, metadata = ((place / name).read_text(encoding="utf-8") for name in (RUNBOOK_FILE, METADATA_FILE))
         except (OSError, UnicodeDecodeError) as error:
             raise PlaybookError(f"playbook {source} cannot be read", str(error)) from None
-        playbook = Playbook.from_texts(runbook, metadata, source, check_schema=check_schema)
+        playbook = Playbook.from_texts(runbook, metadata, source)
         if (playbook.ref.id, playbook.ref.version) != (playbook_id, version):
             why = f"its metadata say {playbook.ref.id} {playbook.ref.version}"
             raise PlaybookError(f"{source} is in the wrong folder", why)

@@ -1,85 +1,38 @@
-"""What an SSM Automation document is, once read: frozen data.
+"""An SSM Automation document, once read: frozen data.
 
-Terms and defaults are those of the Systems Manager user guide, "Properties shared by all actions".
+Terms and defaults are those of the Systems Manager user guide, "Properties shared by all actions" and "Data elements
+and parameters".
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cloudops_nb.ssm.parameters import Parameter
 
 SCHEMA_VERSION = "0.3"
 
-#: Actions that read a property of a resource and compare it with the values wanted.
+#: Actions that read a property of a resource and compare it with the desired values.
 CHECKING_ACTIONS = frozenset({"aws:assertAwsResourceProperty", "aws:waitForAwsResourceProperty"})
 #: Actions that call one AWS API, named in their inputs ``Service`` and ``Api``.
 API_ACTIONS = CHECKING_ACTIONS | {"aws:executeAwsApi"}
 #: Inputs of those actions that are the action's own and not parameters of the API.
-ACTION_INPUTS = frozenset({"Service", "Api", "PropertySelector", "DesiredValues"})
-
-#: The Python types of each SSM parameter type.
-PARAMETER_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    "String": str,
-    "StringList": list,
-    "Boolean": bool,
-    "Integer": int,
-    "MapList": list,
-    "StringMap": dict,
-}
+ACTION_INPUTS = frozenset({"Service", "Api", "PropertySelector", "DesiredValues", "FailureValues"})
+LOOP = "aws:loop"
+NESTED = "aws:executeAutomation"
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """A document parameter; one without a default is required."""
+class Variable:
+    """A variable that steps read as ``{{ variable:name }}`` and ``aws:updateVariable`` sets."""
 
     type: str
-    description: str = ""
     default: Any = None
-    allowed_values: Sequence[Any] = ()
-    allowed_pattern: str = ""
-    min_items: int | None = None
-    max_items: int | None = None
-    min_chars: int | None = None
-    max_chars: int | None = None
-
-    @property
-    def required(self) -> bool:
-        """Whether a value must be given."""
-        return self.default is None
-
-    def problem(self, value: Any) -> str:
-        """Say in a clause why ``value`` does not fit, or return an empty string.
-
-        The value itself is never repeated. Text with ``{{`` is refused: Systems Manager would read it as a reference.
-        """
-        expected = PARAMETER_TYPES[self.type]
-        if not isinstance(value, expected) or (isinstance(value, bool) and self.type != "Boolean"):
-            return f"is not a {self.type}"
-        if _has_reference(value):
-            return "holds {{, which starts a reference"
-        if self.allowed_values and value not in self.allowed_values:
-            return f"is not one of {', '.join(map(str, self.allowed_values))}"
-        return self._problem_of_size(value) or self._problem_of_pattern(value)
-
-    def _problem_of_size(self, value: Any) -> str:
-        if isinstance(value, str):
-            size, low, high, unit = len(value), self.min_chars, self.max_chars, "characters"
-        elif isinstance(value, list | dict):
-            size, low, high, unit = len(value), self.min_items, self.max_items, "items"
-        else:
-            return ""
-        if low is not None and size < low:
-            return f"has fewer than {low} {unit}"
-        if high is not None and size > high:
-            return f"has more than {high} {unit}"
-        return ""
-
-    def _problem_of_pattern(self, value: Any) -> str:
-        texts = value if isinstance(value, list) else [value]
-        fits = all(re.fullmatch(self.allowed_pattern, text) for text in texts if isinstance(text, str))
-        return "" if not self.allowed_pattern or fits else f"does not match {self.allowed_pattern}"
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +46,24 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True)
 class DocumentStep:
-    """One step as written.
+    """One step as written, its composite action or its loop with the steps inside.
 
-    ``on_failure`` is ``Abort``, ``Continue``, ``Cancel`` or ``step:<name>``; ``timeout_seconds`` is seconds, a
-    reference, or ``None`` where the document leaves it to the action.
+    Attributes:
+        name: Unique in the document.
+        action: As ``aws:executeAwsApi``.
+        inputs: As written, apart from the names of services and APIs, which are botocore's.
+        on_failure: ``Abort``, ``Continue``, ``Cancel`` or ``step:<name>``.
+        on_cancel: ``Abort`` or ``step:<name>``.
+        is_critical: Whether its failure makes the run fail. If the document does not say it, false for
+            ``onFailure: Continue`` and else true.
+        is_end: Whether the run ends after it.
+        next_step: The step after a success; empty for the next one in the document.
+        max_attempts: How often it is tried.
+        timeout_seconds: Seconds, a reference, or ``None`` if the document leaves it to the action.
+        outputs: The declared outputs.
+        description: Free text.
+        steps: The steps of a loop's body, or the calls of a composite action.
+        predefined: The outputs of a composite action, each as a reference to an output of one of its calls.
     """
 
     name: str
@@ -106,19 +73,22 @@ class DocumentStep:
     is_critical: bool = True
     is_end: bool = False
     next_step: str = ""
-    max_attempts: int = 1
+    max_attempts: int | str = 1
     timeout_seconds: int | str | None = None
     outputs: tuple[StepOutput, ...] = ()
     description: str = ""
+    on_cancel: str = "Abort"
+    steps: tuple[DocumentStep, ...] = ()
+    predefined: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def service(self) -> str:
-        """The service namespace of the API it calls, empty when it calls none."""
+        """The service namespace of the API it calls, empty if it calls none."""
         return str(self.inputs.get("Service", "")) if self.action in API_ACTIONS else ""
 
     @property
     def api(self) -> str:
-        """The operation it calls, as ``StopDBInstance``; empty when it calls none."""
+        """The operation it calls, as ``StopDBInstance``; empty if it calls none."""
         return str(self.inputs.get("Api", "")) if self.action in API_ACTIONS else ""
 
     @property
@@ -131,7 +101,17 @@ class DocumentStep:
     @property
     def failure_step(self) -> str:
         """The step that ``onFailure: step:<name>`` leads to, else empty."""
-        return self.on_failure.removeprefix("step:") if self.on_failure.startswith("step:") else ""
+        return _step_in(self.on_failure)
+
+    @property
+    def cancel_step(self) -> str:
+        """The step that ``onCancel: step:<name>`` leads to, else empty."""
+        return _step_in(self.on_cancel)
+
+    @property
+    def composite(self) -> bool:
+        """Whether its steps are the calls of one action, and not steps that the author wrote."""
+        return bool(self.steps) and self.action != LOOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +124,23 @@ class AutomationDocument:
     parameters: Mapping[str, Parameter]
     steps: tuple[DocumentStep, ...]
     outputs: tuple[str, ...] = ()
+    variables: Mapping[str, Variable] = field(default_factory=dict)
 
     def step(self, name: str) -> DocumentStep:
-        """Return the step of that name; raises ``KeyError`` when there is none."""
-        for step in self.steps:
+        """Return the step of that name, also one inside a loop; raises ``KeyError`` if there is none."""
+        for _, step in walk(self.steps):
             if step.name == name:
                 return step
         raise KeyError(name)
 
 
-def _has_reference(value: Any) -> bool:
-    if isinstance(value, str):
-        return "{{" in value
-    if isinstance(value, Mapping):
-        return any(map(_has_reference, (*value, *value.values())))
-    return isinstance(value, list) and any(map(_has_reference, value))
+def walk(steps: tuple[DocumentStep, ...], parent: str = "") -> Iterator[tuple[str, DocumentStep]]:
+    """Yield every step with its path, ``parent/step``: loops and composite actions before the steps inside them."""
+    for step in steps:
+        path = f"{parent}/{step.name}" if parent else step.name
+        yield path, step
+        yield from walk(step.steps, path)
+
+
+def _step_in(value: str) -> str:
+    return value.removeprefix("step:").strip() if value.startswith("step:") else ""

@@ -1,135 +1,131 @@
-"""The linter's rules on a runbook; each yields the name of a broken rule and what breaks it."""
+"""The linter's rules on the steps of a runbook; each yields the name of a broken rule and what breaks it.
+
+Steps are named by their path: ``stop/stopInstances`` is a call of the composite action of step ``stop``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from cloudops_nb.errors import PlaybookError
-from cloudops_nb.ssm.branching import OPERATORS, choices, reachable, targets
-from cloudops_nb.ssm.document import CHECKING_ACTIONS
+from cloudops_nb.ssm.actions import ActionKind, actions
+from cloudops_nb.ssm.document import CHECKING_ACTIONS, walk
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import SYSTEM_VARIABLES, references
-from cloudops_nb.ssm.selectors import check_selector
+from cloudops_nb.ssm.step_graph import StepGraph
 
 if TYPE_CHECKING:
     from cloudops_nb.ssm.document import AutomationDocument, DocumentStep
 
 Broken = Iterator[tuple[str, str]]
 
-_COMBINATIONS = ("And", "Or", "Not")
+ASSERTION = "aws:assertAwsResourceProperty"
+WAIT = "aws:waitForAwsResourceProperty"
+_TRUTH = {"true": "True", "false": "False"}
 
 
-def document_findings(document: AutomationDocument, *, supported: Collection[str], refused: Collection[str]) -> Broken:
-    """Yield every rule that the runbook breaks, given the actions that steps may have and those refused by name."""
-    for step in document.steps:
-        if step.action in refused:
-            yield "refused-action", f"step {step.name} uses {step.action}"
-        elif step.action not in supported:
-            yield "unsupported-action", f"step {step.name} uses {step.action}"
-        yield from _api(step)
-        yield from _selectors(step)
-        yield from _conditions(step)
-        if step.timeout_seconds is None and step.action != "aws:branch":
-            yield "missing-timeout", f"step {step.name} has no timeoutSeconds"
-    yield from _references(document)
-    yield from _flow(document)
-    yield from _assertion_and_check(document)
+def document_findings(document: AutomationDocument) -> Broken:
+    """Yield every rule that the runbook's steps break."""
+    graph = StepGraph(document)
+    authored = {path for path, _ in authored_steps(document.steps)}
+    for path, step in walk(document.steps):
+        yield from _action(path, step)
+        yield from _api(path, step)
+        yield from _boolean_spelling(path, step)
+        if step.action == WAIT and step.timeout_seconds is None and path in authored:
+            yield "missing-timeout", f"step {path} has no timeoutSeconds, so it waits up to an hour"
+        if step.is_end and step.next_step:
+            yield "ignored-next-step", f"step {path} has isEnd and nextStep {step.next_step}: remove one of them"
+    yield from _flow(document, graph)
+    yield from _assertion_and_check(document, graph)
 
 
-def _api(step: DocumentStep) -> Broken:
+def authored_steps(steps: tuple[DocumentStep, ...]) -> Iterator[tuple[str, DocumentStep]]:
+    """Yield the steps that the author wrote with their paths, also those inside loops."""
+    composite = ""
+    for path, step in walk(steps):
+        if composite and path.startswith(composite):
+            continue
+        composite = f"{path}/" if step.composite else ""
+        yield path, step
+
+
+def is_destructive(document: AutomationDocument) -> bool:
+    """Return whether a call of the runbook destroys something."""
+    calls = (step for _, step in walk(document.steps) if step.api)
+    return any(effect_of(step.service, step.api).effect == "destructive" for step in calls)
+
+
+def _action(path: str, step: DocumentStep) -> Broken:
+    kind = actions()[step.action].kind
+    if kind is ActionKind.CODE:
+        yield "refused-action", f"step {path} uses {step.action}"
+    elif kind is ActionKind.PERSON:
+        yield "waits-for-person", f"step {path} uses {step.action}"
+
+
+def _api(path: str, step: DocumentStep) -> Broken:
     if not step.api:
         return
     effect = effect_of(step.service, step.api)
     call = f"{step.service}:{step.api}"
     if effect.refused:
-        yield "refused-api", f"step {step.name} calls {call}"
+        yield "refused-api", f"step {path} calls {call}"
     elif not effect.reviewed:
-        yield "unreviewed-read" if effect.effect == "read" else "unreviewed-api", f"step {step.name} calls {call}"
+        yield "unreviewed-read" if effect.effect == "read" else "unreviewed-api", f"step {path} calls {call}"
     if step.action in CHECKING_ACTIONS and effect.effect != "read":
-        yield "changing-check", f"step {step.name} calls {call}"
+        yield "changing-check", f"step {path} calls {call}"
     for parameter in effect.refused_among(step.api_parameters, resolved=False):
-        yield "refused-api", f"step {step.name} gives {call} the parameter {parameter}"
+        yield "refused-api", f"step {path} gives {call} the parameter {parameter}"
 
 
-def _selectors(step: DocumentStep) -> Broken:
-    selectors = [output.selector for output in step.outputs]
-    if step.action in CHECKING_ACTIONS:
-        selectors.append(str(step.inputs.get("PropertySelector", "")))
-    for selector in selectors:
-        try:
-            check_selector(selector)
-        except PlaybookError as error:
-            yield "bad-selector", f"step {step.name}: {error}"
-
-
-def _conditions(step: DocumentStep) -> Broken:
-    if step.action != "aws:branch":
+def _boolean_spelling(path: str, step: DocumentStep) -> Broken:
+    """Find ``true`` among the desired values of a Boolean property, which never equals it."""
+    if step.action not in CHECKING_ACTIONS:
         return
-    for choice in choices(step.inputs):
-        if not choice.next_step or not _is_condition(choice.condition):
-            yield "bad-condition", f"step {step.name} has a choice without NextStep, Variable or exactly one operator"
-
-
-def _is_condition(condition: Any) -> bool:
-    if not isinstance(condition, dict):
-        return False
-    combined = [name for name in _COMBINATIONS if name in condition]
-    if combined:
-        inner = condition[combined[0]]
-        parts = [inner] if combined[0] == "Not" else inner
-        return len(condition) == 1 and isinstance(parts, list) and bool(parts) and all(map(_is_condition, parts))
-    operators = condition.keys() & OPERATORS.keys()
-    return condition.keys() - operators == {"Variable"} and len(operators) == 1
-
-
-def _references(document: AutomationDocument) -> Broken:
-    """Check references in the order of the file: an output exists only after its step."""
-    known = {*document.parameters, *SYSTEM_VARIABLES}
-    yield from _unresolved(document.assume_role, set(document.parameters), "assumeRole")
-    for step in document.steps:
-        yield from _unresolved([step.inputs, step.timeout_seconds], known, f"step {step.name}")
-        known |= {f"{step.name}.{output.name}" for output in step.outputs}
-    for output in document.outputs:
-        name = output.strip("{} ")
-        if name not in known:
-            yield "unresolved-reference", f"outputs name {name}"
-
-
-def _unresolved(value: Any, known: set[str], where: str) -> Broken:
-    try:
-        found = references(value)
-    except PlaybookError as error:
-        yield "unresolved-reference", f"{where}: {error}"
+    desired, selector = step.inputs.get("DesiredValues"), step.inputs.get("PropertySelector")
+    texts = [each for each in desired if isinstance(each, str)] if isinstance(desired, list) else []
+    wrong = [text for text in texts if text.lower() in _TRUTH and text not in _TRUTH.values()]
+    if not wrong or not isinstance(selector, str):
         return
-    for name in sorted(found - known):
-        yield "unresolved-reference", f"{where} refers to {{{{ {name} }}}}"
+    # Reads botocore's models, so only for the documents that it may matter to.
+    from cloudops_nb.ssm.property_types import property_type
+
+    if property_type(step.service, step.api, selector) == "boolean":
+        right = " and ".join(f"'{_TRUTH[text.lower()]}'" for text in wrong)
+        yield "boolean-spelling", f"step {path} compares {selector} with '{wrong[0]}': write {right} with a capital"
 
 
-def _flow(document: AutomationDocument) -> Broken:
-    names = {step.name for step in document.steps}
-    for step in document.steps:
-        for target in targets(step):
-            if target not in names:
-                yield "unknown-step", f"step {step.name} leads to {target}"
-    for step in document.steps:
-        if step.name not in reachable(document):
-            yield "unreachable-step", f"step {step.name}"
+def _flow(document: AutomationDocument, graph: StepGraph) -> Broken:
+    reachable = graph.reachable()
+    for path, step in authored_steps(document.steps):
+        if step.name not in reachable:
+            yield "unreachable-step", f"step {path}"
+    for group in graph.repeating():
+        yield "repeating-steps", f"{' -> '.join((*group, group[0]))}"
 
 
-def _assertion_and_check(document: AutomationDocument) -> Broken:
+def _assertion_and_check(document: AutomationDocument, graph: StepGraph) -> Broken:
     """A change is preceded by an assertion of the state it starts from, and followed by a look at what came of it."""
-    actions = [step.action for step in document.steps]
-    changing = [index for index, step in enumerate(document.steps) if _changes(step)]
-    if not changing:
-        return
-    if "aws:assertAwsResourceProperty" not in actions[: changing[0]]:
-        yield "missing-assertion", f"no aws:assertAwsResourceProperty before step {document.steps[changing[0]].name}"
-    if not CHECKING_ACTIONS.intersection(actions[changing[-1] + 1 :]):
-        yield "missing-check", f"nothing is awaited or asserted after step {document.steps[changing[-1]].name}"
+    authored = dict(authored_steps(document.steps))
+    asserting = {step.name for step in authored.values() if step.action == ASSERTION}
+    checking = {step.name for step in authored.values() if step.action in CHECKING_ACTIONS or _checks_itself(step)}
+    changing = [(path, step) for path, step in authored.items() if _changes(step)]
+    unasserted = next((path for path, step in changing if not asserting & graph.before(step.name)), "")
+    if unasserted:
+        yield "missing-assertion", f"no {ASSERTION} before step {unasserted}"
+    unchecked = [path for path, step in changing if not (_checks_itself(step) or checking & graph.after(step.name))]
+    if unchecked:
+        yield "missing-check", f"nothing is awaited or asserted after step {unchecked[-1]}"
 
 
 def _changes(step: DocumentStep) -> bool:
     if step.api:
         return effect_of(step.service, step.api).effect != "read"
-    return step.action not in {"aws:branch", "aws:sleep"}
+    if step.composite:
+        return any(map(_changes, step.steps))
+    return actions()[step.action].kind in (ActionKind.NESTED, ActionKind.CODE)
+
+
+def _checks_itself(step: DocumentStep) -> bool:
+    """Return whether a composite action ends with a wait for what it changed."""
+    return step.composite and step.steps[-1].action in CHECKING_ACTIONS

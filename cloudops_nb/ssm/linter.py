@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict
 
 from cloudops_nb.declarations.tables import bundled_table
 from cloudops_nb.errors import PlaybookError
-from cloudops_nb.ssm.document_rules import document_findings
+from cloudops_nb.ssm.document_rules import document_findings, is_destructive
 from cloudops_nb.ssm.metadata_rules import metadata_findings
+from cloudops_nb.ssm.reference_rules import reference_findings
+from cloudops_nb.ssm.schema import schema_advice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from cloudops_nb.ssm.document import AutomationDocument
     from cloudops_nb.ssm.metadata import PlaybookMetadata
@@ -59,31 +61,41 @@ class LintReport:
     @property
     def verdict(self) -> str:
         """``refused``, ``warned`` or ``accepted``."""
-        if self.score < REFUSED_BELOW:
+        if self.refused:
             return "refused"
         return "warned" if self.score < WARNED_BELOW else "accepted"
 
+    @property
+    def refused(self) -> bool:
+        """Whether the playbook cannot run: it has a fatal finding, or too many others."""
+        return self.score < REFUSED_BELOW or any(finding.severity is Severity.FATAL for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """The quality and every finding, the worst first."""
+        order = list(Severity)
+        found = sorted(self.findings, key=lambda finding: order.index(finding.severity))
+        return f"quality {self.score} of 100: {'; '.join(map(str, found))}"
+
     def require_acceptable(self, source: str) -> None:
-        """Raise :class:`PlaybookError` with every finding when the verdict is ``refused``."""
-        if self.verdict == "refused":
-            found = "; ".join(map(str, self.findings))
-            raise PlaybookError(f"{source} is refused with quality {self.score} of 100", found)
+        """Raise :class:`PlaybookError` with every finding if the verdict is ``refused``."""
+        if self.refused:
+            raise PlaybookError(f"{source} is refused", self.summary)
 
 
 class _Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    severity: str
+    severity: Severity
     why: str
+    destructive: Severity | None = None
 
 
 class _Rules(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    penalties: dict[str, int]
+    penalties: dict[Severity, int]
     rules: dict[str, _Rule]
-    supported_actions: list[str]
-    refused_actions: list[str]
     secret_patterns: list[str]
 
 
@@ -93,24 +105,36 @@ def _rules() -> _Rules:
 
 
 def lint(
-    document: AutomationDocument, metadata: PlaybookMetadata, *, playbooks: Collection[str] | None = None
+    document: AutomationDocument,
+    metadata: PlaybookMetadata,
+    *,
+    playbooks: Collection[str] | None = None,
+    advice: bool = False,
 ) -> LintReport:
     """Judge a playbook by both its files.
+
+    A reviewed playbook with a destructive call is refused unless it asserts the state that it starts from, checks the
+    result, and names its rollback or says that there is none.
 
     Args:
         document: Its runbook.
         metadata: Its metadata.
         playbooks: The ids that a rollback may name; not checked if not given.
+        advice: Whether to add what AWS's published schema says, which takes a second at first.
     """
     rules = _rules()
     broken = [
-        *document_findings(document, supported=rules.supported_actions, refused=rules.refused_actions),
+        *document_findings(document),
+        *reference_findings(document),
         *metadata_findings(document, metadata, secret_patterns=rules.secret_patterns, playbooks=playbooks),
+        *(schema_advice(document) if advice else ()),
     ]
-    findings = tuple(_finding(rules.rules, rule, message) for rule, message in broken)
+    destructive = metadata.reviewed and is_destructive(document)
+    findings = tuple(_finding(rules.rules[rule], rule, message, destructive=destructive) for rule, message in broken)
     cost = sum(rules.penalties[finding.severity] for finding in findings)
     return LintReport(findings, max(0, 100 - cost))
 
 
-def _finding(rules: Mapping[str, _Rule], rule: str, message: str) -> Finding:
-    return Finding(rule, Severity(rules[rule].severity), message, rules[rule].why)
+def _finding(rule: _Rule, name: str, message: str, *, destructive: bool) -> Finding:
+    severity = rule.destructive if destructive and rule.destructive else rule.severity
+    return Finding(name, severity, message, rule.why)

@@ -60,6 +60,45 @@ class Risk(Part):
     mitigation: Sentence
 
 
+class Prerequisite(Part):
+    """Something that must hold before the playbook runs; plain text, or text with a fact that tells whether it holds.
+
+    Attributes:
+        text: The prerequisite in words.
+        field: A field of the fingerprint's projection. Exactly one of ``is``, ``is_not`` and ``one_of`` says which
+            values fit; an empty list also fits a field that AWS's answer lacks.
+        constraint: A constraint of the resource that covers the prerequisite.
+    """
+
+    text: Sentence
+    field: str = ""
+    is_: Annotated[Any, Field(alias="is")] = None
+    is_not: Any = None
+    one_of: Annotated[list[Any], Field(min_length=1)] = [None]
+    constraint: ConstraintName | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_one_fact(self) -> Prerequisite:
+        if len(self.comparisons) != bool(self.field):
+            raise ValueError("a field needs one of is, is_not and one_of, and they need a field")
+        if self.field and self.constraint:
+            raise ValueError("a prerequisite has a field or a constraint, not both")
+        return self
+
+    @property
+    def comparisons(self) -> list[str]:
+        """The names of the given comparisons: ``is_``, ``is_not`` or ``one_of``."""
+        return sorted({"is_", "is_not", "one_of"} & self.model_fields_set)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class ParameterSource(Part):
     """Where a document parameter's value comes from.
 
@@ -95,19 +134,14 @@ class TargetParameter(Part):
 class Fingerprint(Part):
     """The read that shows the live state, and the fields of its answer whose change is drift.
 
-    ``parameters`` may hold references to document parameters; every field of ``projection`` is a JSONPath.
+    ``parameters`` may hold references to document parameters; every field of ``projection`` is a JSONPath. The field
+    ``state`` holds AWS's own word for the resource's state, if it has one.
     """
 
     service: str
     api: str
     parameters: dict[str, Any]
-    projection: dict[str, JsonPath]
-
-    @model_validator(mode="after")
-    def _has_state(self) -> Fingerprint:
-        if "state" not in self.projection:
-            raise ValueError("projection needs a field state")
-        return self
+    projection: Annotated[dict[str, JsonPath], Field(min_length=1)]
 
 
 class RollbackRule(Part):
@@ -126,39 +160,55 @@ class Change(Part):
 
 
 class PlaybookMetadata(Part):
-    """The whole of ``metadata.yaml``.
+    """The whole of ``metadata.yaml``; it holds only the fields that an operation has.
 
-    ``allowed_states`` are the states of the target in which the playbook may start; ``expected_state`` is the one it
-    leaves behind, empty when it leaves the state as it was. ``constraints`` name the fields of
-    :class:`cloudops_nb.model.Constraints` that must not be false. ``sensitive_outputs`` are outputs (``step.Output``)
-    that are kept in memory only.
+    Attributes:
+        reviewed: Whether a person wrote the metadata; false if they are derived from the document.
+        target: The parameter that receives the resource; ``None`` for a document that runs once for all its parameters.
+        constraints: The fields of :class:`cloudops_nb.model.Constraints` that must not be false.
+        iam_actions: The IAM actions of the document's calls.
+        fingerprint: The read that shows the live state; ``None`` if the assertions of the document itself are compared.
+        allowed_states: The states of the target in which the playbook may start; empty for any.
+        expected_state: The state that it leaves behind; empty if it leaves the state as it was.
+        sensitive_outputs: Outputs (``step.Output``) that are kept in memory only.
     """
 
     id: Annotated[str, Field(pattern=PLAYBOOK_ID)]
     version: Annotated[str, Field(pattern=VERSION)]
     name: Sentence
     description: Sentence
-    purpose: Sentence
-    lifecycle: Annotated[Lifecycle, Field(strict=False)]
-    intents: Annotated[list[Identifier], Field(min_length=1)]
-    resource_types: Annotated[list[Identifier], Field(min_length=1)]
-    keywords: list[Sentence]
-    use_cases: list[Sentence]
-    prerequisites: list[Sentence]
-    level: Level
-    impact: Impact
-    risks: list[Risk]
-    parameters: dict[str, ParameterSource]
-    target: TargetParameter
-    constraints: list[ConstraintName]
-    iam_actions: Annotated[list[IamAction], Field(min_length=1)]
-    fingerprint: Fingerprint
-    allowed_states: Annotated[list[Sentence], Field(min_length=1)]
-    expected_state: str
-    rollback: RollbackRule
-    success_criteria: list[Sentence]
-    sensitive_outputs: list[str]
-    changelog: Annotated[list[Change], Field(min_length=1)]
+    purpose: str = ""
+    reviewed: bool = True
+    lifecycle: Annotated[Lifecycle, Field(strict=False)] = Lifecycle.ACTIVE
+    intents: list[Identifier] = []
+    resource_types: list[Identifier] = []
+    keywords: list[Sentence] = []
+    use_cases: list[Sentence] = []
+    prerequisites: list[Prerequisite] = []
+    level: Level = "low"
+    impact: Impact | None = None
+    risks: list[Risk] = []
+    parameters: dict[str, ParameterSource] = {}
+    target: TargetParameter | None = None
+    constraints: list[ConstraintName] = []
+    iam_actions: list[IamAction] = []
+    fingerprint: Fingerprint | None = None
+    allowed_states: list[Sentence] = []
+    expected_state: str = ""
+    rollback: RollbackRule = RollbackRule(playbook="", note="no playbook undoes it")
+    success_criteria: list[Sentence] = []
+    sensitive_outputs: list[str] = []
+    changelog: list[Change] = []
+
+    @property
+    def target_parameter(self) -> str:
+        """The parameter that receives the resource; empty if there is none."""
+        return self.target.parameter if self.target else ""
+
+    @property
+    def reversible(self) -> bool:
+        """Whether the metadata say that the change can be undone."""
+        return self.impact is not None and self.impact.reversible
 
 
 def load_metadata(text: str, source: str) -> PlaybookMetadata:

@@ -1,21 +1,25 @@
-"""The linter's rules on a playbook's metadata, and on how well it agrees with the runbook."""
+"""The linter's rules on a playbook's metadata, and on how well it agrees with the runbook.
+
+Rules on how good the texts are apply to reviewed metadata only: nobody wrote the texts of derived ones.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import PlaybookError
+from cloudops_nb.ssm.document import walk
+from cloudops_nb.ssm.document_rules import Broken, authored_steps
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import references
+from cloudops_nb.ssm.references import references
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
     from cloudops_nb.ssm.document import AutomationDocument
     from cloudops_nb.ssm.metadata import PlaybookMetadata
-
-Broken = Iterator[tuple[str, str]]
 
 FEWEST_KEYWORDS, MOST_KEYWORDS = 5, 20
 FEWEST_USE_CASES = 2
@@ -31,17 +35,19 @@ def metadata_findings(
     playbooks: Collection[str] | None,
 ) -> Broken:
     """Yield every rule that the metadata break, alone or beside the runbook."""
-    yield from _naming(document)
-    yield from _completeness(metadata)
-    yield from _rollback(metadata, playbooks)
+    if metadata.reviewed:
+        yield from _naming(document)
+        yield from _completeness(metadata)
+        yield from _rollback(metadata, playbooks)
     yield from _parameters(document, metadata)
     yield from _permissions(document, metadata)
     yield from _fingerprint(document, metadata)
+    yield from _facts(metadata)
     yield from _secrets([asdict(document), metadata.model_dump()], secret_patterns)
 
 
 def _naming(document: AutomationDocument) -> Broken:
-    for step in document.steps:
+    for _, step in authored_steps(document.steps):
         if not _STEP_NAME.fullmatch(step.name):
             yield "naming", f"step {step.name} is not in camelCase"
     for name in document.parameters:
@@ -68,8 +74,8 @@ def _completeness(metadata: PlaybookMetadata) -> Broken:
 
 
 def _rollback(metadata: PlaybookMetadata, playbooks: Collection[str] | None) -> Broken:
-    rollback = metadata.rollback
-    if not metadata.impact.reversible and (rollback.playbook or "revers" not in rollback.note.casefold()):
+    rollback, final = metadata.rollback, metadata.impact is not None and not metadata.reversible
+    if final and (rollback.playbook or "revers" not in rollback.note.casefold()):
         yield "missing-rollback", "impact says it is not reversible, the rollback's note does not"
     if playbooks is not None and rollback.playbook and rollback.playbook not in playbooks:
         yield "missing-rollback", f"there is no playbook {rollback.playbook}"
@@ -78,10 +84,12 @@ def _rollback(metadata: PlaybookMetadata, playbooks: Collection[str] | None) -> 
 def _parameters(document: AutomationDocument, metadata: PlaybookMetadata) -> Broken:
     for name in sorted(document.parameters.keys() ^ metadata.parameters.keys()):
         side = "the runbook" if name in document.parameters else "the metadata"
-        yield "parameter-mismatch", f"only {side} has the parameter {name}"
-    if metadata.target.parameter not in document.parameters:
+        # A parameter without a source takes its default, or a person gives its value.
+        if metadata.reviewed or name in metadata.parameters:
+            yield "parameter-mismatch", f"only {side} has the parameter {name}"
+    if metadata.target and metadata.target.parameter not in document.parameters:
         yield "parameter-mismatch", f"the target parameter {metadata.target.parameter} is not in the runbook"
-    if metadata.target.resource_type not in metadata.resource_types:
+    if metadata.target and metadata.target.resource_type not in metadata.resource_types:
         yield "parameter-mismatch", f"the target's type {metadata.target.resource_type} is not among resource_types"
     for name, source in metadata.parameters.items():
         parameter = document.parameters.get(name)
@@ -90,8 +98,9 @@ def _parameters(document: AutomationDocument, metadata: PlaybookMetadata) -> Bro
 
 
 def _permissions(document: AutomationDocument, metadata: PlaybookMetadata) -> Broken:
-    calls = {(step.service, step.api) for step in document.steps if step.api}
-    calls.add((metadata.fingerprint.service, metadata.fingerprint.api))
+    calls = {(step.service, step.api) for _, step in walk(document.steps) if step.api}
+    if metadata.fingerprint:
+        calls.add((metadata.fingerprint.service, metadata.fingerprint.api))
     needed = {effect_of(*call).iam_action for call in calls}
     for action in sorted(needed - set(metadata.iam_actions)):
         yield "missing-action-permission", action
@@ -99,6 +108,8 @@ def _permissions(document: AutomationDocument, metadata: PlaybookMetadata) -> Br
 
 def _fingerprint(document: AutomationDocument, metadata: PlaybookMetadata) -> Broken:
     fingerprint = metadata.fingerprint
+    if fingerprint is None:
+        return
     effect = effect_of(fingerprint.service, fingerprint.api)
     if effect.effect != "read" or effect.refused or effect.refused_among(fingerprint.parameters):
         yield "refused-api", f"the fingerprint calls {fingerprint.service}:{fingerprint.api}, which is no plain read"
@@ -109,6 +120,16 @@ def _fingerprint(document: AutomationDocument, metadata: PlaybookMetadata) -> Br
         return
     for name in sorted(unknown):
         yield "unresolved-reference", f"the fingerprint refers to {{{{ {name} }}}}"
+
+
+def _facts(metadata: PlaybookMetadata) -> Broken:
+    """Check that the fingerprint reads what states and prerequisites are compared with."""
+    fields = metadata.fingerprint.projection if metadata.fingerprint else {}
+    if fields and (metadata.allowed_states or metadata.expected_state) and "state" not in fields:
+        yield "missing-state", "the metadata name states, but the fingerprint has no field state"
+    for prerequisite in metadata.prerequisites:
+        if prerequisite.field and prerequisite.field not in fields:
+            yield "unknown-prerequisite", f"the fingerprint has no field {prerequisite.field}"
 
 
 def _secrets(value: Any, patterns: Sequence[str]) -> Broken:

@@ -18,8 +18,8 @@ def select(selector: str, data: Any) -> Any:
     """Take a value out of an API's answer.
 
     A selector that can name one place only, such as ``$.DBInstances[0].DBInstanceStatus``, gives the value there,
-    ``None`` when there is none. One with ``[*]``, a slice, a filter or ``..`` gives the list of what it matches,
-    perhaps empty.
+    ``None`` if there is none. One with ``[*]``, a slice, a filter or ``..`` gives the list of its matches, perhaps
+    empty.
 
     Raises:
         PlaybookError: The selector is not a JSONPath.
@@ -75,13 +75,21 @@ def _ordered(value: Any) -> Any:
     return value
 
 
+def _rooted(selector: str) -> str:
+    """Return a selector that starts at the root; public documents also write ``Reservations[0]`` and ``.Stacks[0]``."""
+    text = selector.strip()
+    if text.startswith("$") or not text:
+        return text
+    return f"${text}" if text.startswith((".", "[")) else f"$.{text}"
+
+
 @cache
 def _compiled(selector: str) -> JSONPath:
     from jsonpath import JSONPathEnvironment, JSONPathError
 
     try:
         # Strict mode is RFC 9535 alone: it has no compound paths, the other type that compile could return.
-        return cast("JSONPath", JSONPathEnvironment(strict=True).compile(selector))
+        return cast("JSONPath", JSONPathEnvironment(strict=True).compile(_rooted(selector)))
     except JSONPathError as error:
         # Not str(error): it draws a picture of the text, and fails on an empty one.
         reason = str(error.args[0]) if error.args else ""

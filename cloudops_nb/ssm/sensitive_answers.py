@@ -6,22 +6,22 @@ question is what an answer may hold, so that an output is known to be secret bef
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.ssm.api_models import operation_model
 from cloudops_nb.ssm.selectors import name_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from botocore.model import OperationModel, Shape
+    from botocore.model import Shape
 
 #: What botocore itself adds to an answer: identifiers and headers of the response.
 _RESPONSE_METADATA = "ResponseMetadata"
 
 
-def selects_sensitive(service: str, api: str, selector: str) -> bool:
+def selects_sensitive(service: str, api: str, selector: str, *, model: Any = None) -> bool:
     """Say whether what ``selector`` takes out of an answer is, holds or may be a sensitive member.
 
     Lists are followed whatever elements are taken. A filter, ``..``, or a name that the model lacks is not followed:
@@ -31,12 +31,16 @@ def selects_sensitive(service: str, api: str, selector: str) -> bool:
         service: botocore's service name.
         api: The operation.
         selector: A JSONPath, as of a step's output.
+        model: botocore's model of the service, if a client has it; read from botocore's files if not given.
 
     Raises:
         PlaybookError: The selector is not a JSONPath.
     """
     steps = name_steps(selector)
-    operation = _operation(service, api)
+    if model is not None and api in model.operation_names:
+        operation = model.operation_model(api)
+    else:
+        operation = operation_model(service, api)
     if operation is None:
         return True
     if operation.output_shape is None or steps[:1] == (_RESPONSE_METADATA,):
@@ -98,16 +102,3 @@ def _is_sensitive(shape: Any) -> bool:
 def _sensitive_names(service: str) -> frozenset[str]:
     table = bundled_table(__package__, "sensitive_members.yaml")
     return frozenset(name.casefold() for name in (*table["names"], *table["services"].get(service, ())))
-
-
-@lru_cache(maxsize=16)
-def _operation(service: str, api: str) -> OperationModel | None:
-    # botocore reads a service's whole model, which takes a while, and is not needed where nothing is planned.
-    from botocore.exceptions import UnknownServiceError
-    from botocore.session import Session
-
-    try:
-        model = Session().get_service_model(service)
-    except UnknownServiceError:
-        return None
-    return model.operation_model(api) if api in model.operation_names else None

@@ -4,20 +4,23 @@ import json
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.validate import ParamValidator
 
-from cloudops_nb.ssm.branching import branch
 from cloudops_nb.ssm.catalogue import Catalogue, Playbook
-from cloudops_nb.ssm.document import PARAMETER_TYPES, DocumentStep
+from cloudops_nb.ssm.conditions import evaluated_choice
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import SYSTEM_VARIABLES, substitute
 from cloudops_nb.ssm.linter import lint
+from cloudops_nb.ssm.references import SYSTEM_VARIABLES, substitute
 from cloudops_nb.ssm.schema import schema_problems
 from cloudops_nb.ssm.selectors import project, select
+from cloudops_nb.ssm.values import BASE_TYPES
 from cloudops_nb.understanding.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from cloudops_nb.ssm.document import DocumentStep
 
 pytestmark = pytest.mark.fast
 
@@ -137,7 +140,7 @@ def test_every_selector_finds_a_value_of_its_type(playbook, full_answer):
         answer = full_answer(step.service, step.api)
 
         for output in step.outputs:
-            assert isinstance(select(output.selector, answer), PARAMETER_TYPES[output.type]), (step.name, output)
+            assert isinstance(select(output.selector, answer), BASE_TYPES[output.type]), (step.name, output)
         if "PropertySelector" in step.inputs:
             assert isinstance(select(step.inputs["PropertySelector"], answer), str), step.name
 
@@ -221,7 +224,7 @@ def test_a_start_leaves_alone_what_runs_already(playbook_id, state, step, catalo
     fork = next(step for step in catalogue.get(playbook_id).document.steps if step.action == "aws:branch")
     reference = fork.inputs["Choices"][0]["Variable"].strip("{} ")
 
-    assert branch(substitute(fork.inputs, {reference: state})) == step
+    assert evaluated_choice(fork.inputs, {reference: state}) == step
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_the_bundled_catalogue_is_read_once_and_equals_its_folder(playbooks):
     bundled = Catalogue.bundled()
 
     assert Catalogue.bundled() is bundled
-    assert bundled.playbooks == Catalogue.from_folder(playbooks).playbooks
+    assert [each.ref for each in bundled.playbooks] == [each.ref for each in Catalogue.from_folder(playbooks).playbooks]
 
 
 def test_the_newest_runnable_version_is_found_by_number_and_not_by_text(folder):
@@ -124,7 +124,7 @@ def test_the_same_version_twice_is_refused():
         Catalogue([playbook, playbook])
 
 
-def test_a_playbook_from_texts_is_checked_against_the_schema(runbook, metadata):
+def test_a_playbook_from_texts_is_checked_against_the_grammar(runbook, metadata):
     assert Playbook.from_texts(runbook, metadata, "sent").ref == Catalogue.bundled().get("rds-stop").ref
     with pytest.raises(PlaybookError, match=r"sent/runbook\.yaml is not valid: 1:1 schemaVersion"):
         Playbook.from_texts(runbook.replace("'0.3'", "'2.2'"), metadata, "sent")
@@ -132,3 +132,16 @@ def test_a_playbook_from_texts_is_checked_against_the_schema(runbook, metadata):
 
 def test_an_empty_folder_is_an_empty_catalogue(tmp_path):
     assert Catalogue.from_folder(tmp_path).playbooks == ()
+
+
+def test_what_the_linter_refuses_never_runs_and_is_not_offered():
+    stop, start = (Catalogue.bundled().get(name) for name in ("rds-stop", "rds-start"))
+    catalogue = Catalogue([stop, start], {stop.ref: "quality 0 of 100"})
+
+    assert catalogue.runnable == (start,)
+    assert catalogue.types_for("stop") == frozenset()
+    for override in (False, True):
+        with pytest.raises(PlaybookError, match=r"rds-stop 1\.0\.0 may not run: quality 0 of 100"):
+            catalogue.get("rds-stop", "1.0.0", override=override)
+    with pytest.raises(PlaybookError, match="no runnable version"):
+        catalogue.get("rds-stop")

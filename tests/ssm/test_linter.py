@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from typing import Any
 
 import pytest
 import yaml
@@ -35,6 +37,26 @@ def rules(report) -> set[str]:
     return {finding.rule for finding in report.findings}
 
 
+def messages(report, rule: str) -> list[str]:
+    return [finding.message for finding in report.findings if finding.rule == rule]
+
+
+def nap(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "action": "aws:sleep", "inputs": {"Duration": "PT1S"}, **fields}
+
+
+def call(name: str, service: str, api: str, **parameters: Any) -> dict[str, Any]:
+    return {"name": name, "action": "aws:executeAwsApi", "inputs": {"Service": service, "Api": api, **parameters}}
+
+
+def loop(name: str, *steps: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "action": "aws:loop", "inputs": {"Iterators": ["a"], "Steps": list(steps)}}
+
+
+def use(name: str, reference: str, **fields: Any) -> dict[str, Any]:
+    return {**nap(name, **fields), "inputs": {"Duration": f"{{{{ {reference} }}}}"}}
+
+
 def test_a_good_playbook_scores_100(report):
     assert (report().score, report().findings, report().verdict) == (100, (), "accepted")
 
@@ -42,14 +64,13 @@ def test_a_good_playbook_scores_100(report):
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
-        ("Api: StopDBInstance", "Api: DeleteVpcEverything", "unreviewed-api"),
+        ("Api: StopDBInstance", "Api: DeleteDBClusterEndpoint", "unreviewed-api"),
         ("{{ DBInstanceIdentifier }}", "{{ Unknown }}", "unresolved-reference"),
         ("{{ DBInstanceIdentifier }}", "{{ describeStopped.Status }}", "unresolved-reference"),
         ("{{ DBInstanceIdentifier }}", "{{ ssm-secure:x }}", "unresolved-reference"),
         ("{{ DBInstanceIdentifier }}", "{{ two words }}", "unresolved-reference"),
         ("{{ AutomationAssumeRole }}", "{{ Role }}", "unresolved-reference"),
-        ("  - describeStopped.Status", "  - describeStopped.Nothing", "unresolved-reference"),
-        ("'$.DBInstance.DBInstanceStatus'", "'DBInstance'", "bad-selector"),
+        ("  - describeStopped.Status", "  - describeStopped.Nothing", "empty-output"),
         ("timeoutSeconds: 3600", "maxAttempts: 1", "missing-timeout"),
         ("name: stopDBInstance", "name: Stop_DB", "naming"),
         ("AutomationAssumeRole", "automation-role", "naming"),
@@ -68,6 +89,12 @@ def test_a_good_playbook_scores_100(report):
         ("    DBInstanceIdentifier: '{{ DBInstanceIdentifier }}'\n  projection",
          "    DBInstanceIdentifier: '{{ stopDBInstance.Status }}'\n  projection", "unresolved-reference"),
         ("  api: DescribeDBInstances", "  api: StopDBInstance", "refused-api"),
+        ("field: replica_of", "field: replica", "unknown-prerequisite"),
+        ("    state: '$", "    status: '$", "missing-state"),
+        ("{{ DBInstanceIdentifier }}", "{{ ssm:/name }}", "unresolved-reference"),
+        ("{{ AutomationAssumeRole }}", "{{ ssm:/role }}", "unresolved-reference"),
+        ("{{ AutomationAssumeRole }}", "{{ stopDBInstance.Status }}", "unresolved-reference"),
+        ("    isEnd: true", "    isEnd: true\n    nextStep: describeStopped", "ignored-next-step"),
         ("- version: '1.0.0'", "- version: '0.9.0'", "version-not-in-changelog"),
         ("Used only inside", "AKIAIOSFODNN7EXAMPLE inside", "possible-secret"),
         ("Used only inside", "password=hunter2 inside", "possible-secret"),
@@ -144,11 +171,13 @@ def test_an_unreviewed_read_may_be_the_fingerprint_unless_it_asks_for_a_secret(r
     )
 
 
-def test_an_action_that_hides_its_api_calls_is_refused(report):
-    inputs = {"ResourceIds": ["i-1"], "ResourceType": "EC2", "Tags": [{"Key": "a", "Value": "b"}]}
-    step = {"name": "label", "action": "aws:createTags", "timeoutSeconds": 5, "inputs": inputs}
+@pytest.mark.parametrize("action", ["aws:approve", "aws:pause"])
+def test_an_action_that_waits_for_a_person_refuses_the_playbook(report, action):
+    found = report(steps=lambda steps: [{"name": "ask", "action": action, "inputs": {}}, *steps])
 
-    assert "unsupported-action" in rules(report(steps=lambda steps: [*steps, step]))
+    assert rules(found) == {"waits-for-person"}
+    assert "cannot run here yet" in str(found.findings[0])
+    assert found.refused
 
 
 def test_a_check_that_changes_something_is_refused(report):
@@ -159,41 +188,16 @@ def test_a_check_that_changes_something_is_refused(report):
     assert "changing-check" in rules(report(steps=change))
 
 
-def test_steps_must_lead_to_steps_that_exist_and_every_step_must_be_reached(report):
-    def mislead(steps):
-        steps[0]["nextStep"] = "nowhere"
-        steps[1]["onFailure"] = "step:nobody"
-        return steps
+def test_every_step_must_be_reached_also_inside_loops(report):
+    naps = [nap("first", isEnd=True), nap("second")]
+    found = report(steps=lambda steps: [loop("again", *naps), *steps[:3], {**steps[3], "nextStep": None}, nap("last")])
 
-    found = report(steps=mislead)
-    assert [f.message for f in found.findings if f.rule == "unknown-step"] == [
-        "step assertAvailable leads to nowhere",
-        "step stopDBInstance leads to nobody",
-    ]
-    assert "unreachable-step" in rules(found)
+    assert messages(found, "unreachable-step") == ["step again/second", "step last"]
 
 
 def test_a_change_without_an_assertion_before_or_a_check_after_it_is_found(report):
     assert "missing-assertion" in rules(report(steps=lambda steps: steps[1:]))
     assert "missing-check" in rules(report(steps=lambda steps: [steps[0], steps[1], steps[3]]))
-
-
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {"Variable": "a", "NextStep": "describeStopped"},
-        {"Variable": "a", "StringEquals": "a", "Contains": "a", "NextStep": "describeStopped"},
-        {"Variable": "a", "StringEquals": "a"},
-        {"And": [], "NextStep": "describeStopped"},
-        {"Or": ["a"], "NextStep": "describeStopped"},
-        {"Not": {"Not": {}}, "NextStep": "describeStopped"},
-        {"Not": 5, "NextStep": "describeStopped"},
-    ],
-)
-def test_a_branch_that_could_not_be_decided_is_found(report, choice):
-    fork = {"name": "fork", "action": "aws:branch", "inputs": {"Choices": [choice]}}
-
-    assert "bad-condition" in rules(report(steps=lambda steps: [*steps[:3], fork, steps[3]]))
 
 
 def test_a_branch_that_can_be_decided_needs_no_timeout(report):
@@ -210,18 +214,18 @@ def test_a_rollback_must_name_a_playbook_that_exists(report):
 
 
 def test_the_score_falls_by_the_price_of_each_finding_down_to_zero(report):
-    one = report("timeoutSeconds: 3600", "maxAttempts: 1")
-    many = report("    timeoutSeconds: 60\n", "")
+    one = report(steps=lambda steps: steps[1:])
+    three = report(steps=lambda steps: [steps[1], steps[3], nap("lost")])
 
     assert (one.score, one.verdict) == (85, "accepted")
-    assert (many.score, many.verdict) == (55, "warned")
-    assert report("Api: StopDBInstance", "Api: SendCommand").score >= 0
+    assert (three.score, three.verdict) == (55, "warned")
+    assert report("{{ DBInstanceIdentifier }}", "{{ Unknown }}").score == 0
 
 
 def test_a_refused_playbook_says_everything_that_is_wrong(report):
     found = report("{{ DBInstanceIdentifier }}", "{{ Unknown }}")
 
-    with pytest.raises(PlaybookError, match=r"it is refused with quality 0 of 100: fatal unresolved-reference: step "):
+    with pytest.raises(PlaybookError, match=r"it is refused: quality 0 of 100: fatal unresolved-reference: step "):
         found.require_acceptable("it")
     report().require_acceptable("it")
 
@@ -254,5 +258,163 @@ def test_a_folder_with_a_refused_playbook_is_refused(folder):
     runbook = folder / "rds/rds-stop/1.0.0/runbook.yaml"
     runbook.write_text(runbook.read_text().replace("Api: StopDBInstance", "Api: StopDBInstance\n      X: '{{ X }}'"))
 
-    with pytest.raises(PlaybookError, match=r"rds-stop 1\.0\.0 is refused .* unresolved-reference"):
+    with pytest.raises(PlaybookError, match=r"rds-stop 1\.0\.0 is refused: .* unresolved-reference"):
         Catalogue.from_folder(folder)
+
+
+def test_each_call_of_a_composite_action_is_judged_by_its_path(report):
+    stop = {"InstanceIds": ["i-1"], "DesiredState": "terminated"}
+    step = {"name": "end", "action": "aws:changeInstanceState", "inputs": stop}
+    found = report(steps=lambda steps: [loop("each", step), *steps])
+
+    assert messages(found, "missing-assertion") == ["no aws:assertAwsResourceProperty before step each/end"]
+    assert "missing-check" not in rules(found)
+    assert set(messages(found, "missing-action-permission")) == {"ec2:DescribeInstances", "ec2:TerminateInstances"}
+
+
+def test_a_refused_call_inside_a_loop_is_named_by_its_path(report):
+    found = report(steps=lambda steps: [loop("each", call("boom", "lambda", "Invoke")), *steps])
+
+    assert messages(found, "refused-api") == ["step each/boom calls lambda:Invoke"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([use("a", "b.State"), nap("b")], "step a refers to {{ b.State }}"),
+        ([loop("l", use("a", "l.CurrentIteratorValue"), use("b", "l.CurrentIteration"))], ""),
+        ([loop("l", nap("a")), use("b", "l.CurrentIteration")], ""),
+        ([loop("l", nap("a")), use("b", "l.CurrentIteratorValue")],
+         "step b refers to {{ l.CurrentIteratorValue }}: it has no value outside the loop"),
+        ([use("a", "variable:tries")], "step a refers to {{ variable:tries }}"),
+        ([use("a", "global:REGION"), use("b", "automation:EXECUTION_ID")], ""),
+        ([use("a", "global:TIME")], "step a refers to {{ global:TIME }}"),
+        ([use("a", "ssm:/x")], "step a refers to {{ ssm:/x }}: only the default of a parameter"),
+        ([nap("a", timeoutSeconds="{{ Unknown }}")], "step a refers to {{ Unknown }}"),
+        ([nap("a", maxAttempts="{{ Unknown }}")], "step a refers to {{ Unknown }}"),
+        ([{"name": "a", "action": "aws:updateVariable", "inputs": {"Name": "variable:x", "Value": 1}}],
+         "step a sets variable:x, which the document does not declare"),
+        ([call("a", "rds", "DescribeDBInstances", **{"{{ Key }}": 1})],
+         "step a: a reference cannot be part of a key: {{ Key }}"),
+    ],
+)  # fmt: skip
+def test_a_reference_must_name_a_value_that_exists_when_the_step_starts(report, steps, message):
+    found = messages(report(steps=lambda given: [*steps, *given]), "unresolved-reference")
+
+    assert [each[: len(message)] for each in found] == ([message] if message else [])
+
+
+def test_an_output_can_be_used_where_its_step_ran_before_whatever_the_order_of_the_file(report):
+    def reorder(steps):
+        assertion, stop, wait, describe = steps
+        jump = nap("jump", nextStep=assertion["name"])
+        late = use("late", "stopDBInstance.Status", isEnd=True)
+        return [jump, late, assertion, stop, wait, {**describe, "isEnd": False, "nextStep": "late"}]
+
+    def too_early(steps):
+        return [use("early", "stopDBInstance.Status"), *steps]
+
+    assert rules(report(steps=reorder)) == set()
+    assert messages(report(steps=too_early), "unresolved-reference") == [
+        "step early refers to {{ stopDBInstance.Status }}: it has no value before step stopDBInstance ran"
+    ]
+
+
+def test_steps_that_may_repeat_are_warned_about(report):
+    again = {"Variable": "{{ describeStopped.Status }}", "StringEquals": "stopping", "NextStep": "waitUntilStopped"}
+    fork = {"name": "fork", "action": "aws:branch", "inputs": {"Choices": [again]}, "isEnd": True}
+    found = report(steps=lambda steps: [*steps[:3], {**steps[3], "isEnd": False}, fork])
+
+    assert messages(found, "repeating-steps") == ["waitUntilStopped -> describeStopped -> fork -> waitUntilStopped"]
+    assert "500 steps" in str(found.findings[0])
+
+
+@pytest.mark.parametrize(
+    ("selector", "desired", "right"),
+    [
+        ("$.DBInstances[0].MultiAZ", "true", "'True'"),
+        ("$.DBInstances[*].MultiAZ", "FALSE", "'False'"),
+        ("$.DBInstances[0].MultiAZ", "True", ""),
+        ("$.DBInstances[0].MultiAZ", True, ""),
+        ("$.DBInstances[0].Engine", "true", ""),
+        ("$..MultiAZ", "true", ""),
+        ("$.Nothing", "true", ""),
+        ("$.DBInstances.Engine", "true", ""),
+    ],
+)
+def test_a_desired_boolean_must_have_a_capital(report, selector, desired, right):
+    def change(steps):
+        steps[0]["inputs"] |= {"PropertySelector": selector, "DesiredValues": [desired]}
+        return steps
+
+    found = messages(report(steps=change), "boolean-spelling")
+
+    assert [right in each for each in found] == ([True] if right else [])
+
+
+def test_only_a_wait_is_asked_for_a_timeout(report):
+    found = report(steps=lambda steps: [{k: v for k, v in each.items() if k != "timeoutSeconds"} for each in steps])
+
+    assert messages(found, "missing-timeout") == [
+        "step waitUntilStopped has no timeoutSeconds, so it waits up to an hour"
+    ]
+    assert found.score == 98
+
+
+@pytest.mark.parametrize(
+    ("steps", "rule"),
+    [
+        (lambda steps: steps[1:], "missing-assertion"),
+        (lambda steps: [*steps[:2], steps[3]], "missing-check"),
+    ],
+)
+def test_a_destructive_playbook_without_assertion_or_check_is_refused(report, steps, rule):
+    changed = report("Api: StopDBInstance", "Api: DeleteDBInstance", steps=steps)
+
+    assert rule in rules(changed)
+    assert changed.refused
+    assert not report(steps=steps).refused
+
+
+def test_a_destructive_playbook_without_rollback_is_refused(runbook, metadata):
+    document = load_document(runbook.replace("Api: StopDBInstance", "Api: DeleteDBInstance"), "runbook")
+    facts = metadata.replace("reversible: true", "reversible: false").replace("rds:Stop", "rds:Delete")
+
+    found = lint(document, load_metadata(facts, "metadata"))
+
+    assert (rules(found), found.verdict) == ({"missing-rollback"}, "refused")
+
+
+def test_derived_metadata_are_not_judged_by_the_quality_of_their_texts(runbook):
+    actions = "['rds:StopDBInstance', 'rds:DescribeDBInstances']"
+    facts = f"{{id: a-document, version: '1.0.0', name: X, description: X, reviewed: false, iam_actions: {actions}}}"
+    document = load_document(runbook, "runbook")
+
+    assert lint(document, load_metadata(facts, "metadata")).findings == ()
+    assert lint(document, load_metadata(facts.replace("reviewed: false, ", ""), "metadata")).refused
+
+
+def test_words_of_arns_and_references_are_no_secrets(report):
+    found = report("Used only inside", "arn:aws:secretsmanager:eu-west-1:1:secret:x PASSWORD={{ Name }} inside")
+
+    assert "possible-secret" not in rules(found)
+
+
+def test_the_published_schema_gives_one_advice_if_it_is_asked_for(runbook, metadata):
+    text = json.dumps(yaml.safe_load(runbook) | {"mainSteps": [loop("l", nap("a")), nap("b", onCancel="Abort")]})
+    document, facts = load_document(text, "runbook"), load_metadata(metadata, "metadata")
+
+    assert len(messages(lint(document, facts, advice=True), "schema-advice")) == 1
+    assert messages(lint(document, facts), "schema-advice") == []
+
+
+def test_the_bundled_playbooks_get_no_advice():
+    for playbook in Catalogue.bundled().playbooks:
+        assert lint(playbook.document, playbook.metadata, advice=True).findings == ()
+
+
+def test_the_bundled_playbooks_are_linted_without_the_slow_imports(playbooks, monkeypatch):
+    for name in ("botocore.session", "jsonschema"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    assert Catalogue.from_folder(playbooks).ids == Catalogue.bundled().ids

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
+import yaml
 
 from cloudops_nb.errors import PlaybookError
-from cloudops_nb.ssm.loader import load_document
+from cloudops_nb.ssm.document import walk
+from cloudops_nb.ssm.loader import LONGEST_ERROR, load_document
 
 pytestmark = pytest.mark.fast
 
@@ -48,7 +53,7 @@ def test_what_a_step_leaves_out_has_the_defaults_of_automation():
 
 def test_flags_and_seconds_that_are_given_as_text_are_read():
     text = (
-        MINIMAL + "    isEnd: 'true'\n    isCritical: 'false'\n    timeoutSeconds: '60'\n    onFailure: step:describe\n"
+        MINIMAL + "    isEnd: 'true'\n    isCritical: 'False'\n    timeoutSeconds: '60'\n    onFailure: step:describe\n"
     )
 
     step = load_document(text, "text").steps[0]
@@ -57,74 +62,117 @@ def test_flags_and_seconds_that_are_given_as_text_are_read():
     assert step.failure_step == "describe"
 
 
+@pytest.mark.parametrize(
+    ("fields", "critical"),
+    [("", True), ("    onFailure: continue\n", False), ("    onFailure: Continue\n    isCritical: true\n", True)],
+)
+def test_a_step_that_lets_the_run_continue_is_not_critical_unless_it_says_so(fields, critical):
+    assert load_document(MINIMAL + fields, "text").steps[0].is_critical is critical
+
+
 def test_a_timeout_may_be_a_reference():
     assert load_document(MINIMAL + "    timeoutSeconds: '{{ T }}'\n", "x").steps[0].timeout_seconds == "{{ T }}"
 
 
-def test_a_schema_version_that_yaml_reads_as_a_number_is_refused_with_its_place():
-    with pytest.raises(PlaybookError, match="1:1 schemaVersion: "):
-        load_document(MINIMAL.replace("'0.3'", "0.3"), "file")
+def test_names_of_services_and_apis_are_brought_into_the_spelling_of_botocore():
+    text = MINIMAL.replace("rds", "RDS").replace("DescribeDBInstances", "describe_db_instances")
 
+    step = load_document(text, "text").steps[0]
 
-def test_all_problems_of_the_schema_are_told_at_once():
-    text = MINIMAL.replace("aws:executeAwsApi", "aws:fly").replace("    inputs", "    timeoutSecond: 5\n    inputs")
-
-    with pytest.raises(PlaybookError) as caught:
-        load_document(text, "file")
-
-    assert "3:5 mainSteps.0: " in caught.value.why
-    assert "4:5 mainSteps.0.action:" in caught.value.why
+    assert (step.service, step.api) == ("rds", "DescribeDBInstances")
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("old", "new", "message"),
     [
-        (("      Api: DescribeDBInstances\n", ""), "5:5 describe: aws:executeAwsApi needs Api"),
-        (("aws:executeAwsApi", "aws:waitForAwsResourceProperty"), "5:5 .* needs DesiredValues, a list"),
-        (("name: describe", "name: de scribe"), "3:5 step name de scribe must be"),
-        (("aws:executeAwsApi", "aws:branch"), "5:5 describe: aws:branch needs Choices"),
-        (("mainSteps", "parameters:\n  a b:\n    type: String\nmainSteps"), "3:3 parameter a b is no name"),
+        ("'0.3'", "0.3", "1:1 schemaVersion is 0.3: write schemaVersion: '0.3'"),
+        ("      Api: DescribeDBInstances\n", "", "5:5 aws:executeAwsApi needs Api"),
+        ("Service: rds", "Service: rdss", "6:7 there is no service rdss: did you mean rds"),
+        ("Api: Describe", "Api: Discribe", "7:7 rds has no API DiscribeDBInstances: did you mean DescribeDBInstances"),
+        ("mainSteps", "parameters:\n  a b:\n    type: String\nmainSteps", "3:3 'a b' is no name"),
         (
-            ("mainSteps", "parameters:\n  A:\n    type: String\n    allowedPattern: '['\nmainSteps"),
-            "5:5 the allowedPattern",
+            "name: describe",
+            "name: describe\n    nextStep: describe",
+            "the steps repeat without end, describe -> describe",
         ),
     ],
 )
-def test_what_the_schema_does_not_say_is_checked_too(change, message):
-    with pytest.raises(PlaybookError, match=message):
-        load_document(MINIMAL.replace(*change), "file")
+def test_a_problem_is_refused_with_its_place_and_the_right_form(old, new, message):
+    with pytest.raises(PlaybookError, match=re.escape(message)):
+        load_document(MINIMAL.replace(old, new), "file")
 
 
-def test_step_names_are_unique():
-    step = MINIMAL.split("mainSteps:\n")[1]
+def test_a_circle_inside_a_loop_is_found():
+    nap = {"name": "nap", "action": "aws:sleep", "inputs": {"Duration": "PT1S"}, "nextStep": "nap"}
+    loop = {"name": "loop", "action": "aws:loop", "inputs": {"Iterators": ["a"], "Steps": [nap]}}
 
-    with pytest.raises(PlaybookError, match="8:5 step describe exists already"):
-        load_document(MINIMAL + step, "file")
-
-
-def test_an_output_needs_name_selector_and_type():
-    with pytest.raises(PlaybookError, match="9:9 describe: an output needs Selector, Type"):
-        load_document(MINIMAL + "    outputs:\n      - Name: x\n", "file")
+    with pytest.raises(PlaybookError, match="nap -> nap"):
+        load_document(json.dumps({"schemaVersion": "0.3", "mainSteps": [loop]}), "file")
 
 
-def test_the_name_of_an_output_must_be_one_that_a_reference_can_hold():
-    with pytest.raises(PlaybookError, match="9:9 describe: output a b is no name"):
-        load_document(
-            MINIMAL + "    outputs:\n      - Name: a b\n        Selector: $.x\n        Type: String\n", "file"
-        )
+def test_many_problems_are_told_in_the_order_of_the_file_and_the_others_are_counted():
+    text = MINIMAL + "".join(f"    field{index}: 5\n" for index in range(9))
 
-
-def test_a_branch_whose_choices_are_no_mappings_is_refused():
-    text = (
-        MINIMAL + "  - name: choose\n    action: aws:branch\n    inputs:\n      Choices:\n        - {}\n        - 5\n"
-    )
-
-    with pytest.raises(PlaybookError, match="11:7 choose: aws:branch needs Choices"):
+    with pytest.raises(PlaybookError, match=r"8:5 .*; and \d more\. The numbers are line:column\.") as caught:
         load_document(text, "file")
+    assert len(str(caught.value)) <= LONGEST_ERROR
 
 
-def test_json_is_read_as_well():
-    nap = '{"name": "nap", "action": "aws:sleep", "inputs": {"Duration": "PT1S"}}'
-    text = f'{{"schemaVersion": "0.3", "mainSteps": [{nap}]}}'
+def test_parameters_variables_and_outputs_have_their_types():
+    parameters = {
+        "Count": {"type": "Integer", "default": "5", "allowedValues": ["5", 6], "maxValue": "7"},
+        "Names": {"type": "StringList", "default": ""},
+        "Tags": {"type": "StringMap", "default": ""},
+        "Size": {"type": "String", "default": "{{ ssm:/size }}"},
+    }
+    data = {
+        **yaml.safe_load(MINIMAL),
+        "parameters": parameters,
+        "variables": {"seen": {"type": "StringMap", "default": "{}"}, "tries": {"type": "Integer"}},
+        "outputs": ["{{ describe.State }}"],
+    }
 
-    assert load_document(text, "json").steps[0].inputs == {"Duration": "PT1S"}
+    document = load_document(json.dumps(data), "json")
+
+    assert {name: each.default for name, each in document.parameters.items()} == {
+        "Count": 5,
+        "Names": [],
+        "Tags": {},
+        "Size": "{{ ssm:/size }}",
+    }
+    assert (document.parameters["Count"].allowed_values, document.parameters["Count"].max_value) == ((5, 6), 7)
+    assert {name: each.default for name, each in document.variables.items()} == {"seen": {}, "tries": None}
+    assert document.outputs == ("describe.State",)
+
+
+def test_an_output_without_a_type_is_text():
+    text = MINIMAL + "    outputs:\n      - Name: x\n        Selector: $.x\n"
+
+    assert load_document(text, "file").steps[0].outputs[0].type == "String"
+
+
+def test_yaml_and_json_give_the_same_document(runbook):
+    assert load_document(json.dumps(yaml.safe_load(runbook)), "rds-stop.json") == load_document(runbook, "rds-stop")
+
+
+def test_yaml_that_starts_with_a_brace_is_read_as_yaml_unless_the_file_is_json():
+    text = "{schemaVersion: '0.3', mainSteps: [{name: nap, action: 'aws:sleep', inputs: {Duration: PT1S}}]}"
+
+    assert load_document(text, "flow.yaml").steps[0].inputs == {"Duration": "PT1S"}
+    with pytest.raises(PlaybookError, match="1:2 is not JSON"):
+        load_document(text, "flow.json")
+
+
+def test_loops_and_composite_actions_have_their_steps():
+    stop = {"InstanceIds": ["i-1"], "DesiredState": "stopped"}
+    inner = {"name": "stop", "action": "aws:changeInstanceState", "inputs": stop}
+    loop = {"name": "loop", "action": "aws:loop", "inputs": {"Iterators": ["a"], "Steps": [inner]}}
+
+    document = load_document(json.dumps({"schemaVersion": "0.3", "mainSteps": [loop]}), "file")
+
+    assert [path for path, _ in walk(document.steps)] == [
+        "loop",
+        "loop/stop",
+        "loop/stop/stopInstances",
+        "loop/stop/waitUntilStopped",
+    ]

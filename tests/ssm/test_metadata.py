@@ -13,8 +13,9 @@ def test_metadata_are_read_with_their_types(metadata):
     facts = load_metadata(metadata, "file")
 
     assert facts.lifecycle is Lifecycle.ACTIVE
-    assert facts.impact.reversible is True
+    assert facts.reversible is True
     assert facts.parameters["DBInstanceIdentifier"].source == "estate"
+    assert facts.fingerprint
     assert facts.fingerprint.projection["state"] == "$.DBInstances[0].DBInstanceStatus"
 
 
@@ -28,9 +29,21 @@ def test_metadata_are_read_with_their_types(metadata):
         ("level: medium", "level: severe", "level: .*'low'"),
         ("reversible: true", "reversible: 'true'", "impact.reversible: "),
         ("level: medium", "level: medium\nrisk_level: high", "risk_level: "),
-        ("level: medium\n", "", "1:1 level: "),
-        ("    state: ", "    status: ", "fingerprint: projection needs a field state"),
-        ("'$.DBInstances[0].Engine'", "'DBInstances[0]'", "fingerprint.projection.engine: .* is not a JSONPath"),
+        (
+            "is: available",
+            "is: available, is_not: stopped",
+            "prerequisites.0: a field needs one of is, is_not and one_of",
+        ),
+        ("field: cluster, is: null", "field: cluster", "prerequisites.1: a field needs one of is"),
+        ("field: cluster, is: null", "is: null", "prerequisites.1: a field needs one of is"),
+        ("field: cluster, is: null", "field: cluster, one_of: []", "prerequisites.1.one_of: "),
+        (
+            "field: cluster, is: null",
+            "field: cluster, is: null, constraint: can_stop",
+            "a field or a constraint, not both",
+        ),
+        ("field: cluster, is: null", "fact: cluster", "prerequisites.1.fact: "),
+        ("'$.DBInstances[0].Engine'", "'$.DBInstances[0'", "fingerprint.projection.engine: .* is not a JSONPath"),
         ("constraints: [can_stop]", "constraints: [can_fly]", "constraints.0: .*'can_start'"),
         ("source: static", "source: generated", "parameters.AutomationAssumeRole: a template belongs"),
         ("source: static", "source: prompt", "parameters.AutomationAssumeRole: a value_type belongs"),
@@ -52,3 +65,9 @@ def test_all_problems_are_told_at_once(metadata):
 
     with pytest.raises(PlaybookError, match=r"1:1 id: .*; \d+:1 level: "):
         load_metadata(broken, "file")
+
+
+def test_metadata_need_only_what_every_operation_has():
+    facts = load_metadata("{id: a-document, version: '1.0.0', name: X, description: X, reviewed: false}", "file")
+
+    assert (facts.target_parameter, facts.reversible, facts.fingerprint) == ("", False, None)

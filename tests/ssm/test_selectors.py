@@ -26,6 +26,8 @@ ANSWER = {
         ("$['DBInstances'][-1]['DBInstanceStatus']", "stopped"),
         ("$.DBInstances[0].Created", datetime(2026, 1, 2, tzinfo=UTC)),
         ("$.DBInstances[0].Zones", []),
+        ("DBInstances[0].DBInstanceStatus", "available"),
+        (".DBInstances[0].DBInstanceStatus", "available"),
         ("$.DBInstances[7].DBInstanceStatus", None),
         ("$.DBInstances[*].DBInstanceStatus", ["available", "stopped"]),
         ("$.DBInstances[?@.DBInstanceStatus=='stopped'].DBInstanceStatus", ["stopped"]),
@@ -37,7 +39,7 @@ def test_one_place_gives_its_value_and_a_pattern_gives_a_list(selector, value):
     assert select(selector, ANSWER) == value
 
 
-@pytest.mark.parametrize("selector", ["", "DBInstances[0]", "$.DBInstances[0", "$.a | $.b", "$.a.length()", "$.a[?("])
+@pytest.mark.parametrize("selector", ["", "$.DBInstances[0", "$.a | $.b", "$.a.length()", "$.a[?("])
 def test_what_is_no_jsonpath_is_refused(selector):
     with pytest.raises(PlaybookError, match="JSONPath"):
         check_selector(selector)

@@ -67,7 +67,7 @@ def test_an_ordinary_part_of_an_answer_is_not_sensitive(service, api, selector):
 
 def test_a_selector_that_is_no_jsonpath_is_refused():
     with pytest.raises(PlaybookError, match="not a JSONPath"):
-        selects_sensitive("lambda", "GetFunctionConfiguration", "MemorySize")
+        selects_sensitive("lambda", "GetFunctionConfiguration", "$.MemorySize[")
 
 
 def test_every_service_of_the_table_exists():

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudops_nb.errors import PlaybookError
-from cloudops_nb.ssm.expressions import references, substitute
+from cloudops_nb.ssm.references import absent_references, references, substitute, whole_reference
+from cloudops_nb.ssm.values import ABSENT
 
 pytestmark = pytest.mark.fast
 
@@ -17,7 +18,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3),
     max_leaves=8,
 )
-names = st.from_regex(r"[A-Za-z0-9_-]+([.:][A-Za-z0-9_-]+)?", fullmatch=True)
+names = st.from_regex(r"(variable:)?[A-Za-z0-9_-]+|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", fullmatch=True)
 plain_text = st.text().filter(lambda text: "{{" not in text)
 
 
@@ -48,14 +49,21 @@ def test_data_without_references_comes_back_equal(value, context):
 
 @given(st.dictionaries(names, values, min_size=1, max_size=4))
 def test_every_name_in_a_structure_is_found(context):
-    structure = {"list": [f"{{{{ {name} }}}}" for name in context], "text": " ".join(f"<{{{{{n}}}}}>" for n in context)}
+    structure = {
+        "map": {name: f"{{{{ {name} }}}}" for name in context},
+        "text": " ".join(f"<{{{{{n}}}}}>" for n in context),
+    }
 
     assert references(structure) == set(context)
-    assert substitute(structure, context)["list"] == list(context.values())
+    assert substitute(structure, context)["map"] == context
+
+
+def test_a_list_in_the_place_of_an_item_stands_for_its_items():
+    assert substitute(["{{ ids }}", "c", ["{{ ids }}"]], {"ids": ["a", "b"]}) == ["a", "b", "c", ["a", "b"]]
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(True, "true"), (5, "5"), (["a", 1], '["a", 1]'), ({"k": "ü"}, '{"k": "ü"}'), ("x", "x")]
+    ("value", "text"), [(True, "true"), (5, "5"), (["a", 1], '["a",1]'), ({"k": "ü"}, '{"k":"ü"}'), ("x", "x")]
 )
 def test_values_inside_text_are_written_as_json(value, text):
     assert substitute("a {{ v }} b", {"v": value}) == f"a {text} b"
@@ -80,7 +88,7 @@ def test_a_partial_substitution_refuses_values_that_would_be_read_as_references_
 
 
 @pytest.mark.parametrize(
-    "text", ["{{", "{{ }}", "{{ a b }}", "{{ a.b.c }}", "a {{ Name", "{{ ssm:/path/x }}", "{{{{ a"]
+    "text", ["{{", "{{ }}", "{{ a b }}", "{{ a.b.c }}", "a {{ Name", "{{ ssm:/x y }}", "{{ other:x }}", "{{{{ a"]
 )
 def test_braces_that_open_no_reference_are_refused(text):
     with pytest.raises(PlaybookError, match="malformed reference"):
@@ -88,5 +96,38 @@ def test_braces_that_open_no_reference_are_refused(text):
 
 
 def test_a_reference_in_a_key_is_refused():
-    with pytest.raises(PlaybookError, match="cannot stand in a key"):
+    with pytest.raises(PlaybookError, match="cannot be part of a key"):
         substitute({"{{ Name }}": 1}, {"Name": "x"})
+
+
+def test_an_absent_value_is_empty_in_text_and_left_out_of_lists_and_maps():
+    context = {"a.B": ABSENT, "c": 1}
+
+    assert substitute("x{{ a.B }}y", context) == "xy"
+    assert substitute("{{ a.B }}", context) is ABSENT
+    assert substitute({"k": "{{ a.B }}", "l": ["{{ a.B }}", "{{ c }}"]}, context) == {"l": [1]}
+    assert absent_references({"k": ["{{ a.B }}", "{{ c }}"]}, context) == ["a.B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("{{ a }}", "a"),
+        ("{{ssm:/a/b:3}}", "ssm:/a/b:3"),
+        ("{{ variable:a }}", "variable:a"),
+        ("{{ nested/step.Out }}", "nested/step.Out"),
+        ("x{{ a }}", ""),
+        ("a", ""),
+        (5, ""),
+    ],
+)
+def test_a_whole_reference_is_told_from_other_values(text, name):
+    assert whole_reference(text) == name
+
+
+def test_names_that_are_left_for_later_get_the_path_of_their_document():
+    step = {"Arn": "{{ stop.Arn }}", "Region": "{{ global:REGION }}"}
+
+    found = substitute(step, {}, partial=True, scope="restart/")
+
+    assert found == {"Arn": "{{ restart/stop.Arn }}", "Region": "{{ global:REGION }}"}
