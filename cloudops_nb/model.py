@@ -350,6 +350,9 @@ class BoundPlaybook:
     and region. ``target_parameter`` is the parameter that gets the identifiers of the targets. ``parameters`` contains
     the known values of other parameters; the rest are added when the plan is made. ``level`` is the assessed risk:
     ``low``, ``medium``, ``high`` or ``critical``.
+
+    A document without a target parameter has an empty ``target_parameter``. It runs once, in ``region``; its
+    ``targets`` are then the known resources that its parameters name, perhaps none.
     """
 
     playbook: PlaybookRef
@@ -359,6 +362,7 @@ class BoundPlaybook:
     level: str
     reasons: Sequence[str] = ()
     explanation: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

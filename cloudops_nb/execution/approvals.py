@@ -13,7 +13,7 @@ from cloudops_nb.errors import AlreadyRecordedError, ApprovalRefusedError, Appro
 from cloudops_nb.execution.channels import recorded_channel, require_channel
 from cloudops_nb.execution.clock_check import accept_clock, require_true_clock
 from cloudops_nb.execution.journal_kinds import APPROVAL, CONSUMED, PLAN, REJECTION
-from cloudops_nb.execution.plan import Approval, Channel, Plan, canonical_json, intent_hash, plan_hash
+from cloudops_nb.execution.plan import PLAN_FORMAT, Approval, Channel, Plan, canonical_json, intent_hash, plan_hash
 from cloudops_nb.execution.serialisation import approval_from_dict, approval_to_dict, plan_to_dict
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ class Approvals:
         Raises:
             ApprovalRefusedError: The plan is not what its hash says, or not what was recorded.
         """
+        if plan.format != PLAN_FORMAT:
+            why = "an earlier version of this package made it, and its hash does not cover all that this one runs"
+            raise ApprovalRefusedError(f"{plan.title} cannot be run", why, "Ask again for a plan.")
         if plan.intent_hash != intent_hash(plan) or plan.hash != plan_hash(plan):
             raise _edited(plan)
         records = self._journal.records(kind=PLAN, subject=plan.id)

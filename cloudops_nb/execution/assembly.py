@@ -11,17 +11,18 @@ from cloudops_nb.execution.plan import Check, Effect, Level, Plan, Rollback, int
 from cloudops_nb.execution.risk import assess, highest_effect, highest_level
 from cloudops_nb.iam.access_levels import api_level
 from cloudops_nb.model import Ternary
-from cloudops_nb.ssm.effects import effect_of
+from cloudops_nb.ssm.prerequisites import judge
 from cloudops_nb.understanding.environment import PRODUCTION, environment_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from cloudops_nb.execution.plan import Step, Target
+    from cloudops_nb.execution.plan import NestedDocument, Observation, Step, StoreParameter, Target
     from cloudops_nb.execution.rendering import Scope
     from cloudops_nb.model import Account, BoundPlaybook
     from cloudops_nb.ssm.catalogue import Playbook
+    from cloudops_nb.ssm.metadata import Prerequisite
 
 #: A typed phrase of more names than this proves patience, not attention.
 _NAMES_IN_PHRASE = 3
@@ -59,6 +60,9 @@ class Findings:
     warnings: Sequence[str]
     endpoints: Sequence[str]
     untagged: Sequence[Target]
+    store_parameters: Sequence[StoreParameter] = ()
+    observations: Sequence[Observation] = ()
+    nested: Sequence[NestedDocument] = ()
 
 
 def assemble(found: Findings, *, expires: datetime) -> Plan:
@@ -75,7 +79,9 @@ def assemble(found: Findings, *, expires: datetime) -> Plan:
         created=found.scope.created,
         expires=expires,
         playbook=found.playbook.ref,
-        title=f"{metadata.name}: {', '.join(target.name or target.identifier for target in found.targets)}",
+        title=": ".join(
+            filter(None, (metadata.name, ", ".join(target.name or target.identifier for target in found.targets)))
+        ),
         account_id=found.scope.account_id,
         account_name=account.name,
         region=found.scope.region,
@@ -97,21 +103,26 @@ def assemble(found: Findings, *, expires: datetime) -> Plan:
         max_errors=found.request.max_errors,
         replaces=found.request.replaces,
         rolls_back=found.request.rolls_back,
+        once=not bound.target_parameter,
+        automation_id=found.scope.automation_id,
+        store_parameters=tuple(found.store_parameters),
+        observations=tuple(found.observations),
+        nested=tuple(found.nested),
     )
     return replace(draft, hash=plan_hash(draft), intent_hash=intent_hash(draft))
 
 
 def _phrase(found: Findings) -> str:
-    names = [target.identifier for target in found.targets]
+    names = [target.identifier for target in found.targets] or [found.playbook.ref.id]
     if len(names) > _NAMES_IN_PHRASE:
         names = [f"{len(names)} {found.targets[0].resource_type} from {names[0]} to {names[-1]}"]
-    return " ".join((found.playbook.metadata.intents[0], *names))
+    return " ".join((*found.playbook.metadata.intents[:1], *names))
 
 
 def _checks(found: Findings) -> Iterator[Check]:
     metadata = found.playbook.metadata
     yield Check("the credentials are of the plan's account", "before", "passed")
-    for target in found.targets:
+    for target in found.targets if metadata.allowed_states else ():
         wanted = " or ".join(metadata.allowed_states)
         yield Check(f"{target.name or target.identifier} is {wanted}", "before", f"passed: {target.state}")
     for resource in found.request.bound.targets:
@@ -125,22 +136,47 @@ def _checks(found: Findings) -> Iterator[Check]:
     for step in found.steps:
         if step.effect is not Effect.READ:
             yield Check(f"{step.service}:{step.api} is permitted", "before", f"{step.iam}: {step.iam_reason}")
+    for observed in found.observations:
+        outcome = "passed" if observed.holds else "not now"
+        wanted = f"{observed.call} {observed.selector} is {observed.wanted}"
+        yield Check(wanted, "before", f"{outcome}: {observed.text}")
+    for parameter in found.store_parameters:
+        what = f"the parameter {parameter.name} of Parameter Store is read"
+        yield Check(what, "before", f"passed: version {parameter.version}")
     for prerequisite in metadata.prerequisites:
-        yield Check(prerequisite, "before", "for the reader to judge")
+        yield Check(prerequisite.text, "before", _judged(prerequisite, found))
     for criterion in metadata.success_criteria:
         yield Check(criterion, "after")
 
 
+def _judged(prerequisite: Prerequisite, found: Findings) -> str:
+    """Return whether a prerequisite is met, and which targets violate it."""
+    verdicts = {
+        target.name or target.identifier: judge(prerequisite, target.fingerprint, resource.constraints)
+        for target, resource in zip(found.targets, found.request.bound.targets, strict=True)
+    }
+    if violating := [name for name, verdict in verdicts.items() if verdict == "violated"]:
+        return f"violated: {', '.join(violating)}"
+    return "met" if verdicts and set(verdicts.values()) == {"met"} else "unknown: for the reader to judge"
+
+
 def _unreviewed(steps: Sequence[Step]) -> Iterator[str]:
-    for service, api in dict.fromkeys((step.service, step.api) for step in steps if step.api):
-        if not effect_of(service, api).reviewed:
-            yield f"{service}:{api}: not reviewed; AWS publishes its access level as {api_level(service, api)}"
+    for service, api in dict.fromkeys((step.service, step.api) for step in steps if not step.reviewed):
+        yield f"{service}:{api}: not reviewed; AWS publishes its access level as {api_level(service, api)}"
+
+
+def _not_compared(found: Findings) -> Iterator[str]:
+    if not found.observations and not any(target.fingerprint for target in found.targets):
+        yield "the live state: the document checks none before its first change"
 
 
 def _not_checked(found: Findings) -> Iterator[str]:
     yield from found.warnings
     if found.request.override:
         yield "the playbook's lifecycle and unreviewed APIs: overridden"
+    if found.playbook.document.assume_role:
+        yield f"assumeRole: the calls are made as {found.principal}"
+    yield from _not_compared(found)
     yield from _unreviewed(found.steps)
     for step in found.steps:
         if step.iam != ALLOWED and step.effect is not Effect.READ:

@@ -10,7 +10,7 @@ from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall
 from cloudops_nb.execution.plan import Effect
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import references
+from cloudops_nb.ssm.references import references
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.executor import Executor

@@ -11,12 +11,13 @@ from cloudops_nb.errors import CloudOpsError, PlanError
 from cloudops_nb.execution.approvals import Approvals
 from cloudops_nb.execution.assembly import Request
 from cloudops_nb.execution.authorisation import Authorisation
+from cloudops_nb.execution.documents import PlanDocuments, kept_documents
 from cloudops_nb.execution.execution import Execution
 from cloudops_nb.execution.executor import InProcess
 from cloudops_nb.execution.journal_kinds import EXECUTION_STARTED, PLAN
-from cloudops_nb.execution.journal_view import Picture
+from cloudops_nb.execution.journal_view import JournalView
 from cloudops_nb.execution.locks import Locks
-from cloudops_nb.execution.preflight import Recheck
+from cloudops_nb.execution.preflight import Preflight
 from cloudops_nb.execution.prepare import Preparer
 from cloudops_nb.execution.recovery import Recovered, Recovery
 from cloudops_nb.execution.rollback import rollback_of
@@ -90,10 +91,8 @@ class ExecutionEngine:
         self._locks = Locks(locks_path)
         self._approvals = Approvals(journal, clock)
         self._authorisation = Authorisation(clients, self._executor)
-        self._preparer = Preparer(
-            clients, self._executor, catalogue, approval=timedelta(minutes=approval_minutes), clock=clock
-        )
-        self._recheck = Recheck(clients, self._executor, catalogue)
+        self._preparer = Preparer(clients, self._executor, approval=timedelta(minutes=approval_minutes), clock=clock)
+        self._preflight = Preflight(clients, self._executor)
         self._running: dict[str, Execution] = {}
         self._lock = threading.Lock()
 
@@ -128,20 +127,21 @@ class ExecutionEngine:
             PlanError: The plan cannot be made, with the reason in one line.
             AwsError: AWS did not answer.
         """
-        plan = self._preparer.prepare(
-            Request(
-                bound=bound,
-                account=account,
-                dependents=dependents or {},
-                rolls_back=rolls_back,
-                replaces=replaces,
-                override=override,
-                max_concurrency=max_concurrency,
-                max_errors=max_errors,
-            )
+        request = Request(
+            bound=bound,
+            account=account,
+            dependents=dependents or {},
+            rolls_back=rolls_back,
+            replaces=replaces,
+            override=override,
+            max_concurrency=max_concurrency,
+            max_errors=max_errors,
         )
+        documents = PlanDocuments(self._catalogue, override=override)
+        plan = self._preparer.prepare(request, documents)
         check(plan)
         body = {"plan": plan_to_dict(plan), "bound": bound_to_dict(bound), "override": override}
+        body |= {"documents": kept_documents(documents)}
         self._journal.append(PLAN, plan.id, body)
         if replaces:
             self._approvals.supersede(replaces, plan)
@@ -193,14 +193,14 @@ class ExecutionEngine:
         else:
             self._approvals.usable(plan)
         override = bool(record.body["override"])
-        ready = self._recheck.load(plan, override=override)
-        self._recheck.require_same_steps(ready, override=override)
-        self._recheck.require_same_caller(plan)
+        ready = self._preflight.load(plan, self._documents(record))
+        self._preflight.require_same_steps(ready, override=override)
+        self._preflight.require_same_caller(plan)
         execution = Execution(str(uuid.uuid4()), plan, self._clock, dry_run=dry_run)
         with Launch(execution, self._journal) as launch:
             if not dry_run:
                 launch.held.enter_context(self._locks.hold(plan.targets, execution.id))
-            self._recheck.require_no_drift(ready)
+            self._preflight.require_no_drift(ready)
             self._admit(execution, launch.held)
             if not dry_run:
                 self._begin(execution)
@@ -264,14 +264,20 @@ class ExecutionEngine:
             raise PlanError(f"there is no plan {plan_id}", fix="See the history for the plans there are.")
         return records[-1]
 
-    def _picture(self) -> Picture:
-        return Picture(self._journal, self._alive)
+    def _picture(self) -> JournalView:
+        return JournalView(self._journal, self._alive)
 
     def _alive(self, execution_id: str) -> bool:
         return execution_id in self._running or self._locks.alive(execution_id)
 
     def _state_now(self, plan: Plan, target: Target) -> dict[str, Any]:
-        return self._recheck.fingerprint(self._recheck.load(plan, override=True), target)
+        documents = self._documents(self._record(plan.id), override=True)
+        return self._preflight.fingerprint(self._preflight.load(plan, documents), target)
+
+    def _documents(self, record: JournalRecord, *, override: bool = False) -> PlanDocuments:
+        """Return the documents of a recorded plan."""
+        kept = record.body.get("documents", ())
+        return PlanDocuments(self._catalogue, kept, override=override or bool(record.body["override"]))
 
     def _admit(self, execution: Execution, held: ExitStack) -> None:
         with self._lock:
@@ -309,11 +315,12 @@ class ExecutionEngine:
             execution=execution,
             ready=ready,
             executor=self._executor,
+            clients=self._clients,
             authorisation=self._authorisation,
             journal=self._journal,
             clock=self._clock,
             poll_seconds=self._poll_seconds,
-            reread=lambda target: self._recheck.fingerprint(ready, target),
+            reread=lambda unit: self._preflight.now(ready, unit),
         )
         ended = Runner(around).run()
         self._look_again(execution)

@@ -36,6 +36,7 @@ class _State:
     status: PlanStatus = PlanStatus.APPROVED
     events: list[Event] = field(default_factory=list)
     steps: dict[tuple[str, str], StepState] = field(default_factory=dict)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -54,8 +55,9 @@ class Execution:
         self.dry_run = dry_run
         self._clock = clock
         self._state = _State()
-        for step in plan.steps:
+        for place, step in enumerate(plan.steps):
             self._state.steps[step.target, step.name] = StepState(step.name, step.target, StepStatus.PENDING)
+            self._state.places[step.target, step.name] = place
         self._changed = threading.Condition()
         self.cancelled = threading.Event()
 
@@ -86,9 +88,10 @@ class Execution:
 
     @property
     def steps(self) -> Sequence[StepState]:
-        """Each step on each target, in the plan's order."""
+        """Each step on each target, in the plan's order; the runs of a repeated step follow one another."""
         with self._changed:
-            return tuple(self._state.steps.values())
+            places = self._state.places
+            return tuple(self._state.steps[key] for key in sorted(self._state.steps, key=places.__getitem__))
 
     @property
     def outputs(self) -> Mapping[str, Mapping[str, Any]]:
@@ -121,9 +124,12 @@ class Execution:
             self._state.events.append(event)
             self._changed.notify_all()
 
-    def record(self, state: StepState) -> None:
-        """Set how far a step is."""
+    def record(self, state: StepState, planned: str = "") -> None:
+        """Set how far a step is; ``planned`` is its path in the plan, if the run repeats it under paths of its own."""
         with self._changed:
+            if planned and planned != state.name:
+                self._state.steps.pop((state.target, planned), None)
+                self._state.places[state.target, state.name] = self._state.places[state.target, planned]
             self._state.steps[state.target, state.name] = state
 
     def settle_steps(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.execution.no_retry import single_attempt
+from cloudops_nb.execution.validation import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,8 @@ class CallResult:
     """What became of a call.
 
     ``problem`` is empty when AWS answered; ``code`` is AWS's error code or the error's class. ``lost`` says that nobody
-    knows whether the call took effect; ``transient`` that asking again may succeed.
+    knows whether the call took effect; ``transient`` that asking again may succeed. ``request_id`` is AWS's own id of
+    the request, empty if no answer came.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class CallResult:
     code: str = ""
     lost: bool = False
     transient: bool = False
+    request_id: str = ""
 
 
 class Executor(Protocol):
@@ -73,7 +76,7 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """Makes calls through boto3 in this process.
+    """Makes calls through boto3 in this process, with each parameter in the type that the API wants.
 
     Reads are retried as the client's own configuration says; changes are sent once. Safe from several threads.
     """
@@ -90,7 +93,8 @@ class InProcess:
         except CloudOpsError as error:
             return CallResult(problem=str(error), code=type(error).__name__)
         try:
-            return CallResult(data=self._send(client, call))
+            answer = self._send(client, call)
+            return CallResult(data=answer, request_id=_request_id(answer))
         except ClientError as error:
             return _answered(error, call)
         except Exception as error:  # noqa: BLE001 - whatever broke the call, the record must say how it ended
@@ -100,8 +104,9 @@ class InProcess:
         from botocore import xform_name
 
         method = getattr(client, xform_name(call.api))
+        parameters = fitted(call.api, call.parameters, client.meta.service_model)
         with single_attempt(client) if call.changes else nullcontext():
-            answer: Mapping[str, Any] = method(**call.parameters)
+            answer: Mapping[str, Any] = method(**parameters)
         return answer
 
 
@@ -117,7 +122,12 @@ def _answered(error: Any, call: ApiCall) -> CallResult:
         code=code,
         lost=server_fault and call.changes,
         transient=server_fault or throttled,
+        request_id=_request_id(error.response),
     )
+
+
+def _request_id(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
 
 
 def _unanswered(error: Exception, call: ApiCall) -> CallResult:

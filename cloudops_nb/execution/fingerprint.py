@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall
-from cloudops_nb.ssm.expressions import substitute
+from cloudops_nb.ssm.references import substitute
 from cloudops_nb.ssm.selectors import project, select
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.executor import Executor
     from cloudops_nb.ssm.metadata import Fingerprint
 
-#: The field of every projection that holds AWS's own word for the resource's state.
+#: The field of a projection that holds AWS's own word for the resource's state, if it has one.
 STATE = "state"
 #: How AWS's services call a list of tags in an answer.
 _TAG_LISTS = ("Tags", "TagList", "TagSet")
@@ -66,9 +66,15 @@ def read_live(
             "Check that the resource still exists and may be described.",
         )
     found: dict[str, Any] = plain(project(specification.projection, result.data))
-    if found.get(STATE) is None:
+    shown = found.get(STATE) if STATE in specification.projection else next(filter(_is_something, found.values()), None)
+    if shown is None:
         raise PlanError(f"{call.service}:{call.api} shows no state", "the resource may be gone", "Scan again.")
-    return Live(found, _tags(specification.projection[STATE], result.data))
+    place = specification.projection.get(STATE) or next(iter(specification.projection.values()))
+    return Live(found, _tags(place, result.data))
+
+
+def _is_something(value: Any) -> bool:
+    return value is not None and value != []
 
 
 def _tags(state: str, answer: Mapping[str, Any]) -> dict[str, str] | None:

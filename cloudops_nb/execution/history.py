@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from cloudops_nb.execution.journal_view import Picture, PlanView
+    from cloudops_nb.execution.journal_view import JournalView, PlanView
 
 #: The columns of a row, in the order in which they are shown.
 HISTORY_COLUMNS = (
@@ -21,7 +21,7 @@ HISTORY_COLUMNS = (
 
 
 def rows(
-    picture: Picture,
+    picture: JournalView,
     now: datetime,
     *,
     status: str = "",
@@ -60,7 +60,7 @@ def rows(
     ]
 
 
-def _row(picture: Picture, view: PlanView, now: datetime) -> dict[str, Any]:
+def _row(picture: JournalView, view: PlanView, now: datetime) -> dict[str, Any]:
     plan, run = view.plan, view.run
     decision = (view.rejection or view.approval) if run is None else view.approval
     decided = decision.body if decision else {}
@@ -95,6 +95,8 @@ def _row(picture: Picture, view: PlanView, now: datetime) -> dict[str, Any]:
 
 
 def _touches(view: PlanView, resource: str) -> bool:
+    if not resource:
+        return True  # also a plan without targets
     return any(_mentions(resource, (each.identifier, each.name, each.arn)) for each in view.plan.target_states)
 
 

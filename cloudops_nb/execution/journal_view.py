@@ -122,7 +122,7 @@ class PlanView:
     run: Run | None
 
 
-class Picture:
+class JournalView:
     """Reads the journal once and answers from that reading."""
 
     def __init__(self, journal: JournalPort, alive: Callable[[str], bool]) -> None:

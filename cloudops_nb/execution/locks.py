@@ -32,7 +32,7 @@ class Locks:
         """Take the lock of every resource and of the execution; closing the result frees them, from any thread.
 
         Raises:
-            PlanError: Another change is running on one of the resources.
+            PlanError: Another change is running on one of the resources, or the plan of the execution is being run.
         """
         with ExitStack() as taken:
             for arn in sorted(set(arns)):
@@ -44,10 +44,12 @@ class Locks:
                         "one change at a time per resource",
                         "Wait for it to end, then apply again.",
                     ) from None
-            path = self._path / _execution_file(execution_id)
-            # Empty and of no further use; whoever finds it gone finds the execution's end in the journal.
-            taken.callback(path.unlink, missing_ok=True)
-            self._acquire(taken, _execution_file(execution_id))
+            try:
+                self._acquire(taken, _execution_file(execution_id))
+            except Timeout:
+                raise PlanError("the plan is being run", "a plan runs once", "Follow its execution.") from None
+            # Empty and of no further use; a program that finds it gone finds the execution's end in the journal.
+            taken.callback((self._path / _execution_file(execution_id)).unlink, missing_ok=True)
             return taken.pop_all()
 
     def alive(self, execution_id: str) -> bool:

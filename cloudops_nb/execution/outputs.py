@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.execution.fingerprint import plain
-from cloudops_nb.ssm.document import PARAMETER_TYPES
 from cloudops_nb.ssm.selectors import select
+from cloudops_nb.ssm.values import ABSENT, convert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from cloudops_nb.ssm.document import DocumentStep
 
@@ -17,21 +17,27 @@ REDACTED = "(sensitive, kept in memory only)"
 
 
 def take_outputs(step: DocumentStep, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the step's declared outputs as ``step.Name``, JSON-ready.
+    """Return the step's declared outputs by name, JSON-ready and in their declared types.
 
-    What the answer lacks, or has in another type, is left out: a change that was made stays made, and a step that needs
-    the value fails by its unknown reference.
+    An output that the answer lacks, or that has no form in its type, is absent: the change was made all the same. A
+    list of one item stands for the item: automation-action-outputs-inputs, "Output".
     """
     taken = {}
     for output in step.outputs:
         value = plain(select(output.selector, answer))
-        if output.type == "String" and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)
-        if isinstance(value, PARAMETER_TYPES[output.type]):
-            taken[f"{step.name}.{output.name}"] = value
+        if isinstance(value, list) and len(value) == 1 and output.type in ("String", "Integer", "Boolean"):
+            value = value[0]
+        if value == [] and output.type == "String":
+            value = None
+        taken[output.name] = convert(value, output.type)
     return taken
 
 
-def redacted(outputs: Mapping[str, Any], sensitive: Sequence[str]) -> dict[str, Any]:
-    """Return the outputs with each sensitive one, named ``step.Name``, replaced by a note."""
+def recorded(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs that are there, for a record."""
+    return {name: value for name, value in outputs.items() if value is not ABSENT}
+
+
+def redacted(outputs: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
+    """Return the outputs with each sensitive one replaced by a note."""
     return {name: REDACTED if name in sensitive else value for name, value in outputs.items()}

@@ -20,6 +20,9 @@ from cloudops_nb.understanding.environment import PRODUCTION, UNKNOWN
 if TYPE_CHECKING:
     from cloudops_nb.model import PlaybookRef
 
+#: The form of plans that this version makes and runs.
+PLAN_FORMAT = 2
+
 
 class Effect(StrEnum):
     """What an API does to the world, from the reviewed table; ordered by :data:`EFFECT_ORDER`."""
@@ -106,10 +109,20 @@ class Target:
 class Step:
     """One step on one target, with its parameters as known before the run.
 
-    ``service`` is botocore's name and ``api`` the operation's (``StopDBInstance``); both are empty for steps that call
-    nothing (``aws:sleep``, ``aws:branch``). References to outputs of earlier steps stay as ``{{ step.output }}``.
-    ``cli`` is the equivalent command, for reading. ``iam`` is the verdict on the step's action
-    (``allowed``, ``denied``, ``unknown``) and ``iam_reason`` what decided it.
+    Attributes:
+        name: Its path: ``parent/step`` inside a loop, a composite action or a nested document.
+        action: As ``aws:executeAwsApi``.
+        target: The target's ARN; empty in a plan that runs once for all its targets.
+        service: botocore's name of the service; empty for a step that calls nothing (``aws:sleep``, ``aws:branch``).
+        api: The operation, as ``StopDBInstance``; empty likewise.
+        parameters: Of the API, else the inputs of the action. Values of the run stay as ``{{ step.output }}``.
+        effect: What the API does.
+        cli: The equivalent command, for reading.
+        iam: The verdict on the step's action: ``allowed``, ``denied`` or ``unknown``.
+        iam_reason: The reason for the verdict.
+        expects: What the step waits for, or its description.
+        at_most: How often it can run on one target, because loops or branches repeat it.
+        reviewed: Whether the effect of its API was reviewed.
     """
 
     name: str
@@ -123,6 +136,8 @@ class Step:
     iam: str = "unknown"
     iam_reason: str = ""
     expects: str = ""
+    at_most: int = 1
+    reviewed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +158,61 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreParameter:
+    """A parameter of Parameter Store that a plan uses, as it was when the plan was made."""
+
+    name: str
+    type: str
+    value: str
+    version: int
+
+    @property
+    def usable(self) -> str | list[str]:
+        """The value as a document sees it."""
+        return self.value.split(",") if self.type == "StringList" else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A property that a document checks before its first change, as it was when the plan was made.
+
+    ``path`` is the step's; ``wanted`` its desired values as text; ``problem`` AWS's word for why the property could not
+    be read; ``target`` the target's ARN, empty in a plan that runs once.
+    """
+
+    path: str
+    call: str
+    selector: str
+    value: Any
+    wanted: str
+    holds: bool
+    problem: str = ""
+    target: str = ""
+
+    @property
+    def text(self) -> str:
+        """The property for a message."""
+        return self.problem or ("absent" if self.value is None else str(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class NestedDocument:
+    """A document that a step of the plan runs; ``path`` is the step's."""
+
+    path: str
+    playbook: PlaybookRef
+    automation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """An exact, reviewable plan in one account and one region; nothing in it is decided later.
 
     ``hash`` and ``intent_hash`` are recomputed before anything runs, see :func:`intent_hash` and :func:`plan_hash`.
-    ``phrase`` is what a person must type for a destructive plan, empty otherwise.
+    ``phrase`` is what a person must type for a destructive plan, empty otherwise. ``once`` says that the steps run once
+    for all targets together, and not once for each. ``automation_id`` is the value of Automation's variable
+    ``automation:EXECUTION_ID``. A plan that an earlier version of the package made has a lower ``format`` and can be
+    read, but not run.
     """
 
     id: str
@@ -178,6 +243,17 @@ class Plan:
     max_errors: int = 0
     replaces: str = ""
     rolls_back: str = ""
+    once: bool = False
+    automation_id: str = ""
+    store_parameters: Sequence[StoreParameter] = ()
+    observations: Sequence[Observation] = ()
+    nested: Sequence[NestedDocument] = ()
+    format: int = PLAN_FORMAT
+
+    @property
+    def units(self) -> Sequence[str]:
+        """What the steps run on, one after the other: each target's ARN, or an empty text if they run once."""
+        return ("",) if self.once else self.targets
 
     @property
     def targets(self) -> Sequence[str]:
@@ -191,8 +267,12 @@ class Plan:
 
     @property
     def of_unknown_environment(self) -> bool:
-        """Whether the environment of any target is unknown, because neither its account nor its tags name one."""
-        return UNKNOWN in {target.environment for target in self.target_states}
+        """Whether the environment of any target is unknown, because neither its account nor its tags name one.
+
+        A document that runs once may act on more than its known targets, so its account counts too.
+        """
+        own = [self.environment] if self.once else []
+        return UNKNOWN in {*own, *(target.environment for target in self.target_states)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +333,10 @@ def _canonical(value: Any) -> Any:
 
 
 def intent_hash(plan: Plan) -> str:
-    """Return the hash of what the plan would do, whatever the state it finds and whenever it runs."""
+    """Return the hash of what the plan would do, whatever the state it finds and whenever it runs.
+
+    The values of ``automation:EXECUTION_ID`` are random, so they count by their place only.
+    """
     return _digest(
         "intent",
         {
@@ -271,7 +354,14 @@ def intent_hash(plan: Plan) -> str:
             "phrase": plan.phrase,
             "rate": [plan.max_concurrency, plan.max_errors],
             "rolls_back": plan.rolls_back,
+            "at_most": [step.at_most for step in plan.steps],
+            "reviewed": [step.reviewed for step in plan.steps],
+            "once": plan.once,
+            "store_parameters": [asdict(parameter) for parameter in plan.store_parameters],
+            "nested": [asdict(document) for document in plan.nested],
+            "format": plan.format,
         },
+        [plan.automation_id, *(document.automation_id for document in plan.nested)],
     )
 
 
@@ -282,10 +372,15 @@ def plan_hash(plan: Plan) -> str:
         {
             "intent": intent_hash(plan),
             "fingerprints": [target.fingerprint for target in plan.target_states],
+            "observations": [asdict(each) for each in plan.observations],
             "expires": plan.expires,
+            "automation_id": plan.automation_id,
         },
     )
 
 
-def _digest(domain: str, value: Any) -> str:
-    return hashlib.sha256(b"cloudops/" + domain.encode() + b"/1\0" + canonical_json(value)).hexdigest()
+def _digest(domain: str, value: Any, run_ids: Sequence[str] = ()) -> str:
+    content = canonical_json(value)
+    for number, run_id in enumerate(filter(None, run_ids)):
+        content = content.replace(run_id.encode(), f"run-{number}".encode())
+    return hashlib.sha256(f"cloudops/{domain}/{PLAN_FORMAT}\0".encode() + content).hexdigest()

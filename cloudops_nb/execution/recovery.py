@@ -13,7 +13,7 @@ from cloudops_nb.execution.plan import PlanStatus, StepStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cloudops_nb.execution.journal_view import Picture, Run
+    from cloudops_nb.execution.journal_view import JournalView, Run
     from cloudops_nb.execution.locks import Locks
     from cloudops_nb.execution.plan import Plan, Target
     from cloudops_nb.execution.ports import JournalPort
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Recovered:
     """An execution that was found dead.
 
-    ``unknown`` names the changing calls, as ``step on ARN``, of which nobody knows whether they took effect;
-    ``state_now`` is the live state by target ARN, empty unless it was asked for.
+    ``unknown`` names the changing calls, as ``step on ARN`` or, of a document that runs once, as ``step``, of which
+    nobody knows whether they took effect; ``state_now`` is the live state by target ARN, empty unless it was asked for.
     """
 
     execution_id: str
@@ -50,7 +50,7 @@ class Recovery:
         self._locks = locks
         self._fingerprint = fingerprint
 
-    def recover(self, picture: Picture, *, reread: bool = False) -> list[Recovered]:
+    def recover(self, picture: JournalView, *, reread: bool = False) -> list[Recovered]:
         """Mark each dead execution failed and its unanswered calls unknown.
 
         Args:
@@ -84,12 +84,12 @@ class Recovery:
             execution_id=run.id,
             plan_id=plan.id,
             title=plan.title,
-            unknown=tuple(f"{call['step']} on {call['target']}" for call in run.unanswered),
+            unknown=tuple(" on ".join(filter(None, (call["step"], call["target"]))) for call in run.unanswered),
             state_now=state_now,
         )
 
     def _state(self, plan: Plan, target: Target) -> str:
         try:
-            return str(self._fingerprint(plan, target)["state"])
+            return str(self._fingerprint(plan, target).get("state", "not read: the document has no fingerprint"))
         except CloudOpsError as error:
             return f"unknown: {error}"

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections import ChainMap
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
-from cloudops_nb.errors import PlanError
-from cloudops_nb.execution.actions import ACTIONS
+from cloudops_nb.errors import PlanError, PlaybookError
+from cloudops_nb.execution.actions.sleep import sleep_problem
 from cloudops_nb.execution.cli_command import cli_command
+from cloudops_nb.execution.parameter_values import parameter_values, refers
 from cloudops_nb.execution.plan import Effect, Step
+from cloudops_nb.execution.program import Build, build_program
+from cloudops_nb.execution.step_limits import MOST_STEPS, items_of, iterations_of
+from cloudops_nb.ssm.conditions import choices, condition_text
+from cloudops_nb.ssm.control_flow import BRANCH
+from cloudops_nb.ssm.document import CHECKING_ACTIONS, LOOP
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import substitute
+from cloudops_nb.ssm.values import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
     from datetime import datetime
 
+    from cloudops_nb.execution.program import Block, Documents, Node
     from cloudops_nb.ssm.catalogue import Playbook
     from cloudops_nb.ssm.document import DocumentStep
     from cloudops_nb.ssm.effects import ApiEffect
 
+SLEEP = "aws:sleep"
 #: Where the endpoints of global services are, by partition.
 _GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
@@ -32,6 +41,7 @@ class Scope:
     region: str
     partition: str
     created: datetime
+    automation_id: str
 
     @property
     def client_region(self) -> str:
@@ -39,7 +49,10 @@ class Scope:
         return _GLOBAL_REGIONS.get(self.partition, "us-east-1") if self.region == "global" else self.region
 
     def variables(self) -> dict[str, str]:
-        """Return Automation's system variables; the execution's id is known only once it runs."""
+        """Return Automation's system variables, apart from the id of the run.
+
+        The date and the time are those of the plan, because a person approves the exact steps.
+        """
         return {
             "global:ACCOUNT_ID": self.account_id,
             "global:REGION": self.client_region,
@@ -49,123 +62,167 @@ class Scope:
         }
 
 
-def bind_parameters(playbook: Playbook, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document's parameters apart from the target's: as given, else the default.
-
-    Parameters that the playbook generates for each target may be absent.
-
-    Raises:
-        PlanError: One is unknown, missing or does not fit.
-    """
-    target = playbook.metadata.target.parameter
-    parameters = {name: each for name, each in playbook.document.parameters.items() if name != target}
-    unknown = sorted({*given} - {*parameters} - {target})
-    if unknown:
-        raise PlanError(f"{playbook.ref.id} has no parameter {', '.join(unknown)}")
-    bound: dict[str, Any] = {}
-    for name, parameter in parameters.items():
-        if name not in given and _template(playbook, name):
-            continue
-        value = given.get(name, parameter.default)
-        if value is None:
-            raise PlanError(f"parameter {name} of {playbook.ref.id} is missing", parameter.description)
-        problem = parameter.problem(value)
-        if problem:
-            raise PlanError(f"parameter {name} of {playbook.ref.id} does not fit", f"it {problem}")
-        bound[name] = value
-    return bound
-
-
-def target_context(playbook: Playbook, parameters: Mapping[str, Any], identifier: str, scope: Scope) -> dict[str, Any]:
-    """Return the value of every reference that is known before the run, for one target.
-
-    Raises:
-        PlanError: The identifier or a generated value does not fit its parameter.
-    """
-    name = playbook.metadata.target.parameter
-    document = playbook.document.parameters
-    generated = {
-        each: _template(playbook, each).format(target=identifier, timestamp=scope.created.strftime("%Y%m%d%H%M%S"))
-        for each in document
-        if each not in parameters and _template(playbook, each)
-    }
-    own: dict[str, Any] = {name: [identifier] if document[name].type == "StringList" else identifier, **generated}
-    for each, value in own.items():
-        problem = document[each].problem(value)
-        if problem:
-            raise PlanError(f"parameter {each} of {playbook.ref.id} does not fit {identifier}", f"it {problem}")
-    return {**scope.variables(), **parameters, **own}
-
-
-def render_steps(
-    playbook: Playbook, context: Mapping[str, Any], target: str, scope: Scope, *, unreviewed: bool = False
-) -> list[Step]:
-    """Return the playbook's steps on one target; references to outputs of earlier steps stay.
+class Renderer:
+    """Makes the programs and the steps of one playbook.
 
     Args:
         playbook: The host's own copy.
-        context: From :func:`target_context`.
-        target: The target's ARN.
         scope: Where and when.
-        unreviewed: Whether changes by APIs that nobody reviewed may be rendered; they count as destructive.
+        documents: Finds nested documents.
+        store: Parameters of Parameter Store by reference, as ``ssm:/app/size``.
+    """
+
+    def __init__(self, playbook: Playbook, scope: Scope, documents: Documents, store: Mapping[str, Any]) -> None:
+        self._playbook = playbook
+        self._scope = scope
+        self._documents = documents
+        self._store = store
+
+    def parameters(self, given: Mapping[str, Any], identifier: str = "") -> dict[str, Any]:
+        """Return the value of every parameter, for one target or for a plan that runs once.
+
+        Raises:
+            PlanError: One is unknown, missing or does not fit.
+        """
+        metadata, document = self._playbook.metadata, self._playbook.document
+        values = dict(given)
+        if name := metadata.target_parameter:
+            values[name] = [identifier] if document.parameters[name].base_type == "StringList" else identifier
+        for each in document.parameters:
+            if each not in values and (template := self._template(each)):
+                values[each] = template.format(
+                    target=identifier, timestamp=self._scope.created.strftime("%Y%m%d%H%M%S")
+                )
+        known = ChainMap(
+            {**self._scope.variables(), "automation:EXECUTION_ID": self._scope.automation_id},
+            cast("MutableMapping[str, Any]", self._store),
+        )
+        source = f"{self._playbook.ref.id} for {identifier}" if identifier else self._playbook.ref.id
+        return parameter_values(document, values, known, source)
+
+    def program(self, parameters: Mapping[str, Any]) -> Block:
+        """Return the program with these parameters.
+
+        Raises:
+            PlanError: A nested document cannot be run.
+        """
+        build = Build(self._documents, self._scope.automation_id, self._scope.variables(), self._store)
+        return build_program(self._playbook.document, parameters, build)
+
+    def steps(self, program: Block, target: str, *, unreviewed: bool = False) -> list[Step]:
+        """Return the steps on one target.
+
+        Args:
+            program: From :meth:`program`.
+            target: The target's ARN; empty for a plan that runs once.
+            unreviewed: Whether changes by an API that nobody reviewed may be rendered; they count as destructive.
+
+        Raises:
+            PlanError: A step may not run here.
+        """
+        return list(self._steps(program, target, 1, unreviewed=unreviewed))
+
+    def _steps(self, block: Block, target: str, times: int, *, unreviewed: bool) -> Any:
+        repeating = block.flow.repeating()
+        for node in block.nodes.values():
+            often = times * (MOST_STEPS if node.step.name in repeating else 1)
+            yield self._render(node, target, often, unreviewed=unreviewed)
+            if node.body:
+                inner = often * _iterations(node) if node.step.action == LOOP else often
+                yield from self._steps(node.body, target, inner, unreviewed=unreviewed)
+
+    def _render(self, node: Node, target: str, at_most: int, *, unreviewed: bool) -> Step:
+        step = node.step
+        _require_sound(node)
+        if not step.service:
+            inputs = dict(step.inputs)
+            words = _words(step) or step.description
+            return Step(node.path, step.action, target, "", "", inputs, Effect.READ, expects=words, at_most=at_most)
+        parameters = step.api_parameters
+        row = effect_of(step.service, step.api)
+        _refuse(node, row, parameters, unreviewed=unreviewed)
+        return Step(
+            name=node.path,
+            action=step.action,
+            target=target,
+            service=step.service,
+            api=step.api,
+            parameters=parameters,
+            effect=Effect(row.effect),
+            cli=cli_command(step.service, step.api, parameters, self._scope.client_region),
+            expects=_expectation(step.inputs),
+            at_most=at_most,
+            reviewed=row.reviewed,
+        )
+
+    def _template(self, name: str) -> str:
+        source = self._playbook.metadata.parameters.get(name)
+        return source.template if source else ""
+
+
+def _require_sound(node: Node) -> None:
+    """Refuse what would fail in the run for sure, now that the parameters are known."""
+    step, problem = node.step, ""
+    for name, value in (("timeoutSeconds", step.timeout_seconds), ("maxAttempts", step.max_attempts)):
+        if value is not None and not refers(value) and (type(value) is not int or value < 1):
+            problem = f"{name} is {value}, which is no whole number above 0"
+    if step.action == SLEEP:
+        problem = sleep_problem(step.inputs)
+    if step.action == LOOP:
+        try:
+            _iterations(node)
+        except PlaybookError as error:
+            problem = error.why if error.what.startswith("the loop") else error.what
+    if problem:
+        raise PlanError(f"step {node.path} cannot run", problem)
+
+
+def _iterations(node: Node) -> int:
+    """Return how often a loop runs at most, as far as it is known.
 
     Raises:
-        PlanError: A step may not run here.
+        PlaybookError: It cannot run.
     """
-    return [_render(step, context, target, scope, unreviewed=unreviewed) for step in playbook.document.steps]
+    known = {name: value for name, value in node.step.inputs.items() if not refers(value)}
+    step = replace(node.step, inputs=known)
+    items = items_of(step, {})
+    most = iterations_of(step, {})
+    return most if items is None else min(most, len(items))
 
 
-def _render(step: DocumentStep, context: Mapping[str, Any], target: str, scope: Scope, *, unreviewed: bool) -> Step:
-    if step.action not in ACTIONS:
-        raise PlanError(f"step {step.name} cannot run", f"{step.action} is not one of {', '.join(sorted(ACTIONS))}")
-    if not step.service:
-        inputs = substitute(dict(step.inputs), context, partial=True)
-        return Step(step.name, step.action, target, "", "", inputs, Effect.READ, expects=step.description)
-    parameters = substitute(step.api_parameters, context, partial=True)
-    row = effect_of(step.service, step.api)
-    _refuse(step, row, parameters, unreviewed=unreviewed)
-    return Step(
-        name=step.name,
-        action=step.action,
-        target=target,
-        service=step.service,
-        api=step.api,
-        parameters=parameters,
-        effect=Effect(row.effect),
-        cli=cli_command(step.service, step.api, parameters, scope.client_region),
-        expects=_expectation(step, context),
-    )
-
-
-def _refuse(step: DocumentStep, row: ApiEffect, parameters: Mapping[str, Any], *, unreviewed: bool) -> None:
+def _refuse(node: Node, row: ApiEffect, parameters: Mapping[str, Any], *, unreviewed: bool) -> None:
     """Stop what no plan may hold; ``unreviewed`` opens only what nobody judged yet."""
     api = f"{row.service}:{row.api}"
+    what = f"step {node.path} cannot run"
     if row.runs_code:
-        raise PlanError(f"step {step.name} cannot run", f"{api} makes code run, which no plan may do")
+        raise PlanError(what, f"{api} makes code run, which no plan may do")
     if row.returns_secrets:
-        raise PlanError(f"step {step.name} cannot run", f"{api} returns secrets, which no plan may do")
-    refused = row.refused_among(parameters)
-    if refused:
-        raise PlanError(f"step {step.name} cannot run", f"{', '.join(refused)} of {api} may run code or hold a secret")
-    reads = Effect(row.effect) is Effect.READ
-    if not row.reviewed and not reads and not unreviewed:
-        raise PlanError(
-            f"step {step.name} cannot run",
-            f"nobody reviewed what {api} does",
-            "Review it and override, or use another playbook.",
-        )
-    if step.action != "aws:executeAwsApi" and not reads:
-        raise PlanError(f"step {step.name} cannot run", f"{step.action} only looks, but {api} changes something")
+        raise PlanError(what, f"{api} returns secrets, which no plan may do")
+    if refused := row.refused_among(parameters):
+        raise PlanError(what, f"{', '.join(refused)} of {api} may run code or hold a secret")
+    changes = Effect(row.effect) is not Effect.READ
+    if node.step.action in CHECKING_ACTIONS and changes:
+        raise PlanError(what, f"{node.step.action} only looks, but {api} changes something")
+    if changes and not row.reviewed and not unreviewed:
+        raise PlanError(what, f"nobody reviewed what {api} does", "Review it and override, or use another playbook.")
 
 
-def _expectation(step: DocumentStep, context: Mapping[str, Any]) -> str:
-    selector = step.inputs.get("PropertySelector")
+def _words(step: DocumentStep) -> str:
+    """Return how a branch or a loop decides, in words."""
+    inputs = step.inputs
+    if step.action == LOOP and inputs.get("Iterators") is not None:
+        return f"runs for each of {as_text(inputs['Iterators'])}"
+    if step.action == LOOP:
+        return f"runs again while {condition_text(inputs['LoopCondition'])}"
+    if step.action != BRANCH:
+        return ""
+    ways = [f"{choice.next_step} if {condition_text(choice.condition)}" for choice in choices(inputs)]
+    return "; ".join([*ways, f"else {inputs['Default']}"] if inputs.get("Default") else ways)
+
+
+def _expectation(inputs: Mapping[str, Any]) -> str:
+    selector = inputs.get("PropertySelector")
     if not selector:
         return ""
-    desired = substitute(step.inputs.get("DesiredValues") or [], context, partial=True)
-    return f"{substitute(selector, context, partial=True)} is {' or '.join(map(str, desired))}"
-
-
-def _template(playbook: Playbook, name: str) -> str:
-    source = playbook.metadata.parameters.get(name)
-    return source.template if source else ""
+    desired = inputs.get("DesiredValues") or []
+    return f"{selector} is {' or '.join(map(as_text, desired if isinstance(desired, list) else [desired]))}"

@@ -50,7 +50,8 @@ def assess(
     raising = [
         (production, "it acts on production"),
         (len(targets) >= MANY_TARGETS, f"it acts on {len(targets)} resources at once"),
-        (not metadata.impact.reversible, f"it cannot be undone: {metadata.rollback.note}"),
+        (not metadata.reversible, f"it cannot be undone: {metadata.rollback.note}"),
+        (not metadata.reviewed, "nobody reviewed the document"),
     ]
     for applies, reason in raising:
         if applies:

@@ -10,11 +10,11 @@ from cloudops_nb.execution.serialisation import bound_from_dict
 from cloudops_nb.model import BoundPlaybook
 
 if TYPE_CHECKING:
-    from cloudops_nb.execution.journal_view import Picture
+    from cloudops_nb.execution.journal_view import JournalView
     from cloudops_nb.ssm.catalogue import Catalogue
 
 
-def rollback_of(picture: Picture, execution_id: str, catalogue: Catalogue) -> BoundPlaybook:
+def rollback_of(picture: JournalView, execution_id: str, catalogue: Catalogue) -> BoundPlaybook:
     """Return the playbook that undoes an execution, bound to the targets that it changed or may have.
 
     Parameters that both playbooks name alike keep their values.
@@ -32,11 +32,15 @@ def rollback_of(picture: Picture, execution_id: str, catalogue: Catalogue) -> Bo
         raise PlanError(f"{view.plan.title} cannot be rolled back", f"irreversible: {rule.note}")
     changed = view.run.changed_targets
     bound = bound_from_dict(view.record.body["bound"])
-    targets = tuple(target for target in bound.targets if target.canonical_key in changed)
-    if not targets:
+    if not changed:
         raise PlanError(f"{view.plan.title} changed no resource", "there is nothing to roll back")
+    # A document that ran once names no target in its records; it may have changed any of them.
+    targets = tuple(target for target in bound.targets if view.plan.once or target.canonical_key in changed)
     undo = catalogue.get(rule.playbook)
-    wanted = undo.metadata.target.parameter
+    wanted = undo.metadata.target_parameter
+    if wanted and not targets:
+        why = f"it ran once for all its resources, and {rule.playbook} takes each as {wanted}"
+        raise PlanError(f"{view.plan.title} cannot be rolled back as a whole", why, f"Plan {rule.playbook} for each.")
     return BoundPlaybook(
         playbook=undo.ref,
         targets=targets,
@@ -49,4 +53,5 @@ def rollback_of(picture: Picture, execution_id: str, catalogue: Catalogue) -> Bo
         level=undo.metadata.level,
         reasons=(f"it undoes {view.plan.title}",),
         explanation=rule.note,
+        region=bound.region,
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.execution.cancellation import Cancellation
 from cloudops_nb.execution.journal_kinds import EXECUTION_ENDED, TARGET_RESULT
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
-from cloudops_nb.execution.step_order import interpret
+from cloudops_nb.execution.step_order import Interpreter
 from cloudops_nb.execution.step_runner import StepRunner
 
 if TYPE_CHECKING:
-    from cloudops_nb.execution.plan import Target
     from cloudops_nb.execution.step_runner import Surroundings
 
 _log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Runner:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._results: dict[str, StepStatus] = {}
+        self._remarks: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def run(self) -> tuple[PlanStatus, str]:
@@ -50,7 +51,7 @@ class Runner:
 
     def _run_targets(self) -> None:
         plan = self._around.execution.plan
-        waiting = iter(plan.target_states)
+        waiting = iter(plan.units)
 
         def work() -> None:
             while True:
@@ -68,48 +69,69 @@ class Runner:
         errors = sum(status is not StepStatus.COMPLETED for status in self._results.values())
         return self._around.execution.cancelled.is_set() or errors > self._around.execution.plan.max_errors
 
-    def _run_target(self, target: Target) -> None:
+    def _run_target(self, unit: str) -> None:
+        """Run the steps on one target, or once for all of them if the unit is empty."""
         around = self._around
-        steps = StepRunner(around, target)
+        cancellation = Cancellation(around.execution.cancelled)
+        values: dict[str, Any] = {}
+        steps = StepRunner(around, unit, values, cancellation)
         try:
-            status = interpret(around.ready.playbook.document, steps.run)
+            interpreter = Interpreter(steps, values, cancellation, around.execution.plan.automation_id)
+            status, remarks = interpreter.run(around.ready.programs[unit])
         except BaseException:
             with self._lock:
-                self._results[target.arn] = StepStatus.FAILED
+                self._results[unit] = StepStatus.FAILED
             raise
         with self._lock:
-            self._results[target.arn] = status
-        if not around.execution.dry_run:
-            body = {"target": target.arn, "status": status.value}
-            around.journal.append(TARGET_RESULT, around.execution.id, body)
-        if status is StepStatus.COMPLETED and not around.execution.dry_run:
-            self._verify(target)
-
-    def _verify(self, target: Target) -> None:
-        """Say what came of it, as AWS shows it now."""
-        try:
-            now = str(self._around.reread(target)["state"])
-        except CloudOpsError as error:
-            self._around.execution.publish("output", target=target.arn, message=f"not verified: {error}")
+            self._results[unit] = status
+            self._remarks[unit] = remarks
+        if around.execution.dry_run:
             return
-        wanted = target.expected_state or target.state
-        expected = now == wanted
-        note = "as expected" if expected else f"expected was {wanted}"
-        self._around.execution.publish(
-            "output",
-            target=target.arn,
-            message=f"{target.name or target.identifier}: {target.state} -> {now}, {note}",
-            data={"state": now, "as_expected": expected},
-        )
+        around.journal.append(TARGET_RESULT, around.execution.id, {"target": unit, "status": status.value})
+        if status is StepStatus.COMPLETED:
+            self._verify(unit)
+
+    def _verify(self, unit: str) -> None:
+        """Say what came of it, as AWS shows it now."""
+        plan = self._around.execution.plan
+        for target in plan.target_states:
+            if target.arn != unit or not target.fingerprint:
+                continue
+            try:
+                now = self._around.ready.state_of(target)
+            except CloudOpsError as error:
+                self._around.execution.publish("output", target=unit, message=f"not verified: {error}")
+                return
+            wanted = target.expected_state or target.state
+            expected = now == wanted
+            note = "as expected" if expected else f"expected was {wanted}"
+            self._around.execution.publish(
+                "output",
+                target=unit,
+                message=f"{target.name or target.identifier}: {target.state} -> {now}, {note}",
+                data={"state": now, "as_expected": expected},
+            )
 
     def _verdict(self) -> tuple[PlanStatus, str]:
         plan = self._around.execution.plan
         found = set(self._results.values())
-        if found <= {StepStatus.COMPLETED} and len(self._results) == len(plan.target_states):
-            return PlanStatus.COMPLETED, ""
-        failed = [target for target in plan.target_states if self._results.get(target.arn) != StepStatus.COMPLETED]
+        names = {target.arn: target.name or target.identifier for target in plan.target_states}
+        if found <= {StepStatus.COMPLETED} and len(self._results) == len(plan.units):
+            remarks = [f"{names[unit]}: {text}" if unit else text for unit, text in self._remarks.items() if text]
+            return PlanStatus.COMPLETED, "; ".join(remarks)
+        failed = [unit for unit in plan.units if self._results.get(unit) != StepStatus.COMPLETED]
         reason = "; ".join(
-            f"{target.name or target.identifier}: {self._results.get(target.arn, 'not begun')}" for target in failed
+            " ".join(
+                filter(
+                    None,
+                    (
+                        f"{names[unit]}:" if unit else "",
+                        str(self._results.get(unit, "not begun")),
+                        f"({self._remarks[unit]})" if self._remarks.get(unit) else "",
+                    ),
+                )
+            )
+            for unit in failed
         )
         for step_status, status in (
             (StepStatus.OUTCOME_UNKNOWN, PlanStatus.FAILED),

@@ -12,9 +12,12 @@ from cloudops_nb.execution.plan import (
     Check,
     Effect,
     Level,
+    NestedDocument,
+    Observation,
     Plan,
     Rollback,
     Step,
+    StoreParameter,
     Target,
 )
 from cloudops_nb.model import BoundPlaybook, PlaybookRef, Resource
@@ -43,8 +46,17 @@ def plan_from_dict(data: Mapping[str, Any]) -> Plan:
             "rollback": Rollback(**data["rollback"]),
             "checks": tuple(Check(**check) for check in data["checks"]),
             **{name: tuple(data[name]) for name in ("allowed_states", "reasons", "not_checked")},
+            "store_parameters": tuple(StoreParameter(**each) for each in data.get("store_parameters", ())),
+            "observations": tuple(Observation(**each) for each in data.get("observations", ())),
+            "nested": tuple(_nested(each) for each in data.get("nested", ())),
+            # The first form had no field for its number.
+            "format": data.get("format", 1),
         }
     )
+
+
+def _nested(data: Mapping[str, Any]) -> NestedDocument:
+    return NestedDocument(data["path"], PlaybookRef(**data["playbook"]), data["automation_id"])
 
 
 def _target(data: Mapping[str, Any]) -> Target:
@@ -78,6 +90,7 @@ def bound_to_dict(bound: BoundPlaybook) -> dict[str, Any]:
         "level": bound.level,
         "reasons": list(bound.reasons),
         "explanation": bound.explanation,
+        "region": bound.region,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,23 +15,25 @@ from cloudops_nb.execution.authorisation import DENIED
 from cloudops_nb.execution.execution import StepState
 from cloudops_nb.execution.executor import ApiCall, CallResult
 from cloudops_nb.execution.journal_kinds import STEP_INTENT, STEP_RESULT
-from cloudops_nb.execution.outputs import redacted, take_outputs
+from cloudops_nb.execution.outputs import recorded, redacted, take_outputs
 from cloudops_nb.execution.plan import Effect, StepStatus
+from cloudops_nb.execution.program import variable_types
+from cloudops_nb.execution.run_secrets import RunSecrets
+from cloudops_nb.execution.step_limits import attempts_of, limit_of
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.expressions import substitute
+from cloudops_nb.ssm.references import absent_references, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cloudops_nb.execution.authorisation import Authorisation
+    from cloudops_nb.execution.cancellation import Cancellation
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.executor import Executor
-    from cloudops_nb.execution.plan import Step, Target
-    from cloudops_nb.execution.ports import Clock, JournalPort
+    from cloudops_nb.execution.plan import Step
+    from cloudops_nb.execution.ports import Clients, Clock, JournalPort
     from cloudops_nb.execution.preflight import Ready
-    from cloudops_nb.ssm.document import DocumentStep
-
-DEFAULT_TIMEOUT = 300.0
+    from cloudops_nb.execution.program import Node
 
 _EVENTS = {
     StepStatus.COMPLETED: "step_completed",
@@ -42,97 +45,154 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every step of an execution works with."""
+    """What every step of an execution works with; ``reread`` describes a target now, as a clause."""
 
     execution: Execution
     ready: Ready
     executor: Executor
+    clients: Clients
     authorisation: Authorisation
     journal: JournalPort
     clock: Clock
     poll_seconds: float
-    reread: Callable[[Target], Mapping[str, Any]]
+    reread: Callable[[str], str]
 
 
 class StepRunner:
-    """Runs the steps of one target in the order the interpreter asks for."""
+    """Runs the steps of one target, or of a plan that runs once, in the order that the interpreter asks for.
 
-    def __init__(self, around: Surroundings, target: Target) -> None:
+    Args:
+        around: What the steps work with.
+        target: The target's ARN; empty for a plan that runs once.
+        values: What references mean; the runner adds outputs and variables.
+        cancellation: Whether the run was cancelled.
+    """
+
+    def __init__(self, around: Surroundings, target: str, values: dict[str, Any], cancellation: Cancellation) -> None:
         self._around = around
         self._target = target
-        self._planned = {step.name: step for step in around.execution.plan.steps if step.target == target.arn}
-        self._outputs: dict[str, Any] = {"automation:EXECUTION_ID": around.execution.id}
-        self._known = around.ready.contexts[target.arn]
+        self._values = values
+        self._cancellation = cancellation
+        self._planned = {step.name: step for step in around.execution.plan.steps if step.target == target}
+        program = around.ready.programs[target]
+        self._variables = variable_types(program)
+        self._begun: dict[str, StepState] = {}
+        self._uncancelled = threading.Event()
         self._rehearsed = False
+        #: Whether a dry run left a step out.
+        self.left_out = False
+        self._secrets = RunSecrets(around.ready.playbook, program, self._model)
 
-    def run(self, step: DocumentStep) -> Outcome:
+    def begin(self, node: Node, path: str) -> None:
+        """Record that a loop, a composite action or a nested document begins."""
+        state = StepState(path, self._target, StepStatus.RUNNING, started=self._around.clock())
+        self._begun[path] = state
+        self._secrets.begun(node)
+        self._around.execution.record(state, node.path)
+        self._publish("step_started", path, node.step.description or node.step.action)
+
+    def end(self, node: Node, path: str, outcome: Outcome, outputs: Mapping[str, Any]) -> None:
+        """Record how it ended, with its predefined outputs."""
+        self._secrets.ended(node, outcome)
+        self._record(node, path, outcome, replace(self._begun[path], attempts=1), outputs=outputs)
+
+    def run(self, node: Node, path: str, deadline: float) -> Outcome:
         """Run one step with all its attempts; what happened is journalled and published."""
-        planned = self._planned[step.name]
-        state = StepState(step.name, self._target.arn, StepStatus.RUNNING, started=self._around.clock())
-        self._around.execution.record(state)
-        self._publish("step_started", step, step.description or planned.cli)
-        attempt, outcome = 0, Outcome(StepStatus.CANCELLED, "cancelled")
-        for attempt in range(1, self._attempts(step, planned) + 1):
-            if self._around.execution.cancelled.is_set():
+        step, planned = node.step, self._planned[node.path]
+        state = StepState(path, self._target, StepStatus.RUNNING, started=self._around.clock())
+        self._around.execution.record(state, node.path)
+        self._publish("step_started", path, step.description or planned.cli)
+        attempt, outcome, requests = 0, Outcome(StepStatus.CANCELLED, "cancelled"), list[str]()
+        most, problem = self._attempts(node, planned)
+        if problem:
+            outcome = Outcome(StepStatus.FAILED, problem)
+        for attempt in range(1, most + 1):
+            if self._cancellation.stops:
                 outcome = _weightier(outcome, Outcome(StepStatus.CANCELLED, "cancelled before it began"))
                 break
-            latest = self._settle(self._attempt(step, planned, attempt))
+            latest = self._settle(self._attempt(node, path, planned, attempt, deadline=deadline, requests=requests))
             outcome = _weightier(outcome, latest)
             if latest.status in (StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.CANCELLED):
                 break
-        self._conclude(step, outcome, replace(state, attempts=attempt))
+        outputs: dict[str, Any] = {}
+        if outcome.status is StepStatus.COMPLETED:
+            outputs = take_outputs(step, outcome.answer)
+            self._values.update({f"{node.key}.{name}": value for name, value in outputs.items()})
+            self._values.update(outcome.values)
+            self._secrets.ended(node, outcome)
+        self._record(node, path, outcome, replace(state, attempts=attempt), outputs=outputs, requests=requests)
         return outcome
 
-    def _attempts(self, step: DocumentStep, planned: Step) -> int:
-        """Repeat only what does no more when done twice."""
+    def _attempts(self, node: Node, planned: Step) -> tuple[int, str]:
+        """Return how often a step is tried, or why not at all: only what does no more when done twice is repeated."""
         repeatable = planned.effect is Effect.READ or effect_of(planned.service, planned.api).idempotent
-        return max(1, step.max_attempts) if repeatable else 1
-
-    def _attempt(self, step: DocumentStep, planned: Step, attempt: int) -> Outcome:
         try:
-            if self._around.execution.dry_run and (self._rehearsed or planned.effect is not Effect.READ):
+            return (attempts_of(node.step, self._values) if repeatable else 1), ""
+        except CloudOpsError as error:
+            return 0, str(error)
+
+    def _attempt(
+        self, node: Node, path: str, planned: Step, attempt: int, *, deadline: float, requests: list[str]
+    ) -> Outcome:
+        step, dry_run = node.step, self._around.execution.dry_run
+        try:
+            if dry_run and (self._rehearsed or planned.effect is not Effect.READ):
                 return self._rehearse(planned)
-            if self._around.execution.dry_run and step.action in _WAITING:
+            if dry_run and step.action in _WAITING:
+                self.left_out = True
                 return Outcome(StepStatus.SKIPPED, "dry run: it would only wait")
-            context = {**self._known, **self._outputs}
-            parameters = substitute(planned.parameters, self._outputs)
-            limit = float(substitute(step.timeout_seconds, context) or DEFAULT_TIMEOUT)
+            if missing := absent_references(dict(step.inputs) if planned.api else {}, self._values):
+                status = StepStatus.SKIPPED if self.left_out else StepStatus.FAILED
+                return Outcome(status, f"{', '.join(missing)} has no value: an earlier answer lacked it")
+            parameters = substitute(planned.parameters, self._values) if planned.api else {}
+            limit = time.monotonic() + limit_of(step, self._values)
             return ACTIONS[step.action](
                 StepRun(
                     step=step,
-                    context=context,
-                    call=lambda: self._call(planned, parameters, attempt),
-                    poll=lambda shown: self._publish("poll", step, shown),
-                    cancelled=self._around.execution.cancelled,
-                    deadline=time.monotonic() + limit,
+                    context=self._values,
+                    call=lambda: self._call(path, planned, parameters, attempt, requests),
+                    poll=lambda shown: self._publish("poll", path, shown),
+                    cancelled=self._uncancelled if self._cancellation.cleaning else self._around.execution.cancelled,
+                    deadline=self._until(deadline if step.action == "aws:sleep" else min(deadline, limit)),
                     poll_seconds=self._around.poll_seconds,
+                    scope=node.scope,
+                    variables=self._variables,
+                    hidden=self._secrets.hides(step, self._values),
                 )
             )
         except CloudOpsError as error:
             return Outcome(StepStatus.FAILED, str(error))
         except (TypeError, ValueError) as error:
-            _log.exception("a step of execution %s broke", self._around.execution.id)
-            return Outcome(StepStatus.FAILED, f"{type(error).__name__}: {error}")
+            # Neither the error's text nor its traceback: both may hold values of the estate.
+            _log.error("a step of execution %s broke: %s", self._around.execution.id, type(error).__name__)
+            text = "" if self._secrets.used_by(dict(step.inputs)) else f": {error}"
+            return Outcome(StepStatus.FAILED, f"{type(error).__name__}{text}")
 
-    def _call(self, planned: Step, parameters: Mapping[str, Any], attempt: int) -> CallResult:
+    def _until(self, deadline: float) -> float:
+        until = self._cancellation.clean_up_until
+        return deadline if until is None else min(deadline, until)
+
+    def _call(
+        self, path: str, planned: Step, parameters: Mapping[str, Any], attempt: int, requests: list[str]
+    ) -> CallResult:
         plan = self._around.execution.plan
         changes = planned.effect is not Effect.READ
+        region = self._around.ready.scope.client_region
         if changes:
-            body: dict[str, Any] = {"step": planned.name, "target": self._target.arn, "attempt": attempt}
+            body: dict[str, Any] = {"step": path, "target": self._target, "attempt": attempt}
             body |= {"service": planned.service, "api": planned.api}
             self._around.journal.append(STEP_INTENT, self._around.execution.id, body, power_safe=True)
-        call = ApiCall(
-            plan.account_id,
-            self._around.ready.scope.client_region,
-            planned.service,
-            planned.api,
-            parameters,
-            changes=changes,
-        )
-        return self._around.executor.call(call)
+        call = ApiCall(plan.account_id, region, planned.service, planned.api, parameters, changes=changes)
+        result = self._around.executor.call(call)
+        if result.request_id:
+            requests.append(result.request_id)
+        if result.problem and self._secrets.used_by(dict(planned.parameters)):
+            return replace(result, problem=f"{result.code}: the message may repeat a sensitive value")
+        return result
 
     def _rehearse(self, planned: Step) -> Outcome:
         """Ask whether the first change would be allowed; what follows it would look at a state that never came."""
+        self.left_out = True
         if self._rehearsed or not planned.api:
             return Outcome(StepStatus.SKIPPED, "dry run: it follows a change that was not made")
         self._rehearsed = True
@@ -149,32 +209,42 @@ class StepRunner:
         """After a lost answer, find out what is true now; it stays unknown whether our call made it so."""
         if outcome.status is not StepStatus.OUTCOME_UNKNOWN:
             return outcome
-        try:
-            now = f"the resource is {self._around.reread(self._target)['state']} now"
-        except CloudOpsError as error:
-            now = f"its state cannot be read: {error}"
+        now = self._around.reread(self._target)
         return replace(outcome, message=f"{outcome.message}; nobody knows whether the call took effect; {now}")
 
-    def _conclude(self, step: DocumentStep, outcome: Outcome, state: StepState) -> None:
+    def _record(
+        self,
+        node: Node,
+        path: str,
+        outcome: Outcome,
+        state: StepState,
+        *,
+        outputs: Mapping[str, Any],
+        requests: Sequence[str] = (),
+    ) -> None:
         around = self._around
-        shown: dict[str, Any] = {}
-        if outcome.status is StepStatus.COMPLETED:
-            found = take_outputs(step, outcome.answer)
-            self._outputs.update(found)
-            around.execution.give_out(self._target.arn, found)
-            shown = redacted(found, around.ready.playbook.metadata.sensitive_outputs)
-        around.execution.record(replace(state, status=outcome.status, message=outcome.message, ended=around.clock()))
+        found = recorded(outputs)
+        around.execution.give_out(self._target, {f"{path}.{name}": value for name, value in found.items()})
+        shown = redacted(found, {name for name in found if f"{node.key}.{name}" in self._secrets})
+        ended = replace(state, status=outcome.status, message=outcome.message, ended=around.clock())
+        around.execution.record(ended, node.path)
         if not around.execution.dry_run:
-            body: dict[str, Any] = {"step": step.name, "target": self._target.arn, "status": outcome.status.value}
-            body |= {"message": outcome.message, "attempts": state.attempts, "outputs": shown}
+            body: dict[str, Any] = {"step": path, "target": self._target, "status": outcome.status.value}
+            body |= {"message": outcome.message, "attempts": state.attempts}
+            body |= {"outputs": {f"{path}.{name}": value for name, value in shown.items()}}
+            body |= {"request_ids": list(requests)}
             around.journal.append(STEP_RESULT, around.execution.id, body)
         if shown:
-            self._publish("output", step, "", shown)
+            self._publish("output", path, "", {f"{path}.{name}": value for name, value in shown.items()})
         kind = _EVENTS.get(outcome.status, "step_failed")
-        self._publish(kind, step, outcome.message, {"status": outcome.status.value})
+        self._publish(kind, path, outcome.message, {"status": outcome.status.value})
 
-    def _publish(self, kind: str, step: DocumentStep, message: str, data: Mapping[str, Any] | None = None) -> None:
-        self._around.execution.publish(kind, step=step.name, target=self._target.arn, message=message, data=data or {})
+    def _model(self, service: str) -> Any:
+        plan, region = self._around.execution.plan, self._around.ready.scope.client_region
+        return self._around.clients.client(plan.account_id, service, region).meta.service_model
+
+    def _publish(self, kind: str, path: str, message: str, data: Mapping[str, Any] | None = None) -> None:
+        self._around.execution.publish(kind, step=path, target=self._target, message=message, data=data or {})
 
 
 def _weightier(before: Outcome, latest: Outcome) -> Outcome:

@@ -1,15 +1,24 @@
-"""Checks a step's parameters against botocore's model of the API, before anybody is asked to approve it."""
+"""Checks a step's parameters against botocore's model of the API, before anybody is asked to approve it.
+
+Documents give numbers and Booleans as text, and a list of one item where an API takes the item, as the output of a
+nested document; Systems Manager converts them to the types of the API, and so does :func:`fitted`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import PlanError
+from cloudops_nb.ssm.values import ABSENT, convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cloudops_nb.execution.plan import Step
+
+
+#: The types of a document that botocore's scalar types are.
+_SCALARS = {"string": "String", "boolean": "Boolean", "integer": "Integer", "long": "Integer"}
 
 
 def validate_step(step: Step, service_model: Any) -> list[str]:
@@ -36,13 +45,44 @@ def validate_step(step: Step, service_model: Any) -> list[str]:
         if step.parameters:
             raise PlanError(f"step {step.name} cannot run", f"{step.service}:{step.api} takes no parameters")
         return []
-    parameters = _stand_in(step.parameters, shape)
+    parameters = _stand_in(fitted(step.api, step.parameters, service_model), shape)
     report = ParamValidator().validate(parameters, shape)
     problems = [report.generate_report()] if report.has_errors() else []
     problems += _too_large(parameters, shape, step.api)
     if problems:
         raise PlanError(f"step {step.name}: {step.service}:{step.api} would be refused", "; ".join(problems))
     return list(_unlisted(parameters, shape, step.api))
+
+
+def fitted(api: str, parameters: Mapping[str, Any], service_model: Any) -> dict[str, Any]:
+    """Return parameters with each scalar in the type that the API wants, if it has a form in that type."""
+    shape = service_model.operation_model(api).input_shape
+    return dict(parameters) if shape is None else _fit(dict(parameters), shape)
+
+
+def _fit(value: Any, shape: Any) -> Any:
+    kind = getattr(shape, "type_name", "")
+    if kind == "structure" and isinstance(value, dict):
+        return {
+            name: _fit(each, shape.members[name]) if name in shape.members else each for name, each in value.items()
+        }
+    if kind == "map" and isinstance(value, dict):
+        return {name: _fit(each, shape.value) for name, each in value.items()}
+    if kind == "list":
+        return [_fit(each, shape.member) for each in value] if isinstance(value, list) else value
+    wanted = _SCALARS.get(kind)
+    if wanted is None or _is_reference(value):
+        return value
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list | dict):
+        return value
+    found = convert(value, wanted)
+    return value if found is ABSENT else found
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
 
 
 def _stand_in(value: Any, shape: Any) -> Any:

@@ -26,7 +26,7 @@ def bind_slots(request: PlanRequest, playbook: Playbook) -> tuple[Sequence[Bindi
     metadata = playbook.metadata
     for name, parameter in playbook.document.parameters.items():
         source = metadata.parameters.get(name)
-        if name == metadata.target.parameter:
+        if name == metadata.target_parameter:
             slot, wanted = (request.handles[0].slot if request.handles else None), "resource"
         elif source is not None and source.source in {"prompt", "generated"}:
             wanted = "text" if source.value_type in {"name", None} else source.value_type

@@ -30,6 +30,6 @@ def assess(request: PlanRequest, playbook: Playbook) -> tuple[str, Sequence[str]
         if handle.kind == "set" and _BUCKETS.index(handle.count) >= _MANY:
             place += 1
             reasons.append(f"It acts on {handle.count} resources.")
-    if not metadata.impact.reversible:
+    if not metadata.reversible:
         reasons.append("It cannot be undone.")
     return LEVELS[min(place, len(LEVELS) - 1)], tuple(reasons)

@@ -43,6 +43,7 @@ from cloudops_nb.model import (
 )
 from cloudops_nb.ssm.catalogue import Catalogue, Playbook
 from cloudops_nb.storage.journal.journal import CLOCK_ACCEPTED
+from tests.execution.sample_documents import Scripted, bound, own_document
 from tests.sample_plans import CARD
 
 if TYPE_CHECKING:
@@ -349,12 +350,41 @@ def make_playbook() -> Callable[..., Playbook]:
 
 
 @pytest.fixture
+def make_document() -> Callable[..., Playbook]:
+    """Make a playbook without a target from a document's name, steps and other fields."""
+    return own_document
+
+
+@pytest.fixture
+def start(make_engine: Callable[..., ExecutionEngine], approved: Callable[..., Plan]) -> Callable[..., Execution]:
+    """Prepare, approve and apply a document over an executor; further documents may be run by it."""
+
+    def make(
+        executor: Scripted,
+        playbook: Playbook,
+        *others: Playbook,
+        dry_run: bool = False,
+        override: bool = False,
+        **parameters: Any,
+    ) -> Execution:
+        engine = make_engine(playbook, *others, executor=executor)
+        plan = approved(engine, bound(playbook, **parameters), override=override)
+        executor.calls.clear()
+        executor.execution = engine.apply(plan, dry_run=dry_run)
+        executor.begun.set()
+        executor.execution.wait(60)
+        return executor.execution
+
+    return make
+
+
+@pytest.fixture
 def bind() -> Callable[..., BoundPlaybook]:
     """Bind a playbook, given by id or itself, to resources."""
 
     def make(playbook: str | Playbook, *targets: Resource, **parameters: Any) -> BoundPlaybook:
         found = Catalogue.bundled().get(playbook) if isinstance(playbook, str) else playbook
-        return BoundPlaybook(found.ref, targets, found.metadata.target.parameter, parameters, found.metadata.level)
+        return BoundPlaybook(found.ref, targets, found.metadata.target_parameter, parameters, found.metadata.level)
 
     return make
 
@@ -403,6 +433,7 @@ def a_plan() -> Plan:
         intent_hash="",
         created=created,
         expires=created + timedelta(minutes=15),
+        automation_id="33333333-3333-4333-8333-333333333333",
         playbook=PlaybookRef("ec2-stop", "1.0.0", "ab" * 32),
         title="Stop an EC2 instance: web-1, web-2",
         account_id=ACCOUNT_ID,

@@ -13,14 +13,17 @@ from cloudops_nb.errors import ApprovalRefusedError, ApprovalRequired
 from cloudops_nb.execution.approvals import Approvals
 from cloudops_nb.execution.channels import PersonChannel
 from cloudops_nb.execution.clock_check import TOLERANCE
-from cloudops_nb.execution.journal_view import Picture
+from cloudops_nb.execution.journal_view import JournalView
 from cloudops_nb.execution.plan import (
     Channel,
     Effect,
     Level,
+    NestedDocument,
+    Observation,
     Plan,
     PlanStatus,
     Rollback,
+    StoreParameter,
     intent_hash,
     plan_hash,
 )
@@ -58,6 +61,12 @@ EDITS: dict[str, Any] = {
     "max_errors": 5,
     "replaces": "another plan",
     "rolls_back": "an execution",
+    "once": True,
+    "automation_id": "22222222-2222-4222-8222-222222222222",
+    "store_parameters": (StoreParameter("/app/size", "String", "2", 1),),
+    "observations": (Observation("check", "ec2:DescribeInstances", "$.State", "running", "running", holds=True),),
+    "nested": (NestedDocument("restart", PlaybookRef("ec2-start", "1.0.0", "cd" * 32)),),
+    "format": 3,
 }
 
 
@@ -114,7 +123,7 @@ def test_a_plan_edited_in_any_field_is_refused(approvals: Approvals, recorded: A
         "target_states": plan.target_states[:1],
         "steps": plan.steps[:1],
     }
-    with pytest.raises(ApprovalRefusedError, match=r"was edited|not in the journal"):
+    with pytest.raises(ApprovalRefusedError, match=r"was edited|not in the journal|cannot be run"):
         approve(approvals, replace(plan, **{name: edits[name]}))
 
 
@@ -131,7 +140,7 @@ def test_a_plan_edited_and_hashed_anew_is_refused(approvals: Approvals, recorded
     edited = replace(plan, **{name: edits[name]})
     if name not in ("hash", "intent_hash"):
         edited = replace(edited, hash=plan_hash(edited), intent_hash=intent_hash(edited))
-    with pytest.raises(ApprovalRefusedError, match=r"was edited|not in the journal"):
+    with pytest.raises(ApprovalRefusedError, match=r"was edited|not in the journal|cannot be run"):
         approve(approvals, edited)
 
 
@@ -212,9 +221,9 @@ def test_a_plan_ends_at_the_moment_that_it_names(recorded: Any, journal: Any, cl
     approve(approvals, recorded(**made, expires=moment + timedelta.resolution))
     with pytest.raises(ApprovalRefusedError, match="expired"):
         approve(approvals, recorded(**made, id=EDITS["id"], expires=moment))
-    picture = Picture(journal, lambda _: False)
-    assert picture.status(EDITS["id"], moment - timedelta.resolution) is PlanStatus.AWAITING_APPROVAL
-    assert picture.status(EDITS["id"], moment) is PlanStatus.EXPIRED
+    view = JournalView(journal, lambda _: False)
+    assert view.status(EDITS["id"], moment - timedelta.resolution) is PlanStatus.AWAITING_APPROVAL
+    assert view.status(EDITS["id"], moment) is PlanStatus.EXPIRED
 
 
 def test_a_channel_made_from_that_of_a_person_is_none(approvals: Approvals, recorded: Any) -> None:

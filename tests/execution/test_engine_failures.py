@@ -260,16 +260,14 @@ def test_a_lost_answer_is_unknown_also_when_the_state_cannot_be_read(
     assert "its state cannot be read" in step.message
 
 
-def test_a_time_limit_that_is_no_number_fails_the_step(
-    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
+def test_a_time_limit_that_is_no_number_is_refused_before_the_run(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any
 ) -> None:
     playbook = make_playbook(
         [wait_for("running", timeoutSeconds="{{ Limit }}")], {"Limit": {"type": "String", "default": "soon"}}
     )
-    engine = make_engine(playbook)
-    execution = engine.apply(approved(engine, bind(playbook, aws.instance())))
-    assert execution.wait(30) is PlanStatus.FAILED
-    assert "ValueError" in execution.steps[0].message
+    with pytest.raises(PlanError, match="timeoutSeconds is soon, which is no whole number"):
+        make_engine(playbook).prepare(bind(playbook, aws.instance()), account=account)
 
 
 def test_a_run_that_cannot_begin_frees_the_resource_and_shows_as_failed(

@@ -219,8 +219,8 @@ def test_a_playbook_with_other_content_does_not_run(
     aws: Any, make_engine: Any, make_playbook: Any, bind: Any, approved: Any
 ) -> None:
     step = {"name": "rest", "action": "aws:sleep", "inputs": {"Duration": "PT0S"}}
-    reviewed = make_playbook([step])
-    swapped = make_playbook([{**step, "name": "restLonger"}])
+    reviewed = replace(make_playbook([step]), bundled=True)
+    swapped = replace(make_playbook([{**step, "name": "restLonger"}]), bundled=True)
     plan = approved(make_engine(reviewed), bind(reviewed, aws.instance()))
 
     with pytest.raises(Exception, match="another content"):

@@ -95,7 +95,7 @@ def test_a_step_that_needs_an_output_that_never_came_fails(
     engine = make_engine(playbook)
     execution = engine.apply(approved(engine, bind(playbook, aws.instance())))
     assert execution.wait(30) is PlanStatus.FAILED
-    assert "unknown reference {{ describe.Id }}" in execution.steps[1].message
+    assert "describe.Id has no value" in execution.steps[1].message
 
 
 def test_sensitive_outputs_stay_in_memory(

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from cloudops_nb.execution.plan import (
     Effect,
     Level,
+    NestedDocument,
+    Observation,
     Plan,
+    StoreParameter,
     canonical_json,
     intent_hash,
     plan_hash,
@@ -52,6 +55,12 @@ OTHER: dict[str, Any] = {
     "max_concurrency": 2,
     "max_errors": 1,
     "rolls_back": "another execution",
+    "once": True,
+    "automation_id": "22222222-2222-4222-8222-222222222222",
+    "store_parameters": (StoreParameter("/app/size", "String", "2", 1),),
+    "observations": (Observation("check", "ec2:DescribeInstances", "$.State", "running", "running", holds=True),),
+    "nested": (NestedDocument("restart", PlaybookRef("ec2-start", "1.0.0", "cd" * 32)),),
+    "format": 3,
 }
 
 

@@ -184,7 +184,7 @@ def test_an_identifier_that_does_not_fit_its_parameter_is_refused(
     aws: Any, engine: Any, bind: Any, account: Any
 ) -> None:
     odd = replace(aws.instance(), identifier="i-1 --force")
-    with pytest.raises(PlanError, match="parameter InstanceId of ec2-stop does not fit i-1 --force"):
+    with pytest.raises(PlanError, match="parameter InstanceId of ec2-stop for i-1 --force does not fit"):
         engine.prepare(bind("ec2-stop", odd), account=account)
 
 
@@ -248,12 +248,11 @@ def test_a_draft_runs_only_with_an_override_that_the_plan_names(
         (call("ec2", "DescribeInstanceAttribute", InstanceId="i-1", Attribute="userData"), "Attribute of ec2"),
         (call("ec2", "CreateVpc", CidrBlock="10.0.0.0/16"), "nobody reviewed what ec2:CreateVpc does"),
         ({"name": "run", "action": "aws:executeScript", "inputs": {"Runtime": "python3.7", "Handler": "f",
-          "Script": "def f(): pass"}}, "aws:executeScript is not one of"),
+          "Script": "def f(): pass"}}, "aws:executeScript runs code"),
         ({**STOP, "action": "aws:waitForAwsResourceProperty", "inputs": {**STOP["inputs"], "PropertySelector": "$.x",
           "DesiredValues": ["y"]}}, "only looks, but ec2:StopInstances changes"),
         (call("ec2", "StopInstances", Instances=["i-1"]), "would be refused.*InstanceIds"),
         (call("ec2", "StopInstances", InstanceIds="{{ InstanceId }}"), "would be refused.*InstanceIds"),
-        (call("ec2", "StopEverything"), "nobody reviewed"),
     ],
 )  # fmt: skip
 def test_a_step_that_may_not_run_is_refused_by_name(

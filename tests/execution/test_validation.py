@@ -26,11 +26,15 @@ def validate(service: str, api: str, **parameters: Any) -> list[str]:
     return validate_step(step, model(service))
 
 
+def test_a_list_of_one_stands_for_its_item_where_an_api_takes_one() -> None:
+    assert validate("rds", "StopDBInstance", DBInstanceIdentifier=["pg-1"]) == []
+
+
 @pytest.mark.parametrize(
     ("service", "api", "parameters", "problem"),
     [
         ("rds", "StopDBInstance", {}, "Missing required parameter"),
-        ("rds", "StopDBInstance", {"DBInstanceIdentifier": 5}, "Invalid type"),
+        ("rds", "StopDBInstance", {"DBInstanceIdentifier": ["a", "b"]}, "Invalid type"),
         ("rds", "StopDBInstance", {"DBInstanceIdentifier": "a", "Force": True}, "Unknown parameter"),
         ("iam", "GetAccountSummary", {"Name": "x"}, "takes no parameters"),
         ("rds", "HaltDBInstance", {}, "no API HaltDBInstance"),

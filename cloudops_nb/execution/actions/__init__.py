@@ -1,10 +1,20 @@
-"""The Automation actions that can run here, by name; any other is refused before a plan is shown."""
+"""The Automation actions that make a call or decide something, by name.
+
+Loops, nested documents and composite actions hold such steps; :mod:`cloudops_nb.execution.step_order` runs them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.execution.actions import assert_property, branch, execute_api, sleep, wait_property
+from cloudops_nb.execution.actions import (
+    assert_property,
+    branch,
+    execute_api,
+    sleep,
+    update_variable,
+    wait_property,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,4 +27,5 @@ ACTIONS: Mapping[str, Callable[[StepRun], Outcome]] = {
     "aws:waitForAwsResourceProperty": wait_property.run,
     "aws:sleep": sleep.run,
     "aws:branch": branch.run,
+    "aws:updateVariable": update_variable.run,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.execution.actions.step_run import Outcome, as_text, failed
+from cloudops_nb.execution.actions.step_run import Outcome, failed
 from cloudops_nb.execution.plan import StepStatus
 
 if TYPE_CHECKING:
@@ -19,5 +19,4 @@ def run(step: StepRun) -> Outcome:
     shown, desired = step.observe(result.data)
     if desired:
         return Outcome(StepStatus.COMPLETED, shown, result.data)
-    wanted = " or ".join(map(as_text, step.input("DesiredValues") or ()))
-    return Outcome(StepStatus.FAILED, f"it is {shown}, not {wanted}", result.data)
+    return Outcome(StepStatus.FAILED, f"it is {shown}, not {step.wanted}", result.data)

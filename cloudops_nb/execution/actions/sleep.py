@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.execution.actions.step_run import Outcome
 from cloudops_nb.execution.plan import StepStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloudops_nb.execution.actions.step_run import StepRun
 
+#: In seconds: automation-action-sleep.
+LONGEST_SLEEP = 604_800
 #: ISO 8601 durations without years and months, whose length is not fixed.
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -22,26 +26,41 @@ _SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "se
 
 
 def run(step: StepRun) -> Outcome:
-    """Wait as long as the step says; its length is its own, so the step's timeout does not apply."""
-    seconds = _length(step)
-    if seconds is None:
-        return Outcome(StepStatus.FAILED, "neither an ISO 8601 Duration nor a Timestamp is given")
-    end = time.monotonic() + seconds
-    if step.cancelled.wait(max(0.0, end - time.monotonic())):
+    """Wait as long as the step says: a timeout of its own does not shorten it, that of a step around it does."""
+    seconds = _length(step.input("Duration"), step.input("Timestamp"))
+    if isinstance(seconds, str):
+        return Outcome(StepStatus.FAILED, seconds)
+    left = max(0.0, step.deadline - time.monotonic())
+    if step.cancelled.wait(min(seconds, left)):
         return Outcome(StepStatus.CANCELLED, "cancelled while waiting")
+    if seconds > left:
+        return Outcome(StepStatus.TIMEOUT, f"the time of the steps around it was up after {left:g} s")
     return Outcome(StepStatus.COMPLETED, f"waited {seconds:g} s")
 
 
-def _length(step: StepRun) -> float | None:
-    duration, timestamp = step.input("Duration"), step.input("Timestamp")
+def sleep_problem(inputs: Mapping[str, Any]) -> str:
+    """Say in a clause what is wrong with the inputs, or return an empty string; references are not judged."""
+    given = [inputs.get("Duration"), inputs.get("Timestamp")]
+    if any("{{" in str(value) for value in given):
+        return ""
+    found = _length(*given)
+    return found if isinstance(found, str) else ""
+
+
+def _length(duration: Any, timestamp: Any) -> float | str:
+    """Return how long to sleep in seconds, or what is wrong."""
     if duration:
-        return duration_seconds(str(duration))
-    try:
-        until = datetime.fromisoformat(str(timestamp))
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+        seconds = duration_seconds(str(duration))
+        if seconds is None:
+            return "Duration is no ISO 8601 duration such as PT10M"
+    else:
+        try:
+            until = datetime.fromisoformat(str(timestamp))
+        except ValueError:
+            return "Timestamp is no ISO 8601 time such as 2030-01-01T01:00:00Z"
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        seconds = max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return seconds if seconds <= LONGEST_SLEEP else "the longest sleep is seven days"
 
 
 def duration_seconds(text: str) -> float | None:

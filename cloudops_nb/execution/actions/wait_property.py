@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.execution.actions.step_run import Outcome, as_text, failed
+from cloudops_nb.execution.actions.step_run import Outcome, failed
 from cloudops_nb.execution.plan import StepStatus
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ def run(step: StepRun) -> Outcome:
             shown, desired = step.observe(result.data)
             if desired:
                 return Outcome(StepStatus.COMPLETED, shown, result.data)
+            if step.failed(result.data):
+                return Outcome(StepStatus.FAILED, f"it is {shown} and cannot become {step.wanted}", result.data)
             step.poll(shown)
         cancelled = step.pause(pause)
         pause = min(2 * pause, step.poll_seconds)
         if cancelled:
             return Outcome(StepStatus.CANCELLED, f"cancelled while it was {shown}", result.data)
         if step.overdue:
-            wanted = " or ".join(map(as_text, step.input("DesiredValues") or ()))
-            return Outcome(StepStatus.TIMEOUT, f"it was still {shown}, not {wanted}", result.data)
+            return Outcome(StepStatus.TIMEOUT, f"it was still {shown}, not {step.wanted}", result.data)

@@ -153,7 +153,7 @@ def _applied(sessions: Any) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         engine = ExecutionEngine(clients, FakeJournal(), catalogue, locks_path=Path(folder), poll_seconds=0.01)
         bound = BoundPlaybook(
-            playbook.ref, (instance,), playbook.metadata.target.parameter, {}, playbook.metadata.level
+            playbook.ref, (instance,), playbook.metadata.target_parameter, {}, playbook.metadata.level
         )
         plan = engine.prepare(bound, account=Account("prod", ACCOUNT_ID, environment="development"))
         engine.approve(plan, channel=CARD, by="ada", reason="maintenance", phrase=plan.phrase)

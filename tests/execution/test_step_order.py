@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from cloudops_nb.execution.actions.step_run import Outcome
+from cloudops_nb.execution.cancellation import Cancellation
 from cloudops_nb.execution.plan import StepStatus
-from cloudops_nb.execution.step_order import MOST_STEPS, interpret
-from cloudops_nb.ssm.document import AutomationDocument, DocumentStep
+from cloudops_nb.execution.program import Block, Node
+from cloudops_nb.execution.step_limits import MOST_STEPS
+from cloudops_nb.execution.step_order import Interpreter
+from cloudops_nb.ssm.control_flow import ControlFlow
+from cloudops_nb.ssm.document import DocumentStep
 
 pytestmark = pytest.mark.fast
 
@@ -20,12 +25,23 @@ def walk(outcomes: dict[str, Outcome | StepStatus], *steps: DocumentStep) -> tup
     """Interpret steps that end as told, completed if nothing is told, and return the end and the order."""
     visited: list[str] = []
 
-    def run(step: DocumentStep) -> Outcome:
-        visited.append(step.name)
-        outcome = outcomes.get(step.name, DONE)
-        return outcome if isinstance(outcome, Outcome) else Outcome(outcome)
+    class Recorder:
+        left_out = False
 
-    return interpret(AutomationDocument("0.3", "", "", {}, steps), run), visited
+        def run(self, node: Node, path: str, deadline: float) -> Outcome:
+            visited.append(path)
+            outcome = outcomes.get(node.step.name, DONE)
+            return outcome if isinstance(outcome, Outcome) else Outcome(outcome)
+
+        def begin(self, node: Node, path: str) -> None:
+            raise NotImplementedError
+
+        def end(self, node: Node, path: str, outcome: Outcome, outputs: Any) -> None:
+            raise NotImplementedError
+
+    nodes = {step.name: Node(step.name, step.name, "", step) for step in steps}
+    interpreter = Interpreter(Recorder(), {}, Cancellation(threading.Event()), "")
+    return interpreter.run(Block(ControlFlow(steps), nodes))[0], visited
 
 
 def step(name: str, **fields: Any) -> DocumentStep:
