@@ -15,12 +15,13 @@ from cloudops_nb.cli.demo import demo
 from cloudops_nb.cli.estate import iam_policy, scan, search, types
 from cloudops_nb.cli.keys import key
 from cloudops_nb.cli.plans import accept_clock, apply, approve, ask, history, ledger, reject
+from cloudops_nb.cli.playbooks import playbook, prepare
 from cloudops_nb.cli.store import backup, forget_account, move, status
 from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 COMMANDS = (
-    scan, search, ask, approve, reject, accept_clock, apply, history, ledger, status, backup, key, move, forget_account,
-    iam_policy, types, demo,
+    scan, search, ask, prepare, approve, reject, accept_clock, apply, history, ledger, status, backup, key, move,
+    forget_account, iam_policy, types, playbook, demo,
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ RESOURCES = ("name", "resource_type", "state", "account_name", "region", "identi
 PLANS = ("created", "title", "status", "level", "account_name", "region", "approver", "channel", "plan_id")
 REQUESTS = ("at", "destination", "purpose", "bytes", "sha256")
 TYPES = ("resource_type", "service", "cloudformation_type", "source")
+PLAYBOOKS = ("id", "name", "source", "effect", "level", "lint", "verdict")
 CALLS = ("account", "region", "service", "operation", "times")
 
 
@@ -78,12 +79,17 @@ def print_answer(answer: Answer) -> None:
     """Print an answer: its text, its plan or its table, and the number of bytes that were sent."""
     click.echo(visible(answer.text, limit=LONG_LIMIT))
     if answer.plan is not None:
-        print_plan(answer.plan)
-        click.echo(f"Approve it: cloudops-nb approve {answer.plan.id} --reason '…'")
+        print_plan_to_approve(answer.plan)
     for frame in (answer.candidates, answer.frame):
         if frame is not None:
             print_frame(frame)
     click.echo(f"{answer.bytes_sent} bytes left this host.")
+
+
+def print_plan_to_approve(plan: Plan) -> None:
+    """Print the card of a plan, and the command that approves the plan."""
+    print_plan(plan)
+    click.echo(f"Approve it: cloudops-nb approve {plan.id} --reason '…'")
 
 
 def print_plan(plan: Plan) -> None:

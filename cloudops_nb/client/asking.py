@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.client.frames import hits_frame, resources_frame
+from cloudops_nb.client.intact_estate import ReadFailures, require_intact
 from cloudops_nb.errors import PlanError, PlaybookError, StoreCorruptedError
 from cloudops_nb.request.bind import bind, reveal
 from cloudops_nb.request.builder import build, private_values
 from cloudops_nb.request.egress import EgressGate, checked_bytes
 from cloudops_nb.request.resolve import Resolver
-from cloudops_nb.storage.estate.integrity import require_unaltered
 from cloudops_nb.understanding.environment import environment_class, published_environment
 
 if TYPE_CHECKING:
@@ -142,10 +142,9 @@ class Assistant:
         """Return the resolved prompt, and how often a row that it may mean could not be decrypted."""
         # A damaged index could hide one of two resources with the same name.
         self._storage.estate.integrity.mend_indexes()
-        alarm = self._storage.vault.envelope.alarm
-        failures = alarm.failures
+        failures = ReadFailures(self._storage)
         resolution = self._resolver.resolve(prompt, previous=context.targets)
-        return resolution, alarm.failures - failures
+        return resolution, failures.count
 
     def _answer(self, prompt: str, resolution: Resolution, context: ConversationContext, left_out: int) -> Answer:
         prepared = self._prepared_request(prompt, resolution, context, left_out)
@@ -197,10 +196,7 @@ class Assistant:
         """
         if not resolution.intent.changes:
             return None
-        require_unaltered(self._storage.estate.integrity.check(again=False))
-        if left_out:
-            why = "a stored resource that the prompt may mean cannot be decrypted"
-            raise StoreCorruptedError("no change is planned", why, "Scan again, or restore a backup.")
+        require_intact(self._storage, left_out, "a stored resource that the prompt may mean", again=False)
         if resolution.question:
             return None
         # EgressGate refuses a request that contains a private value. The accounts and regions of all resources are

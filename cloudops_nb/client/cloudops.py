@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
+    from cloudops_nb.ssm.own_documents import PlaybookFile
     from cloudops_nb.storage.backup.backup_report import BackupReport
     from cloudops_nb.storage.backup.service import BackupService
     from cloudops_nb.storage.facade import StorageService
@@ -227,6 +228,69 @@ class CloudOps:
         if conversation is None:
             self._conversation = answer.conversation
         return answer
+
+    def prepare(
+        self,
+        document: str | Path,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        account: str | None = None,
+        region: str | None = None,
+        override: bool = False,
+    ) -> Plan:
+        """Return the plan of an Automation document; nothing leaves this host but calls to AWS.
+
+        Args:
+            document: The path of a document, its name in the folder ``playbooks`` of the data path, or a playbook's id.
+            parameters: The values of its parameters. A playbook for one kind of resource takes the resource's id, name
+                or ARN, which decides on the account and the region.
+            account: The name or id of the account; if not given, the only configured one.
+            region: The region; if not given, the only one in the settings.
+            override: Whether the plan may hold APIs that nobody has reviewed.
+
+        Raises:
+            PlaybookError: There is no such document, or it is not valid, or the linter refuses it.
+            PlanError: A parameter is missing, unknown or does not fit, a resource is unknown or ambiguous, or the plan
+                cannot be made.
+            ConfigurationError: The account or the region is unknown, or there are several.
+            StoreCorruptedError: The document changes something, and the estate was altered.
+        """
+        return self.parts.documents.prepare(document, parameters or {}, account or "", region or "", override=override)
+
+    def playbooks(self) -> pd.DataFrame:
+        """Return one row per playbook of this host, the bundled ones first.
+
+        ``.attrs["problems"]`` has a line for each file in the folder ``playbooks`` that is not read.
+        """
+        from cloudops_nb.client.host_playbooks import PLAYBOOK_COLUMNS
+
+        frame = rows_frame(self.parts.playbooks.rows(), PLAYBOOK_COLUMNS)
+        frame.attrs["problems"] = list(self.parts.playbooks.problems)
+        return frame
+
+    def playbook(self, document: str | Path) -> PlaybookFile:
+        """Return a playbook with the linter's report on it.
+
+        Args:
+            document: As for :meth:`prepare`.
+
+        Raises:
+            PlaybookError: There is no such document, or it is not valid.
+        """
+        return self.parts.playbooks.find(document)
+
+    def new_playbook(self, service: str, api: str, *, name: str = "") -> PlaybookFile:
+        """Write a document and metadata for an API into the folder ``playbooks`` of the data path, and return it.
+
+        Args:
+            service: botocore's name of the service, such as ``rds``.
+            api: The API, such as ``StopDBInstance``.
+            name: The name of the new folder; made from the service and the API if not given.
+
+        Raises:
+            PlaybookError: There is no such API, no plan may call it, or a playbook has the name.
+        """
+        return self.parts.playbooks.new(service, api, name)
 
     def plan(self, plan_id: str) -> Plan:
         """Return the plan with this id, which may have been made by another process.

@@ -19,16 +19,17 @@ def dependents_of(estate: EstateStore, targets: Sequence[Resource]) -> dict[str,
 
     Args:
         estate: The stored estate.
-        targets: Resources of one account and region; only dependents in the same account and region are found.
+        targets: Resources of one account; only dependents in the account and in the targets' regions are found.
     """
     keys = {target.identifier: target.canonical_key for target in targets}
     labels: dict[str, list[str]] = {target.canonical_key: [] for target in targets}
-    first = targets[0]
-    for hit in estate.resources(ResourceFilter(account=first.account_id, region=first.region)):
-        for relation in hit.resource.relations:
-            if key := keys.get(relation.identifier):
-                name = hit.resource.name or hit.resource.identifier
-                labels[key].append(f"{hit.resource.resource_type} {name} ({relation.kind.replace('_', ' ')})")
+    places = sorted({(target.account_id, target.region) for target in targets})
+    for account_id, region in places:
+        for hit in estate.resources(ResourceFilter(account=account_id, region=region)):
+            for relation in hit.resource.relations:
+                if key := keys.get(relation.identifier):
+                    name = hit.resource.name or hit.resource.identifier
+                    labels[key].append(f"{hit.resource.resource_type} {name} ({relation.kind.replace('_', ' ')})")
     return labels
 
 

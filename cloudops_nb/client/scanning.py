@@ -172,7 +172,10 @@ class ScanRunner:
     def refresh(self, plan: Plan) -> None:
         """Rescan a plan's targets, so that the store shows the result of the plan."""
         # Scans whole cells, because only a complete cell removes the row of a target that the plan deleted.
-        types = sorted({target.resource_type for target in plan.target_states})
+        types = sorted({target.resource_type for target in plan.target_states if target.resource_type})
+        # A scan of no types would be one of all, and a plan that only reads leaves the rows right.
+        if not types or plan.effect == "read":
+            return
         self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
 
     def recover(self) -> None:

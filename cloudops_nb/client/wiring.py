@@ -10,7 +10,7 @@ import warnings
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import CloudOpsWarning, ConfigurationError, DecryptionError, JournalError, StoreCorruptedError
+from cloudops_nb.errors import CloudOpsWarning, ConfigurationError, DecryptionError, JournalError
 from cloudops_nb.execution.journal_kinds import unfinished_executions
 from cloudops_nb.model import Account
 from cloudops_nb.settings import SERVER_TOKEN_VARIABLE
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.client.asking import Assistant
+    from cloudops_nb.client.document_plans import DocumentPlanner
+    from cloudops_nb.client.host_playbooks import HostPlaybooks
     from cloudops_nb.client.scan_schedule import ScanSchedule
     from cloudops_nb.client.scanning import ScanRunner
     from cloudops_nb.embedding import Embedder
@@ -148,10 +150,30 @@ class Parts:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The playbooks on this host."""
+        """The bundled playbooks, the only ones that the playbook server knows."""
         from cloudops_nb.ssm.catalogue import Catalogue
 
         return Catalogue.bundled()
+
+    @cached_property
+    def playbooks(self) -> HostPlaybooks:
+        """The playbooks of this host: the bundled ones and one's own."""
+        from cloudops_nb.client.host_playbooks import HostPlaybooks
+
+        return HostPlaybooks(self.settings.data_path)
+
+    @cached_property
+    def documents(self) -> DocumentPlanner:
+        """Makes plans of documents that a person names."""
+        from cloudops_nb.client.document_plans import DocumentPlanner
+
+        return DocumentPlanner(
+            self.storage,
+            self.playbooks,
+            sessions=lambda: self.sessions,
+            prepare=self.prepare,
+            regions=self.settings.regions,
+        )
 
     @cached_property
     def scans(self) -> ScanRunner:
@@ -177,7 +199,7 @@ class Parts:
         return ExecutionEngine(
             LazyClients(lambda: self.sessions.operators),
             CurrentJournal(self.storage),
-            self.catalogue,
+            self.playbooks.catalogue,
             approval_minutes=self.settings.approval_minutes,
             locks_path=self.settings.data_path / FOLDER_NAME,
             after_run=self.scans.refresh,
@@ -203,12 +225,16 @@ class Parts:
 
         return InProcessTransport(PlaybookServer(self.catalogue, EmbeddingSimilarity(self.embedder)).handle)
 
-    def prepare(self, bound: BoundPlaybook, *, rolls_back: str = "") -> Plan:
+    def prepare(
+        self, bound: BoundPlaybook, *, rolls_back: str = "", account: Account | None = None, override: bool = False
+    ) -> Plan:
         """Return a plan for a playbook whose parameters and targets are filled in.
 
         Args:
             bound: The playbook with its parameters and targets.
             rolls_back: The id of the execution that the plan undoes; empty for any other plan.
+            account: The account of a playbook that may have no target; if not given, the account of the targets.
+            override: Whether the plan may hold APIs that nobody has reviewed.
 
         Raises:
             ConfigurationError: The targets' account is not configured.
@@ -216,18 +242,13 @@ class Parts:
             StoreCorruptedError: The plan is destructive, and the estate was altered.
         """
         from cloudops_nb.client.dependents import dependents_of
+        from cloudops_nb.client.intact_estate import ReadFailures
 
-        # Find the account by id, because it may have had a different name when its resources were scanned.
-        account_id = bound.targets[0].account_id
-        account = next((a for a in self.sessions.accounts({account_id}) if a.account_id == account_id), None)
         if account is None:
-            why = "its resources were scanned with a different configuration"
-            fix = "Add the account to the setting accounts."
-            raise ConfigurationError(f"account {account_id} is not configured", why, fix)
-        alarm = self.storage.vault.envelope.alarm
-        failures = alarm.failures
+            account = self._account_of(bound)
+        failures = ReadFailures(self.storage)
         dependents = dependents_of(self.storage.estate, bound.targets)
-        left_out = alarm.failures - failures
+        left_out = failures.count
         if left_out:
             unknown = f"perhaps resources that cannot be decrypted ({left_out} failures); a scan writes them again"
             dependents = {key: [*labels, unknown] for key, labels in dependents.items()}
@@ -236,8 +257,22 @@ class Parts:
             account=account,
             dependents=dependents,
             rolls_back=rolls_back,
+            override=override,
             check=lambda plan: self.check_estate_for(plan, left_out),
         )
+
+    def _account_of(self, bound: BoundPlaybook) -> Account:
+        """Return the configured account of a playbook's targets."""
+        if not bound.targets:
+            raise ConfigurationError("the account of the plan is unknown", "the playbook has no target", "Name one.")
+        # Find the account by id, because it may have had a different name when its resources were scanned.
+        account_id = bound.targets[0].account_id
+        account = next((a for a in self.sessions.accounts({account_id}) if a.account_id == account_id), None)
+        if account is None:
+            why = "its resources were scanned with a different configuration"
+            fix = "Add the account to the setting accounts."
+            raise ConfigurationError(f"account {account_id} is not configured", why, fix)
+        return account
 
     def check_estate_for(self, plan: Plan, left_out: int = 0) -> None:
         """Check the estate's rows before a destructive plan is recorded.
@@ -249,16 +284,12 @@ class Parts:
         Raises:
             StoreCorruptedError: The plan is destructive, and the estate was altered or has unreadable rows.
         """
+        from cloudops_nb.client.intact_estate import require_intact
         from cloudops_nb.execution.plan import Effect
-        from cloudops_nb.storage.estate.integrity import require_unaltered
 
-        if plan.effect is not Effect.DESTRUCTIVE:
-            return
-        # A row that was hidden may be a second resource of the same name, or a dependent that the card must show.
-        require_unaltered(self.storage.estate.integrity.check())
-        if left_out:
-            why = "a stored resource that may depend on a target cannot be decrypted"
-            raise StoreCorruptedError("no change is planned", why, "Scan again, or restore a backup.")
+        if plan.effect is Effect.DESTRUCTIVE:
+            # A row that was hidden may be a second resource of the same name, or a dependent that the card must show.
+            require_intact(self.storage, left_out, "a stored resource that may depend on a target")
 
 
 class CurrentJournal:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import BackupError, PlanError
+from cloudops_nb.errors import BackupError, ConfigurationError, PlanError
 from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -102,6 +102,63 @@ class Session:
         if answer.plan is not None:
             self.show_plan(answer.plan, bytes_sent=answer.bytes_sent)
         return answer
+
+    def prepare(self, document: str, words: Sequence[str], **where: Any) -> Plan:
+        """Plan a document, show the plan as a card, and make it the last plan.
+
+        Args:
+            document: The path, the name or the id of the document.
+            words: ``NAME=VALUE`` for each given parameter.
+            where: ``account``, ``region`` and ``override`` of :meth:`.CloudOps.prepare`.
+
+        Raises:
+            PlanError: A parameter is missing and nobody can be asked in a terminal, or the plan cannot be made.
+        """
+        from cloudops_nb.ssm.given_values import example_words, from_words, missing, require_all, with_answers
+
+        # Reset first, so that %cloudops_apply never runs the plan of an earlier request.
+        self._last_plan = None
+        file = self.cloudops.playbook(document)
+        file.require_runnable()
+        values = from_words(file.playbook, words)
+        if self.screen.terminal:
+            values = with_answers(
+                file.playbook, values, lambda question: self.screen.question(f"{visible(question)}: ")
+            )
+        missed = missing(file.playbook, values)
+        require_all(file.name, missed, f"%cloudops_prepare {document} {example_words(missed)}")
+        plan = self.cloudops.prepare(document, values, **where)
+        self.show_plan(plan)
+        return plan
+
+    def playbook(self, action: str, words: Sequence[str], *, name: str = "") -> Any:
+        """Return what ``%cloudops_playbook`` shows: a DataFrame of all playbooks, or a view of one.
+
+        Args:
+            action: ``list``, ``show``, ``lint`` or ``new``.
+            words: The playbook to show or check; the service and the API of a new one.
+            name: The name of a new one.
+
+        Raises:
+            ConfigurationError: The action is unknown, or takes other words.
+        """
+        from cloudops_nb.presentation.playbook_view import PlaybookView, written_line
+
+        wanted = {"list": 0, "show": 1, "lint": 1, "new": 2}
+        if wanted.get(action) != len(words):
+            fix = "Write list, show NAME, lint NAME, or new SERVICE API."
+            raise ConfigurationError(f"%cloudops_playbook cannot {' '.join((action, *words))}", "", fix)
+        if action == "list":
+            frame = self.cloudops.playbooks()
+            for problem in frame.attrs["problems"]:
+                self.screen.line(visible(f"Not read: {problem}", limit=LONG_LIMIT))
+            return frame
+        if action == "new":
+            file = self.cloudops.new_playbook(words[0], words[1], name=name)
+            self.screen.line(visible(written_line(file), limit=LONG_LIMIT))
+        else:
+            file = self.cloudops.playbook(words[0])
+        return PlaybookView(file, only_lint=action != "show")
 
     def preview(self, prompt: str) -> bytes:
         """Print and return the request that :meth:`ask` would send; send nothing."""

@@ -43,7 +43,7 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
     metadata = playbook.metadata
     _require_rules(playbook, response.bindings, resolution)
     slots = {binding.parameter: binding.slot for binding in response.bindings}
-    if slots.get(metadata.target.parameter) != "r1" or not resolution.members:
+    if slots.get(metadata.target_parameter) != "r1" or not resolution.members:
         raise EgressRefusedError("the playbook server's answer binds no target", "", "Ask again, naming the resource.")
     if resolution.intent.action not in metadata.intents:
         why = f"it does {', '.join(metadata.intents)}"
@@ -64,7 +64,7 @@ def bind(response: PlanResponse, resolution: Resolution, catalogue: Catalogue) -
     return BoundPlaybook(
         playbook=playbook.ref,
         targets=tuple(resolution.members),
-        target_parameter=metadata.target.parameter,
+        target_parameter=metadata.target_parameter,
         parameters=_parameters(playbook, slots, resolution),
         level=response.level,
         # In the host's own words: what a person decides on must not be a server's text.
@@ -90,7 +90,7 @@ def _require_rules(playbook: Playbook, bindings: Sequence[Binding], resolution: 
         raise _refused(playbook, f"binds {', '.join(sorted(unknown))}, which the playbook does not have")
     filled: dict[tuple[str, str], list[str]] = {}
     # The document's order, not the server's: with it, the first value of a type belongs to the first parameter.
-    for name in (each for each in playbook.document.parameters if each in slots and each != metadata.target.parameter):
+    for name in (each for each in playbook.document.parameters if each in slots and each != metadata.target_parameter):
         source, slot = metadata.parameters.get(name), slots[name]
         if source is None or source.source not in _FROM_REQUEST:
             raise _refused(playbook, f"binds a value to {name}, which takes none from a request")
@@ -130,7 +130,7 @@ def _parameters(playbook: Playbook, slots: Mapping[str, str], resolution: Resolu
     Raises:
         PlaybookError: One value was given for what must differ from target to target.
     """
-    target = playbook.metadata.target.parameter
+    target = playbook.metadata.target_parameter
     values: dict[str, Any] = {}
     for name, slot in slots.items():
         if name == target:

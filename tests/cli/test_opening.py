@@ -14,8 +14,8 @@ import cloudops_nb
 from cloudops_nb.cli.main import main
 
 COMMANDS = (
-    "status", "history", "ledger", "search words", "ask words", "apply p", "approve p --reason r", "reject p",
-    "accept-clock --reason r",
+    "status", "history", "ledger", "search words", "ask words", "prepare name", "apply p", "approve p --reason r",
+    "reject p", "accept-clock --reason r",
     "backup now", "backup list", "backup status", "forget-account 123456789012 --yes", "move --to embedded",
     "key show", "key export file", "key rotate", "key rekey --yes", "key remove 00 --yes",
 )  # fmt: skip
@@ -28,7 +28,7 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 #: Commands that make a store, or need none.
-OTHERS = {"scan", "demo", "iam-policy", "types"}
+OTHERS = {"scan", "demo", "iam-policy", "types", "playbook"}
 
 
 def test_every_command_that_needs_a_store_is_tried_without_one() -> None:

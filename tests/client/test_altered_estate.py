@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.client.asking import Assistant
+from cloudops_nb.client.document_plans import DocumentPlanner
+from cloudops_nb.client.host_playbooks import HostPlaybooks
 from cloudops_nb.client.wiring import Parts
 from cloudops_nb.errors import CloudOpsWarning, PlanError, StoreCorruptedError
 from cloudops_nb.model import CellResult, CellState, Resource
@@ -75,6 +78,13 @@ class Host:
         server = PlaybookServer(catalogue, EmbeddingSimilarity(lambda: embedder))
         transport = InProcessTransport(server.handle)
         self.assistant = Assistant(storage, catalogue, lambda: transport, self._prepare, {})
+        self.planner = DocumentPlanner(
+            storage,
+            HostPlaybooks(storage.vault.data_path),
+            sessions=AccountSessions,
+            prepare=lambda bound, **_: self._prepare(bound),
+            regions=(),
+        )
 
     def _prepare(self, bound: BoundPlaybook) -> Any:
         self.planned += [target.name for target in bound.targets]
@@ -107,6 +117,11 @@ class Host:
         answer = self.assistant.ask(prompt, "")
         return list(self.planned), answer.text
 
+    def prepare(self, name: str) -> None:
+        """Plan to stop the database of a name by the catalogue's document."""
+        self.planned.clear()
+        self.planner.prepare("rds-stop", {"DBInstanceIdentifier": name}, "", "", override=False)
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
@@ -127,6 +142,28 @@ def test_rotated_keyed_fields_are_reported_and_no_change_is_planned(host: Host) 
     assert host.planned == []
     (warning, *_) = host.storage.health()["warnings"]
     assert warning.startswith("the estate was altered, or is older than the scan state")
+
+
+def test_no_document_is_planned_in_an_altered_estate(host: Host) -> None:
+    host.fill(recorded=True)
+    with pytest.raises(PlannedError):
+        host.prepare("db-staging-orders-0")
+    assert host.planned == ["db-staging-orders-0"]
+    host.rotate()
+
+    for name in (each.name for each in estate() if each.resource_type == "rds_instance"):
+        with pytest.raises(StoreCorruptedError, match="no change is planned: the estate was altered"):
+            host.prepare(name)
+    assert host.planned == []
+
+
+def test_no_document_is_planned_past_a_row_that_cannot_be_decrypted(host: Host) -> None:
+    host.fill(recorded=False)
+    host.rotate()
+
+    with pytest.raises(StoreCorruptedError, match="a stored resource that a parameter may name cannot be decrypted"):
+        host.prepare("db-staging-orders-0")
+    assert host.planned == []
 
 
 def test_rotated_keyed_fields_lead_to_no_other_resource_though_no_digest_is_known(host: Host) -> None:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,13 +17,16 @@ import pandas as pd
 from cloudops_nb.client.answer import Answer
 from cloudops_nb.client.cloudops import CloudOps
 from cloudops_nb.client.scan_schedule import ScanSchedule
-from cloudops_nb.errors import ApprovalRequired, PlanError
+from cloudops_nb.errors import ApprovalRequired, PlanError, PlaybookError
 from cloudops_nb.execution.channels import PersonChannel, recorded_channel
 from cloudops_nb.execution.execution import Execution
 from cloudops_nb.execution.plan import Approval, Plan, PlanStatus, StepStatus
 from cloudops_nb.scanner.report import ScanReport
 from cloudops_nb.scanner.running.scan_progress import Progress
 from cloudops_nb.settings import load_settings
+from cloudops_nb.ssm.catalogue import Playbook
+from cloudops_nb.ssm.linter import lint
+from cloudops_nb.ssm.own_documents import PlaybookFile
 from cloudops_nb.storage.backup.backup_report import BackupReport, SnapshotRow
 from cloudops_nb.storage.backup.service import BackupService
 from cloudops_nb.storage.schedule.schedule_status import ScheduleStatus, TaskStatus
@@ -34,6 +38,19 @@ if TYPE_CHECKING:
 
     from cloudops_nb.execution.plan import Event
 
+#: A document with two required parameters.
+LOOK = """\
+schemaVersion: '0.3'
+description: Looks at an instance.
+parameters:
+  InstanceId: {type: 'AWS::EC2::Instance::Id', description: The instance.}
+  Reasons: {type: StringList}
+mainSteps:
+  - name: look
+    action: aws:executeAwsApi
+    timeoutSeconds: 60
+    inputs: {Service: ec2, Api: DescribeInstances, InstanceIds: ['{{ InstanceId }}']}
+"""
 _CELLS_PER_SECOND = 2.5
 BOTOCORE = "1.44.8 (tested with 1.44.8)"
 
@@ -210,6 +227,37 @@ class FakeCloudOps(CloudOps):
         if self.answer.plan is not None:
             self.plans[self.answer.plan.id] = self.answer.plan
         return self.answer
+
+    def prepare(
+        self,
+        document: str | Path,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        account: str | None = None,
+        region: str | None = None,
+        override: bool = False,
+    ) -> Plan:
+        self.calls.append(("prepare", (document, parameters, account, region, override)))
+        plan = stop_database(id="plan-document")
+        self.plans[plan.id] = plan
+        return plan
+
+    def playbooks(self) -> pd.DataFrame:
+        self.calls.append(("playbooks", ()))
+        frame = pd.DataFrame({"name": ["look", "rds-stop"], "source": ["own", "bundled"]})
+        frame.attrs["problems"] = ["bad.yaml is not valid: 1:1 is empty."]
+        return frame
+
+    def playbook(self, document: str | Path) -> PlaybookFile:
+        self.calls.append(("playbook", document))
+        if document != "look":
+            raise PlaybookError(f"there is no playbook {document}")
+        playbook = Playbook.without_metadata(LOOK, "look", "look.yaml")
+        return PlaybookFile("look", playbook, lint(playbook.document, playbook.metadata), Path("look.yaml"))
+
+    def new_playbook(self, service: str, api: str, *, name: str = "") -> PlaybookFile:
+        self.calls.append(("new_playbook", (service, api, name)))
+        return self.playbook("look")
 
     def preview(self, prompt: str, *, conversation: str | None = None) -> bytes:
         self.calls.append(("preview", (prompt, conversation)))

@@ -27,6 +27,9 @@ _CHOICES = {
 }
 #: The magics whose positional argument is a plan.
 _PLAN_MAGICS = ("cloudops_approve", "cloudops_apply")
+#: The magics that take a playbook, and the words of the one that do not name a playbook.
+_PLAYBOOK_MAGICS = ("cloudops_prepare", "cloudops_playbook")
+_PLAYBOOK_ACTIONS = ("list", "show", "lint", "new")
 #: Values from the store are reused for this many seconds.
 _CACHE_SECONDS = 10.0
 _HOOK = "complete_command"
@@ -40,6 +43,8 @@ class Completion:
         self._clock = clock
         self._places: Mapping[str, Sequence[str]] = {}
         self._read_at: float | None = None
+        self._playbooks: Sequence[str] = ()
+        self._playbooks_read_at: float | None = None
 
     def candidates(self, magic: str, flags: Sequence[str], line: str, word: str) -> list[str]:
         """Return the candidates at the cursor.
@@ -56,10 +61,34 @@ class Completion:
             return list(_CHOICES[previous])
         if previous in _VALUES:
             return list(self._live_values().get(_VALUES[previous], ()))
+        if previous == "--param" and magic in _PLAYBOOK_MAGICS:
+            return self._parameters(before)
         if word.startswith("-"):
             return list(flags)
+        if magic in _PLAYBOOK_MAGICS:
+            actions = _PLAYBOOK_ACTIONS if magic == "cloudops_playbook" and len(before) == 1 else ()
+            return [*actions, *self._playbook_names(), *flags]
         positional = self._session.plan_ids if magic in _PLAN_MAGICS else []
         return [*positional, *flags]
+
+    def _playbook_names(self) -> Sequence[str]:
+        now = self._clock()
+        if self._playbooks_read_at is None or now - self._playbooks_read_at > _CACHE_SECONDS:
+            self._playbooks_read_at = now
+            try:
+                self._playbooks = list(self._session.cloudops.playbooks()["name"])
+            except CloudOpsError:
+                self._playbooks = ()
+        return self._playbooks
+
+    def _parameters(self, before: Sequence[str]) -> list[str]:
+        """Return ``NAME=`` for each parameter of the playbook that is on the line."""
+        named = [word for word in before[1:] if word in self._playbook_names()]
+        try:
+            document = self._session.cloudops.playbook(named[0]).playbook.document if named else None
+        except CloudOpsError:
+            document = None
+        return [f"{name}=" for name in document.parameters] if document else []
 
     def _live_values(self) -> Mapping[str, Sequence[str]]:
         now = self._clock()

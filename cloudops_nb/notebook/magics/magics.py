@@ -134,6 +134,38 @@ class CloudOpsMagics(Magics):
 
     @line_magic
     @cloudops_magic
+    @argument("document", help="A file, a name in the folder playbooks of the data path, or a playbook's id.")
+    @argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="A parameter's value; may be repeated, also for each item of a list. Commas and JSON make a list too.",
+    )
+    @argument("--account", metavar="NAME", help="The account; by default the only configured one.")
+    @argument("--region", metavar="REGION", help="The region; by default the only one in the settings.")
+    @argument("--override", action="store_true", help="Let the plan hold APIs that nobody has reviewed.")
+    @output
+    def cloudops_prepare(self, args: Namespace, _: str) -> Any:
+        """Plan an Automation document, and show the plan on a card; it runs only after approval."""
+        where = {"account": args.account, "region": args.region, "override": args.override}
+        plan = self.session.prepare(args.document, args.param, **where)
+        return plan if args.output else None
+
+    @line_magic
+    @cloudops_magic
+    @argument("action", nargs="?", default="list", help="list (the default), show, lint or new.")
+    @argument(
+        "words", nargs="*", metavar="WORD", help="For show and lint a name or a file; for new a service and an API."
+    )
+    @argument("--name", default="", metavar="NAME", help="For new: the name of the new folder.")
+    @output
+    def cloudops_playbook(self, args: Namespace, _: str) -> Any:
+        """List, show, check or write playbooks: the bundled ones, and those in the data path's folder playbooks."""
+        return self.session.playbook(args.action, args.words, name=args.name)
+
+    @line_magic
+    @cloudops_magic
     @_plan
     def cloudops_approve(self, args: Namespace, _: str) -> None:
         """Show a plan, and approve or reject it by typing."""

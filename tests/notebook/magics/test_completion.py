@@ -43,6 +43,25 @@ def test_flags_and_live_values_are_offered(notebook: Notebook, line: str, offere
     assert offered in completed(notebook, line)
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("%cloudops_prepare lo", "look"),
+        ("%cloudops_prepare look --param ", "InstanceId="),
+        ("%cloudops_prepare look --ac", "--account"),
+        ("%cloudops_playbook sh", "show"),
+        ("%cloudops_playbook show rds", "rds-stop"),
+    ],
+)
+def test_playbooks_and_their_parameters_are_offered(notebook: Notebook, line: str, offered: str) -> None:
+    assert offered in completed(notebook, line)
+
+
+def test_an_unknown_playbook_has_no_parameters(notebook: Notebook) -> None:
+    assert "InstanceId=" not in completed(notebook, "%cloudops_prepare other --param ")
+    assert len(notebook.cloudops.called("playbooks")) == 1
+
+
 def test_the_plans_of_this_notebook_are_offered(notebook: Notebook) -> None:
     notebook.cloudops.answer = Answer("plan", "x", plan=stop_database())
     notebook.run("%%ask\nstop pg")

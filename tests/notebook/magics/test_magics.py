@@ -243,6 +243,65 @@ def test_a_plan_comes_as_a_card(notebook: Notebook) -> None:
     assert "1,204 bytes" in card[PLAIN]
 
 
+def test_a_document_is_planned_on_a_card_and_becomes_the_last_plan(notebook: Notebook) -> None:
+    line = "%cloudops_prepare look --param InstanceId=i-1 --param Reasons=a --param Reasons=b,c --account staging"
+    assert notebook.run(line) is None
+    (card,) = cards(notebook)
+    assert WIDGET in card
+    values = {"InstanceId": "i-1", "Reasons": ["a", "b,c"]}
+    assert notebook.cloudops.called("prepare") == [("look", values, "staging", None, False)]
+    with pytest.raises(ApprovalRequired, match="plan-document"):
+        notebook.run("%cloudops_apply")
+
+
+def test_a_prepared_plan_can_be_kept(notebook: Notebook) -> None:
+    notebook.run("%cloudops_prepare look --param InstanceId=i-1 --param Reasons=a --override -o plan")
+    assert notebook.run("plan.id") == "plan-document"
+    assert notebook.cloudops.called("prepare")[0][-1] is True
+
+
+def test_a_missing_parameter_is_named_and_an_earlier_plan_is_no_longer_the_last(notebook: Notebook) -> None:
+    with_plan(notebook)
+    with pytest.raises(PlanError) as raised:
+        notebook.run("%cloudops_prepare look --param InstanceId=i-1")
+    assert "Reasons (StringList)" in str(raised.value)
+    assert "%cloudops_prepare look --param Reasons=…" in str(raised.value)
+    assert notebook.cloudops.called("prepare") == []
+    with pytest.raises(PlanError, match="there is no plan yet"):
+        notebook.run("%cloudops_apply")
+
+
+def test_a_missing_parameter_is_asked_for_in_a_terminal(notebook: Notebook) -> None:
+    notebook.screen.terminal = True
+    notebook.screen.answers = ["i-1", "a,b"]
+    notebook.run("%cloudops_prepare look")
+    assert notebook.cloudops.called("prepare")[0][1] == {"InstanceId": "i-1", "Reasons": ["a", "b"]}
+    assert notebook.screen.lines[0] == "InstanceId (AWS::EC2::Instance::Id: The instance.): "
+
+
+def test_playbooks_are_listed_with_the_files_that_are_not_read(notebook: Notebook) -> None:
+    assert list(notebook.run("%cloudops_playbook").name) == ["look", "rds-stop"]
+    assert notebook.screen.lines == ["Not read: bad.yaml is not valid: 1:1 is empty."]
+
+
+def test_a_playbook_is_shown_checked_and_written(notebook: Notebook) -> None:
+    shown = notebook.formatted(notebook.run("%cloudops_playbook show look"))
+    assert "DescribeInstances" in shown[PLAIN]
+    assert "<table" in shown["text/html"]
+    checked = repr(notebook.run("%cloudops_playbook lint look"))
+    assert "Lint of look" in checked
+    assert "DescribeInstances" not in checked
+    notebook.run("%cloudops_playbook new rds StopDBInstance --name mine")
+    assert notebook.cloudops.called("new_playbook") == [("rds", "StopDBInstance", "mine")]
+    assert notebook.screen.lines[-1].startswith("Written: look.yaml")
+
+
+@pytest.mark.parametrize("words", ["list x", "show", "lint", "new rds", "remove look"])
+def test_what_the_playbook_magic_cannot_do_is_an_error(notebook: Notebook, words: str) -> None:
+    with pytest.raises(ConfigurationError, match="Write list, show NAME, lint NAME, or new SERVICE API"):
+        notebook.run(f"%cloudops_playbook {words}")
+
+
 def test_nothing_runs_before_an_approval(notebook: Notebook) -> None:
     with_plan(notebook)
     with pytest.raises(ApprovalRequired):
