@@ -62,7 +62,7 @@ def environment_badge(plan: Plan) -> Badge:
 def headline(plan: Plan) -> str:
     """Return the plan's title and number of resources; the title alone if it names the plan's only resource."""
     count = len(plan.target_states)
-    if count == 1 and plan.target_states[0].identifier in plan.title:
+    if not count or (count == 1 and plan.target_states[0].identifier in plan.title):
         return plan.title
     return f"{plan.title} · {count} resource{'' if count == 1 else 's'}"
 
@@ -93,7 +93,14 @@ def _what_section(plan: Plan, hide: Callable[[str], str]) -> Section:
         ),
         lines=[hide(plan.explanation)],
         items=[hide(reason) for reason in plan.reasons],
-        facts=(("Playbook", f"{plan.playbook.id} {plan.playbook.version}"),),
+        facts=(
+            ("Playbook", f"{plan.playbook.id} {plan.playbook.version}"),
+            *((f"Runs at {each.path}", f"{each.playbook.id} {each.playbook.version}") for each in plan.nested),
+            *(
+                (f"Parameter Store {each.name}", hide(f"{each.value} (version {each.version})"))
+                for each in plan.store_parameters
+            ),
+        ),
     )
 
 
@@ -107,19 +114,23 @@ def _reversibility_badge(plan: Plan) -> Badge:
 
 def _steps_section(plan: Plan, hide: Callable[[str], str]) -> Section:
     targets = {key: target for target in plan.target_states for key in (target.identifier, target.arn) if key}
-    rows = [_step_row(step, targets.get(step.target), hide) for step in plan.steps]
+    # A document of one's own is recognised by the names of its steps, a bundled playbook by its operations.
+    named = plan.once or any("/" in step.name for step in plan.steps)
+    rows = [_step_row(step, targets.get(step.target), hide, named=named) for step in plan.steps]
     numbered = [TableRow((str(n), *row.cells), row.command) for n, row in enumerate(rows, start=1)]
     return Section("steps", "Steps", head=("#", "Operation", "Resource", "State now → expected"), rows=numbered)
 
 
-def _step_row(step: Step, target: Target | None, hide: Callable[[str], str]) -> TableRow:
+def _step_row(step: Step, target: Target | None, hide: Callable[[str], str], *, named: bool) -> TableRow:
     states = ""
     if target is not None and step.effect is not Effect.READ:
         states = f"{target.state or 'no state'} → {target.expected_state or 'unchanged'}"
     elif step.expects:
-        states = f"expects {step.expects}"
+        states = f"expects {step.expects}" if step.api else step.expects
     resource = target_label(target) if target else step.target
-    return TableRow((operation_label(step), resource, hide(states)), command=hide(step.cli))
+    often = f"up to {step.at_most:,} times " if step.at_most > 1 else ""
+    operation = f"{step.name}: {often}{operation_label(step)}" if named else f"{often}{operation_label(step)}"
+    return TableRow((operation, resource, hide(states)), command=hide(step.cli))
 
 
 def operation_label(step: Step) -> str:
@@ -136,6 +147,10 @@ def target_label(target: Target) -> str:
 def _difference_section(plan: Plan, hide: Callable[[str], str], now: datetime) -> Section:
     rest = "unchanged" if plan.effect is Effect.READ else "not predicted"
     rows = [row for target in plan.target_states for row in _field_rows(target, hide, rest)]
+    rows += [
+        TableRow((each.call, each.selector, hide(each.text), f"checked first: {hide(each.wanted)}"))
+        for each in plan.observations
+    ]
     age = max(0, round((now - plan.created).total_seconds()))
     title = f"Change against live state, as of {age} s ago ({utc_text(plan.created)})"
     return Section("diff", title, head=("Resource", "Field", "Now", "After"), rows=rows)
@@ -148,7 +163,8 @@ def _field_rows(target: Target, hide: Callable[[str], str], rest: str) -> Iterat
     """
     changes = bool(target.expected_state) and target.expected_state != target.state
     after = hide(target.expected_state) if changes else "unchanged"
-    yield TableRow((target_label(target), "state", hide(target.state) or "none", after))
+    when = "state" if target.fingerprint else "state at the last scan"
+    yield TableRow((target_label(target), when, hide(target.state) or "none", after))
     for field, value in _field_values(target.fingerprint):
         if field != "state":
             yield TableRow(("", field, hide(value), rest), muted=True)
