@@ -57,8 +57,8 @@ newest: ## every test with the newest versions that pyproject.toml allows, in a 
 	rm -rf .venv-newest
 	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
 
-fast: install-dev ## the tests that start no process and call no AWS
-	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4
+fast: install-dev ## the tests that start no process, call no AWS and take no long
+	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4 --hypothesis-profile short
 
 check: install-dev ## lint, types, architecture
 	$(BIN)/ruff check .

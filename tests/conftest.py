@@ -29,6 +29,7 @@ STAGING_DATABASE = "pg-instance-staging1"
 
 # A slow or busy machine is no reason for a property to fail.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("short", settings.get_profile("any speed"), max_examples=20)
 settings.load_profile("any speed")
 
 

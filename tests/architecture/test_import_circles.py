@@ -5,12 +5,17 @@ from pathlib import Path
 import pytest
 
 import cloudops_nb
-from tests.architecture.import_graph import circles, import_graph, rooms
+from tests.architecture.import_graph import circles, import_graph, modules_of, rooms
 
 pytestmark = pytest.mark.fast
 
-GRAPH = import_graph(Path(cloudops_nb.__file__).parent)
-FOLDERS = sorted({module.rpartition(".")[0] for module in GRAPH} - {""})
+PACKAGE = Path(cloudops_nb.__file__).parent
+FOLDERS = sorted({module.rpartition(".")[0] for module in modules_of(PACKAGE)} - {""})
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return import_graph(PACKAGE)
 
 
 def fail_at_circles(graph) -> None:
@@ -23,10 +28,10 @@ def fail_at_circles(graph) -> None:
         pytest.fail("\n".join(lines), pytrace=False)
 
 
-def test_no_files_import_each_other_in_a_circle():
-    fail_at_circles(GRAPH)
+def test_no_files_import_each_other_in_a_circle(graph):
+    fail_at_circles(graph)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_children_of_a_folder_import_each_other_in_a_circle(folder):
-    fail_at_circles(rooms(GRAPH, folder))
+def test_no_children_of_a_folder_import_each_other_in_a_circle(folder, graph):
+    fail_at_circles(rooms(graph, folder))

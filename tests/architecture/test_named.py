@@ -7,8 +7,6 @@ from tests.architecture.passages import Kind, Passage
 from tests.architecture.repository import REPOSITORY
 from tests.architecture.sources import ROOT
 
-pytestmark = pytest.mark.fast
-
 
 def missing(kind: Kind, text: str, **where) -> list[str]:
     return [name for _, name in missing_names(Passage(kind, ROOT / "README.md", 1, text, **where), REPOSITORY)]

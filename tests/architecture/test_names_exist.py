@@ -12,8 +12,6 @@ from tests.architecture.passages import code_passages, document_passages
 from tests.architecture.repository import REPOSITORY
 from tests.architecture.sources import PACKAGE, ROOT
 
-pytestmark = pytest.mark.fast
-
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = modules_of(ROOT / PACKAGE)
 PARTS = {part: list(found) for part, found in groupby(sorted(MODULES), lambda module: ".".join(module.split(".")[:2]))}

@@ -15,7 +15,6 @@ from cloudops_nb.scanner.inventory.least_privilege import scan_operations
 from cloudops_nb.scanner.policies.policy_calls import policy_operations
 from cloudops_nb.specs.files import bundled_specs
 
-pytestmark = pytest.mark.fast
 #: Members of a response that are credentials.
 CREDENTIALS = re.compile(r"(?i)(secret_?access_?key|session_?token|secret_?string|authorization_?token|private_?key)")
 

@@ -169,4 +169,4 @@ def _read(path: Path, kind: type[Area]) -> Area:
 
 
 def _data(path: Path) -> Any:
-    return yaml.safe_load(path.read_text("utf-8"))
+    return yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)

@@ -16,8 +16,6 @@ from tests.conformance.trial import problems
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.fast
-
 
 def _marked(case: Case) -> object:
     marks = [pytest.mark.xfail(reason=case.xfail, strict=True)] if case.xfail else []

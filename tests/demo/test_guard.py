@@ -64,7 +64,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return guard.demo_environment(tmp_path, ENDPOINT, "eu-west-1", {})
 
 
-@pytest.mark.fast
 def test_from_a_shell_full_of_real_access_every_client_leads_to_the_demo(
     environment: dict[str, str], restored_environ: None
 ) -> None:
@@ -78,7 +77,6 @@ def test_from_a_shell_full_of_real_access_every_client_leads_to_the_demo(
         assert client.meta.endpoint_url == ENDPOINT, service
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("profile", ["production", "staging", "development", "demo-base", "default"])
 def test_a_profile_leads_to_the_demo_without_the_endpoint_variable(
     environment: dict[str, str], restored_environ: None, profile: str
@@ -116,7 +114,6 @@ def test_every_call_of_a_profile_goes_to_loopback_and_starts_from_the_example_ke
     assert not any("a-real-key-id" in signature for signature in signatures)
 
 
-@pytest.mark.fast
 def test_the_cached_session_of_boto3_is_dropped(environment: dict[str, str], restored_environ: None) -> None:
     os.environ.update({"AWS_ACCESS_KEY_ID": "a-real-key-id", "AWS_SECRET_ACCESS_KEY": "a-real-key"})
     boto3.setup_default_session()
@@ -126,7 +123,6 @@ def test_the_cached_session_of_boto3_is_dropped(environment: dict[str, str], res
     assert boto3.client("ec2").meta.endpoint_url == ENDPOINT
 
 
-@pytest.mark.fast
 @given(
     ambient=st.dictionaries(
         st.from_regex(r"\AAWS_[A-Z_]{1,30}\Z"), st.text(st.characters(codec="ascii", min_codepoint=32))
@@ -143,7 +139,6 @@ def test_no_variable_of_aws_survives(tmp_path_factory: pytest.TempPathFactory, a
     assert target == environment
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     "endpoint",
     [
@@ -164,7 +159,6 @@ def test_an_endpoint_off_the_loopback_interface_is_refused(environment: dict[str
     assert target == {"AWS_PROFILE": "corporate"}
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -182,7 +176,6 @@ def test_an_edited_config_file_is_refused(environment: dict[str, str], tmp_path:
         guard.enter(environment, {})
 
 
-@pytest.mark.fast
 def test_the_proxys_exceptions_are_kept_and_loopback_joins_them(tmp_path: Path) -> None:
     environment = guard.demo_environment(tmp_path, ENDPOINT, "eu-west-1", {"NO_PROXY": "intranet.example"})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +14,6 @@ from cloudops_nb.request.egress import checked_bytes
 from cloudops_nb.request.resolve import Resolver
 from cloudops_nb.understanding.tokens import value_type
 from tests.request.estates import Abilities, MemoryEstate, environment_of, estates, private_words
-
-pytestmark = pytest.mark.fast
 
 #: Swaps private letters for others, digits for digits: names change, what contains what stays.
 SHIFT = str.maketrans("bcdfghjkmnpqxyz0123456789", "zbcdfghjkmnpqxy1234567890")

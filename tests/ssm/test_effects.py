@@ -7,8 +7,6 @@ from botocore.exceptions import UnknownServiceError
 from cloudops_nb.iam.access_levels import action_level, api_actions, api_level
 from cloudops_nb.ssm.effects import effect_of, effects, iam_actions
 
-pytestmark = pytest.mark.fast
-
 REFUSED = [
     ("ssm", "SendCommand"),
     ("ssm", "StartAutomationExecution"),

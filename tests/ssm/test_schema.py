@@ -4,11 +4,7 @@ import hashlib
 import re
 from importlib import resources
 
-import pytest
-
 from cloudops_nb.ssm.schema import SCHEMA_FILE, schema_bytes, schema_problems
-
-pytestmark = pytest.mark.fast
 
 
 def test_the_vendored_schema_is_the_one_its_readme_and_notice_name():

@@ -10,7 +10,6 @@ from tests.survey.second_opinion.comparison import Run, demanded, faults, is_ins
 CASES = list(cases())
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_plain_document_runs_as_the_user_guide_demands(case):
     assert ours(case).agrees(demanded(case)), ours(case)

@@ -19,8 +19,6 @@ from tests.survey.sources import Given, Source
 from tests.survey.stubs import StubClients
 from tests.survey.trial import try_document
 
-pytestmark = pytest.mark.fast
-
 FORMS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("forms.yaml").read_text(encoding="utf-8"))
 SIDES = ("answers", "store", "expect")
 

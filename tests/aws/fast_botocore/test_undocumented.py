@@ -19,7 +19,6 @@ from tests.aws.fast_botocore.undocumented_uses import modules_of_the_package, un
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.fast
 
 FAST = undocumented.__name__.rpartition(".")[0]
 LISTED = {each.name for each in UNDOCUMENTED_NAMES}
