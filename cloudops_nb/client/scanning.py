@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import defaultdict
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from cloudops_nb.client.frames import hits_frame, rows_frame
 from cloudops_nb.client.scan_executor import opened_executor
 from cloudops_nb.client.scan_writer import ScanWriter
 from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
-from cloudops_nb.model import CellState
+from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.storage.journal.scan_anchor import SCAN_ENDED, TURN
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.model import Account, CellKey, CellResult
+    from cloudops_nb.model import Account, CellKey
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
@@ -170,13 +171,30 @@ class ScanRunner:
         return rows_frame(rows, TYPE_COLUMNS)
 
     def refresh(self, plan: Plan) -> None:
-        """Rescan a plan's targets, so that the store shows the result of the plan."""
-        # Scans whole cells, because only a complete cell removes the row of a target that the plan deleted.
-        types = sorted({target.resource_type for target in plan.target_states if target.resource_type})
-        # A scan of no types would be one of all, and a plan that only reads leaves the rows right.
-        if not types or plan.effect == "read":
+        """Read a plan's targets again, and nothing else, so that the store shows the result of the plan.
+
+        A target that AWS no longer lists is removed from the store, if the whole list of its type could be read.
+
+        Raises:
+            CloudOpsError: The account cannot be accessed, or the store cannot be written.
+        """
+        targets = [target for target in plan.target_states if target.resource_type]
+        # A plan that only reads leaves the rows right.
+        if not targets or plan.effect == "read":
             return
-        self.scan(accounts=[plan.account_id], regions=[plan.region], services=types)
+        identifiers: dict[str, set[str]] = defaultdict(set)
+        for target in targets:
+            identifiers[target.resource_type].add(target.identifier)
+        items = list(self._scanner().read(plan.account_id, plan.region, identifiers))
+        found = [resource for item in items if not isinstance(item, CellResult) for resource in item.resources]
+        if found:
+            self._storage.estate.apply_delta(found)
+        unread = {item.key.resource_type for item in items if isinstance(item, CellResult) and not item.state.complete}
+        known = {resource.canonical_key for resource in found}
+        gone = [each.arn for each in targets if each.arn not in known and each.resource_type not in unread]
+        if gone:
+            self._storage.estate.delete(*gone)
+        self._storage.flush()
 
     def recover(self) -> None:
         """Mark the cells of dead processes ``partial``, and their scans failed; do nothing while any scan runs."""

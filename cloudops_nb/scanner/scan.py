@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ from cloudops_nb.specs.answer_fields import answer_fields_by_call
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from concurrent.futures import Executor
     from datetime import datetime
 
@@ -147,6 +149,31 @@ class Scanner:
         if budget is None:
             items = giving_back(items, row_budget)
         return _items_then_lookups(items, lookups) if lookups else items
+
+    def read(
+        self, account: str, region: str, identifiers: Mapping[str, AbstractSet[str]]
+    ) -> Iterator[PageRead | CellResult]:
+        """Read some resources of an account and region, and return an iterator over pages and results.
+
+        A resource without a page does not exist any more if its cell's result is complete.
+
+        Args:
+            account: The account's name or id.
+            region: The region; global types are read whatever it is.
+            identifiers: The identifiers of the resources by resource type.
+
+        Raises:
+            CloudOpsError: As :meth:`scan` raises.
+        """
+        selection = self._selection([account], [region], identifiers, every_detail=False)
+        tasks = [
+            replace(task, identifiers=frozenset(identifiers[task.spec.resource_type]))
+            for task in scan_tasks(selection, self._sessions)
+            if task.spec.resource_type in identifiers
+        ]
+        budget = RowBudget()
+        run = self._run(tasks, f"read/{uuid.uuid4().hex[:12]}")
+        return giving_back(run.items(None, threads=len(tasks), budget=budget), budget)
 
     def planned_calls(
         self,

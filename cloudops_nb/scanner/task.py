@@ -24,6 +24,9 @@ class ScanTask:
 
     ``note`` becomes part of the detail text of every cell's result. If ``every_detail`` is set, the task also makes the
     expensive detail calls, which take one call per resource.
+
+    A task with ``identifiers`` reads only the resources with these identifiers. The number of resources in its cells'
+    results counts only these.
     """
 
     spec: ResourceSpec
@@ -33,6 +36,7 @@ class ScanTask:
     every_region: bool = False
     every_detail: bool = False
     note: str = ""
+    identifiers: frozenset[str] = frozenset()
 
     @property
     def call_region(self) -> str:

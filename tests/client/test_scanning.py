@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloudops_nb.errors import StorageError
 from cloudops_nb.model import CellState
 from cloudops_nb.scanner.running.row_budget import RowBudget
+from tests.conftest import STAGING_DATABASE
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, StorageError("the disk is full")])
@@ -36,6 +39,38 @@ def test_a_page_that_was_not_written_takes_no_live_rows_with_it(ops, monkeypatch
     assert CellState.RUNNING not in states
     assert ops.storage.journal.records(kind="scan_ended")[-1].body["status"] == "interrupted"
     assert not ops.scan(accounts=["staging"], services=["rds", "ec2"]).failures
+
+
+def test_after_a_run_the_targets_are_read_again_and_nothing_else(ops, staging_database):
+    ops.scan(accounts=["staging"], services=["rds_instance"])
+    plan = ops.prepare("rds-stop", {"DBInstanceIdentifier": STAGING_DATABASE})
+    before = {each.resource.arn: each.resource for each in ops.storage.estate.resources()}
+    scans = len(ops.storage.journal.records(kind="scan_started"))
+
+    ops.approve(plan, reason="a test")
+    ops.apply(plan).wait()
+
+    after = {each.resource.arn: each.resource for each in ops.storage.estate.resources()}
+    assert {arn for arn, resource in after.items() if resource != before[arn]} == set(plan.targets)
+    assert after[plan.targets[0]].state == "stopped"
+    assert len(ops.storage.journal.records(kind="scan_started")) == scans
+    assert ops.storage.estate.integrity.check().warnings() == []
+
+
+def test_a_target_that_is_gone_leaves_the_store_and_no_other_row_does(ops, staging_database):
+    ops.scan(accounts=["staging"], services=["rds_instance"])
+    plan = ops.prepare("rds-stop", {"DBInstanceIdentifier": STAGING_DATABASE})
+    (row,) = ops.storage.estate.lookup(STAGING_DATABASE)
+    gone = replace(row, identifier="deleted", name="deleted", arn=f"{row.arn}-deleted")
+    ops.storage.estate.apply_delta([gone])
+    before = set(ops.resources().arn)
+    (target,) = plan.target_states
+
+    deleted = replace(target, identifier="deleted", arn=gone.canonical_key)
+    ops.parts.scans.refresh(replace(plan, target_states=(deleted,)))
+
+    assert before - set(ops.resources().arn) == {gone.arn}
+    assert ops.storage.estate.integrity.check().warnings() == []
 
 
 def test_progress_reaches_the_end(ops):

@@ -95,6 +95,16 @@ class AwsCalls:
         if not self._sessions.offers(self._account_id, service, region):
             raise NotOfferedError
 
+    def parameter_types(self, service: str, region: str, operation: str) -> dict[str, str]:
+        """Return the type of each parameter of an operation, in botocore's words: ``string``, ``list`` and so on.
+
+        Raises:
+            CloudOpsError: The account is not configured, or its credentials do not work or belong to another account.
+        """
+        client = self._sessions.client(self._account_id, service, region, operation)
+        shape = client.meta.service_model.operation_model(operation).input_shape
+        return {name: member.type_name for name, member in shape.members.items()} if shape else {}
+
     def joined_pages(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the first page, with the list items of all further pages added; raises the errors of :meth:`pages`."""
         first, *further = self.pages(service, region, operation, parameters, None)

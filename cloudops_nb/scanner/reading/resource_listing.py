@@ -14,6 +14,7 @@ from cloudops_nb.aws.error_states import Failure, error_code, error_message
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.model import CellState
 from cloudops_nb.scanner.calls.call_errors import BrokenResponseError, ScanStoppedError, failure_of
+from cloudops_nb.scanner.reading.narrowed_calls import narrowed_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ class ResourceListing:
     """
 
     def __init__(self, task: ScanTask, calls: AwsCalls, fan_out: FanOut) -> None:
+        self._task = task
         self._spec = task.spec
         self._region = task.call_region
         self._account_id = task.account.account_id
@@ -84,9 +86,10 @@ class ResourceListing:
         self._calls.check_offered(self._spec.called, self._region)
         parent = self._spec.parent
         if parent is None:
-            for page in self._item_pages(self._spec.list, {}):
+            named = self._named_items()
+            for page in self._item_pages(self._spec.list, {}) if named is None else [named]:
                 self.pages += 1
-                yield self._owned_items(page)
+                yield self._wanted_items(page)
             return
         for page in self._item_pages(parent.list, {}):
             self._parent_count += len(page)
@@ -95,7 +98,27 @@ class ResourceListing:
                 listings: Sequence[_ChildListing] = self._fan_out(self._child_listing, parents)
                 self.pages += sum(each.pages for each in listings)
                 self._parent_failures += [each.failure for each in listings if each.failure]
-                yield self._owned_items([item for each in listings for item in each.items])
+                yield self._wanted_items([item for each in listings for item in each.items])
+
+    def _named_items(self) -> Sequence[Mapping[str, Any]] | None:
+        """Return the items of a task's resources, ``None`` if only the whole list tells them.
+
+        That is so too if a resource is missing: AWS answers that with many errors, and only the whole list proves it.
+        """
+        wanted, call = self._task.identifiers, self._spec.list
+        if not wanted:
+            return None
+        types = self._calls.parameter_types(self._spec.called, self._region, call.operation)
+        # An operation may refuse a page size beside identifiers.
+        unpaged = call.model_copy(update={"page_size": None})
+        items: list[Mapping[str, Any]] = []
+        try:
+            for parameters in narrowed_parameters(self._spec, types, wanted):
+                for page in self._item_pages(unpaged, parameters):
+                    items += page
+        except (ClientError, BrokenResponseError):
+            return None
+        return items if {select(self._spec.identifier, item) for item in items} >= wanted else None
 
     def _child_listing(self, parent_item: Mapping[str, Any]) -> _ChildListing:
         """List one parent's items; if the parent was deleted after it was listed, the result has no items."""
@@ -138,11 +161,17 @@ class ResourceListing:
             if has_page or not call.tells_absence(error_code(error), error_message(error)):
                 raise
 
-    def _owned_items(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        owner = self._spec.owner
-        if owner is None:
-            return items
-        return [item for item in items if select(owner, item) in (None, self._account_id)]
+    def _wanted_items(self, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Return the items of the account, and of the task's resources if it names some.
+
+        An item that gets its identifier from a later call stays.
+        """
+        owner, wanted = self._spec.owner, self._task.identifiers
+        if owner is not None:
+            items = [item for item in items if select(owner, item) in (None, self._account_id)]
+        if wanted:
+            items = [item for item in items if select(self._spec.identifier, item) in {None, *wanted}]
+        return items
 
 
 def _page_items(call: ListCall, page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -197,11 +197,16 @@ class TaskReader:
     def _pages_by_cell(self, resources: Sequence[Resource]) -> Iterator[PageRead]:
         grouped: dict[CellKey, list[Resource]] = {}
         for resource in resources:
-            if self._task.every_region or resource.cell in self._task.keys:
+            if self._is_wanted(resource):
                 grouped.setdefault(resource.cell, []).append(resource)
         for key, members in grouped.items():
             self._found[key] += len(members)
             yield PageRead(key, tuple(members))
+
+    def _is_wanted(self, resource: Resource) -> bool:
+        task = self._task
+        in_cells = task.every_region or resource.cell in task.keys
+        return in_cells and (not task.identifiers or resource.identifier in task.identifiers)
 
     def _results(self, failure: Failure | None, started: datetime, duration: float) -> Iterator[CellResult]:
         state = self._end_state(failure)
