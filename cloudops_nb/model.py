@@ -139,12 +139,26 @@ class IamPermissions:
 class Relation:
     """A link from one resource to another, such as ``Relation("in_subnet", "ec2_subnet", "subnet-0a1b")``.
 
-    ``kind`` is a name in ``specs/relation_kinds.yaml``, which explains each kind.
+    ``kind`` is a name in ``specs/relation_kinds.yaml``, which explains each kind. The other fields are those of the
+    resource to which the link points. ``arn`` is empty if AWS named the resource otherwise; ``account_id`` and
+    ``region`` are empty if AWS did not say them and the identifier is unique without them.
     """
 
     kind: str
     resource_type: str
     identifier: str
+    account_id: str = ""
+    region: str = ""
+    arn: str = ""
+
+    def points_to(self, resource: Resource) -> bool:
+        """Return whether the link points to this resource."""
+        if self.resource_type != resource.resource_type:
+            return False
+        if self.arn:
+            return self.arn == resource.arn
+        place = (self.account_id or resource.account_id, self.region or resource.region)
+        return self.identifier == resource.identifier and place == (resource.account_id, resource.region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from cloudops_nb.declarations.selector_closures import Closure, compiled_closure
 if TYPE_CHECKING:
     from datetime import datetime
 
-_ARN_PARTS = 6
 _DAY_LENGTH = len("2025-01-31")
 _LAST_PART = re.compile(r"[^/:]*\Z")
 
@@ -40,21 +39,6 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships n
     def _func_parsed_json(self, text: str | None) -> Any:
         """Return the data of a string that contains JSON; null for an empty string."""
         return None if not text else json.loads(text)
-
-    @functions.signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
-    def _func_queue_url(self, sibling: str, arn: str | None) -> str | None:
-        """Return a queue's URL from its ARN and from the URL of a sibling, a queue in the same account and region."""
-        return None if arn is None else f"{sibling.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
-
-    @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]  # as above
-    def _func_url_of_queue(self, arn: str | None) -> str | None:
-        """Return the URL under which SQS lists the queue that has an ARN; null if the ARN is not a queue's."""
-        parts = [] if arn is None else arn.split(":")
-        if len(parts) != _ARN_PARTS or parts[2] != "sqs":
-            return None
-        # Of the partitions in regions.yaml, only the Chinese one has host names that end in .cn.
-        suffix = "amazonaws.com.cn" if parts[1] == "aws-cn" else "amazonaws.com"
-        return f"https://sqs.{parts[3]}.{suffix}/{parts[4]}/{parts[5]}"
 
     @functions.signature({"types": ["number", "null"]})  # type: ignore[untyped-decorator]  # as above
     def _func_roughly(self, number: float | None) -> int | None:

@@ -20,8 +20,6 @@ pytestmark = pytest.mark.fast
         ("arn_name(A)", {}, None),
         ("parsed_json(A).b", {"A": '{"b": 1}'}, 1),
         ("parsed_json(A).b", {}, None),
-        ("queue_url(A, B)", {"A": "https://q/1/jobs", "B": "arn:aws:sqs:eu-west-1:1:dead"}, "https://q/1/dead"),
-        ("queue_url(A, B)", {"A": "https://q/1/jobs"}, None),
     ],
 )
 def test_own_functions_return_null_for_null(selector: str, data: dict[str, Any], expected: Any) -> None:

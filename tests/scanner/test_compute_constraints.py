@@ -122,20 +122,19 @@ def test_targets_are_told_apart_by_their_kind() -> None:
     targets = [{"Target": {"Id": name}} for name in ("i-1", function, balancer, "10.0.0.1")]
     relations = _built("elbv2_target_group", {"health": {"TargetHealthDescriptions": targets}}).relations
     assert set(relations) == {
-        Relation("has_target", "ec2_instance", "i-1"),
-        Relation("has_target", "lambda_function", "thumbs"),
-        Relation("has_target", "elbv2_load_balancer", balancer),
+        Relation("has_target", "ec2_instance", "i-1", "", "eu-west-1"),
+        Relation(
+            "has_target", "lambda_function", "thumbs", "123456789012", "eu-west-1", function.removesuffix(":live")
+        ),
+        Relation("has_target", "elbv2_load_balancer", balancer, "123456789012", "eu-west-1", balancer),
     }
 
 
-@pytest.mark.parametrize(
-    ("partition", "domain"), [("aws", "amazonaws.com"), ("aws-cn", "amazonaws.com.cn"), ("aws-us-gov", "amazonaws.com")]
-)
-def test_the_queue_that_a_mapping_reads_is_named_by_its_url(partition: str, domain: str) -> None:
-    relations = _built(
-        "lambda_event_source_mapping", {"EventSourceArn": f"arn:{partition}:sqs:r:123456789012:jobs"}
-    ).relations
-    assert relations == (Relation("reads_from", "sqs_queue", f"https://sqs.r.{domain}/123456789012/jobs"),)
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_the_queue_that_a_mapping_reads_is_named_by_its_arn(partition: str) -> None:
+    arn = f"arn:{partition}:sqs:r:123456789012:jobs"
+    relations = _built("lambda_event_source_mapping", {"EventSourceArn": arn}).relations
+    assert relations == (Relation("reads_from", "sqs_queue", "jobs", "123456789012", "r", arn),)
 
 
 def test_an_attachment_belongs_to_what_is_attached_and_a_peering_to_its_gateway() -> None:

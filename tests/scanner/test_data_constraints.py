@@ -84,7 +84,7 @@ def test_a_proxy_leads_to_the_databases_behind_it() -> None:
     ("key", "links"),
     [
         (KEY_ARN, {("encrypted_with", "kms_key", KEY_ARN.rpartition("/")[2])}),
-        ("alias/aws/kinesis", set()),
+        ("alias/aws/kinesis", {("encrypted_with", "kms_alias", "alias/aws/kinesis")}),
         (None, set()),
     ],
 )

@@ -73,20 +73,25 @@ def test_arns_are_read_or_written_as_aws_writes_them(found: Any, estate: Any) ->
     assert all(arn.startswith("arn:aws:") for arn in arns)
 
 
-def test_relations_name_the_identifier_of_the_other_resource(found: Any, estate: Any) -> None:
+def test_relations_lead_to_the_other_resource(found: Any, estate: Any) -> None:
     made = estate.made
     web = found.one("ec2_instance", "web-1").relations
-    assert Relation("in_vpc", "ec2_vpc", made["vpc"]) in web
-    assert Relation("has_security_group", "ec2_security_group", made["group"]) in web
-    assert Relation("has_target", "ec2_instance", made["web"]) in found.one("elbv2_target_group", "web").relations
-    assert Relation("uses_role", "iam_role", "worker") in found.one("lambda_function", "thumbs").relations
-    assert Relation("replica_of", "rds_instance", "pg-main") in found.one("rds_instance", "pg-copy").relations
-    assert Relation("has_replica", "rds_instance", "pg-copy") in found.one("rds_instance", "pg-main").relations
-    assert Relation("dead_letters_to", "sqs_queue", made["dead"]) in found.one("sqs_queue", "jobs").relations
+    assert Relation("in_vpc", "ec2_vpc", made["vpc"], "", "eu-west-1") in web
+    assert Relation("has_security_group", "ec2_security_group", made["group"], "", "eu-west-1") in web
+
+    def leads(kind: str, start: Any, end: Any) -> bool:
+        return [link.points_to(end) for link in start.relations if link.kind == kind] == [True]
+
+    main, copy = found.one("rds_instance", "pg-main"), found.one("rds_instance", "pg-copy")
+    assert leads("has_target", found.one("elbv2_target_group", "web"), found.one("ec2_instance", "web-1"))
+    assert leads("uses_role", found.one("lambda_function", "thumbs"), found.one("iam_role", "worker"))
+    assert leads("replica_of", copy, main)
+    assert leads("has_replica", main, copy)
+    assert leads("dead_letters_to", found.one("sqs_queue", "jobs"), found.one("sqs_queue", "jobs-dead"))
     workers = found.one("autoscaling_group", "workers")
     (worker,) = [each for each in workers.relations if each.kind == "has_instance"]
     (member,) = [each for each in found.resources if each.identifier == worker.identifier]
-    assert Relation("in_auto_scaling_group", "autoscaling_group", "workers") in member.relations
+    assert leads("in_auto_scaling_group", member, workers)
     assert member.constraints.facts["has_dependencies"] is True
 
 

@@ -24,9 +24,9 @@ def test_one_kind_leads_to_keys_that_encrypt() -> None:
         (relation.kind, relation.resource_type)
         for spec in bundled_specs()
         for relation in spec.relations
-        if relation.resource_type in ("kms_key", "kms_alias")
+        if relation.resource_type == "kms_key"
     }
-    assert to_keys == {("encrypted_with", "kms_key"), ("encrypted_with", "kms_alias"), ("points_to", "kms_key")}
+    assert to_keys == {("encrypted_with", "kms_key"), ("points_to", "kms_key")}
 
 
 def test_an_unknown_kind_is_refused_with_its_position_and_the_nearest_kind() -> None:

@@ -12,6 +12,7 @@ from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.iam import Unreadable
 from cloudops_nb.model import Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
 from cloudops_nb.specs.managed_by_aws import managed_rules
+from cloudops_nb.specs.relation_targets import Place, relation_target
 
 if TYPE_CHECKING:
     from cloudops_nb.model import Account
@@ -86,7 +87,7 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
         tags=tags,
         iam=_verdicts(spec, item, arn, tags, context),
         constraints=_constraints(spec, item, template_values),
-        relations=_relations(spec, item.data),
+        relations=_relations(spec, item.data, Place(template_values["account_id"], template_values["region"])),
         metadata=_metadata(spec, item),
         last_synced=context.at,
     )
@@ -226,7 +227,7 @@ def _fact_value(selector: str, item: ListedItem) -> bool | int | str | None:
     return found if isinstance(found, bool | int | str) else None
 
 
-def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, ...]:
+def _relations(spec: ResourceSpec, data: Mapping[str, Any], place: Place) -> tuple[Relation, ...]:
     links: dict[Relation, None] = {}
     for relation in spec.relations:
         found = _selected_or_none(relation.path, data)
@@ -234,7 +235,7 @@ def _relations(spec: ResourceSpec, data: Mapping[str, Any]) -> tuple[Relation, .
             continue
         # Sort, because AWS may return a list in a different order each time, but an unchanged resource must stay equal.
         for target in sorted(str(target) for target in _as_list(found) if target):
-            links[Relation(relation.kind, relation.resource_type, target)] = None
+            links[relation_target(relation, target, place)] = None
     return tuple(links)
 
 

@@ -245,7 +245,7 @@ class _TypeEvaluation:
 _RESULTS = {
     **dict.fromkeys(("length", "to_number", "sum", "avg", "abs", "ceil", "floor", "roughly"), NUMBER),
     **dict.fromkeys(("contains", "starts_with", "ends_with"), BOOLEAN),
-    **dict.fromkeys(("to_string", "join", "type", "arn_name", "queue_url", "url_of_queue", "day"), STRING),
+    **dict.fromkeys(("to_string", "join", "type", "arn_name", "day"), STRING),
     "keys": Type("list", inner=STRING),
     "values": Type("list", inner=ANY),
     "to_array": Type("list", inner=ANY),

@@ -112,4 +112,8 @@ def test_listeners_are_read_of_each_load_balancer(scan: Any, estate: Any) -> Non
     finally:
         elbv2.delete_listener(ListenerArn=made)
     assert listener.identifier == made
-    assert listener.relations == (Relation("listens_on", "elbv2_load_balancer", estate.made["balancer"]),)
+    balancer = estate.made["balancer"]
+    account_id = balancer.split(":")[4]
+    assert listener.relations == (
+        Relation("listens_on", "elbv2_load_balancer", balancer, account_id, "eu-west-1", balancer),
+    )

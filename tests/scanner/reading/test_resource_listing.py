@@ -99,7 +99,7 @@ def test_a_listing_is_made_for_every_parent_and_described_in_batches(scan: Any, 
     }
     assert calls == {"ListClusters": 1, "ListServices": 3, "DescribeServices": 3}
     service = found.one("ecs_service", "one-00")
-    assert service.relations == (Relation("in_cluster", "ecs_cluster", "one"),)
+    assert service.relations == (Relation("in_cluster", "ecs_cluster", "one", PROD, REGION),)
     assert (service.state, service.tags, service.metadata["launch_type"]) == ("ACTIVE", {"Team": "pay"}, "EC2")
     assert service.constraints.can_delete.reason == "it wants tasks"
 
