@@ -180,13 +180,35 @@ class CloudOps:
         Raises:
             ConfigurationError: A filter, or the resource of ``depends_on``, is unknown.
         """
-        from cloudops_nb.client.dependents import hits_depending_on
+        from cloudops_nb.client.dependents import resources_named
 
         self.parts.check_estate()
-        hits: Iterable[SearchHit] = self.storage.estate.resources(ResourceFilter.of(filters))
+        estate = self.storage.estate
+        hits: Iterable[SearchHit] = estate.resources(ResourceFilter.of(filters))
         if depends_on:
-            hits = hits_depending_on(self.storage.estate, hits, depends_on)
+            related = {each.canonical_key for each in estate.related_to(resources_named(estate, depends_on))}
+            hits = [hit for hit in hits if hit.resource.canonical_key in related]
         return hits_frame(hits, scored=False)
+
+    def dependents(self, resource: str, hops: int = 1) -> pd.DataFrame:
+        """Return the resources that depend on a resource, in any account and region.
+
+        Args:
+            resource: The id, name or ARN of the resource; all resources of that name count.
+            hops: The largest number of relations in between. Types that only stand between two others, such as an
+                alias of a key, do not count.
+
+        Returns:
+            One row per dependent, with the names on the way in ``path``; nearer ones first. ``.attrs["not_looked_at"]``
+            lists where the estate may lack dependents, one line each.
+
+        Raises:
+            ConfigurationError: The store has no such resource, or ``hops`` is less than 1.
+        """
+        from cloudops_nb.client.dependents import dependents_frame
+
+        self.parts.check_estate()
+        return dependents_frame(self.storage, self.settings.data_path, resource, hops)
 
     def places(self) -> dict[str, list[str]]:
         """Return the accounts, regions, services and resource types in the store, which magics complete."""

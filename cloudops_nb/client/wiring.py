@@ -241,17 +241,22 @@ class Parts:
             PlanError: The plan cannot be made, for example because a target no longer exists.
             StoreCorruptedError: The plan is destructive, and the estate was altered.
         """
-        from cloudops_nb.client.dependents import dependents_of
+        from cloudops_nb.client.dependents import dependents_of, not_looked_at
         from cloudops_nb.client.intact_estate import ReadFailures
+        from cloudops_nb.specs.files import specs_of
 
         if account is None:
             account = self._account_of(bound)
         failures = ReadFailures(self.storage)
-        dependents = dependents_of(self.storage.estate, bound.targets)
+        found = dependents_of(self.storage.estate, bound.targets)
+        dependents = {key: [each.label for each in of_target] for key, of_target in found.items()}
         left_out = failures.count
+        unknown = not_looked_at(self.storage, bound.targets, specs_of(self.settings.data_path)) if found else []
         if left_out:
-            unknown = f"perhaps resources that cannot be decrypted ({left_out} failures); a scan writes them again"
-            dependents = {key: [*labels, unknown] for key, labels in dependents.items()}
+            unknown.append(f"resources that cannot be decrypted ({left_out} failures); a scan writes them again")
+        if unknown:
+            perhaps = f"perhaps more, not looked at: {'; '.join(unknown)}"
+            dependents = {key: [*labels, perhaps] for key, labels in dependents.items()}
         return self.engine.prepare(
             bound,
             account=account,

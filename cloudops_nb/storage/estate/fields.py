@@ -20,8 +20,10 @@ GROUPED: Final = (
     "account_id", "account_name", "region", "service", "resource_type", "state", "tag_keys", "traits",
 )  # fmt: skip
 MARKED: Final = ("name", "identifier", "arn", "tags", "cell")
-#: The scan id also has such a number, but in a payload field of its own, because every scan rewrites it.
-_NUMBERED: Final = (*GROUPED, *MARKED, "scan")
+#: The scan id also has such a number, but in a payload field of its own, because every scan rewrites it. The key of a
+#: relation's target is in the list of marks.
+TARGET: Final = "target"
+_NUMBERED: Final = (*GROUPED, *MARKED, "scan", TARGET)
 _FIELD_CODES: Final[Mapping[str, int]] = {field: code for code, field in enumerate(_NUMBERED)}
 #: The bits of a number that hold the blind value.
 VALUE_BITS: Final = 57

@@ -26,8 +26,9 @@ from cloudops_nb.storage.encryption.sealed_data import (
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import AnyOf, Below, PointFilter
 from cloudops_nb.storage.estate.description import DESCRIPTION_VERSION
-from cloudops_nb.storage.estate.fields import GROUPS, MARKS, list_of, numbered
+from cloudops_nb.storage.estate.fields import GROUPS, MARKS, TARGET, list_of, numbered
 from cloudops_nb.storage.estate.lexicon import folded
+from cloudops_nb.storage.estate.relation_keys import KEPT, key_of, keys_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,8 @@ SEALED_FIELDS = (*AWS_ESTATE.sealed_fields, "last_synced")
 #: A tag filter with this value matches every resource that has the tag's key.
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
+#: Changes with the payload that a resource gets, so that the next scan writes every row again.
+_PAYLOAD_VERSION = 1
 _CACHED_VALUES = 1 << 16
 
 
@@ -80,13 +83,15 @@ class EstatePoints:
         """Return two keyed hashes, which differ from the stored hashes if the resource has changed.
 
         ``content`` covers the whole resource, ``searchable`` only the texts from which the resource's vectors are made.
-        Both also cover :data:`DESCRIPTION_VERSION` and the embedding model's id.
+        Both also cover :data:`DESCRIPTION_VERSION` and the embedding model's id, ``content`` also the
+        form of the payload.
         """
         version: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id])
+        payload: bytes = msgpack.packb([DESCRIPTION_VERSION, model_id, _PAYLOAD_VERSION])
         named = [*wording.phrases, resource.name, resource.identifier]
         searchable = [named, sorted(resource.tags.items()), sorted(wording.spoken.items())]
         return {
-            "content": self._blind_index.fingerprint("content", version + content),
+            "content": self._blind_index.fingerprint("content", payload + content),
             "searchable": self._blind_index.fingerprint("searchable", version + packed_list(searchable)),
         }
 
@@ -138,6 +143,7 @@ class EstatePoints:
                 *(blind(name, value) for name, value in own if value),
                 *(blind("tags", f"{key}={value}") for key, value in resource.tags.items()),
                 self.cell_number(resource.cell),
+                *sorted({self._exact(TARGET, key) for key in (KEPT, *map(key_of, resource.relations))}),
             ],
         }
         return {**fields, "data": seal_packed(self._envelope, content, AWS_ESTATE, point_id, fields)}
@@ -193,6 +199,15 @@ class EstatePoints:
     def exactly(self, *texts: str) -> PointFilter:
         """Return the filter for rows whose id, name or ARN is one of these texts; case is ignored."""
         return PointFilter(must=[AnyOf(MARKS, [self.blind(name, text) for name in _EXACT_FIELDS for text in texts])])
+
+    def related_to(self, resources: Sequence[Resource]) -> PointFilter:
+        """Return the filter for the rows with a relation to one of the resources."""
+        keys = {key for resource in resources for key in keys_to(resource)}
+        return PointFilter(must=[AnyOf(MARKS, sorted(self._exact(TARGET, key) for key in keys))])
+
+    def without_targets(self) -> PointFilter:
+        """Return the filter for rows that were written before the targets of relations were kept."""
+        return PointFilter((), [AnyOf(MARKS, [self._exact(TARGET, KEPT)])])
 
     def in_cells(self, keys: Sequence[CellKey]) -> PointFilter:
         """Return the filter for the rows of scan cells; a cell is an account, a region and a resource type."""

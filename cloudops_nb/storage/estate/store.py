@@ -153,6 +153,19 @@ class EstateStore:
         rows = self._store.rows(AWS_ESTATE.name, self._points.exactly(text), SEALED_FIELDS)
         return sorted(readable(rows, self._points.resource), key=_sort_key)
 
+    def related_to(self, resources: Sequence[Resource]) -> list[Resource]:
+        """Return the resources with a relation to one of the given resources, in any account and region."""
+        if not resources:
+            return []
+        rows = self._store.rows(AWS_ESTATE.name, self._points.related_to(resources), SEALED_FIELDS)
+        found = sorted(readable(rows, self._points.resource), key=_sort_key)
+        # A keyed number may belong to two keys, and a person with access to the folder can alter it.
+        return [each for each in found if any(link.points_to(to) for link in each.relations for to in resources)]
+
+    def without_targets(self) -> int:
+        """Return the number of resources that were written before the targets of relations were kept."""
+        return self._store.count(AWS_ESTATE.name, self._points.without_targets())
+
     def get(self, arn_or_key: str) -> Resource | None:
         """Return the resource with this ARN or canonical key; ``None`` if it is not in the estate, or is unreadable."""
         point_id = self._points.point_id_of(arn_or_key)
