@@ -10,7 +10,7 @@ from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.scanner.reading.narrowed_calls import narrowed_parameters
 from cloudops_nb.scanner.scan import Scanner
-from cloudops_nb.specs.files import bundled_specs
+from tests.scanner.bundled import bundled_spec
 from tests.synthetic_aws import EstateOfSpecs, Fault, SyntheticAws
 from tests.synthetic_aws.errors import error
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tests.synthetic_aws.faults import Served
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-SPECS = {spec.resource_type: spec for spec in bundled_specs()}
 #: Listed by a call that takes identifiers, a call that takes one, one that takes none, below parents, and per account.
 FORMS = ("ec2_instance", "rds_instance", "lambda_function", "ecs_service", "s3_bucket")
 
@@ -59,7 +58,7 @@ def make_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]
     worlds = []
 
     def make(*types: str, count: int = 3) -> World:
-        worlds.append(World(monkeypatch, [SPECS[each] for each in types], count))
+        worlds.append(World(monkeypatch, [bundled_spec(each) for each in types], count))
         return worlds[-1]
 
     yield make
@@ -81,7 +80,7 @@ def test_one_resource_is_read_as_a_scan_reads_it(make_world: Any, kind: str) -> 
 def test_details_are_read_of_the_chosen_resource_alone(make_world: Any) -> None:
     world = make_world("s3_bucket")
     chosen = world.scan()[0]
-    details = [each.operation for each in SPECS["s3_bucket"].details if not each.on_demand]
+    details = [each.operation for each in bundled_spec("s3_bucket").details if not each.on_demand]
 
     world.read(s3_bucket=chosen.identifier)
 
@@ -127,4 +126,4 @@ def test_a_call_is_narrowed_by_a_parameter_with_the_name_of_the_identifier(
     *, kind: str, types: dict[str, str], count: int, calls: list[dict[str, Any]]
 ) -> None:
     identifiers = set(map(str, range(count)))
-    assert list(narrowed_parameters(SPECS[kind], types, identifiers)) == calls
+    assert list(narrowed_parameters(bundled_spec(kind), types, identifiers)) == calls
