@@ -125,7 +125,7 @@ def not_looked_at(storage: StorageService, resources: Iterable[Resource], specs:
 
 def _gaps(storage: StorageService, types: set[str], specs: Sequence[ResourceSpec]) -> Iterator[str]:
     if old := storage.estate.without_targets():
-        yield f"{old} resources, which an earlier version scanned: scan again"
+        yield f"scanned by an earlier version: {old} of the resources; scan again"
     depending = {spec.resource_type: spec for spec in specs if _may_depend(spec, types)}
     cells = [result for result in storage.scan_state.cells() if result.key.resource_type in depending]
     failed = [each for each in cells if not each.state.complete]

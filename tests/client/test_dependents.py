@@ -146,7 +146,8 @@ def test_rows_from_before_targets_were_kept_count_as_not_looked_at(storage: Stor
     older = [number for number in row.payload["marks"] if field_of(number) != TARGET]
     storage.vector_store.patch(AWS_ESTATE.name, [Patch([row.id], {"marks": older})])
 
-    assert not_looked_at(storage, [queue], []) == ["1 resources, which an earlier version scanned: scan again"]
+    assert not_looked_at(storage, [queue], []) == ["scanned by an earlier version: 1 of the resources; scan again"]
+    storage.vector_store.patch(AWS_ESTATE.name, [Patch([row.id], {"marks": row.payload["marks"]})])
 
 
 def test_an_answer_says_what_it_did_not_look_at(storage: StorageService) -> None:
