@@ -1,4 +1,4 @@
-"""The commands about resources: ``scan``, ``search``, ``types`` and ``iam-policy``."""
+"""The commands about resources: ``scan``, ``search``, ``depends``, ``types`` and ``iam-policy``."""
 
 from __future__ import annotations
 
@@ -71,6 +71,17 @@ def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
 def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filters: str | None) -> None:
     """Find resources by words, name, id or tag."""
     print_frame(opened_client(context).search(" ".join(query), limit=limit, **filters))
+
+
+@click.command()
+@click.argument("resource")
+@click.option("--hops", default=1, show_default=True, type=click.IntRange(1, 100))
+@click.pass_context
+def depends(context: click.Context, /, resource: str, hops: int) -> None:
+    """Show what depends on a resource, named by its id, name or ARN."""
+    from cloudops_nb.presentation.dependents_tree import DependentsTree
+
+    click.echo(repr(DependentsTree(opened_client(context).dependents(resource, hops))))
 
 
 @click.command()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.facade import StorageService
 
 DEPENDENT_COLUMNS = (
-    "path", "relation", "resource", "place", "hops", "resource_type", "state", "arn", "as_of",
+    "path", "relation", "resource", "place", "hops", "resource_type", "state", "arn", "depends_on", "as_of",
 )  # fmt: skip
 #: The most cells or types that an answer names before it only counts them.
 _MOST_NAMED = 5
@@ -108,6 +108,10 @@ def _name(resource: Resource) -> str:
     return resource.name or resource.identifier
 
 
+def _place(resource: Resource) -> str:
+    return f"{resource.account_name or resource.account_id} {resource.region}"
+
+
 def not_looked_at(storage: StorageService, resources: Iterable[Resource], specs: Sequence[ResourceSpec]) -> list[str]:
     """Return, one line each, where the estate may lack resources that depend on the given ones.
 
@@ -174,6 +178,9 @@ def dependents_frame(storage: StorageService, data_path: Path, text: str, hops: 
     named = resources_named(storage.estate, text)
     found = [each for of_one in dependents_of(storage.estate, named, hops).values() for each in of_one]
     frame = rows_frame([_row(each) for each in found], DEPENDENT_COLUMNS)
+    frame.attrs["resources"] = [
+        (each.canonical_key, f"{each.resource_type} {_name(each)}", _place(each)) for each in named
+    ]
     frame.attrs["not_looked_at"] = not_looked_at(storage, named, specs_of(data_path))
     return frame
 
@@ -184,10 +191,11 @@ def _row(dependent: Dependent) -> dict[str, Any]:
         "path": " ← ".join(_name(each) for each in (*dependent.path, resource)),
         "relation": dependent.relation.replace("_", " "),
         "resource": _name(resource),
-        "place": f"{resource.account_name or resource.account_id} {resource.region}",
+        "place": _place(resource),
         "hops": dependent.hops,
         "resource_type": resource.resource_type,
         "state": resource.state,
         "arn": resource.canonical_key,
+        "depends_on": dependent.path[-1].canonical_key,
         "as_of": resource.last_synced,
     }

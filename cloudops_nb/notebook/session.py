@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.cards.card import Card
     from cloudops_nb.notebook.cards.decision import CardServices
     from cloudops_nb.notebook.output import Screen
+    from cloudops_nb.presentation.dependents_tree import DependentsTree
     from cloudops_nb.storage.backup.backup_report import BackupReport
 
     OpenCloudOps = Callable[..., CloudOps]
@@ -102,6 +103,15 @@ class Session:
         if answer.plan is not None:
             self.show_plan(answer.plan, bytes_sent=answer.bytes_sent)
         return answer
+
+    def dependents(self, resource: str, hops: int) -> DependentsTree:
+        """Return what depends on a resource as a tree; a front end that shows Mermaid gets a drawing before it."""
+        from cloudops_nb.presentation.dependents_tree import DependentsTree
+
+        tree = DependentsTree(self.cloudops.dependents(resource, hops))
+        if self.screen.rich and (drawing := tree.drawing()):
+            self.screen.publish(drawing)
+        return tree
 
     def prepare(self, document: str, words: Sequence[str], **where: Any) -> Plan:
         """Plan a document, show the plan as a card, and make it the last plan.

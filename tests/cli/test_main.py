@@ -39,6 +39,9 @@ def run(demo_environment, staging_database, models_path, tmp_path, monkeypatch):
 def test_scan_search_ask_and_look_back(run):
     assert "read completely" in run("scan", "--account", "staging", "--service", "rds").output
     assert "pg-instance-staging1" in run("search", "staging", "postgres").output
+    depends = run("depends", "pg-instance-staging1").output
+    assert "rds_instance pg-instance-staging1" in depends
+    assert "Not looked at: never scanned" in depends
     body = json.loads(run("ask", "--dry-run", "reboot", "pg-instance-staging1").output)
     assert body["words"] == ["reboot", "r1"]
     asked = run("ask", "reboot", "pg-instance-staging1").output

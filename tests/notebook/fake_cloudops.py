@@ -221,6 +221,10 @@ class FakeCloudOps(CloudOps):
         self.calls.append(("search", (query, limit, filters)))
         return self.frame
 
+    def dependents(self, resource: str, hops: int = 1) -> pd.DataFrame:
+        self.calls.append(("dependents", (resource, hops)))
+        return self.frame
+
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
         self.calls.append(("ask", (prompt, conversation)))
         self._asked.add(conversation)

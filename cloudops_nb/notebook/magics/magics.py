@@ -120,6 +120,15 @@ class CloudOpsMagics(Magics):
             self.session.screen.line(visible(f"Read as: {understood}", limit=LONG_LIMIT))
         return found
 
+    @line_magic
+    @cloudops_magic
+    @argument("resource", help="The id, name or ARN of a resource.")
+    @argument("--hops", type=int, default=1, metavar="N", help="The largest number of relations in between (1).")
+    @output
+    def cloudops_depends(self, args: Namespace, _: str) -> Any:
+        """Show what depends on a resource, in any account and region, and where that was not looked at."""
+        return self.session.dependents(args.resource, args.hops)
+
     @cell_magic
     @cloudops_magic
     @argument("--dry-run", action="store_true", help="Print the exact bytes that would be sent, and send nothing.")

@@ -185,6 +185,23 @@ def test_search_says_how_it_read_the_query(notebook: Notebook) -> None:
     assert notebook.screen.lines == ["Read as: type rds_instance; looking for: pg"]
 
 
+def test_dependents_are_a_drawing_and_a_tree(notebook: Notebook) -> None:
+    row = {
+        "arn": "a",
+        "depends_on": "k",
+        "resource": "jobs",
+        "resource_type": "sqs_queue",
+        "relation": "encrypted with",
+    }
+    notebook.cloudops.frame = pd.DataFrame([{**row, "place": "prod eu-west-1"}])
+    notebook.cloudops.frame.attrs |= {"resources": [("k", "kms_key main", "prod eu-west-1")], "not_looked_at": []}
+    shown = notebook.run("%cloudops_depends main --hops 2")
+    assert notebook.cloudops.called("dependents") == [("main", 2)]
+    assert "sqs_queue jobs (encrypted with)" in repr(shown)
+    (drawing,) = [bundle for bundle, *_ in notebook.screen.bundles if "text/vnd.mermaid" in bundle]
+    assert '"sqs_queue jobs"' in drawing["text/vnd.mermaid"]
+
+
 def test_a_result_can_be_kept_in_a_variable(notebook: Notebook) -> None:
     notebook.cloudops.frame = pd.DataFrame({"name": ["pg"]})
     assert notebook.run("%cloudops_search pg -o found") is None
