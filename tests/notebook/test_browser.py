@@ -40,6 +40,26 @@ cloudops.answer = Answer("plan", "x", plan=plan, bytes_sent=1204)
 extension.load(get_ipython(), lambda **_: cloudops)
 """
 
+#: What depends on a key, over the tests' own frame, with a name that tries to be markup.
+DEPENDENTS = """
+import pandas as pd
+from cloudops_nb.notebook import extension
+from tests.notebook.fake_cloudops import FakeCloudOps
+
+hostile = "<img src=x onerror=\\"document.title='owned'\\">\\u202eevil"
+place = {"place": "production eu-west-1"}
+rows = [
+    {"arn": "a", "depends_on": "k", "resource": "alias/orders", "resource_type": "kms_alias", "relation": "points to"},
+    {"arn": "q", "depends_on": "a", "resource": hostile, "resource_type": "sqs_queue", "relation": "encrypted with"},
+    {"arn": "d", "depends_on": "k", "resource": "orders-db", "resource_type": "rds_instance", "relation": "key"},
+]
+cloudops = FakeCloudOps()
+cloudops.frame = pd.DataFrame([{**row, **place} for row in rows])
+gaps = ["never scanned: efs_file_system", "relations that only a scan with every detail reads: s3_bucket"]
+cloudops.frame.attrs |= {"resources": [("k", "kms_key 1b2c3d4e", "production eu-west-1")], "not_looked_at": gaps}
+extension.load(get_ipython(), lambda **_: cloudops)
+"""
+
 #: A cell that runs until the test makes a file in the notebook's folder.
 BUSY = """
 import time
@@ -221,3 +241,19 @@ def photograph(page: LabPage, number: int, name: str) -> None:
     for theme in ("dark", "light"):
         page.theme(theme)
         page.screenshot(number, SCREENSHOTS / f"{name}-{theme}.png")
+
+
+def test_dependents_are_drawn_and_a_name_adds_no_markup(browser: Browser, lab: Lab) -> None:
+    lab.write("dependents.ipynb", [DEPENDENTS, "%cloudops_depends 1b2c3d4e"])
+    page = LabPage.open(browser, lab, "dependents.ipynb")
+    page.run(0)
+    page.run(1)
+    output = page.output(1)
+    # JupyterLab shows a Mermaid drawing as an image of its own.
+    output.locator(".jp-RenderedMermaid img, .jp-RenderedMermaid svg").first.wait_for()
+    assert output.locator(".jp-RenderedMermaid details.jp-mod-error").count() == 0
+    assert "sqs_queue" in (output.text_content() or "")
+    assert page.page.title() != "owned"
+    cell = output.locator(".cloudops td").first
+    assert cell.evaluate("each => getComputedStyle(each).textAlign") == "left"
+    photograph(page, 1, "dependents")
