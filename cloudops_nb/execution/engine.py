@@ -283,8 +283,9 @@ class ExecutionEngine:
         with self._lock:
             if len(self._running) >= MOST_EXECUTIONS:
                 raise PlanError(f"{MOST_EXECUTIONS} executions are running", fix="Wait for one to end.")
+            # First, so that an interrupt between the two leaves no run that nobody ends.
+            held.callback(self._running.pop, execution.id, None)
             self._running[execution.id] = execution
-        held.callback(self._running.pop, execution.id, None)
 
     def _begin(self, execution: Execution) -> None:
         """Use the approval up, then say that the run begins; a death between the two shows as a run that failed."""
@@ -306,7 +307,7 @@ class ExecutionEngine:
             self._after_run(execution.plan)
         except CloudOpsError as error:
             execution.publish("output", message=f"the resources were not looked at again: {error}")
-        except Exception as error:  # noqa: BLE001 - the run itself is over and must still be said to be
+        except BaseException as error:  # noqa: BLE001 - the run itself is over and must still be said to be
             execution.publish("output", message=f"looking at the resources again broke: {type(error).__name__}")
 
     def _work(self, execution: Execution, ready: Ready) -> tuple[PlanStatus, str]:

@@ -11,7 +11,7 @@ from cloudops_nb.execution.no_retry import single_attempt
 from cloudops_nb.execution.validation import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cloudops_nb.execution.ports import Clients
 
@@ -86,24 +86,23 @@ class InProcess:
 
     def call(self, call: ApiCall) -> CallResult:
         """See :meth:`Executor.call`."""
+        from botocore import xform_name
         from botocore.exceptions import ClientError
 
         try:
             client = self._clients.client(call.account_id, call.service, call.region)
-        except CloudOpsError as error:
+            method = getattr(client, xform_name(call.api))
+        except (CloudOpsError, AttributeError) as error:
             return CallResult(problem=str(error), code=type(error).__name__)
         try:
-            answer = self._send(client, call)
+            answer = self._send(client, method, call)
             return CallResult(data=answer, request_id=_request_id(answer))
         except ClientError as error:
             return _answered(error, call)
         except Exception as error:  # noqa: BLE001 - whatever broke the call, the record must say how it ended
             return _unanswered(error, call)
 
-    def _send(self, client: Any, call: ApiCall) -> Mapping[str, Any]:
-        from botocore import xform_name
-
-        method = getattr(client, xform_name(call.api))
+    def _send(self, client: Any, method: Callable[..., Any], call: ApiCall) -> Mapping[str, Any]:
         parameters = fitted(call.api, call.parameters, client.meta.service_model)
         with single_attempt(client) if call.changes else nullcontext():
             answer: Mapping[str, Any] = method(**parameters)
@@ -144,7 +143,6 @@ def _unanswered(error: Exception, call: ApiCall) -> CallResult:
         exceptions.EndpointConnectionError,
         exceptions.ConnectTimeoutError,
         exceptions.ProxyConnectionError,
-        AttributeError,
     )
     return CallResult(
         problem=f"{type(error).__name__}: {error}",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.executor import ApiCall
+from cloudops_nb.ssm.effects import effect_of
 from cloudops_nb.ssm.references import substitute
 from cloudops_nb.ssm.selectors import project, select
+from cloudops_nb.ssm.sensitive_answers import selects_sensitive
+from cloudops_nb.ssm.values import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +53,12 @@ def read_live(
         executor: Makes the call.
 
     Raises:
-        PlanError: AWS did not answer, refused, or knows no such resource.
+        PlanError: The call does more than read; or AWS did not answer, refused, or knows no such resource.
     """
+    # Nobody has approved anything yet when a plan is made, so this must not rest on the linter alone.
+    if not effect_of(specification.service, specification.api).plainly_reads(specification.parameters):
+        what = f"the live state is not read by {specification.service}:{specification.api}"
+        raise PlanError(what, "it is no plain read, and the metadata may name no other call")
     call = ApiCall(
         account_id=account_id,
         region=region,
@@ -73,6 +81,20 @@ def read_live(
     return Live(found, _tags(place, result.data))
 
 
+def require_no_secret(specification: Fingerprint, model: Any) -> None:
+    """Raise :class:`PlanError` if a projection may take out a secret: a plan is shown and kept.
+
+    Args:
+        specification: Which call is made and which fields are kept.
+        model: botocore's model of the service.
+    """
+    service, api = specification.service, specification.api
+    for name, selector in specification.projection.items():
+        if selects_sensitive(service, api, selector, model=model):
+            what = f"the live state cannot be read by {service}:{api}"
+            raise PlanError(what, f"the field {name} of the metadata's fingerprint may hold a secret")
+
+
 def _is_something(value: Any) -> bool:
     return value is not None and value != []
 
@@ -91,8 +113,10 @@ def _tags(state: str, answer: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def plain(value: Any) -> Any:
-    """Return AWS's answer as JSON-ready data: times become ISO 8601 in UTC, anything else unknown becomes text."""
+    """Return AWS's answer as JSON-ready data: times become ISO 8601 in UTC, and what else JSON lacks, text."""
     match value:
+        case float() if not math.isfinite(value):
+            return as_text(value)
         case None | bool() | int() | float() | str():
             return value
         case datetime():

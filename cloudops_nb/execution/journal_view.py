@@ -123,9 +123,10 @@ class PlanView:
 
 
 class JournalView:
-    """Reads the journal once and answers from that reading."""
+    """Reads the journal once and answers from that reading; of a run that has no end in it, a second time."""
 
     def __init__(self, journal: JournalPort, alive: Callable[[str], bool]) -> None:
+        self._journal = journal
         self._alive = alive
         self._by_subject: dict[str, list[JournalRecord]] = defaultdict(list)
         self._by_kind: dict[str, list[JournalRecord]] = defaultdict(list)
@@ -146,7 +147,11 @@ class JournalView:
         """Return one execution; without records when it is unknown."""
         records = self._by_subject[execution_id]
         ended = any(record.kind == EXECUTION_ENDED for record in records)
-        return Run(execution_id, tuple(records), not ended and self._alive(execution_id))
+        alive = not ended and self._alive(execution_id)
+        if not ended and not alive:
+            # It may have ended after the reading: a run records its end first, and only then frees its lock.
+            records = self._by_subject[execution_id] = self._journal.records(kind=KINDS, subject=execution_id)
+        return Run(execution_id, tuple(records), alive)
 
     def plan_of(self, execution_id: str) -> PlanView | None:
         """Return the plan that an execution ran."""

@@ -9,7 +9,7 @@ from cloudops_nb.aws.endpoints import is_aws_endpoint
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.assembly import Findings, Request, assemble
 from cloudops_nb.execution.authorisation import Authorisation
-from cloudops_nb.execution.fingerprint import STATE, read_live
+from cloudops_nb.execution.fingerprint import STATE, read_live, require_no_secret
 from cloudops_nb.execution.managed_by import managed_by
 from cloudops_nb.execution.observations import observe
 from cloudops_nb.execution.plan import Target
@@ -109,10 +109,13 @@ class Preparer:
         )
 
     def _live(self, playbook: Playbook, parameters: Mapping[str, Any], scope: Scope) -> Live | None:
-        if playbook.metadata.fingerprint is None:
+        fingerprint = playbook.metadata.fingerprint
+        if fingerprint is None:
             return None
+        client = self._clients.client(scope.account_id, fingerprint.service, scope.client_region)
+        require_no_secret(fingerprint, client.meta.service_model)
         return read_live(
-            playbook.metadata.fingerprint,
+            fingerprint,
             {**scope.variables(), **parameters},
             account_id=scope.account_id,
             region=scope.client_region,

@@ -46,16 +46,16 @@ class RunSecrets:
         return not self._names.isdisjoint(references(value))
 
     def hides(self, step: DocumentStep, values: Mapping[str, Any]) -> bool:
-        """Return whether a step looks at a property that may be a secret, or compares one with a secret.
+        """Return whether a step looks at a property that may be a secret, or has a secret among its inputs.
 
         Raises:
             PlaybookError: The selector is not a JSONPath.
         """
         selector = step.inputs.get("PropertySelector")
-        if not step.api or selector is None:
-            return False
         if self.used_by(dict(step.inputs)):
             return True
+        if not step.api or selector is None:
+            return False
         text = str(substitute(selector, values))
         return selects_sensitive(step.service, step.api, text, model=self._model(step.service))
 

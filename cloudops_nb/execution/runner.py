@@ -41,10 +41,11 @@ class Runner:
             self._run_targets()
             status, reason = self._verdict()
             self._record_end(status, reason)
-        except Exception as error:  # noqa: BLE001 - a thread's last chance to record how its run ended
+        except BaseException as error:  # noqa: BLE001 - a thread's last chance to record how its run ended
             # Neither the error's text nor its traceback: both may hold values of the estate.
             _log.error("execution %s broke: %s", execution.id, type(error).__name__)
-            status, reason = PlanStatus.FAILED, f"{type(error).__name__}: {error}"
+            text = f": {error}" if isinstance(error, CloudOpsError) else ""
+            status, reason = PlanStatus.FAILED, f"{type(error).__name__}{text}"
             self._record_failure(reason)
         execution.settle_steps()
         return status, reason

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.ports import Clients, Clock, JournalPort
     from cloudops_nb.execution.preflight import Ready
     from cloudops_nb.execution.program import Node
+    from cloudops_nb.ssm.document import DocumentStep
 
 _EVENTS = {
     StepStatus.COMPLETED: "step_completed",
@@ -161,12 +162,15 @@ class StepRunner:
                 )
             )
         except CloudOpsError as error:
-            return Outcome(StepStatus.FAILED, str(error))
+            return Outcome(StepStatus.FAILED, self._told(step, str(error), error))
         except (TypeError, ValueError) as error:
             # Neither the error's text nor its traceback: both may hold values of the estate.
             _log.error("a step of execution %s broke: %s", self._around.execution.id, type(error).__name__)
-            text = "" if self._secrets.used_by(dict(step.inputs)) else f": {error}"
-            return Outcome(StepStatus.FAILED, f"{type(error).__name__}{text}")
+            return Outcome(StepStatus.FAILED, self._told(step, f"{type(error).__name__}: {error}", error))
+
+    def _told(self, step: DocumentStep, message: str, error: Exception) -> str:
+        """Return the message of an error, or its type alone if the step has a secret in its inputs."""
+        return type(error).__name__ if self._secrets.used_by(dict(step.inputs)) else message
 
     def _until(self, deadline: float) -> float:
         until = self._cancellation.clean_up_until

@@ -60,9 +60,13 @@ class Launch:
         def run() -> None:
             if not self._claim.acquire(blocking=False):
                 return
-            with self.held:
-                status, reason = work()
-            self._execution.end(status, reason)
+            status, reason = PlanStatus.FAILED, "its thread broke"
+            try:
+                with self.held:
+                    status, reason = work()
+            finally:
+                # Whatever broke, or else whoever waits for the end would wait forever.
+                self._execution.end(status, reason)
 
         try:
             threading.Thread(target=run, name=f"cloudops-execution-{self._execution.id[:8]}").start()

@@ -54,6 +54,10 @@ class ApiEffect(BaseModel):
         """Whether no plan may hold it, whoever approves."""
         return self.runs_code or self.returns_secrets
 
+    def plainly_reads(self, parameters: Mapping[str, Any]) -> bool:
+        """Return whether a call only reads, and neither runs code nor asks for a secret."""
+        return self.effect == "read" and not self.refused and not self.refused_among(parameters)
+
     def refused_among(self, parameters: Mapping[str, Any], *, resolved: bool = True) -> list[str]:
         """Return the names of the parameters by which the call would run code, or carry or ask for a secret.
 

@@ -71,4 +71,6 @@ class HostCatalogue(Catalogue):
         return self.get(name, override=override)
 
     def _own_playbooks(self) -> Catalogue:
-        return Catalogue(each.playbook for each in self._own.current().files)
+        files = self._own.current().files
+        refused = {each.playbook.ref: each.refusal for each in files if each.refusal}
+        return Catalogue((each.playbook for each in files), refused)

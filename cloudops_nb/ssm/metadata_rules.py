@@ -110,8 +110,7 @@ def _fingerprint(document: AutomationDocument, metadata: PlaybookMetadata) -> Br
     fingerprint = metadata.fingerprint
     if fingerprint is None:
         return
-    effect = effect_of(fingerprint.service, fingerprint.api)
-    if effect.effect != "read" or effect.refused or effect.refused_among(fingerprint.parameters):
+    if not effect_of(fingerprint.service, fingerprint.api).plainly_reads(fingerprint.parameters):
         yield "refused-api", f"the fingerprint calls {fingerprint.service}:{fingerprint.api}, which is no plain read"
     try:
         unknown = references(fingerprint.parameters) - document.parameters.keys()

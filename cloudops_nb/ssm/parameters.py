@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cloudops_nb.ssm.linear_pattern import linear_pattern
 from cloudops_nb.ssm.values import ABSENT, BASE_TYPES, base_type, convert
+
+#: What the items of lists are.
+_ITEMS: Mapping[str, type] = {"StringList": str, "MapList": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,13 @@ class Parameter:
         The value itself is never repeated. Text with ``{{`` is refused: Systems Manager would read it as a reference.
         """
         expected = BASE_TYPES[self.base_type]
-        if not isinstance(value, expected) or (isinstance(value, bool) and self.base_type != "Boolean"):
-            return f"is not a {self.type}"
         items = value if isinstance(value, list) else [value]
-        if self.base_type in ("StringList", "MapList"):
-            kind = str if self.base_type == "StringList" else dict
-            if not all(isinstance(item, kind) for item in items):
-                return f"is not a {self.type}"
+        kind = _ITEMS.get(self.base_type, object)
+        fits = isinstance(value, expected) and all(isinstance(item, kind) for item in items)
+        if not fits or (isinstance(value, bool) and self.base_type != "Boolean"):
+            return f"is not a {self.type}"
+        if not _is_plain(value):
+            return "holds what is not text, a number, a Boolean, a list or a map"
         if _has_reference(value):
             return "holds {{, which starts a reference"
         if self.default is not None and value == self.convert(self.default):
@@ -100,6 +104,15 @@ def _outside(value: int, low: int | None, high: int | None) -> str:
     if low is not None and value < low:
         return f"is less than {low}"
     return f"is more than {high}" if high is not None and value > high else ""
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is JSON data, in which alone a plan can be kept and hashed."""
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _has_reference(value: Any) -> bool:

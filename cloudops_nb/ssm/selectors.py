@@ -22,10 +22,16 @@ def select(selector: str, data: Any) -> Any:
     empty.
 
     Raises:
-        PlaybookError: The selector is not a JSONPath.
+        PlaybookError: The selector is not a JSONPath, or cannot be followed in this answer.
     """
+    from jsonpath import JSONPathError
+
     path = _compiled(selector)
-    found = [match.obj for match in path.finditer(data)]
+    try:
+        found = [match.obj for match in path.finditer(data)]
+    except JSONPathError as error:
+        what = "a selector cannot be followed in the answer"
+        raise PlaybookError(what, str(error.args[0]) if error.args else "") from None
     if path.singular_query():
         return found[0] if found else None
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from cloudops_nb.errors import ExecutionError, JournalError, PlanError
 from cloudops_nb.execution.executor import ApiCall, CallResult, InProcess
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 from tests.canned_response import canned_response
+from tests.execution.sample_documents import Scripted, bound, call, own_document, stop
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -461,3 +463,84 @@ def test_a_dry_run_that_aws_denies_ends_failed(aws: Any, engine: Any, bind: Any,
     assert execution.wait(30) is PlanStatus.FAILED
     assert "is denied" in events_until(execution, "step_failed").message
     assert engine.status(plan) is PlanStatus.AWAITING_APPROVAL
+
+
+class Odd(BaseException):
+    """An error that is no Exception, as those of asyncio and of test frameworks."""
+
+
+@pytest.mark.parametrize("error", [SystemExit("bye"), asyncio.CancelledError(), Odd(), KeyError("hunter2")])
+@pytest.mark.parametrize("place", ["call", "after_run"])
+def test_an_error_of_any_type_ends_the_run(
+    *, aws: Any, make_engine: Any, approved: Any, journal: Any, error: BaseException, place: str
+) -> None:
+    def broken(_: Any) -> Any:
+        raise error
+
+    playbook = own_document("stop", [stop("stop", "i-1")])
+    executor = Scripted(StopInstances=broken if place == "call" else {})
+    engine = make_engine(playbook, executor=executor, after_run=broken if place == "after_run" else None)
+    plan = approved(engine, bound(playbook))
+    status = PlanStatus.FAILED if place == "call" else PlanStatus.COMPLETED
+
+    execution = engine.apply(plan)
+    assert execution.wait(10) is status
+    assert not engine.running
+    assert engine.status(plan) is status
+    ended = journal.records(kind="execution_ended")[-1].body
+    assert ended == {"status": status.value, "reason": type(error).__name__ if place == "call" else ""}
+
+
+def test_a_lock_that_cannot_be_freed_does_not_keep_the_run_open(
+    *, aws: Any, make_engine: Any, approved: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pathlib import Path
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError
+
+    playbook = own_document("stop", [stop("stop", "i-1")])
+    engine = make_engine(playbook, executor=Scripted())
+    plan = approved(engine, bound(playbook))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    execution = engine.apply(plan)
+    assert execution.wait(10) is PlanStatus.COMPLETED
+
+
+def test_an_interrupt_while_a_run_is_admitted_leaves_no_run(
+    *, aws: Any, make_engine: Any, approved: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(dict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:
+            super().__setitem__(key, value)
+            raise KeyboardInterrupt
+
+    playbook = own_document("stop", [stop("stop", "i-1")])
+    engine = make_engine(playbook, executor=Scripted())
+    plan = approved(engine, bound(playbook))
+    monkeypatch.setattr(engine, "_running", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        engine.apply(plan)
+    assert not engine.running
+
+
+@pytest.mark.parametrize("selector", ["$.Points[0].Value", "$..a"])
+def test_an_answer_that_no_record_can_hold_does_not_undo_a_change_that_was_made(
+    *, aws: Any, start: Any, journal: Any, selector: str
+) -> None:
+    deep: Any = {"a": 1}
+    for _ in range(300):
+        deep = {"b": deep}
+    change = call("stop", "ec2", "StopInstances", {"Value": f"{selector} StringList"}, InstanceIds=["i-1"])
+    executor = Scripted(StopInstances={"Points": [{"Value": [{"x": float("nan")}]}], "Deep": deep})
+    execution = start(executor, own_document("stop", [change]))
+    assert execution.status is PlanStatus.COMPLETED
+    assert [record.body["status"] for record in journal.records(kind="step_result")] == ["completed"]
+
+
+def test_a_number_that_json_lacks_is_recorded_as_text(aws: Any, start: Any, journal: Any) -> None:
+    change = call("stop", "ec2", "StopInstances", {"Points": "$.Points MapList"}, InstanceIds=["i-1"])
+    execution = start(Scripted(StopInstances={"Points": [{"Value": float("nan")}]}), own_document("stop", [change]))
+    assert execution.status is PlanStatus.COMPLETED
+    assert journal.records(kind="step_result")[0].body["outputs"] == {"stop.Points": [{"Value": "NaN"}]}

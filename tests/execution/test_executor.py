@@ -61,6 +61,16 @@ def test_a_failed_change_is_sent_once_and_lost_only_if_it_may_have_happened(
     assert sent["StopInstances"] == 1
 
 
+@pytest.mark.parametrize("body", [b"[]", b'"overloaded"', b"null"])
+def test_an_answer_that_botocore_cannot_read_leaves_a_change_unknown(aws: Any, body: bytes) -> None:
+    def respond(request: Any, **_: Any) -> AWSResponse:
+        return canned_response(request.url, 502, body)
+
+    aws.hook("dynamodb", "before-send.dynamodb.DeleteTable", respond)
+    call = ApiCall(ACCOUNT_ID, REGION, "dynamodb", "DeleteTable", {"TableName": "orders"}, changes=True)
+    assert InProcess(aws.clients).call(call).lost
+
+
 def test_a_failed_look_is_never_lost_and_is_tried_again(aws: Any) -> None:
     aws.hook("ec2", "before-send.ec2.DescribeInstances", answer(503, "Unavailable"))
     sent = aws.watch("ec2")

@@ -29,7 +29,9 @@ class Answers:
 
 def read(executor: Answers) -> Live:
     projection = {"state": "$.State", "since": "$.Since"}
-    specification = Fingerprint(service="x", api="Describe", parameters={"Id": "{{ Id }}"}, projection=projection)
+    specification = Fingerprint(
+        service="rds", api="DescribeDBInstances", parameters={"Id": "{{ Id }}"}, projection=projection
+    )
     return read_live(specification, {"Id": "a"}, account_id="1", region="r", executor=executor)
 
 
@@ -47,6 +49,7 @@ def test_an_answer_without_a_state_is_no_fingerprint() -> None:
 
 def test_anything_else_becomes_text() -> None:
     assert plain({"a": [Decimal("1.5"), {1: (True, None, 2.5)}]}) == {"a": ["1.5", {"1": [True, None, 2.5]}]}
+    assert plain([float("nan"), float("inf"), float("-inf")]) == ["NaN", "Infinity", "-Infinity"]
 
 
 def test_differences_name_each_field_old_and_new() -> None:
@@ -62,7 +65,7 @@ def test_the_tags_are_those_of_what_holds_the_state(listed: str) -> None:
     answer = {"Groups": [{"Things": [{"State": {"Name": "on"}, listed: mine}, {listed: other}], listed: other}]}
     state = "$.Groups[0].Things[0].State.Name"
     specification = Fingerprint.model_validate(
-        {"service": "ec2", "api": "DescribeThings", "parameters": {}, "projection": {"state": state}}
+        {"service": "ec2", "api": "DescribeInstances", "parameters": {}, "projection": {"state": state}}
     )
     live = read_live(specification, {}, account_id="1", region="r", executor=Answers(**answer))
     assert live.tags == {"Env": "prod", "bare": ""}

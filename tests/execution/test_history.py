@@ -65,3 +65,39 @@ def test_filters_add_up(
     engine.prepare(bind("rds-stop", aws.database()), account=account)
     given = {name: clock() + value if isinstance(value, timedelta) else value for name, value in filters.items()}
     assert [row["title"].rsplit(": ")[-1] for row in engine.history(**given)] == titles
+
+
+@pytest.mark.parametrize("look", ["status", "steps", "rollback"])
+def test_a_run_that_ends_while_the_journal_is_read_has_not_failed(
+    *, aws: Any, make_engine: Any, bind: Any, approved: Any, journal: Any, look: str
+) -> None:
+    engine = make_engine()
+    plan = approved(engine, bind("ec2-stop", aws.instance()))
+    execution = engine.apply(plan)
+    execution.wait(30)
+    names = [line.kind for line in journal.lines]
+    cut = names.index("step_intent") if look == "rollback" else names.index("step_intent") + 1
+    early = make_engine(journal=_ReadEarly(journal, cut))
+
+    if look == "status":
+        assert early.status(plan).value == "completed"
+    elif look == "steps":
+        assert {step["status"] for step in early.steps(execution.id)} == {"completed"}
+    else:
+        assert [target.arn for target in early.rollback(execution.id)[0].targets] == list(plan.targets)
+
+
+class _ReadEarly:
+    """A journal whose first reading stops at a line, because the run wrote the others just afterwards."""
+
+    def __init__(self, journal: Any, cut: int) -> None:
+        self._journal = journal
+        self._cut: int | None = cut
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def records(self, **filters: Any) -> Any:
+        found, cut = self._journal.records(**filters), self._cut
+        self._cut = None
+        return found if cut is None else [record for record in found if record.sequence <= cut]

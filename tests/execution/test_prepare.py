@@ -438,3 +438,34 @@ def test_a_plan_that_the_callers_check_refuses_is_not_recorded(
     with pytest.raises(PlanError):
         engine.plan(plan.id)
     assert journal.records() == []
+
+
+@pytest.mark.parametrize(
+    ("api", "selector"),
+    [("TerminateInstances", "$.TerminatingInstances[0].CurrentState.Name"), ("GetPasswordData", "$.PasswordData")],
+)
+def test_a_live_state_that_is_no_plain_read_is_never_asked_for(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any, api: str, selector: str
+) -> None:
+    parameters = (
+        {"InstanceIds": ["{{ InstanceId }}"]} if api != "GetPasswordData" else {"InstanceId": "{{ InstanceId }}"}
+    )
+    fingerprint = {"service": "ec2", "api": api, "parameters": parameters, "projection": {"state": selector}}
+    playbook = make_playbook([STOP], fingerprint=fingerprint, allowed_states=[], expected_state="")
+    instance, engine, sent = aws.instance(), make_engine(playbook), aws.watch("ec2")
+    with pytest.raises(PlanError, match=r"it is no plain read|may hold a secret"):
+        engine.prepare(bind(playbook, instance), account=account)
+    assert not sent[api]
+    assert aws.instance_state(instance) == "running"
+
+
+def test_a_live_state_that_may_hold_a_secret_is_not_kept(
+    *, aws: Any, make_engine: Any, make_playbook: Any, bind: Any, account: Any, journal: Any
+) -> None:
+    projection = {"state": "$.Environment.Variables"}
+    parameters = {"FunctionName": "{{ InstanceId }}"}
+    read = {"service": "lambda", "api": "GetFunctionConfiguration", "parameters": parameters, "projection": projection}
+    playbook = make_playbook([STOP], fingerprint=read, allowed_states=[], expected_state="")
+    with pytest.raises(PlanError, match="the field state of the metadata's fingerprint may hold a secret"):
+        make_engine(playbook).prepare(bind(playbook, aws.instance()), account=account)
+    assert not journal.records(kind="plan")

@@ -147,3 +147,32 @@ def test_a_selector_that_the_run_fills_in_is_judged_as_filled_in(aws: Any, start
     execution = start(executor, own_document("check", steps))
     assert messages(execution)["check"] == "it is (sensitive), not the desired value"
     assert SECRET not in traces(execution, journal)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        step("last", "updateVariable", {"Name": "variable:{{ find.Id }}", "Value": "x"}),
+        step("last", "sleep", {"Duration": "PT{{ find.Number }}S"}),
+        step(
+            "last",
+            "assertAwsResourceProperty",
+            {
+                "Service": "ec2",
+                "Api": "DescribeInstances",
+                "PropertySelector": "$.[{{ find.Id }}",
+                "DesiredValues": ["on"],
+            },
+        ),
+    ],
+)
+def test_no_message_of_a_step_repeats_a_secret_among_its_inputs(
+    *, aws: Any, start: Any, journal: Any, last: dict[str, Any]
+) -> None:
+    find = look("find", {"Id": "$.Id", "Number": "$.Number"})
+    executor = Scripted(DescribeInstances={"Id": SECRET, "Number": "0.0625"})
+    named = {"sensitive_outputs": ["find.Id", "find.Number"]}
+    execution = start(executor, own_document("last", [find, last], named))
+    assert messages(execution)["last"]
+    assert SECRET not in traces(execution, journal)
+    assert "0.0625" not in traces(execution, journal)

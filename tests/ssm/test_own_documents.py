@@ -197,3 +197,18 @@ def test_the_host_has_the_bundled_playbooks_and_its_own(own: Path, tmp_path: Pat
         catalogue.by_ref(other.ref)
     catalogue.add(other)
     assert catalogue.by_ref(other.ref) is other
+
+
+def test_a_refused_document_is_given_out_under_no_name(own: Path) -> None:
+    (own / "look.yaml").write_text(READ)
+    facts = "{id: own-look, version: '1.0.0', name: Look, description: Look., reviewed: false, fingerprint: %s}"
+    change = "{service: ec2, api: TerminateInstances, parameters: {}, projection: {state: $.State}}"
+    (own / "look.metadata.yaml").write_text(facts % change)
+    ref = read_file(own / "look.yaml", "look").playbook.ref
+    catalogue = HostCatalogue(bundled(), OwnFolder(own, bundled().ids))
+
+    assert "own-look" in catalogue.ids
+    assert ref not in {playbook.ref for playbook in catalogue.runnable}
+    for ask in (lambda: catalogue.get("own-look"), lambda: catalogue.by_ref(ref, override=True)):
+        with pytest.raises(PlaybookError, match=r"no runnable version|may not run"):
+            ask()

@@ -106,3 +106,10 @@ def test_the_default_of_the_document_fits_whatever_its_limits_say():
     assert role.problem("") == ""
     assert role.problem("x") != ""
     assert store.problem("{{ssm:/role}}") == "holds {{, which starts a reference"
+
+
+@pytest.mark.parametrize("value", [{"a": float("nan")}, {1: "a"}, {"a": b"x"}, {"a": [{1, 2}]}])
+def test_a_map_that_is_no_json_does_not_fit(value):
+    problem = "holds what is not text, a number, a Boolean, a list or a map"
+    assert Parameter("StringMap").problem(value) == problem
+    assert Parameter("MapList").problem([value]) == problem

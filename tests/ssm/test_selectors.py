@@ -59,3 +59,11 @@ def test_a_projection_sees_every_change_of_a_value():
     assert project(projection, {"s": "running", "t": [1, 2]}) == {"state": "running", "tags": [1, 2]}
     assert project(projection, {"s": "running", "t": [1, 3]}) != project(projection, {"s": "running", "t": [1, 2]})
     assert project(projection, {}) == {"state": None, "tags": None}
+
+
+def test_an_answer_that_is_too_deep_for_a_selector_is_a_problem_of_ours():
+    deep: dict[str, object] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    with pytest.raises(PlaybookError, match="a selector cannot be followed in the answer"):
+        select("$..x", deep)

@@ -35,7 +35,7 @@ def run(step: StepRun) -> Outcome:
         return Outcome(StepStatus.CANCELLED, "cancelled while waiting")
     if seconds > left:
         return Outcome(StepStatus.TIMEOUT, f"the time of the steps around it was up after {left:g} s")
-    return Outcome(StepStatus.COMPLETED, f"waited {seconds:g} s")
+    return Outcome(StepStatus.COMPLETED, "waited" if step.hidden else f"waited {seconds:g} s")
 
 
 def sleep_problem(inputs: Mapping[str, Any]) -> str:

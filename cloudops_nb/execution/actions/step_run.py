@@ -45,8 +45,8 @@ class StepRun:
 
     ``call`` makes the step's own API call; ``poll`` reports an intermediate value; ``deadline`` is in seconds of the
     monotonic clock; ``context`` holds the values of the run. ``scope`` is put before the names of the step's own
-    document, and ``variables`` has the types of all variables. ``hidden`` says that the property the step looks at may
-    be a secret.
+    document, and ``variables`` has the types of all variables. ``hidden`` says that the property the step looks at, or
+    an input, may be a secret.
     """
 
     step: DocumentStep

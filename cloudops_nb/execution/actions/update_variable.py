@@ -21,7 +21,7 @@ def run(step: StepRun) -> Outcome:
     name, value = str(step.input("Name")), step.input("Value")
     kind = step.variables.get(f"{step.scope}{name}")
     if kind is None:
-        return Outcome(StepStatus.FAILED, f"there is no {name}")
+        return Outcome(StepStatus.FAILED, f"there is no {step.step.inputs['Name']}")
     if value is ABSENT:
         return Outcome(StepStatus.FAILED, "the answer lacked the value")
     if not isinstance(value, BASE_TYPES[kind]) or (isinstance(value, bool) and kind != "Boolean"):
