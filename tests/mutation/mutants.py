@@ -1,0 +1,113 @@
+"""Makes the mutants of a module with the operators of Cosmic Ray."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+#: Values, graph, grammar and binding: what decides which steps of a document run, and on what.
+MODULES = (
+    "cloudops_nb.ssm.values",
+    "cloudops_nb.ssm.control_flow",
+    "cloudops_nb.ssm.step_graph",
+    "cloudops_nb.ssm.jumps",
+    "cloudops_nb.ssm.grammar",
+    "cloudops_nb.ssm.fields",
+    "cloudops_nb.ssm.loader",
+    "cloudops_nb.request.bind",
+)
+#: They need arguments that fit one program.
+_WITH_ARGUMENTS = frozenset({"core/VariableInserter", "core/VariableReplacer"})
+
+
+@dataclass(frozen=True)
+class Key:
+    """What tells a mutant from others, whatever lines come or go above it."""
+
+    module: str
+    function: str
+    line: str
+    becomes: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one change.
+
+    Attributes:
+        key: Its module, its function, and its line before and after.
+        lines: The numbers of the lines of the statement that is changed.
+        source: The module's text with the change.
+    """
+
+    key: Key
+    lines: range
+    source: str
+
+
+def path_of(module: str) -> Path:
+    """Return the file of a module."""
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """Yield the mutants of a module; those that differ from it or from another in type hints alone are left out."""
+    source = path_of(module).read_text("utf-8")
+    tree, nodes = ast.parse(source), list(ast_nodes(get_ast(source)))
+    seen = {_program(source)}
+    for name in operator_names():
+        if name in _WITH_ARGUMENTS:
+            continue
+        operator = get_operator(name)()
+        made = sum(1 for node in nodes for _ in operator.mutation_positions(node))
+        for changed in (mutate_code(source, operator, each) for each in range(made)):
+            if (program := _program(changed)) not in seen:
+                seen.add(program)
+                yield _mutant(module, source, changed, tree)
+
+
+class _Unhinted(ast.NodeTransformer):
+    """Removes type hints, which no module here reads as it runs."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802 - ast's name
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:  # noqa: N802 - ast's name
+        node.annotation = ast.Constant(None)
+        self.generic_visit(node)
+        return node
+
+
+def _program(source: str) -> str:
+    return ast.dump(_Unhinted().visit(ast.parse(source)))
+
+
+def _mutant(module: str, source: str, changed: str, tree: ast.Module) -> Mutant:
+    before, after = source.splitlines(), changed.splitlines()
+    number = next(number for number in count() if before[number] != after[number])
+    functions, lines = list[str](), range(0)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and node.lineno <= number + 1 <= (node.end_lineno or 0):
+            body = getattr(node, "body", [])
+            lines = range(node.lineno, body[0].lineno if body else (node.end_lineno or 0) + 1)
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                functions.append(node.name)
+    key = Key(module, ".".join(functions), before[number].strip(), after[number].strip())
+    return Mutant(key, lines, changed)
