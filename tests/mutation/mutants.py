@@ -29,6 +29,9 @@ MODULES = (
 )
 #: They need arguments that fit one program.
 _WITH_ARGUMENTS = frozenset({"core/VariableInserter", "core/VariableReplacer"})
+#: A comparison becomes another of its own kind. A text that is compared by order, or by identity, mostly shows what
+#: Python does with texts.
+_COMPARISONS = ({"Eq", "NotEq"}, {"Is", "IsNot"}, {"Lt", "LtE", "Gt", "GtE"})
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ def mutants(module: str) -> Iterator[Mutant]:
     """Yield the mutants of a module; those that differ from it or from another in type hints alone are left out."""
     source = path_of(module).read_text("utf-8")
     tree, nodes = ast.parse(source), list(ast_nodes(get_ast(source)))
-    seen = {_program(source)}
+    seen = {"", _program(source)}
     for name in operator_names():
-        if name in _WITH_ARGUMENTS:
+        if not _is_used(name):
             continue
         operator = get_operator(name)()
         made = sum(1 for node in nodes for _ in operator.mutation_positions(node))
@@ -77,8 +80,18 @@ def mutants(module: str) -> Iterator[Mutant]:
                 yield _mutant(module, source, changed, tree)
 
 
+def _is_used(operator: str) -> bool:
+    name, _, pair = operator.partition("_")
+    is_one_kind = any(kind.issuperset(pair.split("_")) for kind in _COMPARISONS)
+    return operator not in _WITH_ARGUMENTS and (name != "core/ReplaceComparisonOperator" or is_one_kind)
+
+
 class _Unhinted(ast.NodeTransformer):
-    """Removes type hints, which no module here reads as it runs."""
+    """Removes type hints and what is imported for them; no module here reads them as it runs."""
+
+    def visit_If(self, node: ast.If) -> ast.If | None:  # noqa: N802 - ast's name
+        self.generic_visit(node)
+        return None if "TYPE_CHECKING" in ast.unparse(node.test) else node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -96,7 +109,12 @@ class _Unhinted(ast.NodeTransformer):
 
 
 def _program(source: str) -> str:
-    return ast.dump(_Unhinted().visit(ast.parse(source)))
+    """Return what tells a program from others; an empty text if the source is no program."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ""
+    return ast.dump(_Unhinted().visit(tree))
 
 
 def _mutant(module: str, source: str, changed: str, tree: ast.Module) -> Mutant:

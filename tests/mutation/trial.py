@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 #: The tests that know the modules. Those of whole documents with random changes are slow, and need not find anything
 #: that no other test finds.
 _TESTS = ("tests/ssm", "tests/request/test_bind.py", "tests/conformance", "tests/execution/test_step_order.py")
+_LAST = ("tests/conformance", "tests/execution")
 _SLOW = "tests/ssm/test_hostile_documents.py"
 _OPTIONS = (
-    "-qq", "--exitfirst", "--no-header", "--no-summary", "--assert=plain", f"--ignore={_SLOW}", "--timeout=30",
+    "-qq", "--exitfirst", "--no-header", "--no-summary", "--tb=no", "--assert=plain", f"--ignore={_SLOW}", "--timeout=30",
     *(f"-pno:{each}" for each in ("cacheprovider", "xdist", "pytest_cov", "hypothesispytest", "faulthandler")),
 )  # fmt: skip
 #: What ends an endless loop: the seconds of the processor that a mutant may take, and its bytes of memory.
@@ -78,6 +80,7 @@ def covering() -> Covering:
 
 def survivors(mutants: Sequence[Mutant], known: Covering, processes: int) -> Iterator[Mutant]:
     """Yield the mutants at which no test fails, in the order in which they are found."""
+    gc.freeze()
     running: dict[int, Mutant] = {}
     waiting = list(reversed(mutants))
     while waiting or running:
@@ -171,9 +174,21 @@ def _try(mutant: Mutant, tests: Sequence[str]) -> NoReturn:
     try:
         sys.meta_path.insert(0, _Mutated(mutant))
         with tempfile.TemporaryDirectory() as folder:
-            status = _run(sorted({each.partition("::")[0] for each in tests}), folder, plugins=[_Quick(tests)]) if tests else 0
+            status = int(not all(_pass(stage, folder) for stage in _stages(mutant, tests)))
     finally:
-        os._exit(status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and 0 or 1)
+        os._exit(status)
+
+
+def _stages(mutant: Mutant, tests: Sequence[str]) -> Iterator[list[str]]:
+    """Yield tests in groups: the file of the module, other files, and the files that take long to read."""
+    own = f"/test_{mutant.key.module.rpartition('.')[2]}.py::"
+    for stage in range(3):
+        yield [each for each in tests if stage == (0 if own in each else 2 if each.startswith(_LAST) else 1)]
+
+
+def _pass(tests: Sequence[str], folder: str) -> bool:
+    files = sorted({each.partition("::")[0] for each in tests})
+    return not files or _run(files, folder, plugins=[_Quick(tests)]) == pytest.ExitCode.OK
 
 
 def _run(files: Iterable[str], folder: str, *options: str, plugins: Sequence[object] = ()) -> int:
