@@ -47,7 +47,7 @@ def loop(*steps: Any, **inputs: Any) -> dict[str, Any]:
         ),
         document(loop(step(nextStep="out")), step(name="out")),
         document(step("aws:branch", {"Choices": [{**CONDITION, "NextStep": "it"}], "Default": "it"})),
-        document(step("aws:executeScript", {"anything": 1})),
+        document(step("aws:executeScript", {"Default": "no step", "Steps": [{"name": "it"}]})),
         document(step("aws:pause", {})),
         document(step("aws:updateVariable", {"Name": "variable:a", "Value": 5})),
         document(step("aws:changeInstanceState", {"InstanceIds": "{{ Ids }}", "DesiredState": "Stopped"})),
@@ -139,7 +139,13 @@ MAIN = ("mainSteps", 0)
         ),
         (document(step(), step()), ("mainSteps", 1, "name"), "step 'it' exists already"),
         (document(step(nextStep="its")), (*MAIN, "nextStep"), "there is no step 'its': did you mean it?"),
+        (document(5, step(nextStep="no")), ("mainSteps", 1, "nextStep"), "there is no step 'no'"),
         (document(step(nextStep="in"), loop(step(name="in"))), (*MAIN, "nextStep"), "step 'in' is inside loop 'loop'"),
+        (
+            document(step(nextStep="in"), {**loop(loop(step(name="in"))), "name": "outer"}),
+            (*MAIN, "nextStep"),
+            "step 'in' is inside loop 'loop'",
+        ),
         (
             document(step("aws:sleep", {"Duration": "PT1S"}, onCancel="step:it")),
             (*MAIN, "onCancel"),
