@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--processes", default=os.cpu_count(), show_default=True, type=click.IntRange(1), help="How many at once.")
-@click.option("--module", "modules", multiple=True, default=MODULES, type=click.Choice(MODULES), help="Only this module.")
+@click.option(
+    "--processes", default=os.cpu_count(), show_default=True, type=click.IntRange(1), help="How many at once."
+)
+@click.option(
+    "--module", "modules", multiple=True, default=MODULES, type=click.Choice(MODULES), help="Only this module."
+)
 def main(processes: int, modules: tuple[str, ...]) -> None:
     """Change the code in small ways, and check that a test fails at each change."""
     begin = time.monotonic()

@@ -89,7 +89,7 @@ def _is_used(operator: str) -> bool:
 class _Unhinted(ast.NodeTransformer):
     """Removes type hints and what is imported for them; no module here reads them as it runs."""
 
-    def visit_If(self, node: ast.If) -> ast.If | None:  # noqa: N802 - ast's name
+    def visit_If(self, node: ast.If) -> ast.If | None:
         self.generic_visit(node)
         return None if "TYPE_CHECKING" in ast.unparse(node.test) else node
 
@@ -97,12 +97,12 @@ class _Unhinted(ast.NodeTransformer):
         node.annotation = None
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802 - ast's name
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.returns = None
         self.generic_visit(node)
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:  # noqa: N802 - ast's name
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
         node.annotation = ast.Constant(None)
         self.generic_visit(node)
         return node

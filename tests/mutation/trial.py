@@ -10,9 +10,11 @@ import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from importlib.abc import MetaPathFinder, SourceLoader
+from importlib.abc import SourceLoader
 from importlib.util import spec_from_loader
+from io import StringIO
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,17 +31,19 @@ if TYPE_CHECKING:
 
     from tests.mutation.mutants import Mutant
 
-#: The tests that know the modules. Those of whole documents with random changes are slow, and need not find anything
-#: that no other test finds.
-_TESTS = ("tests/ssm", "tests/request/test_bind.py", "tests/conformance", "tests/execution/test_step_order.py")
-_LAST = ("tests/conformance", "tests/execution")
-_SLOW = "tests/ssm/test_hostile_documents.py"
+#: The tests that know the modules; the later ones take long to collect.
+_FIRST = ("tests/ssm", "tests/request/test_bind.py")
+_LATER = ("tests/conformance", "tests/execution/test_step_order.py")
+#: Whole documents with random changes take long, and need not find anything that no other test finds.
+_LEFT_OUT = "tests/ssm/test_hostile_documents.py"
+#: What ends an endless loop: the seconds of a test; if it is not Python that loops, the seconds of the processor; and
+#: the bytes of memory.
+_TEST_SECONDS, _SECONDS, _BYTES = 20, 600, 4 << 30
+_PLUGINS_OFF = ("cacheprovider", "xdist", "pytest_cov", "hypothesispytest", "faulthandler")
 _OPTIONS = (
-    "-qq", "--exitfirst", "--no-header", "--no-summary", "--tb=no", "--assert=plain", f"--ignore={_SLOW}", "--timeout=30",
-    *(f"-pno:{each}" for each in ("cacheprovider", "xdist", "pytest_cov", "hypothesispytest", "faulthandler")),
+    "-qq", "--exitfirst", "--no-header", "--no-summary", "--tb=no", "--assert=plain", f"--ignore={_LEFT_OUT}",
+    f"--timeout={_TEST_SECONDS}", *(f"-pno:{each}" for each in _PLUGINS_OFF),
 )  # fmt: skip
-#: What ends an endless loop: the seconds of the processor that a mutant may take, and its bytes of memory.
-_SECONDS, _BYTES = 60, 4 << 30
 
 
 @dataclass
@@ -68,9 +72,9 @@ def covering() -> Covering:
         RuntimeError: One fails.
     """
     os.chdir(ROOT)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
         # Libraries stay imported, and so each process that begins as a copy of this one begins quickly.
-        _run(_TESTS, folder, "--collect-only")
+        _run((*_FIRST, *_LATER), folder, "--collect-only")
     for name in list(sys.modules):
         if name.startswith(("cloudops_nb", "tests.")) and not name.startswith("tests.mutation"):
             del sys.modules[name]
@@ -80,24 +84,25 @@ def covering() -> Covering:
 
 def survivors(mutants: Sequence[Mutant], known: Covering, processes: int) -> Iterator[Mutant]:
     """Yield the mutants at which no test fails, in the order in which they are found."""
+    # A process that begins as a copy need not copy what it does not look at.
     gc.freeze()
     running: dict[int, Mutant] = {}
     waiting = list(reversed(mutants))
-    while waiting or running:
-        while waiting and len(running) < processes:
-            mutant = waiting.pop()
-            tests = known.of(mutant)
-            child = os.fork()
-            if not child:
-                _try(mutant, tests)
-            running[child] = mutant
-        child, status = os.wait()
-        mutant = running.pop(child)
-        if status == 0:
-            yield mutant
+    with tempfile.TemporaryDirectory() as folder:
+        while waiting or running:
+            while waiting and len(running) < processes:
+                mutant = waiting.pop()
+                child = os.fork()
+                if not child:
+                    _try(mutant, known.of(mutant), folder)
+                running[child] = mutant
+            child, status = os.wait()
+            mutant = running.pop(child)
+            if status == 0:
+                yield mutant
 
 
-class _Mutated(MetaPathFinder, SourceLoader):
+class _Mutated(SourceLoader):
     """Imports one module from another text than that of its file."""
 
     def __init__(self, mutant: Mutant) -> None:
@@ -126,7 +131,8 @@ class _Quick:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._order:
-            items[:] = sorted((each for each in items if each.nodeid in self._order), key=lambda each: self._order[each.nodeid])
+            chosen = {self._order[each.nodeid]: each for each in items if each.nodeid in self._order}
+            items[:] = [chosen[number] for number in sorted(chosen)]
 
 
 class _Measuring:
@@ -156,14 +162,14 @@ class _Measuring:
 
 def _measured() -> Covering:
     measuring = _Measuring()
-    with tempfile.TemporaryDirectory() as folder:
-        status = _run(_TESTS, folder, plugins=[_Quick(()), measuring])
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
+        status = _run((*_FIRST, *_LATER), folder, plugins=[_Quick(()), measuring])
     if status != pytest.ExitCode.OK:
         raise RuntimeError("a test fails on the code as it is")
     return measuring.finish()
 
 
-def _try(mutant: Mutant, tests: Sequence[str]) -> NoReturn:
+def _try(mutant: Mutant, tests: Sequence[str], folder: str) -> NoReturn:
     """End this process: with status 0 if no test fails."""
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_DATA, (_BYTES, _BYTES))
@@ -173,8 +179,7 @@ def _try(mutant: Mutant, tests: Sequence[str]) -> NoReturn:
     status = 1
     try:
         sys.meta_path.insert(0, _Mutated(mutant))
-        with tempfile.TemporaryDirectory() as folder:
-            status = int(not all(_pass(stage, folder) for stage in _stages(mutant, tests)))
+        status = int(not all(_pass(stage, f"{folder}/{os.getpid()}") for stage in _stages(mutant, tests)))
     finally:
         os._exit(status)
 
@@ -183,7 +188,7 @@ def _stages(mutant: Mutant, tests: Sequence[str]) -> Iterator[list[str]]:
     """Yield tests in groups: the file of the module, other files, and the files that take long to read."""
     own = f"/test_{mutant.key.module.rpartition('.')[2]}.py::"
     for stage in range(3):
-        yield [each for each in tests if stage == (0 if own in each else 2 if each.startswith(_LAST) else 1)]
+        yield [each for each in tests if stage == (0 if own in each else 2 if each.startswith(_LATER) else 1)]
 
 
 def _pass(tests: Sequence[str], folder: str) -> bool:
@@ -192,4 +197,4 @@ def _pass(tests: Sequence[str], folder: str) -> bool:
 
 
 def _run(files: Iterable[str], folder: str, *options: str, plugins: Sequence[object] = ()) -> int:
-    return int(pytest.main([*_OPTIONS, f"--basetemp={folder}/tests", *options, *files], plugins=plugins))
+    return int(pytest.main([*_OPTIONS, f"--basetemp={folder}", *options, *files], plugins=plugins))

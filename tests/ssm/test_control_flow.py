@@ -69,6 +69,18 @@ def test_a_cancelled_step_leads_to_its_clean_up():
     assert flow.after_cancel(nap("b")) == END
 
 
+def test_a_way_out_of_the_body_of_a_loop_is_a_way_on_from_the_loop():
+    step = loop("l", fork("x", "y", default="c"), nap("y"))
+    flow = ControlFlow([step, nap("b", is_end=True), nap("c")])
+
+    assert list(flow.edges(step)) == [
+        Edge(EdgeKind.SUCCESS, "b"),
+        Edge(EdgeKind.FAILURE, END),
+        Edge(EdgeKind.SUCCESS, "c"),
+    ]
+    assert flow.reachable() == {"l", "b", "c"}
+
+
 def test_a_sequence_knows_its_steps():
     flow = ControlFlow([nap("a"), nap("b")])
 
