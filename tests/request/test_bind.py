@@ -155,3 +155,15 @@ def test_one_name_for_several_targets_is_refused():
     response = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
     with pytest.raises(PlaybookError, match="each of 2 targets"):
         bind(response, resolve("snapshot all databases as mine"), Catalogue.bundled())
+
+
+def test_a_name_for_one_target_and_a_tag_for_several_are_bound():
+    named = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
+    tagged = answer("ec2-tag", InstanceId="r1", TagKey="v1", TagValue="v1")
+    estate = MemoryEstate([instance(), instance(name="web-2", arn="arn:web-2")])
+    several = Resolver(estate, environment_of, Abilities()).resolve("tag all instances with A=b")
+    assert len(several.members) == 2
+    assert bind(named, resolve("snapshot pg-2 as mine"), Catalogue.bundled()).parameters == {
+        "DBSnapshotIdentifier": "mine"
+    }
+    assert bind(tagged, several, Catalogue.bundled()).parameters == {"TagKey": "A", "TagValue": "b"}

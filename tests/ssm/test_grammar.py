@@ -197,7 +197,8 @@ def test_values_are_shown_shortly():
         "5",
         "'a b'",
     ]
-    assert len(shown("x" * 1000)) < 50
+    assert shown("x" * 40) == f"'{'x' * 40}'"
+    assert shown("x" * 41) == f"'{'x' * 39}…'"
 
 
 def test_a_form_says_the_right_form():
