@@ -119,13 +119,21 @@ def _program(source: str) -> str:
 
 def _mutant(module: str, source: str, changed: str, tree: ast.Module) -> Mutant:
     before, after = source.splitlines(), changed.splitlines()
-    number = next(number for number in count() if before[number] != after[number])
+    # From the end, because a decorator goes together with the empty lines before it.
+    behind = next(number for number in count(1) if before[-number] != after[-number])
+    number, becomes = len(before) - behind, after[-behind].strip() if len(before) == len(after) else ""
     functions, lines = list[str](), range(0)
     for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and node.lineno <= number + 1 <= (node.end_lineno or 0):
+        if isinstance(node, ast.stmt) and number + 1 in (whole := _lines(node)):
             body = getattr(node, "body", [])
-            lines = range(node.lineno, body[0].lineno if body else (node.end_lineno or 0) + 1)
+            lines = range(whole.start, body[0].lineno) if body else whole
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 functions.append(node.name)
-    key = Key(module, ".".join(functions), before[number].strip(), after[number].strip())
+    key = Key(module, ".".join(functions), before[number].strip(), becomes)
     return Mutant(key, lines, changed)
+
+
+def _lines(node: ast.stmt) -> range:
+    """Return the lines of a statement, those of its decorators included."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return range(min([node.lineno, *(each.lineno for each in decorators)]), (node.end_lineno or node.lineno) + 1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -100,6 +101,7 @@ MAIN = ("mainSteps", 0)
         (document(step(timeoutSecond=5)), (*MAIN, "timeoutSecond"), "did you mean timeoutSeconds?"),
         (document(step(timeoutSeconds=0)), (*MAIN, "timeoutSeconds"), "write a number above 0"),
         (document(step(isEnd="yes")), (*MAIN, "isEnd"), "is 'yes': write true"),
+        (document(step(isEnd="{{ a }}")), (*MAIN, "isEnd"), "is '{{ a }}': write false"),
         (document(step(isEnd=0)), (*MAIN, "isEnd"), "is 0: write false"),
         (document(step(onFailure="Retry")), (*MAIN, "onFailure"), "write Abort, Continue, Cancel or step:NAME"),
         (document(step(onCancel="Continue")), (*MAIN, "onCancel"), "write Abort or step:NAME"),
@@ -199,6 +201,11 @@ def test_values_are_shown_shortly():
     ]
     assert shown("x" * 40) == f"'{'x' * 40}'"
     assert shown("x" * 41) == f"'{'x' * 39}…'"
+
+
+def test_a_form_stays_as_it_is_for_all_documents():
+    with pytest.raises(FrozenInstanceError):
+        Form("text").kind = "any"  # type: ignore[misc]
 
 
 def test_a_form_says_the_right_form():
