@@ -141,6 +141,19 @@ def test_a_step_of_a_body_may_lead_out_of_the_loop():
     assert "c" in ways.reachable()
 
 
+def test_a_step_that_always_leaves_the_loop_does_not_lead_back_to_it():
+    ways = graph(loop("l", nap("x", next_step="c", on_failure="step:c")), nap("b", is_end=True), nap("c"))
+
+    assert ways.after("x") == {"c"}
+
+
+def test_a_step_of_a_body_may_lead_to_its_own_loop():
+    ways = graph(loop("l", nap("x", next_step="l")), nap("b"))
+
+    assert ways.after("x") == {"l", "x", "b"}
+    assert ways.before("b") == {"l", "x"}
+
+
 def test_steps_that_lead_back_are_found_as_groups():
     ways = graph(nap("a"), nap("b", on_failure="step:a"), loop("l", nap("x"), fork("y", "x", is_end=True)), nap("c"))
 
