@@ -141,6 +141,13 @@ def test_a_step_of_a_body_may_lead_out_of_the_loop():
     assert "c" in ways.reachable()
 
 
+def test_the_calls_of_a_composite_action_belong_to_their_step():
+    ways = graph(nap("a"), DocumentStep("stop", "aws:changeInstanceState", steps=(nap("stopInstances"),)))
+
+    assert ways.after("a") == {"stop"}
+    assert ways.after("stop") == set()
+
+
 def test_a_step_that_always_leaves_the_loop_does_not_lead_back_to_it():
     ways = graph(loop("l", nap("x", next_step="c", on_failure="step:c")), nap("b", is_end=True), nap("c"))
 
