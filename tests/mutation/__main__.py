@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tests.mutation.equivalent import listed
-from tests.mutation.mutants import MODULES, mutants
+from tests.mutation.mutants import MODULES, mutants, path_of
 from tests.mutation.trial import covering, survivors
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def main(processes: int, modules: tuple[str, ...]) -> None:
     """Change the code in small ways, and check that a test fails at each change."""
     begin = time.monotonic()
     known = covering()
-    made = [each for module in modules for each in mutants(module)]
+    made = [each for module in modules for each in mutants(module, path_of(module).read_text("utf-8"))]
     alive = [each.key for each in survivors(made, known, processes)]
     argued = listed(modules)
     counts = Counter(each.key.module for each in made)

@@ -64,9 +64,8 @@ def path_of(module: str) -> Path:
     return ROOT.joinpath(*module.split(".")).with_suffix(".py")
 
 
-def mutants(module: str) -> Iterator[Mutant]:
-    """Yield the mutants of a module; those that differ from it or from another in type hints alone are left out."""
-    source = path_of(module).read_text("utf-8")
+def mutants(module: str, source: str) -> Iterator[Mutant]:
+    """Yield the mutants of a module's text; those that differ from it or another in type hints alone are left out."""
     tree, nodes = ast.parse(source), list(ast_nodes(get_ast(source)))
     seen = {"", _program(source)}
     for name in operator_names():
