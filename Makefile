@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addpre
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage conformance access-levels docs wheel crash corrupt survey second-opinion packages clean
+.PHONY: help install install-dev demo lab test cover newest fast check format lock bench figures coverage conformance access-levels docs wheel crash corrupt mutate survey second-opinion packages clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -93,6 +93,9 @@ crash: install-dev ## kill the programs that use a store 200 times, scans 60 tim
 
 corrupt: install-dev ## flip bits in each kind of file of a store, and check that the damage is bounded, reported and mended
 	$(BIN)/python -W ignore -m tests.corrupt --flips 60
+
+mutate: install-dev ## change the code of values, graph, grammar and binding in small ways; a test must fail at each change
+	PYTHONHASHSEED=0 $(BIN)/python -m tests.mutation
 
 # A side file answers/NAME.yaml beside a document may say more: tests/survey/__init__.py.
 survey: install-dev ## load, lint, prepare and run on stubs every Automation document in folders: make survey FOLDERS='…'

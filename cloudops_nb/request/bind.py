@@ -135,14 +135,14 @@ def _parameters(playbook: Playbook, slots: Mapping[str, str], resolution: Resolu
     for name, slot in slots.items():
         if name == target:
             continue
-        source = playbook.metadata.parameters.get(name)
-        if source is not None and source.source == "generated" and len(resolution.members) > 1:
+        source = playbook.metadata.parameters[name]
+        if source.source == "generated" and len(resolution.members) > 1:
             raise PlaybookError(
                 f"{name} must differ for each of {len(resolution.members)} targets",
                 "",
                 "Leave it out, and names are generated.",
             )
-        values[name] = _value(slot, source.part if source else None, resolution)
+        values[name] = _value(slot, source.part, resolution)
     return values
 
 

@@ -17,6 +17,7 @@ lead to a step outside of it, which leaves the loop.
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloudops_nb.ssm.conditions import choices
@@ -57,8 +58,7 @@ class ControlFlow:
 
     def __init__(self, steps: Sequence[DocumentStep]) -> None:
         self._steps = {step.name: step for step in steps}
-        names = list(self._steps)
-        self._following = dict(zip(names, [*names, END][1:], strict=True))
+        self._following = dict(pairwise([*self._steps, END]))
 
     @property
     def first(self) -> str:

@@ -255,8 +255,7 @@ def _default_problem(parameter: Mapping[str, Any]) -> str:
         named = references(default)
     except PlaybookError as error:
         return f"default: {error.what}"
-    allowed = {name for name in named if name.startswith(PARAMETER_STORE) or name in SYSTEM_VARIABLES}
-    if wrong := sorted(named - allowed):
+    if wrong := sorted(name for name in named - SYSTEM_VARIABLES if not name.startswith(PARAMETER_STORE)):
         return f"default refers to {wrong[0]}: a default may refer to Parameter Store, as {{{{ssm:/name}}}}"
     wanted = base_type(parameter["type"])
     if named or default == "" or convert(default, wanted) is not ABSENT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudops_nb.ssm.control_flow import END, ControlFlow, EdgeKind
+from cloudops_nb.ssm.control_flow import END, ControlFlow
 from cloudops_nb.ssm.document import LOOP, AutomationDocument, DocumentStep
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class StepGraph:
             edges = list(flow.edges(step))
             self._written[step.name] = {edge.target for edge in edges if edge.target != END}
             self._around[step.name] = around
-            if loop and any(edge.target == END and edge.kind is not EdgeKind.CANCEL for edge in edges):
+            if loop and any(edge.target == END for edge in edges):
                 self._looped.setdefault(step.name, set()).add(loop)
             if step.action == LOOP and step.steps:
                 self._looped.setdefault(step.name, set()).add(step.steps[0].name)

@@ -46,7 +46,7 @@ BASE_TYPES: Mapping[str, type | tuple[type, ...]] = {
 #: The longest integers that any AWS API takes have 19 digits; Python reads very long ones slowly or not at all.
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 #: As in ``AWS::EC2::Instance::Id``; no type has fewer parts.
-_PARTS_OF_A_TYPE = 3
+_PARTS_OF_A_TYPE = 4
 _TRUTH = {"true": True, "false": False}
 #: The spelling of Booleans in ``DesiredValues``.
 _CAPITAL = {"True": True, "False": False}

@@ -82,12 +82,20 @@ def test_bindings_that_break_a_rule_of_the_metadata_are_refused(bindings, said):
 
 def test_the_card_names_up_to_three_targets_and_counts_the_rest():
     said = []
-    for count in (3, 4, 5):
+    for count in (3, 4, 6):
         estate = [database(f"pg-{number}", arn=f"arn:pg{number}") for number in range(1, count + 1)]
         resolution = Resolver(MemoryEstate(estate), environment_of, Abilities()).resolve("stop all databases")
         bound = bind(answer("rds-stop", DBInstanceIdentifier="r1"), resolution, Catalogue.bundled())
         said.append(bound.explanation.partition(" on ")[2].partition(":")[0])
-    assert said == ["pg-1, pg-2, pg-3", "pg-1, pg-2, pg-3 and 1 more", "pg-1, pg-2, pg-3 and 2 more"]
+    assert said == ["pg-1, pg-2, pg-3", "pg-1, pg-2, pg-3 and 1 more", "pg-1, pg-2, pg-3 and 3 more"]
+
+
+def test_a_playbook_may_act_on_more_types_than_the_request_names():
+    bundled = Catalogue.bundled().get("ec2-stop")
+    types = {"resource_types": (*bundled.metadata.resource_types, "rds_instance")}
+    playbook = replace(bundled, metadata=bundled.metadata.model_copy(update=types))
+    bound = bind(answer("ec2-stop", InstanceId="r1"), resolve("stop web-1"), Catalogue([playbook]))
+    assert [target.name for target in bound.targets] == ["web-1"]
 
 
 def test_a_place_is_no_value_that_a_playbook_must_use():
@@ -147,3 +155,15 @@ def test_one_name_for_several_targets_is_refused():
     response = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
     with pytest.raises(PlaybookError, match="each of 2 targets"):
         bind(response, resolve("snapshot all databases as mine"), Catalogue.bundled())
+
+
+def test_a_name_for_one_target_and_a_tag_for_several_are_bound():
+    named = answer("rds-snapshot", DBInstanceIdentifier="r1", DBSnapshotIdentifier="v1")
+    tagged = answer("ec2-tag", InstanceId="r1", TagKey="v1", TagValue="v1")
+    estate = MemoryEstate([instance(), instance(name="web-2", arn="arn:web-2")])
+    several = Resolver(estate, environment_of, Abilities()).resolve("tag all instances with A=b")
+    assert len(several.members) == 2
+    assert bind(named, resolve("snapshot pg-2 as mine"), Catalogue.bundled()).parameters == {
+        "DBSnapshotIdentifier": "mine"
+    }
+    assert bind(tagged, several, Catalogue.bundled()).parameters == {"TagKey": "A", "TagValue": "b"}

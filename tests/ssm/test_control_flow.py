@@ -69,6 +69,18 @@ def test_a_cancelled_step_leads_to_its_clean_up():
     assert flow.after_cancel(nap("b")) == END
 
 
+def test_a_way_out_of_the_body_of_a_loop_is_a_way_on_from_the_loop():
+    step = loop("l", fork("x", "y", default="c"), nap("y"))
+    flow = ControlFlow([step, nap("b", is_end=True), nap("c")])
+
+    assert list(flow.edges(step)) == [
+        Edge(EdgeKind.SUCCESS, "b"),
+        Edge(EdgeKind.FAILURE, END),
+        Edge(EdgeKind.SUCCESS, "c"),
+    ]
+    assert flow.reachable() == {"l", "b", "c"}
+
+
 def test_a_sequence_knows_its_steps():
     flow = ControlFlow([nap("a"), nap("b")])
 
@@ -127,6 +139,26 @@ def test_a_step_of_a_body_may_lead_out_of_the_loop():
 
     assert "x" in ways.before("c")
     assert "c" in ways.reachable()
+
+
+def test_the_calls_of_a_composite_action_belong_to_their_step():
+    ways = graph(nap("a"), DocumentStep("stop", "aws:changeInstanceState", steps=(nap("stopInstances"),)))
+
+    assert ways.after("a") == {"stop"}
+    assert ways.after("stop") == set()
+
+
+def test_a_step_that_always_leaves_the_loop_does_not_lead_back_to_it():
+    ways = graph(loop("l", nap("x", next_step="c", on_failure="step:c")), nap("b", is_end=True), nap("c"))
+
+    assert ways.after("x") == {"c"}
+
+
+def test_a_step_of_a_body_may_lead_to_its_own_loop():
+    ways = graph(loop("l", nap("x", next_step="l")), nap("b"))
+
+    assert ways.after("x") == {"l", "x", "b"}
+    assert ways.before("b") == {"l", "x"}
 
 
 def test_steps_that_lead_back_are_found_as_groups():

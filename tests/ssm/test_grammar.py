@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def loop(*steps: Any, **inputs: Any) -> dict[str, Any]:
         ),
         document(loop(step(nextStep="out")), step(name="out")),
         document(step("aws:branch", {"Choices": [{**CONDITION, "NextStep": "it"}], "Default": "it"})),
-        document(step("aws:executeScript", {"anything": 1})),
+        document(step("aws:executeScript", {"Default": "no step", "Steps": [{"name": "it"}]})),
         document(step("aws:pause", {})),
         document(step("aws:updateVariable", {"Name": "variable:a", "Value": 5})),
         document(step("aws:changeInstanceState", {"InstanceIds": "{{ Ids }}", "DesiredState": "Stopped"})),
@@ -100,6 +101,7 @@ MAIN = ("mainSteps", 0)
         (document(step(timeoutSecond=5)), (*MAIN, "timeoutSecond"), "did you mean timeoutSeconds?"),
         (document(step(timeoutSeconds=0)), (*MAIN, "timeoutSeconds"), "write a number above 0"),
         (document(step(isEnd="yes")), (*MAIN, "isEnd"), "is 'yes': write true"),
+        (document(step(isEnd="{{ a }}")), (*MAIN, "isEnd"), "is '{{ a }}': write false"),
         (document(step(isEnd=0)), (*MAIN, "isEnd"), "is 0: write false"),
         (document(step(onFailure="Retry")), (*MAIN, "onFailure"), "write Abort, Continue, Cancel or step:NAME"),
         (document(step(onCancel="Continue")), (*MAIN, "onCancel"), "write Abort or step:NAME"),
@@ -139,7 +141,13 @@ MAIN = ("mainSteps", 0)
         ),
         (document(step(), step()), ("mainSteps", 1, "name"), "step 'it' exists already"),
         (document(step(nextStep="its")), (*MAIN, "nextStep"), "there is no step 'its': did you mean it?"),
+        (document(5, step(nextStep="no")), ("mainSteps", 1, "nextStep"), "there is no step 'no'"),
         (document(step(nextStep="in"), loop(step(name="in"))), (*MAIN, "nextStep"), "step 'in' is inside loop 'loop'"),
+        (
+            document(step(nextStep="in"), {**loop(loop(step(name="in"))), "name": "outer"}),
+            (*MAIN, "nextStep"),
+            "step 'in' is inside loop 'loop'",
+        ),
         (
             document(step("aws:sleep", {"Duration": "PT1S"}, onCancel="step:it")),
             (*MAIN, "onCancel"),
@@ -191,7 +199,13 @@ def test_values_are_shown_shortly():
         "5",
         "'a b'",
     ]
-    assert len(shown("x" * 1000)) < 50
+    assert shown("x" * 40) == f"'{'x' * 40}'"
+    assert shown("x" * 41) == f"'{'x' * 39}…'"
+
+
+def test_a_form_stays_as_it_is_for_all_documents():
+    with pytest.raises(FrozenInstanceError):
+        Form("text").kind = "any"  # type: ignore[misc]
 
 
 def test_a_form_says_the_right_form():
