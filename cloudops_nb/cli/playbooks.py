@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--param", "words", multiple=True, metavar="NAME=VALUE", help="A parameter's value; may be repeated.")
 @click.option("--account", help="The account's name or id; by default the only configured one.")
 @click.option("--region", help="The region; by default the only one in the settings.")
-@click.option("--override", is_flag=True, help="Let the plan hold APIs that nobody has reviewed.")
+@click.option("--override", is_flag=True, help="Let the plan hold APIs that were not reviewed.")
 @click.pass_context
 def prepare(
     context: click.Context,

@@ -130,7 +130,7 @@ class Approvals:
         if not approvals:
             raise ApprovalRequired(
                 f"{plan.title} needs an approval",
-                f"nobody has approved plan {plan.hash[:12]}",
+                f"plan {plan.hash[:12]} has no approval",
                 "Approve it on its card or with %cloudops_approve, then apply again.",
             )
         return approvals[-1]

@@ -119,7 +119,7 @@ class ExecutionEngine:
             replaces: The id of the plan that this one takes the place of; that one can no longer be approved or run.
             max_concurrency: How many targets are changed at a time.
             max_errors: How many targets may fail before no further one is begun.
-            override: Whether a playbook whose lifecycle forbids it, or an API that nobody reviewed, may be planned.
+            override: Whether a playbook whose lifecycle forbids it, or an API without a review, may be planned.
             check: Called with the plan before it is recorded; its errors are raised, and the plan is not recorded.
 
         Raises:

@@ -115,7 +115,7 @@ class Renderer:
         Args:
             program: From :meth:`program`.
             target: The target's ARN; empty for a plan that runs once.
-            unreviewed: Whether changes by an API that nobody reviewed may be rendered; they count as destructive.
+            unreviewed: Whether changes by an API without a review may be rendered; they count as destructive.
 
         Raises:
             PlanError: A step may not run here.
@@ -191,7 +191,7 @@ def _iterations(node: Node) -> int:
 
 
 def _refuse(node: Node, row: ApiEffect, parameters: Mapping[str, Any], *, unreviewed: bool) -> None:
-    """Stop what no plan may hold; ``unreviewed`` opens only what nobody judged yet."""
+    """Stop what no plan may hold; ``unreviewed`` opens only what has no review yet."""
     api = f"{row.service}:{row.api}"
     what = f"step {node.path} cannot run"
     if row.runs_code:
@@ -204,7 +204,7 @@ def _refuse(node: Node, row: ApiEffect, parameters: Mapping[str, Any], *, unrevi
     if node.step.action in CHECKING_ACTIONS and changes:
         raise PlanError(what, f"{node.step.action} only looks, but {api} changes something")
     if changes and not row.reviewed and not unreviewed:
-        raise PlanError(what, f"nobody reviewed what {api} does", "Review it and override, or use another playbook.")
+        raise PlanError(what, f"no review says what {api} does", "Review it and override, or use another playbook.")
 
 
 def _words(step: DocumentStep) -> str:
