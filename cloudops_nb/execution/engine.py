@@ -188,6 +188,8 @@ class ExecutionEngine:
         # Verify the journal first, because it is the only proof that the approval exists and was not used.
         self._journal.verify()
         record = self._approvals.require_recorded(plan)
+        # From here on the recorded plan, which is equal: nobody else can change its lists and maps during the run.
+        plan = plan_from_dict(record.body["plan"])
         if dry_run:
             self._approvals.require_open(plan)
         else:

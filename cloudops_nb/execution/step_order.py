@@ -252,7 +252,12 @@ class Interpreter:
         return Outcome(StepStatus.COMPLETED, f"ran {count} times")
 
     def _composite(self, node: Node, body: Block, place: _Place) -> Outcome:
-        """Run the calls of a composite action; what they gave out counts although a later one failed."""
+        """Run the calls of a composite action; what they gave out counts although a later one failed.
+
+        An input without a value fails the action, as it fails a call: the calls would be those of another input.
+        """
+        if missing := absent_references(dict(node.step.inputs), self.values):
+            raise PlaybookError(f"{', '.join(missing)} has no value", "an earlier answer lacked it")
         frame = self._run_frame(body, f"{place.path}/", min(place.deadline, self._deadline(node)))
         place.outputs.update({name: substitute(value, self.values) for name, value in node.step.predefined.items()})
         return Outcome(frame.status, "; ".join(frame.remarks))

@@ -51,17 +51,15 @@ def _typed(step: DocumentStep) -> dict[str, Any]:
 
 
 def _typed_input(step: DocumentStep, name: str, value: Any, known: ActionInput) -> Any:
-    if whole_reference(value):
+    boolean = known.type == "Boolean"
+    if whole_reference(value) or not (boolean or known.values):
         return value
-    if known.type == "Boolean":
-        return convert(value, "Boolean")
-    if not known.values:
-        return value
-    spelled = {each.casefold(): each for each in known.values}.get(str(value).casefold())
-    if spelled is None:
+    spelled: Any = {each.casefold(): each for each in known.values}.get(str(value).casefold(), ABSENT)
+    found = convert(value, "Boolean") if boolean else spelled
+    if found is ABSENT:
         what = f"step {step.name} has a {name} that {step.action} does not take"
-        raise PlaybookError(what, f"it takes {', '.join(known.values)}")
-    return spelled
+        raise PlaybookError(what, f"it takes {', '.join(known.values or ('true', 'false'))}")
+    return found
 
 
 def specialise(document: AutomationDocument, context: Mapping[str, Any]) -> AutomationDocument:

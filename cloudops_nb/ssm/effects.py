@@ -69,13 +69,17 @@ class ApiEffect(BaseModel):
         by_value = [
             name
             for name, refused in self.refused_values.items()
-            if name in parameters and _is_among(str(parameters[name]), refused, resolved=resolved)
+            if name in parameters and _is_among(parameters[name], refused, resolved=resolved)
         ]
         return sorted({*by_value, *(set(self.refused_parameters) & parameters.keys())})
 
 
-def _is_among(value: str, refused: list[str], *, resolved: bool) -> bool:
-    return (resolved and "{{" in value) or value.casefold() in map(str.casefold, refused)
+def _is_among(value: Any, refused: list[str], *, resolved: bool) -> bool:
+    if isinstance(value, list):
+        # A list of one item is sent as the item, where the API takes no list.
+        return any(_is_among(item, refused, resolved=resolved) for item in value)
+    text = str(value)
+    return (resolved and "{{" in text) or text.casefold() in map(str.casefold, refused)
 
 
 def effect_of(service: str, api: str) -> ApiEffect:

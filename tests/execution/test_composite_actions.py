@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloudops_nb.errors import PlaybookError
 from cloudops_nb.execution.executor import CallResult
 from cloudops_nb.execution.plan import PlanStatus
 from tests.execution.sample_documents import REFUSED, Scripted, bound, look, messages, own_document, paths, step
@@ -180,3 +181,27 @@ def test_an_unknown_outcome_inside_an_action_ends_the_run(aws: Any, start: Any) 
     assert execution.status is PlanStatus.FAILED
     assert executor.made() == ["CreateImage i-1 web"]
     assert dict(paths(execution))["make"] == "outcome_unknown"
+
+
+@pytest.mark.parametrize("answer", [{}, {"Check": None}])
+def test_an_action_whose_input_has_no_value_changes_nothing(aws: Any, start: Any, answer: dict[str, Any]) -> None:
+    inputs = {"InstanceIds": ["i-1"], "DesiredState": "stopped", "CheckStateOnly": "{{ find.Check }}"}
+    steps = [look("find", {"Check": "$.Check"}), step("stop", "changeInstanceState", inputs)]
+    executor = Scripted(DescribeInstances=answer)
+    execution = start(executor, own_document("stop", steps))
+    assert execution.status is PlanStatus.FAILED
+    assert messages(execution)["stop"] == "find.Check has no value: an earlier answer lacked it."
+    assert executor.made("StopInstances") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("String", "yes"), ("String", ""), ("StringList", ["true"]), ("StringMap", {"a": "b"})]
+)
+def test_a_given_input_that_is_no_boolean_is_refused(
+    *, aws: Any, make_engine: Any, account: Any, kind: str, value: Any
+) -> None:
+    inputs = {"InstanceIds": ["i-1"], "DesiredState": "stopped", "CheckStateOnly": "{{ Check }}"}
+    playbook = own_document("stop", [step("stop", "changeInstanceState", inputs)], parameters={"Check": {"type": kind}})
+    engine = make_engine(playbook, executor=Scripted())
+    with pytest.raises(PlaybookError, match=r"has a CheckStateOnly that .* does not take: it takes true, false"):
+        engine.prepare(bound(playbook, Check=value), account=account)

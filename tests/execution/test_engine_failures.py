@@ -12,7 +12,7 @@ from cloudops_nb.errors import ExecutionError, JournalError, PlanError
 from cloudops_nb.execution.executor import ApiCall, CallResult, InProcess
 from cloudops_nb.execution.plan import PlanStatus, StepStatus
 from tests.canned_response import canned_response
-from tests.execution.sample_documents import Scripted, bound, call, own_document, stop
+from tests.execution.sample_documents import Scripted, bound, call, look, own_document, stop
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -544,3 +544,24 @@ def test_a_number_that_json_lacks_is_recorded_as_text(aws: Any, start: Any, jour
     execution = start(Scripted(StopInstances={"Points": [{"Value": float("nan")}]}), own_document("stop", [change]))
     assert execution.status is PlanStatus.COMPLETED
     assert journal.records(kind="step_result")[0].body["outputs"] == {"stop.Points": [{"Value": "NaN"}]}
+
+
+def test_a_plan_that_somebody_changes_during_its_run_runs_as_it_was_approved(
+    aws: Any, make_engine: Any, approved: Any
+) -> None:
+    looking, changed = threading.Event(), threading.Event()
+
+    def wait(_: Any) -> dict[str, Any]:
+        looking.set()
+        assert changed.wait(30)
+        return {}
+
+    playbook, executor = own_document("stop", [look(), stop("stop", "i-1")]), Scripted(DescribeInstances=wait)
+    engine = make_engine(playbook, executor=executor)
+    plan = approved(engine, bound(playbook))
+    execution = engine.apply(plan)
+    assert looking.wait(30)
+    plan.steps[1].parameters["InstanceIds"][0] = "i-2"
+    changed.set()
+    assert execution.wait(30) is PlanStatus.COMPLETED
+    assert executor.made("StopInstances") == ["StopInstances i-1"]

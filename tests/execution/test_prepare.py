@@ -246,6 +246,7 @@ def test_a_draft_runs_only_with_an_override_that_the_plan_names(
         (call("secretsmanager", "GetSecretValue", SecretId="x"), "secretsmanager:GetSecretValue returns secrets"),
         (call("ec2", "ModifyInstanceAttribute", InstanceId="i-1", UserData={"Value": "x"}), "UserData"),
         (call("ec2", "DescribeInstanceAttribute", InstanceId="i-1", Attribute="userData"), "Attribute of ec2"),
+        (call("ec2", "DescribeInstanceAttribute", InstanceId="i-1", Attribute=["userData"]), "Attribute of ec2"),
         (call("ec2", "CreateVpc", CidrBlock="10.0.0.0/16"), "no review says what ec2:CreateVpc does"),
         ({"name": "run", "action": "aws:executeScript", "inputs": {"Runtime": "python3.7", "Handler": "f",
           "Script": "def f(): pass"}}, "aws:executeScript runs code"),

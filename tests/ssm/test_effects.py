@@ -143,6 +143,8 @@ def test_an_attribute_that_holds_user_data_cannot_be_asked_for():
 
     assert row.refused_among({"InstanceId": "i-1", "Attribute": "userData"}) == ["Attribute"]
     assert row.refused_among({"InstanceId": "i-1", "Attribute": "USERDATA"}) == ["Attribute"]
+    assert row.refused_among({"InstanceId": "i-1", "Attribute": ["userData"]}) == ["Attribute"]
+    assert row.refused_among({"InstanceId": "i-1", "Attribute": ["kernel"]}) == []
     assert row.refused_among({"InstanceId": "i-1", "Attribute": "instanceType"}) == []
     assert row.refused_among({"InstanceId": "i-1"}) == []
 
