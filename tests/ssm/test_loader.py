@@ -132,7 +132,7 @@ def test_an_error_is_cut_only_if_it_is_too_long():
 
     assert (len(whole), len(cut)) == (LONGEST_ERROR, LONGEST_ERROR)
     assert ("…" in whole, "…" in cut) == (False, True)
-    assert cut.endswith("k…. The numbers are line:column.")
+    assert cut.endswith("k is given twi…. The numbers are line:column.")
 
 
 def test_a_long_name_of_a_document_keeps_its_end_in_an_error():
