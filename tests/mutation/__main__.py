@@ -6,16 +6,12 @@ import os
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import click
 
 from tests.mutation.equivalent import listed
-from tests.mutation.mutants import MODULES, mutants, path_of
+from tests.mutation.mutants import MODULES, Key, mutants, path_of
 from tests.mutation.trial import covering, survivors
-
-if TYPE_CHECKING:
-    from tests.mutation.mutants import Key
 
 
 @click.command()
@@ -30,8 +26,11 @@ def main(processes: int, modules: tuple[str, ...]) -> None:
     begin = time.monotonic()
     known = covering()
     made = [each for module in modules for each in mutants(module, path_of(module).read_text("utf-8"))]
-    alive = [each.key for each in survivors(made, known, processes)]
-    argued = listed(modules)
+    argued, alive = listed(modules), list[Key]()
+    for each in survivors(made, known, processes):
+        alive.append(each.key)
+        if each.key not in argued:
+            click.echo(f"SURVIVED: {_shown(each.key)}")
     counts = Counter(each.key.module for each in made)
     click.echo(f"{'module':32}{'mutants':>9}{'killed':>9}{'equivalent':>12}{'survived':>10}")
     for module in modules:
@@ -40,11 +39,10 @@ def main(processes: int, modules: tuple[str, ...]) -> None:
         figures = (counts[module], counts[module] - len(live), equivalent, len(live) - equivalent)
         click.echo("{:32}{:>9}{:>9}{:>12}{:>10}".format(module, *figures))
     click.echo(f"{(time.monotonic() - begin) / 60:.0f} minutes")
-    faults = [f"SURVIVED: {_shown(each)}" for each in alive if each not in argued]
-    faults += [f"DEAD OR NOT MADE, but listed as equivalent: {_shown(each)}" for each in argued if each not in alive]
-    for fault in faults:
-        click.echo(fault)
-    sys.exit(bool(faults))
+    for key in argued:
+        if key not in alive:
+            click.echo(f"DEAD OR NOT MADE, but listed as equivalent: {_shown(key)}")
+    sys.exit(set(alive) != set(argued))
 
 
 def _shown(key: Key) -> str:

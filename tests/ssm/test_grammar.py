@@ -52,6 +52,8 @@ def loop(*steps: Any, **inputs: Any) -> dict[str, Any]:
         document(step("aws:pause", {})),
         document(step("aws:updateVariable", {"Name": "variable:a", "Value": 5})),
         document(step("aws:changeInstanceState", {"InstanceIds": "{{ Ids }}", "DesiredState": "Stopped"})),
+        document(loop(step(), MaxIterations=1)),
+        document(loop(step(), MaxIterations=100)),
     ],
 )
 def test_a_document_that_the_guide_allows_has_no_problem(data):
@@ -168,6 +170,7 @@ MAIN = ("mainSteps", 0)
             (*MAIN, "inputs", "PropertySelector"),
             "is no JSONPath",
         ),
+        (document(loop(step(), MaxIterations=0)), (*MAIN, "inputs", "MaxIterations"), "from 1 to 100"),
     ],
 )
 def test_what_the_guide_refuses_is_explained_at_its_place(data, path, why):

@@ -118,6 +118,29 @@ def test_many_problems_are_told_in_the_order_of_the_file_and_the_others_are_coun
     assert len(str(caught.value)) <= LONGEST_ERROR
 
 
+def refused(text: str, source: str = "file") -> str:
+    with pytest.raises(PlaybookError) as caught:
+        load_document(text, source)
+    return str(caught.value)
+
+
+def test_an_error_is_cut_only_if_it_is_too_long():
+    short = refused("k: 1\nk: 2\n")
+    longest = "k" * (LONGEST_ERROR - len(short) + 1)
+
+    whole, cut = (refused(f"{key}: 1\n{key}: 2\n") for key in (longest, longest + "k"))
+
+    assert (len(whole), len(cut)) == (LONGEST_ERROR, LONGEST_ERROR)
+    assert ("…" in whole, "…" in cut) == (False, True)
+    assert cut.endswith("k is given twi…. The numbers are line:column.")
+
+
+def test_a_long_name_of_a_document_keeps_its_end_in_an_error():
+    names = ["a" * 75, "ab" + "c" * 74]
+
+    assert [refused("[]", name).partition(" ")[0] for name in names] == ["a" * 75, "…" + "c" * 74]
+
+
 def test_parameters_variables_and_outputs_have_their_types():
     parameters = {
         "Count": {"type": "Integer", "default": "5", "allowedValues": ["5", 6], "maxValue": "7"},
