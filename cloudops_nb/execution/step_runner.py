@@ -210,7 +210,7 @@ class StepRunner:
         if outcome.status is not StepStatus.OUTCOME_UNKNOWN:
             return outcome
         now = self._around.reread(self._target)
-        return replace(outcome, message=f"{outcome.message}; nobody knows whether the call took effect; {now}")
+        return replace(outcome, message=f"{outcome.message}; it is unknown whether the call took effect; {now}")
 
     def _record(
         self,

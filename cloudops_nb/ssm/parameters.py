@@ -59,12 +59,12 @@ class Parameter:
         """
         expected = BASE_TYPES[self.base_type]
         if not isinstance(value, expected) or (isinstance(value, bool) and self.base_type != "Boolean"):
-            return f"is not a {self.type}"
+            return f"is not of type {self.type}"
         items = value if isinstance(value, list) else [value]
         if self.base_type in ("StringList", "MapList"):
             kind = str if self.base_type == "StringList" else dict
             if not all(isinstance(item, kind) for item in items):
-                return f"is not a {self.type}"
+                return f"is not of type {self.type}"
         if _has_reference(value):
             return "holds {{, which starts a reference"
         if self.default is not None and value == self.convert(self.default):
