@@ -59,7 +59,8 @@ def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Add the filters of ``CloudOps.search``, except ``tags``, as options."""
     # In reverse, because click lists options in the reverse order of their addition.
     for name in reversed(FILTERS):
-        command = click.option(f"--{name.replace('_', '-')}", name)(command)
+        flags = [f"--{name.replace('_', '-')}", *(["--type"] if name == "resource_type" else [])]
+        command = click.option(*flags, name)(command)
     return command
 
 

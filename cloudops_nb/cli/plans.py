@@ -68,7 +68,7 @@ def _require_typed(phrase: str, purpose: str) -> str:
         ClickException: There is no terminal, so no person can answer, or the typed text is not the phrase.
     """
     if not sys.stdin.isatty():
-        raise click.ClickException("an approval needs an interactive terminal")
+        raise click.ClickException("this needs an answer in an interactive terminal. Run the command in one.")
     typed: str = click.prompt(f"Type {phrase!r} {purpose}", default="", show_default=False)
     if typed != phrase:
         raise click.ClickException("the phrase does not match; nothing was recorded")

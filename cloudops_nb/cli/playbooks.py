@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--param", "words", multiple=True, metavar="NAME=VALUE", help="A parameter's value; may be repeated.")
 @click.option("--account", help="The account's name or id; by default the only configured one.")
 @click.option("--region", help="The region; by default the only one in the settings.")
-@click.option("--override", is_flag=True, help="Let the plan hold APIs that were not reviewed.")
+@click.option("--override", is_flag=True, help="Let the plan hold APIs that are not reviewed.")
 @click.pass_context
 def prepare(
     context: click.Context,
@@ -40,7 +40,7 @@ def prepare(
 
     ops = opened_client(context)
     file = ops.playbook(document)
-    file.require_runnable()
+    file.require_runnable(document)
     values = from_words(file.playbook, words)
     if sys.stdin.isatty():
         values = with_answers(file.playbook, values, lambda question: str(click.prompt(visible(question))))

@@ -268,7 +268,7 @@ class CloudOps:
                 or ARN, which decides on the account and the region.
             account: The name or id of the account; if not given, the only configured one.
             region: The region; if not given, the only one in the settings.
-            override: Whether the plan may hold APIs that were not reviewed.
+            override: Whether the plan may hold APIs that are not reviewed.
 
         Raises:
             PlaybookError: There is no such document, or it is not valid, or the linter refuses it.

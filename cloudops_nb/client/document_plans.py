@@ -64,7 +64,7 @@ class DocumentPlanner:
     ) -> Plan:
         """Return the plan of a document; see :meth:`cloudops_nb.client.cloudops.CloudOps.prepare`."""
         file = self._playbooks.find(document)
-        file.require_runnable()
+        file.require_runnable(document)
         values = converted(file.playbook, given)
         missed = missing(file.playbook, values)
         require_all(file.name, missed, example_call(str(document), missed))
@@ -133,10 +133,12 @@ class DocumentPlanner:
 
 
 def _notes(file: PlaybookFile) -> tuple[str, ...]:
-    """Return what the card says of a document of one's own: whether its metadata are reviewed, and the findings."""
+    """Return what the card says of a document of one's own: that it is not reviewed, and the findings."""
     if not file.own:
         return ()
-    notes = [] if file.playbook.metadata.reviewed else ["Nobody has reviewed what the document's metadata say."]
+    # The engine says of every change that its document is not reviewed.
+    unreviewed_read = not file.playbook.metadata.reviewed and document_effect(file.playbook.document) == "read"
+    notes = ["the document is not reviewed"] if unreviewed_read else []
     findings = [f"{each.rule}: {each.message}" for each in file.lint.findings]
     if findings:
         shown = "; ".join(findings[:_SHOWN_FINDINGS])

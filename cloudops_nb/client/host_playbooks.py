@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from cloudops_nb.specs.model import ResourceSpec
 
+_SERVICE_NAMES = "Give a name as boto3 has it, such as rds."
+_API_NAMES = "Give a name as AWS's API reference has it, such as StopDBInstance."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 #: The columns of the DataFrame ``CloudOps.playbooks``.
 PLAYBOOK_COLUMNS = (
@@ -129,10 +131,12 @@ class HostPlaybooks:
 
         known_service = canonical_service(service)
         if not known_service:
-            raise PlaybookError(f"there is no service {service}", nearest_service(service))
+            near = nearest_service(service)
+            raise PlaybookError(f"there is no service {service}", near, "" if near else _SERVICE_NAMES)
         known_api = canonical_api(known_service, api)
         if not known_api:
-            raise PlaybookError(f"{known_service} has no API {api}", nearest_api(known_service, api))
+            near = nearest_api(known_service, api)
+            raise PlaybookError(f"{known_service} has no API {api}", near, "" if near else _API_NAMES)
         name = name or "-".join([known_service, *words(known_api)])
         self._require_free(name)
         model = botocore.session.get_session().get_service_model(known_service)
@@ -151,7 +155,7 @@ class HostPlaybooks:
             raise PlaybookError(f"{name} is no name of a playbook", "", "Use letters, digits, hyphens and underscores.")
         taken = {part for each in self.own.current().files for part in (each.name, each.playbook.ref.id)}
         if {name, own_id(name)} & {*taken, *self.bundled.ids} or os.path.lexists(self.own.folder / name):
-            raise PlaybookError(f"there is a playbook {name} already", "", "Give another name.")
+            raise PlaybookError(f"there is a playbook {name} already", "", "Give another one with --name (name=).")
 
     def _bundled_file(self, playbook: Playbook) -> PlaybookFile:
         report = lint(playbook.document, playbook.metadata, playbooks=self.bundled.ids)

@@ -234,7 +234,7 @@ class Parts:
             bound: The playbook with its parameters and targets.
             rolls_back: The id of the execution that the plan undoes; empty for any other plan.
             account: The account of a playbook that may have no target; if not given, the account of the targets.
-            override: Whether the plan may hold APIs that were not reviewed.
+            override: Whether the plan may hold APIs that are not reviewed.
 
         Raises:
             ConfigurationError: The targets' account is not configured.

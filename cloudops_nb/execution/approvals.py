@@ -116,7 +116,7 @@ class Approvals:
         """Return the newest unused approval of the plan.
 
         Raises:
-            ApprovalRequired: Nobody approved it yet.
+            ApprovalRequired: It is not approved yet.
             ApprovalRefusedError: It is rejected, superseded, expired or used, or its channel may not approve the plan.
         """
         self.require_open(plan)
@@ -130,8 +130,8 @@ class Approvals:
         if not approvals:
             raise ApprovalRequired(
                 f"{plan.title} needs an approval",
-                f"plan {plan.hash[:12]} has no approval",
-                "Approve it on its card or with %cloudops_approve, then apply again.",
+                f"plan {plan.id} is not approved yet",
+                "Approve it on its card, with %cloudops_approve or with cloudops-nb approve, then apply again.",
             )
         return approvals[-1]
 

@@ -13,10 +13,9 @@ from cloudops_nb.execution.parameter_values import parameter_values, refers
 from cloudops_nb.execution.plan import Effect, Step
 from cloudops_nb.execution.program import Build, build_program
 from cloudops_nb.execution.step_limits import MOST_STEPS, items_of, iterations_of
-from cloudops_nb.ssm.conditions import choices, condition_text
-from cloudops_nb.ssm.control_flow import BRANCH
 from cloudops_nb.ssm.document import CHECKING_ACTIONS, LOOP
 from cloudops_nb.ssm.effects import effect_of
+from cloudops_nb.ssm.step_words import step_words
 from cloudops_nb.ssm.values import as_text
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from cloudops_nb.execution.program import Block, Documents, Node
     from cloudops_nb.ssm.catalogue import Playbook
-    from cloudops_nb.ssm.document import DocumentStep
     from cloudops_nb.ssm.effects import ApiEffect
 
 SLEEP = "aws:sleep"
@@ -136,7 +134,7 @@ class Renderer:
         _require_sound(node)
         if not step.service:
             inputs = dict(step.inputs)
-            words = _words(step) or step.description
+            words = step_words(step) or step.description
             return Step(node.path, step.action, target, "", "", inputs, Effect.READ, expects=words, at_most=at_most)
         parameters = step.api_parameters
         row = effect_of(step.service, step.api)
@@ -191,7 +189,7 @@ def _iterations(node: Node) -> int:
 
 
 def _refuse(node: Node, row: ApiEffect, parameters: Mapping[str, Any], *, unreviewed: bool) -> None:
-    """Stop what no plan may hold; ``unreviewed`` opens only what has no review yet."""
+    """Stop what no plan may hold; ``unreviewed`` opens only APIs that are not reviewed."""
     api = f"{row.service}:{row.api}"
     what = f"step {node.path} cannot run"
     if row.runs_code:
@@ -204,20 +202,8 @@ def _refuse(node: Node, row: ApiEffect, parameters: Mapping[str, Any], *, unrevi
     if node.step.action in CHECKING_ACTIONS and changes:
         raise PlanError(what, f"{node.step.action} only looks, but {api} changes something")
     if changes and not row.reviewed and not unreviewed:
-        raise PlanError(what, f"no review says what {api} does", "Review it and override, or use another playbook.")
-
-
-def _words(step: DocumentStep) -> str:
-    """Return how a branch or a loop decides, in words."""
-    inputs = step.inputs
-    if step.action == LOOP and inputs.get("Iterators") is not None:
-        return f"runs for each of {as_text(inputs['Iterators'])}"
-    if step.action == LOOP:
-        return f"runs again while {condition_text(inputs['LoopCondition'])}"
-    if step.action != BRANCH:
-        return ""
-    ways = [f"{choice.next_step} if {condition_text(choice.condition)}" for choice in choices(inputs)]
-    return "; ".join([*ways, f"else {inputs['Default']}"] if inputs.get("Default") else ways)
+        fix = "Read AWS's page of it and plan again with --override (override=True), or use another playbook."
+        raise PlanError(what, f"{api} is not reviewed and may change something", fix)
 
 
 def _expectation(inputs: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ def assess(
         (production, "it acts on production"),
         (len(targets) >= MANY_TARGETS, f"it acts on {len(targets)} resources at once"),
         (not metadata.reversible, f"it cannot be undone: {metadata.rollback.note}"),
-        (not metadata.reviewed, "the document was not reviewed"),
+        (not metadata.reviewed, "the document is not reviewed"),
     ]
     for applies, reason in raising:
         if applies:

@@ -72,7 +72,7 @@ def items_of(step: DocumentStep, values: Mapping[str, Any]) -> list[Any] | None:
     kind = str(step.inputs.get("IteratorDataType") or "String")
     typed = [convert(item, kind) for item in items]
     if ABSENT in typed:
-        raise PlaybookError("the loop cannot run", f"an item of Iterators is not a {kind}")
+        raise PlaybookError("the loop cannot run", f"an item of Iterators is not of type {kind}")
     return typed
 
 

@@ -124,7 +124,7 @@ def _steps_section(plan: Plan, hide: Callable[[str], str]) -> Section:
 def _step_row(step: Step, target: Target | None, hide: Callable[[str], str], *, named: bool) -> TableRow:
     states = ""
     if target is not None and step.effect is not Effect.READ:
-        states = f"{target.state or 'no state'} → {target.expected_state or 'unchanged'}"
+        states = f"{target.state or 'no state'} → {target.expected_state or 'not predicted'}"
     elif step.expects:
         states = f"expects {step.expects}" if step.api else step.expects
     resource = target_label(target) if target else step.target
@@ -159,10 +159,10 @@ def _difference_section(plan: Plan, hide: Callable[[str], str], now: datetime) -
 def _field_rows(target: Target, hide: Callable[[str], str], rest: str) -> Iterator[TableRow]:
     """Yield a row for the state and for each other field of a target.
 
-    A playbook declares only the new state, so ``rest`` is shown as the new value of each other field.
+    A playbook declares at most the new state, so ``rest`` is shown as the new value of everything else.
     """
-    changes = bool(target.expected_state) and target.expected_state != target.state
-    after = hide(target.expected_state) if changes else "unchanged"
+    same = target.expected_state == target.state
+    after = ("unchanged" if same else hide(target.expected_state)) if target.expected_state else rest
     when = "state" if target.fingerprint else "state at the last scan"
     yield TableRow((target_label(target), when, hide(target.state) or "none", after))
     for field, value in _field_values(target.fingerprint):

@@ -12,6 +12,7 @@ from cloudops_nb.ssm.document import walk
 from cloudops_nb.ssm.effects import effect_of
 from cloudops_nb.ssm.finding_places import located_findings
 from cloudops_nb.ssm.given_values import role_parameters
+from cloudops_nb.ssm.step_words import step_words
 from cloudops_nb.ssm.values import as_text
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ def playbook_sections(file: PlaybookFile) -> Iterator[Section]:
     """Yield the sections of a playbook, in the order in which a reader needs them."""
     playbook, document, metadata = file.playbook, file.playbook.document, file.playbook.metadata
     effect = document_effect(document)
+    lines = [line for line in metadata.description.splitlines() if line.strip()]
     yield Section(
         "playbook",
         metadata.name,
         badges=(Badge(effect, _EFFECT_TONES[effect]), Badge(f"{metadata.level} risk")),
-        lines=[line for line in metadata.description.splitlines() if line.strip()],
+        lines=[] if [line.strip(" .") for line in lines] == [metadata.name] else lines,
         facts=(
             ("Id", f"{playbook.ref.id} {playbook.ref.version}"),
             ("From", str(file.path) if file.own else "the bundled playbooks"),
@@ -68,7 +70,7 @@ def playbook_sections(file: PlaybookFile) -> Iterator[Section]:
     rows = [_parameter_row(name, each, unused=name in role) for name, each in document.parameters.items()]
     yield Section("parameters", "Parameters", head=("Name", "Type", "Value", "Description"), rows=rows)
     steps = [_step_row(path, step) for path, step in walk(document.steps)]
-    yield Section("steps", "Steps", head=("Step", "Action", "API", "Effect"), rows=steps)
+    yield Section("steps", "Steps", head=("Step", "Action", "API or rule", "Effect"), rows=steps)
     rollback = metadata.rollback
     yield Section("rollback", "Way back", facts=(("Playbook", rollback.playbook or "none"),), lines=[rollback.note])
     yield _lint_section(file)
@@ -81,7 +83,7 @@ def _parameter_row(name: str, parameter: Parameter, *, unused: bool) -> TableRow
 
 def _step_row(path: str, step: DocumentStep) -> TableRow:
     if not step.api:
-        return TableRow((path, step.action, "", ""))
+        return TableRow((path, step.action, step_words(step), ""))
     effect = effect_of(step.service, step.api)
     reviewed = "" if effect.reviewed else ", not reviewed"
     desired = step.inputs.get("DesiredValues")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The number of candidates that an error names.
 SHOWN = 5
+#: The number of near names that an error proposes for an unknown one.
+NEAREST = 2
 #: The region of resources without a region.
 GLOBAL = "global"
 
@@ -90,15 +92,23 @@ def bind_as_a_whole(
     document, role = playbook.document, role_parameters(playbook.document)
     defaults = {name: parameter.default for name, parameter in document.parameters.items()}
     found: dict[str, Resource] = {}
+    unknown: list[str] = []
     for name, value in {**defaults, **values}.items():
         if name in role:
             continue
         typed = cloudformation_type(document.parameters[name].type)
         kinds = types.get(typed, ()) if typed else ()
         for text in _texts(value):
-            for resource in _exact(text, kinds, estate, place, _services(document, name)):
-                found[resource.canonical_key] = resource
-    return _bound(playbook, values, tuple(found.values()), place, notes)
+            exact = _exact(text, kinds, estate, place, _services(document, name))
+            found |= {resource.canonical_key: resource for resource in exact}
+            if kinds and not exact:
+                unknown.append(f"{name}: {text} is not in the estate, so its dependents are not known")
+    return _bound(playbook, values, tuple(found.values()), place, [*notes, *_shortened(unknown)])
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([f"and {more} more ids are not in the estate"] if more > 0 else [])]
 
 
 def _bound(
@@ -137,7 +147,7 @@ def _named(text: str, kinds: Collection[str], estate: Estate, place: Place) -> R
     if fitting:
         raise PlanError(f"{len(fitting)} resources are called {text}", _listed(fitting), "Give the ARN of one.")
     near = hits or [hit.resource for kind in kinds for hit in _similar(text, kind, estate)]
-    why = f"there is: {_listed(near)}" if near else "it may not have been scanned"
+    why = f"there is: {_briefly(near)}" if near else "it may not have been scanned"
     raise PlanError(f"there is no {kind} {text} in the estate", why, "Give an id, a name or an ARN; or scan first.")
 
 
@@ -152,6 +162,15 @@ def _listed(resources: Sequence[Resource]) -> str:
         for each in resources[:SHOWN]
     ]
     more = len(resources) - SHOWN
+    return "; ".join(names) + (f"; and {more} more" if more > 0 else "")
+
+
+def _briefly(resources: Sequence[Resource]) -> str:
+    names = [
+        f"{each.name or each.identifier} ({each.resource_type}, {each.account_name} {each.region})"
+        for each in resources[:NEAREST]
+    ]
+    more = len(resources) - NEAREST
     return "; ".join(names) + (f"; and {more} more" if more > 0 else "")
 
 

@@ -75,7 +75,7 @@ def derive(
     found: dict[str, Any] = {
         "id": own_id(name),
         "version": UNVERSIONED,
-        "name": first_line or name,
+        "name": first_line.rstrip(".") or name,
         "description": document.description.strip() or name,
         "reviewed": False,
         "resource_types": sorted(
@@ -88,11 +88,11 @@ def derive(
         "keywords": _keywords(name, steps),
         "prerequisites": [_condition(step) for step in _before_change(document.steps)],
         "level": _LEVELS[effect],
-        "risks": [] if effect == "read" else [Risk(risk=f"its risks: {_UNKNOWN_WHY}", mitigation=_READ)],
+        "risks": [] if effect == "read" else [Risk(risk=f"The risks are {_UNKNOWN_WHY}", mitigation=_READ)],
         "parameters": {each: _source(each, parameter) for each, parameter in document.parameters.items()},
         "iam_actions": sorted({action for step in steps if step.api for action in _actions(step)}),
         "rollback": RollbackRule(
-            playbook="", note="it changes nothing" if effect == "read" else f"the way back is {_UNKNOWN_WHY}"
+            playbook="", note="It changes nothing." if effect == "read" else f"The way back is {_UNKNOWN_WHY}."
         ),
         "success_criteria": [_condition(step) for step in steps if step.action == "aws:waitForAwsResourceProperty"],
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudops_nb.declarations.located_yaml import Path
     from cloudops_nb.ssm.linter import Finding, LintReport
 
-_SUBJECT = re.compile(r"\b(step|parameter) ([A-Za-z0-9_-]+)")
+_SUBJECT = re.compile(r"\b(step|parameter) ([A-Za-z0-9_/-]+)")
 
 
 def located_findings(runbook: str, report: LintReport) -> list[tuple[int, Finding]]:
@@ -33,7 +33,10 @@ def located_findings(runbook: str, report: LintReport) -> list[tuple[int, Findin
 
 def _line(message: str, lines: Mapping[tuple[str, str], int]) -> int:
     found = _SUBJECT.search(message)
-    return lines.get((found[1], found[2]), 0) if found else 0
+    path = found[2].split("/") if found else []
+    # The calls of a composite action are in no document, so the step around them is found.
+    ends = range(len(path), 0, -1)
+    return next((line for end in ends if found and (line := lines.get((found[1], "/".join(path[:end]))))), 0)
 
 
 def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Path]]:
@@ -42,9 +45,10 @@ def _places(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Path]]:
     yield from _steps(data["mainSteps"], ("mainSteps",))
 
 
-def _steps(steps: list[dict[str, Any]], path: Path) -> Iterator[tuple[tuple[str, str], Path]]:
+def _steps(steps: list[dict[str, Any]], path: Path, around: str = "") -> Iterator[tuple[tuple[str, str], Path]]:
     for index, step in enumerate(steps):
         place: Path = (*path, index)
-        yield ("step", step["name"]), place
+        name = f"{around}{step['name']}"
+        yield ("step", name), place
         if step["action"] == LOOP:
-            yield from _steps(step["inputs"]["Steps"], (*place, "inputs", "Steps"))
+            yield from _steps(step["inputs"]["Steps"], (*place, "inputs", "Steps"), f"{name}/")

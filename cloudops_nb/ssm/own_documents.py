@@ -79,10 +79,14 @@ class PlaybookFile:
             return "refused"
         return "warned" if self.lint.verdict == "refused" else self.lint.verdict
 
-    def require_runnable(self) -> None:
-        """Raise :class:`PlaybookError` if no plan can be made of it."""
+    def require_runnable(self, document: str | Path = "") -> None:
+        """Raise :class:`PlaybookError` if no plan can be made of it.
+
+        Args:
+            document: What a person named it by, which the error repeats; its name by default.
+        """
         if self.refusal:
-            fix = f"See cloudops-nb playbook lint {self.name}."
+            fix = f"See cloudops-nb playbook lint {document or self.name}."
             raise PlaybookError(f"playbook {self.name} cannot run", self.refusal, fix)
 
 

@@ -66,7 +66,7 @@ class Parameter:
         kind = _ITEMS.get(self.base_type, object)
         fits = isinstance(value, expected) and all(isinstance(item, kind) for item in items)
         if not fits or (isinstance(value, bool) and self.base_type != "Boolean"):
-            return f"is not a {self.type}"
+            return f"is not of type {self.type}"
         if not _is_plain(value):
             return "holds what is not text, a number, a Boolean, a list or a map"
         if _has_reference(value):

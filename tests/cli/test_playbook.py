@@ -34,6 +34,33 @@ mainSteps:
     inputs: {Service: ec2, Api: DescribeInstances, InstanceIds: ['{{ InstanceId }}']}
 """
 
+LOOP = """\
+schemaVersion: '0.3'
+description: Tags each instance.
+parameters:
+  Ids: {type: StringList}
+variables:
+  count: {type: Integer, default: 0}
+mainSteps:
+  - name: each
+    action: aws:loop
+    inputs:
+      Iterators: '{{ Ids }}'
+      Steps:
+        - name: tag
+          action: aws:executeAwsApi
+          inputs: {Service: ec2, Api: CreateTags, Resources: ['{{ each.CurrentIteratorValue }}'], Tags: []}
+        - name: count
+          action: aws:updateVariable
+          inputs: {Name: variable:count, Value: '{{ each.CurrentIteration }}'}
+  - name: settle
+    action: aws:sleep
+    inputs: {Duration: PT5S}
+  - name: nested
+    action: aws:executeAutomation
+    inputs: {DocumentName: look, RuntimeParameters: {InstanceId: i-1}}
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -84,6 +111,36 @@ def test_lint_names_lines_and_fails_if_the_linter_refuses(run: Run, tmp_path: Pa
     run("playbook", "lint", "rds-stop")
 
 
+def test_a_finding_inside_of_a_loop_has_the_line_of_its_step(run: Run, tmp_path: Path) -> None:
+    document = tmp_path / "loop.yaml"
+    document.write_text(LOOP)
+    lines = run("playbook", "lint", str(document)).output.splitlines()
+    assert any("line 13" in line and "before step each/tag" in line for line in lines)
+
+
+def test_a_step_without_an_api_says_what_it_does(run: Run, tmp_path: Path) -> None:
+    document = tmp_path / "loop.yaml"
+    document.write_text(LOOP)
+    output = run("playbook", "show", str(document)).output
+    for text in (
+        "runs for each of {{ Ids }}",
+        "waits PT5S",
+        "sets variable:count to {{",
+        "runs look",
+    ):
+        assert text in output
+    assert output.count("Tags each") == 1
+
+
+def test_a_refusal_names_the_command_that_finds_the_file_again(
+    run: Run, tmp_path: Path, prepared: list[tuple[Any, ...]]
+) -> None:
+    document = tmp_path / "code.yaml"
+    document.write_text(READ.replace("DescribeInstances", "RunInstances"))
+    assert f"See cloudops-nb playbook lint {document}." in run("prepare", str(document), code=1).output
+    assert not prepared
+
+
 def test_a_document_that_is_not_valid_is_one_line_with_its_place(run: Run, tmp_path: Path) -> None:
     document = tmp_path / "bad.yaml"
     document.write_text(READ.replace("aws:executeAwsApi", "aws:executeAwsAPI"))
@@ -113,10 +170,11 @@ def test_new_writes_a_playbook_that_the_linter_accepts(run: Run, home: Path) -> 
     ("words", "told"),
     [
         (("redshfit", "PauseCluster"), "there is no service redshfit: did you mean redshift"),
+        (("zzzzz", "Stop"), "there is no service zzzzz. Give a name as boto3 has it, such as rds"),
         (("rds", "StopDBInstanse"), "rds has no API StopDBInstanse: did you mean StopDBInstance"),
         (("ec2", "RunInstances"), "no plan may call ec2:RunInstances: it makes code run"),
         (("rds", "StopDBInstance", "--name", "../x"), "is no name of a playbook"),
-        (("rds", "StopDBInstance", "--name", "look"), "there is a playbook look already"),
+        (("rds", "StopDBInstance", "--name", "look"), "there is a playbook look already. Give another one with --name"),
     ],
 )
 def test_what_new_cannot_write_is_one_line(run: Run, home: Path, words: tuple[str, ...], told: str) -> None:

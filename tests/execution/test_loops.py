@@ -79,7 +79,7 @@ def test_a_loop_runs_for_at_most_100_items_that_the_run_finds(
     ("items", "inputs", "problem"),
     [
         ([f"i-{number}" for number in range(101)], {}, "Iterators has 101 items, the most is 100"),
-        (["1", "x"], {"IteratorDataType": "Integer"}, "an item of Iterators is not a Integer"),
+        (["1", "x"], {"IteratorDataType": "Integer"}, "an item of Iterators is not of type Integer"),
         (["1"], {"MaxIterations": "{{ Most }}"}, "MaxIterations is no whole number above 0"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_loop_that_cannot_run_is_refused_before_it_does(
         ({"Most": "many"}, "MaxIterations is no whole number above 0"),
         ({}, "MaxIterations is no whole number above 0"),
         ({"Most": "2", "Ids": {"a": 1}}, "Iterators is no list"),
-        ({"Most": "2", "Ids": ["x"]}, "an item of Iterators is not a Integer"),
+        ({"Most": "2", "Ids": ["x"]}, "an item of Iterators is not of type Integer"),
     ],
 )
 def test_a_loop_that_learns_unusable_values_fails_with_the_reason(

@@ -247,7 +247,7 @@ def test_a_draft_runs_only_with_an_override_that_the_plan_names(
         (call("ec2", "ModifyInstanceAttribute", InstanceId="i-1", UserData={"Value": "x"}), "UserData"),
         (call("ec2", "DescribeInstanceAttribute", InstanceId="i-1", Attribute="userData"), "Attribute of ec2"),
         (call("ec2", "DescribeInstanceAttribute", InstanceId="i-1", Attribute=["userData"]), "Attribute of ec2"),
-        (call("ec2", "CreateVpc", CidrBlock="10.0.0.0/16"), "no review says what ec2:CreateVpc does"),
+        (call("ec2", "CreateVpc", CidrBlock="10.0.0.0/16"), "ec2:CreateVpc is not reviewed"),
         ({"name": "run", "action": "aws:executeScript", "inputs": {"Runtime": "python3.7", "Handler": "f",
           "Script": "def f(): pass"}}, "aws:executeScript runs code"),
         ({**STOP, "action": "aws:waitForAwsResourceProperty", "inputs": {**STOP["inputs"], "PropertySelector": "$.x",
@@ -345,7 +345,7 @@ def test_a_controller_that_may_undo_the_change_is_named(aws: Any, engine: Any, b
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"Count": "many"}, "Count.*not a Integer"),
+        ({"Count": "many"}, "Count.*not of type Integer"),
         ({}, "Count.*missing"),
         ({"Count": 1, "Size": 2}, "no parameter Size"),
         ({"Count": 1, "Note": "{{ InstanceId }}"}, "starts a reference"),

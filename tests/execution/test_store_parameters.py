@@ -72,7 +72,7 @@ def test_a_parameter_that_is_missing_is_named(aws: Any, make_engine: Any, accoun
 @pytest.mark.parametrize(
     ("kind", "stored", "fields", "problem"),
     [
-        ("Integer", "many", {}, "it is not a Integer"),
+        ("Integer", "many", {}, "it is not of type Integer"),
         ("String", "many", {"allowedValues": ["few"]}, "it is not one of few"),
         ("String", "{{ look.Id }}", {}, "it holds {{"),
     ],

@@ -32,7 +32,7 @@ def test_a_variable_takes_values_of_its_own_type_alone(*, aws: Any, start: Any, 
     execution = start(Scripted(), playbook)
     fits = kind == given or {kind, given} == {"StringList", "MapList"}
     assert execution.status is (PlanStatus.COMPLETED if fits else PlanStatus.FAILED)
-    assert fits or messages(execution)["update"] == f"the value is not a {kind}"
+    assert fits or messages(execution)["update"] == f"the value is not of type {kind}"
 
 
 def test_a_value_that_was_found_keeps_its_type(aws: Any, start: Any) -> None:

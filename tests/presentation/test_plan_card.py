@@ -157,12 +157,14 @@ def test_an_outcome_is_one_line() -> None:
     assert status_line(outcome) == "APPROVED by alice (card) at 2026-03-04 12:30:00 UTC: nightly. Good for one run."
 
 
-def test_fields_of_which_the_playbook_promises_nothing_are_not_called_unchanged() -> None:
+def test_fields_and_steps_of_which_the_playbook_promises_nothing_are_not_called_unchanged() -> None:
     fields = {"state": "available", "tags": "OLD"}
     target = replace(stop_database().target_states[0], expected_state="", fingerprint=fields)
     plan = stop_database(target_states=(target,))
     diff = next(each for each in card_sections(plan, kernel_user="alice", now=NOW) if each.key == "diff")
     assert [list(row.cells)[1:] for row in diff.rows] == [
-        ["state", "available", "unchanged"],
+        ["state", "available", "not predicted"],
         ["tags", "OLD", "not predicted"],
     ]
+    steps = next(each for each in card_sections(plan, kernel_user="alice", now=NOW) if each.key == "steps")
+    assert [row.cells[3] for row in steps.rows if "→" in row.cells[3]] == ["available → not predicted"]

@@ -116,9 +116,9 @@ def test_an_ambiguous_name_lists_the_candidates() -> None:
 def test_an_unknown_name_lists_what_is_near() -> None:
     with pytest.raises(PlanError, match="there is no rds instance pg-1 in the estate: it may not have been scanned"):
         bound(Estate(), "pg-1")
-    with pytest.raises(PlanError, match=r"there is no rds instance pg-1 .*there is: rds_instance pg-2"):
+    with pytest.raises(PlanError, match=r"no rds instance pg-1 .*there is: pg-2 .rds_instance, staging eu-west-1"):
         bound(Estate(resource("rds_instance", "pg-2")), "pg-1")
-    with pytest.raises(PlanError, match=r"there is no rds instance pg-1 .*there is: ec2_instance pg-1"):
+    with pytest.raises(PlanError, match=r"no rds instance pg-1 .*there is: pg-1 .ec2_instance, staging eu-west-1"):
         bound(Estate(resource("ec2_instance", "pg-1")), "pg-1")
 
 
@@ -184,6 +184,24 @@ def test_the_role_of_systems_manager_is_no_target_and_may_be_empty() -> None:
     assert found.targets == ()
     assert bind_as_a_whole(playbook, {}, Estate(role), HERE, {}).parameters == {"Role": ""}
     assert "assumeRole is not assumed" in found.explanation
+
+
+def test_a_typed_id_that_the_estate_does_not_have_is_named(whole: Playbook) -> None:
+    found = bind_as_a_whole(
+        whole, {"InstanceIds": ["i-1", "i-gone"]}, Estate(resource("ec2_instance", "i-1")), HERE, TYPES
+    )
+    (told,) = (reason for reason in found.reasons if "not in the estate" in reason)
+    assert told.startswith("InstanceIds: i-gone is not in the estate")
+    known = bind_as_a_whole(whole, {"InstanceIds": ["i-1"]}, Estate(resource("ec2_instance", "i-1")), HERE, TYPES)
+    untyped = bind_as_a_whole(whole, {"Name": "gone"}, Estate(), HERE, TYPES)
+    assert not any("not in the estate" in reason for reason in (*known.reasons, *untyped.reasons))
+
+
+def test_the_candidates_of_an_unknown_name_fit_into_an_error() -> None:
+    near = [resource("rds_instance", f"pg-instance-of-the-payments-team-{number}") for number in range(9)]
+    with pytest.raises(PlanError, match=r"; and 3 more\. Give an id") as told:
+        bound(Estate(*near[:5]), "pg-instance-of-the")
+    assert len(str(told.value)) <= 300
 
 
 def test_many_targets_are_shortened_in_the_explanation(whole: Playbook) -> None:

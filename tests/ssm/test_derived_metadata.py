@@ -31,7 +31,7 @@ def test_the_metadata_say_what_the_document_does(runbook: str) -> None:
     found = derive(load_document(runbook, "stop"), "StopIt")
 
     assert (found.id, found.version, found.reviewed) == ("own-stop-it", UNVERSIONED, False)
-    assert found.name == "Stops an RDS DB instance and waits until it is stopped."
+    assert found.name == "Stops an RDS DB instance and waits until it is stopped"
     assert found.description.startswith(found.name)
     assert found.level == "medium"
     assert found.iam_actions == ["rds:DescribeDBInstances", "rds:StopDBInstance"]

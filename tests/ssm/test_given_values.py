@@ -70,7 +70,7 @@ def test_every_type_has_a_form_as_text(playbook: Playbook) -> None:
         (["=x"], "it has no ="),
         (["Nam=x"], "has no parameter Nam: did you mean Name?"),
         (["Name=a", "Name=b"], "parameter Name has two values: it is a String"),
-        (["Size=big"], "parameter Size of own-sample does not fit: it is not a Integer. Its size."),
+        (["Size=big"], "parameter Size of own-sample does not fit: it is not of type Integer. Its size."),
         (["Rules=[1]"], "parameter Rules of own-sample does not fit"),
         (["Kind=huge"], "it is not one of small, large"),
     ],

@@ -147,7 +147,7 @@ def test_the_folder_is_read_again_when_a_file_changes(own: Path) -> None:
     (first,) = folder.current().files
     assert folder.current().files[0] is first
     (own / "a.yaml").write_text(READ.replace("Looks at", "Reads"))
-    assert folder.current().files[0].playbook.metadata.name == "Reads an instance."
+    assert folder.current().files[0].playbook.metadata.name == "Reads an instance"
     (own / "a.yaml").unlink()
     assert folder.current().files == ()
 

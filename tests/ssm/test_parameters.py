@@ -30,9 +30,9 @@ def test_a_fitting_value_has_no_problem(parameter, value):
 @pytest.mark.parametrize(
     ("parameter", "value", "problem"),
     [
-        (Parameter("String"), 5, "is not a String"),
-        (Parameter("Integer"), True, "is not a Integer"),
-        (Parameter("Integer"), "5", "is not a Integer"),
+        (Parameter("String"), 5, "is not of type String"),
+        (Parameter("Integer"), True, "is not of type Integer"),
+        (Parameter("Integer"), "5", "is not of type Integer"),
         (Parameter("StringList", min_items=1), [], "fewer than 1 items"),
         (Parameter("StringList", max_items=1), ["a", "b"], "more than 1 items"),
         (Parameter("String", allowed_values=("a", "b")), "c", "is not one of a, b"),

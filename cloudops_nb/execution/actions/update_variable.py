@@ -25,5 +25,5 @@ def run(step: StepRun) -> Outcome:
     if value is ABSENT:
         return Outcome(StepStatus.FAILED, "the answer lacked the value")
     if not isinstance(value, BASE_TYPES[kind]) or (isinstance(value, bool) and kind != "Boolean"):
-        return Outcome(StepStatus.FAILED, f"the value is not a {kind}")
+        return Outcome(StepStatus.FAILED, f"the value is not of type {kind}")
     return Outcome(StepStatus.COMPLETED, values={f"{step.scope}{name}": value})

@@ -51,8 +51,8 @@ def cloudops_magic(function: Callable[..., Any]) -> Magic:
 
     @functools.wraps(parsed)
     def magic(self: Any, line: str, cell: str | None = None) -> Any:
-        args = _parsed_line(parser, line)
-        if args.help:
+        args = None if _asks_help(line) else _parsed_line(parser, line)
+        if args is None or args.help:
             print(parser.format_help())  # noqa: T201 - the notebook's own output
             return None
         result = function(self, args, cell or "")
@@ -68,6 +68,11 @@ def cloudops_magic(function: Callable[..., Any]) -> Magic:
 def flags_of(magic: Magic) -> list[str]:
     """Return the flags of a magic, for completion."""
     return sorted(magic.parser._option_string_actions)  # type: ignore[attr-defined]  # noqa: SLF001 - no public list
+
+
+def _asks_help(line: str) -> bool:
+    """Return whether a line is the help flag alone; argparse would miss the required arguments."""
+    return line.split() in (["-h"], ["--help"])
 
 
 def _parsed_line(parser: ArgumentParser, line: str) -> Namespace:

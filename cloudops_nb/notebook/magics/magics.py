@@ -153,7 +153,7 @@ class CloudOpsMagics(Magics):
     )
     @argument("--account", metavar="NAME", help="The account; by default the only configured one.")
     @argument("--region", metavar="REGION", help="The region; by default the only one in the settings.")
-    @argument("--override", action="store_true", help="Let the plan hold APIs that were not reviewed.")
+    @argument("--override", action="store_true", help="Let the plan hold APIs that are not reviewed.")
     @output
     def cloudops_prepare(self, args: Namespace, _: str) -> Any:
         """Plan an Automation document, and show the plan on a card; it runs only after approval."""
