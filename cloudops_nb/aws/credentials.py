@@ -84,7 +84,7 @@ class SessionFactory:
         Raises:
             BotoCoreError: A profile does not exist, or there are no credentials with which to assume the role.
         """
-        session = self._plain_session(account.profile)
+        session = self._plain_session(account.profile, account.role_arn)
         if account.role_arn:
             _give_credentials(session, self._role_credentials(account))
         return session
@@ -111,20 +111,21 @@ class SessionFactory:
         with self._lock:
             self._sources.clear()
 
-    def _plain_session(self, profile: str) -> Session:
+    def _plain_session(self, profile: str, role_arn: str = "") -> Session:
+        """Return a session with a profile's credentials, later replaced by those of ``role_arn`` if there is one."""
         self._load_endpoints(self._plain_loader)
         session = Session(profile=profile or None)
         session.register_component("data_loader", self._plain_loader)
         self._configure(session)
         profile_config = session.get_scoped_config()
-        role_arn = profile_config.get("role_arn", "")
-        if role_arn:
+        if "role_arn" in profile_config:
             # botocore's AssumeRoleProvider assumes this role, and takes the role session name only from the profile.
             profile_config.setdefault("role_session_name", self._label)
         if session.get_config_variable("region") is None:
             # botocore assumes a role in the region of the session's first client. Credentials are loaded here before
             # any client exists, so the region must be set, or a profile without a region would be refused.
-            partition = partition_of_arn(role_arn) if role_arn else ""
+            arn = role_arn or profile_config.get("role_arn", "")
+            partition = partition_of_arn(arn) if arn else ""
             session.set_config_variable("region", first_region(self._preferred_regions, partition))
         return session
 

@@ -240,8 +240,8 @@ def test_learned_rates_travel_with_tasks_and_come_back(
 def test_an_account_that_asks_for_a_code_is_not_sent_to_other_processes(
     make_scanner: Callable[..., Any], aws_config: Any
 ) -> None:
-    aws_config.write_text(aws_config.read_text().replace("[profile prod]", f"[profile prod]\n{MFA}"))
-    scanner = make_scanner((Account(name="prod", profile="prod"),), executor=Inline())
+    aws_config.write_text(aws_config.read_text().replace("[profile stage]", f"[profile stage]\n{MFA}"))
+    scanner = make_scanner((Account(name="stage", profile="stage"),), executor=Inline())
     with pytest.raises(ConfigurationError, match="its profile asks for an MFA code"):
         scanner.scan(regions=["eu-west-1"])
 
