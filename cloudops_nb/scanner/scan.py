@@ -255,7 +255,7 @@ class Scanner:
             if self._sessions.needs_mfa_code(account.account_id):
                 what = f"cannot scan account {account.name} in other processes"
                 fix = "Scan the account without an executor, or configure a role or profile that needs no MFA code."
-                raise ConfigurationError(what, "its profile asks for an MFA code", fix)
+                raise ConfigurationError(what, "its profile or role asks for an MFA code", fix)
         sessions = self._sessions
         scan = ScanParameters(accounts, sessions.label, user_agent_purpose, self._threads, sessions.preferred_regions)
         return RemoteRun(tasks, scan, self._executor, self._limits)
