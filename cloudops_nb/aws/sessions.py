@@ -251,10 +251,21 @@ class AccountSessions:
     def foreign_endpoints(self) -> set[str]:
         """Return the endpoints, configured for any of the accounts, that are not AWS's own; makes no call.
 
+        An account whose configuration cannot be used is left out, because no call is made for it.
+
         Raises:
-            AwsError: The configuration of an account cannot be used.
+            CloudOpsError: The configuration of every account cannot be used.
         """
-        return {url for session in self._configured for url in session.foreign_endpoints()}
+        endpoints: set[str] = set()
+        errors: list[CloudOpsError] = []
+        for session in self._configured:
+            try:
+                endpoints |= session.foreign_endpoints()
+            except CloudOpsError as error:
+                errors.append(error)
+        if len(errors) == len(self._configured):
+            raise errors[0]
+        return endpoints
 
     def close(self) -> None:
         """Close the connections of all clients; a later :meth:`client` creates a new client."""

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudops_nb.aws import credentials
+from cloudops_nb.aws.account_session import AccountSession
+from cloudops_nb.aws.credentials import SessionFactory
+from cloudops_nb.aws.organization import _member_account
 from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.client.scan_schedule import _incomplete_cells
 from cloudops_nb.errors import CloudOpsError, ConfigurationError, CredentialsError
@@ -281,6 +284,24 @@ def test_the_parameters_of_a_role_are_those_of_its_account(
     code = f"SerialNumber={MFA} TokenCode=123456"
     called = f"sts.us-east-1.amazonaws.com AssumeRole RoleArn={account.role_arn} {parameters} {code}"
     assert server.calls[0] == called
+
+
+def test_a_broken_account_hides_no_endpoint_of_the_others(
+    open_sessions: Callable[..., AccountSessions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.example")
+    assert open_sessions(broken("unknown"), WORKING).foreign_endpoints() == {"http://aws.example"}
+    with pytest.raises(CredentialsError, match="no such AWS profile"):
+        open_sessions(broken("unknown")).foreign_endpoints()
+
+
+def test_the_members_of_an_organization_are_entered_with_the_parameters_of_the_entry() -> None:
+    entry = Account(
+        name="all", organization_role="Scan", external_id="partner", session_name="s1", duration_seconds=900
+    )
+    session = AccountSession(entry, SessionFactory("label", {}), 1)
+    member = _member_account(session, {"Id": ONE, "Name": "shop"}, unique=True)
+    assert (member.external_id, member.session_name, member.duration_seconds) == ("partner", "s1", 900)
 
 
 # --- the report of a scan ---------------------------------------------------------------------------------------------
