@@ -47,6 +47,9 @@ class Account:
     If ``organization_role`` is set, the entry means every account of an AWS organization. The reading principal belongs
     to one of these accounts, and must be allowed to list the others. In each other account, scans assume the role with
     the name ``organization_role``. ``operate_role_arn`` may then contain ``*`` in place of the account id.
+
+    ``external_id``, ``mfa_serial``, ``session_name`` and ``duration_seconds`` are parameters of every ``AssumeRole``
+    call that the fields above cause. A duration of 0 means AWS's default.
     """
 
     name: str
@@ -58,18 +61,31 @@ class Account:
     operate_profile: str = ""
     operate_role_arn: str = ""
     organization_role: str = ""
+    external_id: str = ""
+    mfa_serial: str = ""
+    session_name: str = ""
+    duration_seconds: int = 0
 
     @property
     def operating(self) -> Account:
         """The account with its acting principal as the reading principal; unchanged if the two are the same."""
         if self.operate_profile:
-            access = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
+            access: dict[str, Any] = {"profile": self.operate_profile, "role_arn": "", "source_profile": ""}
         elif self.operate_role_arn:
             source = self.source_profile or self.profile
             access = {"profile": "", "role_arn": self.operate_role_arn, "source_profile": source}
         else:
             return self
         return replace(self, **access, operate_profile="", operate_role_arn="")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAccount:
+    """A configured account that could not be entered, and whose id is unknown. ``reason`` is one line of text."""
+
+    name: str
+    state: CellState
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

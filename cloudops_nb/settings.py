@@ -49,8 +49,18 @@ _LIST_EXAMPLES = {
 }
 
 
+#: The ARN of an IAM role, with its path, in any partition.
+_ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::(\d{12}|\*):role/[\w+=,.@/-]+", re.ASCII)
+_SHORTEST_SESSION_SECONDS = 900
+_ROLE_KEYS = ("external_id", "mfa_serial", "session_name", "duration_seconds")
+
+
 class AccountSettings(BaseModel):
-    """One ``[[accounts]]`` table; see :class:`cloudops_nb.model.Account` for the meaning of the fields."""
+    """One ``[[accounts]]`` table; see :class:`cloudops_nb.model.Account` for the meaning of the fields.
+
+    The bounds of ``external_id``, ``mfa_serial``, ``session_name`` and ``duration_seconds`` are those of AssumeRole:
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,7 +72,25 @@ class AccountSettings(BaseModel):
     environment: str = ""
     operate_profile: str = ""
     operate_role_arn: str = ""
-    organization_role: str = ""
+    organization_role: str = Field(default="", pattern=r"^[A-Za-z0-9_+=,.@/-]*$")
+    external_id: str = Field(default="", pattern=r"^([A-Za-z0-9_+=,.@:/-]{2,1224})?$")
+    mfa_serial: str = Field(default="", pattern=r"^([A-Za-z0-9_+=/:,.@-]{9,256})?$")
+    session_name: str = Field(default="", pattern=r"^([A-Za-z0-9_+=,.@-]{2,64})?$")
+    duration_seconds: int = Field(default=0, le=43_200)
+
+    @field_validator("role_arn", "operate_role_arn")
+    @classmethod
+    def _arn_of_a_role(cls, value: str) -> str:
+        if value and not _ROLE_ARN.fullmatch(value):
+            raise ValueError("must be the ARN of a role, for example arn:aws:iam::123456789012:role/CloudOps")
+        return value
+
+    @field_validator("duration_seconds")
+    @classmethod
+    def _shortest_session(cls, value: int) -> int:
+        if value != 0 and value < _SHORTEST_SESSION_SECONDS:
+            raise ValueError(f"must be at least {_SHORTEST_SESSION_SECONDS}")
+        return value
 
     @model_validator(mode="after")
     def _one_way_in(self) -> AccountSettings:
@@ -72,6 +100,26 @@ class AccountSettings(BaseModel):
             raise ValueError("give operate_profile or operate_role_arn, not both")
         if self.organization_role and (self.role_arn or self.operate_profile):
             raise ValueError("organization_role cannot be combined with role_arn or operate_profile")
+        return self
+
+    @model_validator(mode="after")
+    def _role_keys_have_a_role(self) -> AccountSettings:
+        role = self.role_arn or self.operate_role_arn or self.organization_role
+        for key in _ROLE_KEYS:
+            if getattr(self, key) and not role:
+                raise ValueError(f"{key} needs role_arn; a profile has its own in the AWS config file")
+        if self.organization_role and self.mfa_serial:
+            raise ValueError("organization_role cannot be combined with mfa_serial: each account would need a code")
+        return self
+
+    @model_validator(mode="after")
+    def _ids_agree(self) -> AccountSettings:
+        for key in ("role_arn", "operate_role_arn"):
+            role_account = "".join(getattr(self, key).split(":")[4:5])
+            if role_account == "*" and not (key == "operate_role_arn" and self.organization_role):
+                raise ValueError(f"{key} has * as its account, which only operate_role_arn of an organization may have")
+            if role_account.isdigit() and self.account_id and role_account != self.account_id:
+                raise ValueError(f"{key} is a role of account {role_account}, but account_id is {self.account_id}")
         return self
 
 
@@ -199,9 +247,10 @@ def _configuration_error(error: ValidationError, fixes: Mapping[str, str]) -> Co
     name = ".".join(str(part) for part in first["loc"])
     fix = fixes.get(str(first["loc"][0]), "") if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        return ConfigurationError(
-            f"unknown setting {name}", _nearest_setting(name.rsplit(".", 1)[-1], _setting_names()), fix
-        )
+        # A key with a path, such as accounts.0.profle, is the key of an account; the others are settings.
+        names, kind = (AccountSettings, "keys of an account") if "." in name else (Settings, "settings")
+        why = _nearest_setting(name.rsplit(".", 1)[-1], list(names.model_fields), kind)
+        return ConfigurationError(f"unknown setting {name}", why, fix)
     what = f"invalid value for {name}" if name else "invalid settings"
     if first["type"] == "tuple_type":
         return ConfigurationError(what, f"expected a list, for example {_LIST_EXAMPLES[name]}", fix)
@@ -209,12 +258,8 @@ def _configuration_error(error: ValidationError, fixes: Mapping[str, str]) -> Co
     return ConfigurationError(what, re.sub("^Input should be", "must be", message), fix)
 
 
-def _setting_names() -> Sequence[str]:
-    return [*Settings.model_fields, *AccountSettings.model_fields]
-
-
-def _nearest_setting(name: str, names: Sequence[str]) -> str:
-    return did_you_mean(name, names, otherwise=f"the settings are {', '.join(sorted(names))}")
+def _nearest_setting(name: str, names: Sequence[str], kind: str = "settings") -> str:
+    return did_you_mean(name, names, otherwise=f"the {kind} are {', '.join(sorted(names))}")
 
 
 def _refuse_unknown(settings: Mapping[str, Any], source: str) -> None:

@@ -9,6 +9,8 @@ from cloudops_nb.settings import load_settings
 
 pytestmark = pytest.mark.fast
 
+ROLE = "arn:aws:iam::123456789012:role/audit/Scan"
+
 
 def write(tmp_path, text):
     (tmp_path / "config.toml").write_text(text)
@@ -49,8 +51,8 @@ def test_a_key_in_the_environment_is_no_setting_and_never_kept(tmp_path):
         ({"regoins": ["x"]}, {}, "regions"),
         ({}, {"CLOUDOPS_REGOINS": "x"}, "regions"),
         ({"accounts": [{"name": "a", "profle": "b"}]}, {}, "profile"),
-        ({"accounts": [{"name": "a", "profile": "b", "role_arn": "c"}]}, {}, "not both"),
-        ({"accounts": [{"name": "a", "operate_profile": "b", "operate_role_arn": "c"}]}, {}, "not both"),
+        ({"accounts": [{"name": "a", "profile": "b", "role_arn": ROLE}]}, {}, "not both"),
+        ({"accounts": [{"name": "a", "operate_profile": "b", "operate_role_arn": ROLE}]}, {}, "not both"),
         ({"accounts": [{"name": "a", "account_id": "12"}]}, {}, "account_id"),
         ({"scan_threads": 0}, {}, "scan_threads"),
         ({"scan_threads": "many"}, {}, "scan_threads: must be a valid integer"),
@@ -101,3 +103,66 @@ def test_accounts_come_from_the_file(tmp_path):
 def test_a_time_has_bounds(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"invalid value for {name}"):
         load_settings(environment={f"CLOUDOPS_{name.upper()}": value})
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:iam::12345678901:role/Scan",
+        "arn:aws:iam::123456789012:user/scan",
+        "arn:aws:sts::123456789012:assumed-role/Scan/me",
+        "arn:aws:iam::123456789012:role/Scan role",
+        "arn:aws:iam::123456789012:role/",
+        "123456789012",
+    ],
+)
+@pytest.mark.parametrize("key", ["role_arn", "operate_role_arn"])
+def test_a_malformed_role_arn_is_refused_by_its_key(key: str, arn: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"accounts\.0\.{key}: must be the ARN of a role"):
+        load_settings(environment={}, accounts=[{"name": "a", key: arn}])
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b", "aws-eusc"])
+def test_a_role_may_be_in_any_partition(partition: str) -> None:
+    arn = f"arn:{partition}:iam::123456789012:role/path/Scan"
+    (account,) = load_settings(environment={}, accounts=[{"name": "a", "role_arn": arn}]).accounts
+    assert account.role_arn == arn
+
+
+def test_a_wrong_key_of_an_account_lists_the_keys_of_accounts_only() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={}, accounts=[{"name": "a", "zzzz": "b"}])
+    assert "the keys of an account are account_id, duration_seconds, environment, external_id" in caught.value.why
+    assert "qdrant_url" not in caught.value.why
+
+
+def test_a_role_takes_the_parameters_of_its_session() -> None:
+    keys = {
+        "external_id": "partner:42",
+        "mfa_serial": "arn:aws:iam::123456789012:mfa/person",
+        "session_name": "nightly-scan",
+        "duration_seconds": 900,
+    }
+    (account,) = load_settings(environment={}, accounts=[{"name": "a", "role_arn": ROLE, **keys}]).accounts
+    assert {key: getattr(account, key) for key in keys} == keys
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ({"profile": "b", "external_id": "partner"}, "external_id needs role_arn"),
+        ({"mfa_serial": "GAHT12345678"}, "mfa_serial needs role_arn"),
+        ({"role_arn": ROLE, "external_id": "x"}, "accounts.0.external_id"),
+        ({"role_arn": ROLE, "session_name": "two words"}, "accounts.0.session_name"),
+        ({"role_arn": ROLE, "duration_seconds": 899}, "accounts.0.duration_seconds: must be at least 900"),
+        ({"role_arn": ROLE, "duration_seconds": 43_201}, "accounts.0.duration_seconds"),
+        ({"role_arn": ROLE, "account_id": "111122223333"}, "a role of account 123456789012"),
+        ({"role_arn": ROLE.replace("123456789012", "*")}, "role_arn has * as its account"),
+        ({"organization_role": "Scan", "mfa_serial": "GAHT12345678"}, "cannot be combined with mfa_serial"),
+    ],
+)
+def test_keys_that_do_not_fit_the_account_are_named(account: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={}, accounts=[{"name": "a", **account}])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

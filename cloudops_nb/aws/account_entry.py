@@ -9,12 +9,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cloudops_nb.aws.account_errors import account_label
+from cloudops_nb.aws.account_errors import account_label, configured_id
+from cloudops_nb.aws.error_states import classify
 from cloudops_nb.aws.organization import with_own_role
-from cloudops_nb.errors import AwsError, ConfigurationError
+from cloudops_nb.aws.regions import GLOBAL
+from cloudops_nb.errors import CloudOpsError, ConfigurationError
+from cloudops_nb.model import RefusedAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from cloudops_nb.aws.account_session import AccountSession, Caller
     from cloudops_nb.model import Account
@@ -33,7 +36,7 @@ class AccountEntry:
 
     session: AccountSession
     account: Account
-    refusal: AwsError | None = None
+    refusal: CloudOpsError | None = None
     refused_at: float = 0.0
 
     @property
@@ -41,45 +44,57 @@ class AccountEntry:
         """Whether entry failed so long ago that it should be tried again."""
         return self.refusal is not None and time.monotonic() - self.refused_at >= _REFUSAL_SECONDS
 
+    @property
+    def refused_account(self) -> RefusedAccount:
+        """The account as one that was refused, for a report."""
+        error = self.refusal or ConfigurationError("the account was not entered")
+        failure = classify(error, region=GLOBAL)
+        return RefusedAccount(self.account.name or "ambient", failure.state, failure.detail)
 
-def may_be_chosen(account: Account, chosen: Collection[str]) -> bool:
-    """Return whether an account may be among the ``chosen`` names and ids.
 
-    The entry of an organization may contain any account, and an account without a known id may have any id.
+def likely_sessions(sessions: Iterable[AccountSession], chosen: Collection[str] | None) -> list[AccountSession]:
+    """Return the sessions that may be among the ``chosen`` names and ids; all of them if none are chosen.
+
+    An account without a known id may have any chosen id that no other account is known to have, and the entry of an
+    organization may contain any chosen account that is not known.
     """
-    if account.organization_role:
-        return True
-    known = configured_id(account)
-    return account.name in chosen or known in chosen or (not known and any(name.isdigit() for name in chosen))
+    all_sessions = list(sessions)
+    if chosen is None:
+        return all_sessions
+    known_ids = {session: session.known_account_id for session in all_sessions}
+    unknown = set(chosen) - {session.account.name for session in all_sessions} - set(known_ids.values())
+    unknown_id = any(name.isdigit() for name in unknown)
+
+    def is_likely(session: AccountSession) -> bool:
+        if not {session.account.name, known_ids[session]}.isdisjoint(chosen):
+            return True
+        return bool(unknown) if session.account.organization_role else not known_ids[session] and unknown_id
+
+    return [session for session in all_sessions if is_likely(session)]
 
 
-def configured_id(account: Account) -> str:
-    """Return the configured account id, else the id in the ARN of the configured role, else an empty string."""
-    parts = account.role_arn.split(":")
-    return account.account_id or "".join(parts[4:5])
-
-
-def caller_or_refusal(session: AccountSession) -> Caller | AwsError:
-    """Return the caller identity in an account, or the error of AWS that prevented entry; raise any other error."""
+def caller_or_refusal(session: AccountSession) -> Caller | CloudOpsError:
+    """Return the caller identity in an account, or the error that prevented entry."""
     try:
         return session.caller()
-    except AwsError as error:
+    except CloudOpsError as error:
         return error
 
 
-def checked_entry(session: AccountSession, outcome: Caller | AwsError) -> AccountEntry:
+def checked_entry(session: AccountSession, outcome: Caller | CloudOpsError) -> AccountEntry:
     """Return the entry that a result of :func:`caller_or_refusal` leads to.
 
-    Raises:
-        ConfigurationError: The account id that AWS reports differs from the configured one.
+    The account is also refused if AWS reports a different account id from the configured one.
     """
     account, known = session.account, configured_id(session.account)
-    if isinstance(outcome, AwsError):
+    if not isinstance(outcome, CloudOpsError) and known and outcome.account_id != known:
+        what = f"{account_label(account)} leads to account {outcome.account_id}"
+        fix = "Correct account_id, or the profile or role."
+        outcome = ConfigurationError(what, f"the configured id is {known}", fix)
+    if isinstance(outcome, CloudOpsError):
+        known = known or session.known_account_id
         refused = replace(account, account_id=known, organization_role="")
         return AccountEntry(session, with_own_role(refused), outcome, time.monotonic())
-    if known and outcome.account_id != known:
-        what = f"{account_label(account)} leads to account {outcome.account_id}"
-        raise ConfigurationError(what, f"the configured id is {known}", "Correct account_id, or the profile or role.")
     name = account.name or outcome.account_id
     entered = replace(account, account_id=outcome.account_id, name=name, organization_role="")
     return AccountEntry(session, with_own_role(entered))

@@ -13,10 +13,15 @@ from urllib.request import getproxies
 
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
-from cloudops_nb.aws.account_errors import account_label, entry_error
-from cloudops_nb.aws.credentials import IDENTITY_CALL_CONFIG
+from cloudops_nb.aws.account_errors import ENTRY_FAILURES, account_label, configured_id, entry_error, missing_mfa_code
+from cloudops_nb.aws.credentials import (
+    IDENTITY_CALL_CONFIG,
+    can_ask_for_mfa_code,
+    profile_account_id,
+    prompts_for_mfa_code,
+)
 from cloudops_nb.aws.endpoints import configured_endpoints, is_aws_endpoint
 from cloudops_nb.aws.read_only import scan_refusal
 from cloudops_nb.aws.regions import COMMERCIAL, GLOBAL, default_regions, home_region, offered, partition_of_arn
@@ -90,8 +95,23 @@ class AccountSession:
     @property
     def needs_mfa_code(self) -> bool:
         """Whether botocore prompts for an MFA code to get credentials. A worker thread must not cause such a prompt."""
+        if self.account.role_arn and self.account.mfa_serial:
+            return True
         with self._lock:
-            return "mfa_serial" in self._botocore_session().get_scoped_config()
+            profile = self.account.source_profile if self.account.role_arn else self.account.profile
+            return prompts_for_mfa_code(self._botocore_session(), profile)
+
+    @property
+    def known_account_id(self) -> str:
+        """The configured account id, else the one that AWS reported, else that of the profile; empty if unknown."""
+        known = configured_id(self.account) or self.entered_account_id
+        if known or self.account.role_arn:
+            return known
+        try:
+            with self._lock:
+                return profile_account_id(self._botocore_session())
+        except CloudOpsError:
+            return ""
 
     @property
     def entered_account_id(self) -> str:
@@ -263,7 +283,7 @@ class AccountSession:
         if self._session is None:
             try:
                 self._session = self._factory.open(self.account)
-            except BotoCoreError as error:
+            except ENTRY_FAILURES as error:
                 raise entry_error(self.account, error) from error
         return self._session
 
@@ -272,7 +292,7 @@ class AccountSession:
         if self._scan_session is None:
             try:
                 self._scan_session = self._factory.open_for_scans(self.account, plain)
-            except BotoCoreError as error:
+            except ENTRY_FAILURES as error:
                 raise entry_error(self.account, error) from error
         return self._scan_session
 
@@ -309,6 +329,8 @@ class AccountSession:
         """
         with self._lock:
             session = self._botocore_session()
+        if self._caller is None and self.needs_mfa_code and not can_ask_for_mfa_code():
+            raise missing_mfa_code(self.account)
         try:
             with self._lock:
                 credentials = session.get_credentials()
@@ -324,7 +346,7 @@ class AccountSession:
                 return getattr(client, xform_name(operation))()
             finally:
                 client.close()
-        except (BotoCoreError, ClientError) as error:
+        except ENTRY_FAILURES as error:
             raise entry_error(self.account, error) from error
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from cloudops_nb.aws.regions import enabled_by_default
 from cloudops_nb.declarations.tables import bundled_table
+from cloudops_nb.errors import CloudOpsError
 from cloudops_nb.model import CellState
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 #: results contain this text too.
 NOT_OFFERED = "not offered in this region, by botocore's endpoint data"
 _MAX_DETAIL_LENGTH = 300
+_MAX_REFUSAL_LENGTH = 450
 _FIRST_SERVER_ERROR_STATUS = 500
 _REFUSAL_STATES = (CellState.DENIED, CellState.THROTTLED, CellState.TIMEOUT, CellState.EXPIRED)
 
@@ -49,21 +51,23 @@ def is_not_offered(result: CellResult) -> bool:
 def classify(error: BaseException, *, region: str) -> Failure:
     """Return the failure that an error means for a cell.
 
-    For an error of this package, the AWS error that caused it counts. The state is the one that ``error_states.yaml``
-    lists for the error. If the file does not list an AWS error code, the HTTP status decides. Any other error leads to
-    ``CellState.ERROR``, never to the state of an empty cell.
+    For an error of this package, the AWS error that caused it decides the state, and its own text is the detail. The
+    state is the one that ``error_states.yaml`` lists for the error. If the file does not list an AWS error code, the
+    HTTP status decides. Any other error leads to ``CellState.ERROR``, never to the state of an empty cell.
 
     Args:
         error: The exception that was raised.
         region: The cell's region. Some codes mean "not opted in", but only in a region that needs an opt-in.
     """
     cause = error.__cause__ or error
+    text = f"{type(cause).__name__}: {cause}"
     if isinstance(cause, ClientError):
-        return Failure(_state_of_code(cause, region), shortened(f"{error_code(cause)}: {error_message(cause)}"))
-    names = [kind.__name__ for kind in type(cause).__mro__]
-    states = _error_table()["exceptions"]
-    state = next((states[name] for name in names if name in states), CellState.ERROR)
-    return Failure(state, shortened(f"{type(cause).__name__}: {cause}"))
+        state, text = _state_of_code(cause, region), f"{error_code(cause)}: {error_message(cause)}"
+    else:
+        names = [kind.__name__ for kind in type(cause).__mro__]
+        states = _error_table()["exceptions"]
+        state = next((states[name] for name in names if name in states), CellState.ERROR)
+    return Failure(state, _refusal_line(error) if isinstance(error, CloudOpsError) else shortened(text))
 
 
 def error_code(error: ClientError) -> str:
@@ -93,6 +97,13 @@ def truncation_field(response: Mapping[str, Any], *, via_paginator: bool) -> str
         token for token in tokens if any(isinstance(each.get(token), str) and each[token] for each in structures)
     ]
     return found_fields[0] if found_fields else ""
+
+
+def _refusal_line(error: CloudOpsError) -> str:
+    """Return an error of this package as one line, which keeps its last part: what to do."""
+    room = _MAX_REFUSAL_LENGTH - len(error.what) - len(error.fix)
+    why = error.why if len(error.why) <= room else f"{error.why[: max(room, 0)]}…"
+    return " ".join(str(CloudOpsError(error.what, why, error.fix)).split())
 
 
 def is_refusal_code(code: str) -> bool:

@@ -86,4 +86,7 @@ def _member_account(session: AccountSession, listed: dict[str, Any], *, unique: 
         source_profile=entry.profile,
         environment=entry.environment,
         operate_role_arn=entry.operate_role_arn,
+        external_id=entry.external_id,
+        session_name=entry.session_name,
+        duration_seconds=entry.duration_seconds,
     )

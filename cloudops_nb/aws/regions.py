@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import UnknownRegionError
 from botocore.regions import EndpointResolver
 
 from cloudops_nb.aws.fast_botocore.door import data_loader
 from cloudops_nb.declarations.tables import bundled_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: The name that stands for the region of global services and of their resources.
 GLOBAL = "global"
@@ -19,6 +23,25 @@ COMMERCIAL = "aws"
 def home_region(partition: str) -> str:
     """Return the region whose endpoints serve a partition's global services; an unknown partition counts as ``aws``."""
     return str(_partition(partition)["home"])
+
+
+def first_region(preferred: Iterable[str], partition: str = "") -> str:
+    """Return the region of an account's first calls, if its own configuration names none.
+
+    Args:
+        preferred: Regions of any partition; the first one that fits is returned.
+        partition: The account's partition; if it is not known, every region fits.
+    """
+    fitting = (each for each in preferred if each != GLOBAL and partition in ("", partition_of_region(each)))
+    return next(fitting, home_region(partition or COMMERCIAL))
+
+
+def partition_of_region(region: str) -> str:
+    """Return the partition of a region, or ``aws`` if botocore does not know the region."""
+    try:
+        return str(_endpoint_data().get_partition_for_region(region))
+    except UnknownRegionError:
+        return COMMERCIAL
 
 
 def default_regions(partition: str) -> tuple[str, ...]:

@@ -7,13 +7,14 @@ response with the configured one.
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.aws.account_entry import AccountEntry, caller_or_refusal, checked_entry, may_be_chosen
+from cloudops_nb.aws.account_entry import AccountEntry, caller_or_refusal, checked_entry, likely_sessions
 from cloudops_nb.aws.account_errors import account_label
 from cloudops_nb.aws.account_session import AccountSession, Caller
 from cloudops_nb.aws.answer_checks import refuse_incomplete_answer
@@ -21,7 +22,7 @@ from cloudops_nb.aws.credentials import SessionFactory
 from cloudops_nb.aws.organization import member_accounts
 from cloudops_nb.aws.regions import default_regions
 from cloudops_nb.aws.user_agent import add_purpose
-from cloudops_nb.errors import AwsError, ConfigurationError
+from cloudops_nb.errors import CloudOpsError, ConfigurationError
 from cloudops_nb.model import Account
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
     from cloudops_nb.aws.answer_fields import AnswerFields
+    from cloudops_nb.model import RefusedAccount
 
 #: The number of threads that enter accounts at the same time, and the number of further threads that list regions.
 _ENTRY_THREADS = 16
@@ -38,15 +40,17 @@ _ENTRY_THREADS = 16
 class AccountSessions:
     """The accounts of one notebook, each with one botocore session; thread-safe.
 
-    No call is made before the first use. If an account cannot be entered but its id is configured, the other accounts
-    can be used all the same. :meth:`accounts` then returns that account too, but using it raises the error that
-    prevented entry.
+    No call is made before the first use. If an account cannot be entered, the other accounts can be used all the same.
+    If its id is known, from its entry or its profile, :meth:`accounts` returns that account too, but using it raises
+    the error that prevented entry. If its id is unknown, :meth:`refused` returns its name and the error.
 
     Args:
         accounts: The configured accounts; if empty, the account of the ambient credentials.
         threads: The largest number of threads that use one client at the same time.
         label: Identifies the sessions in CloudTrail, see :class:`.SessionFactory`; random if not given.
         events: Maps names of botocore events to the handlers that every session registers.
+        regions: The regions to call first for an account whose own configuration names no region; the first one in the
+            account's partition is used.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class AccountSessions:
         threads: int = 64,
         label: str = "",
         events: Mapping[str, Callable[..., Any]] | None = None,
+        regions: Sequence[str] = (),
     ) -> None:
         handlers: dict[str, Callable[..., Any]] = {
             "request-created": add_purpose,
@@ -64,11 +69,17 @@ class AccountSessions:
         self._handlers = {**handlers, **(events or {})}
         self._threads = threads
         self.label = label or f"cloudops-nb-{uuid.uuid4().hex[:12]}"
-        self._factory = SessionFactory(self.label, self._handlers)
+        #: The regions to call first for an account whose own configuration names no region.
+        self.preferred_regions = tuple(regions)
+        self._factory = SessionFactory(self.label, self._handlers, self.preferred_regions)
         self._configured = [AccountSession(each, self._factory, threads) for each in accounts or [Account(name="")]]
         self._members: dict[AccountSession, Sequence[AccountSession]] = {}
         self._lock = threading.RLock()
+        # The results of entering accounts: by id, and for each refused account without a known id by its session. The
+        # last ones are the organizations whose accounts could not be listed.
         self._entries: dict[str, AccountEntry] = {}
+        self._unnamed: dict[AccountSession, AccountEntry] = {}
+        self._unlisted: dict[AccountSession, AccountEntry] = {}
 
     @property
     def configured(self) -> Sequence[Account]:
@@ -90,7 +101,7 @@ class AccountSessions:
         The entries of organizations are left out, because only AWS knows their accounts.
         """
         single = [each for each in self._configured if not each.account.organization_role]
-        return [each for each in single if chosen is None or may_be_chosen(each.account, chosen)]
+        return likely_sessions(single, chosen)
 
     @cached_property
     def operators(self) -> AccountSessions:
@@ -104,27 +115,33 @@ class AccountSessions:
         operating = [account.operating for account in known]
         if operating == list(known):
             return self
-        return AccountSessions(operating, threads=self._threads, label=self.label, events=self._handlers)
+        return AccountSessions(
+            operating,
+            threads=self._threads,
+            label=self.label,
+            events=self._handlers,
+            regions=self.preferred_regions,
+        )
 
     def accounts(self, chosen: Collection[str] | None = None, *, with_regions: bool = False) -> Sequence[Account]:
         """Enter accounts that have not been entered, and return the chosen ones, in the order of the configuration.
 
         Args:
             chosen: Names or ids; all accounts if not given. An account that is not chosen is entered only if its id is
-                not configured and may be a chosen one.
+                not known and may be a chosen one.
             with_regions: Whether to list each account's regions at the same time, which saves time in a later
                 :meth:`regions`.
 
         Raises:
-            CredentialsError: AWS refused entry to every account, or to an account without a configured id, or refused
-                to list the accounts of an organization.
-            AwsUnreachableError: The endpoint did not answer for any account, or for an account without a configured id.
-            ConfigurationError: The AWS configuration is not usable, AWS reports a different id from the configured one,
-                or two entries lead to the same account.
+            CredentialsError: AWS refused entry to every account, or refused to list the accounts of an organization.
+            AwsUnreachableError: The endpoint did not answer for any account.
+            ConfigurationError: The AWS configuration of every account is not usable, or two entries lead to the same
+                account.
         """
         with self._lock:
             sessions = self._sessions_with_members(chosen)
-            likely = [each for each in sessions if chosen is None or may_be_chosen(each.account, chosen)]
+            likely = likely_sessions(sessions, chosen)
+            self._require_listed(likely)
             self._enter(likely, with_regions=with_regions)
             entered = [entry.account for entry in self._entries.values()]
         order = [session.account.name for session in sessions]
@@ -133,6 +150,20 @@ class AccountSessions:
                 (each for each in entered if chosen is None or {each.name, each.account_id} & set(chosen)),
                 key=lambda each: order.index(each.name) if each.name in order else 0,
             )
+        )
+
+    def refused(self, chosen: Collection[str] | None = None) -> Sequence[RefusedAccount]:
+        """Return the accounts that :meth:`accounts` leaves out: those that were refused, and whose id is unknown.
+
+        An organization whose accounts could not be listed is one of them, as long as other accounts can be used.
+
+        Args:
+            chosen: The names and ids that were given to :meth:`accounts`.
+        """
+        with self._lock:
+            entries = [*self._unnamed.values(), *self._unlisted.values()]
+        return tuple(
+            entry.refused_account for entry in entries if chosen is None or entry.session.account.name in chosen
         )
 
     def expect(
@@ -220,10 +251,21 @@ class AccountSessions:
     def foreign_endpoints(self) -> set[str]:
         """Return the endpoints, configured for any of the accounts, that are not AWS's own; makes no call.
 
+        An account whose configuration cannot be used is left out, because no call is made for it.
+
         Raises:
-            AwsError: The configuration of an account cannot be used.
+            CloudOpsError: The configuration of every account cannot be used.
         """
-        return {url for session in self._configured for url in session.foreign_endpoints()}
+        endpoints: set[str] = set()
+        errors: list[CloudOpsError] = []
+        for session in self._configured:
+            try:
+                endpoints |= session.foreign_endpoints()
+            except CloudOpsError as error:
+                errors.append(error)
+        if len(errors) == len(self._configured):
+            raise errors[0]
+        return endpoints
 
     def close(self) -> None:
         """Close the connections of all clients; a later :meth:`client` creates a new client."""
@@ -242,13 +284,17 @@ class AccountSessions:
     def _entry(self, account_id: str) -> AccountEntry:
         entry = self._entries.get(account_id)
         if entry is None:
-            accounts = self.accounts()
+            self.accounts({account_id})
             entry = self._entries.get(account_id)
             if entry is None:
-                known = ", ".join(f"{account.account_id} ({account.name})" for account in accounts)
-                what = f"account {account_id} is not configured"
-                raise ConfigurationError(what, f"the accounts are {known}", "Add it to [[accounts]] in config.toml.")
+                raise self._not_configured(account_id)
         return entry
+
+    def _not_configured(self, account_id: str) -> ConfigurationError:
+        sessions = [*self._configured, *self._member_sessions]
+        known = ", ".join(f"{each.known_account_id or 'unknown id'} ({each.account.name})" for each in sessions)
+        what = f"account {account_id} is not configured"
+        return ConfigurationError(what, f"the accounts are {known}", "Add it to [[accounts]] in config.toml.")
 
     def _entered_session(self, account_id: str) -> AccountSession:
         entry = self._entry(account_id)
@@ -266,12 +312,29 @@ class AccountSessions:
         Before that, list the members of each organization that may contain ``chosen`` accounts, unless they are known.
         The caller must hold the lock.
         """
-        for session in self._configured:
-            may_include = chosen is None or may_be_chosen(session.account, chosen)
-            if session.account.organization_role and session not in self._members and may_include:
-                members = member_accounts(session, [each.name for each in self.configured])
-                self._members[session] = [AccountSession(each, self._factory, self._threads) for each in members]
+        for session in likely_sessions(self._configured, chosen):
+            unlisted = self._unlisted.get(session)
+            needed = session.account.organization_role and session not in self._members
+            if needed and (unlisted is None or unlisted.needs_retry):
+                self._list_members(session)
         return [each for one in self._configured for each in (one, *self._members.get(one, ()))]
+
+    def _list_members(self, session: AccountSession) -> None:
+        self._unlisted.pop(session, None)
+        try:
+            members = member_accounts(session, [each.name for each in self.configured])
+        except CloudOpsError as error:
+            self._unlisted[session] = AccountEntry(session, session.account, error, time.monotonic())
+        else:
+            self._members[session] = [AccountSession(each, self._factory, self._threads) for each in members]
+
+    def _require_listed(self, likely: Collection[AccountSession]) -> None:
+        """Raise the error of an organization that could not be listed, if there is no other account to use."""
+        unlisted = [session for session in likely if session in self._unlisted]
+        if unlisted and len(unlisted) == len(likely):
+            entry = self._unlisted.pop(unlisted[0])  # so that the next use tries again
+            if entry.refusal:
+                raise entry.refusal
 
     @property
     def _member_sessions(self) -> Collection[AccountSession]:
@@ -279,22 +342,28 @@ class AccountSessions:
 
     def _enter(self, sessions: Sequence[AccountSession], *, with_regions: bool = False) -> None:
         """Enter the accounts that were not entered before or that need a retry. The caller must hold the lock."""
-        known = {entry.session: entry for entry in self._entries.values()}
+        known = {entry.session: entry for entry in (*self._entries.values(), *self._unnamed.values())}
         asked = [session for session in sessions if session not in known or known[session].needs_retry]
         for session in asked:
             if session in known:
                 session.renew(session.generation)  # the credentials may have been replaced after the refusal
         outcomes = _callers_or_refusals(asked, with_regions=with_regions)
-        refused = all(isinstance(outcome, AwsError) for outcome in outcomes.values())
-        all_refused = refused and len(asked) == len(sessions)
-        for session, outcome in outcomes.items():
-            entry = checked_entry(session, outcome)
-            if entry.refusal and (all_refused or not entry.account.account_id):
-                raise entry.refusal
+        entries = [checked_entry(session, outcome) for session, outcome in outcomes.items()]
+        # If no account can be used, raise the first error. An account without a known id is not returned, so its error
+        # is raised also if it was refused a moment ago.
+        kept = [known[each] for each in sessions if each in known and each not in outcomes and each in self._unnamed]
+        refusals = [entry.refusal for entry in (*entries, *kept) if entry.refusal]
+        if refusals and len(refusals) == len(sessions):
+            raise refusals[0]
+        for entry in entries:
             self._add_entry(entry)
 
     def _add_entry(self, entry: AccountEntry) -> None:
         account_id = entry.account.account_id
+        self._unnamed.pop(entry.session, None)
+        if not account_id:
+            self._unnamed[entry.session] = entry
+            return
         other = self._entries.get(account_id)
         if other and entry.session in self._member_sessions:
             return  # a member that is also configured by itself keeps the configured session
@@ -307,7 +376,7 @@ class AccountSessions:
 
 def _callers_or_refusals(
     asked: Sequence[AccountSession], *, with_regions: bool
-) -> Mapping[AccountSession, Caller | AwsError]:
+) -> Mapping[AccountSession, Caller | CloudOpsError]:
     """Enter accounts, and return each caller identity or error; with ``with_regions``, also list their regions."""
     outcomes = {session: caller_or_refusal(session) for session in asked if _needs_mfa_code(session)}
     others = [session for session in asked if session not in outcomes]
@@ -315,7 +384,7 @@ def _callers_or_refusals(
         try:
             if with_regions:
                 # Leave out an account whose MFA code was rejected: listing its regions would prompt in a worker thread.
-                for session in [each for each in asked if not isinstance(outcomes.get(each), AwsError)]:
+                for session in [each for each in asked if not isinstance(outcomes.get(each), CloudOpsError)]:
                     region_pool.submit(session.regions)
             outcomes.update(zip(others, pool.map(caller_or_refusal, others), strict=True))
         except BaseException:
@@ -329,5 +398,5 @@ def _needs_mfa_code(session: AccountSession) -> bool:
     """Return whether entry prompts for an MFA code; a worker thread would hang, because its prompt is not shown."""
     try:
         return session.needs_mfa_code
-    except AwsError:
+    except CloudOpsError:
         return False

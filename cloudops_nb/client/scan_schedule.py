@@ -102,8 +102,9 @@ class ScanSchedule:
 def _incomplete_cells(report: ScanReport) -> str:
     """Return a note that names the cells that a scan did not complete; empty if the scan completed every cell."""
     failed = report.failures
+    not_entered = [f"account {each.name} was not entered: {each.reason}" for each in report.refused]
     if not failed:
-        return ""
+        return " ".join(not_entered)
     shown = ", ".join(f"{result.key} {result.state.value}" for result in failed[:_CELLS_SHOWN])
     more = f" and {len(failed) - _CELLS_SHOWN} more" if len(failed) > _CELLS_SHOWN else ""
-    return f"{len(failed)} of {len(report.results)} cells are not complete: {shown}{more}"
+    return " ".join([f"{len(failed)} of {len(report.results)} cells are not complete: {shown}{more}", *not_entered])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cloudops_nb.aws.sessions import AccountSessions
     from cloudops_nb.execution.plan import Plan
-    from cloudops_nb.model import Account, CellKey
+    from cloudops_nb.model import CellKey
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.scanner.scan import Scanner
@@ -146,7 +146,7 @@ class ScanRunner:
                     self._storage.estate.integrity.trust_scan(run.id)
                 self._storage.flush()
                 self._record_end(run.id, _end_record(run, list(writer.results.values()), status))
-        return self._report(run, writer.results, scanner.accounts, previous)
+        return self._report(run, writer.results, scanner, previous)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
         """Return the calls that a full scan of this scope would make, one row per kind of call, account and region."""
@@ -268,7 +268,7 @@ class ScanRunner:
         self,
         run: _ScanRun,
         results: Mapping[CellKey, CellResult],
-        accounts: Mapping[str, Account],
+        scanner: Scanner,
         previous: Mapping[CellKey, int],
     ) -> ScanReport:
         from cloudops_nb.scanner.report import ScanReport
@@ -276,7 +276,7 @@ class ScanRunner:
 
         unlabelled = (
             each.name
-            for each in accounts.values()
+            for each in scanner.accounts.values()
             if environment_class(label=each.environment, account_name=each.name) == UNKNOWN
         )
         return ScanReport(
@@ -284,10 +284,11 @@ class ScanRunner:
             run.started,
             run.seconds(),
             sorted(results.values(), key=lambda result: str(result.key)),
-            {account_id: account.name for account_id, account in accounts.items()},
+            {account_id: account.name for account_id, account in scanner.accounts.items()},
             previous,
             sorted(unlabelled),
             lambda: self._resources_frame(results.keys()),
+            scanner.refused,
         )
 
     def _resources_frame(self, cells: Collection[CellKey]) -> pd.DataFrame:

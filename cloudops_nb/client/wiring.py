@@ -146,7 +146,7 @@ class Parts:
         """The AWS sessions of the configured accounts."""
         from cloudops_nb.aws.sessions import AccountSessions
 
-        return AccountSessions(self.accounts, threads=self.settings.scan_threads)
+        return AccountSessions(self.accounts, threads=self.settings.scan_threads, regions=self.settings.regions)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -12,14 +12,18 @@ from cloudops_nb.presentation.section import Badge, Section, TableRow, Tone
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cloudops_nb.model import CellState
     from cloudops_nb.scanner.report import CellGroup, ScanReport
 
 _ROWS_SHOWN = 20
 
 
 def scan_sections(report: ScanReport) -> Iterator[Section]:
-    """Yield the summary line, the failed cells, the cells with missing details, and the most frequent types."""
+    """Yield the summary line, the refused accounts, the cells with failures or notes, and the most frequent types."""
     yield Section("scan", "Scan", lines=tuple(filter(None, (report.summary, report.label_advice))))
+    if report.refused:
+        rows = [TableRow((each.name, each.reason), badges=(_state_badge(each.state),)) for each in report.refused]
+        yield Section("refused", "Accounts not entered", head=("Account", "Why", "State"), rows=rows)
     if failures := report.grouped(report.failures):
         head = ("Where", "Why", "State")
         yield Section("failures", "Not read completely", head=head, rows=list(_group_rows(failures, Tone.CAUTION)))
@@ -32,10 +36,14 @@ def scan_sections(report: ScanReport) -> Iterator[Section]:
 
 def _group_rows(groups: Sequence[CellGroup], tone: Tone) -> Iterator[TableRow]:
     for group in groups[:_ROWS_SHOWN]:
-        badge = Badge(group.state.value.replace("_", " "), tone)
+        badge = _state_badge(group.state, tone)
         yield TableRow((f"{group.account} {group.where}", group.detail), badges=(badge,))
     if len(groups) > _ROWS_SHOWN:
         yield TableRow((f"… and {len(groups) - _ROWS_SHOWN:,} more in .cells", "", ""), muted=True)
+
+
+def _state_badge(state: CellState, tone: Tone = Tone.CAUTION) -> Badge:
+    return Badge(state.value.replace("_", " "), tone)
 
 
 def _types_section(report: ScanReport) -> Section:

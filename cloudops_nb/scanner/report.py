@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cloudops_nb.model import CellKey, CellResult, CellState
+    from cloudops_nb.model import CellKey, CellResult, CellState, RefusedAccount
 
 _CELL_COLUMNS = (
     "account_id", "account_name", "region", "resource_type", "state", "resources", "change", "calls", "pages",
     "retries", "started", "duration", "detail",
 )  # fmt: skip
 #: The largest number of characters of a reason; longer ones are cut off, so that a table stays readable.
-_LONGEST_REASON = 240
+_LONGEST_REASON = 480
 #: The largest number of account names in a sentence.
 _NAMED_ACCOUNTS = 5
 
@@ -61,6 +61,7 @@ class ScanReport:
         previous: The number of resources in each cell before this scan, where known.
         unlabelled: Names of the scanned accounts whose environment is unknown.
         resources: Returns a table with one row per resource; called when :attr:`frame` is first read.
+        refused: The accounts that could not be entered, and whose ids are unknown, so that they have no results.
     """
 
     scan_id: str
@@ -71,6 +72,7 @@ class ScanReport:
     previous: Mapping[CellKey, int] = field(default_factory=dict)
     unlabelled: Sequence[str] = ()
     resources: Callable[[], pd.DataFrame] | None = field(default=None, repr=False, compare=False)
+    refused: Sequence[RefusedAccount] = ()
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -81,21 +83,21 @@ class ScanReport:
 
     @property
     def cells(self) -> pd.DataFrame:
-        """One row per cell.
+        """One row per cell, and one for each account that could not be entered and whose id is unknown.
 
         ``change`` is the number of resources minus their number before this scan. It is missing if the earlier number
         is not known, or if this scan did not read the cell completely.
         """
         import pandas as pd
 
-        rows = [self._cell_row(result) for result in self.results]
+        rows = [*map(self._cell_row, self.results), *map(_refused_row, self.refused)]
         frame = pd.DataFrame(rows, columns=list(_CELL_COLUMNS))
         return frame.astype({"change": "Int64"})
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was read completely, except cells whose region does not offer the service."""
-        return not self.failures
+        """Whether all accounts were entered and all cells read, except cells whose region lacks the service."""
+        return not self.failures and not self.refused
 
     @property
     def failures(self) -> Sequence[CellResult]:
@@ -193,6 +195,7 @@ class ScanReport:
             ("type", _count_rows(self.counts("resource_type"))),
             ("account", _count_rows(accounts)),
             ("region", _count_rows(self.counts("region"))),
+            ("not entered", [(each.name, each.state.value, each.reason) for each in self.refused]),
             ("not read", _group_rows(self.grouped(self.failures))),
             ("read, with notes", _group_rows(self.grouped(with_notes))),
         ]
@@ -207,6 +210,11 @@ class ScanReport:
             CellGroup(name, state, detail[:_LONGEST_REASON], tuple(keys))
             for (name, state, detail), keys in groups.items()
         ]
+
+
+def _refused_row(account: RefusedAccount) -> dict[str, Any]:
+    row = {"account_name": account.name, "state": account.state.value, "resources": 0, "detail": account.reason}
+    return {**dict.fromkeys(("account_id", "region", "resource_type"), ""), "calls": 0, "pages": 0, "retries": 0, **row}
 
 
 def _group_rows(groups: Sequence[CellGroup]) -> list[tuple[str, ...]]:

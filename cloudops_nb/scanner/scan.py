@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.model import Account, CellKey, CellResult, LearnedRate
+    from cloudops_nb.model import Account, CellKey, CellResult, LearnedRate, RefusedAccount
     from cloudops_nb.scanner.reading.task_reader import PageRead
     from cloudops_nb.scanner.running.local_run import ProgressCallback
     from cloudops_nb.scanner.task import PlannedCall, ScanTask, Selection
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 class Scanner:
     """Discovers resources.
 
-    Thread-safe, but :attr:`accounts`, :meth:`unread` and :meth:`remaining` are about the scan that started last.
+    Thread-safe, but :attr:`accounts`, :attr:`refused`, :meth:`unread` and :meth:`remaining` are about the scan that
+    started last.
 
     Args:
         sessions: The sessions of the configured accounts.
@@ -83,6 +84,8 @@ class Scanner:
         self._last: LocalRun | RemoteRun | None = None
         #: The last scan's accounts, by account id.
         self.accounts: Mapping[str, Account] = {}
+        #: The last scan's accounts that could not be entered, and whose ids are unknown, so that they have no cells.
+        self.refused: Sequence[RefusedAccount] = ()
 
     def scan(
         self,
@@ -126,17 +129,17 @@ class Scanner:
                 next item is requested.
 
         Raises:
-            ConfigurationError: The selection names something that does not exist, the configuration of an account does
-                not match what AWS reports, or workers in other processes would need an MFA code.
-            CredentialsError: AWS refused entry to every selected account, or to an account without a configured id.
-            AwsUnreachableError: The endpoint did not respond for any selected account, or for an account without a
-                configured id.
+            ConfigurationError: The selection names something that does not exist, the configuration of every selected
+                account is wrong, or workers in other processes would need an MFA code.
+            CredentialsError: AWS refused entry to every selected account.
+            AwsUnreachableError: The endpoint did not respond for any selected account.
         """
         selection = self._selection(accounts, regions, services, every_detail=every_detail)
         user_agent_purpose = f"scan/{scan_id or uuid.uuid4().hex[:12]}"
         with infrequent_garbage_collection:
             tasks: Sequence[ScanTask] = scan_tasks(selection, self._sessions)
         self.accounts = {task.account.account_id: task.account for task in tasks}
+        self.refused = self._sessions.refused(selection.accounts)
         lookups: Sequence[CellResult] = ()
         if last is not None:
             incremental = incremental_tasks(
@@ -252,8 +255,9 @@ class Scanner:
             if self._sessions.needs_mfa_code(account.account_id):
                 what = f"cannot scan account {account.name} in other processes"
                 fix = "Scan the account without an executor, or configure a role or profile that needs no MFA code."
-                raise ConfigurationError(what, "its profile asks for an MFA code", fix)
-        scan = ScanParameters(accounts, self._sessions.label, user_agent_purpose, self._threads)
+                raise ConfigurationError(what, "its profile or role asks for an MFA code", fix)
+        sessions = self._sessions
+        scan = ScanParameters(accounts, sessions.label, user_agent_purpose, self._threads, sessions.preferred_regions)
         return RemoteRun(tasks, scan, self._executor, self._limits)
 
 

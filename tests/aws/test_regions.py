@@ -8,6 +8,7 @@ from cloudops_nb.aws.regions import (
     GLOBAL,
     default_regions,
     enabled_by_default,
+    first_region,
     home_region,
     known_regions,
     offered,
@@ -49,3 +50,20 @@ def test_an_arn_names_its_partition(arn: str, partition: str) -> None:
 )
 def test_a_service_is_not_offered_only_if_the_endpoint_data_rule_it_out(prefix: str, region: str, answer: bool) -> None:
     assert offered(prefix, region) is answer
+
+
+@pytest.mark.parametrize(
+    ("preferred", "partition", "region"),
+    [
+        ([], "", "us-east-1"),
+        ([GLOBAL, "eu-west-1"], "", "eu-west-1"),
+        (["cn-north-1", "eu-west-1"], "", "cn-north-1"),
+        (["cn-north-1", "eu-west-1"], "aws", "eu-west-1"),
+        (["eu-west-1"], "aws-cn", "cn-north-1"),
+        (["nowhere-9"], "aws", "nowhere-9"),
+    ],
+)
+def test_the_first_region_is_the_preferred_one_of_the_partition(
+    preferred: list[str], partition: str, region: str
+) -> None:
+    assert first_region(preferred, partition) == region

@@ -88,3 +88,14 @@ def test_the_calls_of_a_scan_can_be_seen_before(ops):
     calls = ops.planned_calls(accounts=["staging"], services=["rds"])
     assert "DescribeDBInstances" in set(calls.operation)
     assert set(calls.account) == {"staging"}
+
+
+def test_an_account_that_cannot_be_entered_is_a_line_of_the_report(open_ops, demo_environment):
+    working, *_ = demo_environment.accounts
+    ops = open_ops(accounts=[dict(working), {"name": "typo", "profile": "no such profile"}])
+    report = ops.scan(services=["sqs_queue"])
+    assert {result.key.account_id for result in report.results}
+    assert all(result.state.complete for result in report.results)
+    assert not report.complete
+    (line,) = [line for line in str(report).splitlines() if line.startswith("typo")]
+    assert "there is no such AWS profile" in line

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloudops_nb.aws.sessions import AccountSessions
-    from cloudops_nb.model import Account
+    from cloudops_nb.model import Account, RefusedAccount
     from cloudops_nb.specs.model import ResourceSpec
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
@@ -76,8 +76,7 @@ def scan_tasks(selection: Selection, sessions: AccountSessions) -> tuple[ScanTas
     """
     with background_warm_up(selection, sessions) as warmed_up:
         accounts = sessions.accounts(selection.accounts, with_regions=selection.regions is None)
-        ids_and_names = {account.account_id for account in accounts} | {account.name for account in accounts}
-        _refuse_unknown("account", selection.accounts, ids_and_names)
+        _refuse_unknown_accounts(selection, accounts, sessions.refused())
         if selection.regions is None:
             regions = sessions.regions_of([account.account_id for account in accounts])
         else:
@@ -197,6 +196,18 @@ def _listing_regions(spec: ResourceSpec, regions: Sequence[str]) -> Sequence[str
     if spec.scope == "regional":
         return real_regions
     return [GLOBAL] if real_regions or spec.scope == "global" else []
+
+
+def _refuse_unknown_accounts(
+    selection: Selection, accounts: Sequence[Account], refused: Sequence[RefusedAccount]
+) -> None:
+    names = {account.account_id for account in accounts} | {account.name for account in accounts}
+    names |= {account.name for account in refused}
+    unknown_ids = [name for name in selection.accounts or () if _ACCOUNT_ID.fullmatch(name) and name not in names]
+    if unknown_ids and refused:
+        # The id may be that of an account which could not be entered.
+        raise ConfigurationError(f"unknown account {unknown_ids[0]}", refused[0].reason)
+    _refuse_unknown("account", selection.accounts, names)
 
 
 def _refuse_unknown(kind: str, selected: Iterable[str] | None, known: Iterable[str]) -> None:

@@ -40,12 +40,14 @@ class ScanParameters:
         user_agent_purpose: A text such as ``scan/0a1b2c`` that every call carries in its user agent, so that CloudTrail
             shows which scan made it.
         thread_count: The number of threads with which each worker reads details of listed items.
+        preferred_regions: The regions to call first for an account whose own configuration names no region.
     """
 
     accounts: tuple[Account, ...]
     label: str
     user_agent_purpose: str
     thread_count: int
+    preferred_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ class WorkerScan:
 
     def __init__(self, scan: ScanParameters) -> None:
         self._scan = scan
-        self._sessions = AccountSessions(scan.accounts, threads=scan.thread_count, label=scan.label)
+        self._sessions = AccountSessions(
+            scan.accounts, threads=scan.thread_count, label=scan.label, regions=scan.preferred_regions
+        )
         self._limits = RateLimiter()
         self._detail_pool = ThreadPoolExecutor(scan.thread_count, thread_name_prefix="cloudops-details")
         self._stop = threading.Event()

@@ -238,15 +238,18 @@ def test_learned_rates_travel_with_tasks_and_come_back(
 
 
 def test_an_account_that_asks_for_a_code_is_not_sent_to_other_processes(
-    make_scanner: Callable[..., Any], aws_config: Any
+    make_scanner: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aws_config.write_text(aws_config.read_text().replace("[profile prod]", f"[profile prod]\n{MFA}"))
-    scanner = make_scanner((Account(name="prod", profile="prod"),), executor=Inline())
-    with pytest.raises(ConfigurationError, match="its profile asks for an MFA code"):
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "123456")
+    account = Account(
+        name="stage", role_arn=f"arn:aws:iam::{STAGE}:role/audit/Scan", source_profile="prod", mfa_serial=MFA
+    )
+    scanner = make_scanner((account,), executor=Inline())
+    with pytest.raises(ConfigurationError, match="its profile or role asks for an MFA code"):
         scanner.scan(regions=["eu-west-1"])
 
 
-MFA = f"mfa_serial = arn:aws:iam::{PROD}:mfa/person"
+MFA = f"arn:aws:iam::{PROD}:mfa/person"
 
 
 @pytest.fixture
