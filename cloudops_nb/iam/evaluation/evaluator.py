@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.action_resources import FurtherAuthorisation, action_resources
@@ -71,7 +72,7 @@ class Evaluator:
         known = {key.lower(): known_values(values) for key, values in (context or {}).items()}
         row = action_resources(action)
         arn, tags = {"*": ("*", {}), "other": (HOLE, None)}.get(row.resource, (resource_arn or HOLE, tags))
-        own = AuthorisationRequest(action, arn, account_id, region, tags, known)
+        own = AuthorisationRequest(action, arn, account_id, region, tags, known, untagged=row.resource == "*")
         verdict = self._authoriser.verdict(own, resource_policy)
         if not row.also or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
@@ -137,9 +138,7 @@ class Evaluator:
             action = each.action or own.action
             context: dict[str, KeyState] = {key.lower(): known_values((value,)) for key, value in each.context.items()}
             if each.arn is None:
-                request = AuthorisationRequest(
-                    action, own.arn, own.account_id, own.region, own.tags, {**own.context, **context}
-                )
+                request = replace(own, action=action, context={**own.context, **context})
                 verdict = self._authoriser.verdict(request, policy)
             else:
                 arn = each.resource_arn(
@@ -147,7 +146,9 @@ class Evaluator:
                 )
                 tags: Mapping[str, str] | None = {} if each.created else None
                 known = {**_resource_independent_keys(own.context), **context}
-                request = AuthorisationRequest(action, arn, own.account_id, own.region, tags, known)
+                request = AuthorisationRequest(
+                    action, arn, own.account_id, own.region, tags, known, untagged=each.created
+                )
                 verdict = self._authoriser.verdict(request, _NOT_READ if each.own_policy else None)
             shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
             yield Verdict(verdict.decision, f"it also requires {action} on {shown}: {verdict.by}")
