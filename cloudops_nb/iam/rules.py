@@ -37,6 +37,8 @@ class EvaluationRules:
     without_resource_account: frozenset[str]
     may_hide_tags: frozenset[str]
     own_policy_required: Mapping[str, str]
+    without_resource: frozenset[str]
+    always_allowed: frozenset[str]
     service_linked_roles: str
 
 
@@ -58,6 +60,8 @@ def evaluation_rules() -> EvaluationRules:
         without_resource_account=frozenset(_lower_case_names(data["without_resource_account"])),
         may_hide_tags=frozenset(data["may_hide_tags"]),
         own_policy_required=data["own_policy_required"],
+        without_resource=frozenset(_lower_case_names(data["without_resource"])),
+        always_allowed=frozenset(_lower_case_names(data["always_allowed"])),
         service_linked_roles=data["service_linked_roles"],
     )
 
