@@ -199,6 +199,22 @@ def test_what_is_settled_without_the_resource_stays_so_whatever_it_is(
     assert_consistent(less, judge(data, principal, tags_of, request))
 
 
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, hidden=st.sets(st.sampled_from(LEVELLED)))
+def test_what_the_account_allows_is_unknown_and_is_allowed_without_an_organization(
+    data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], hidden: set[str]
+) -> None:
+    verdict = judge({**data, **dict.fromkeys(hidden, UNREADABLE)}, principal, tags_of, request)
+    alone = judge({**data, **dict.fromkeys(LEVELLED)}, principal, tags_of, request)
+    if verdict.allowed_by_account:
+        assert verdict.decision is Decision.UNKNOWN
+        assert "allowed unless the organisation denies" in verdict.by
+        assert alone.decision is Decision.ALLOWED or alone.allowed_by_account
+        assert alone.decision is Decision.ALLOWED or request["account_id"] != ACCOUNT
+    elif verdict.decision is Decision.UNKNOWN and hidden:
+        assert alone.decision is not Decision.ALLOWED
+
+
 TAGGED = st.sampled_from(
     (
         ("sqs:PurgeQueue", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:red"),

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _NOT_READ = Unreadable("the policy of the other resource is not read")
 #: Maximum number of action sets whose resource classes are cached. Usually there is one action set per resource type.
 _ACTION_SETS = 1_000
-#: The decisions except ``ALLOWED``, the most severe first. If AWS authorises an action on several resources, the most
-#: severe decision counts.
-_SEVERITY_ORDER = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
+#: The decisions, the most severe first. If AWS authorises an action on several resources, the most severe one counts.
+_SEVERITY_ORDER = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN, Decision.ALLOWED)
 
 
 class Evaluator:
@@ -80,7 +79,7 @@ class Evaluator:
         if not row.also or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
         others = self._further_verdicts(row.also, own, resource_policy)
-        return min((verdict, *others), key=lambda each: _severity_rank(each.decision))
+        return min((verdict, *others), key=_severity_rank)
 
     def permissions(
         self,
@@ -129,6 +128,7 @@ class Evaluator:
             unknown=tuple(by_decision[Decision.UNKNOWN]),
             principal=self._principal.arn,
             reasons={action: verdict.by for action, verdict in verdicts.items()},
+            allowed_by_account=tuple(action for action, verdict in verdicts.items() if verdict.allowed_by_account),
         )
 
     def _further_verdicts(
@@ -154,7 +154,7 @@ class Evaluator:
                 )
                 verdict = self._authoriser.verdict(request, _NOT_READ if each.own_policy else None)
             shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
-            yield Verdict(verdict.decision, f"it also requires {action} on {shown}: {verdict.by}")
+            yield replace(verdict, by=f"it also requires {action} on {shown}: {verdict.by}")
 
 
 def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
@@ -164,8 +164,9 @@ def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, Key
     }
 
 
-def _severity_rank(decision: Decision) -> int:
-    return _SEVERITY_ORDER.index(decision) if decision in _SEVERITY_ORDER else len(_SEVERITY_ORDER)
+def _severity_rank(verdict: Verdict) -> tuple[int, bool]:
+    """Return the rank of a verdict, the most severe first; of unknown ones, those that the account allows are last."""
+    return _SEVERITY_ORDER.index(verdict.decision), verdict.allowed_by_account
 
 
 def _arn_region(region: str) -> str:
