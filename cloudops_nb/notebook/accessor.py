@@ -28,7 +28,7 @@ _PRIVATE = {
     "arn": "arn",
 }
 #: Further columns that may contain private values, and the empty value that replaces each of their values.
-_EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": []}
+_EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], "unknown": [], "allowed_by_account": []}
 #: The first characters by which spreadsheets take a cell for a formula, the full-width forms of = + - @ included. Some
 #: programs skip white space before them.
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -60,7 +60,7 @@ class CloudOpsAccessor:
         """Return a copy that is safe to share: names, ids, ARNs and accounts become words such as ``resource-1``.
 
         Equal values of a column become the same word, so that counting and grouping still work. Tags, ``why``, and the
-        allowed, denied and unknown actions are emptied.
+        lists of actions are emptied.
         """
         copy = self._frame.copy()
         for column, word in _PRIVATE.items():

@@ -17,7 +17,10 @@ HITS = [
     SearchHit(
         Resource(
             "sqs_queue", "orders", "1" * 12, "eu-west-1", "sqs", "arn:aws:sqs:eu-west-1:111111111111:orders", "orders",
-            "", "prod", {"App": "orders"}, IamPermissions(("sqs:SendMessage",), (), ("sqs:DeleteQueue",)),
+            "", "prod", {"App": "orders"},
+            IamPermissions(
+                ("sqs:SendMessage",), (), ("sqs:DeleteQueue", "sqs:PurgeQueue"), allowed_by_account=("sqs:PurgeQueue",)
+            ),
             last_synced=SYNCED,
         ),
         3.5, "exact name", "ok",
@@ -32,8 +35,8 @@ def test_a_row_says_all_of_a_hit_in_the_order_of_the_columns() -> None:
     assert tuple(frame.columns) == (*RESOURCE_COLUMNS, "score", "why")
     assert frame.iloc[0].tolist() == [
         "orders", "orders", "sqs_queue", "1" * 12, "prod", "eu-west-1", "sqs", "",
-        "arn:aws:sqs:eu-west-1:111111111111:orders", {"App": "orders"}, ["sqs:SendMessage"], [], ["sqs:DeleteQueue"],
-        SYNCED, "ok", 3.5, "exact name",
+        "arn:aws:sqs:eu-west-1:111111111111:orders", {"App": "orders"}, ["sqs:SendMessage"], [],
+        ["sqs:DeleteQueue", "sqs:PurgeQueue"], ["sqs:PurgeQueue"], SYNCED, "ok", 3.5, "exact name",
     ]  # fmt: skip
     assert frame["identifier"].tolist() == ["orders", "logs"]
     assert frame["as_of"].isna().tolist() == [False, True]
@@ -44,7 +47,13 @@ def test_columns_have_the_types_that_pandas_gives_rows() -> None:
 
     pd.testing.assert_frame_equal(frame, pd.DataFrame(frame.to_dict("records"), columns=frame.columns))
     assert str(frame["as_of"].dtype).startswith("datetime64[")
-    assert {name for name in frame if frame[name].dtype == object} >= {"tags", "allowed", "denied", "unknown"}
+    assert {name for name in frame if frame[name].dtype == object} >= {
+        "tags",
+        "allowed",
+        "denied",
+        "unknown",
+        "allowed_by_account",
+    }
     assert frame["score"].dtype == float
 
 

@@ -63,11 +63,12 @@ def test_where_aws_has_no_dry_run_the_scans_verdict_counts(aws: Any, engine: Any
     database = aws.database()
     denied = IamPermissions(denied=("rds:StopDBInstance",), reasons={"rds:StopDBInstance": "statement NoStop"})
     unknown = IamPermissions()
+    by_account = IamPermissions(unknown=("rds:StopDBInstance",), allowed_by_account=("rds:StopDBInstance",))
     verdicts = []
-    for permissions in (database.iam, denied, unknown):
+    for permissions in (database.iam, denied, unknown, by_account):
         plan = engine.prepare(bind("rds-stop", replace(database, iam=permissions)), account=account)
         verdicts.append(next((step.iam, step.iam_reason) for step in plan.steps if step.api == "StopDBInstance"))
-    assert [verdict for verdict, _ in verdicts] == ["allowed", "denied", "unknown"]
+    assert [verdict for verdict, _ in verdicts] == ["allowed", "denied", "unknown", "unknown"]
     assert verdicts[1][1] == "statement NoStop"
 
 

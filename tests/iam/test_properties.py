@@ -12,6 +12,7 @@ from cloudops_nb.iam import Evaluator, Policy, PrincipalKind, Unreadable
 from cloudops_nb.iam.evaluation.verdict import Decision
 from cloudops_nb.iam.policies.policy import PolicyError
 from tests.iam.strategies import (
+    ACCOUNT,
     ACTIONS,
     CONTEXT_VALUES,
     PRINCIPALS,
@@ -196,6 +197,85 @@ def test_what_is_settled_without_the_resource_stays_so_whatever_it_is(
     assume(not request["action"].startswith("kms:") or ":kms:" in request["resource_arn"])
     less = judge(data, principal, tags_of, {**request, "resource_arn": ""})
     assert_consistent(less, judge(data, principal, tags_of, request))
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, hidden=st.sets(st.sampled_from(LEVELLED)))
+def test_what_the_account_allows_is_unknown_and_is_allowed_without_an_organization(
+    data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], hidden: set[str]
+) -> None:
+    verdict = judge({**data, **dict.fromkeys(hidden, UNREADABLE)}, principal, tags_of, request)
+    alone = judge({**data, **dict.fromkeys(LEVELLED)}, principal, tags_of, request)
+    if verdict.allowed_by_account:
+        assert verdict.decision is Decision.UNKNOWN
+        assert "allowed unless the organisation denies" in verdict.by
+        assert alone.decision is Decision.ALLOWED or alone.allowed_by_account
+        assert alone.decision is Decision.ALLOWED or request["account_id"] != ACCOUNT
+    elif verdict.decision is Decision.UNKNOWN and hidden:
+        assert alone.decision is not Decision.ALLOWED
+
+
+TAGGED = st.sampled_from(
+    (
+        ("sqs:PurgeQueue", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:red"),
+        ("ec2:DeleteVolume", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:volume/vol-1"),
+        ("s3:DeleteBucket", "arn:aws:s3:::red"),
+        ("iam:DeleteGroup", f"arn:aws:iam::{ACCOUNT}:group/red"),
+        ("ec2:DeleteVolume", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:instance/i-1"),
+    )
+)
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, about=TAGGED, values=st.data())
+def test_what_is_settled_by_tags_is_settled_alike_when_the_request_says_whether_it_has_them(
+    *, data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], about: tuple[str, str], values: Any
+) -> None:
+    action, arn = about
+    asked = {**request, "action": action, "resource_arn": arn, "context": {}}
+    # A key that AWS does not document, or that a service may hide, is in the request with any value, or absent.
+    carried = values.draw(st.sampled_from(([], ["red"], ["blue"])))
+    if action.startswith(("sqs:", "s3:")) or arn.endswith("vol-1"):
+        carried = [asked["tags"]["team"]] if asked["tags"] and "team" in asked["tags"] else []
+        if action.startswith("s3:") and values.draw(st.booleans()):
+            carried = []
+        asked["tags"] = asked["tags"] or {}
+    told = {**asked, "context": {"aws:ResourceTag/team": carried}}
+    assert_consistent(judge(data, principal, tags_of, asked), judge(data, principal, tags_of, told))
+
+
+@many
+@given(data=layers, principal=principals, tags_of=own_tags, request=requests, value=st.sampled_from(("7", "perhaps")))
+def test_a_value_that_cannot_be_read_leaves_nothing_allowed_that_depends_on_it(
+    *, data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], value: str
+) -> None:
+    request = {**request, "context": {"x:flag": [value], "x:arn": [value]}}
+    for test in ({"Bool": {"x:flag": "true"}}, {"ArnNotEquals": {"x:arn": "arn:aws:sns:*:*:*"}}):
+        deny = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": test}
+        closed = {**data, "identity": [*data["identity"], deny], "resource_control": None}
+        assume(principal.kind is not PrincipalKind.ROOT)
+        assert judge(closed, principal, tags_of, request).decision is not Decision.ALLOWED
+
+
+@many
+@given(
+    data=layers,
+    principal=principals,
+    tags_of=own_tags,
+    request=requests,
+    text=st.sampled_from(("arn:aws:sqs", "arn:aws:sqs:eu-west-1", "arn:aws:ec2:*", "arn:aws:e*")),
+    effect=st.sampled_from(("Allow", "Deny")),
+)
+def test_an_incomplete_arn_of_an_identity_policy_is_the_completed_one(
+    *, data: dict[str, Any], principal: Any, tags_of: Any, request: dict[str, Any], text: str, effect: str
+) -> None:
+    def with_resource(resource: str) -> dict[str, Any]:
+        statement = {"Effect": effect, "Action": "*", "Resource": resource}
+        return {**data, "identity": [*data["identity"], statement]}
+
+    written = judge(with_resource(text), principal, tags_of, request)
+    completed = judge(with_resource(text + ":*" * (5 - text.count(":"))), principal, tags_of, request)
+    assert_consistent(written, completed)
 
 
 anything = st.recursive(

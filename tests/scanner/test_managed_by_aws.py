@@ -97,3 +97,25 @@ def test_moving_actions_keeps_the_outcomes_disjoint_and_the_others_as_they_are()
     assert denied.reasons == {"a": "1", "b": "why", "c": "3", "d": "why"}
     assert before.with_denied(["other"], "why") is before
     assert before.with_unknown(["a"], "why").unknown == ("d", "a")
+
+
+def test_what_aws_may_refuse_is_not_allowed_by_the_account() -> None:
+    before = IamPermissions(unknown=("a", "b"), allowed_by_account=("a", "b"))
+    assert before.with_denied(["a"], "why").allowed_by_account == ("b",)
+    assert before.with_unknown(["a"], "why").allowed_by_account == ("b",)
+
+
+class AllowedByTheAccount(Unjudged):
+    """Policies that allow every action, in an organization that was not read."""
+
+    def permissions(self, actions: Sequence[str], *_: Any, **__: Any) -> IamPermissions:
+        return IamPermissions(unknown=tuple(actions), allowed_by_account=tuple(actions))
+
+
+def test_what_may_be_managed_by_aws_is_not_allowed_by_the_account() -> None:
+    around = ListingContext(Account("prod", "1" * 12), "aws", "eu-west-1", AllowedByTheAccount(), datetime.now(UTC))
+    item = {"KeyId": "k", "KeyArn": "arn:aws:kms:eu-west-1:111111111111:key/k"}
+    found = build_resource(specs()["kms_key"], ListedItem(item, {"description": "AccessDenied: no"}), around)
+    (rule,) = all_managed_rules()["kms_key"]
+    assert not set(found.iam.allowed_by_account) & set(rule.refuses)
+    assert set(found.iam.allowed_by_account) | set(rule.refuses) >= set(found.iam.unknown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudops_nb.iam.action_resources import FurtherAuthorisation, action_resources
@@ -12,6 +13,7 @@ from cloudops_nb.iam.evaluation.resource_classes import ResourceClasses
 from cloudops_nb.iam.evaluation.verdict import Decision, Verdict
 from cloudops_nb.iam.policies.wildcards import HOLE
 from cloudops_nb.iam.principals.principal_policies import Unreadable
+from cloudops_nb.iam.rules import evaluation_rules
 from cloudops_nb.model import IamPermissions
 
 if TYPE_CHECKING:
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
 _NOT_READ = Unreadable("the policy of the other resource is not read")
 #: Maximum number of action sets whose resource classes are cached. Usually there is one action set per resource type.
 _ACTION_SETS = 1_000
-#: The decisions except ``ALLOWED``, the most severe first. If AWS authorises an action on several resources, the most
-#: severe decision counts.
-_SEVERITY_ORDER = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN)
+#: The decisions, the most severe first. If AWS authorises an action on several resources, the most severe one counts.
+_SEVERITY_ORDER = (Decision.DENIED_EXPLICIT, Decision.DENIED_IMPLICIT, Decision.UNKNOWN, Decision.ALLOWED)
 
 
 class Evaluator:
@@ -68,15 +69,17 @@ class Evaluator:
             context: The values of condition keys that are known for this request, by key. An empty sequence means that
                 the key is absent.
         """
+        if action.lower() in evaluation_rules().always_allowed:
+            return Verdict(Decision.ALLOWED, "allowed by AWS, which requires no permission for it")
         known = {key.lower(): known_values(values) for key, values in (context or {}).items()}
         row = action_resources(action)
         arn, tags = {"*": ("*", {}), "other": (HOLE, None)}.get(row.resource, (resource_arn or HOLE, tags))
-        own = AuthorisationRequest(action, arn, account_id, region, tags, known)
+        own = AuthorisationRequest(action, arn, account_id, region, tags, known, untagged=row.resource == "*")
         verdict = self._authoriser.verdict(own, resource_policy)
         if not row.also or verdict.decision is Decision.DENIED_EXPLICIT:
             return verdict
         others = self._further_verdicts(row.also, own, resource_policy)
-        return min((verdict, *others), key=lambda each: _severity_rank(each.decision))
+        return min((verdict, *others), key=_severity_rank)
 
     def permissions(
         self,
@@ -125,6 +128,7 @@ class Evaluator:
             unknown=tuple(by_decision[Decision.UNKNOWN]),
             principal=self._principal.arn,
             reasons={action: verdict.by for action, verdict in verdicts.items()},
+            allowed_by_account=tuple(action for action, verdict in verdicts.items() if verdict.allowed_by_account),
         )
 
     def _further_verdicts(
@@ -137,9 +141,7 @@ class Evaluator:
             action = each.action or own.action
             context: dict[str, KeyState] = {key.lower(): known_values((value,)) for key, value in each.context.items()}
             if each.arn is None:
-                request = AuthorisationRequest(
-                    action, own.arn, own.account_id, own.region, own.tags, {**own.context, **context}
-                )
+                request = replace(own, action=action, context={**own.context, **context})
                 verdict = self._authoriser.verdict(request, policy)
             else:
                 arn = each.resource_arn(
@@ -147,10 +149,12 @@ class Evaluator:
                 )
                 tags: Mapping[str, str] | None = {} if each.created else None
                 known = {**_resource_independent_keys(own.context), **context}
-                request = AuthorisationRequest(action, arn, own.account_id, own.region, tags, known)
+                request = AuthorisationRequest(
+                    action, arn, own.account_id, own.region, tags, known, untagged=each.created
+                )
                 verdict = self._authoriser.verdict(request, _NOT_READ if each.own_policy else None)
             shown = "it" if each.arn is None else request.arn.replace(HOLE, "*")
-            yield Verdict(verdict.decision, f"it also requires {action} on {shown}: {verdict.by}")
+            yield replace(verdict, by=f"it also requires {action} on {shown}: {verdict.by}")
 
 
 def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, KeyState]:
@@ -160,8 +164,9 @@ def _resource_independent_keys(context: Mapping[str, KeyState]) -> dict[str, Key
     }
 
 
-def _severity_rank(decision: Decision) -> int:
-    return _SEVERITY_ORDER.index(decision) if decision in _SEVERITY_ORDER else len(_SEVERITY_ORDER)
+def _severity_rank(verdict: Verdict) -> tuple[int, bool]:
+    """Return the rank of a verdict, the most severe first; of unknown ones, those that the account allows are last."""
+    return _SEVERITY_ORDER.index(verdict.decision), verdict.allowed_by_account
 
 
 def _arn_region(region: str) -> str:

@@ -56,6 +56,15 @@ class PrincipalSideEvaluator:
             # In identity, boundary, session and service control policies, AWS rejects a Principal element.
             return all_hold((applies_to_anyone(statement), statement.principal is None or _MISPLACED))
 
+        def applies_to_identity(statement: Statement) -> Truth:
+            # AWS documents only for Resource, and not for NotResource, that it completes ARNs.
+            if statement.not_resources:
+                return applies(statement)
+            applies_here = statement.applies(
+                lambda pattern: pattern.match_completed(request.arn, context), lambda test: test.holds(context)
+            )
+            return all_hold((applies_here, statement.principal is None or _MISPLACED))
+
         def applies_to_principal(statement: Statement) -> Truth:
             element = statement.principal
             match = (
@@ -65,7 +74,7 @@ class PrincipalSideEvaluator:
             )
             return all_hold((applies_to_anyone(statement), match.in_any_way))
 
-        identity = layers.identity.findings(applies)
+        identity = layers.identity.findings(applies_to_identity)
         return PrincipalSide(
             identity=_ROOT_IDENTITY if self._principal.kind is PrincipalKind.ROOT else identity,
             boundary=_optional_findings(layers.boundary, applies),

@@ -13,6 +13,7 @@ from cloudops_nb.iam.context import AuthorisationRequest
 from cloudops_nb.iam.evaluation.request_classes import ResultCache
 from cloudops_nb.iam.evaluation.resource_side import requires_own_policy
 from cloudops_nb.iam.rules import evaluation_rules
+from cloudops_nb.iam.tag_keys import action_tag_keys
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cloudops_nb.iam.evaluation.action_authoriser import ActionAuthoriser
     from cloudops_nb.iam.evaluation.request_classes import CachedTest
     from cloudops_nb.iam.policies.arns import ResourcePattern
+    from cloudops_nb.iam.tag_keys import ActionTagKeys
     from cloudops_nb.iam.truth import Truth
     from cloudops_nb.model import IamPermissions
 
@@ -44,15 +46,18 @@ class ResourceClasses:
     def __init__(self, actions: Sequence[str], authoriser: ActionAuthoriser) -> None:
         self.permissions: ResultCache[IamPermissions] = ResultCache(_SIZE)
         self._conditional_rows = [each for action in actions for each in action_resources(action).also if each.unless]
-        groups: dict[tuple[str, bool], _TestGroup] = {}
+        groups: dict[tuple[str, bool, bool, ActionTagKeys], _TestGroup] = {}
         patterns: dict[ResourcePattern, None] = {}
         for action in dict.fromkeys(_actions_on_the_resource(actions)):
             request_classes = authoriser.request_classes(action)
-            # A condition key's state depends on the action only through its service, and through the presence of
-            # aws:ResourceAccount in its requests. So the first action of a group represents the others.
+            # A condition key's state depends on the action only through its service, through aws:ResourceAccount being
+            # in its requests, and through its tag keys. Actions on no specific resource need no policy of a resource.
+            # So the first action of a group represents the others.
             service = action.partition(":")[0].lower()
             has_account = action.lower() not in evaluation_rules().without_resource_account
-            group = groups.setdefault((service, has_account), _TestGroup(action, authoriser))
+            has_resource = action.lower() not in evaluation_rules().without_resource
+            key = (service, has_account, has_resource, action_tag_keys(action.lower()))
+            group = groups.setdefault(key, _TestGroup(action, authoriser))
             group.add([pattern for pattern in request_classes.patterns if pattern.keys], request_classes.tests)
             patterns |= dict.fromkeys(pattern for pattern in request_classes.patterns if not pattern.keys)
         self._patterns = tuple(patterns)
@@ -72,7 +77,8 @@ class ResourceClasses:
 class _TestGroup:
     """The resource patterns and condition tests for a group of actions, evaluated with one of these actions.
 
-    The actions belong to one service. The requests of all of them contain ``aws:ResourceAccount``, or those of none do.
+    The actions belong to one service and have the same tag keys. The requests of all of them contain
+    ``aws:ResourceAccount``, or those of none do; and all of them concern a resource, or none does.
     """
 
     __slots__ = ("_action", "_authoriser", "_may_require_own_policy", "_patterns", "_tests")

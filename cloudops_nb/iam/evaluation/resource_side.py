@@ -79,8 +79,11 @@ def has_boundary(policies: PrincipalPolicies) -> Truth:
 def requires_own_policy(request: AuthorisationRequest) -> bool:
     """Return whether identity policies count only if the resource's own policy allows the account, as for KMS keys.
 
-    If the ARN does not have six parts, this is assumed for every resource of a service that has such resources.
+    If the ARN does not have six parts, this is assumed for every resource of a service that has such resources, except
+    for actions on no specific resource.
     """
+    if request.action.lower() in evaluation_rules().without_resource:
+        return False
     resource_prefix = evaluation_rules().own_policy_required.get(request.service)
     parts = request.arn.split(":", ARN_PARTS - 1)
     return resource_prefix is not None and (len(parts) != ARN_PARTS or parts[-1].startswith(resource_prefix))

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,18 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision; ``by`` is its reason in one line: a statement, a layer that does not allow, or the unknown facts."""
+    """A decision on one request.
+
+    Attributes:
+        decision: What AWS would decide.
+        by: The reason in one line: a statement, a layer that does not allow, or the unknown facts.
+        allowed_by_account: True if the decision is unknown only because of an organization's policies: all policies of
+            the account and of the resource allow the request.
+    """
 
     decision: Decision
     by: str
+    allowed_by_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,21 @@ def combine_sides(principal: PrincipalSide, resource: ResourceSide) -> Verdict:
         return Verdict(Decision.DENIED_IMPLICIT, unmet.reason_if_not)
     outcome = all_hold([*(each.truth for each in requirements), *(negated(finding.truth) for finding in denials)])
     if isinstance(outcome, Unknown):
-        return Verdict(Decision.UNKNOWN, f"not known: {outcome}")
+        by = f"not known: {outcome}"
+        if not _account_allows(principal, resource):
+            return Verdict(Decision.UNKNOWN, by)
+        granted = f"allowed unless the organisation denies, by {_granting_source(principal, resource)}"
+        return Verdict(Decision.UNKNOWN, f"{granted}; {by}", allowed_by_account=True)
     return Verdict(Decision.ALLOWED, f"allowed by {_granting_source(principal, resource)}")
+
+
+def _account_allows(principal: PrincipalSide, resource: ResourceSide) -> bool:
+    """Return whether a request is certainly allowed if no organization limits it."""
+    unlimited = replace(principal, service_control=(), resource_control=())
+    account_requirements = _across_accounts if resource.cross_account else _within_account
+    truths = (each.truth for each in account_requirements(unlimited, resource))
+    denials = (resource.denies.truth, *(layer_findings.denies.truth for layer_findings in unlimited.findings()))
+    return all(truth is True for truth in truths) and all(truth is False for truth in denials)
 
 
 def _requirements(principal: PrincipalSide, resource: ResourceSide) -> list[_Requirement]:
@@ -118,6 +139,7 @@ def _requirements(principal: PrincipalSide, resource: ResourceSide) -> list[_Req
         *_level_requirements("service control policy", principal.service_control),
         *_level_requirements("resource control policy", principal.resource_control),
         *account_requirements(principal, resource),
+        *_other_organization(resource),
     ]
 
 
@@ -148,15 +170,19 @@ def _within_account(principal: PrincipalSide, resource: ResourceSide) -> Iterato
 def _across_accounts(principal: PrincipalSide, resource: ResourceSide) -> Iterator[_Requirement]:
     """Yield the requirements if the resource is in another account.
 
-    Both the resource's policy and the principal's policies must allow the request. The organization of the resource's
-    account may also deny it.
+    Both the resource's policy and the principal's policies must allow the request.
     """
     named = any_holds((resource.directly.truth, resource.by_role.truth, resource.by_account.truth))
     yield _Requirement(named, "the resource belongs to another account, and its own policy does not allow it")
     yield _Requirement(principal.identity.allows.truth, "no policy of the principal allows it")
     yield from _limits(principal)
-    # A scan reads the control policies of the principal's account only, so a cross-account request is never "allowed".
-    yield _Requirement(unknown("the organization's policies for the resource's account"), "")
+
+
+def _other_organization(resource: ResourceSide) -> Iterator[_Requirement]:
+    """Yield the requirement that the organization of the resource's account allows a cross-account request."""
+    if resource.cross_account:
+        # A scan reads the control policies of the principal's account only, so such a request is never "allowed".
+        yield _Requirement(unknown("the organization's policies for the resource's account"), "")
 
 
 def _limits(principal: PrincipalSide) -> Iterator[_Requirement]:

@@ -41,6 +41,11 @@ def arn_segments(parts: Template) -> list[Template]:
     return [tuple(segment) for segment in found]
 
 
+#: The results for an incomplete ARN. For the first one, the ARN matches if AWS adds ``*`` for each missing segment.
+_MATCHES_IF_COMPLETED = unknown("its Resource is not a complete ARN")
+_INCOMPLETE = unknown("its Resource is not a complete ARN, and may match only in part")
+
+
 class ResourcePattern:
     """One value of a ``Resource`` or ``NotResource`` element.
 
@@ -82,6 +87,14 @@ class ResourcePattern:
             compiled = _compile_resource(resolved)
         return compiled.match(arn)
 
+    def match_completed(self, arn: str, context: RequestContext) -> Truth:
+        """Return whether the pattern matches as the ``Resource`` of an identity policy.
+
+        AWS completes an ARN of fewer than six segments there, by adding ``*`` for each missing segment.
+        """
+        truth = self.match(arn, context)
+        return True if truth == _MATCHES_IF_COMPLETED else truth
+
 
 @dataclass(frozen=True, slots=True)
 class _CompiledResource:
@@ -91,17 +104,27 @@ class _CompiledResource:
     #: AWS documents only for ``*`` at the end of a segment that it can match colons. With other wildcards, a match is
     #: therefore certain only if each segment matches by itself.
     segments: tuple[TextMatcher, ...]
-    #: The pattern with ``*`` for each missing segment; ``None`` if the pattern is complete or is ``*``. AWS does not
-    #: always document whether a missing segment matches everything, so a match with this pattern is not certain.
-    completed: TextMatcher | None
+    #: The pattern with ``*`` for each missing segment; ``None`` if the pattern is complete or is ``*``. AWS documents
+    #: only for the ``Resource`` of identity policies that it completes ARNs like this.
+    completed: _CompiledResource | None
 
     def match(self, arn: str) -> Truth:
+        as_written = self._match_as_written(arn)
+        if self.completed is None:
+            return as_written
+        completed = self.completed.match(arn)
+        if as_written is completed:
+            return as_written
+        first = self.pieces[0] if self.pieces else ""
+        if completed is True and isinstance(first, str) and first.startswith("arn:"):
+            return _MATCHES_IF_COMPLETED
+        return as_written if isinstance(as_written, Unknown) else _INCOMPLETE
+
+    def _match_as_written(self, arn: str) -> Truth:
         if self.matches(arn):
             return self._within_segments(arn) if self.segments else True
         if HOLE in arn and self._may_match(arn):
             return unknown("the ARN of the resource is not fully known")
-        if self.completed is not None and self.completed(arn):
-            return unknown("its Resource is not a complete ARN")
         return False
 
     def _may_match(self, arn: str) -> bool:
@@ -133,7 +156,7 @@ def _compile_resource(pieces: Pieces) -> _CompiledResource:
         pieces,
         pattern_matcher(pieces),
         tuple(pattern_matcher(segment) for segment in segments) if strict else (),
-        pattern_matcher(pieces + completion) if missing else None,
+        _compile_resource(pieces + completion) if missing else None,
     )
 
 
@@ -143,8 +166,8 @@ def arn_matcher(pieces: Pieces) -> Callable[[str], Truth]:
 
     def matches(value: str) -> Truth:
         parts = value.split(":", ARN_PARTS - 1)
-        if len(parts) != ARN_PARTS:
-            return False
+        if len(parts) != ARN_PARTS or parts[0] != "arn":
+            return unknown(f"{value[:80]!r} in the request is not an ARN")
         if len(segment_matchers) != ARN_PARTS:
             return unknown("a condition compares an ARN with a value that is not an ARN")
         return all(matcher(part) for matcher, part in zip(segment_matchers, parts, strict=True))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from cloudops_nb.iam.policies.operators import NEGATED, OPERATORS, PolicyValue
-from cloudops_nb.iam.truth import Truth, all_hold, any_holds, negated, unknown
+from cloudops_nb.iam.truth import Truth, Unknown, all_hold, any_holds, negated, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,8 +57,10 @@ def _condition_test(name: str, key: str, values: Sequence[str], *, variables: bo
     if build is None:
         return _NullTest(key, key.lower(), tuple(values))
     opposite = base in NEGATED
-    valueless: Truth = unknown(f"a variable in {name} has no value") if opposite else False
-    comparisons = tuple(build(PolicyValue(value, variables, valueless)) for value in values)
+    comparisons = tuple(
+        build(PolicyValue(value, variables, unknown(f"a variable in {value} has no value") if opposite else False))
+        for value in values
+    )
     # The quantifier is checked above.
     return _ComparisonTest(key, key.lower(), comparisons, opposite, base != rest, quantifier)  # type: ignore[arg-type]
 
@@ -113,7 +115,9 @@ class _NullTest:
 
     def _null_holds(self, value: str, absent: Truth) -> Truth:
         results = {"true": absent, "false": negated(absent)}
-        return results.get(value.strip().lower(), unknown(f"{value[:40]!r} in a condition cannot be read"))
+        return results.get(
+            value.strip().lower(), unknown(f"condition key {self.name}: {value[:40]!r} in a condition cannot be read")
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,4 +171,6 @@ class _ComparisonTest:
 
     def _value_holds(self, value: str, context: RequestContext) -> Truth:
         matched = any_holds(comparison.compare(value, context) for comparison in self.comparisons)
+        if isinstance(matched, Unknown):
+            return Unknown(tuple(f"condition key {self.name}: {why}" for why in matched.reasons))
         return negated(matched) if self.opposite else matched

@@ -95,7 +95,14 @@ def _boolean_equals(pieces: Pieces) -> ValueMatcher:
     policy_text = "".join(str(piece) for piece in pieces).strip().lower()
     if policy_text not in _TRUTH_VALUES:
         return lambda _value: unknown(f"{policy_text[:40]!r} in a condition is neither true nor false")
-    return lambda value: value.strip().lower() == policy_text
+
+    def matches(value: str) -> Truth:
+        text = value.strip().lower()
+        if text not in _TRUTH_VALUES:
+            return unknown(f"{text[:40]!r} in the request is neither true nor false")
+        return text == policy_text
+
+    return matches
 
 
 def _parsed_operator(
@@ -120,11 +127,9 @@ def _parsed_operator(
 
         def compare(value: str, _context: RequestContext) -> Truth:
             left = _parse_or_none(parse_request or parse_policy, value)
-            return (
-                unknown("a condition's key has a value of another kind")
-                if left is None
-                else compare_values(left, right)
-            )
+            if left is None:
+                return unknown(f"{value[:40]!r} in the request cannot be read")
+            return compare_values(left, right)
 
         return Comparison(compare)
 

@@ -16,7 +16,7 @@ from cloudops_nb.iam.policies.conditions import ConditionTest, UndocumentedTest,
 from cloudops_nb.iam.policies.principal_element import PrincipalElement
 from cloudops_nb.iam.policies.statement import Statement
 from cloudops_nb.iam.policies.wildcards import HOLE, pattern_matcher, split_pattern
-from cloudops_nb.iam.truth import Truth, unknown
+from cloudops_nb.iam.truth import unknown
 
 _VERSION_WITH_VARIABLES = "2012-10-17"
 _VERSIONS = ("2008-10-17", _VERSION_WITH_VARIABLES)
@@ -111,7 +111,6 @@ def _compile_statement(data: Any, source: str, *, variables: bool) -> Statement:
     resources, not_resources = _element_or_opposite(data, "Resource")
     if resources is None and principal is None:
         raise _MalformedPolicyError("a statement without a principal takes either Resource or NotResource")
-    valueless: Truth = unknown("a variable in NotResource has no value") if not_resources else False
     return Statement(
         source=" ".join(source.split()),
         denies=effect == "Deny",
@@ -119,7 +118,14 @@ def _compile_statement(data: Any, source: str, *, variables: bool) -> Statement:
         not_actions=not_actions,
         resources=None
         if resources is None
-        else tuple(ResourcePattern(text, variables=variables, valueless=valueless) for text in resources),
+        else tuple(
+            ResourcePattern(
+                text,
+                variables=variables,
+                valueless=unknown(f"a variable in NotResource {text} has no value") if not_resources else False,
+            )
+            for text in resources
+        ),
         not_resources=not_resources,
         principal=principal,
         tests=(

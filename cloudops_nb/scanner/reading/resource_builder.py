@@ -145,14 +145,15 @@ def _verdicts(
 
 def _without_managed_actions(permissions: IamPermissions, rule: ManagedRule, item: ListedItem) -> IamPermissions:
     """Deny the actions that AWS refuses on a resource of this kind; allowed ones are unknown if the kind is unknown."""
+    allowed = (*permissions.allowed, *permissions.allowed_by_account)
     if missing := _unread_field(rule.when, item):
         why = f"AWS may manage it: {why_unread(item, missing)}"
-        return permissions.with_unknown([each for each in rule.refuses if each in permissions.allowed], why)
+        return permissions.with_unknown([each for each in rule.refuses if each in allowed], why)
     try:
         managed = holds(rule.when, item.data)
     except ValueError as error:
         why = f"AWS may manage it: AWS's response has an unexpected form: {error}"
-        return permissions.with_unknown([each for each in rule.refuses if each in permissions.allowed], why)
+        return permissions.with_unknown([each for each in rule.refuses if each in allowed], why)
     return permissions.with_denied(rule.refuses, f"managed by AWS: {rule.reason}") if managed else permissions
 
 

@@ -240,4 +240,25 @@ def test_actions_with_and_without_a_resource_account_tell_resources_apart_each_i
     ]
     assert [("ec2:DeleteSnapshot" in each.allowed) for each in found] == [False, True, False]
     assert [("ec2:DeleteSnapshot" in each.denied) for each in found] == [True, False, True]
-    assert [("ec2:CopySnapshot" in each.unknown) for each in found] == [False, True, True]
+    # AWS documents no tags of the copied snapshot for CopySnapshot.
+    assert [("ec2:CopySnapshot" in each.unknown) for each in found] == [True, True, True]
+
+
+@pytest.mark.parametrize("action", ["sqs:PurgeQueue", "sqs:StartMessageMoveTask"])
+@pytest.mark.parametrize("boundary", [None, Unreadable("not read")])
+def test_permissions_keep_what_the_account_allows_if_only_the_organization_is_not_known(
+    action: str, boundary: Unreadable | None
+) -> None:
+    allow = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*", "Sid": "Queues"}
+    policy = Policy.parse({"Version": "2012-10-17", "Statement": allow}, name="Operate")
+    unread = Unreadable("the organization could not be read: AccessDenied")
+    policies = PrincipalPolicies(USER, {}, [policy], boundary=boundary, service_control=unread, resource_control=unread)
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:jobs"
+    found = Evaluator(policies).permissions([action], arn, account_id=ACCOUNT, region="eu-west-1", tags={})
+    assert (found.allowed, found.unknown) == ((), (action,))
+    # Moving messages also sends them to a queue whose own policy is not read.
+    certain = boundary is None and action == "sqs:PurgeQueue"
+    assert found.allowed_by_account == ((action,) if certain else ())
+    assert (
+        "allowed unless the organisation denies, by policy Operate, statement Queues" in found.reasons[action]
+    ) is certain

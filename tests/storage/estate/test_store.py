@@ -45,7 +45,12 @@ DATABASE = Resource(
     account_name="Acme-Production",
     tags={"Environment": "production", "Team": "zebra-crossing"},
     iam=IamPermissions(
-        ("rds:StopDBInstance",), (), ("rds:DeleteDBInstance",), "role/ops", {"rds:StopDBInstance": "s1"}
+        ("rds:StopDBInstance",),
+        (),
+        ("rds:DeleteDBInstance",),
+        "role/ops",
+        {"rds:StopDBInstance": "s1"},
+        ("rds:DeleteDBInstance",),
     ),
     constraints=Constraints(can_stop=Constraint(Ternary.FALSE, "it is a replica"), facts={"multi_az": True}),
     relations=(Relation("in_vpc", "ec2_vpc", "vpc-0a1b2c3d"),),
