@@ -358,7 +358,7 @@ def test_a_run_that_cannot_begin_nor_be_recorded_frees_the_resource_and_is_close
         with pytest.raises(JournalError, match="the disk is full"):
             engine.apply(plan)
     assert "is not recorded: JournalError" in caplog.text
-    assert "ada" not in caplog.text
+    assert "/home/ada" not in caplog.text
 
     assert engine.status(plan) is PlanStatus.FAILED
     (recovered,) = engine.recover()
