@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudops_nb.model import Account
 
 #: The exceptions that botocore raises for an account whose configuration or credentials do not work. Besides its own,
-#: it passes on those of files, of malformed values, and of a prompt that nobody can answer.
+#: it passes on those of files, of malformed values, and of a prompt without a person to answer it.
 ENTRY_FAILURES = (
     aws.BotoCoreError, aws.ClientError, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError,
     EOFError, GetPassWarning,

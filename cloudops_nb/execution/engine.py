@@ -188,7 +188,7 @@ class ExecutionEngine:
         # Verify the journal first, because it is the only proof that the approval exists and was not used.
         self._journal.verify()
         record = self._approvals.require_recorded(plan)
-        # From here on the recorded plan, which is equal: nobody else can change its lists and maps during the run.
+        # From here on the recorded plan, which is equal: no other code can change its lists and maps during the run.
         plan = plan_from_dict(record.body["plan"])
         if dry_run:
             self._approvals.require_open(plan)
@@ -285,7 +285,7 @@ class ExecutionEngine:
         with self._lock:
             if len(self._running) >= MOST_EXECUTIONS:
                 raise PlanError(f"{MOST_EXECUTIONS} executions are running", fix="Wait for one to end.")
-            # First, so that an interrupt between the two leaves no run that nobody ends.
+            # First, so that an interrupt between the two leaves no run without an end.
             held.callback(self._running.pop, execution.id, None)
             self._running[execution.id] = execution
 

@@ -65,7 +65,7 @@ class Launch:
                 with self.held:
                     status, reason = work()
             finally:
-                # Whatever broke, or else whoever waits for the end would wait forever.
+                # Also after an error of any type, or else a caller would wait for the end forever.
                 self._execution.end(status, reason)
 
         try:

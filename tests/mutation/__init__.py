@@ -1,7 +1,8 @@
 """Changes the code of values, graph, grammar and binding in small ways, and checks that a test fails at each change.
 
-``python -m tests.mutation`` (``make mutate``) makes every mutant that the operators of Cosmic Ray make of the modules
-in :data:`tests.mutation.mutants.MODULES`. A mutant runs the tests that execute its lines, the quickest first, until one
+``python -m tests.mutation`` (``make mutate``) makes mutants with the operators of Cosmic Ray of the modules in
+:data:`tests.mutation.mutants.MODULES`. Comparisons that change their kind, such as ``==`` to ``<``, are left out.
+A mutant runs the tests that execute its lines, the quickest first, until one
 fails; then it is dead. ``equivalent.yaml`` lists the mutants that no test can tell from the code, and why. Status 1
 means that another mutant lives, or that one of the list is dead or no longer made.
 

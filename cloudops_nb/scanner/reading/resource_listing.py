@@ -109,7 +109,7 @@ class ResourceListing:
         if not wanted:
             return None
         types = self._calls.parameter_types(self._spec.called, self._region, call.operation)
-        # An operation may refuse a page size beside identifiers.
+        # An operation may refuse a page size together with identifiers.
         unpaged = call.model_copy(update={"page_size": None})
         items: list[Mapping[str, Any]] = []
         try:
