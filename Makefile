@@ -57,7 +57,7 @@ newest: ## every test with the newest versions that pyproject.toml allows, in a 
 	rm -rf .venv-newest
 	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
 
-fast: install-dev ## the tests that start no process, call no AWS and take no long
+fast: install-dev ## the tests that start no process, call no AWS and are quick
 	$(BIN)/python -m pytest -m fast -n auto --maxprocesses 4 --hypothesis-profile short
 
 check: install-dev ## lint, types, architecture

@@ -12,7 +12,6 @@ from cloudops_nb.aws import credentials
 from cloudops_nb.aws.account_session import AccountSession
 from cloudops_nb.aws.credentials import SessionFactory
 from cloudops_nb.aws.organization import _member_account
-from cloudops_nb.aws.sessions import AccountSessions
 from cloudops_nb.client.scan_schedule import _incomplete_cells
 from cloudops_nb.errors import CloudOpsError, ConfigurationError, CredentialsError
 from cloudops_nb.model import Account, CellResult, CellState, RefusedAccount
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.fast
+    from cloudops_nb.aws.sessions import AccountSessions
+
+pytestmark = [pytest.mark.fast, pytest.mark.usefixtures("server")]
 
 ONE, TWO, THREE = "111111111111", "222222222222", "333333333333"
 WORKING = Account(name="working", profile="keys")
@@ -92,19 +93,6 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("cloudops_nb.aws.credentials.os.open", refuse)
     monkeypatch.setattr("cloudops_nb.aws.credentials.sys.stdin", None)
-
-
-@pytest.fixture
-def open_sessions(server: SignOnServer) -> Iterator[Callable[..., AccountSessions]]:
-    opened: list[AccountSessions] = []
-
-    def make(*accounts: Account, **options: Any) -> AccountSessions:
-        opened.append(AccountSessions(accounts, **options))
-        return opened[-1]
-
-    yield make
-    for sessions in opened:
-        sessions.close()
 
 
 def broken(name: str) -> Account:

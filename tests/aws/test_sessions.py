@@ -19,25 +19,11 @@ from cloudops_nb.errors import AwsUnreachableError, CloudOpsError, Configuration
 from cloudops_nb.model import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PROD, STAGE = "123456789012", "111122223333"
 BY_PROFILE = Account(name="prod", profile="prod")
 BY_ROLE = Account(name="stage", role_arn=f"arn:aws:iam::{STAGE}:role/audit/Scan", source_profile="prod")
-
-
-@pytest.fixture
-def open_sessions() -> Iterator[Callable[..., AccountSessions]]:
-    opened: list[AccountSessions] = []
-
-    def make(*accounts: Account, **options: Any) -> AccountSessions:
-        opened.append(AccountSessions(accounts, **options))
-        return opened[-1]
-
-    yield make
-    for sessions in opened:
-        sessions.close()
 
 
 def test_accounts_have_aws_ids_in_the_configured_order(aws: Any, open_sessions: Any) -> None:
