@@ -48,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     except Timeout:
         return 1
     with held:
-        serve(options.path, seed=options.seed, transition_seconds=options.transition_seconds)
+        try:
+            serve(options.path, seed=options.seed, transition_seconds=options.transition_seconds)
+        except Exception:
+            # The log must be complete before the lock is free: then the starting process reads the reason from it.
+            logging.getLogger(__name__).exception("the server ended")
+            return 1
     return 0
 
 

@@ -76,10 +76,10 @@ def test_patterns_of_published_documents_are_matched_as_java_does(pattern, match
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)*b", "(.*)*b", "(a*)*(a*)*b", "(?=(a+)+b)a*", "(a{0,60}){0,60}b"])
 def test_no_pattern_takes_exponential_time(pattern):
-    begin = time.process_time()
+    begin = time.thread_time()
 
     assert not linear_pattern(pattern).fullmatch("a" * 300)
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 10
 
 
 @pytest.mark.parametrize(
