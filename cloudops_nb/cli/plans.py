@@ -1,4 +1,7 @@
-"""The commands about plans and requests: ``ask``, ``approve``, ``reject``, ``apply``, ``history``, ``ledger``."""
+"""The commands about plans and requests.
+
+They are ``ask``, ``approve``, ``reject``, ``apply``, ``rollback``, ``history`` and ``ledger``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudops_nb.cli.opening import opened_client
-from cloudops_nb.cli.render import PLANS, REQUESTS, print_answer, print_events, print_frame, print_plan
+from cloudops_nb.cli.render import (
+    PLANS,
+    REQUESTS,
+    print_answer,
+    print_events,
+    print_frame,
+    print_plan,
+    print_plan_to_approve,
+)
 
 if TYPE_CHECKING:
     from cloudops_nb.execution.channels import PersonChannel
@@ -109,10 +120,21 @@ def reject(context: click.Context, plan_id: str, reason: str) -> None:
 def apply(context: click.Context, plan_id: str, dry_run: bool) -> None:
     """Run an approved plan; the exit code is 0 only if the plan completed."""
     ops = opened_client(context)
-    execution = ops.apply(ops.plan(plan_id), dry_run=dry_run)
+    plan = ops.plan(plan_id)
+    execution = ops.apply(plan, dry_run=dry_run)
     print_events(execution)
+    if plan.rollback.playbook and not dry_run:
+        click.echo(f"Undo it: cloudops-nb rollback {execution.id}")
     if execution.status != "completed":
         context.exit(1)
+
+
+@click.command()
+@click.argument("execution_id")
+@click.pass_context
+def rollback(context: click.Context, execution_id: str) -> None:
+    """Plan how to undo an execution; the plan runs only after its own `approve` and `apply`."""
+    print_plan_to_approve(opened_client(context).rollback(execution_id))
 
 
 @click.command()

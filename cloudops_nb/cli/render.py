@@ -113,7 +113,8 @@ def print_events(execution: Execution) -> None:
     except KeyboardInterrupt:
         execution.cancel()
         execution.wait()
-    click.echo(f"{execution.id}: {execution.status}")
+    ended = f"dry run {execution.status}, nothing was changed" if execution.dry_run else execution.status
+    click.echo(f"{execution.id}: {ended}")
 
 
 def print_event(event: Event) -> None:

@@ -8,10 +8,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cloudops_nb.errors import CloudOpsError
+from cloudops_nb.errors import CloudOpsError, PlaybookError
 from cloudops_nb.execution.actions import ACTIONS
 from cloudops_nb.execution.actions.step_run import Outcome, StepRun
 from cloudops_nb.execution.authorisation import DENIED
+from cloudops_nb.execution.cli_command import cli_command
 from cloudops_nb.execution.execution import StepState
 from cloudops_nb.execution.executor import ApiCall, CallResult
 from cloudops_nb.execution.journal_kinds import STEP_INTENT, STEP_RESULT
@@ -21,7 +22,7 @@ from cloudops_nb.execution.program import variable_types
 from cloudops_nb.execution.run_secrets import RunSecrets
 from cloudops_nb.execution.step_limits import attempts_of, limit_of
 from cloudops_nb.ssm.effects import effect_of
-from cloudops_nb.ssm.references import absent_references, substitute
+from cloudops_nb.ssm.references import absent_references, references, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ class StepRunner:
         step, planned = node.step, self._planned[node.path]
         state = StepState(path, self._target, StepStatus.RUNNING, started=self._around.clock())
         self._around.execution.record(state, node.path)
-        self._publish("step_started", path, step.description or planned.cli)
+        self._publish("step_started", path, self._heading(step, planned))
         attempt, outcome, requests = 0, Outcome(StepStatus.CANCELLED, "cancelled"), list[str]()
         most, problem = self._attempts(node, planned)
         if problem:
@@ -123,6 +124,19 @@ class StepRunner:
             self._secrets.ended(node, outcome)
         self._record(node, path, outcome, replace(state, attempts=attempt), outputs=outputs, requests=requests)
         return outcome
+
+    def _heading(self, step: DocumentStep, planned: Step) -> str:
+        """Return a step's description or command with the values of this run; as it was planned if one is secret."""
+        shown: dict[str, Any] = {"description": step.description} if step.description else dict(planned.parameters)
+        heading = step.description or planned.cli
+        if not heading or not references(shown) or self._secrets.used_by(shown):
+            return heading
+        try:
+            filled = substitute(shown, self._values)
+        except PlaybookError:  # The attempt meets the same problem, and reports it.
+            return heading
+        region = self._around.ready.scope.client_region
+        return str(filled.get("description") or cli_command(planned.service, planned.api, filled, region))
 
     def _attempts(self, node: Node, planned: Step) -> tuple[int, str]:
         """Return how often a step is tried, or why not at all: only what does no more when done twice is repeated."""

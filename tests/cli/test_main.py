@@ -8,6 +8,7 @@ import botocore
 import pytest
 from click.testing import CliRunner
 
+from cloudops_nb import CloudOps
 from cloudops_nb.aws.fast_botocore.door import TESTED_VERSION
 from cloudops_nb.cli.main import main
 
@@ -64,6 +65,18 @@ def test_an_approval_without_a_terminal_fails_closed(run):
     assert refused.exit_code == 1
     assert "terminal" in refused.output
     assert "ApprovalRequired" in run("apply", plan_id, ok=False).output
+
+
+def test_an_execution_is_undone_by_a_plan_of_its_own(run, tmp_path):
+    run("scan", "--account", "staging", "--service", "rds")
+    plan_id = run("ask", "stop", "pg-instance-staging1").output.split("cloudops-nb approve ")[1].split()[0]
+    with CloudOps(tmp_path / "store") as ops:
+        ops.approve(ops.plan(plan_id), reason="a test")
+    assert "dry run completed, nothing was changed" in run("apply", plan_id, "--dry-run").output
+    applied = run("apply", plan_id).output
+    undone = run("rollback", applied.split("cloudops-nb rollback ")[1].split()[0]).output
+    assert "rds-start" in undone
+    assert "cloudops-nb approve " in undone
 
 
 def test_a_dry_run_of_a_scan_prints_the_calls_and_makes_none(run):

@@ -41,6 +41,13 @@ def test_each_item_is_given_to_the_steps_in_its_order(aws: Any, start: Any) -> N
     assert messages(execution)["each"] == "ran 3 times"
 
 
+def test_the_event_of_a_step_in_a_loop_names_the_item(aws: Any, start: Any) -> None:
+    playbook = own_document("stop", [each("each", "{{ Ids }}", stop("stop", ITEM))], parameters=IDS)
+    execution = start(Scripted(), playbook, Ids=["i-1", "i-2"])
+    begun = [event.message for event in execution if event.kind == "step_started" and event.step.startswith("each/")]
+    assert [message.split("--instance-ids ")[1].split()[0] for message in begun] == ["i-1", "i-2"]
+
+
 @pytest.mark.parametrize(
     ("kind", "items", "last"),
     [

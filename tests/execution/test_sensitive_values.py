@@ -54,6 +54,8 @@ def traces(execution: Any, journal: Any) -> str:
         ],
         [FIND, nested("inner", "child", Id="{{ find.Id }}")],
         [nested("inner", "finder"), each("each", "{{ inner.Output }}", look())],
+        [FIND, stop("stop", "{{ find.Id }}")],
+        [FIND, {**look("again", {"State": "$.S"}), "description": "Looks for {{ find.Id }}."}],
     ],
 )
 def test_what_comes_of_a_sensitive_output_is_in_no_record_and_no_event(
