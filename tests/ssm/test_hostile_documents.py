@@ -21,7 +21,7 @@ from cloudops_nb.ssm.metadata import PlaybookMetadata
 pytestmark = pytest.mark.fast
 
 UNREVIEWED = PlaybookMetadata(id="a-document", version="1.0.0", name="x", description="x", reviewed=False)
-#: Seconds of this thread that a document may take here, whatever it holds: five times the goal of 2, for a busy machine.
+#: Seconds of this thread that a document may take here: five times the goal of 2, for a busy machine.
 LONGEST = 10.0
 CALL = {"Service": "ec2", "Api": "DescribeInstances", "InstanceIds": ["{{ Id }}"]}
 CONDITION: dict[str, Any] = {"Variable": "{{ look.State }}", "StringEquals": "running"}
