@@ -20,8 +20,8 @@ from cloudops_nb.cli.store import backup, forget_account, move, status
 from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 COMMANDS = (
-    scan, search, depends, ask, prepare, approve, reject, accept_clock, apply, rollback, history, ledger, status, backup,
-    key, move, forget_account, iam_policy, types, playbook, demo,
+    scan, search, depends, ask, prepare, approve, reject, accept_clock, apply, rollback, history, ledger, status,
+    backup, key, move, forget_account, iam_policy, types, playbook, demo,
 )  # fmt: skip
 
 
