@@ -67,7 +67,14 @@ def bind_to_target(
     if len({(each.account_id, each.region) for each in targets}) > 1:
         raise PlanError("a plan has one account and one region", "the resources are in several", "Plan each by itself.")
     others = {name: value for name, value in values.items() if name != metadata.target_parameter}
-    return _bound(playbook, others, targets, Place(targets[0].account_id, targets[0].region), notes)
+    where = Place(targets[0].account_id, targets[0].region)
+    beside = {each.canonical_key: each for each in _in_steps(playbook.document, estate, where) if each not in targets}
+    unchecked = [
+        f"a step names {each.name or each.identifier} ({each.resource_type}, {each.account_name}) itself: it is no "
+        "target, so its state is not checked"
+        for each in beside.values()
+    ]
+    return _bound(playbook, others, targets, where, [*notes, *unchecked[:SHOWN]])
 
 
 def bind_as_a_whole(
@@ -79,7 +86,7 @@ def bind_as_a_whole(
     *,
     notes: Sequence[str] = (),
 ) -> BoundPlaybook:
-    """Return a playbook that runs once, with the known resources that its values name by id or ARN.
+    """Return a playbook that runs once, with the known resources that its values or its steps name by id or ARN.
 
     Args:
         playbook: A playbook without a target parameter.
@@ -103,6 +110,7 @@ def bind_as_a_whole(
             found |= {resource.canonical_key: resource for resource in exact}
             if kinds and not exact:
                 unknown.append(f"{name}: {text} is not in the estate, so its dependents are not known")
+    found |= {resource.canonical_key: resource for resource in _in_steps(document, estate, place)}
     return _bound(playbook, values, tuple(found.values()), place, [*notes, *_shortened(unknown)])
 
 
@@ -177,10 +185,25 @@ def _briefly(resources: Sequence[Resource]) -> str:
 def _exact(
     text: str, kinds: Collection[str], estate: Estate, place: Place, services: Collection[str]
 ) -> list[Resource]:
-    """Return the resources of a place whose id or ARN is a value; of several, those of the services that take it."""
-    hits = [hit for hit in estate.lookup(text) if text in (hit.identifier, hit.arn) and place.has(hit)]
-    hits = [hit for hit in hits if not kinds or hit.resource_type in kinds]
-    return [hit for hit in hits if hit.service in services] or hits
+    """Return the resources of a place whose id or ARN is a value; of several, those of the services that take it.
+
+    A service that takes the value may read another spelling as the same id: RDS takes ``PG-1`` for ``pg-1``.
+    """
+    hits = [hit for hit in estate.lookup(text) if place.has(hit) and (not kinds or hit.resource_type in kinds)]
+    exact = [hit for hit in hits if text in (hit.identifier, hit.arn)]
+    other = [hit for hit in hits if hit.service in services and text.casefold() == hit.identifier.casefold()]
+    return [hit for hit in exact if hit.service in services] or exact or other
+
+
+def _in_steps(document: AutomationDocument, estate: Estate, place: Place) -> Iterator[Resource]:
+    """Yield the resources whose id or ARN a step has in its text, if the id is one of the service that it calls.
+
+    A short word in a step, such as a state, may be the id of a resource of another service.
+    """
+    for _, step in walk(document.steps):
+        for text in _texts(step.api_parameters):
+            exact = _exact(text, (), estate, place, {step.service})
+            yield from (each for each in exact if each.service == step.service or text == each.arn)
 
 
 def _services(document: AutomationDocument, parameter: str) -> set[str]:

@@ -155,12 +155,32 @@ def test_a_value_is_an_exact_id_or_arn_in_the_place(whole: Playbook) -> None:
         (database.arn, ["rds_instance:pg-1"]),
         ("reader", ["iam_role:reader"]),
         ("orders", []),
-        ("PG-1", []),
+        ("PG-1", ["rds_instance:pg-1"]),
+        ("READER", []),
         ("pg-9", []),
         (" ", []),
         ("{{ global:REGION }}", []),
     ):
         assert targets(whole, {"Name": text}, database, elsewhere, role) == expected
+
+
+def test_a_resource_that_a_step_names_itself_is_a_target() -> None:
+    database, queue = resource("rds_instance", "pg-1"), resource("sqs_queue", "pg-1")
+    for written in ("pg-1", "PG-1", database.arn):
+        playbook = Playbook.without_metadata(TEXT.replace("'{{ Name }}'", f"'{written}'"), "look", "look.yaml")
+        assert targets(playbook, {}, database, queue) == ["rds_instance:pg-1"]
+    assert targets(playbook, {}, queue) == []
+
+
+def test_a_resource_that_a_step_names_beside_the_target_is_told() -> None:
+    stop = stop_playbook()
+    text = TEXT.replace("'{{ Name }}'", "pg-9")
+    document = Playbook.without_metadata(text, "look", "look.yaml").document
+    beside = replace(stop, document=replace(stop.document, steps=(*stop.document.steps, *document.steps)))
+    estate = Estate(resource("rds_instance", "pg-1"), resource("rds_instance", "pg-9"))
+    found = bind_to_target(beside, {"DBInstanceIdentifier": "pg-1"}, estate, HERE)
+    assert [each.identifier for each in found.targets] == ["pg-1"]
+    assert any("a step names pg-9 (rds_instance, staging) itself" in reason for reason in found.reasons)
 
 
 def test_of_several_resources_those_of_the_called_service_count(whole: Playbook) -> None:
