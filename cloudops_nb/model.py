@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 #: The columns of the DataFrame ``CloudOps.resources``. ``CloudOps.search`` adds the columns ``score`` and ``why``.
 RESOURCE_COLUMNS = (
     "identifier", "name", "resource_type", "account_id", "account_name", "region", "service", "state", "arn", "tags",
-    "allowed", "denied", "unknown", "allowed_by_account", "as_of", "cell_state",
+    "allowed", "denied", "unknown", "allowed_by_account", "as_of", "last_read", "cell_state",
 )  # fmt: skip
+#: Parts of a resource in :attr:`Resource.last_read`: all its tags, and its own policy, of which only verdicts are kept.
+TAGS, POLICY = "tags", "policy"
 
 
 class Ternary(StrEnum):
@@ -266,6 +268,10 @@ class Resource:
     is ``global`` for a resource without a region. ``state`` is AWS's own word; it is empty for a type without states.
     ``account_environment`` is the account's configured environment, empty if it has none. ``last_synced`` is the UTC
     time at which the scan saw the resource.
+
+    ``last_read`` names the parts that this scan could not or did not read, such as :data:`TAGS`, ``facts.encrypted``,
+    ``relations.in_vpc.ec2_vpc``, ``metadata.engine`` and :data:`POLICY`. Each has the time in ISO 8601 at which AWS
+    last gave it, and the resource still has its value of that time; a part that was never read has an empty time.
     """
 
     resource_type: str
@@ -284,6 +290,12 @@ class Resource:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     last_synced: datetime | None = None
     account_environment: str = ""
+    last_read: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tags_are_old(self) -> bool:
+        """Whether the tags are those of an earlier scan, because this one could not read them."""
+        return bool(self.last_read.get(TAGS))
 
     @property
     def cell(self) -> CellKey:

@@ -101,11 +101,12 @@ class Assistant:
             account_name=resource.account_name,
             tags=resource.tags,
             name=resource.name or resource.identifier,
+            tags_are_old=resource.tags_are_old,
         )
 
     def _published_environment_of(self, resource: Resource) -> str:
         """Return the environment class that may leave this host."""
-        return published_environment(self._label_of(resource), resource.tags)
+        return published_environment(self._label_of(resource), resource.tags, tags_are_old=resource.tags_are_old)
 
     def _label_of(self, resource: Resource) -> str:
         return self._environments.get(resource.account_name, "")

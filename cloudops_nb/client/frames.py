@@ -62,6 +62,7 @@ def _column_values(hits: Sequence[SearchHit]) -> dict[str, list[Any]]:
         "unknown": [list(resource.iam.unknown) for resource in resources],
         "allowed_by_account": [list(resource.iam.allowed_by_account) for resource in resources],
         "as_of": [resource.last_synced for resource in resources],
+        "last_read": [dict(resource.last_read) for resource in resources],
         "cell_state": [hit.cell_state for hit in hits],
         "score": [hit.score for hit in hits],
         "why": [hit.why for hit in hits],

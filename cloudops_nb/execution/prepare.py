@@ -201,9 +201,13 @@ def _target(playbook: Playbook, request: Request, resource: Resource, live: Live
     account, tags = request.account, (live.tags if live else None) or {}
     environments = (
         environment_class(
-            label=account.environment, account_name=account.name, tags=each, name=resource.name or resource.identifier
+            label=account.environment,
+            account_name=account.name,
+            tags=each,
+            name=resource.name or resource.identifier,
+            tags_are_old=are_old,
         )
-        for each in (resource.tags, tags)
+        for each, are_old in ((resource.tags, resource.tags_are_old), (tags, False))
     )
     return Target(
         identifier=resource.identifier,

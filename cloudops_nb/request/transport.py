@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -25,6 +25,7 @@ _Result = TypeVar("_Result")
 DEADLINE_SECONDS = 30.0
 ATTEMPTS = 3
 _IDENTITY = "identity"
+_WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,9 @@ def _run(coroutine: Coroutine[None, None, _Result]) -> _Result:
     # A daemon, because the thread may have to wait for a name look-up that outlives the deadline.
     threading.Thread(target=lambda: asyncio.run(deliver()), name="cloudops-request", daemon=True).start()
     try:
+        # In short waits: an interrupt that arrives just before a wait begins does not end it.
+        while not wait([result], timeout=_WAIT_SECONDS).done:
+            pass
         return result.result()
     except KeyboardInterrupt:
         loop, task = started.result()

@@ -30,7 +30,12 @@ _CACHED_NAMES = 65_536
 
 
 def environment_class(
-    *, label: str = "", account_name: str = "", tags: Mapping[str, str] | None = None, name: str = ""
+    *,
+    label: str = "",
+    account_name: str = "",
+    tags: Mapping[str, str] | None = None,
+    name: str = "",
+    tags_are_old: bool = False,
 ) -> str:
     """Return the most careful class that a label, a tag or a word of a name gives.
 
@@ -39,20 +44,31 @@ def environment_class(
         account_name: The account's name; each word of it counts, as in ``acme-prod``.
         tags: The resource's tags, of which those in :data:`ENVIRONMENT_TAGS` count, word by word.
         name: The resource's name, or its id if it has no name; each word of it counts.
+        tags_are_old: Whether the tags are those of an earlier scan. Then they may make the class more careful only.
     """
-    values = [label, account_name, name, *_tagged(tags or {})]
-    words = {word for value in values for word in (value, *_words(value))}
-    return most_careful(vocabulary().environment_of(word) for word in words)
+    return _class_of(_every_word((label, account_name, name)), _every_word(_tagged(tags or {})), tags_are_old)
 
 
-def published_environment(label: str, tags: Mapping[str, str]) -> str:
+def published_environment(label: str, tags: Mapping[str, str], *, tags_are_old: bool = False) -> str:
     """Return the class that an account's label and the environment tags give if they are exactly published words.
 
     Args:
         label: The configured environment of the account.
         tags: The resource's tags.
+        tags_are_old: As for :func:`environment_class`.
     """
-    return most_careful(vocabulary().environment_of(value) for value in (label, *_tagged(tags)))
+    return _class_of((label,), _tagged(tags), tags_are_old)
+
+
+def _class_of(words: Iterable[str], of_tags: Iterable[str], tags_are_old: bool) -> str:
+    without = most_careful(vocabulary().environment_of(word) for word in words)
+    found = most_careful((without, *(vocabulary().environment_of(word) for word in of_tags)))
+    # An unknown class needs as much care as production, so a lesser class by an old tag would lower it.
+    return UNKNOWN if tags_are_old and without == UNKNOWN and found != PRODUCTION else found
+
+
+def _every_word(values: Iterable[str]) -> set[str]:
+    return {word for value in values for word in (value, *_words(value))}
 
 
 def most_careful(classes: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ def test_a_row_says_all_of_a_hit_in_the_order_of_the_columns() -> None:
     assert frame.iloc[0].tolist() == [
         "orders", "orders", "sqs_queue", "1" * 12, "prod", "eu-west-1", "sqs", "",
         "arn:aws:sqs:eu-west-1:111111111111:orders", {"App": "orders"}, ["sqs:SendMessage"], [],
-        ["sqs:DeleteQueue", "sqs:PurgeQueue"], ["sqs:PurgeQueue"], SYNCED, "ok", 3.5, "exact name",
+        ["sqs:DeleteQueue", "sqs:PurgeQueue"], ["sqs:PurgeQueue"], SYNCED, {}, "ok", 3.5, "exact name",
     ]  # fmt: skip
     assert frame["identifier"].tolist() == ["orders", "logs"]
     assert frame["as_of"].isna().tolist() == [False, True]

@@ -68,3 +68,21 @@ def test_the_environment_is_the_most_careful_one_that_anything_names(known, expe
 )
 def test_only_whole_published_words_leave_the_host(label, tags, expected):
     assert published_environment(label, tags) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "tags", "read", "old"),
+    [
+        ("", {"env": "dev"}, "development", "unknown"),
+        ("", {"env": "staging"}, "staging", "unknown"),
+        ("", {"env": "prod"}, "production", "production"),
+        ("staging", {"env": "dev"}, "staging", "staging"),
+        ("dev", {"env": "staging"}, "staging", "staging"),
+        ("dev", {"env": "prod"}, "production", "production"),
+        ("", {}, "unknown", "unknown"),
+    ],
+)
+def test_old_tags_make_the_class_more_careful_only(label, tags, read, old):
+    for tags_are_old, expected in ((False, read), (True, old)):
+        assert environment_class(label=label, tags=tags, tags_are_old=tags_are_old) == expected
+        assert published_environment(label, tags, tags_are_old=tags_are_old) == expected

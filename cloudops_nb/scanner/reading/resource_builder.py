@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.declarations.selectors import fields, holds, select
 from cloudops_nb.iam import Unreadable
-from cloudops_nb.model import Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
+from cloudops_nb.model import POLICY, TAGS, Constraint, Constraints, IamPermissions, Relation, Resource, Ternary
 from cloudops_nb.specs.managed_by_aws import managed_rules
 from cloudops_nb.specs.relation_targets import Place, relation_target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cloudops_nb.model import Account
     from cloudops_nb.scanner.policies.verdicts import AccountVerdicts
     from cloudops_nb.specs.managed_by_aws import ManagedRule
@@ -90,6 +92,7 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
         relations=_relations(spec, item.data, Place(template_values["account_id"], template_values["region"])),
         metadata=_metadata(spec, item),
         last_synced=context.at,
+        last_read=dict.fromkeys(_unread_parts(spec, item), ""),
     )
 
 
@@ -238,6 +241,22 @@ def _relations(spec: ResourceSpec, data: Mapping[str, Any], place: Place) -> tup
         for target in sorted(str(target) for target in _as_list(found) if target):
             links[relation_target(relation, target, place)] = None
     return tuple(links)
+
+
+def _unread_parts(spec: ResourceSpec, item: ListedItem) -> Iterator[str]:
+    """Yield the parts of the resource that need a missing response; a type without tags has no tags to miss."""
+    if not item.unread:
+        return
+    if spec.tags is not None and not _tags_are_known(spec.tags, item):
+        yield TAGS
+    if spec.resource_policy and _unread_field(spec.resource_policy.path, item):
+        yield POLICY
+    selectors = {f"facts.{name}": selector for name, selector in spec.facts.items()}
+    selectors |= {f"metadata.{name}": selector for name, selector in spec.metadata.items()}
+    yield from (name for name, selector in selectors.items() if _unread_field(selector, item))
+    for relation in spec.relations:
+        if _unread_field(relation.path, item):
+            yield f"relations.{relation.kind}.{relation.resource_type}"
 
 
 def _selected_or_none(selector: str, data: Mapping[str, Any]) -> Any:

@@ -67,6 +67,7 @@ def environment_of(resource: Resource) -> str:
         account_name=resource.account_name,
         tags=resource.tags,
         name=resource.name or resource.identifier,
+        tags_are_old=resource.tags_are_old,
     )
 
 

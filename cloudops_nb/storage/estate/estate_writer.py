@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.storage.engines.schema import AWS_ESTATE
 from cloudops_nb.storage.engines.vector_store import Patch, Point
 from cloudops_nb.storage.estate.description import wording_of
+from cloudops_nb.storage.estate.last_known import with_last_known
 from cloudops_nb.storage.estate.rows_digest import DIGESTED_FIELDS, row_checksum
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ class EstateWriter:
         drafts = {draft.point_id: draft for draft in (self._draft(resource, scan_id, now) for resource in resources)}
         looked_up = requests.submit(self._store.retrieve, AWS_ESTATE.name, list(drafts), _COMPARED_FIELDS)
         yield UpsertReport()
-        same, changed, new = self._sort_drafts(drafts, looked_up.result())
+        rows = looked_up.result()
+        drafts.update((draft.point_id, draft) for draft in self._completed(drafts, rows, scan_id, now))
+        same, changed, new = self._sort_drafts(drafts, rows)
         patches = [*_stamp_patches(same), *(Patch([draft.point_id], self._payload(draft)) for draft in changed)]
         patched = requests.submit(self._store.patch, AWS_ESTATE.name, patches) if patches else None
         written = requests.submit(self._store.upsert, AWS_ESTATE.name, self._new_points(new)) if new else None
@@ -149,6 +152,17 @@ class EstateWriter:
             hashes=self._points.hashes(resource, content, wording, self._vectors.model_id),
             stamp=self._points.stamp(resource, scan_id, now),
         )
+
+    def _completed(
+        self, drafts: Mapping[str, _Draft], rows: Sequence[StoredRow], scan_id: str, now: float
+    ) -> Iterator[_Draft]:
+        """Yield new drafts of the resources of which this scan could not read all and an earlier one could."""
+        for row in rows:
+            resource = drafts[row.id].resource
+            if resource.last_read and self._points.intact(row):
+                completed = with_last_known(resource, self._points.resource(row))
+                if completed is not resource:
+                    yield self._draft(completed, scan_id, now)
 
     def _sort_drafts(
         self, drafts: Mapping[str, _Draft], rows: Sequence[StoredRow]

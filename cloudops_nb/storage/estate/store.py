@@ -13,6 +13,7 @@ from cloudops_nb.storage.estate.cells import EstateCells
 from cloudops_nb.storage.estate.estate_facets import EstateFacets
 from cloudops_nb.storage.estate.estate_writer import EstateWriter, UpsertReport
 from cloudops_nb.storage.estate.integrity import EstateIntegrity
+from cloudops_nb.storage.estate.last_known import age_of_tags
 from cloudops_nb.storage.estate.points import SEALED_FIELDS, EstatePoints
 from cloudops_nb.storage.estate.search.estate_search import EstateSearch
 from cloudops_nb.storage.estate.search.query_reading import QueryReading
@@ -130,7 +131,10 @@ class EstateStore:
         """Find resources by id, name, fragment, misspelling, tag or meaning; returns hits with reasons, best first."""
         found = self._search.search(query, limit, self._points.matching(where))
         states = self._cell_states(hit.resource for hit in found)
-        return [SearchHit(hit.resource, hit.score, hit.why, states[hit.resource.cell]) for hit in found]
+        return [
+            SearchHit(hit.resource, hit.score, hit.why + age_of_tags(hit.resource), states[hit.resource.cell])
+            for hit in found
+        ]
 
     def understand(self, query: str) -> QueryReading:
         """Return how :meth:`search` interprets a query: the filters, the other words, and corrected misspellings."""
@@ -144,7 +148,7 @@ class EstateStore:
         rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
         found = sorted(readable(rows, self._points.resource), key=_sort_key)
         states = self._cell_states(found)
-        return [SearchHit(resource, 0.0, "filter", states[resource.cell]) for resource in found]
+        return [SearchHit(resource, 0.0, "filter" + age_of_tags(resource), states[resource.cell]) for resource in found]
 
     def lookup(self, text: str) -> list[Resource]:
         """Return the resources whose id, name or ARN is this text; case is ignored."""
