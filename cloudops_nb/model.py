@@ -214,6 +214,7 @@ class CellState(StrEnum):
     PARTIAL = "partial"
     ERROR = "error"
     SUSPICIOUS_EMPTY = "suspicious_empty"
+    NOT_CONFIGURED = "not_configured"
 
     @property
     def complete(self) -> bool:

@@ -16,12 +16,12 @@ from cloudops_nb.cli.estate import depends, iam_policy, scan, search, types
 from cloudops_nb.cli.keys import key
 from cloudops_nb.cli.plans import accept_clock, apply, approve, ask, history, ledger, reject, rollback
 from cloudops_nb.cli.playbooks import playbook, prepare
-from cloudops_nb.cli.store import backup, forget_account, move, status
+from cloudops_nb.cli.store import backup, forget_account, forget_unscanned, move, status
 from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 COMMANDS = (
     scan, search, depends, ask, prepare, approve, reject, accept_clock, apply, rollback, history, ledger, status,
-    backup, key, move, forget_account, iam_policy, types, playbook, demo,
+    backup, key, move, forget_account, forget_unscanned, iam_policy, types, playbook, demo,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The commands about the store: ``status``, ``backup``, ``move`` and ``forget-account``."""
+"""The commands about the store: ``status``, ``backup``, ``move``, ``forget-account`` and ``forget-unscanned``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ KINDS = click.Choice(["journal", "aws_estate", "chat_history"])
 #: The columns that are printed for snapshots and for regular backups, in this order.
 SNAPSHOTS = ("kind", "name", "bytes", "points", "local", "s3", "note")
 TASKS = ("task", "every_hours", "due", "last", "error")
+UNSCANNED = ("account_id", "region", "resource_type", "resources", "last_scanned", "why")
 _NAMES_SHOWN = 20
 #: AWS account ids have twelve digits.
 _ACCOUNT_DIGITS = 12
@@ -180,6 +181,29 @@ def forget_account(context: click.Context, account: str, dry_run: bool, yes: boo
         click.confirm("Remove it?", abort=True)
     forgotten = forget(storage, account, storage.backup.names)
     click.echo(f"Account {forgotten.account_id} is forgotten.")
+
+
+@click.command(name="forget-unscanned")
+@click.option("--dry-run", is_flag=True, help="List what would be removed, without removing anything.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_context
+def forget_unscanned(context: click.Context, dry_run: bool, yes: bool) -> None:
+    """Remove the resources of accounts, regions and types that are not scanned any more.
+
+    The last full scan of everything configured has marked them. A later scan finds them again if they are configured.
+    """
+    ops = opened_client(context)
+    cells = ops.forget_unscanned(dry_run=True)
+    if cells.empty:
+        click.echo("Everything that is kept is scanned, or no full scan has ended since the configuration changed.")
+        return
+    print_frame(cells, UNSCANNED)
+    if dry_run:
+        return
+    if not yes:
+        click.confirm(f"Remove {cells['resources'].sum()} resources?", abort=True)
+    ops.forget_unscanned()
+    click.echo("Removed.")
 
 
 def _print_traces(traces: AccountTraces) -> None:

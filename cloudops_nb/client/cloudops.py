@@ -190,6 +190,19 @@ class CloudOps:
             hits = [hit for hit in hits if hit.resource.canonical_key in related]
         return hits_frame(hits, scored=False)
 
+    def forget_unscanned(self, *, dry_run: bool = False) -> pd.DataFrame:
+        """Remove the resources of accounts, regions and types that are not scanned any more; return a row per cell.
+
+        A full scan of everything configured finds them: their ``cell_state`` is ``not_configured``. Traces in the
+        store's files, in conversations and in snapshots stay; ``cloudops-nb forget-account`` erases an account.
+
+        Args:
+            dry_run: Whether to change nothing.
+        """
+        from cloudops_nb.client.unscanned_cells import forget_unscanned
+
+        return forget_unscanned(self.storage, dry_run=dry_run)
+
     def dependents(self, resource: str, hops: int = 1) -> pd.DataFrame:
         """Return the resources that depend on a resource, in any account and region.
 

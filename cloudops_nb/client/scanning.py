@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.client.frames import hits_frame, rows_frame
 from cloudops_nb.client.scan_executor import opened_executor
 from cloudops_nb.client.scan_writer import ScanWriter
+from cloudops_nb.client.unscanned_cells import advice as unscanned_advice
+from cloudops_nb.client.unscanned_cells import unscanned
 from cloudops_nb.errors import AlreadyRecordedError, ConfigurationError
 from cloudops_nb.model import CellResult, CellState
 from cloudops_nb.storage.journal.scan_anchor import SCAN_ENDED, TURN
@@ -142,11 +144,14 @@ class ScanRunner:
                 writer.finish(scanner.unread(), scanner.remaining())
                 self._storage.estate.end_scan(run.id)
                 self._storage.scan_state.put_rates(scanner.learned())
+                left_out: Sequence[CellResult] = ()
                 if status == "completed" and self._covers_everything(mode, scope):
                     self._storage.estate.integrity.trust_scan(run.id)
+                    left_out = unscanned(last_results, writer.results, every_account=not scanner.refused)
+                    self._storage.scan_state.put_all(left_out)
                 self._storage.flush()
                 self._record_end(run.id, _end_record(run, list(writer.results.values()), status))
-        return self._report(run, writer.results, scanner, previous)
+        return self._report(run, writer.results, scanner, previous, left_out)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
         """Return the calls that a full scan of this scope would make, one row per kind of call, account and region."""
@@ -270,6 +275,7 @@ class ScanRunner:
         results: Mapping[CellKey, CellResult],
         scanner: Scanner,
         previous: Mapping[CellKey, int],
+        left_out: Sequence[CellResult],
     ) -> ScanReport:
         from cloudops_nb.scanner.report import ScanReport
         from cloudops_nb.understanding.environment import UNKNOWN, environment_class
@@ -289,6 +295,7 @@ class ScanRunner:
             sorted(unlabelled),
             lambda: self._resources_frame(results.keys()),
             scanner.refused,
+            unscanned_advice(left_out),
         )
 
     def _resources_frame(self, cells: Collection[CellKey]) -> pd.DataFrame:

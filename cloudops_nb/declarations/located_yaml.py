@@ -128,7 +128,7 @@ def invalid(source: str, problems: Iterable[Problem], *, longest: int | None = N
     """Return an error that lists the problems in ``source``, sorted by line and column.
 
     Args:
-        source: The document's name.
+        source: The document's name; it counts in the length of the error.
         problems: The problems.
         longest: The most characters of the whole error; later problems are then counted instead of listed.
     """
@@ -137,9 +137,8 @@ def invalid(source: str, problems: Iterable[Problem], *, longest: int | None = N
     listed = list(map(str, ordered))
     if longest is None:
         return PlaybookError(f"{source} is not valid", "; ".join(listed), fix)
-    shown = _shortened(source, longest // 4, keep_end=True)
-    room = longest - len(str(PlaybookError(f"{shown} is not valid", "x", fix)))
-    return PlaybookError(f"{shown} is not valid", _fitting(listed, room), fix)
+    room = longest - len(str(PlaybookError(f"{source} is not valid", "x", fix)))
+    return PlaybookError(f"{source} is not valid", _fitting(listed, room), fix)
 
 
 def _fitting(listed: list[str], room: int) -> str:
@@ -150,13 +149,8 @@ def _fitting(listed: list[str], room: int) -> str:
         if len(text) <= room:
             return text
     more = f"; and {len(listed) - 1} more" if len(listed) > 1 else ""
-    return _shortened(listed[0], room - len(more)) + more
-
-
-def _shortened(text: str, length: int, *, keep_end: bool = False) -> str:
-    if len(text) <= length:
-        return text
-    return f"…{text[1 - length :]}" if keep_end else f"{text[: length - 1]}…"
+    first, space = listed[0], room - len(more)
+    return (first if len(first) <= space else f"{first[: space - 1]}…") + more
 
 
 def _refused_events(text: str) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ _ROWS_SHOWN = 20
 
 def scan_sections(report: ScanReport) -> Iterator[Section]:
     """Yield the summary line, the refused accounts, the cells with failures or notes, and the most frequent types."""
-    yield Section("scan", "Scan", lines=tuple(filter(None, (report.summary, report.label_advice))))
+    yield Section("scan", "Scan", lines=(report.summary, *report.advice))
     if report.refused:
         rows = [TableRow((each.name, each.reason), badges=(_state_badge(each.state),)) for each in report.refused]
         yield Section("refused", "Accounts not entered", head=("Account", "Why", "State"), rows=rows)

@@ -62,6 +62,8 @@ class ScanReport:
         unlabelled: Names of the scanned accounts whose environment is unknown.
         resources: Returns a table with one row per resource; called when :attr:`frame` is first read.
         refused: The accounts that could not be entered, and whose ids are unknown, so that they have no results.
+        kept_advice: A sentence about resources that are kept although no scan reads them any more; empty if there are
+            none.
     """
 
     scan_id: str
@@ -73,6 +75,7 @@ class ScanReport:
     unlabelled: Sequence[str] = ()
     resources: Callable[[], pd.DataFrame] | None = field(default=None, repr=False, compare=False)
     refused: Sequence[RefusedAccount] = ()
+    kept_advice: str = ""
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -129,6 +132,11 @@ class ScanReport:
         return {name: change for name, change in changes.items() if change}
 
     @property
+    def advice(self) -> Sequence[str]:
+        """Sentences for the reader that are no result of a cell."""
+        return [each for each in (self.label_advice, self.kept_advice) if each]
+
+    @property
     def label_advice(self) -> str:
         """A sentence that names the accounts without an environment; empty if there are none."""
         if not self.unlabelled:
@@ -138,13 +146,13 @@ class ScanReport:
         return f"The environment of these accounts is not known, so they count as production: {names}."
 
     def __str__(self) -> str:
-        lines = [self.summary, *filter(None, [self.label_advice])]
+        lines = [self.summary, *self.advice]
         tables = [*lines, *(_text_table(title, rows) for title, rows in self._tables() if rows)]
         return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
         tables = "".join(_html_table(title, rows) for title, rows in self._tables() if rows)
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in (self.summary, self.label_advice) if line)
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in (self.summary, *self.advice))
         return f"<div>{lines}{tables}</div>"
 
     @property

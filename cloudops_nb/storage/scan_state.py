@@ -208,6 +208,10 @@ class ScanState:
                 stored.remove(cell)
             stored.write()
 
+    def forget(self, keys: Iterable[CellKey]) -> None:
+        """Remove the records of cells."""
+        self.drop([self._blind_name(key) for key in keys])
+
     def _readable_contents(self) -> Iterator[dict[str, Any]]:
         # A scan replaces an unreadable result, so it must not keep the scan from running.
         return readable(self._records(), lambda row: self._decrypted(*row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from cloudops_nb.cli.keys import key
 from cloudops_nb.cli.main import CommandGroup
-from cloudops_nb.cli.store import forget_account
-from cloudops_nb.model import Resource
+from cloudops_nb.cli.store import forget_account, forget_unscanned
+from cloudops_nb.model import CellResult, CellState, Resource
 from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.facade import StorageService
 from tests.storage.conftest import WordEmbedder, ended_owners
@@ -30,7 +31,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("CLOUDOPS_QDRANT_IDLE_SECONDS", "2")
     monkeypatch.setattr("cloudops_nb.embedding.open_embedder", lambda _settings: WordEmbedder())
     resource = Resource("sqs_queue", "orders", "123456789012", "eu-west-1", "sqs", account_name="prod")
-    commands = CommandGroup(commands={"key": key, "forget-account": forget_account})
+    forgetting = {"forget-account": forget_account, "forget-unscanned": forget_unscanned}
+    commands = CommandGroup(commands={"key": key, **forgetting})
 
     def run_one(*words: object, path: Path = tmp_path / "store", ok: bool = True, **options: Any) -> Result:
         result = CliRunner().invoke(commands, [str(word) for word in words], obj=str(path), **options)
@@ -199,3 +201,18 @@ def test_an_account_is_shown_asked_about_and_forgotten(run: Any, tmp_path: Path)
     assert "1 resources" in run("forget-account", "prod", "--dry-run").output
     assert "Account 123456789012 is forgotten." in run("forget-account", "prod", "--yes").output
     assert "0 resources" in run("forget-account", "123456789012", "--dry-run").output
+
+
+def test_cells_that_are_not_scanned_any_more_are_removed_after_a_question(run: Any, tmp_path: Path) -> None:
+    assert "Everything that is kept is scanned" in run("forget-unscanned", "--yes").output
+    with StorageService(load_settings(tmp_path / "store"), WordEmbedder) as storage:
+        (hit,) = storage.estate.resources()
+        why = "the account is not configured any more"
+        left_out = CellResult(hit.resource.cell, CellState.NOT_CONFIGURED, datetime.now(UTC), 0.0, 1, detail=why)
+        storage.scan_state.put(left_out)
+
+    for words, answer in ((("--dry-run",), None), ((), "n\n")):
+        assert why in run("forget-unscanned", *words, ok=not answer, input=answer).output
+        assert "1 resources" in run("forget-account", "123456789012", "--dry-run").output
+    assert "Removed." in run("forget-unscanned", "--yes").output
+    assert "0 resources, 0 scan cells" in run("forget-account", "123456789012", "--dry-run").output

@@ -15,8 +15,9 @@ from cloudops_nb.cli.main import main
 
 COMMANDS = (
     "status", "history", "ledger", "search words", "depends name", "ask words", "prepare name", "apply p",
-    "approve p --reason r", "reject p", "accept-clock --reason r",
-    "backup now", "backup list", "backup status", "forget-account 123456789012 --yes", "move --to embedded",
+    "approve p --reason r", "reject p", "accept-clock --reason r", "rollback e",
+    "backup now", "backup list", "backup status", "forget-account 123456789012 --yes",
+    "forget-unscanned --yes", "move --to embedded",
     "key show", "key export file", "key rotate", "key rekey --yes", "key remove 00 --yes",
 )  # fmt: skip
 

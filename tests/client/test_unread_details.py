@@ -37,7 +37,7 @@ class Estate:
 
     def __init__(self, ops: CloudOps) -> None:
         tags = [{"Key": "Env", "Value": "staging"}, {"Key": "Name", "Value": "Orders"}]
-        answers = {
+        answers: dict[tuple[str, str], Any] = {
             ("dynamodb", "ListTables"): ["orders"],
             ("dynamodb", "DescribeTable"): {"Table": TABLE},
             ("dynamodb", "DescribeContinuousBackups"): BACKUPS,

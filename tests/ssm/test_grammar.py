@@ -207,8 +207,32 @@ def test_values_are_shown_shortly():
 
 
 def test_a_form_stays_as_it_is_for_all_documents():
+    form = Form("text")
+    assert form_problem("a", form) == ""
     with pytest.raises(FrozenInstanceError):
-        Form("text").kind = "any"  # type: ignore[misc]
+        form.kind = "any"  # type: ignore[misc]
+
+
+def test_what_follows_a_broken_step_or_choice_is_checked_too():
+    choices = [5, {**CONDITION, "NextStep": ""}]
+    found = dict(document_problems(document("text", step(isEnd="yes"), step("aws:branch", {"Choices": choices}))))
+
+    assert "write true" in found["mainSteps", 1, "isEnd"]
+    assert {path[-1] for path in found if "Choices" in path} == {0, 1}
+
+
+def test_a_selector_that_is_no_jsonpath_is_told_why():
+    broken = document(step(outputs=[{"Name": "a", "Selector": "$["}]))
+    ((_, why),) = document_problems(broken)
+
+    assert why.startswith("Selector is no JSONPath: ")
+    assert "not a JSONPath" not in why
+
+
+def test_of_several_wrong_references_in_a_default_the_first_by_name_is_told():
+    ((_, why),) = document_problems(document(parameters={"A": {"type": "String", "default": "{{ c }}-{{ b }}"}}))
+
+    assert "default refers to b:" in why
 
 
 def test_a_form_says_the_right_form():

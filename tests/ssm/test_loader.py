@@ -130,7 +130,7 @@ def test_an_error_is_cut_only_if_it_is_too_long():
 
     whole, cut = (refused(f"{key}: 1\n{key}: 2\n") for key in (longest, longest + "k"))
 
-    assert (len(whole), len(cut)) == (LONGEST_ERROR, LONGEST_ERROR)
+    assert (len(whole), len(cut)) == (300, 300)
     assert ("…" in whole, "…" in cut) == (False, True)
     assert cut.endswith("k is given twi…. The numbers are line:column.")
 
@@ -141,17 +141,36 @@ def test_a_long_name_of_a_document_keeps_its_end_in_an_error():
     assert [refused("[]", name).partition(" ")[0] for name in names] == ["a" * 75, "…" + "c" * 74]
 
 
+def test_a_circle_is_told_where_it_begins():
+    steps = [
+        {"name": name, "action": "aws:sleep", "inputs": {"Duration": "PT1S"}, "nextStep": following}
+        for name, following in (("first", "one"), ("one", "two"), ("two", "one"))
+    ]
+    text = '{"schemaVersion": "0.3", "mainSteps": [' + ",\n".join(map(json.dumps, steps)) + "]}"
+
+    assert re.search(r"2:1 the steps repeat without end, one -> two -> one", refused(text))
+
+
+def test_a_text_in_braces_that_is_neither_json_nor_yaml_is_told_as_json():
+    assert "JSON" in refused('{"a": ]')
+    assert refused('{"a": ]') == refused('{"a": ]', "file.json").replace("file.json", "file")
+
+
 def test_parameters_variables_and_outputs_have_their_types():
     parameters = {
         "Count": {"type": "Integer", "default": "5", "allowedValues": ["5", 6], "maxValue": "7"},
         "Names": {"type": "StringList", "default": ""},
         "Tags": {"type": "StringMap", "default": ""},
         "Size": {"type": "String", "default": "{{ ssm:/size }}"},
+        "Zones": {"type": "StringList", "default": "{{ ssm:/zones }}"},
     }
     data = {
         **yaml.safe_load(MINIMAL),
         "parameters": parameters,
-        "variables": {"seen": {"type": "StringMap", "default": "{}"}, "tries": {"type": "Integer"}},
+        "variables": {
+            "seen": {"type": "StringMap", "default": "{}", "description": "What was found."},
+            "tries": {"type": "Integer"},
+        },
         "outputs": ["{{ describe.State }}"],
     }
 
@@ -162,9 +181,11 @@ def test_parameters_variables_and_outputs_have_their_types():
         "Names": [],
         "Tags": {},
         "Size": "{{ ssm:/size }}",
+        "Zones": "{{ ssm:/zones }}",
     }
     assert (document.parameters["Count"].allowed_values, document.parameters["Count"].max_value) == ((5, 6), 7)
     assert {name: each.default for name, each in document.variables.items()} == {"seen": {}, "tries": None}
+    assert document.variables["seen"].description == "What was found."
     assert document.outputs == ("describe.State",)
 
 

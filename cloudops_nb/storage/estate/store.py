@@ -205,6 +205,15 @@ class EstateStore:
         scan_id = f"{_DELTA_PREFIX}{uuid.uuid4()}"
         return self._rows.edit(keys, scan_id, lambda: self._store.delete_ids(AWS_ESTATE.name, ids))
 
+    def rows_of(self, keys: Iterable[CellKey]) -> dict[CellKey, int]:
+        """Return the number of stored resources of each cell."""
+        return {key: self._store.count(AWS_ESTATE.name, self._points.in_cells([key])) for key in keys}
+
+    def forget_cells(self, keys: Sequence[CellKey]) -> None:
+        """Delete the resources of cells and the cells' results; no scan must read the cells at the same time."""
+        self._store.delete(AWS_ESTATE.name, self._points.in_cells(keys))
+        self._results.forget(keys)
+
     def _cell_states(self, resources: Iterable[Resource]) -> dict[CellKey, str]:
         """Return the last saved state of each resource's cell; an empty text if no scan has finished the cell."""
         cells = {resource.cell for resource in resources}
