@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from cloudops_nb.aws.read_only import scan_refusal
 from cloudops_nb.declarations.located_yaml import MAX_BYTES, LocatedYaml, read_yaml
+from cloudops_nb.declarations.problem_words import problem_words
 from cloudops_nb.errors import ConfigurationError, PlaybookError
 from cloudops_nb.specs.checked_files import CheckedFiles
 from cloudops_nb.specs.model import ResourceSpec, SpecFile
@@ -185,9 +186,6 @@ def _validated(
         for found in error.errors(include_url=False, include_input=False):
             path = (*at, *found["loc"])
             named = ".".join(map(str, found["loc"]))
-            message = found["msg"].removeprefix("Value error, ")
-            # pydantic's messages mention dictionaries and classes, which a user of YAML does not know.
-            if found["type"] in ("dict_type", "model_type"):
-                message = "must be a mapping of keys to values"
+            message = problem_words(found)
             problems.append(str(located.problem(path, f"{named}: {message}" if named else message)))
         return None

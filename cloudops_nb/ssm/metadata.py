@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cloudops_nb.declarations.located_yaml import invalid, read_yaml
+from cloudops_nb.declarations.problem_words import problem_words
 from cloudops_nb.errors import PlaybookError
 from cloudops_nb.ssm.lifecycle import Lifecycle
 from cloudops_nb.ssm.selectors import check_selector
@@ -227,9 +228,9 @@ def load_metadata(text: str, source: str) -> PlaybookMetadata:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise invalid(
-            source, [located.problem(item["loc"], _worded(item["loc"], item["msg"])) for item in found]
+            source, [located.problem(item["loc"], _worded(item["loc"], problem_words(item))) for item in found]
         ) from None
 
 
-def _worded(path: tuple[str | int, ...], message: str) -> str:
-    return f"{'.'.join(map(str, path))}: {message.removeprefix('Value error, ')}" if path else message
+def _worded(path: tuple[str | int, ...], words: str) -> str:
+    return f"{'.'.join(map(str, path))}: {words}" if path else words

@@ -57,7 +57,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "service": (unknown_service, "1:1 botocore has no service poly; did you mean polly?"),
     "yaml": (no_yaml, "mine.yaml is not valid: 3:1 "),
     "empty": (lambda path: path.write_text(""), "mine.yaml is not valid: 1:1 is empty"),
-    "list": (lambda path: path.write_text("- polly"), "1:1 must be a mapping of keys to values"),
+    "list": (lambda path: path.write_text("- polly"), "1:1 write a map of fields"),
     "encoding": (latin_1, "mine.yaml: line 2 is not UTF-8"),
     "folder": (lambda path: path.mkdir(), "mine.yaml: it is not a regular file"),
     "pipe": (pipe, "mine.yaml: it is not a regular file"),

@@ -189,6 +189,11 @@ def test_parameters_variables_and_outputs_have_their_types():
     assert document.outputs == ("describe.State",)
 
 
+def test_a_step_keeps_its_description():
+    assert load_document(MINIMAL + "    description: Looks.\n", "file").steps[0].description == "Looks."
+    assert load_document(MINIMAL, "file").steps[0].description == ""
+
+
 def test_an_output_without_a_type_is_text():
     text = MINIMAL + "    outputs:\n      - Name: x\n        Selector: $.x\n"
 

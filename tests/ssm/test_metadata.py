@@ -60,6 +60,23 @@ def test_what_does_not_fit_is_refused_with_its_line(metadata, old, new, message)
     assert caught.value.why.split(":")[0].isdecimal()
 
 
+def test_problems_are_told_in_the_words_of_yaml():
+    text = "{id: a-b, version: one, name: 5, description: X, reviewed: maybe, risks: [1], extra: 1}"
+    with pytest.raises(PlaybookError) as caught:
+        load_metadata(text, "file")
+
+    told = str(caught.value)
+    for words in (
+        "version: does not have the form",
+        "name: write text",
+        "reviewed: write true or false",
+        "risks.0: write a map of fields",
+        "extra: is no known field: remove it",
+    ):
+        assert words in told
+    assert "Input" not in told
+
+
 def test_all_problems_are_told_at_once(metadata):
     broken = metadata.replace("level: medium", "level: severe").replace("id: rds-stop", "id: X")
 
