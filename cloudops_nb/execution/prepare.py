@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cloudops_nb.aws.endpoints import is_aws_endpoint
 from cloudops_nb.errors import PlanError
 from cloudops_nb.execution.assembly import Findings, Request, assemble
-from cloudops_nb.execution.authorisation import Authorisation
+from cloudops_nb.execution.authorisation import Authorisation, permissions_of
 from cloudops_nb.execution.fingerprint import STATE, read_live, require_no_secret
 from cloudops_nb.execution.managed_by import managed_by
 from cloudops_nb.execution.observations import observe
@@ -18,7 +18,7 @@ from cloudops_nb.execution.rendering import Renderer, Scope
 from cloudops_nb.execution.store_parameters import StoreParameters
 from cloudops_nb.execution.validation import validate_step
 from cloudops_nb.iam.principal import acting_principal
-from cloudops_nb.model import IamPermissions, Ternary
+from cloudops_nb.model import Ternary
 from cloudops_nb.understanding.environment import environment_class, most_careful
 
 if TYPE_CHECKING:
@@ -74,12 +74,14 @@ class Preparer:
         ]
         programs = [renderer.program(each) for each in parameters]
         units = [""] if once else [target.arn for target in targets]
-        permissions = _permissions(bound.targets, units)
         answered = ("", "") if once else _answered(playbook)
         steps: list[Step] = []
-        for program, unit, verdicts in zip(programs, units, permissions, strict=True):
+        acted_on = [bound.targets] if once else [[each] for each in bound.targets]
+        for program, unit, resources in zip(programs, units, acted_on, strict=True):
             steps += [
-                self._authorisation.judge(step, verdicts, account_id, scope.client_region, answered=answered)
+                self._authorisation.judge(
+                    step, permissions_of(step, resources), account_id, scope.client_region, answered=answered
+                )
                 for step in renderer.steps(program, unit, unreviewed=request.override)
             ]
         warnings, endpoints = self._validated(steps, scope)
@@ -139,13 +141,6 @@ def _answered(playbook: Playbook) -> tuple[str, str]:
     """Return service and API of the read that AWS has just answered for each target; empty if there was none."""
     read = playbook.metadata.fingerprint
     return (read.service, read.api) if read else ("", "")
-
-
-def _permissions(targets: Sequence[Resource], units: Sequence[str]) -> list[IamPermissions]:
-    """Return the verdicts for each unit; with several targets for one unit nothing tells which verdict counts."""
-    if len(targets) == len(units):
-        return [each.iam for each in targets]
-    return [IamPermissions() for _ in units]
 
 
 def _shown_parameters(playbook: Playbook, all_values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
