@@ -254,6 +254,8 @@ class ResourceSpec(_Declaration):
         batches: Calls that describe several items each.
         details: Calls that are made once per item, in this order.
         resource_policy: Given if resources of the type can have a resource policy.
+        name_tag: Whether a tag ``Name`` is the name of a resource. False for a type with names of its own that are
+            unique where AWS looks for them, because calls take such a name.
         tags: Where the tags are.
         relations: Relations to other resources.
         constraints: The rules that say whether a resource can be started, stopped and deleted.
@@ -280,6 +282,7 @@ class ResourceSpec(_Declaration):
     batches: tuple[BatchCall, ...] = ()
     details: tuple[DetailCall, ...] = ()
     resource_policy: ResourcePolicy | None = None
+    name_tag: bool = True
     tags: TagSource | None = None
     relations: tuple[RelationPath, ...] = ()
     constraints: ConstraintRules = ConstraintRules()

@@ -86,7 +86,7 @@ def test_refused_tags_stay_with_their_age_and_are_found(estate: Estate) -> None:
     row = estate.read()
 
     assert row.tags == {"Env": "staging", "Name": "Orders"}
-    assert row.name == "Orders"
+    assert row.name == "orders", "a table has a name of its own"
     assert row.last_read["tags"] == before.last_synced.isoformat()
     assert row.cell_state == "ok"
     assert list(estate.ops.resources(tags={"Env": "staging"}).identifier) == ["orders"]

@@ -82,7 +82,7 @@ def build_resource(spec: ResourceSpec, item: ListedItem, context: ListingContext
         region=template_values["region"],
         service=spec.service,
         arn=arn,
-        name=tags.get(_NAME_TAG) or own_name,
+        name=(tags.get(_NAME_TAG) if spec.name_tag else "") or own_name,
         state=template_values["state"],
         account_name=context.account.name,
         account_environment=context.account.environment,

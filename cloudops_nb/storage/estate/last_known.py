@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import IamPermissions, Resource
 
-_NAME_TAG = "Name"
 _FACTS, _METADATA, _RELATIONS = "facts", "metadata", "relations"
 #: The key in ``Resource.metadata`` for the calls that failed.
 _UNREAD = "unread"
@@ -30,13 +29,13 @@ def with_last_known(new: Resource, old: Resource) -> Resource:
     known = {part for part, time in times.items() if time}
     if not known:
         return new
-    tags = old.tags if TAGS in known else new.tags
     facts = {**new.constraints.facts, **_named(_FACTS, old.constraints.facts, known)}
     relations = [each for each in old.relations if _part_of(each) in known]
     return replace(
         new,
-        tags=tags,
-        name=(tags.get(_NAME_TAG) if TAGS in known else "") or new.name,
+        tags=old.tags if TAGS in known else new.tags,
+        # The name may be one of the tags.
+        name=old.name if TAGS in known else new.name,
         constraints=replace(new.constraints, facts=facts),
         relations=tuple(dict.fromkeys((*new.relations, *relations))),
         metadata={**new.metadata, **_named(_METADATA, old.metadata, known)},

@@ -29,6 +29,25 @@ def _instance(state: str = "running", **more: Any) -> dict[str, Any]:
     return {"InstanceId": "i-1", "State": {"Name": state}, "RootDeviceType": "ebs", **more}
 
 
+TAGS = [{"Key": "Name", "Value": "from-tag"}]
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "data", "name"),
+    [
+        ("ec2_instance", {"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": TAGS}, "from-tag"),
+        ("ec2_security_group", {"GroupId": "sg-1", "GroupName": "web", "Tags": TAGS}, "from-tag"),
+        ("rds_instance", {"DBInstanceIdentifier": "db", "TagList": TAGS}, "db"),
+        ("eks_cluster", {"listedName": "prod", "described": {"cluster": {"tags": {"Name": "eksctl-prod"}}}}, "prod"),
+    ],
+)
+def test_a_unique_name_of_the_resource_itself_comes_before_its_name_tag(resource_type, data, name):
+    built = _built(resource_type, data)
+
+    assert built.name == name
+    assert built.tags["Name"] in {"from-tag", "eksctl-prod"}
+
+
 def _database(status: str = "available", **more: Any) -> dict[str, Any]:
     return {"DBInstanceIdentifier": "db", "DBInstanceStatus": status, "Engine": "postgres", "MultiAZ": False, **more}
 
