@@ -5,6 +5,8 @@ A cell is one resource type in one account and region.
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from cloudops_nb.model import CellResult
 
+#: With the begin of Python's text of bytes before it.
+_HTML_PAGE = re.compile(r"(?:\bb['\"])?\s*<(?:!doctype\s+html|html|head|title)\b.*", re.IGNORECASE | re.DOTALL)
+_HTML_TITLE = re.compile(r"<title[^>]*>\s*([^<]+)", re.IGNORECASE)
 #: What ``CellResult.detail`` begins with if no call was made because the region does not offer the service. Stored
 #: results contain this text too.
 NOT_OFFERED = "not offered in this region, by botocore's endpoint data"
@@ -131,7 +136,14 @@ def _state_of_code(error: ClientError, region: str) -> CellState:
 
 
 def shortened(text: str) -> str:
-    """Return a text as one line of at most 300 characters."""
+    """Return a text as one line of at most 300 characters; only the title of an HTML page in it is kept.
+
+    A proxy or a load balancer answers with such a page instead of the service.
+    """
+    if page := _HTML_PAGE.search(text):
+        title = _HTML_TITLE.search(page[0])
+        named = f", {html.unescape(title[1])}" if title else ""
+        text = ": an HTML page".join((text[: page.start()].rstrip().rstrip(":"), named)).removeprefix(": ")
     line = " ".join(text.split()).rstrip(": ")
     return line if len(line) <= _MAX_DETAIL_LENGTH else f"{line[: _MAX_DETAIL_LENGTH - 1]}…"
 

@@ -26,6 +26,19 @@ def test_an_unknown_error_is_an_error_and_never_an_empty_answer() -> None:
     assert classify(RuntimeError("x"), region="eu-west-1").state is CellState.ERROR
 
 
+@pytest.mark.parametrize(
+    ("message", "detail"),
+    [
+        ("<!DOCTYPE html>\n<html><title>Bad &amp; Gateway</title></html>", "502: an HTML page, Bad & Gateway"),
+        ("Unable to parse, further retries may succeed:\nb'<html><body>no</body></html>'", "succeed: an HTML page"),
+        ("a web <HTML >\n</html>", "502: a web: an HTML page"),
+        ("a <b>tag</b> and html", "502: a <b>tag</b> and html"),
+    ],
+)
+def test_a_page_of_a_proxy_is_named_and_not_shown(message: str, detail: str) -> None:
+    assert classify(_refused("502", 502, message), region="eu-west-1").detail.endswith(detail)
+
+
 @given(
     st.text(max_size=30),
     st.integers(min_value=300, max_value=599),

@@ -118,6 +118,12 @@ def test_the_first_one_reads_everything_and_the_next_only_what_changed(estate: E
     )
 
 
+def test_an_item_that_a_listing_repeats_counts_once(estate: Estate) -> None:
+    estate.aws.estate[ALIASES] = [alias("web"), alias("api"), alias("web")]
+    cells = {cell.resource_type: cell.resources for cell in estate.ops.scan(services=TYPES).cells.itertuples()}
+    assert cells == {"kms_alias": 2, "dynamodb_backup": 2}
+
+
 def test_a_row_says_when_it_was_read_not_when_it_was_last_thought_of(estate: Estate) -> None:
     estate.read("full")
     before = estate.ops.resources().set_index("name")

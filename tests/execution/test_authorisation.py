@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ ACTION = "rds:StopDBInstance"
 
 def database(name: str, verdict: str = "allowed") -> Resource:
     arn = f"arn:aws:rds:{REGION}:{ACCOUNT}:db:{name}"
-    iam = IamPermissions(**{verdict: (ACTION,)}, reasons={ACTION: f"the policy on {name}"})
+    iam = replace(IamPermissions(reasons={ACTION: f"the policy on {name}"}), **{verdict: (ACTION,)})  # type: ignore[arg-type]
     return Resource("rds_instance", name, ACCOUNT, REGION, "rds", arn=arn, iam=iam)
 
 

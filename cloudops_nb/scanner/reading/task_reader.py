@@ -111,7 +111,8 @@ class TaskReader:
 
     def _reset(self) -> None:
         self._listing = ResourceListing(self._task, self._calls, self._fan_out)
-        self._found: Counter[CellKey] = Counter()
+        #: The keys of the resources of each cell; a listing that changes while it is read may repeat an item.
+        self._found: dict[CellKey, set[str]] = {}
         self._missed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._incomplete = False
@@ -200,7 +201,7 @@ class TaskReader:
             if self._is_wanted(resource):
                 grouped.setdefault(resource.cell, []).append(resource)
         for key, members in grouped.items():
-            self._found[key] += len(members)
+            self._found.setdefault(key, set()).update(each.canonical_key for each in members)
             yield PageRead(key, tuple(members))
 
     def _is_wanted(self, resource: Resource) -> bool:
@@ -217,13 +218,14 @@ class TaskReader:
         tally = self._calls.tally
         # Resources in further regions have cells too, in addition to the task's own cells.
         for index, key in enumerate(dict.fromkeys((*self._task.keys, *self._found))):
-            empty = state is CellState.OK and not self._found[key]
+            found = len(self._found.get(key, ()))
+            empty = state is CellState.OK and not found
             yield CellResult(
                 key=key,
                 state=CellState.OK_EMPTY if empty else state,
                 started=started,
                 duration=duration,
-                resources=self._found[key],
+                resources=found,
                 # One call may fill several cells. Only the first cell counts it, so that sums over cells are right.
                 calls=0 if index else tally.calls,
                 pages=pages,

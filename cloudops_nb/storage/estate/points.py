@@ -44,7 +44,8 @@ SEALED_FIELDS = (*AWS_ESTATE.sealed_fields, "last_synced")
 ANY_VALUE = "*"
 _EXACT_FIELDS = ("identifier", "name", "arn")
 #: Changes with the payload that a resource gets, so that the next scan writes every row again.
-_PAYLOAD_VERSION = 1
+_PAYLOAD_VERSION = 2
+_NAME_TAG = "Name"
 _CACHED_VALUES = 1 << 16
 
 
@@ -131,7 +132,9 @@ class EstatePoints:
             ("resource_type", resource.resource_type),
             ("state", resource.state),
         ]
-        own = [("name", resource.name), ("identifier", resource.identifier), ("arn", resource.arn)]
+        # A resource with a unique name of its own is found by its Name tag, too.
+        names = dict.fromkeys((resource.name, resource.tags.get(_NAME_TAG, "")))
+        own = [*(("name", name) for name in names), ("identifier", resource.identifier), ("arn", resource.arn)]
         fields: dict[str, Any] = {
             **hashes,
             GROUPS: [

@@ -124,6 +124,25 @@ def test_lookup_is_equality_of_id_name_or_arn_without_case(settled: StorageServi
     assert [resource.identifier for resource in settled.estate.lookup(text)] == [SERVER.identifier]
 
 
+def test_a_resource_with_a_name_of_its_own_is_found_by_its_name_tag(storage: StorageService) -> None:
+    cluster = Resource(
+        "eks_cluster",
+        "prod",
+        "123456789012",
+        "eu-west-1",
+        "eks",
+        name="prod",
+        tags={"Name": "eksctl-prod/ControlPlane"},
+    )
+    storage.estate.upsert([cluster], scan_id="one")
+
+    for name in ("prod", "eksctl-prod/ControlPlane"):
+        assert [each.identifier for each in storage.estate.lookup(name)] == ["prod"]
+        assert [hit.resource.identifier for hit in storage.estate.resources(ResourceFilter(name=name))] == ["prod"]
+    (hit,) = storage.estate.search("eksctl-prod/controlplane", limit=1)
+    assert hit.why.startswith("exact Name tag")
+
+
 @pytest.mark.parametrize("text", ["", "  ", "jenkin", "eu-west-1", "*"])
 def test_lookup_finds_nothing_else(settled: StorageService, text: str) -> None:
     assert settled.estate.lookup(text) == []

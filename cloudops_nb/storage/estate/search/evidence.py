@@ -73,7 +73,8 @@ def judge(resource: Resource, query: ParsedQuery) -> Judgement:
 
 
 def _exact_evidence(resource: Resource, query: ParsedQuery) -> Iterator[Evidence]:
-    for label, value in (("name", resource.name), ("id", resource.identifier), ("ARN", resource.arn)):
+    own = (("name", resource.name), ("id", resource.identifier), ("ARN", resource.arn))
+    for label, value in (*own, ("Name tag", resource.tags.get("Name", ""))):
         if folded(value) in query.names:
             # A word that names no slot may be a topic instead of a name, such as "kafka" in "the kafka boxes".
             gain = ranking.EXACT if folded(value) in query.identifiers else ranking.WHOLE_NAME
