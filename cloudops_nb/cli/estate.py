@@ -1,4 +1,4 @@
-"""The commands about resources: ``scan``, ``search``, ``depends``, ``types`` and ``iam-policy``."""
+"""The commands about resources: ``scan``, ``search``, ``depends``, ``may``, ``types`` and ``iam-policy``."""
 
 from __future__ import annotations
 
@@ -83,6 +83,16 @@ def depends(context: click.Context, /, resource: str, hops: int) -> None:
     from cloudops_nb.presentation.dependents_tree import DependentsTree
 
     click.echo(repr(DependentsTree(opened_client(context).dependents(resource, hops))))
+
+
+@click.command()
+@click.argument("resource")
+@click.pass_context
+def may(context: click.Context, /, resource: str) -> None:
+    """Show what you may do to a resource, named by its id, name or ARN, and what decided it."""
+    from cloudops_nb.presentation.permissions_table import PermissionsTable
+
+    click.echo(repr(PermissionsTable(opened_client(context).permissions(resource))))
 
 
 @click.command()

@@ -12,7 +12,7 @@ import click
 
 from cloudops_nb import CloudOpsError, __version__
 from cloudops_nb.cli.demo import demo
-from cloudops_nb.cli.estate import depends, iam_policy, scan, search, types
+from cloudops_nb.cli.estate import depends, iam_policy, may, scan, search, types
 from cloudops_nb.cli.keys import key
 from cloudops_nb.cli.plans import accept_clock, apply, approve, ask, history, ledger, reject, rollback
 from cloudops_nb.cli.playbooks import playbook, prepare
@@ -20,7 +20,7 @@ from cloudops_nb.cli.store import backup, forget_account, forget_unscanned, move
 from cloudops_nb.presentation.escape import LONG_LIMIT, visible
 
 COMMANDS = (
-    scan, search, depends, ask, prepare, approve, reject, accept_clock, apply, rollback, history, ledger, status,
+    scan, search, depends, may, ask, prepare, approve, reject, accept_clock, apply, rollback, history, ledger, status,
     backup, key, move, forget_account, forget_unscanned, iam_policy, types, playbook, demo,
 )  # fmt: skip
 

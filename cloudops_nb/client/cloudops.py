@@ -223,6 +223,27 @@ class CloudOps:
         self.parts.check_estate()
         return dependents_frame(self.storage, self.settings.data_path, resource, hops)
 
+    def permissions(self, resources: str | pd.DataFrame) -> pd.DataFrame:
+        """Return what the configured principal may do to resources, as the last scan judged it.
+
+        Who else may do it is not known: a scan judges the principal with which plans act, and no other.
+
+        Args:
+            resources: The id, name or ARN of a resource (all resources of that name count), or a DataFrame of
+                :meth:`search` or :meth:`resources`.
+
+        Returns:
+            One row per resource and action: ``verdict``, the ``layer``, ``policy`` and ``statement`` that decided, and
+            for an unknown verdict what is ``missing``. ``.attrs["principals"]`` has the ARNs of the principals.
+
+        Raises:
+            ConfigurationError: The store has no such resource, or the DataFrame has none of the columns that name one.
+        """
+        from cloudops_nb.client.permissions import permissions_frame
+
+        self.parts.check_estate()
+        return permissions_frame(self.storage.estate, resources)
+
     def places(self) -> dict[str, list[str]]:
         """Return the accounts, regions, services and resource types in the store, which magics complete."""
         fields = ("account_name", "region", "service", "resource_type")

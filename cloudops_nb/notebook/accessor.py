@@ -33,7 +33,7 @@ _EMPTIED: dict[str, Any] = {"tags": {}, "why": "", "allowed": [], "denied": [], 
 #: programs skip white space before them.
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 #: The columns that :meth:`CloudOpsAccessor.diff` ignores, because they differ even if the resource has not changed.
-_IGNORED_BY_DIFF = frozenset({"as_of", "cell_state", "score", "why"})
+_IGNORED_BY_DIFF = frozenset({"as_of", "last_read", "cell_state", "score", "why"})
 
 
 class CloudOpsAccessor:

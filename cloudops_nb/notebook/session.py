@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloudops_nb.notebook.cards.decision import CardServices
     from cloudops_nb.notebook.output import Screen
     from cloudops_nb.presentation.dependents_tree import DependentsTree
+    from cloudops_nb.presentation.permissions_table import PermissionsTable
     from cloudops_nb.storage.backup.backup_report import BackupReport
 
     OpenCloudOps = Callable[..., CloudOps]
@@ -112,6 +113,16 @@ class Session:
         if self.screen.rich and (drawing := tree.drawing()):
             self.screen.publish(drawing)
         return tree
+
+    def permissions(self, resource: str) -> PermissionsTable:
+        """Return what the principal may do to a resource, or to those of the DataFrame in a variable of this name."""
+        import pandas as pd
+
+        from cloudops_nb.presentation.permissions_table import PermissionsTable
+
+        value = self._variable(resource) if resource.isidentifier() else None
+        frame = value if isinstance(value, pd.DataFrame) else resource
+        return PermissionsTable(self.cloudops.permissions(frame))
 
     def prepare(self, document: str, words: Sequence[str], **where: Any) -> Plan:
         """Plan a document, show the plan as a card, and make it the last plan.

@@ -14,7 +14,7 @@ import cloudops_nb
 from cloudops_nb.cli.main import main
 
 COMMANDS = (
-    "status", "history", "ledger", "search words", "depends name", "ask words", "prepare name", "apply p",
+    "status", "history", "ledger", "search words", "depends name", "may name", "ask words", "prepare name", "apply p",
     "approve p --reason r", "reject p", "accept-clock --reason r", "rollback e",
     "backup now", "backup list", "backup status", "forget-account 123456789012 --yes",
     "forget-unscanned --yes", "move --to embedded",

@@ -129,6 +129,14 @@ class CloudOpsMagics(Magics):
         """Show what depends on a resource, in any account and region, and where that was not looked at."""
         return self.session.dependents(args.resource, args.hops)
 
+    @line_magic
+    @cloudops_magic
+    @argument("resource", help="The id, name or ARN of a resource, or a variable that holds a DataFrame of resources.")
+    @output
+    def cloudops_may(self, args: Namespace, _: str) -> Any:
+        """Show what you may do to a resource, action by action, and what decided it."""
+        return self.session.permissions(args.resource)
+
     @cell_magic
     @cloudops_magic
     @argument("--dry-run", action="store_true", help="Print the exact bytes that would be sent, and send nothing.")
