@@ -225,6 +225,10 @@ class FakeCloudOps(CloudOps):
         self.calls.append(("dependents", (resource, hops)))
         return self.frame
 
+    def permissions(self, resources: str | pd.DataFrame) -> pd.DataFrame:
+        self.calls.append(("permissions", resources))
+        return self.frame
+
     def ask(self, prompt: str, *, conversation: str | None = None) -> Answer:
         self.calls.append(("ask", (prompt, conversation)))
         self._asked.add(conversation)

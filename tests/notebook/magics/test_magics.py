@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cloudops_nb.client.answer import Answer
+from cloudops_nb.client.permissions import COLUMNS
 from cloudops_nb.errors import ApprovalRequired, BackupError, ConfigurationError, ExecutionError, PlanError
 from cloudops_nb.execution.plan import Channel, PlanStatus
 from cloudops_nb.notebook.magics.magics import CloudOpsMagics
@@ -198,6 +199,16 @@ def test_dependents_are_a_drawing_and_a_tree(notebook: Notebook) -> None:
     assert "sqs_queue jobs (encrypted with)" in repr(shown)
     (drawing,) = [bundle for bundle, *_ in notebook.screen.bundles if "text/vnd.mermaid" in bundle]
     assert '"sqs_queue jobs"' in drawing["text/vnd.mermaid"]
+
+
+def test_permissions_are_those_of_a_name_or_of_the_frame_in_a_variable(notebook: Notebook) -> None:
+    found, notebook.cloudops.frame = pd.DataFrame({"arn": ["a"]}), pd.DataFrame(columns=pd.Index(COLUMNS))
+    notebook.shell.user_ns |= {"found": found, "number": 5}
+    shown = [notebook.run(f"%cloudops_may {name}") for name in ("arn:aws:sns:x", "found", "number")]
+    first, second, third = notebook.cloudops.called("permissions")
+    assert (first, third) == ("arn:aws:sns:x", "number")
+    assert second is found
+    assert "No action is judged" in repr(shown[0])
 
 
 def test_a_result_can_be_kept_in_a_variable(notebook: Notebook) -> None:
