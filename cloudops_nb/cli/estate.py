@@ -71,7 +71,7 @@ def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
 @click.pass_context
 def search(context: click.Context, /, query: tuple[str, ...], limit: int, **filters: str | None) -> None:
     """Find resources by words, name, id or tag."""
-    print_frame(opened_client(context).search(" ".join(query), limit=limit, **filters))
+    print_frame(opened_client(context).search(" ".join(query), limit=limit, facts=False, **filters))
 
 
 @click.command()

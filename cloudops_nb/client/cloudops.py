@@ -5,14 +5,13 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING, Any, Self
 
-from cloudops_nb.client.frames import hits_frame, ledger_frame, rows_frame
+from cloudops_nb.client.frames import ledger_frame, rows_frame
 from cloudops_nb.client.wiring import Parts
 from cloudops_nb.errors import CloudOpsError, ConfigurationError
-from cloudops_nb.model import ResourceFilter
 from cloudops_nb.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
     from datetime import datetime
     from pathlib import Path
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from cloudops_nb.execution.engine import ExecutionEngine
     from cloudops_nb.execution.execution import Execution
     from cloudops_nb.execution.plan import Approval, Plan, PlanStatus
-    from cloudops_nb.model import SearchHit
     from cloudops_nb.scanner.report import ScanReport
     from cloudops_nb.scanner.running.scan_progress import Progress
     from cloudops_nb.settings import Settings
@@ -152,43 +150,66 @@ class CloudOps:
         """The regular scans; they run after ``schedule.start()``."""
         return self.parts.schedule
 
-    def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
+    def search(self, query: str, *, limit: int = 10, facts: bool = False, **filters: Any) -> pd.DataFrame:
         """Return the best matches for words, a name, an id or a tag, best first.
 
         Args:
             query: The words to search for.
             limit: The largest number of rows.
-            filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``tags``.
+            facts: As for :meth:`resources`.
+            filters: As for :meth:`resources`.
 
         Returns:
             One row per resource, with the reason for the match in ``why``. ``.attrs["understood"]`` says how the query
             was interpreted.
+
+        Raises:
+            ConfigurationError: A filter is unknown or cannot be used.
         """
+        from cloudops_nb.client.querying import found_frame, query_of, require_known
+
         self.parts.check_estate()
-        estate = self.storage.estate
-        frame = hits_frame(estate.search(query, limit=limit, where=ResourceFilter.of(filters)), scored=True)
+        estate, asked = self.storage.estate, query_of(filters, self.settings.data_path)
+        hits = estate.search_matching(query, asked, limit=limit)
+        require_known(asked, hits, estate, self.settings.data_path, self._account_names)
+        frame = found_frame(hits, asked, scored=True, facts=facts)
         frame.attrs["understood"] = str(estate.understand(query))
         return frame
 
-    def resources(self, *, depends_on: str = "", **filters: Any) -> pd.DataFrame:
-        """Return every resource that passes the filters of :meth:`search` (requirement S11).
+    def resources(self, *, depends_on: str = "", facts: bool = False, **filters: Any) -> pd.DataFrame:
+        """Return every resource that passes all filters (requirement S11).
 
         Args:
             depends_on: The id, name or ARN of a resource, to return only the resources with a relation to it.
-            filters: As for :meth:`search`.
+            facts: Whether to add a column for each fact, metadata field and relation of the resources.
+            filters: ``account``, ``region``, ``service``, ``resource_type``, ``state``, ``name``, ``identifier``,
+                ``arn``, ``tags`` (a value by key), or a fact, a metadata field or a relation by name, such as
+                ``encrypted=False``, ``instance_type="m5.*"`` or ``vpc="vpc-0a1b"``. Each takes a value or a list of
+                values; a text may have the wildcards ``*`` and ``?``. For a tag or a fact, ``None`` means absent.
+
+        Returns:
+            One row per resource. If there is none, ``.attrs["note"]`` says what no resource passes.
 
         Raises:
-            ConfigurationError: A filter, or the resource of ``depends_on``, is unknown.
+            ConfigurationError: A filter, an account, a region, a service, a type, or the resource of ``depends_on`` is
+                unknown.
         """
         from cloudops_nb.client.dependents import resources_named
+        from cloudops_nb.client.querying import found_frame, query_of, require_known
 
         self.parts.check_estate()
-        estate = self.storage.estate
-        hits: Iterable[SearchHit] = estate.resources(ResourceFilter.of(filters))
+        estate, asked = self.storage.estate, query_of(filters, self.settings.data_path)
+        hits = estate.matching(asked)
+        require_known(asked, hits, estate, self.settings.data_path, self._account_names)
         if depends_on:
             related = {each.canonical_key for each in estate.related_to(resources_named(estate, depends_on))}
             hits = [hit for hit in hits if hit.resource.canonical_key in related]
-        return hits_frame(hits, scored=False)
+        return found_frame(hits, asked, scored=False, facts=facts)
+
+    @property
+    def _account_names(self) -> list[str]:
+        configured = self.settings.accounts
+        return [text for each in configured for text in (each.name, each.account_id) if text]
 
     def forget_unscanned(self, *, dry_run: bool = False) -> pd.DataFrame:
         """Remove the resources of accounts, regions and types that are not scanned any more; return a row per cell.

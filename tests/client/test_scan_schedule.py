@@ -195,7 +195,7 @@ def test_it_runs_between_start_and_stop(storage: StorageService, settings: Setti
 
 
 def test_an_interrupt_of_the_notebook_does_not_reach_a_scheduled_scan(
-    storage: StorageService, settings: Settings
+    storage: StorageService, settings: Settings, interruptible: None
 ) -> None:
     clock, begun, go_on, ended = Clock(), threading.Event(), threading.Event(), threading.Event()
 
@@ -208,8 +208,6 @@ def test_an_interrupt_of_the_notebook_does_not_reach_a_scheduled_scan(
     schedule = made(storage, settings, clock, scan)
     schedule._scheduler.run_due()
     clock.now += 15 * MINUTE
-    # Who starts the tests in the background has it ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     schedule.start()
     try:
         assert begun.wait(30)
@@ -217,7 +215,6 @@ def test_an_interrupt_of_the_notebook_does_not_reach_a_scheduled_scan(
             signal.raise_signal(signal.SIGINT)
         assert schedule.status()["running"]
     finally:
-        signal.signal(signal.SIGINT, before)
         go_on.set()
     assert ended.wait(30)
     schedule.stop()

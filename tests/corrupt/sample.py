@@ -20,6 +20,7 @@ from cloudops_nb.settings import load_settings
 from cloudops_nb.storage.engines.owner.endpoint import Endpoint, OwnerPaths
 from cloudops_nb.storage.facade import StorageService
 from tests.embedders import EvenEmbedder
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +104,8 @@ def make_closed(folder: Path) -> None:
         fill(ops.storage)
         assert ops.storage.backup.snapshot().ok
     end_owner(folder)
+    # SQLite removes it when the last connection is closed, perhaps that of a thread that ends after the store.
+    until(lambda: not (folder / "store" / "journal.db-wal").exists(), "the end of the last connection")
     (folder / "store" / "config.toml").write_text("scan_threads = 8\n")
 
 

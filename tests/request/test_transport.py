@@ -174,7 +174,7 @@ def test_an_address_that_would_show_the_token_is_refused(url: str) -> None:
     assert "word" not in str(raised.value)
 
 
-def test_an_interrupted_request_is_given_up_at_once() -> None:
+def test_an_interrupted_request_is_given_up_at_once(interruptible: None) -> None:
     given_up = threading.Event()
 
     def interrupt(connection: socket.socket) -> None:

@@ -252,9 +252,10 @@ def _unidentified(spec: ResourceSpec, unread: frozenset[str]) -> bool:
 
 
 def assert_unknown(spec: ResourceSpec, row: Resource, unread: frozenset[str]) -> None:
-    """Check that nothing is said of what depends on answers that were not read."""
+    """Check that nothing new is said of what depends on answers that were not read: what was known stays as old."""
     for name, selector in spec.facts.items():
-        assert name not in row.constraints.facts or not unread & fields(selector), name
+        if unread & fields(selector):
+            assert bool(row.last_read[f"facts.{name}"]) is (name in row.constraints.facts), name
     for verb in ("can_start", "can_stop", "can_delete"):
         rules = getattr(spec.constraints, verb)
         if rules and rules[0].when and unread & fields(rules[0].when):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.engines.vector_store import StoredRow
     from cloudops_nb.storage.estate.description import Wording
     from cloudops_nb.storage.vault import Vault
+    from cloudops_nb.understanding.query import Query
 
 #: The payload fields from which :meth:`EstatePoints.resource` restores a resource.
 SEALED_FIELDS = (*AWS_ESTATE.sealed_fields, "last_synced")
@@ -188,6 +189,20 @@ class EstatePoints:
             must.append(
                 self.one_of("tag_keys", [key]) if value == ANY_VALUE else self.one_of("tags", [f"{key}={value}"])
             )
+        return PointFilter(must=must)
+
+    def narrowed(self, query: Query) -> PointFilter:
+        """Translate the parts of a query that blind values decide; ``Query.holds`` decides the others."""
+        texts = {name: match.texts for name, match in query.fields.items() if match.exact}
+        accounts = texts.pop("account", None)
+        must = [self.one_of(name, values) for name, values in texts.items()]
+        if accounts:
+            must.append(self.in_accounts(accounts))
+        for key, match in query.tags.items():
+            if match.exact:
+                must.append(self.one_of("tags", [f"{key}={value}" for value in match.texts]))
+            elif not match.absent:
+                must.append(self.one_of("tag_keys", [key]))
         return PointFilter(must=must)
 
     def in_accounts(self, accounts: Sequence[str]) -> AnyOf:

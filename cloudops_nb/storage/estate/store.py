@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from cloudops_nb.storage.scan_locks import ScanLocks
     from cloudops_nb.storage.scan_state import ScanState
     from cloudops_nb.storage.vault import Vault
+    from cloudops_nb.understanding.query import Query
 
 _EVERYTHING = ResourceFilter()
+#: How many times as many hits a search looks at if too few pass a query.
+_FURTHER = 8
 #: Prefix of the scan ids of resources that are written between scans. The next scan of their cell removes these
 #: resources if it does not see them.
 _DELTA_PREFIX = "delta-"
@@ -149,6 +152,29 @@ class EstateStore:
         found = sorted(readable(rows, self._points.resource), key=_sort_key)
         states = self._cell_states(found)
         return [SearchHit(resource, 0.0, "filter" + age_of_tags(resource), states[resource.cell]) for resource in found]
+
+    def matching(self, query: Query) -> list[SearchHit]:
+        """Return the resources that pass a query; those that no index decides are decrypted first."""
+        rows = self._store.rows(AWS_ESTATE.name, self._points.narrowed(query), SEALED_FIELDS)
+        found = sorted(filter(query.holds, readable(rows, self._points.resource)), key=_sort_key)
+        states = self._cell_states(found)
+        return [SearchHit(resource, 0.0, "filter" + age_of_tags(resource), states[resource.cell]) for resource in found]
+
+    def search_matching(self, text: str, query: Query, *, limit: int) -> list[SearchHit]:
+        """Return the best hits of a search among the resources that pass a query."""
+        narrowed, wanted = self._points.narrowed(query), limit
+        while True:
+            hits = self._search.search(text, wanted, narrowed)
+            found = [hit for hit in hits if query.holds(hit.resource)]
+            if len(found) >= limit or len(hits) < wanted:
+                break
+            # The index left too many that do not pass: look further down.
+            wanted *= _FURTHER
+        states = self._cell_states(hit.resource for hit in found)
+        return [
+            SearchHit(hit.resource, hit.score, hit.why + age_of_tags(hit.resource), states[hit.resource.cell])
+            for hit in found[:limit]
+        ]
 
     def lookup(self, text: str) -> list[Resource]:
         """Return the resources whose id, name or ARN is this text; case is ignored."""
