@@ -24,6 +24,15 @@ RESOURCE_COLUMNS = (
 TAGS, POLICY = "tags", "policy"
 
 
+#: Metadata fields with a DNS name that AWS gave to the resource itself, by which other resources name it.
+_DNS_FIELDS = ("dns_name", "domain_name", "endpoint", "reader_endpoint")
+
+
+def normal_dns_name(text: str) -> str:
+    """Return a DNS name without case, without the dot at its end, and without the ``dualstack.`` of load balancers."""
+    return text.casefold().rstrip(".").removeprefix("dualstack.")
+
+
 class Ternary(StrEnum):
     """True, false or unknown."""
 
@@ -162,7 +171,8 @@ class Relation:
 
     ``kind`` is a name in ``specs/relation_kinds.yaml``, which explains each kind. The other fields are those of the
     resource to which the link points. ``arn`` is empty if AWS named the resource otherwise; ``account_id`` and
-    ``region`` are empty if AWS did not say them and the identifier is unique without them.
+    ``region`` are empty if AWS did not say them and the identifier is unique without them. A DNS name that AWS gave to
+    the resource may stand for its identifier.
     """
 
     kind: str
@@ -178,6 +188,8 @@ class Relation:
             return False
         if self.arn:
             return self.arn == resource.arn
+        if self.identifier in resource.dns_names:
+            return True
         place = (self.account_id or resource.account_id, self.region or resource.region)
         return self.identifier == resource.identifier and place == (resource.account_id, resource.region)
 
@@ -292,6 +304,12 @@ class Resource:
     last_synced: datetime | None = None
     account_environment: str = ""
     last_read: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The DNS names of the resource itself, in the form of :func:`normal_dns_name`."""
+        found = (self.metadata.get(name) for name in _DNS_FIELDS)
+        return tuple(normal_dns_name(each) for each in found if isinstance(each, str) and each)
 
     @property
     def tags_are_old(self) -> bool:

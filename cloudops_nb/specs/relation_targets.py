@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cloudops_nb.aws.regions import GLOBAL
 from cloudops_nb.declarations.selectors import select
 from cloudops_nb.declarations.tables import bundled_table
-from cloudops_nb.model import Relation
+from cloudops_nb.model import Relation, normal_dns_name
 from cloudops_nb.specs.files import bundled_specs
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 _ARN_PARTS = 6
 _FIELD = re.compile(r"\w+")
+#: Types whose resources DNS records and origins name by the DNS name that AWS gave them.
+_NAMED_BY_DNS = frozenset(
+    {"cloudfront_distribution", "elb_load_balancer", "elbv2_load_balancer", "globalaccelerator_accelerator"}
+    | {"rds_instance", "rds_cluster"}
+)
+_AWS_DNS = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|cloudfront\.net|awsglobalaccelerator\.com)\.?$", re.IGNORECASE)
 _ALIAS = re.compile(r"(?:^|:)alias/")
 
 
@@ -54,6 +60,11 @@ def relation_target(path: RelationPath, value: str, place: Place) -> Relation:
     if parts[0] == "arn" and len(parts) == _ARN_PARTS:
         arn = _without_more(kind, value)
         return Relation(path.kind, kind, _identifier(spec, arn), parts[4], parts[3] or _region(spec, ""), arn)
+    if kind == "s3_bucket":
+        # A DNS record that stands for a website has the name of the bucket, with a dot at the end.
+        value = value.rstrip(".")
+    if kind in _NAMED_BY_DNS and _AWS_DNS.search(value):
+        return Relation(path.kind, kind, normal_dns_name(value))
     account_id = "" if spec is None or _is_unique(spec) else place.account_id
     # A resource without a region can only mean one of its own kind, or say the region by an ARN.
     region = _region(spec, "" if place.region == GLOBAL else place.region)

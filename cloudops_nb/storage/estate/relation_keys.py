@@ -31,6 +31,8 @@ def keys_to(resource: Resource) -> Iterator[str]:
     for account_id in (resource.account_id, ""):
         for region in (resource.region, ""):
             yield _key(resource.resource_type, account_id, region, resource.identifier)
+    for name in resource.dns_names:
+        yield _key(resource.resource_type, "", "", name)
 
 
 def _key(*parts: str) -> str:
