@@ -50,7 +50,9 @@ def scan(
     ops = opened_client(context, new=True)
     scope = accounts or None, regions or None, (*services, *types) or None
     if dry_run:
-        print_frame(ops.planned_calls(*scope, every_detail=every_detail), CALLS)
+        calls = ops.planned_calls(*scope, every_detail=every_detail)
+        print_frame(calls, CALLS)
+        click.echo(calls.attrs["summary"])
     else:
         click.echo(str(ops.scan(*scope, mode, every_detail=every_detail, executor=executor)))
 

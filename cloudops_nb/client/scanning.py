@@ -154,10 +154,17 @@ class ScanRunner:
         return self._report(run, writer.results, scanner, previous, left_out)
 
     def planned_calls(self, *, every_detail: bool = False, **scope: Iterable[str] | None) -> pd.DataFrame:
-        """Return the calls that a full scan of this scope would make, one row per kind of call, account and region."""
+        """Return the calls that a full scan of this scope would make, one row per kind of call, account and region.
+
+        ``.attrs["summary"]`` says how many there are at least, and which limit takes the longest.
+        """
+        from cloudops_nb.scanner.planning.plan_summary import plan_summary
+
         calls = self._scanner().planned_calls(**scope, every_detail=every_detail)
         rows = [{name: getattr(call, name) for name in PLANNED_COLUMNS} for call in calls]
-        return rows_frame(rows, PLANNED_COLUMNS)
+        frame = rows_frame(rows, PLANNED_COLUMNS)
+        frame.attrs["summary"] = plan_summary(calls)
+        return frame
 
     def resource_types(self, *, cloud_control: bool = False, account: str = "") -> pd.DataFrame:
         """Return the types that are declared; with ``cloud_control``, also further types that Cloud Control can read.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import botocore
 import pytest
@@ -82,6 +83,8 @@ def test_an_execution_is_undone_by_a_plan_of_its_own(run, tmp_path):
 def test_a_dry_run_of_a_scan_prints_the_calls_and_makes_none(run):
     output = run("scan", "--dry-run", "--service", "rds").output
     assert "DescribeDBInstances" in output
+    assert re.search(r"At least \d+ calls in 3 accounts and 1 regions", output)
+    assert re.search(r"The slowest limit: \d+ calls of \w+ in \S+ \S+, [\d.]+ a second\.", output)
 
 
 def test_an_error_is_one_line_and_exit_code_1(run):

@@ -70,7 +70,9 @@ class CloudOpsMagics(Magics):
         where = {"accounts": args.account, "regions": args.region, "services": services}
         depth = {"every_detail": args.every_detail}
         if args.dry_run:
-            return self.session.cloudops.planned_calls(**where, **depth)
+            calls = self.session.cloudops.planned_calls(**where, **depth)
+            self.session.screen.line(calls.attrs.get("summary", ""))
+            return calls
         how = {"mode": args.mode, "executor": args.executor}
         with shown_progress(self.session.screen, "Scan") as progress:
             return self.session.cloudops.scan(**where, **depth, **how, progress=progress)
