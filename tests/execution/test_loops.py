@@ -48,6 +48,12 @@ def test_the_event_of_a_step_in_a_loop_names_the_item(aws: Any, start: Any) -> N
     assert [message.split("--instance-ids ")[1].split()[0] for message in begun] == ["i-1", "i-2"]
 
 
+def test_a_description_with_an_unknown_reference_is_shown_as_it_is(aws: Any, start: Any) -> None:
+    described = {**look(), "description": "Looks for {{ nothing.Id }}."}
+    execution = start(Scripted(), own_document("look", [described]))
+    assert [event.message for event in execution if event.kind == "step_started"] == ["Looks for {{ nothing.Id }}."]
+
+
 @pytest.mark.parametrize(
     ("kind", "items", "last"),
     [

@@ -217,7 +217,7 @@ class FakeCloudOps(CloudOps):
         self.calls.append(("resource_types", (cloud_control, account)))
         return pd.DataFrame({"resource_type": ["rds_instance"]})
 
-    def search(self, query: str, *, limit: int = 10, **filters: Any) -> pd.DataFrame:
+    def search(self, query: str, *, limit: int = 10, facts: bool = False, **filters: Any) -> pd.DataFrame:
         self.calls.append(("search", (query, limit, filters)))
         return self.frame
 

@@ -6,6 +6,7 @@ listed. Damage gets in only while a shard is closed, so one comparison per openi
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -29,6 +30,8 @@ _PAGE_OF_IDS: Final = 5_000
 _ATTEMPTS: Final = 2
 #: The number of thresholds at which the points of a numeric field are counted.
 _THRESHOLDS: Final = 16
+#: Floats that differ by fewer units in the last place are not told apart.
+_ROUNDED_UNITS: Final = 8
 _SIGN_BIT: Final = 1 << 63
 #: The files of optimised indexes (observed).
 _OPTIMISED: Final = "segments/*/payload_index/*/values_to_points.bin"
@@ -244,8 +247,21 @@ class _OrderedValues:
         if not values:
             return
         yield values[-1] + 1, len(values)
-        steps = [(upper, below) for below, (lower, upper) in enumerate(pairwise(values), 1) if lower < upper]
+        pairs = enumerate(pairwise(values), 1)
+        steps = [(_between(lower, upper), below) for below, (lower, upper) in pairs if _are_apart(lower, upper)]
         yield from steps[:: max(len(steps) // _THRESHOLDS, 1)]
+
+
+def _are_apart(lower: float, upper: float) -> bool:
+    return upper - lower > (0 if isinstance(upper, int) else _ROUNDED_UNITS * math.ulp(upper))
+
+
+def _between(lower: float, upper: float) -> float:
+    """Return a threshold above one value and not above the other.
+
+    The engine may take a float for its neighbour (observed), so a threshold that equals a value could be above it.
+    """
+    return upper if isinstance(upper, int) else (lower + upper) / 2
 
 
 def _has_64_bits(value: Value) -> bool:

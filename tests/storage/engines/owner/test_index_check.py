@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import struct
 import threading
 import uuid
 from array import array
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -259,6 +261,15 @@ def test_values_that_the_engine_does_not_index_are_no_damage(store: Store) -> No
         point = Point(point_id, payload, array("f", [1.0] * AWS_ESTATE.dimension).tobytes())
         shards.run("upsert", {"collection": AWS_ESTATE.name, "points": [point]})
     assert mended(shards) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_times_that_the_engine_takes_for_their_neighbours_are_no_damage(store: Store, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - repeatable
+    times = [1.79e9 + chance.random() * 1_000 for _ in range(COUNT)]
+    points = [replace(resource(each), payload={**resource(each).payload, "seen": times[each]}) for each in range(COUNT)]
+    store.open().run("upsert", {"collection": AWS_ESTATE.name, "points": points})
+    assert mended(store.open()) == []
 
 
 def test_writes_of_other_clients_during_the_check_are_neither_damage_nor_lost(
