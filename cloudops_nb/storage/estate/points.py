@@ -198,12 +198,15 @@ class EstatePoints:
         must = [self.one_of(name, values) for name, values in texts.items()]
         if accounts:
             must.append(self.in_accounts(accounts))
+        must_not = []
         for key, match in query.tags.items():
             if match.exact:
                 must.append(self.one_of("tags", [f"{key}={value}" for value in match.texts]))
             elif not match.absent:
                 must.append(self.one_of("tag_keys", [key]))
-        return PointFilter(must=must)
+            elif not match.options:
+                must_not.append(self.one_of("tag_keys", [key]))
+        return PointFilter(must, must_not)
 
     def in_accounts(self, accounts: Sequence[str]) -> AnyOf:
         """Return the condition that the account's id or the account's name is one of these texts."""
