@@ -388,6 +388,7 @@ class CloudOps:
             ApprovalRefusedError: Code may not approve this plan, the reason is missing, the phrase is wrong, or the
                 plan was edited, run or rejected, or has expired.
         """
+        _require_plan(plan, "approve")
         return self.engine.approve(plan, channel="api", by=getpass.getuser(), reason=reason, phrase=phrase)
 
     def decide(
@@ -449,7 +450,7 @@ class CloudOps:
             dry_run: Whether to make every check and change nothing, which needs no approval.
 
         Raises:
-            ConfigurationError: ``executor`` is not ``sdk``.
+            ConfigurationError: ``executor`` is not ``sdk``, or the plan is given by its id.
             ApprovalRequired: The plan has no approval.
             ApprovalRefusedError: The approval was used or has expired, or the plan was edited, rejected or replaced.
             DriftError: A resource changed since the plan was shown.
@@ -458,6 +459,7 @@ class CloudOps:
         """
         if executor != "sdk":
             raise ConfigurationError(f"unknown executor {executor}", "", "Use executor='sdk'.")
+        _require_plan(plan, "apply")
         return self.engine.apply(plan, dry_run=dry_run)
 
     def rollback(self, execution: Execution | str) -> Plan:
@@ -565,3 +567,13 @@ class CloudOps:
     def engine(self) -> ExecutionEngine:
         """The execution engine: plans, approvals and executions."""
         return self.parts.engine
+
+
+def _require_plan(plan: object, operation: str) -> None:
+    """Refuse an id: the plan that a person or a program has read is what counts, and its content is compared."""
+    from cloudops_nb.execution.plan import Plan
+
+    if not isinstance(plan, Plan):
+        given = "its id" if isinstance(plan, str) else f"a {type(plan).__name__}"
+        why = f"{operation} takes the plan itself, not {given}"
+        raise ConfigurationError("there is no plan", why, "Read it first: plan = ops.plan(id).")

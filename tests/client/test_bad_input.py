@@ -186,3 +186,14 @@ def test_a_corrupted_file_of_the_store(store, tmp_path, name):
     with pytest.raises(StoreCorruptedError) as caught:
         store().storage.journal.verify()
     line(caught)
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"), [("4f0d37b4-51a6", "not its id"), (5, "not a int"), (None, "not a NoneType")]
+)
+def test_what_is_no_plan_is_neither_approved_nor_run(store, plan, told):
+    ops = store(regions=["eu-west-1"])
+    for act in (lambda: ops.approve(plan, reason="a test"), lambda: ops.apply(plan)):
+        with pytest.raises(ConfigurationError) as caught:
+            act()
+        assert told in line(caught)
