@@ -199,11 +199,12 @@ class CloudOps:
 
         self.parts.check_estate()
         estate, asked = self.storage.estate, query_of(filters, self.settings.data_path)
-        hits = estate.matching(asked)
-        require_known(asked, hits, estate, self.settings.data_path, self._account_names)
         if depends_on:
-            related = {each.canonical_key for each in estate.related_to(resources_named(estate, depends_on))}
-            hits = [hit for hit in hits if hit.resource.canonical_key in related]
+            related = estate.related_to(resources_named(estate, depends_on))
+            hits = estate.hits_of(each for each in related if asked.holds(each, whole=True))
+        else:
+            hits = estate.matching(asked)
+        require_known(asked, hits, estate, self.settings.data_path, self._account_names)
         return found_frame(hits, asked, scored=False, facts=facts)
 
     @property

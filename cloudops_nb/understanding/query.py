@@ -131,17 +131,12 @@ class Query:
             {name: Match.of(name, value) for name, value in rest.items()},
         )
 
-    @property
-    def decided(self) -> bool:
-        """Whether an index of whole texts decides all of it."""
-        return not self.facts and all(each.exact for each in (*self.fields.values(), *self.tags.values()))
-
-    def holds(self, resource: Resource) -> bool:
-        """Return whether a resource passes the parts that no index decides."""
-        of_fields = (
-            (match, _present(_field(resource, name))) for name, match in self.fields.items() if not match.exact
-        )
-        of_tags = ((match, _tag(resource, key)) for key, match in self.tags.items() if not match.exact)
+    def holds(self, resource: Resource, *, whole: bool = False) -> bool:
+        """Return whether a resource passes the parts that no index decides; if ``whole``, whether it passes all."""
+        fields = [(name, match) for name, match in self.fields.items() if whole or not match.exact]
+        tags = [(key, match) for key, match in self.tags.items() if whole or not match.exact]
+        of_fields = ((match, _present(_field(resource, name))) for name, match in fields)
+        of_tags = ((match, _tag(resource, key)) for key, match in tags)
         of_facts = ((match, _present(_fact(resource, name))) for name, match in self.facts.items())
         return all(match.holds(values) for part in (of_fields, of_tags, of_facts) for match, values in part)
 

@@ -149,14 +149,16 @@ class EstateStore:
         If more than ``limit`` resources pass the filter, the result is an arbitrary selection.
         """
         rows = self._store.rows(AWS_ESTATE.name, self._points.matching(where), SEALED_FIELDS, limit)
-        found = sorted(readable(rows, self._points.resource), key=_sort_key)
-        states = self._cell_states(found)
-        return [SearchHit(resource, 0.0, "filter" + age_of_tags(resource), states[resource.cell]) for resource in found]
+        return self.hits_of(readable(rows, self._points.resource))
 
     def matching(self, query: Query) -> list[SearchHit]:
         """Return the resources that pass a query; those that no index decides are decrypted first."""
         rows = self._store.rows(AWS_ESTATE.name, self._points.narrowed(query), SEALED_FIELDS)
-        found = sorted(filter(query.holds, readable(rows, self._points.resource)), key=_sort_key)
+        return self.hits_of(filter(query.holds, readable(rows, self._points.resource)))
+
+    def hits_of(self, resources: Iterable[Resource]) -> list[SearchHit]:
+        """Return stored resources as hits of a filter, each with the state of its cell."""
+        found = sorted(resources, key=_sort_key)
         states = self._cell_states(found)
         return [SearchHit(resource, 0.0, "filter" + age_of_tags(resource), states[resource.cell]) for resource in found]
 
