@@ -126,9 +126,16 @@ def killed(folder: Path) -> None:
 
 
 def copy_store(source: Path, target: Path) -> None:
-    """Copy a store and its key; the preallocated parts of files stay sparse."""
-    shutil.rmtree(target, ignore_errors=True)
-    subprocess.run(["cp", "-a", "--sparse=always", source, target], check=True)
+    """Copy a store and its key; the preallocated parts of files stay sparse.
+
+    A file that SQLite removes meanwhile, with the last connection of a thread that ends late, lets the copy begin again.
+    """
+
+    def copied() -> bool:
+        shutil.rmtree(target, ignore_errors=True)
+        return subprocess.run(["cp", "-a", "--sparse=always", source, target], check=False).returncode == 0
+
+    until(copied, "the copy of a store")
 
 
 def kill_owner(folder: Path) -> None:
