@@ -128,7 +128,7 @@ def killed(folder: Path) -> None:
 def copy_store(source: Path, target: Path) -> None:
     """Copy a store and its key; the preallocated parts of files stay sparse.
 
-    A file that SQLite removes meanwhile, with the last connection of a thread that ends late, lets the copy begin again.
+    If SQLite removes a file meanwhile, with the last connection of a thread that ends late, the copy begins again.
     """
 
     def copied() -> bool:
